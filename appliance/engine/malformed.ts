@@ -1,0 +1,45 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+
+import type { ProblemCode } from '../../common/contract/problem.ts';
+import { coded, systemCode, toProblem } from '../../common/runtime/errors.ts';
+import { endGently } from './linger.ts';
+
+const malformed: Readonly<Record<string, { code: ProblemCode; line: string }>> = {
+  HPE_HEADER_OVERFLOW: { code: 'HEADER_TOO_LARGE', line: '431 Request Header Fields Too Large' },
+  ERR_HTTP_REQUEST_TIMEOUT: { code: 'REQUEST_TIMEOUT', line: '408 Request Timeout' },
+};
+
+/**
+ * What is not HTTP is answered once, without a word about why, and the connection closed (RFC 9112 §2.2, §9.6).
+ * Undefined when nobody is there.
+ */
+export function refuseMalformed(error: Error, socket: Duplex): ProblemCode | undefined {
+  const cause = systemCode(error);
+  if (cause === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return undefined;
+  }
+  const { code, line } = malformed[cause ?? ''] ?? { code: 'BAD_REQUEST', line: '400 Bad Request' };
+  const body = JSON.stringify(toProblem(coded(code)));
+  socket.end(
+    `HTTP/1.1 ${line}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n` +
+      `cache-control: no-store\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n${body}`,
+  );
+  endGently(socket);
+  return code;
+}
+
+/**
+ * Whether a request that the parser lets pass must be refused all the same: RFC 9112 §3.2, exactly one Host from
+ * HTTP/1.1 on; §6.3, a body whose end cannot be told.
+ */
+export function isAmbiguous(request: IncomingMessage): boolean {
+  if (request.httpVersionMajor !== 1) return false;
+  const { rawHeaders } = request;
+  let hosts = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) if (rawHeaders[at]?.toLowerCase() === 'host') hosts++;
+  if (hosts > 1 || (hosts === 0 && request.httpVersionMinor > 0)) return true;
+  const coding = request.headers['transfer-encoding'];
+  return coding !== undefined && !/(?:^|,)\s*chunked\s*$/i.test(coding);
+}

@@ -1,0 +1,158 @@
+/**
+ * The addon's face: what `native/addon.cc` exports, and what it calls back. Everything is called on the loop's thread.
+ * Times are milliseconds, `expiresAtS` and `nowS` are Unix seconds, files are named by 64 hex digits.
+ */
+export interface NativeAddon {
+  /** What the addon was built for; it must be what runs now. */
+  readonly builtFor: { readonly node: string; readonly openssl: string };
+  createServer(options: NativeOptions, callbacks: NativeCallbacks): NativeServer;
+  /**
+   * Makes a listening socket and returns its descriptor. `reusePort` lets several sockets share the address.
+   *
+   * @throws Error with `code` EADDRINUSE, EADDRNOTAVAIL, EACCES, EINVAL.
+   */
+  listenSocket(address: { host: string; port: number; backlog: number; reusePort: boolean }): number;
+  /** The address that a socket is bound to. */
+  boundAddress(fd: number): { host: string; port: number };
+  closeSocket(fd: number): void;
+  /** Shared memory in which the workers of one box count their connections; returns a descriptor to be inherited. */
+  makeCaps(workers: number): number;
+}
+
+export interface NativeOptions {
+  /** This worker's row of `capsFd`; both absent where one process serves alone. */
+  readonly capsFd?: number;
+  readonly worker?: number;
+  readonly workers?: number;
+  readonly connectionsMax: number;
+  readonly connectionsPerAddressMax: number;
+  readonly requestsMax: number;
+  readonly headersTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  /** A transfer on which nothing moves for so long is cut. */
+  readonly idleTimeoutMs: number;
+  /** A transfer slower than this, judged over `idleTimeoutMs`, is cut; 0 for any. */
+  readonly minBytesPerSecond: number;
+  /** Paces each connection (SO_MAX_PACING_RATE); 0 for none. */
+  readonly paceBytesPerSecond: number;
+  readonly turnBytes: number;
+  readonly filesMax: number;
+  readonly grantsMax: number;
+  readonly recordsMax: number;
+  readonly readThreadsPerDisk: number;
+  readonly readMemoryBytes: number;
+  /** Answers made by the TypeScript server's rules, for what must cost nothing: each ends its connection. */
+  readonly canned: { readonly overloaded: Buffer; readonly draining: Buffer; readonly timeout: Buffer };
+  /** The last header lines of an answer with a body, around its delay in milliseconds, which stands in them twice. */
+  readonly timing: readonly [string, string, string];
+  /** Counters, written in place; `native-counters.ts` names the slots. */
+  readonly counters: Float64Array;
+}
+
+export interface NativeCallbacks {
+  /** A connection is parked until `decide(id, …)`: its token is unknown or its file is not open. */
+  readonly park: (parked: Parked) => void;
+  /** A plain connection leaves the addon: its socket, and what was read of it. It counts until `handedClosed(id)`. */
+  readonly handOver: (connection: { fd: number; id: number }, bytes: Buffer) => void;
+  /** A TLS connection becomes a stream: `bytes` is plaintext read already. */
+  readonly handOverStream: (peer: StreamPeer, bytes: Buffer) => void;
+  /** Plaintext of a stream; `undefined` at its end. */
+  readonly streamData: (id: number, bytes: Buffer | undefined) => void;
+  /** What was written last went to the kernel, or the stream broke. */
+  readonly streamDrained: (id: number, isBroken: boolean) => void;
+  readonly streamClosed: (id: number) => void;
+  /** A read of an open file failed, or ended early (errno 0): it must not be served further. */
+  readonly fileFailed: (failed: { file: string; ext: string; errno: number }) => void;
+  /** At least half of the record ring is full. */
+  readonly recordsWaiting: () => void;
+}
+
+export interface Parked {
+  readonly id: number;
+  readonly token: string;
+  readonly file: string;
+  readonly ext: string;
+  /** The client's address. */
+  readonly client: string;
+}
+
+export interface StreamPeer {
+  readonly id: number;
+  readonly client: string;
+  readonly port: number;
+  readonly tls: string;
+  readonly isH2: boolean;
+}
+
+/** What a file answers with; the texts come from `planResponse`, so that both engines say the same. */
+export interface NativeFile {
+  readonly file: string;
+  readonly ext: string;
+  /** Duplicated by the addon; the caller keeps its own. */
+  readonly fd: number;
+  readonly sizeBytes: number;
+  readonly etag: string;
+  /** Header lines, each with its CRLF, that stand before content-range and content-length in a 206 or 200. */
+  readonly heads: { readonly whole: Buffer; readonly part: Buffer; readonly notModified: Buffer };
+  /** Files of one disk share its reading threads. */
+  readonly disk: number;
+}
+
+export interface NativeGrant {
+  readonly token: string;
+  readonly scope: 'play' | 'fill';
+  readonly expiresAtS: number;
+  /** When JavaScript wants to verify it again. */
+  readonly verifyAgainInMs: number;
+  /** The bundle whose files it covers; absent for every file. */
+  readonly bundle?: string;
+  /** Prefixes that may use it, as `address/length`; absent for any client. */
+  readonly clients?: readonly string[];
+}
+
+export interface NativeServer {
+  /** Accepts on a listening socket, which it duplicates. */
+  listen(fd: number): void;
+  stopListening(): void;
+  /** Answers what is in flight and closes; connections without a request are closed at once. */
+  closeIdle(): void;
+  /** Cuts everything and frees it. Nothing is called back afterwards. */
+  destroy(): void;
+  /** 0 all, 1 known grants only, 2 nobody; `shedFill` refuses fill grants first. */
+  admit(level: 0 | 1 | 2, why: 'overloaded' | 'draining', shedFill: boolean): void;
+  handedClosed(id: number): void;
+  decide(id: number, decision: 'again' | 'handOver'): void;
+  grant(grant: NativeGrant): void;
+  /** The files that a bundle covers, each as `<file>.<ext>`. */
+  bundle(bundle: string, files: readonly string[]): void;
+  forgetBundle(bundle: string): void;
+  /** Every grant is asked for again when its token next comes. */
+  forgetGrants(): void;
+  /** Whether a bundle is known, or a file open, by `<file>.<ext>`. */
+  has(what: 'bundle' | 'file', name: string): boolean;
+  open(file: NativeFile): void;
+  /** Every form of the file; its descriptors are closed when the last transfer is done. */
+  forgetFile(file: string): void;
+  setTls(tls: NativeTls | undefined): void;
+  setTicketKeys(keys: readonly Buffer[]): void;
+  /** 32 random bytes of the day, for the pseudonyms of addresses. */
+  setAddressKey(key: Buffer): void;
+  /** Formatted records into `out`; returns the bytes, and those with CMCD apart. */
+  drainRecords(out: Buffer): { bytes: number; withCmcd: readonly { line: string; cmcd: string }[] };
+  /** Bytes of files since the last call: [file, play bytes, fill bytes, …]. */
+  drainServed(): readonly (string | number)[];
+  streamWrite(id: number, bytes: Buffer): void;
+  streamRead(id: number, flowing: boolean): void;
+  streamEnd(id: number): void;
+  streamDestroy(id: number): void;
+}
+
+export interface NativeTls {
+  readonly certificates: readonly {
+    readonly names: readonly string[];
+    readonly chainPem: string;
+    readonly keyPem: string;
+  }[];
+  readonly ticketKeys: readonly Buffer[];
+  readonly h2: boolean;
+}

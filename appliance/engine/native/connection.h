@@ -1,0 +1,245 @@
+// The machine of one connection: reads heads, answers what it may, and hands over all else. It sees sockets, disks and
+// JavaScript only through Host, so that it is built and fuzzed without them.
+#pragma once
+
+#include <sys/types.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "counters.h"
+#include "disk.h"
+#include "files.h"
+#include "grants.h"
+#include "records.h"
+#include "request.h"
+#include "tls.h"
+
+namespace nearcast {
+
+class Connection;
+
+struct Settings {
+  uint64_t headersTimeoutMs = 10'000;
+  uint64_t keepAliveTimeoutMs = 75'000;
+  uint64_t idleTimeoutMs = 60'000;
+  uint64_t minBytesPerSecond = 0;
+  size_t turnBytes = 2 << 20;  // after this many the others have their turn
+  size_t requestsMax = 4096;
+  std::string overloaded;  // whole answers, made by JavaScript; each ends its connection
+  std::string draining;
+  std::string timeout;
+  // The last header lines of a body's answer, around its delay in milliseconds, which stands in them twice.
+  std::vector<std::string> timing;
+};
+
+enum class Admission : uint8_t { all, known, nobody };
+
+// What all connections of a loop share. Everything in it is used by the loop's thread alone.
+struct Shared {
+  Shared(Settings settings, size_t filesMax, size_t grantsMax, size_t recordsMax, double* counterSlots);
+
+  Settings settings;
+  OpenFiles files;
+  Grants grants;
+  RecordRing records;
+  Counters counters;
+  Probe probe = Probe::none;
+  Admission admission = Admission::all;
+  bool isDraining = false;  // why it is not `all`, for the answer
+  bool shedsFill = false;
+  bool keepsRecords = false;
+  size_t live = 0;  // requests parked or being answered
+  uint32_t addressKey = 0;  // how often the key of the pseudonyms has changed
+  std::unique_ptr<char[]> input;   // what one receive may bring
+  std::unique_ptr<char[]> plain;   // a batch of plaintext before it is encrypted
+  std::unique_ptr<char[]> cipher;  // and after
+  std::string decrypted;
+};
+// Empties it, its memory too: most connections are idle.
+inline void drop(std::string& text) { std::string().swap(text); }
+
+inline constexpr size_t inputBytes = 64 << 10;
+inline constexpr size_t batchBytesMax = 512 << 10;
+
+// The world of a connection. Results of input and output: bytes, 0 for the end, or a negative errno.
+class Host {
+ public:
+  virtual ~Host() = default;
+  virtual ssize_t receive(Connection& connection, char* into, size_t room) = 0;
+  virtual ssize_t send(Connection& connection, std::string_view bytes, bool more) = 0;
+  virtual ssize_t sendFile(Connection& connection, int fd, uint64_t offset, size_t bytes) = 0;
+  // Reads what is in memory already; -EAGAIN where a disk would have to be waited for.
+  virtual ssize_t readNow(int fd, char* into, size_t bytes, uint64_t offset) = 0;
+  virtual void cork(Connection& connection, bool on) = 0;
+  virtual void shutdownWrite(Connection& connection) = 0;
+
+  // Both end in `onRead`; false where no more can wait.
+  virtual bool readCold(Connection& connection, OpenFile& file, uint64_t offset, uint32_t bytes, Priority priority) = 0;
+  virtual void releaseRead(char* data, uint32_t disk) = 0;
+  // JavaScript is asked after this turn, and ends it by `decided`; false where no more can wait.
+  virtual bool park(Connection& connection) = 0;
+  // The socket goes to JavaScript with these bytes; the connection is over.
+  virtual void handOver(Connection& connection, std::string_view bytes) = 0;
+  virtual void beginStream(Connection& connection, std::string_view bytes) = 0;
+  virtual void streamData(Connection& connection, std::string_view bytes, bool isEnd) = 0;
+  virtual void streamDrained(Connection& connection, bool isBroken) = 0;
+  virtual void fileFailed(const OpenFile& file, int error) = 0;
+  // Calls `run` again after the others had their turn.
+  virtual void runLater(Connection& connection) = 0;
+  // The connection is over: to be closed and freed, once a read that is under way has come back.
+  virtual void over(Connection& connection) = 0;
+
+  virtual uint64_t nowNs() = 0;      // CLOCK_MONOTONIC
+  virtual uint64_t unixMs() = 0;
+  virtual std::string_view date() = 0;  // of RFC 9110 §5.6.7, as of this second
+  virtual uint64_t pseudonym(const Address& address) = 0;
+};
+
+class Connection {
+ public:
+  enum class State : uint8_t { reading, parked, sending, disk, stream, lingering, over };
+
+  Connection(Host& host, Shared& shared, const Address& client, std::unique_ptr<TlsSession> tls);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // Something may be read, written, or both; goes as far as it can.
+  // `isEnd`: the client has closed its side, behind what it has sent.
+  void onEvent(bool canRead, bool canWrite, bool isGone, bool isEnd = false);
+  void run();
+  void decided(bool again);
+  // What it is parked for; false where it no longer is.
+  bool parkedFor(Request& request) const;
+  // Whether it took the data; else they are the host's to release.
+  bool onRead(const ReadJob& job);
+  // Timeouts, asked about once a second.
+  void onTick(uint64_t nowNs);
+  // Ends it as soon as nothing is in flight.
+  void finish();
+  void cut();
+
+  void streamWrite(std::string_view bytes);
+  void streamFlow(bool flowing);
+  void streamEnd();
+
+  State state() const { return state_; }
+  bool isIdle() const { return state_ == State::reading && input_.empty(); }
+  bool isTls() const { return tls_ != nullptr; }
+  const TlsSession* tls() const { return tls_.get(); }
+  const Address& client() const { return client_; }
+  // JavaScript has been given it as a stream.
+  bool isStream() const { return isStream_; }
+
+  // The host's own: which socket this is, and where it is counted.
+  int fd = -1;
+  uint64_t id = 0;
+  uint32_t capSlot = 0;
+  uint16_t port = 0;
+  bool isQueued = false;
+  bool isSurplus = false;  // above a cap: it is only told so
+
+ private:
+  struct Answer {
+    OpenFile* file = nullptr;
+    uint64_t at = 0;   // next byte of the file to go
+    uint64_t end = 0;  // past the last one
+    uint64_t first = 0;
+    uint64_t sent = 0;
+    uint64_t startedNs = 0;
+    uint64_t ttfbNs = 0;
+    uint64_t startedMs = 0;
+    uint16_t status = 0;
+    Scope scope = Scope::play;
+    CacheState cache = CacheState::hot;
+    bool isHead = false;
+    bool close = false;
+    bool headSent = false;
+  };
+  enum class Step : uint8_t { again, wait };
+
+  Step readHead();
+  ssize_t receive(std::string_view& bytes);
+  Step parse(std::string_view bytes);
+  Step begin(const Request& request, std::string_view bytes);
+  bool mayBegin(const Request& request, const std::string*& refusal) const;
+  bool plan(const Request& request, const OpenFile& file, Reason& reason);
+  Step park(const Request& request, std::string_view bytes);
+  Step handOver(std::string_view bytes, Reason reason);
+  Step refuse(const std::string& text, bool isHead);
+  void keep(std::string_view bytes);
+  void keepCmcd(const Request& request);
+
+  size_t writeHead(char* out);
+  Step send();
+  Step sendPlain();
+  Step sendEncrypted();
+  Step push(std::string_view bytes, uint64_t ofFile, bool more);
+  Step pushOut();
+  Step askDisk();
+  void moved(uint64_t ofFile);
+  void releaseCold();
+  void reclaim(uint64_t nowNs);
+  Step complete();
+  void leave(bool isCut);
+  Step fail(int error);
+  Step gone();
+  Step linger();
+  Step runLinger();
+  Step runStream();
+  bool encrypt(std::string_view plain);
+  Step end();
+  Step later();
+  // So much of its turn is over.
+  void charge(uint64_t bytes) { turnLeft_ -= std::min<uint64_t>(turnLeft_, bytes); }
+
+  Host& host_;
+  Shared& shared_;
+  std::unique_ptr<TlsSession> tls_;
+  Address client_;
+  State state_ = State::reading;
+  bool canRead_ = true;
+  bool canWrite_ = true;
+  bool endComes_ = false;
+  bool isCorked_ = false;
+  bool finishing_ = false;
+  bool isParsed_ = false;   // input_ was looked at and is not a whole head
+  bool isDecided_ = false;  // JavaScript has decided about the request at the start of input_
+  bool isKnown_ = false;    // has sent a whole request before
+  bool isNotified_ = false;  // of the end, as TLS wants it
+  bool isShut_ = false;
+  bool handshakeCounted_ = false;
+  bool isStream_ = false;
+  bool flowing_ = false;  // JavaScript asks for the first bytes of a stream too: before that it does not know of it
+  bool streamEnding_ = false;
+  bool streamWaits_ = false;  // JavaScript waits for `streamDrained`
+  bool inputEnded_ = false;
+  bool endTold_ = false;
+  size_t scanned_ = 0;
+  std::string input_;   // received and not yet answered
+  std::string output_;  // made and not yet taken by the kernel
+  size_t outputAt_ = 0;
+  uint64_t outputBody_ = 0;  // bytes of the file in output_
+  size_t batch_ = 64 << 10;  // how much is encrypted at once: as much as the client was seen to take
+  char* cold_ = nullptr;     // lent by the disk's readers
+  uint32_t coldAt_ = 0;
+  uint32_t coldEnd_ = 0;
+  uint32_t coldBytes_ = readBytesMax;  // how much is asked for at once
+  uint64_t coldNs_ = 0;                // since when it is lent
+  size_t turnLeft_ = 0;
+  Answer answer_;
+  std::unique_ptr<std::string> cmcd_;
+  uint64_t pseudonym_ = 0;
+  uint32_t pseudonymKey_ = 0;
+  uint64_t movedNs_ = 0;   // when something last moved
+  uint64_t windowNs_ = 0;  // begin and bytes of the window over which the rate is judged
+  uint64_t windowBytes_ = 0;
+};
+
+}  // namespace nearcast

@@ -1,0 +1,273 @@
+// A world for one connection, in which everything that may happen does, as the bytes of a script say: short sends,
+// full buffers, broken sockets, reads that fail or come late, decisions of JavaScript. When the script is at its end
+// the world is kind: all that can go well does.
+#pragma once
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "connection.h"
+
+#define CHECK(condition)                                                      \
+  do {                                                                        \
+    if (!(condition)) {                                                       \
+      fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
+      abort();                                                                \
+    }                                                                         \
+  } while (0)
+
+namespace nearcast {
+
+class Script {
+ public:
+  explicit Script(std::string_view bytes) : bytes_(bytes) {}
+  bool isOver() const { return bytes_.empty(); }
+  // 0 is the kind choice.
+  uint8_t next(unsigned choices = 256) {
+    if (bytes_.empty()) return 0;
+    const uint8_t byte = static_cast<uint8_t>(bytes_.front());
+    bytes_.remove_prefix(1);
+    return static_cast<uint8_t>(byte % choices);
+  }
+  // How much of `bytes` goes at once: at least one.
+  size_t share(size_t bytes) {
+    const size_t part = next();
+    return part == 0 || bytes < 2 ? bytes : 1 + (bytes - 1) * (part - 1) / 255;
+  }
+  void end() { bytes_ = {}; }
+
+ private:
+  std::string_view bytes_;
+};
+
+// The files of this world: what they hold follows from the offset, and no two are alike.
+struct Content {
+  const char* ext;
+  char digit;
+  size_t bytes;
+  std::string name() const { return std::string(64, digit) + "." + ext; }
+  std::string etag() const { return "\"" + std::string(64, digit) + "\""; }
+  std::string heads() const { return std::string("x-file: ") + digit + "\r\n"; }
+  char at(size_t offset) const { return static_cast<char>(digit * 31 + offset * 7 + (offset >> 8)); }
+};
+inline constexpr Content contents[] = {{"mp4", 'a', 70'000}, {"m4a", 'b', 5}, {"vtt", 'c', 0}, {"mp4", 'd', 280'000}};
+
+inline const Content* findContent(std::string_view name) {
+  for (const Content& each : contents)
+    if (each.name() == name) return &each;
+  return nullptr;
+}
+
+inline std::string_view bytesOf(const Content& content) {
+  static std::map<char, std::string> made;
+  std::string& bytes = made[content.digit];
+  for (size_t i = bytes.size(); i < content.bytes; i++) bytes.push_back(content.at(i));
+  return bytes;
+}
+
+inline int openContent(const Content& content) {
+  static std::map<char, int> made;
+  int& fd = made.try_emplace(content.digit, -1).first->second;
+  if (fd < 0) {
+    const std::string_view bytes = bytesOf(content);
+    fd = memfd_create("fuzz", MFD_CLOEXEC);
+    CHECK(fd >= 0 && pwrite(fd, bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size()));
+  }
+  return dup(fd);
+}
+
+// TLS without ciphers: 0x16 is a handshake, 0x15 a close_notify, 0x14 breaks it, all else is itself.
+class PlainTls : public TlsSession {
+ public:
+  PlainTls(Script& script, bool isH2) : script_(script), isH2_(isH2) {}
+  TlsState receive(std::string_view cipher, std::string& plain) override {
+    for (const char c : cipher) {
+      if (isBroken_ || c == 0x14 || (!isReady_ && c != 0x16)) {
+        isBroken_ = true;
+        return TlsState::failed;
+      }
+      if (c == 0x15) isClosed_ = true;
+      if (isClosed_) return TlsState::closed;
+      if (c != 0x16) plain.push_back(c);
+      if (c == 0x16 && !isReady_) output_ += "HSK";
+      isReady_ = true;
+    }
+    return TlsState::ok;
+  }
+  bool write(std::string_view plain) override {
+    if (!isReady_ || isBroken_) return false;
+    output_ += plain;
+    return true;
+  }
+  std::string_view output() const override { return output_; }
+  void consume(size_t bytes) override { output_.erase(0, bytes); }
+  size_t encryptInto(std::string_view plain, char* out, size_t room) override {
+    CHECK(output_.empty() && room >= cipherBytesMax(plain.size()));
+    if (!isReady_ || isBroken_ || script_.next(64) == 63) return 0;
+    memcpy(out, plain.data(), plain.size());
+    return plain.size();
+  }
+  bool isReady() const override { return isReady_; }
+  bool isH2() const override { return isH2_; }
+  const char* version() const override { return "1.3"; }
+  bool isResumed() const override { return false; }
+  void shutdown() override { output_ += "BYE"; }
+
+ private:
+  Script& script_;
+  const bool isH2_;
+  bool isReady_ = false;
+  bool isBroken_ = false;
+  bool isClosed_ = false;
+  std::string output_;
+};
+
+class World : public Host {
+ public:
+  World(Script& script, Shared& shared) : script_(script), shared_(shared) {}
+
+  // What the client has sent and the kernel holds, and whether it has closed its side.
+  std::string arrived;
+  bool isEof = false;
+  std::string received;  // what the machine took, as it came over the wire
+  std::string out;       // what the kernel took
+  bool isBlocked = false;  // the kernel took less than it was given: it tells when there is room
+  bool isBroken = false;
+  bool isShut = false;
+  bool isQueued = false;
+  bool isParked = false;
+  bool isOver = false;
+  bool isHandedOver = false;
+  bool isStream = false;
+  bool streamEnded = false;
+  bool isCorked = false;
+  unsigned drained = 0;
+  std::string handed;       // bytes that JavaScript got, by either way
+  size_t outAtHandOver = 0;
+  OpenFile* reading = nullptr;
+  ReadJob job;
+  std::set<char*> lent;
+  uint64_t now = 1'000'000'000;
+
+  ssize_t receive(Connection&, char* into, size_t room) override {
+    alive();
+    if (isBroken) return -ECONNRESET;
+    if (arrived.empty()) return isEof ? 0 : -EAGAIN;
+    const size_t bytes = std::min(room, arrived.size());
+    memcpy(into, arrived.data(), bytes);
+    received.append(arrived, 0, bytes);
+    arrived.erase(0, bytes);
+    return static_cast<ssize_t>(bytes);
+  }
+  ssize_t send(Connection&, std::string_view bytes, bool) override {
+    CHECK(!bytes.empty());
+    const ssize_t taken = take(bytes.size());
+    if (taken > 0) out.append(bytes.substr(0, static_cast<size_t>(taken)));
+    return taken;
+  }
+  ssize_t sendFile(Connection&, int fd, uint64_t offset, size_t bytes) override {
+    CHECK(bytes > 0);
+    if (const uint8_t fate = script_.next(64); fate > 61) return fate == 62 ? 0 : -EIO;
+    const ssize_t taken = take(bytes);
+    if (taken < 0) return taken;
+    const size_t before = out.size();
+    out.resize(before + static_cast<size_t>(taken));
+    const ssize_t got = pread(fd, out.data() + before, static_cast<size_t>(taken), static_cast<off_t>(offset));
+    CHECK(got == taken);  // else it was asked for more than the file has
+    return taken;
+  }
+  ssize_t readNow(int fd, char* into, size_t bytes, uint64_t offset) override {
+    alive();
+    const uint8_t fate = script_.next(16);
+    if (fate > 12) return fate == 13 ? -EAGAIN : fate == 14 ? -EIO : 0;
+    return pread(fd, into, fate == 0 ? bytes : script_.share(bytes), static_cast<off_t>(offset));
+  }
+  void cork(Connection&, bool on) override {
+    CHECK(isCorked != on);
+    isCorked = on;
+  }
+  void shutdownWrite(Connection&) override {
+    alive();
+    CHECK(!isShut);
+    isShut = true;
+  }
+  bool readCold(Connection&, OpenFile& file, uint64_t offset, uint32_t bytes, Priority) override {
+    alive();
+    CHECK(reading == nullptr && bytes > 0 && bytes <= readBytesMax && offset + bytes <= file.sizeBytes);
+    if (script_.next(16) == 15) return false;
+    reading = shared_.files.acquire(file);
+    job = ReadJob{};
+    job.fd = file.fd;
+    job.offset = offset;
+    job.bytes = bytes;
+    return true;
+  }
+  void releaseRead(char* data, uint32_t disk) override {
+    CHECK(disk == 7 && lent.erase(data) == 1);
+    delete[] data;
+  }
+  bool park(Connection&) override {
+    alive();
+    CHECK(!isParked);
+    return isParked = script_.next(16) != 15;
+  }
+  void handOver(Connection&, std::string_view bytes) override {
+    alive();
+    isHandedOver = true;
+    handed = bytes;
+    outAtHandOver = out.size();
+  }
+  void beginStream(Connection&, std::string_view bytes) override {
+    alive();
+    CHECK(!isStream);
+    isStream = true;
+    handed = bytes;
+    outAtHandOver = out.size();
+  }
+  void streamData(Connection&, std::string_view bytes, bool isEnd) override {
+    CHECK(isStream && !streamEnded && isEnd == bytes.empty());
+    handed.append(bytes);
+    streamEnded = isEnd;
+  }
+  void streamDrained(Connection&, bool) override {
+    CHECK(isStream);
+    drained++;
+  }
+  void fileFailed(const OpenFile&, int) override {}
+  void runLater(Connection&) override { isQueued = true; }
+  void over(Connection&) override {
+    alive();
+    isOver = true;
+  }
+  uint64_t nowNs() override { return now; }
+  uint64_t unixMs() override { return now / 1'000'000; }
+  std::string_view date() override { return "Sat, 21 Nov 2026 10:00:00 GMT"; }
+  uint64_t pseudonym(const Address&) override { return 42; }
+
+ private:
+  void alive() const { CHECK(!isOver && !isHandedOver); }
+  ssize_t take(size_t bytes) {
+    alive();
+    CHECK(!isShut);
+    if (isBroken) return -EPIPE;
+    const uint8_t fate = script_.next(8);
+    if (fate == 7) isBroken = script_.next(4) == 3;
+    if (isBroken) return -EPIPE;
+    isBlocked = fate > 0;
+    if (fate > 4) return -EAGAIN;
+    return static_cast<ssize_t>(fate == 0 ? bytes : script_.share(bytes));
+  }
+  Script& script_;
+  Shared& shared_;
+};
+
+}  // namespace nearcast

@@ -1,0 +1,268 @@
+#include "request.h"
+
+#include <array>
+#include <cstring>
+
+namespace nearcast {
+namespace {
+
+enum Header : uint8_t {
+  other,
+  host,
+  range,
+  ifRange,
+  ifNoneMatch,
+  connection,
+  cmcdObject,
+  cmcdRequest,
+  cmcdSession,
+  cmcdStatus,
+  bodyKind,       // announces a body, or asks to speak something else
+  conditionKind,  // conditions that need dates or lists
+};
+
+struct Name {
+  std::string_view text;
+  Header header;
+};
+
+// `proxy-connection` counts as `connection` for the other parser, so it is not ignored here either.
+constexpr Name names[] = {
+    {"host", host},
+    {"range", range},
+    {"if-range", ifRange},
+    {"if-none-match", ifNoneMatch},
+    {"connection", connection},
+    {"cmcd-object", cmcdObject},
+    {"cmcd-request", cmcdRequest},
+    {"cmcd-session", cmcdSession},
+    {"cmcd-status", cmcdStatus},
+    {"content-length", bodyKind},
+    {"transfer-encoding", bodyKind},
+    {"expect", bodyKind},
+    {"upgrade", bodyKind},
+    {"proxy-connection", bodyKind},
+    {"trailer", bodyKind},
+    {"if-match", conditionKind},
+    {"if-modified-since", conditionKind},
+    {"if-unmodified-since", conditionKind},
+};
+
+// RFC 9110 §5.6.2: tchar.
+constexpr std::array<bool, 256> makeNameChars() {
+  std::array<bool, 256> chars{};
+  for (int c = '0'; c <= '9'; c++) chars[c] = true;
+  for (int c = 'a'; c <= 'z'; c++) chars[c] = chars[c - 32] = true;
+  for (char c : std::string_view("!#$%&'*+-.^_`|~")) chars[static_cast<unsigned char>(c)] = true;
+  return chars;
+}
+constexpr auto nameChars = makeNameChars();
+
+bool isName(std::string_view text) {
+  for (unsigned char c : text)
+    if (!nameChars[c]) return false;
+  return !text.empty();
+}
+
+bool equalsLower(std::string_view text, std::string_view lower) {
+  if (text.size() != lower.size()) return false;
+  for (size_t i = 0; i < text.size(); i++) {
+    const char c = text[i];
+    if ((c >= 'A' && c <= 'Z' ? c + 32 : c) != lower[i]) return false;
+  }
+  return true;
+}
+
+Header findHeader(std::string_view text) {
+  for (const Name& name : names)
+    if (equalsLower(text, name.text)) return name.header;
+  return other;
+}
+
+std::string_view trim(std::string_view text) {
+  const auto isSpace = [](char c) { return c == ' ' || c == '\t'; };
+  while (!text.empty() && isSpace(text.front())) text.remove_prefix(1);
+  while (!text.empty() && isSpace(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+// Up to 15 digits: exact in a JavaScript number, and larger than any file.
+bool takeNumber(std::string_view& text, uint64_t& value, bool& present) {
+  size_t digits = 0;
+  value = 0;
+  while (digits < text.size() && text[digits] >= '0' && text[digits] <= '9') {
+    if (digits == 15) return false;
+    value = value * 10 + static_cast<uint64_t>(text[digits++] - '0');
+  }
+  text.remove_prefix(digits);
+  present = digits > 0;
+  return true;
+}
+
+bool parseRange(std::string_view text, Request& request) {
+  constexpr std::string_view unit = "bytes=";
+  if (!text.starts_with(unit)) return false;
+  text.remove_prefix(unit.size());
+  bool hasFirst = false;
+  bool hasLast = false;
+  if (!takeNumber(text, request.first, hasFirst) || !text.starts_with('-')) return false;
+  text.remove_prefix(1);
+  if (!takeNumber(text, request.last, hasLast) || !text.empty()) return false;
+  if (hasFirst && hasLast) {
+    request.rangeKind = RangeKind::fromTo;
+    return request.first <= request.last;
+  }
+  if (hasFirst) {
+    request.rangeKind = RangeKind::from;
+    return true;
+  }
+  request.rangeKind = RangeKind::suffix;
+  request.first = request.last;
+  return hasLast;
+}
+
+// Takes `/v1/<token>/<file>.<ext>` apart. Characters are not looked at further: a name that is not exactly one that
+// JavaScript installed is found in no table.
+bool parseTarget(std::string_view target, Request& request) {
+  constexpr std::string_view prefix = "/v1/";
+  constexpr size_t pathBytesMax = 2300;
+  constexpr size_t fileBytes = 64;
+  const size_t mark = target.find('?');
+  const std::string_view path = target.substr(0, mark);
+  if (mark != std::string_view::npos) request.query = target.substr(mark + 1);
+  if (path.size() > pathBytesMax || !path.starts_with(prefix)) return false;
+  const size_t slash = path.find('/', prefix.size());
+  if (slash == std::string_view::npos) return false;
+  request.token = path.substr(prefix.size(), slash - prefix.size());
+  const std::string_view name = path.substr(slash + 1);
+  if (name.size() < fileBytes + 3 || name.size() > fileBytes + 7 || name[fileBytes] != '.') return false;
+  request.file = name.substr(0, fileBytes);
+  request.ext = name.substr(fileBytes + 1);
+  return !request.token.empty() && name.find('/') == std::string_view::npos;
+}
+
+bool parseLine(std::string_view line, Request& request, Reason& reason) {
+  reason = Reason::method;
+  request.isHead = line[0] == 'H';
+  line.remove_prefix(request.isHead ? 5 : 4);
+  const size_t space = line.find(' ');
+  reason = Reason::version;
+  if (space == std::string_view::npos || line.substr(space + 1) != "HTTP/1.1") return false;
+  reason = Reason::target;
+  const std::string_view target = line.substr(0, space);
+  if (target.find('\t') != std::string_view::npos || target.find('#') != std::string_view::npos) return false;
+  unsigned high = 0;
+  for (unsigned char c : target) high |= c;
+  return high < 0x80 && parseTarget(target, request);
+}
+
+bool takeHeader(Header header, std::string_view value, unsigned& seen, Request& request, Reason& reason) {
+  // Some may come once: what several mean together is the other server's question.
+  const bool isFirst = (seen & 1u << header) == 0;
+  seen |= 1u << header;
+  switch (header) {
+    case other:
+      return true;
+    case host:
+      reason = Reason::syntax;
+      return isFirst && !value.empty();
+    case range:
+      reason = Reason::range;
+      return isFirst && parseRange(value, request);
+    case ifRange:
+      reason = Reason::condition;
+      request.ifRange = value;
+      return isFirst && !value.empty();
+    case ifNoneMatch:
+      reason = Reason::condition;
+      request.ifNoneMatch = value;
+      return isFirst && !value.empty();
+    case connection:
+      reason = Reason::body;
+      request.close = equalsLower(value, "close");
+      return isFirst && (request.close || equalsLower(value, "keep-alive"));
+    case cmcdObject:
+    case cmcdRequest:
+    case cmcdSession:
+    case cmcdStatus:
+      request.cmcd[header - cmcdObject] = value;
+      return true;
+    case bodyKind:
+      reason = Reason::body;
+      return false;
+    case conditionKind:
+      reason = Reason::condition;
+      return false;
+  }
+  return false;
+}
+
+bool parseHeaders(std::string_view lines, Request& request, Reason& reason) {
+  unsigned seen = 0;
+  while (!lines.empty()) {
+    const size_t end = lines.find('\r');
+    const std::string_view line = lines.substr(0, end);
+    const size_t colon = line.find(':');
+    reason = Reason::syntax;
+    if (colon == std::string_view::npos || !isName(line.substr(0, colon))) return false;
+    const Header header = findHeader(line.substr(0, colon));
+    if (header != other && !takeHeader(header, trim(line.substr(colon + 1)), seen, request, reason)) return false;
+    lines.remove_prefix(end + 2);
+  }
+  reason = Reason::syntax;
+  return seen & 1u << host;
+}
+
+bool mayBeRead(std::string_view bytes) {
+  constexpr std::string_view get = "GET /";
+  constexpr std::string_view head = "HEAD /";
+  return get.starts_with(bytes.substr(0, get.size())) || head.starts_with(bytes.substr(0, head.size()));
+}
+
+// Whether nothing in it is a control character but tabs and the ends of lines. Without a branch, so that it is done
+// many bytes at a time.
+bool isLines(std::string_view head) {
+  unsigned bad = 0;
+  for (unsigned char c : head) bad |= ((c < 0x20) & (c != '\t') & (c != '\r') & (c != '\n')) | (c == 0x7f);
+  return bad == 0;
+}
+
+}  // namespace
+
+ParseResult parseRequest(std::string_view bytes, size_t& scanned, Request& request, Reason& reason) {
+  reason = Reason::method;
+  if (!mayBeRead(bytes)) return ParseResult::unusual;
+  size_t end = 0;
+  while (end == 0) {
+    const void* found = scanned < bytes.size() ? memchr(bytes.data() + scanned, '\n', bytes.size() - scanned) : nullptr;
+    if (found == nullptr) {
+      reason = Reason::syntax;
+      // What can never become a request is not waited for.
+      if (!isLines(bytes.substr(scanned))) return ParseResult::unusual;
+      scanned = bytes.size();
+      reason = Reason::size;
+      return bytes.size() > headBytesMax ? ParseResult::unusual : ParseResult::incomplete;
+    }
+    const size_t at = static_cast<size_t>(static_cast<const char*>(found) - bytes.data());
+    reason = Reason::syntax;
+    if (at == 0 || bytes[at - 1] != '\r') return ParseResult::unusual;
+    if (at >= 3 && bytes[at - 2] == '\n') end = at + 1;
+    scanned = at + 1;
+  }
+  reason = Reason::size;
+  if (end > headBytesMax) return ParseResult::unusual;
+  request = Request{};
+  request.headBytes = end;
+  const std::string_view head = bytes.substr(0, end - 2);
+  const size_t lineEnd = head.find('\r');
+  reason = Reason::syntax;
+  // A carriage return that ends no line; the last two bytes of `head` end its last line.
+  for (size_t at = lineEnd; at != std::string_view::npos; at = head.find('\r', at + 1))
+    if (head[at + 1] != '\n') return ParseResult::unusual;
+  if (!isLines(head)) return ParseResult::unusual;
+  const std::string_view lines = head.substr(lineEnd + 2);
+  if (!parseLine(head.substr(0, lineEnd), request, reason)) return ParseResult::unusual;
+  return parseHeaders(lines, request, reason) ? ParseResult::complete : ParseResult::unusual;
+}
+
+}  // namespace nearcast

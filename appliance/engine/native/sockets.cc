@@ -1,0 +1,100 @@
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "loop.h"
+
+// The world of a connection: sockets, and disks.
+
+namespace nearcast {
+namespace {
+
+constexpr uint64_t diskPatienceNs = 1'500'000'000;
+
+ssize_t orErrno(ssize_t result) { return result < 0 ? -errno : result; }
+
+}  // namespace
+
+ssize_t Server::receive(Connection& connection, char* into, size_t room) {
+  return orErrno(recv(connection.fd, into, room, 0));
+}
+
+ssize_t Server::send(Connection& connection, std::string_view bytes, bool more) {
+  const ssize_t sent = ::send(connection.fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+  if (sent > 0) shared_.counters.add(Counter::bytesWire, static_cast<double>(sent));
+  return orErrno(sent);
+}
+
+ssize_t Server::sendFile(Connection& connection, int fd, uint64_t offset, size_t bytes) {
+  off_t at = static_cast<off_t>(offset);
+  const ssize_t sent = sendfile(connection.fd, fd, &at, bytes);
+  if (sent > 0) shared_.counters.add(Counter::bytesWire, static_cast<double>(sent));
+  return orErrno(sent);
+}
+
+ssize_t Server::readNow(int fd, char* into, size_t bytes, uint64_t offset) {
+  const iovec part{into, bytes};
+  const ssize_t got = preadv2(fd, &part, 1, static_cast<off_t>(offset), RWF_NOWAIT);
+  if (got >= 0 || errno != EOPNOTSUPP) return orErrno(got);
+  // A file system that cannot be asked so: what is in memory is read all the same.
+  if (!isResident(fd, offset, bytes, shared_.probe)) return -EAGAIN;
+  return orErrno(pread(fd, into, bytes, static_cast<off_t>(offset)));
+}
+
+void Server::cork(Connection& connection, bool on) {
+  const int value = on;
+  setsockopt(connection.fd, IPPROTO_TCP, TCP_CORK, &value, sizeof value);
+}
+
+void Server::shutdownWrite(Connection& connection) { shutdown(connection.fd, SHUT_WR); }
+
+DiskReaders* Server::readers(uint32_t disk) {
+  const auto found = disks_.find(disk);
+  if (found != disks_.end()) return found->second.get();
+  DiskReaders::Options options;
+  options.threads = options_.readThreadsPerDisk;
+  options.memoryBytes = options_.readMemoryBytes;
+  // Without descriptors or threads there are none now; later there may be.
+  auto made = DiskReaders::make(options, wakeFd_);
+  return made ? disks_.emplace(disk, std::move(made)).first->second.get() : nullptr;
+}
+
+bool Server::readCold(Connection& connection, OpenFile& file, uint64_t offset, uint32_t bytes, Priority priority) {
+  DiskReaders* const disk = readers(file.disk);
+  ReadJob job;
+  job.fd = file.fd;
+  job.offset = offset;
+  job.bytes = bytes;
+  job.priority = priority;
+  job.owner = connection.id;
+  // Who asks a disk that hangs is better served elsewhere at once than after the player's patience.
+  if (disk == nullptr || disk->oldestWaitNs(nowNs()) > diskPatienceNs || !disk->submit(job)) return false;
+  // Its descriptor stays open for the thread, whatever becomes of the connection.
+  reads_.emplace(connection.id, shared_.files.acquire(file));
+  shared_.counters.add(Counter::coldReads);
+  return true;
+}
+
+void Server::releaseRead(char* data, uint32_t disk) { readers(disk)->release(data); }
+
+void Server::takeReads() {
+  for (auto& [disk, each] : disks_) {
+    for (ReadJob job; each->take(job);) {
+      const auto read = reads_.find(job.owner);
+      OpenFile* const file = read->second;
+      reads_.erase(read);
+      shared_.counters.add(Counter::coldReadBytes, job.got);
+      Connection* connection = find(job.owner);
+      const bool isTaken = connection != nullptr && connection->onRead(job);
+      if (!isTaken && job.data != nullptr) each->release(job.data);
+      shared_.files.release(file);
+      if (connection != nullptr && connection->state() == Connection::State::over) dead_.push_back(job.owner);
+    }
+  }
+}
+
+}  // namespace nearcast

@@ -1,0 +1,65 @@
+#include "connection.h"
+
+// A connection that JavaScript goes on with: a stream of plaintext over our TLS.
+
+namespace nearcast {
+
+Connection::Step Connection::runStream() {
+  if (!output_.empty() && pushOut() == Step::wait) return Step::wait;
+  if (state_ != State::stream) return Step::again;
+  if (streamWaits_) {
+    streamWaits_ = false;
+    host_.streamDrained(*this, false);
+    return later();
+  }
+  if (streamEnding_) return linger();
+  if (inputEnded_ && flowing_ && !endTold_) {
+    endTold_ = true;
+    host_.streamData(*this, {}, true);
+    return Step::again;
+  }
+  if (!flowing_ || !canRead_ || inputEnded_) return Step::wait;
+  if (turnLeft_ == 0) return later();
+  std::string_view bytes;
+  const ssize_t result = receive(bytes);
+  if (result == -EAGAIN) return Step::wait;
+  if (result < 0) return end();
+  if (result == 0) inputEnded_ = true;
+  if (state_ != State::stream) return Step::again;
+  movedNs_ = host_.nowNs();
+  if (!bytes.empty()) host_.streamData(*this, bytes, false);
+  return Step::again;
+}
+
+bool Connection::encrypt(std::string_view plain) {
+  while (!plain.empty()) {
+    const std::string_view part = plain.substr(0, batchBytesMax);
+    const size_t bytes = tls_->encryptInto(part, shared_.cipher.get(), cipherBytesMax(batchBytesMax));
+    if (bytes == 0) return false;
+    output_.append(shared_.cipher.get(), bytes);
+    plain.remove_prefix(part.size());
+  }
+  return true;
+}
+
+void Connection::streamWrite(std::string_view bytes) {
+  if (state_ != State::stream) return;
+  streamWaits_ = true;
+  if (!encrypt(bytes)) {
+    end();
+    return;
+  }
+  host_.runLater(*this);
+}
+
+void Connection::streamFlow(bool flowing) {
+  flowing_ = flowing;
+  if (flowing && state_ == State::stream) host_.runLater(*this);
+}
+
+void Connection::streamEnd() {
+  streamEnding_ = true;
+  if (state_ == State::stream) host_.runLater(*this);
+}
+
+}  // namespace nearcast

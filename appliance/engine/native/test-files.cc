@@ -1,0 +1,99 @@
+// Tests of files.h. By `make test-files` (ASan, UBSan).
+#include "files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+using namespace nearcast;
+
+#define CHECK(condition)                                                       \
+  do {                                                                         \
+    if (!(condition)) {                                                        \
+      fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);  \
+      exit(1);                                                                 \
+    }                                                                          \
+  } while (false)
+
+namespace {
+
+constexpr uint64_t sizeBytes = 3 << 20;
+
+std::string nameOf(char digit, const char* ext) { return std::string(64, digit) + "." + ext; }
+
+int open(OpenFiles& files, const std::string& name) {
+  const int fd = memfd_create("file", MFD_CLOEXEC);
+  CHECK(fd >= 0 && ftruncate(fd, sizeBytes) == 0);
+  files.add(name, fd, sizeBytes, "\"tag\"", {}, 0);
+  return fd;
+}
+
+bool isOpen(int fd) { return fcntl(fd, F_GETFD) >= 0 || errno != EBADF; }
+
+void testReferences() {
+  OpenFiles files(8);
+  const int fd = open(files, nameOf('a', "mp4"));
+  const int list = open(files, nameOf('a', "chunks"));
+  const int other = open(files, nameOf('b', "mp4"));
+  OpenFile* file = files.acquire(nameOf('a', "mp4"));
+  CHECK(file != nullptr && file->ext() == "mp4" && files.acquire(nameOf('a', "m4a")) == nullptr);
+  files.forget(std::string(64, 'a'));
+  CHECK(!files.has(nameOf('a', "mp4")) && !files.has(nameOf('a', "chunks")) && files.has(nameOf('b', "mp4")));
+  CHECK(isOpen(fd) && !isOpen(list) && isOpen(other));  // who reads it reads on
+  const int again = open(files, nameOf('a', "mp4"));     // and it may come back meanwhile
+  files.release(file);
+  CHECK(!isOpen(fd) && isOpen(again) && files.size() == 2);
+}
+
+void testBound() {
+  OpenFiles files(2);
+  const int first = open(files, nameOf('a', "mp4"));
+  const int second = open(files, nameOf('b', "mp4"));
+  OpenFile* used = files.acquire(nameOf('a', "mp4"));
+  const int third = open(files, nameOf('c', "mp4"));
+  CHECK(isOpen(first) && !isOpen(second) && isOpen(third) && files.size() == 2);
+  OpenFile* alsoUsed = files.acquire(nameOf('c', "mp4"));
+  open(files, nameOf('d', "mp4"));
+  CHECK(files.size() == 3);  // what is in use stays, and so does what somebody waits for
+  files.release(used);
+  files.release(alsoUsed);
+  open(files, nameOf('e', "mp4"));
+  CHECK(files.size() == 2);
+}
+
+void testServed() {
+  OpenFiles files(1);
+  open(files, nameOf('a', "mp4"));
+  OpenFile* file = files.acquire(nameOf('a', "mp4"));
+  file->sent(Scope::play, 10);
+  file->sent(Scope::fill, 5);
+  file->sent(Scope::play, 1);
+  files.release(file);
+  open(files, nameOf('b', "mp4"));  // closes the first: what it served is told all the same
+  const auto served = files.drainServed();
+  CHECK(served.size() == 1 && served[0].file == std::string(64, 'a'));
+  CHECK(served[0].bytes.play == 11 && served[0].bytes.fill == 5);
+  CHECK(files.drainServed().empty());
+}
+
+// What was never looked at is not hot, whatever the clock says; what was found in memory is, for a moment.
+void testHot() {
+  OpenFiles files(1);
+  open(files, nameOf('a', "mp4"));
+  OpenFile* file = files.acquire(nameOf('a', "mp4"));
+  for (const uint64_t nowMs : {uint64_t{1}, uint64_t{1} << 31, uint64_t{1} << 32, uint64_t{1'795'255'135'007}})
+    CHECK(!file->isHot(0, 4096, nowMs, Probe::none));
+  files.release(file);
+}
+
+}  // namespace
+
+int main() {
+  testReferences();
+  testBound();
+  testServed();
+  testHot();
+}

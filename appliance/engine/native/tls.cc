@@ -1,0 +1,355 @@
+#include "tls.h"
+
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+
+#include <algorithm>
+#include <cstring>
+#include <unordered_map>
+
+#include "tls-openssl.h"
+
+namespace nearcast {
+namespace {
+
+constexpr size_t ticketKeyBytes = 80;
+constexpr size_t ticketKeysMax = 16;
+constexpr size_t ticketNameBytes = 16;
+constexpr size_t ticketSecretBytes = 32;
+constexpr int smallShareBytes = 512;
+constexpr size_t recordBytesMax = SSL3_RT_MAX_PLAIN_LENGTH;
+constexpr std::string_view protocols = "\x02h2\x08http/1.1";
+constexpr std::string_view protocolsWithoutH2 = protocols.substr(3);
+
+// ---- context -------------------------------------------------------------------------------------------------------
+
+struct TicketKey {
+  unsigned char name[ticketNameBytes];
+  unsigned char hmac[ticketSecretBytes];
+  unsigned char aes[ticketSecretBytes];
+};
+static_assert(sizeof(TicketKey) == ticketKeyBytes);
+
+class Session;
+int bioWrite(BIO* bio, const char* data, size_t bytes, size_t* written);
+int bioRead(BIO* bio, char* into, size_t room, size_t* read);
+long bioControl(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
+
+class Context final : public TlsContext {
+ public:
+  ~Context() override { forgetTicketKeys(); }
+
+  bool begin(const TlsSettings& settings, std::string& error) {
+    protocols_ = settings.h2 ? protocols : protocolsWithoutH2;
+    keyBytesMax = settings.keyBytesMax;
+    bioMethod.reset(BIO_meth_new(BIO_TYPE_SOURCE_SINK, "nearcast"));
+    if (!bioMethod || BIO_meth_set_write_ex(bioMethod.get(), bioWrite) != 1 ||
+        BIO_meth_set_read_ex(bioMethod.get(), bioRead) != 1 || BIO_meth_set_ctrl(bioMethod.get(), bioControl) != 1) {
+      error = takeError();
+      return false;
+    }
+    if (settings.certificates.empty()) error = "there is no certificate";
+    for (const Certificate& certificate : settings.certificates) {
+      if (!add(certificate, error)) return false;
+    }
+    if (!settings.ticketKeys.empty()) {
+      if (!setTicketKeys(settings.ticketKeys)) error = "a ticket key has 80 bytes";
+    } else {
+      std::string own(ticketKeyBytes, '\0');
+      if (RAND_bytes(reinterpret_cast<unsigned char*>(own.data()), ticketKeyBytes) != 1) error = takeError();
+      setTicketKeys({own});
+      OPENSSL_cleanse(own.data(), own.size());
+    }
+    return error.empty();
+  }
+
+  bool setTicketKeys(const TicketKeys& keys) override {
+    const auto hasLength = [](const std::string& key) { return key.size() == ticketKeyBytes; };
+    if (keys.empty() || keys.size() > ticketKeysMax || !std::all_of(keys.begin(), keys.end(), hasLength)) return false;
+    forgetTicketKeys();
+    ticketKeys_.resize(keys.size());
+    for (size_t i = 0; i < keys.size(); i++) memcpy(&ticketKeys_[i], keys[i].data(), ticketKeyBytes);
+    return true;
+  }
+
+  SSL_CTX* first() const { return contexts_.front().get(); }
+
+  BioMethod bioMethod;
+  uint64_t keyBytesMax = 0;
+
+ private:
+  static Context& of(SSL* ssl) { return *static_cast<Context*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl))); }
+
+  bool add(const Certificate& certificate, std::string& error) {
+    SslContext ctx(SSL_CTX_new(TLS_server_method()));
+    const char* const what = !ctx || !useDefaults(ctx.get())                  ? "TLS"
+                             : !useChain(ctx.get(), certificate.chainPem)     ? "the certificate"
+                             : !useKey(ctx.get(), certificate.keyPem)         ? "the private key"
+                                                                              : nullptr;
+    if (what != nullptr) {
+      error = std::string(what) + (certificate.names.empty() ? "" : " of " + certificate.names.front()) + ": " +
+              takeError();
+      return false;
+    }
+    SSL_CTX_set_app_data(ctx.get(), this);
+    SSL_CTX_set_alpn_select_cb(ctx.get(), selectProtocol, this);
+    SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx.get(), useTicketKey);
+    SSL_CTX_set_tlsext_servername_callback(ctx.get(), selectCertificate);
+    SSL_CTX_set_tlsext_servername_arg(ctx.get(), this);
+    SSL_CTX_set_info_callback(ctx.get(), watchAlerts);
+    for (const std::string& name : certificate.names) byName_.emplace(name, ctx.get());
+    contexts_.push_back(std::move(ctx));
+    return true;
+  }
+
+  static int selectProtocol(SSL*, const unsigned char** out, unsigned char* outBytes, const unsigned char* in,
+                            unsigned inBytes, void* self) {
+    const std::string_view ours = static_cast<const Context*>(self)->protocols_;
+    unsigned char* chosen = nullptr;
+    const int result =
+        SSL_select_next_proto(&chosen, outBytes, bytesOf(ours), static_cast<unsigned>(ours.size()), in, inBytes);
+    *out = chosen;
+    return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+  }
+
+  static int selectCertificate(SSL* ssl, int*, void* self) {
+    const char* const asked = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    if (asked == nullptr) return SSL_TLSEXT_ERR_NOACK;
+    SSL_CTX* const found = static_cast<const Context*>(self)->find(asked);
+    // A name that nobody knows gets the default: its viewer sees what is wrong, and it may be an address.
+    if (found == nullptr) return SSL_TLSEXT_ERR_NOACK;
+    return SSL_set_SSL_CTX(ssl, found) == nullptr ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_OK;
+  }
+
+  SSL_CTX* find(std::string_view asked) const {
+    std::string name(asked);
+    for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    if (name.ends_with('.')) name.pop_back();
+    if (const auto exact = byName_.find(name); exact != byName_.end()) return exact->second;
+    const size_t dot = name.find('.');
+    if (dot == std::string::npos || dot == 0) return nullptr;
+    const auto wildcard = byName_.find("*" + name.substr(dot));
+    return wildcard == byName_.end() ? nullptr : wildcard->second;
+  }
+
+  // 1: use; 2: use and send a new one; 0: no such key, so a whole handshake; negative: give up.
+  static int useTicketKey(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac,
+                          int encrypts) {
+    const auto& keys = of(ssl).ticketKeys_;
+    const auto key = encrypts ? keys.begin() : std::find_if(keys.begin(), keys.end(), [&](const TicketKey& each) {
+      return memcmp(each.name, name, ticketNameBytes) == 0;
+    });
+    if (key == keys.end()) return 0;
+    if (encrypts) {
+      memcpy(name, key->name, ticketNameBytes);
+      if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) != 1) return -1;
+    }
+    char digest[] = "SHA256";
+    const OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, const_cast<unsigned char*>(key->hmac),
+                                          ticketSecretBytes),
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0), OSSL_PARAM_construct_end()};
+    if (EVP_MAC_CTX_set_params(mac, parameters) != 1 ||
+        EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), nullptr, key->aes, iv, encrypts) != 1) {
+      return -1;
+    }
+    // RFC 8446 appendix C.4: clients use a TLS 1.3 ticket once, so each resumption brings the next.
+    return encrypts ? 1 : key == keys.begin() && SSL_version(ssl) < TLS1_3_VERSION ? 1 : 2;
+  }
+
+  static void watchAlerts(const SSL* ssl, int where, int alert);
+
+  void forgetTicketKeys() {
+    if (!ticketKeys_.empty()) OPENSSL_cleanse(ticketKeys_.data(), ticketKeys_.size() * ticketKeyBytes);
+    ticketKeys_.clear();
+  }
+
+  std::vector<SslContext> contexts_;
+  std::unordered_map<std::string, SSL_CTX*> byName_;
+  std::vector<TicketKey> ticketKeys_;
+  std::string_view protocols_;
+};
+
+// ---- session -------------------------------------------------------------------------------------------------------
+
+class Session final : public TlsSession {
+ public:
+  explicit Session(std::shared_ptr<Context> context) : context_(std::move(context)) {}
+
+  bool begin() {
+    ssl_.reset(SSL_new(context_->first()));
+    BIO* const bio = ssl_ ? BIO_new(context_->bioMethod.get()) : nullptr;
+    if (bio != nullptr) {
+      BIO_set_data(bio, this);
+      BIO_set_init(bio, 1);
+      SSL_set_bio(ssl_.get(), bio, bio);
+      SSL_set_app_data(ssl_.get(), this);
+      SSL_set_accept_state(ssl_.get());
+    }
+    dropErrors();
+    return bio != nullptr;
+  }
+
+  TlsState receive(std::string_view cipher, std::string& plain) override {
+    if (state_ != TlsState::ok) return state_;
+    input_ = cipher;
+    char record[recordBytesMax];
+    size_t bytes = 0;
+    dropErrors();
+    while (state_ == TlsState::ok && SSL_read_ex(ssl_.get(), record, sizeof record, &bytes) == 1) {
+      plain.append(record, bytes);
+    }
+    if (state_ == TlsState::ok) {
+      const int error = SSL_get_error(ssl_.get(), 0);
+      if (error == SSL_ERROR_ZERO_RETURN) state_ = TlsState::closed;
+      else if (error != SSL_ERROR_WANT_READ) state_ = TlsState::failed;
+    }
+    input_ = {};
+    if (!isSettled_ && isReady()) settle();
+    dropErrors();
+    return state_;
+  }
+
+  bool write(std::string_view plain) override { return plain.empty() ? canWrite() : encrypt(plain); }
+
+  std::string_view output() const override { return std::string_view(output_).substr(outputAt_); }
+
+  void consume(size_t bytes) override {
+    outputAt_ += bytes;
+    if (outputAt_ < output_.size()) return;
+    // Its memory too: most connections are idle.
+    std::string().swap(output_);
+    outputAt_ = 0;
+  }
+
+  size_t encryptInto(std::string_view plain, char* out, size_t room) override {
+    if (plain.empty() || room < cipherBytesMax(plain.size()) || !output_.empty()) return 0;
+    sink_ = out;
+    sinkEnd_ = out + room;
+    const bool isWhole = encrypt(plain);
+    const size_t bytes = static_cast<size_t>(sink_ - out);
+    sink_ = sinkEnd_ = nullptr;
+    return isWhole ? bytes : 0;
+  }
+
+  bool isReady() const override { return SSL_is_init_finished(ssl_.get()) == 1; }
+
+  bool isH2() const override {
+    const unsigned char* name = nullptr;
+    unsigned bytes = 0;
+    SSL_get0_alpn_selected(ssl_.get(), &name, &bytes);
+    return bytes == 2;
+  }
+
+  const char* version() const override { return SSL_version(ssl_.get()) == TLS1_3_VERSION ? "1.3" : "1.2"; }
+  bool isResumed() const override { return SSL_session_reused(ssl_.get()) == 1; }
+
+  void shutdown() override {
+    if (!canWrite()) return;
+    SSL_shutdown(ssl_.get());
+    dropErrors();
+  }
+
+  // Called by OpenSSL with whole records, never with a rest of one.
+  void put(const char* data, size_t bytes) {
+    if (sink_ == nullptr) {
+      output_.append(data, bytes);
+    } else if (bytes <= static_cast<size_t>(sinkEnd_ - sink_)) {
+      memcpy(sink_, data, bytes);
+      sink_ += bytes;
+    } else {
+      // Never: cipherBytesMax has more room than records and a KeyUpdate take.
+      state_ = TlsState::failed;
+    }
+  }
+
+  size_t take(char* into, size_t room) {
+    const size_t bytes = std::min(room, input_.size());
+    if (bytes > 0) memcpy(into, input_.data(), bytes);
+    input_.remove_prefix(bytes);
+    return bytes;
+  }
+
+  void fail() { state_ = TlsState::failed; }
+
+ private:
+  // What is closed in one direction may still be written to in the other (RFC 8446 §6.1).
+  bool canWrite() const {
+    return state_ != TlsState::failed && isReady() && (SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN) == 0;
+  }
+
+  // The handshake is over. OpenSSL keeps the peer's share of the key exchange until the session ends; an ML-KEM one has
+  // 6 KiB, more than all else of an idle session's that could be spared.
+  void settle() {
+    isSettled_ = true;
+    EVP_PKEY* share = nullptr;
+    if (SSL_get_peer_tmp_key(ssl_.get(), &share) != 1) return;
+    if (EVP_PKEY_get_size(share) > smallShareBytes) EVP_PKEY_set_type(share, EVP_PKEY_X25519);  // which empties it
+    EVP_PKEY_free(share);
+  }
+
+  bool encrypt(std::string_view plain) {
+    if (!canWrite()) return false;
+    dropErrors();
+    if ((keyBytes_ += plain.size()) > context_->keyBytesMax && SSL_version(ssl_.get()) == TLS1_3_VERSION) {
+      keyBytes_ = plain.size();
+      SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_NOT_REQUESTED);
+    }
+    size_t written = 0;
+    if (SSL_write_ex(ssl_.get(), plain.data(), plain.size(), &written) != 1) state_ = TlsState::failed;
+    dropErrors();
+    return state_ != TlsState::failed;
+  }
+
+  const std::shared_ptr<Context> context_;
+  Ssl ssl_;
+  TlsState state_ = TlsState::ok;
+  bool isSettled_ = false;
+  std::string_view input_;  // of the `receive` that is under way
+  char* sink_ = nullptr;    // where the records of the `encryptInto` that is under way go
+  char* sinkEnd_ = nullptr;
+  std::string output_;
+  size_t outputAt_ = 0;
+  uint64_t keyBytes_ = 0;  // encrypted under the present key
+};
+
+int bioWrite(BIO* bio, const char* data, size_t bytes, size_t* written) {
+  static_cast<Session*>(BIO_get_data(bio))->put(data, bytes);
+  *written = bytes;
+  return 1;
+}
+
+int bioRead(BIO* bio, char* into, size_t room, size_t* read) {
+  BIO_clear_retry_flags(bio);
+  *read = static_cast<Session*>(BIO_get_data(bio))->take(into, room);
+  if (*read > 0) return 1;
+  BIO_set_retry_read(bio);
+  return 0;
+}
+
+// OpenSSL answers an attempt to renegotiate with a warning and goes on; who tries does not mean well.
+void Context::watchAlerts(const SSL* ssl, int where, int alert) {
+  if ((where & SSL_CB_WRITE_ALERT) == SSL_CB_WRITE_ALERT && (alert & 0xff) == SSL_AD_NO_RENEGOTIATION) {
+    static_cast<Session*>(SSL_get_app_data(ssl))->fail();
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<TlsContext> TlsContext::make(const TlsSettings& settings, std::string& error) {
+  error.clear();
+  ERR_clear_error();
+  auto context = std::make_shared<Context>();
+  const bool isMade = context->begin(settings, error);
+  ERR_clear_error();
+  return isMade ? context : nullptr;
+}
+
+std::unique_ptr<TlsSession> TlsSession::make(std::shared_ptr<TlsContext> context) {
+  auto session = std::make_unique<Session>(std::static_pointer_cast<Context>(std::move(context)));
+  if (!session->begin()) return nullptr;
+  return session;
+}
+
+}  // namespace nearcast

@@ -1,0 +1,80 @@
+import type { ProblemCode } from '../../common/contract/problem.ts';
+import type { Clock } from '../../common/runtime/clock.ts';
+import type { WantedFile } from '../core/fill-diff.ts';
+import type { FileStore } from '../store/file-store.ts';
+import { FillJob } from './fill-job.ts';
+
+/** How many missing files are looked at: those behind them wait for their turn. */
+const windowFiles = 64;
+
+/** The missing files in the order in which they are wanted. */
+export class JobQueue {
+  readonly #store: FileStore;
+  readonly #clock: Clock;
+  readonly #jobs = new Map<string, FillJob>();
+
+  constructor(options: { store: FileStore; clock: Clock }) {
+    this.#store = options.store;
+    this.#clock = options.clock;
+  }
+
+  get size(): number {
+    return this.#jobs.size;
+  }
+
+  /** Why files were given up, each reason once. */
+  reasons(): Set<ProblemCode> {
+    const given = this.#jobs.values().filter((job) => job.givenUp > 0);
+    return new Set(given.flatMap(({ lastFailure }) => (lastFailure === undefined ? [] : [lastFailure.code])));
+  }
+
+  /** The files whose turn it is, those that rest left out. */
+  *window(): Generator<FillJob> {
+    const nowMs = this.#clock.monotonicMs();
+    let count = 0;
+    for (const job of this.#jobs.values()) {
+      if (job.restUntilMs > nowMs) continue;
+      yield job;
+      if (++count === windowFiles) return;
+    }
+  }
+
+  /** Ends what is no longer wanted, and leaves nothing of it. */
+  async keepOnly(wanted: ReadonlyMap<string, WantedFile>): Promise<void> {
+    for (const job of [...this.#jobs.values()]) {
+      if (wanted.has(job.file)) continue;
+      this.#jobs.delete(job.file);
+      job.abort.abort();
+      await this.#store.discard(job.file);
+    }
+    for (const file of [...this.#store.partial]) if (!wanted.has(file)) await this.#store.discard(file);
+  }
+
+  /** Adds what is missing of these and puts all in their order. */
+  arrange(wanted: ReadonlyMap<string, WantedFile>): void {
+    const nowMs = this.#clock.monotonicMs();
+    for (const [file, item] of wanted) {
+      const job = this.#jobs.get(file) ?? new FillJob(item, nowMs);
+      this.#jobs.delete(file);
+      // It may have been published meanwhile.
+      if (!this.#store.held.has(file)) this.#jobs.set(file, job);
+    }
+  }
+
+  remove(job: FillJob): void {
+    if (this.#jobs.get(job.file) === job) this.#jobs.delete(job.file);
+  }
+
+  /** Starts a file over with nothing on disk, as far back in line as it was given up. */
+  async startOver(job: FillJob): Promise<void> {
+    this.remove(job);
+    job.abort.abort();
+    await this.#store.discard(job.file).catch(() => undefined);
+    if (this.#store.held.has(job.file) || this.#jobs.has(job.file)) return;
+    const { givenUp, restUntilMs, lastFailure } = job;
+    this.#jobs.set(
+      job.file,
+      Object.assign(new FillJob(job.wanted, job.wantedSinceMs), { givenUp, restUntilMs, lastFailure }),
+    );
+  }
+}

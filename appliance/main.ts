@@ -1,0 +1,222 @@
+import { join } from 'node:path';
+
+import { documentTypes, Revocations } from '../common/contract/documents.ts';
+import { createSystemChance, type Chance } from '../common/runtime/chance.ts';
+import { createSystemClock, type Clock } from '../common/runtime/clock.ts';
+import { openDataDir } from '../common/runtime/data-dir.ts';
+import { identityComponent, openIdentity, type Identity } from '../common/runtime/identity.ts';
+import type { Component } from '../common/runtime/lifecycle.ts';
+import { createLog, type Log } from '../common/runtime/log.ts';
+import { createMetrics } from '../common/runtime/metrics.ts';
+import { readEnrolmentCode } from '../common/runtime/node-options.ts';
+import { runProcess } from '../common/runtime/run-process.ts';
+import packageJson from '../package.json' with { type: 'json' };
+import { applianceHelp, readConfig, tlsFiles, type ApplianceConfig } from './config.ts';
+import { Drain } from './drain.ts';
+import { loadComponent } from './engine/load-watch.ts';
+import { TlsKeeper, tlsComponent } from './engine/tls-keeper.ts';
+import { createFill } from './fill/fill-part.ts';
+import { nodeRecords, registerGauges, type UplinkRecords } from './metrics.ts';
+import { recordsComponent } from './records/records-component.ts';
+import { createServing } from './serving/create-serving.ts';
+import type { ServingUnit } from './serving/unit.ts';
+import { openBlobStorage, openDiskStorage, type Storage } from './storage.ts';
+import { BoxStatus } from './uplink/box-status.ts';
+import { ControlLink } from './uplink/control-link.ts';
+import { DocumentKeeper } from './uplink/document-keeper.ts';
+import { HeartbeatSender } from './uplink/heartbeat.ts';
+import { HoldingsDelta } from './uplink/holdings-delta.ts';
+import { countFilled, createServed, servedComponent } from './uplink/served-part.ts';
+import { readRoutes } from './uplink/routes-file.ts';
+import { uplinkComponent } from './uplink/uplink.ts';
+
+const { version } = packageJson;
+const announceMsMax = 1000;
+
+interface Base {
+  config: ApplianceConfig;
+  clock: Clock;
+  chance: Chance;
+  log: Log;
+  identity: Identity;
+}
+
+/** Runs an appliance or, with `--origin`, an origin until it is told to stop. @returns its exit code. */
+export async function run(argv: string[], env: NodeJS.ProcessEnv): Promise<number> {
+  if (argv.includes('--help')) {
+    process.stdout.write(applianceHelp());
+    return 0;
+  }
+  const config = readConfig(argv, env);
+  const clock = createSystemClock();
+  const chance = createSystemChance();
+  const role = config.origin ? 'origin' : 'appliance';
+  const routes = config.routesFile === undefined ? [] : await readRoutes(config.routesFile);
+  const dataDir = await openDataDir({ path: config.dataDir, kind: role, formatVersion: 1 });
+  try {
+    const identity = await openIdentity({
+      dataDir: config.dataDir,
+      role,
+      controlUrl: config.controlUrl,
+      code: readEnrolmentCode(config),
+      clock,
+      chance,
+      log: createLog({ name: role, ...config.log }),
+    });
+    const log = createLog({ name: identity.nodeId, ...config.log });
+    return await serve({ config, clock, chance, log, identity }, routes);
+  } finally {
+    await dataDir.close();
+  }
+}
+
+async function serve(base: Base, routes: Awaited<ReturnType<typeof readRoutes>>): Promise<number> {
+  const { config, clock, chance, log, identity } = base;
+  const metrics = createMetrics({ name: identity.nodeId, version });
+  const records = nodeRecords(metrics);
+  const storage = await openStorage(base);
+  const { store } = storage;
+  const link = new ControlLink(identity.control, identity.nodeId);
+  const served = createServed({ ...base, link });
+  const serving = createServing({
+    ...base,
+    name: identity.nodeId,
+    version,
+    keyring: identity.keyring,
+    storage,
+    metrics,
+    onServed: (file, scope, bytes) => {
+      store?.noteSent(file);
+      served.add(file, scope, bytes);
+    },
+  });
+  const revocations = createRevocations(base, { serving, records: records.uplink });
+  const fill = store && createFill({ ...base, store, link, records: countFilled(records, served) });
+  const holdings = new HoldingsDelta(() => store?.held.keys() ?? []);
+  const drain = new Drain({ serving, clock, drainMs: config.drainMs, announce: () => announce() });
+  const files = tlsFiles(config);
+  const tls = files && new TlsKeeper({ ...base, files, h2: config.h2, serving });
+  const status = new BoxStatus({ config, clock, serving, drain, storage, revocations, fill, tls });
+  const heartbeats = createHeartbeats(base, { link, status, holdings, records: records.uplink });
+  heartbeats.setRoutes(routes);
+  const announce = async (): Promise<void> => {
+    await heartbeats.send(AbortSignal.timeout(announceMsMax));
+  };
+  store?.onChange((change) => {
+    holdings.note(change);
+    heartbeats.hurry();
+  });
+  registerGauges(metrics, {
+    load: () => serving.load(),
+    heldFiles: () => store?.held.size ?? 0,
+    missingFiles: () => fill?.filler.missingFiles ?? 0,
+    droppedReports: () => ({ served: served.dropped, fill: fill?.droppedReports() ?? 0 }),
+  });
+  const components: Component[] = [
+    storageComponent(storage),
+    identityComponent(identity, {
+      clock,
+      chance,
+      log,
+      onChange: () => {
+        serving.keysChanged();
+      },
+    }),
+    documentsComponent([revocations, ...(fill === undefined ? [] : [fill.manifest])]),
+    recordsComponent({ ...base, serving }),
+    servedComponent(served),
+    ...(tls === undefined ? [] : [tlsComponent(tls)]),
+    servingComponent(base, { serving, drain, status }),
+    loadComponent({ serving, config, clock, log, onLevel: () => heartbeats.hurry() }),
+    uplinkComponent({ ...base, link, heartbeats, revocations, manifest: fill?.manifest }),
+    ...(fill === undefined ? [] : [fill.component]),
+  ];
+  return runProcess({
+    name: identity.nodeId,
+    log,
+    clock,
+    components,
+    ready: () => ({ url: status.url, role: identity.role, heldFiles: store?.held.size ?? 0 }),
+  });
+}
+
+function openStorage({ config, clock, log }: Base): Promise<Storage> {
+  const { blobsUrl } = config;
+  return blobsUrl === undefined
+    ? openDiskStorage({ config, clock, log })
+    : openBlobStorage({ config, clock, log }, blobsUrl);
+}
+
+function createHeartbeats(
+  { clock, chance, log }: Base,
+  parts: {
+    link: ControlLink;
+    status: BoxStatus;
+    holdings: HoldingsDelta;
+    records: UplinkRecords;
+  },
+): HeartbeatSender {
+  const { link, status, holdings, records } = parts;
+  return new HeartbeatSender({
+    incarnation: chance.bytes(12).toString('hex'),
+    send: (body, signal) => link.heartbeat(body, signal),
+    facts: () => status.facts(),
+    onReply: (reply, sentAtMs) => {
+      status.heard(reply, sentAtMs);
+    },
+    holdings,
+    clock,
+    log,
+    records,
+  });
+}
+
+function createRevocations(
+  { config, clock, log, identity }: Base,
+  { serving, records }: { serving: ServingUnit; records: UplinkRecords },
+) {
+  const keeper = new DocumentKeeper({
+    typ: documentTypes.revocations,
+    schema: Revocations,
+    audience: identity.nodeId,
+    path: join(config.dataDir, 'revocations.jws'),
+    findKey: (kid) => identity.keyring.find(kid, 'documents'),
+    clock,
+    log,
+    records,
+  });
+  keeper.onTaken(({ body }) => {
+    serving.setRevocations(body);
+  });
+  return keeper;
+}
+
+function storageComponent(storage: Storage): Component {
+  return { name: 'storage', stop: () => storage.close() };
+}
+
+/** The documents that an earlier process kept are in force before the first request is answered. */
+function documentsComponent(keepers: readonly { load(): Promise<void> }[]): Component {
+  return {
+    name: 'documents',
+    async start() {
+      for (const keeper of keepers) await keeper.load();
+    },
+  };
+}
+
+function servingComponent(
+  { config }: Base,
+  parts: { serving: ServingUnit; drain: Drain; status: BoxStatus },
+): Component {
+  const { serving, drain, status } = parts;
+  return {
+    name: 'serving',
+    async start() {
+      status.listensAt(await serving.start());
+    },
+    drain: () => drain.end(),
+    drainTimeoutMs: config.drainMs + 5000,
+    stop: () => serving.close(0),
+  };
+}

@@ -1,0 +1,43 @@
+import type { Clock } from '../../common/runtime/clock.ts';
+import type { Keyring } from '../../common/runtime/keyring.ts';
+import type { Log } from '../../common/runtime/log.ts';
+import type { Metrics } from '../../common/runtime/metrics.ts';
+import type { ApplianceConfig } from '../config.ts';
+import { loadAddon } from '../engine/native-loader.ts';
+import type { Storage } from '../storage.ts';
+import { LocalServing } from './local.ts';
+import { PoolServing } from './pool.ts';
+import type { ServedListener, ServingUnit } from './unit.ts';
+
+export interface ServingOptions {
+  config: ApplianceConfig;
+  /** The box's node id. */
+  name: string;
+  version: string;
+  clock: Clock;
+  log: Log;
+  keyring: Keyring;
+  storage: Storage;
+  metrics: Metrics;
+  onServed: ServedListener;
+}
+
+/** Makes what the box serves with: this process alone, or as many workers as are configured. */
+export function createServing(options: ServingOptions): ServingUnit {
+  const { config, log, keyring, storage } = options;
+  const { store, content } = storage;
+  const addon = config.engine === 'native' ? loadAddon(log) : undefined;
+  if (config.workers > 0) return new PoolServing({ ...options, store, addon });
+  const serving = new LocalServing({
+    ...options,
+    findKey: (kid, use) => keyring.find(kid, use),
+    content,
+    openFiles: () => storage.openFiles(),
+    addon,
+    listenAt: { host: config.host, port: config.port },
+  });
+  store?.onChange(({ file }) => {
+    serving.forget(file);
+  });
+  return serving;
+}

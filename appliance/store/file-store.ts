@@ -1,0 +1,51 @@
+import type { ContentSource } from './content.ts';
+import type { PartialFile } from './partial-file.ts';
+
+/** Room for files, in bytes. */
+export interface StoreUsage {
+  /** What files may take in all: the configured bound or what the disk has, less the reserve. */
+  readonly capacityBytes: number;
+  /** What held files take. */
+  readonly usedBytes: number;
+}
+
+/** What is known of a held file without opening it. */
+export interface HeldInfo {
+  readonly sizeBytes: number;
+}
+
+/** What changed in the holdings. A file is added only once it can be read whole, and removed before it is deleted. */
+export type HoldingsChange =
+  { readonly kind: 'added'; readonly file: string } | { readonly kind: 'removed'; readonly file: string };
+
+/** Held files and the downloads that become held files. One disk is one; several behind one face are one too. */
+export interface FileStore extends ContentSource {
+  /** Every file that is held whole. Not to be changed by readers. */
+  readonly held: ReadonlyMap<string, HeldInfo>;
+  /** Downloads that are begun and not finished. */
+  readonly partial: ReadonlySet<string>;
+  usage(): Promise<StoreUsage>;
+  /** What a file of that size takes of the capacity. */
+  costBytes(sizeBytes: number): number;
+  /** Whether somebody reads it, as far as is known here. */
+  inUse(file: string): boolean;
+  /** When the file was last opened by a reader (monotonic ms), 0 when not since the start. */
+  lastServedMs(file: string): number;
+  /** Bytes of the file have left, maybe from another process: it is in use and not to be evicted first. */
+  noteSent(file: string): void;
+  /** Looks at a file that another process found missing or cut, and withdraws it if so. @returns whether it is held. */
+  inspect(file: string): Promise<boolean>;
+  /** Begins a download. Errors: FILE_CORRUPT (the chunk list is not the file's), DISK_FULL, STORE_UNAVAILABLE. */
+  begin(file: string, descriptor: Buffer): Promise<PartialFile>;
+  /** Goes on with a download, its chunks verified anew; undefined when there is none that is of use. */
+  resume(file: string): Promise<PartialFile | undefined>;
+  /** Makes a whole download a held file: durable, renamed, announced, in this order. */
+  publish(partial: PartialFile): Promise<void>;
+  /** Gives up a download and its bytes. */
+  discard(file: string): Promise<void>;
+  /** Deletes a held file. Its readers finish. */
+  remove(file: string): Promise<void>;
+  /** Tells every change of the holdings, in order, after it has happened. */
+  onChange(listener: (change: HoldingsChange) => void): void;
+  close(): Promise<void>;
+}

@@ -1,0 +1,99 @@
+import { descriptorLengthBytes } from '../../common/core/chunk-tree.ts';
+import { coded } from '../../common/runtime/errors.ts';
+import type { BufferPool } from './buffer-pool.ts';
+import type { ContentForm, ContentSource, OpenContent } from './content.ts';
+import type { DiskLayout } from './disk-layout.ts';
+import type { FileLease, OpenFiles } from './open-files.ts';
+
+/** What is wrong with a file that was held: somebody deleted it, or cut it. */
+export type HeldFault = 'missing' | 'cut';
+
+export interface HeldReaderOptions {
+  layout: DiskLayout;
+  openFiles: OpenFiles;
+  pool: BufferPool;
+  /** The size of a file that is held, or undefined. */
+  sizeBytesOf: (file: string) => number | undefined;
+  /** A held file is not what it was and must not be offered any longer. */
+  onFault: (file: string, fault: HeldFault) => void;
+}
+
+/** Reads the held files of one disk. Never writes: any number of processes may read beside the one that does. */
+export class HeldReader implements ContentSource {
+  readonly #options: HeldReaderOptions;
+
+  constructor(options: HeldReaderOptions) {
+    this.#options = options;
+  }
+
+  async open(file: string, form: ContentForm): Promise<OpenContent | undefined> {
+    const { layout, openFiles, pool, sizeBytesOf, onFault } = this.#options;
+    const sizeBytes = sizeBytesOf(file);
+    if (sizeBytes === undefined) return undefined;
+    const path = form === 'content' ? layout.content(file) : layout.descriptor(file);
+    const lease = await openFiles.acquire(path);
+    if (lease === undefined) {
+      onFault(file, 'missing');
+      return undefined;
+    }
+    const expectedBytes = form === 'content' ? sizeBytes : descriptorLengthBytes(sizeBytes);
+    if (lease.sizeBytes !== expectedBytes) {
+      // What somebody cut must never pass for the whole: it is let go of and fetched again.
+      lease.release();
+      onFault(file, 'cut');
+      return undefined;
+    }
+    return openContent(lease, {
+      pool,
+      onCut: () => {
+        onFault(file, 'cut');
+      },
+    });
+  }
+
+  foundCut(file: string): void {
+    this.#options.onFault(file, 'cut');
+  }
+
+  /** Whether this process reads the file now. */
+  inUse(file: string): boolean {
+    return this.#options.openFiles.inUse(this.#options.layout.content(file));
+  }
+
+  /** Closes its descriptors; readers finish. */
+  forget(file: string): void {
+    const { openFiles, layout } = this.#options;
+    openFiles.forget(layout.content(file));
+    openFiles.forget(layout.descriptor(file));
+  }
+}
+
+function openContent(
+  lease: FileLease,
+  { pool, onCut }: { pool: BufferPool; onCut: () => void },
+): OpenContent {
+  return {
+    whole: { fd: lease.fd, disk: 0 },
+    sizeBytes: lease.sizeBytes,
+    lastModifiedMs: lease.modifiedAtMs,
+    isLocal: () => true,
+    async read(positionBytes, lengthBytes) {
+      const loan = pool.lend(lengthBytes);
+      try {
+        const count = await lease.read(loan.buffer, Math.min(lengthBytes, loan.buffer.length), positionBytes);
+        // The file was as long as its name says when it was published; somebody cut it.
+        if (count === 0) {
+          onCut();
+          throw coded('FILE_CORRUPT', 'a held file is shorter than it was');
+        }
+        return loan.piece(count);
+      } catch (error) {
+        loan.giveBack();
+        throw error;
+      }
+    },
+    release: () => {
+      lease.release();
+    },
+  };
+}

@@ -1,0 +1,185 @@
+import { open, readFile, rm, stat, type FileHandle } from 'node:fs/promises';
+
+import {
+  chunkCount,
+  chunkLengthBytes,
+  chunkSizeBytes,
+  openDescriptor,
+  verifyChunk,
+  type ChunkTree,
+} from '../../common/core/chunk-tree.ts';
+import { syncDirectory } from '../../common/runtime/durable.ts';
+import { assert, coded } from '../../common/runtime/errors.ts';
+import { ChunkMap } from '../core/chunk-map.ts';
+import type { DiskLayout } from './disk-layout.ts';
+import { isAbsent, storeFailure } from './failure.ts';
+
+/**
+ * A download under way. Only chunks that match the chunk list are ever written, so what is there is right; which ones
+ * are there is kept beside them, for the next start.
+ */
+export interface PartialFile {
+  readonly file: string;
+  readonly tree: ChunkTree;
+  /** Which chunks are there. */
+  readonly chunks: ChunkMap;
+  /** Bytes that were there already when it was opened. */
+  readonly resumedBytes: number;
+  /** Verifies a chunk and writes it at its place; false when it does not match, and nothing is written. */
+  put(index: number, chunk: Uint8Array): Promise<boolean>;
+  isWhole(): boolean;
+}
+
+/** The same with what only the disk may do. */
+export interface OwnPartialFile extends PartialFile {
+  /** Makes the content durable, as the last step before it is renamed. */
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Begins a download: chunk list first and durable, then an empty sparse file of the right size. */
+export async function createPartial(
+  layout: DiskLayout,
+  options: { file: string; descriptor: Buffer },
+): Promise<OwnPartialFile> {
+  const { file, descriptor } = options;
+  const tree = treeOf(file, descriptor);
+  const paths = layout.partial(file);
+  const chunks = new ChunkMap(chunkCount(tree.sizeBytes));
+  let content: FileHandle | undefined;
+  try {
+    await writeDurably(paths.descriptor, descriptor);
+    await writeDurably(paths.map, chunks.bits);
+    content = await open(paths.content, 'w+', 0o640);
+    await content.truncate(tree.sizeBytes);
+    await syncDirectory(layout.partialPath);
+    return partialFile({ file, tree, chunks, content, map: await open(paths.map, 'r+'), resumedBytes: 0 });
+  } catch (error) {
+    await content?.close().catch(() => undefined);
+    await removePartial(layout, file);
+    throw storeFailure(error, `beginning ${file}`);
+  }
+}
+
+/**
+ * Opens a download that an earlier process began. What its map says is not believed: each chunk is read and verified
+ * again, since a power cut may have kept the mark and lost the bytes.
+ */
+export async function resumePartial(layout: DiskLayout, file: string): Promise<OwnPartialFile | undefined> {
+  const paths = layout.partial(file);
+  let content: FileHandle | undefined;
+  try {
+    const [descriptor, marks] = await Promise.all([readFile(paths.descriptor), readFile(paths.map)]);
+    const opened = openDescriptor(file, descriptor);
+    if (!opened.ok) return undefined;
+    const tree = opened.value;
+    content = await open(paths.content, 'r+');
+    if ((await stat(paths.content)).size !== tree.sizeBytes) {
+      await content.close();
+      return undefined;
+    }
+    const chunks = new ChunkMap(chunkCount(tree.sizeBytes), marks);
+    const resumedBytes = await reverify({ tree, chunks, content });
+    return partialFile({ file, tree, chunks, content, map: await open(paths.map, 'r+'), resumedBytes });
+  } catch (error) {
+    await content?.close().catch(() => undefined);
+    if (isAbsent(error)) return undefined;
+    throw storeFailure(error, `resuming ${file}`);
+  }
+}
+
+/** Removes what there is of a download. */
+export async function removePartial(layout: DiskLayout, file: string): Promise<void> {
+  const paths = layout.partial(file);
+  await Promise.all(
+    [paths.content, paths.map, paths.descriptor].map((path) =>
+      rm(path, { force: true }).catch(() => undefined),
+    ),
+  );
+}
+
+function treeOf(file: string, descriptor: Buffer): ChunkTree {
+  const opened = openDescriptor(file, descriptor);
+  if (!opened.ok) throw coded(opened.code, opened.detail);
+  return opened.value;
+}
+
+async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
+  const handle = await open(path, 'w', 0o640);
+  try {
+    await handle.writeFile(bytes);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function reverify(options: {
+  tree: ChunkTree;
+  chunks: ChunkMap;
+  content: FileHandle;
+}): Promise<number> {
+  const { tree, chunks, content } = options;
+  const buffer = Buffer.allocUnsafeSlow(Math.min(chunkSizeBytes, Math.max(1, tree.sizeBytes)));
+  let resumedBytes = 0;
+  for (let index = 0; index < chunks.count; index++) {
+    if (!chunks.has(index)) continue;
+    const lengthBytes = chunkLengthBytes(tree.sizeBytes, index);
+    const { bytesRead } = await content.read(buffer, 0, lengthBytes, index * chunkSizeBytes);
+    if (verifyChunk(tree, index, buffer.subarray(0, bytesRead))) resumedBytes += lengthBytes;
+    else chunks.remove(index);
+  }
+  return resumedBytes;
+}
+
+function partialFile(state: {
+  file: string;
+  tree: ChunkTree;
+  chunks: ChunkMap;
+  content: FileHandle;
+  map: FileHandle;
+  resumedBytes: number;
+}): OwnPartialFile {
+  const { file, tree, chunks, content, map, resumedBytes } = state;
+  let closed: Promise<void> | undefined;
+  return {
+    file,
+    tree,
+    chunks,
+    resumedBytes,
+    isWhole: () => chunks.size === chunks.count,
+    async put(index, chunk) {
+      assert(closed === undefined, 'a closed download is written');
+      if (!verifyChunk(tree, index, chunk)) return false;
+      try {
+        await writeAll(content, chunk, index * chunkSizeBytes);
+        const at = chunks.add(index);
+        await map.write(chunks.bits, at, 1, at);
+      } catch (error) {
+        throw storeFailure(error, `writing ${file}`);
+      }
+      return true;
+    },
+    async sync() {
+      try {
+        await content.sync();
+      } catch (error) {
+        throw storeFailure(error, `syncing ${file}`);
+      }
+    },
+    close: () =>
+      (closed ??= Promise.all([content.close(), map.close()]).then(
+        () => undefined,
+        () => undefined,
+      )),
+  };
+}
+
+// A write may be short where the disk fills up; the next one then says so.
+async function writeAll(handle: FileHandle, bytes: Uint8Array, positionBytes: number): Promise<void> {
+  let done = 0;
+  while (done < bytes.length) {
+    const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, positionBytes + done);
+    done += bytesWritten;
+  }
+}

@@ -1,0 +1,109 @@
+import type { HeartbeatReply } from '../../common/contract/nodes.ts';
+import type { Clock } from '../../common/runtime/clock.ts';
+import { assert } from '../../common/runtime/errors.ts';
+import type { ListenAddress } from '../../common/runtime/listen.ts';
+import type { ApplianceConfig } from '../config.ts';
+import type { Drain } from '../drain.ts';
+import type { Filler } from '../fill/filler.ts';
+import type { ServingUnit } from '../serving/unit.ts';
+import type { Storage } from '../storage.ts';
+import type { HeartbeatFacts } from './heartbeat.ts';
+import { reachableAt, type CertifiedNames, type Reachability } from './reachable-at.ts';
+
+/** What is asked of a document keeper here. */
+export interface DocumentStatus {
+  readonly sequence: number;
+  reasons(): string[];
+}
+
+export interface BoxStatusOptions {
+  config: ApplianceConfig;
+  clock: Clock;
+  serving: Pick<ServingUnit, 'load' | 'reasons'>;
+  drain: Drain;
+  storage: Storage;
+  revocations: DocumentStatus;
+  /** Absent where the box speaks plain HTTP. */
+  tls: { readonly certificate: CertifiedNames; reasons(): string[] } | undefined;
+  /** Absent at an origin. */
+  fill: { filler: Pick<Filler, 'reasons'>; manifest: DocumentStatus } | undefined;
+}
+
+/** Clocks further apart than this are a reason to be unwell (ADR 6). */
+const skewMsMax = 30_000;
+
+/** What the box says of itself, gathered from its parts; and what the control plane answers to it. */
+export class BoxStatus {
+  readonly #options: BoxStatusOptions;
+  #reachability: Reachability | undefined;
+  #skewMs = 0;
+
+  constructor(options: BoxStatusOptions) {
+    this.#options = options;
+  }
+
+  /** How others reach it; known once it listens. */
+  get url(): string {
+    assert(this.#reachability !== undefined, 'the box does not listen yet');
+    return this.#reachability.url;
+  }
+
+  /** Throws CONFIG_INVALID when nobody could reach it. */
+  listensAt(bound: ListenAddress): void {
+    const { config, tls } = this.#options;
+    const { publicUrl, addresses } = config;
+    this.#reachability = reachableAt(bound, { publicUrl, addresses, certificate: tls?.certificate });
+  }
+
+  /** Takes what the control plane answered to a heartbeat. */
+  heard(reply: HeartbeatReply, sentAtMs: number): void {
+    const { clock, drain } = this.#options;
+    // Read between sending and hearing, so the middle of the two is when it was.
+    this.#skewMs = Math.abs(reply.nowMs - (sentAtMs + clock.nowMs()) / 2);
+    drain.setWanted(reply.drainWanted);
+  }
+
+  async facts(): Promise<HeartbeatFacts> {
+    const { config, serving, drain, storage, revocations, fill, tls } = this.#options;
+    const { latitude, longitude } = config.place;
+    const load = serving.load();
+    const drainEtaMs = drain.etaMs();
+    return {
+      state: drain.state,
+      url: this.url,
+      addresses: this.#reachability?.addresses ?? [],
+      place: latitude === undefined || longitude === undefined ? undefined : { latitude, longitude },
+      ...(await this.#usage()),
+      headroom: load.headroom,
+      liveRequests: load.liveRequests,
+      liveSessions: load.liveSessions,
+      drainEtaMs,
+      fillManifestSequence: fill?.manifest.sequence ?? 0,
+      revocationsSequence: revocations.sequence,
+      reasons: [
+        ...(this.#skewMs > skewMsMax ? ['CLOCK_SKEW'] : []),
+        ...(this.#storageFails ? ['STORE_UNAVAILABLE'] : []),
+        ...storage.reasons(),
+        ...serving.reasons(),
+        ...load.reasons,
+        ...revocations.reasons(),
+        ...(tls?.reasons() ?? []),
+        ...(fill === undefined ? [] : [...fill.manifest.reasons(), ...fill.filler.reasons()]),
+      ],
+    };
+  }
+
+  #storageFails = false;
+
+  /** A disk that cannot be asked must not keep the box from saying so. */
+  async #usage(): Promise<{ capacityBytes: number; usedBytes: number }> {
+    try {
+      const usage = await this.#options.storage.usage();
+      this.#storageFails = false;
+      return usage;
+    } catch {
+      this.#storageFails = true;
+      return { capacityBytes: 0, usedBytes: 0 };
+    }
+  }
+}

@@ -1,0 +1,82 @@
+import { FillSourcesReply, type FillReport } from '../../common/contract/fill.ts';
+import { HeartbeatReply, type Heartbeat } from '../../common/contract/nodes.ts';
+import { ServedReportReply } from '../../common/contract/served.ts';
+import type { ControlClient } from '../../common/runtime/control-client.ts';
+import { coded } from '../../common/runtime/errors.ts';
+
+const pollMs = 25_000;
+const documentBytesMax = 64 * 1024 * 1024;
+const sourcesBytesMax = 32 * 1024 * 1024;
+
+/** The calls that an appliance makes to the control plane, as this node. */
+export class ControlLink {
+  readonly #control: ControlClient;
+  readonly #path: string;
+
+  constructor(control: ControlClient, nodeId: string) {
+    this.#control = control;
+    this.#path = `/v1/nodes/${nodeId}`;
+  }
+
+  /** Not tried again by itself: the next one says more. */
+  async heartbeat(body: Heartbeat, signal: AbortSignal): Promise<HeartbeatReply> {
+    const call = { method: 'PUT', path: `${this.#path}/heartbeat`, body, signal, retriesMax: 0 } as const;
+    const { value } = await this.#control.json(call, HeartbeatReply);
+    if (value === undefined)
+      throw coded('UNAVAILABLE', 'the control plane answered a heartbeat with nothing');
+    return value;
+  }
+
+  /** A long poll for a manifest newer than `after`. */
+  fillManifest(after: number, signal: AbortSignal): Promise<string | undefined> {
+    return this.#document(`${this.#path}/fill-manifest`, after, signal);
+  }
+
+  /** A long poll for revocations newer than `after`. */
+  revocations(after: number, signal: AbortSignal): Promise<string | undefined> {
+    return this.#document('/v1/revocations', after, signal);
+  }
+
+  async fillSources(files: string[], signal: AbortSignal): Promise<FillSourcesReply> {
+    const { value } = await this.#control.json(
+      {
+        method: 'POST',
+        path: `${this.#path}/fill-sources`,
+        body: { files },
+        idempotent: true,
+        answerBytesMax: sourcesBytesMax,
+        signal,
+      },
+      FillSourcesReply,
+    );
+    return value ?? { sources: [] };
+  }
+
+  async fillReport(body: FillReport, signal: AbortSignal): Promise<void> {
+    const path = `${this.#path}/fill-reports`;
+    await this.#control.text({ method: 'POST', path, body, idempotent: true, signal });
+  }
+
+  /** Delivers a signed report; a repeat changes nothing. */
+  async servedReport(jws: string, signal: AbortSignal): Promise<ServedReportReply> {
+    const path = `${this.#path}/served-reports`;
+    const call = { method: 'POST', path, body: { jws }, idempotent: true, signal } as const;
+    const { value } = await this.#control.json(call, ServedReportReply);
+    if (value === undefined) throw coded('UNAVAILABLE', 'the control plane answered a report with nothing');
+    return value;
+  }
+
+  async #document(path: string, after: number, signal: AbortSignal): Promise<string | undefined> {
+    const { status, value } = await this.#control.text({
+      method: 'GET',
+      path,
+      query: { after, waitMs: pollMs },
+      waitMs: pollMs,
+      // Whoever follows a document waits and asks again.
+      retriesMax: 0,
+      answerBytesMax: documentBytesMax,
+      signal,
+    });
+    return status === 204 || value === '' ? undefined : value;
+  }
+}

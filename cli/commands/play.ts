@@ -1,0 +1,59 @@
+import { Command } from 'commander';
+
+import { AccessTokenReply } from '../../common/contract/credentials.ts';
+import type { Api } from '../api.ts';
+import type { CommandShell } from '../shell.ts';
+import { findTitle } from './title.ts';
+
+const linkLifeS = 86_400;
+
+/** `nearcast play TITLE`: a link to the player with a viewer's token of a day. */
+export function playCommand(shell: CommandShell): Command {
+  return new Command('play')
+    .description("print a link to the title's player page, good for a day")
+    .argument('<title>', 'id or name')
+    .action((title: string) =>
+      shell.act(async ({ api, output }) => {
+        const found = await findTitle(api, title);
+        const url = await playerUrl(api, found.id);
+        output.facts({ titleId: found.id, url }, () => {
+          output.line(url);
+        });
+      }),
+    );
+}
+
+/** `nearcast console`: a link to the console with an admin's token of a day. */
+export function consoleCommand(shell: CommandShell): Command {
+  return new Command('console').description('print a link to the console, good for a day').action(() =>
+    shell.act(async ({ api, output }) => {
+      const url = await consoleUrl(api);
+      output.facts({ url }, () => {
+        output.line(url);
+      });
+    }),
+  );
+}
+
+/** The player's address; the token stands in the fragment, which browsers send nowhere. */
+export async function playerUrl(api: Api, titleId: string): Promise<string> {
+  const token = await accessToken(api, 'viewer');
+  return new URL(`/play/?title=${encodeURIComponent(titleId)}#token=${token}`, api.server).href;
+}
+
+/** The console's address, for an admin. */
+export async function consoleUrl(api: Api): Promise<string> {
+  return new URL(`/console/#token=${await accessToken(api, 'admin')}`, api.server).href;
+}
+
+async function accessToken(api: Api, role: 'viewer' | 'admin'): Promise<string> {
+  const body = { role, sub: `${role} link`, ttlS: linkLifeS };
+  return (
+    await api.call({
+      method: 'POST',
+      path: '/v1/access-tokens',
+      body,
+      reply: AccessTokenReply,
+    })
+  ).token;
+}

@@ -1,0 +1,77 @@
+import { Command } from 'commander';
+
+import { StatusView } from '../../common/contract/status.ts';
+import { ExplainReply } from '../../common/contract/steering.ts';
+import { coded } from '../../common/runtime/errors.ts';
+import type { Api } from '../api.ts';
+import { formatDuration } from '../output/format.ts';
+import type { Output } from '../output/output.ts';
+import type { CommandShell } from '../shell.ts';
+import { findTitle } from './title.ts';
+
+/** `nearcast steer explain`. */
+export function steerCommand(shell: CommandShell): Command {
+  const command = new Command('steer').description('which box a client is sent to, and why');
+  command
+    .command('explain')
+    .description('candidates, the filter that removed each, the keys compared, the answer')
+    .requiredOption('--client <ip>', "the client's address")
+    .requiredOption('--title <title>', 'id or name')
+    .action(({ client, title }: { client: string; title: string }) =>
+      shell.act(async ({ api, output }) => {
+        const { bundle, name } = await findTitle(api, title);
+        if (bundle === undefined) throw coded('TITLE_NOT_LIVE', `${name} has no bundle yet`);
+        const explained = await explain(api, client, bundle);
+        output.facts(explained, () => {
+          printExplain(output, explained, name);
+        });
+      }),
+    );
+  return command;
+}
+
+/** Asks steering why it would answer a client what it would. */
+export async function explain(api: Api, client: string, bundle: string): Promise<ExplainReply> {
+  const { steeringUrl } = await api.call({
+    path: '/v1/status',
+    reply: StatusView,
+  });
+  if (steeringUrl === null)
+    throw coded(
+      'STEERING_UNREACHABLE',
+      'the control plane knows of no steering: start it with --steering-url',
+    );
+  const query = new URLSearchParams({ client, bundle });
+  return await api.call({
+    path: `${steeringUrl}/v1/explain?${query.toString()}`,
+    reply: ExplainReply,
+  });
+}
+
+/** An explanation as a table, what removed each candidate under it. */
+export function printExplain(output: Output, explained: ExplainReply, title: string): void {
+  const where =
+    explained.matchedPrefix === null ? 'no route reaches it' : `longest prefix ${explained.matchedPrefix}`;
+  const age = formatDuration(explained.mapAgeMs);
+  output.line(`${explained.client} asks for ${title}: ${where}; map ${explained.mapSequence}, ${age} old`);
+  output.table({
+    head: ['rank', 'candidate', 'site', 'cluster', 'prefix', 'class', 'AS path', 'MED', 'km', 'decided by'],
+    rows: explained.candidates.map((row) => [
+      row.rank === null ? '–' : String(row.rank),
+      row.id,
+      row.site,
+      row.cluster,
+      row.keys.prefixLength < 0 ? '–' : `/${row.keys.prefixLength}`,
+      row.keys.class,
+      String(row.keys.asPathLength),
+      String(row.keys.med),
+      row.keys.distanceKm === null ? '–' : row.keys.distanceKm.toFixed(0),
+      row.decidedBy ?? '',
+    ]),
+    empty: 'No candidates: the map names no appliance.',
+  });
+  for (const { id, removedBy, detail } of explained.candidates) {
+    if (removedBy !== null) output.line(`– ${id}: ${removedBy}${detail === '' ? '' : `, ${detail}`}`);
+  }
+  output.line(`→ ${explained.pathways.map((pathway) => pathway.id).join(', then ')}`);
+}

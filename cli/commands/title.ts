@@ -1,0 +1,208 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { Command } from 'commander';
+
+import { TitleList, TitleRequest, TitleView } from '../../common/contract/titles.ts';
+import { coded } from '../../common/runtime/errors.ts';
+import { parseAs } from '../../common/runtime/parse.ts';
+import type { Api } from '../api.ts';
+import type { CommandContext } from '../context.ts';
+import { formatBytes, formatDuration, formatPercent } from '../output/format.ts';
+import type { Output } from '../output/output.ts';
+import type { CommandShell } from '../shell.ts';
+import { uploadFile } from '../upload.ts';
+
+const pollMs = 250;
+
+/** `nearcast title add|list|show|pin|unpin`. */
+export function titleCommand(shell: CommandShell): Command {
+  const command = new Command('title').description('what can be watched: add, list, show, pin');
+  command
+    .command('add <file>')
+    .description('upload a video and have it encoded; a broken upload is resumed by running it again')
+    .option('--name <name>', 'how it is called (the name of the file)')
+    .option('--pin', 'hold it in every cluster, however few watch it')
+    .option('--on-server', 'the file is a path on the control plane, under one of its ingest roots')
+    .option('--no-wait', 'do not wait for the encode and the fill')
+    .action((file: string, options: AddOptions) => shell.act((context) => addTitle(context, file, options)));
+  command
+    .command('list')
+    .description('every title')
+    .action(() =>
+      shell.act(async ({ api, output }) => {
+        const { titles } = await api.call({
+          path: '/v1/titles',
+          reply: TitleList,
+        });
+        output.facts(titles, () => {
+          printTitles(output, titles);
+        });
+      }),
+    );
+  command
+    .command('show <title>')
+    .description('one title, by id or name')
+    .action((title: string) =>
+      shell.act(async ({ api, output }) => {
+        const found = await findTitle(api, title);
+        output.facts(found, () => {
+          output.table({ head: ['', ''], rows: titleFacts(found), empty: '' });
+        });
+      }),
+    );
+  for (const [verb, pinned] of [
+    ['pin', true],
+    ['unpin', false],
+  ] as const) {
+    command
+      .command(`${verb} <title>`)
+      .description(pinned ? 'hold it in every cluster' : 'let popularity decide where it is held')
+      .action((title: string) =>
+        shell.act(async ({ api, output }) => {
+          const { id } = await findTitle(api, title);
+          const path = `/v1/titles/${id}`;
+          const changed = await api.call({
+            method: 'PATCH',
+            path,
+            body: { pinned },
+            reply: TitleView,
+          });
+          output.facts(changed, () => {
+            printTitles(output, [changed]);
+          });
+        }),
+      );
+  }
+  return command;
+}
+
+interface AddOptions {
+  name?: string;
+  pin?: boolean;
+  onServer?: boolean;
+  wait: boolean;
+}
+
+/** Uploads a video, creates its title and waits until it is live. Errors: the upload's, the encode's. */
+async function addTitle(context: CommandContext, file: string, options: AddOptions): Promise<void> {
+  const { api, output } = context;
+  const title = await createTitle(context, file, options);
+  const last = options.wait ? await waitUntilLive(context, title.id, (view) => view.state === 'live') : title;
+  output.facts(last, () => {
+    printTitles(output, [last]);
+    if (!options.wait)
+      output.note(`Follow it with \`nearcast title show ${last.id}\`. The control plane is ${api.server}.`);
+  });
+}
+
+/** Uploads (or names) the source and creates the title. */
+export async function createTitle(
+  context: CommandContext,
+  file: string,
+  options: { name?: string; pin?: boolean; onServer?: boolean },
+): Promise<TitleView> {
+  const name = options.name ?? file.slice(file.lastIndexOf('/') + 1).replace(/\.[A-Za-z0-9]{1,5}$/, '');
+  // Before the upload, which may take hours.
+  parseAs(TitleRequest, { name }, { what: 'the title' });
+  const source = options.onServer === true ? { path: file } : { uploadId: await uploadFile(context, file) };
+  const body = { name, pinned: options.pin === true, ...source };
+  return await context.api.call({
+    method: 'POST',
+    path: '/v1/titles',
+    body,
+    reply: TitleView,
+    timeoutMs: 120_000,
+  });
+}
+
+/** Shows the encode's and the fill's progress until `until` holds. Throws the title's own failure. */
+export async function waitUntilLive(
+  { api, output, signal }: CommandContext,
+  id: string,
+  until: (view: TitleView) => boolean,
+): Promise<TitleView> {
+  const encode = output.progress('encode');
+  let fill: ReturnType<Output['progress']> | undefined;
+  const startedMs = performance.now();
+  let isFirst = true;
+  for (;;) {
+    const view = await api.call({ path: `/v1/titles/${id}`, reply: TitleView });
+    const took = formatDuration(performance.now() - startedMs);
+    if (view.error !== undefined && view.state === 'failed') {
+      encode.fail(view.error.code);
+      throw coded('ENCODE_FAILED', `${view.name}: ${view.error.code}: ${view.error.detail}`);
+    }
+    const isThere = until(view);
+    // Nothing to watch where all of it was done before.
+    if (isThere && isFirst) return view;
+    isFirst = false;
+    const isEncoding = view.state === 'queued' || view.state === 'encoding';
+    if (isEncoding) encode.update(view.progress, view.stage);
+    if (!isEncoding && fill === undefined) {
+      encode.done(`${took}, ${view.renditions.join(' ')}, ${formatBytes(view.sizeBytes ?? 0)}`);
+      fill = output.progress('fill');
+    }
+    if (isThere) {
+      fill?.done(`${took} since the start; held by ${view.holders.join(', ')}`);
+      return view;
+    }
+    if (view.state === 'filling')
+      fill?.update(view.progress, `held by ${view.holders.join(', ') || 'nobody yet'}`);
+    await sleep(pollMs, undefined, { signal });
+  }
+}
+
+/** The one title with this id or name. Errors: TITLE_UNKNOWN, also when the name is not of one title only. */
+export async function findTitle(api: Api, wanted: string): Promise<TitleView> {
+  const { titles } = await api.call({ path: '/v1/titles', reply: TitleList });
+  const exact = titles.find((title) => title.id === wanted);
+  if (exact !== undefined) return exact;
+  const named = titles.filter((title) => title.name.toLowerCase() === wanted.toLowerCase());
+  const [only] = named;
+  if (named.length === 1 && only !== undefined) return only;
+  if (named.length > 1) {
+    throw coded(
+      'TITLE_UNKNOWN',
+      `${named.length} titles are called ${wanted}; use an id: ${named.map((title) => title.id).join(', ')}`,
+    );
+  }
+  throw coded('TITLE_UNKNOWN', `none is called ${wanted}; \`nearcast title list\` shows them all`);
+}
+
+function printTitles(output: Output, titles: readonly TitleView[]): void {
+  output.table({
+    head: ['id', 'name', 'state', 'progress', 'length', 'size', 'renditions', 'held by', 'pinned'],
+    rows: titles.map((title) => [
+      title.id,
+      title.name,
+      title.error === undefined ? title.state : `${title.state}: ${title.error.code}`,
+      formatPercent(title.progress),
+      title.durationMs === undefined ? '–' : formatDuration(title.durationMs),
+      title.sizeBytes === undefined ? '–' : formatBytes(title.sizeBytes),
+      title.renditions.join(' '),
+      title.holders.join(' '),
+      title.pinned ? 'yes' : '',
+    ]),
+    empty: 'No titles yet. `nearcast title add FILE` adds one.',
+  });
+}
+
+function titleFacts(title: TitleView): string[][] {
+  return [
+    ['id', title.id],
+    ['name', title.name],
+    [
+      'state',
+      `${title.state}, ${formatPercent(title.progress)}${title.stage === '' ? '' : `, ${title.stage}`}`,
+    ],
+    ...(title.error === undefined ? [] : [['error', `${title.error.code}: ${title.error.detail}`]]),
+    ['added', new Date(title.createdAtMs).toISOString()],
+    ['length', title.durationMs === undefined ? '–' : formatDuration(title.durationMs)],
+    ['size', title.sizeBytes === undefined ? '–' : formatBytes(title.sizeBytes)],
+    ['bundle', title.bundle ?? '–'],
+    ['renditions', title.renditions.join(' ')],
+    ['held by', title.holders.join(' ')],
+    ['popularity', title.popularity.toFixed(2)],
+    ['pinned', title.pinned ? 'yes' : 'no'],
+  ];
+}

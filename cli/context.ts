@@ -1,0 +1,66 @@
+import { readFile } from 'node:fs/promises';
+
+import { coded, systemCode } from '../common/runtime/errors.ts';
+import { createApi, type Api } from './api.ts';
+import { createOutput, type Output } from './output/output.ts';
+
+/** The options that every command takes. */
+export interface GlobalOptions {
+  server?: string;
+  tokenFile?: string;
+  json?: boolean;
+}
+
+/** What a command works with. */
+export interface CommandContext {
+  readonly api: Api;
+  readonly output: Output;
+  readonly signal: AbortSignal;
+}
+
+/** Where an operator's token is looked for when none is named: the control plane's default, then the demo's. */
+export const defaultTokenFiles = [
+  'nearcast-data/control-plane/operator.token',
+  '.nearcast-demo/control-plane/operator.token',
+];
+export const defaultServer = 'http://127.0.0.1:7070';
+
+/** Makes the context of one command from its options and the environment. */
+export async function createContext(
+  options: GlobalOptions,
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+): Promise<CommandContext> {
+  const token = await readToken(options, env);
+  const server = options.server ?? env['NEARCAST_SERVER'] ?? defaultServer;
+  return {
+    api: createApi({ server, token, signal }),
+    output: createOutput({
+      json: options.json === true,
+      stdout: process.stdout,
+      stderr: process.stderr,
+    }),
+    signal,
+  };
+}
+
+async function readToken(options: GlobalOptions, env: NodeJS.ProcessEnv): Promise<string> {
+  const named = options.tokenFile ?? env['NEARCAST_TOKEN_FILE'];
+  for (const file of named === undefined ? defaultTokenFiles : [named]) {
+    const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+      if (systemCode(cause) === 'ENOENT' && named === undefined) return undefined;
+      throw coded('CREDENTIAL_MISSING', {
+        detail: `the token file ${file} cannot be read (${systemCode(cause) ?? ''})`,
+        cause,
+      });
+    });
+    if (text === undefined) continue;
+    // A token is three parts of base64url; anything else would be refused later, in words about something else.
+    if (/^[\w-]+\.[\w-]+\.[\w-]+$/.test(text.trim())) return text.trim();
+    throw coded('CREDENTIAL_INVALID', `the file ${file} holds no token`);
+  }
+  throw coded(
+    'CREDENTIAL_MISSING',
+    `name the operator's token with --token-file or NEARCAST_TOKEN_FILE; the control plane wrote it to operator.token in its data directory (looked for ${defaultTokenFiles.join(' and ')})`,
+  );
+}

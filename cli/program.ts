@@ -1,0 +1,93 @@
+import { Command, CommanderError } from 'commander';
+import colors from 'picocolors';
+
+import { toCoded } from '../common/runtime/errors.ts';
+import { exitCodeOf, exitCodes } from '../common/runtime/exit-codes.ts';
+import { applianceCommand } from './commands/appliance.ts';
+import { demoCommand } from './commands/demo.ts';
+import { fillCommand } from './commands/fill.ts';
+import { nodeCommand } from './commands/node.ts';
+import { consoleCommand, playCommand } from './commands/play.ts';
+import { statusCommand } from './commands/status.ts';
+import { steerCommand } from './commands/steer.ts';
+import { titleCommand } from './commands/title.ts';
+import packageJson from '../package.json' with { type: 'json' };
+import { createContext, defaultServer, type GlobalOptions } from './context.ts';
+import type { CommandShell } from './shell.ts';
+
+/** What shells expect of a program that Ctrl-C ended: 128 and the signal's number. */
+const interruptedExit = 130;
+
+/** Runs a command line and returns its exit code; what went wrong was said on stderr. */
+export async function runCommand(argv: string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const interrupt = new AbortController();
+  const onSignal = () => {
+    interrupt.abort();
+  };
+  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  const program = createProgram(env, interrupt.signal);
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return exitCodes.ok;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    const failure = toCoded(error);
+    if (failure.code === 'ABORTED' && interrupt.signal.aborted) {
+      process.stderr.write('stopped\n');
+      return interruptedExit;
+    }
+    process.stderr.write(`${colors.red('error')} ${failure.code}: ${failure.message}\n`);
+    for (const field of failure.fields ?? []) process.stderr.write(`  ${field.path} ${field.message}\n`);
+    if (failure.code === 'INTERNAL' && failure.cause instanceof Error)
+      process.stderr.write(`${failure.cause.stack ?? ''}\n`);
+    return exitCodeOf(failure);
+  } finally {
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+  }
+}
+
+/** A wrong command line throws, at every depth, so that the exit code is ours. */
+function throwInsteadOfExit(command: Command): Command {
+  command.commands.forEach(throwInsteadOfExit);
+  return command.exitOverride();
+}
+
+function createProgram(env: NodeJS.ProcessEnv, signal: AbortSignal): Command {
+  const program = new Command('nearcast')
+    .description('Your own CDN appliance network for video.')
+    .version(packageJson.version)
+    .option('--server <url>', `the control plane (NEARCAST_SERVER; ${defaultServer})`)
+    .option('--token-file <file>', "the operator's token (NEARCAST_TOKEN_FILE)")
+    .option('--json', 'print JSON instead of tables')
+    .showSuggestionAfterError()
+    .exitOverride();
+  const shell: CommandShell = {
+    env,
+    signal,
+    act: async (action) => {
+      await action(await createContext(program.opts<GlobalOptions>(), env, signal));
+    },
+  };
+  for (const make of [
+    titleCommand,
+    playCommand,
+    consoleCommand,
+    applianceCommand,
+    nodeCommand,
+    fillCommand,
+    steerCommand,
+    statusCommand,
+    demoCommand,
+  ]) {
+    program.addCommand(throwInsteadOfExit(make(shell)));
+  }
+  program.addHelpText(
+    'after',
+    `
+Planes, each a process of its own (--help lists its options):
+  nearcast control-plane | steering | appliance | encoder
+
+Exit codes: 0 done, 1 failed, 64 usage, 69 unavailable, 70 a bug, 73 cannot write, 75 try later, 77 not permitted, 78 configuration, 130 Ctrl-C.`,
+  );
+  return program;
+}

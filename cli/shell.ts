@@ -1,0 +1,9 @@
+import type { CommandContext } from './context.ts';
+
+/** What the commands share: a way to get a context, the environment, and the wish to stop. */
+export interface CommandShell {
+  /** Runs an action with a context made from the global options. */
+  act(action: (context: CommandContext) => Promise<void>): Promise<void>;
+  readonly env: NodeJS.ProcessEnv;
+  readonly signal: AbortSignal;
+}

@@ -1,0 +1,56 @@
+import type { TitleView } from '../../common/contract/titles.ts';
+import { formatBytes, formatPosition, formatShare } from '../shared/format.ts';
+import { Table, type Column } from './table.tsx';
+
+const marks: Record<TitleView['state'], string> = {
+  live: 'good',
+  filling: 'warn',
+  encoding: 'warn',
+  queued: 'warn',
+  failed: 'bad',
+};
+
+const columns: readonly Column<TitleView>[] = [
+  { name: 'title', cell: (title) => <span className="words">{title.name}</span> },
+  { name: 'state', cell: (title) => <State title={title} /> },
+  {
+    name: 'length',
+    isNumber: true,
+    cell: ({ durationMs }) => (durationMs === undefined ? '–' : formatPosition(durationMs)),
+  },
+  {
+    name: 'size',
+    isNumber: true,
+    cell: ({ sizeBytes }) => (sizeBytes === undefined ? '–' : formatBytes(sizeBytes)),
+  },
+  { name: 'renditions', cell: ({ renditions }) => renditions.join(' ') || '–' },
+  { name: 'held by', cell: ({ holders }) => <span className="words">{holders.join(', ') || '–'}</span> },
+  { name: 'popularity', isNumber: true, cell: ({ popularity }) => popularity.toFixed(2) },
+];
+
+function State({ title }: { title: TitleView }) {
+  return (
+    <span className="words">
+      <span className={`mark ${marks[title.state]}`}>{title.state}</span>{' '}
+      <span className="dim">{detailOf(title)}</span>
+    </span>
+  );
+}
+
+function detailOf({ error, state, progress, stage, pinned }: TitleView): string {
+  if (error !== undefined) return `${error.code}: ${error.detail}`;
+  if (state === 'encoding' || state === 'filling') return `${formatShare(progress, 1)} ${stage}`;
+  return pinned ? 'pinned' : '';
+}
+
+/** Every title on its way from source to live. */
+export function TitlesTable({ titles }: { titles: readonly TitleView[] }) {
+  if (titles.length === 0) {
+    return (
+      <p className="dim">
+        No titles yet: <code>nearcast title add FILE</code> adds one.
+      </p>
+    );
+  }
+  return <Table label="Titles" columns={columns} rows={titles} keyOf={({ id }) => id} />;
+}

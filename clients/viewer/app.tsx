@@ -1,0 +1,116 @@
+import { useEffect, useRef, useState } from 'react';
+
+import { hasToken, useStartPlaybackMutation } from '../shared/api.ts';
+import { explainFailure } from '../shared/failure.ts';
+import { PageHeader } from '../shared/page-header.tsx';
+import { LogPanel, NowPanel, PathwaysPanel } from './panels.tsx';
+import type { EngineKind } from './playback-slice.ts';
+import { usePlayback } from './store.ts';
+import { usePlaybackEngine } from './use-playback.ts';
+
+const engines: readonly { kind: EngineKind; label: string }[] = [
+  { kind: 'hls', label: 'HLS · hls.js' },
+  { kind: 'dash', label: 'DASH · Shaka' },
+];
+const query = new URLSearchParams(window.location.search);
+const titleId = query.get('title') ?? undefined;
+// A short buffer shows a failover within seconds; `?buffer=30` plays like a living-room player.
+const bufferS = Math.min(120, Math.max(4, Number(query.get('buffer') ?? 6) || 6));
+
+/** The player page: a video, what serves it, and why. */
+export function App() {
+  const video = useRef<HTMLVideoElement>(null);
+  const [engine, setEngine] = useState<EngineKind>(query.get('engine') === 'dash' ? 'dash' : 'hls');
+  const [start, { data: session, error }] = useStartPlaybackMutation();
+  const fatal = usePlayback((playback) => playback.fatal);
+  const ended = usePlayback((playback) => playback.ended);
+  const stallMs = usePlayback((playback) => Math.round(playback.stallMs));
+  const begin = () => {
+    if (titleId !== undefined && hasToken) void start({ titleId });
+  };
+  useEffect(begin, [start]);
+  usePlaybackEngine(video, session, { engine, bufferS });
+  useEffect(() => {
+    document.title = session === undefined ? 'Nearcast player' : `${session.name} · Nearcast`;
+  }, [session]);
+  return (
+    <>
+      <PageHeader title={session?.name ?? 'player'}>
+        {session !== undefined && <EngineChoice engine={engine} onChoose={setEngine} />}
+      </PageHeader>
+      <main className="player" data-ended={ended} data-fatal={fatal} data-stall-ms={stallMs}>
+        {session === undefined ? (
+          <Beginning error={error} onRetry={begin} />
+        ) : (
+          <>
+            <div>
+              <video
+                key={engine}
+                ref={video}
+                aria-label={session.name}
+                poster={session.posterUrl}
+                {...{ controls: true, autoPlay: true, muted: true, playsInline: true }}
+              />
+              {fatal !== undefined && <Stopped text={`Playback has ended: ${fatal}.`} onRetry={begin} />}
+              <NowPanel session={session} />
+            </div>
+            <aside aria-label="Delivery">
+              <PathwaysPanel session={session} />
+              <LogPanel />
+            </aside>
+          </>
+        )}
+      </main>
+    </>
+  );
+}
+
+function EngineChoice({ engine, onChoose }: { engine: EngineKind; onChoose: (engine: EngineKind) => void }) {
+  return (
+    <div role="group" aria-label="Player">
+      {engines.map(({ kind, label }) => (
+        <button
+          key={kind}
+          type="button"
+          aria-pressed={kind === engine}
+          onClick={() => {
+            onChoose(kind);
+          }}
+        >
+          {label}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+/** What is seen before there is a session, and where there will be none. */
+function Beginning({ error, onRetry }: { error: unknown; onRetry: () => void }) {
+  if (titleId !== undefined && hasToken && error === undefined)
+    return <p className="message dim">Asking for the title …</p>;
+  const failure =
+    titleId === undefined
+      ? { kind: 'refused' as const, text: 'The address names no title.' }
+      : explainFailure(error, { hasToken });
+  if (failure.kind === 'unreachable') return <Stopped text={failure.text} onRetry={onRetry} />;
+  return (
+    <div className="panel message error" role="alert">
+      <p>{failure.text}</p>
+      <p className="advice">
+        <code>nearcast title list</code> shows the titles, <code>nearcast play TITLE</code> prints a link to
+        one.
+      </p>
+    </div>
+  );
+}
+
+function Stopped({ text, onRetry }: { text: string; onRetry: () => void }) {
+  return (
+    <div className="panel message error" role="alert">
+      <p>{text}</p>
+      <button type="button" onClick={onRetry}>
+        Try again
+      </button>
+    </div>
+  );
+}

@@ -1,0 +1,54 @@
+import type { PlaybackSession } from '../../../common/contract/playback.ts';
+import type { PlaybackNews } from '../playback-slice.ts';
+
+/** A running playback; ending it frees everything. */
+export interface Engine {
+  stop(): void;
+}
+
+/** What an engine plays with. */
+export interface EngineOptions {
+  readonly video: HTMLVideoElement;
+  readonly session: PlaybackSession;
+  /** How much to buffer ahead. */
+  readonly bufferS: number;
+  /** Where to begin. */
+  readonly startS: number;
+  readonly tell: (news: PlaybackNews) => void;
+}
+
+/** How much of what was played stays in memory: enough to go back a little, the same for an hour as for a night. */
+export const backBufferS = 30;
+
+const clockMs = 250;
+
+/** Tells buffer, throughput and position four times a second until called. */
+export function startClock({ video, tell }: EngineOptions, throughputBps: () => number): () => void {
+  const timer = setInterval(() => {
+    const measured = throughputBps();
+    tell({
+      kind: 'clock',
+      bufferS: bufferedAheadS(video),
+      throughputBps: Number.isFinite(measured) ? measured : 0,
+      positionMs: video.currentTime * 1000,
+    });
+  }, clockMs);
+  return () => {
+    clearInterval(timer);
+  };
+}
+
+/** Names a rendition: its picture and its bits per second. */
+export function renditionText(picture: { width: number; height: number; bitrate: number }): string {
+  return `${picture.width}×${picture.height}, ${Math.round(picture.bitrate / 1000)} kb/s`;
+}
+
+/** Seconds buffered ahead of the position. */
+function bufferedAheadS({ buffered, currentTime }: HTMLVideoElement): number {
+  for (let i = 0; i < buffered.length; i++) {
+    // A position at the very start of a range may lie a frame before it.
+    if (buffered.start(i) <= currentTime + 0.1 && currentTime <= buffered.end(i))
+      return buffered.end(i) - currentTime;
+  }
+  return 0;
+}

@@ -1,0 +1,183 @@
+import { coded } from '../../runtime/errors.ts';
+import {
+  openSqliteFile,
+  sqliteError,
+  type SqliteFile,
+  type SqliteFileOptions,
+} from '../shared/sqlite-file.ts';
+import { checkCollection, checkRecordKey, encodeValue, scanRange } from './key.ts';
+import type { RecordEntry, RecordOperation, RecordScanOptions, RecordValue, Records } from './port.ts';
+import { APPLICATION_ID, SCHEMA_VERSION } from './sqlite-schema.ts';
+
+const OPERATIONS_MAX = 10_000;
+
+/**
+ * Opens records in one SQLite file, see openSqliteFile for its locking and durability. The few statements are prepared once
+ * and run straight on better-sqlite3; kysely and its Migrator (65 ms and 27 MB) are loaded only when the schema is to be
+ * brought up to date. Errors beside the port's: STORE_LOCKED, STORE_NEWER.
+ */
+export async function openSqliteRecords(path: string, options: SqliteFileOptions = {}): Promise<Records> {
+  const file = await openSqliteFile(path, options);
+  try {
+    const version = schemaVersion(file, path);
+    if (version < SCHEMA_VERSION) {
+      const { migrateRecords } = await import('./sqlite-migrate.ts');
+      await migrateRecords(file);
+    }
+    return new SqliteRecords(file, path);
+  } catch (error) {
+    file.close();
+    throw sqliteError(error, `opening ${path}`);
+  }
+}
+
+function schemaVersion(file: SqliteFile, path: string): number {
+  const application = Number(file.pragma('application_id', { simple: true }));
+  const version = Number(file.pragma('user_version', { simple: true }));
+  const isEmpty = Number(file.pragma('page_count', { simple: true })) === 0;
+  if (application !== APPLICATION_ID && !(version === 0 && (isEmpty || !hasTables(file)))) {
+    throw coded('STORE_CORRUPT', `${path} is a database of another program; name another file`);
+  }
+  if (version > SCHEMA_VERSION) {
+    const detail = `${path} has schema ${String(version)}, this version knows ${String(SCHEMA_VERSION)}; run the newer one`;
+    throw coded('STORE_NEWER', detail);
+  }
+  return version;
+}
+
+// The Migrator makes its own tables before the first step.
+function hasTables(file: SqliteFile): boolean {
+  return (
+    file
+      .prepare(`SELECT 1 FROM sqlite_schema WHERE name NOT LIKE 'kysely_%' AND name NOT LIKE 'sqlite_%'`)
+      .get() !== undefined
+  );
+}
+
+interface Row {
+  key: string;
+  version: number;
+  value: string;
+}
+
+function statements(file: SqliteFile) {
+  return {
+    get: file.prepare<[string, string], Row>(
+      'SELECT key, version, value FROM records WHERE collection = ? AND key = ?',
+    ),
+    version: file
+      .prepare<[string, string], number>('SELECT version FROM records WHERE collection = ? AND key = ?')
+      .pluck(),
+    scan: file.prepare<[string, string, string, number], Row>(
+      'SELECT key, version, value FROM records WHERE collection = ? AND key >= ? AND key < ? ORDER BY key LIMIT ?',
+    ),
+    put: file.prepare<[string, string, number, string]>(
+      `INSERT INTO records (collection, key, version, value) VALUES (?, ?, ?, ?)
+       ON CONFLICT (collection, key) DO UPDATE SET version = excluded.version, value = excluded.value`,
+    ),
+    remove: file.prepare<[string, string]>('DELETE FROM records WHERE collection = ? AND key = ?'),
+    nextRevision: file
+      .prepare<[], number>('UPDATE revision SET version = version + 1 RETURNING version')
+      .pluck(),
+  };
+}
+
+class SqliteRecords implements Records {
+  readonly #file: SqliteFile;
+  readonly #path: string;
+  readonly #statements: ReturnType<typeof statements>;
+  readonly #change: (operations: readonly EncodedOperation[]) => number;
+
+  constructor(file: SqliteFile, path: string) {
+    this.#file = file;
+    this.#path = path;
+    this.#statements = statements(file);
+    const change = file.transaction((operations: readonly EncodedOperation[]) => this.#apply(operations));
+    this.#change = (operations) => change.immediate(operations);
+  }
+
+  get(collection: string, key: string): Promise<RecordEntry | undefined> {
+    return this.#run(() => {
+      const row = this.#statements.get.get(checkCollection(collection), checkRecordKey(key));
+      return row === undefined ? undefined : this.#entry(row);
+    });
+  }
+
+  async put(collection: string, key: string, value: RecordValue): Promise<number> {
+    return await this.commit([{ kind: 'put', collection, key, value }]);
+  }
+
+  remove(collection: string, key: string): Promise<boolean> {
+    return this.#run(
+      () => this.#statements.remove.run(checkCollection(collection), checkRecordKey(key)).changes > 0,
+    );
+  }
+
+  scan(collection: string, options: RecordScanOptions = {}): Promise<readonly RecordEntry[]> {
+    return this.#run(() => {
+      const { lower, upper, limit } = scanRange(options);
+      const rows = this.#statements.scan.all(checkCollection(collection), lower, upper, limit);
+      return rows.map((row) => this.#entry(row));
+    });
+  }
+
+  commit(operations: readonly RecordOperation[]): Promise<number> {
+    return this.#run(() => {
+      if (operations.length > OPERATIONS_MAX) {
+        throw coded('VALUE_TOO_LARGE', `a commit of ${String(operations.length)} changes`);
+      }
+      return this.#change(operations.map(encode));
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#run(() => {
+      this.#file.close();
+    });
+  }
+
+  #apply(operations: readonly EncodedOperation[]): number {
+    const version = this.#statements.nextRevision.get() ?? 0;
+    for (const operation of operations) {
+      const { collection, key, expectedVersion } = operation;
+      if (expectedVersion !== undefined) this.#expect(collection, key, expectedVersion);
+      if (operation.kind === 'put') this.#statements.put.run(collection, key, version, operation.text);
+      else if (operation.kind === 'remove') this.#statements.remove.run(collection, key);
+    }
+    return version;
+  }
+
+  #expect(collection: string, key: string, expected: number): void {
+    const found = this.#statements.version.get(collection, key) ?? 0;
+    if (found === expected) return;
+    const detail = `${collection}/${key} is at version ${String(found)}, not ${String(expected)}`;
+    throw coded('RECORDS_CONFLICT', detail);
+  }
+
+  #entry(row: Row): RecordEntry {
+    try {
+      return { key: row.key, version: row.version, value: JSON.parse(row.value) as unknown };
+    } catch (error) {
+      throw coded('STORE_CORRUPT', { detail: `${this.#path}: ${row.key} is not JSON`, cause: error });
+    }
+  }
+
+  /** better-sqlite3 works at once, in this thread; the port is a promise for the engines that do not. */
+  #run<T>(work: () => T): Promise<T> {
+    return Promise.try(work).catch((error: unknown) => {
+      throw sqliteError(error, `records ${this.#path}`);
+    });
+  }
+}
+
+type EncodedOperation =
+  | { kind: 'put'; collection: string; key: string; text: string; expectedVersion: number | undefined }
+  | { kind: 'remove' | 'check'; collection: string; key: string; expectedVersion: number | undefined };
+
+function encode(operation: RecordOperation): EncodedOperation {
+  const { kind, expectedVersion } = operation;
+  const collection = checkCollection(operation.collection);
+  const key = checkRecordKey(operation.key);
+  if (kind !== 'put') return { kind, collection, key, expectedVersion };
+  return { kind, collection, key, expectedVersion, text: encodeValue(operation.value) };
+}

@@ -1,0 +1,74 @@
+import { closeSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
+import Database from 'better-sqlite3';
+import type { ProblemCode } from '../../contract/problem.ts';
+import { CodedError, coded, systemCode } from '../../runtime/errors.ts';
+import { makeDirectory } from '../../runtime/durable.ts';
+import { storeError } from './store-error.ts';
+
+/** A database file that this process alone holds. */
+export type SqliteFile = Database.Database;
+
+/** How long to wait for a predecessor that is on its way out. */
+export interface SqliteFileOptions {
+  lockWaitMs?: number | undefined;
+}
+
+// The wait blocks the process, which at start has nothing else to do.
+const LOCK_WAIT_MS = 1000;
+const WAL_SIZE_BYTES_MAX = 64 * 1024 * 1024;
+
+/**
+ * Opens a SQLite file (made when absent, mode 0600) in WAL mode under an exclusive lock of the kernel, which ends with the
+ * process however it ends. `synchronous=FULL`: an acknowledged commit survives a power cut; with NORMAL the last ones
+ * could be taken back, and with them a revocation or the sequence number of a signed document already sent out.
+ * Errors: STORE_LOCKED, STORE_CORRUPT, STORE_DENIED, DISK_FULL, STORE_UNAVAILABLE.
+ */
+export async function openSqliteFile(path: string, options: SqliteFileOptions = {}): Promise<SqliteFile> {
+  try {
+    await makeDirectory(dirname(path));
+    closeSync(openSync(path, 'a', 0o600));
+  } catch (error) {
+    throw storeError(error, `opening ${path}`);
+  }
+  let database: SqliteFile | undefined;
+  try {
+    database = new Database(path, { timeout: options.lockWaitMs ?? LOCK_WAIT_MS });
+    // Set before the first access, so that the WAL's index stays in this process' memory and no second one gets in.
+    database.pragma('locking_mode = EXCLUSIVE');
+    database.pragma('journal_mode = WAL');
+    database.pragma('synchronous = FULL');
+    database.pragma(`journal_size_limit = ${String(WAL_SIZE_BYTES_MAX)}`);
+    database.pragma('trusted_schema = OFF');
+    database.exec('BEGIN IMMEDIATE; COMMIT');
+    return database;
+  } catch (error) {
+    database?.close();
+    throw sqliteError(error, `opening ${path}`);
+  }
+}
+
+/** Gives a failure of SQLite its code; `what` says for a person what was being done, with the path. */
+export function sqliteError(error: unknown, what: string): CodedError {
+  if (error instanceof CodedError) return error;
+  const code = sqliteCode(systemCode(error) ?? '');
+  if (code === undefined) return storeError(error, what);
+  const reason = error instanceof Error ? error.message : String(error);
+  return coded(code, { detail: `${what}: ${reason}${advice[code] ?? ''}`, cause: error });
+}
+
+const advice: Partial<Record<ProblemCode, string>> = {
+  STORE_LOCKED: '; stop the other process or use another data directory',
+  STORE_CORRUPT: '; restore it from a backup',
+};
+
+// https://www.sqlite.org/rescode.html: extended codes begin with the primary one.
+function sqliteCode(code: string): ProblemCode | undefined {
+  if (code === 'SQLITE_FULL') return 'DISK_FULL';
+  if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED')) return 'STORE_LOCKED';
+  if (code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB') return 'STORE_CORRUPT';
+  if (code.startsWith('SQLITE_READONLY') || code === 'SQLITE_PERM' || code === 'SQLITE_AUTH')
+    return 'STORE_DENIED';
+  if (code.startsWith('SQLITE_')) return 'STORE_UNAVAILABLE';
+  return undefined;
+}

@@ -1,0 +1,163 @@
+import { Type, type Static, type TSchema } from './type.ts';
+import {
+  BaseUrl,
+  FileName,
+  IpAddress,
+  IpPrefix,
+  NodeId,
+  PlaceName,
+  PublicJwk,
+  Sequence,
+  SizeBytes,
+  Thumbprint,
+  TimeMs,
+} from './primitives.ts';
+
+/** JOSE `typ` of each kind of signed document. */
+export const documentTypes = {
+  keyset: 'nearcast-keyset',
+  fillManifest: 'nearcast-fill-manifest',
+  steeringMap: 'nearcast-steering-map',
+  revocations: 'nearcast-revocations',
+  /** Signed by a box's own key, unlike the others. */
+  servedReport: 'nearcast-served-report',
+} as const;
+export type DocumentType = (typeof documentTypes)[keyof typeof documentTypes];
+
+/** The payload every signed document has (ADR 6): audience, sequence and notAfter around a body. */
+export function documentPayload<T extends TSchema>(body: T) {
+  return Type.Object({
+    version: Type.Literal(1),
+    audience: Type.String({ maxLength: 64 }),
+    sequence: Sequence,
+    issuedAtMs: TimeMs,
+    notAfterMs: TimeMs,
+    body,
+  });
+}
+
+export type DocumentPayload<T> = {
+  version: 1;
+  audience: string;
+  sequence: number;
+  issuedAtMs: number;
+  notAfterMs: number;
+  body: T;
+};
+
+export const KeyUse = Type.Union([Type.Literal('documents'), Type.Literal('tokens'), Type.Literal('access')]);
+export type KeyUse = Static<typeof KeyUse>;
+
+/** The keys that the root vouches for. */
+export const Keyset = Type.Object({
+  keys: Type.Array(
+    Type.Object({
+      kid: Thumbprint,
+      use: KeyUse,
+      jwk: PublicJwk,
+      notBeforeMs: TimeMs,
+      notAfterMs: TimeMs,
+      revoked: Type.Boolean(),
+    }),
+    { maxItems: 64 },
+  ),
+});
+export type Keyset = Static<typeof Keyset>;
+
+/** What one appliance must hold. `files` in the order in which they are wanted. */
+export const FillManifest = Type.Object({
+  appliance: NodeId,
+  files: Type.Array(
+    Type.Object({
+      file: FileName,
+      ext: Type.String({ pattern: '^[a-z0-9]{2,6}$' }),
+      sizeBytes: SizeBytes,
+      bundle: FileName,
+    }),
+    { maxItems: 2_000_000 },
+  ),
+  roster: Type.Array(Type.Object({ id: NodeId, url: BaseUrl }), {
+    maxItems: 10_000,
+  }),
+  capBytesPerSecond: Type.Optional(SizeBytes),
+});
+export type FillManifest = Static<typeof FillManifest>;
+
+/** Sessions and bundles whose tokens must be refused. */
+export const Revocations = Type.Object({
+  sessions: Type.Array(Type.String({ pattern: '^[0-9a-f]{32}$' }), {
+    maxItems: 100_000,
+  }),
+  bundles: Type.Array(FileName, { maxItems: 100_000 }),
+});
+export type Revocations = Static<typeof Revocations>;
+
+/** Revokes tokens that are out; no token lives longer than a day, so neither does a revocation. */
+export const RevocationRequest = Type.Object(
+  {
+    sessions: Type.Optional(Type.Array(Type.String({ pattern: '^[0-9a-f]{32}$' }), { maxItems: 1000 })),
+    bundles: Type.Optional(Type.Array(FileName, { maxItems: 1000 })),
+  },
+  { additionalProperties: false, minProperties: 1 },
+);
+export type RevocationRequest = Static<typeof RevocationRequest>;
+
+/** Sequence of the signed revocations that hold the new ones. */
+export const RevocationReply = Type.Object({ sequence: Sequence });
+
+export const RouteClass = Type.Union([
+  Type.Literal('embedded'),
+  Type.Literal('private'),
+  Type.Literal('public'),
+]);
+export type RouteClass = Static<typeof RouteClass>;
+
+/** A prefix that an appliance reaches, as BGP describes it. */
+export const Route = Type.Object({
+  prefix: IpPrefix,
+  asPathLength: Type.Integer({ minimum: 0, maximum: 255 }),
+  med: Type.Optional(Type.Integer({ minimum: 0, maximum: 4_294_967_295 })),
+  class: RouteClass,
+});
+export type Route = Static<typeof Route>;
+
+/** A place on earth in degrees. */
+export const Place = Type.Object({
+  latitude: Type.Number({ minimum: -90, maximum: 90 }),
+  longitude: Type.Number({ minimum: -180, maximum: 180 }),
+});
+export type Place = Static<typeof Place>;
+
+export const SteeringAppliance = Type.Object({
+  id: NodeId,
+  role: Type.Union([Type.Literal('appliance'), Type.Literal('origin')]),
+  site: PlaceName,
+  cluster: PlaceName,
+  url: BaseUrl,
+  addresses: Type.Array(IpAddress, { maxItems: 16 }),
+  place: Type.Optional(Place),
+  weight: Type.Number({ minimum: 0 }),
+  headroom: Type.Number({ minimum: 0, maximum: 1 }),
+  state: Type.Union([Type.Literal('ready'), Type.Literal('draining'), Type.Literal('lost')]),
+  /** Clock skew, errors …: reasons why the node says it is not well. */
+  reasons: Type.Array(Type.String({ maxLength: 200 }), { maxItems: 16 }),
+  routes: Type.Array(Route, { maxItems: 2_000_000 }),
+});
+export type SteeringAppliance = Static<typeof SteeringAppliance>;
+
+/** Who holds what, who reaches whom, how healthy. */
+export const SteeringMap = Type.Object({
+  appliances: Type.Array(SteeringAppliance, { maxItems: 10_000 }),
+  /** bundle → indexes into `appliances` of those that hold the whole bundle. */
+  bundles: Type.Array(
+    Type.Object({
+      bundle: FileName,
+      title: Type.String({ maxLength: 200 }),
+      titleId: Type.String({ maxLength: 64 }),
+      holders: Type.Array(Type.Integer({ minimum: 0 }), { maxItems: 10_000 }),
+    }),
+    { maxItems: 1_000_000 },
+  ),
+  revocations: Revocations,
+});
+export type SteeringMap = Static<typeof SteeringMap>;

@@ -1,0 +1,66 @@
+import { Type, type Static } from './type.ts';
+import { FileName, IpAddress, NodeId, ObjectId, TimeMs } from './primitives.ts';
+import { Pathway } from './steering.ts';
+
+/** `clientAddress` stands for the request's own address; only operators may set it. */
+export const PlaybackRequest = Type.Object(
+  { titleId: ObjectId, clientAddress: Type.Optional(IpAddress) },
+  { additionalProperties: false },
+);
+export type PlaybackRequest = Static<typeof PlaybackRequest>;
+
+/** A playback session: standard URLs, each with its own credential in the path. */
+export const PlaybackSession = Type.Object({
+  sessionId: Type.String({ pattern: '^[0-9a-f]{32}$' }),
+  titleId: ObjectId,
+  name: Type.String(),
+  bundle: FileName,
+  durationMs: Type.Integer(),
+  hlsUrl: Type.String(),
+  dashUrl: Type.String(),
+  steeringUrl: Type.String(),
+  posterUrl: Type.String(),
+  thumbnailsUrl: Type.String(),
+  eventsToken: Type.String(),
+  /** `steering`: ranked by steering; `fallback`: steering could not be reached. */
+  rankedBy: Type.Union([Type.Literal('steering'), Type.Literal('fallback')]),
+  pathways: Type.Array(Pathway, { minItems: 1 }),
+  expiresAtMs: TimeMs,
+});
+export type PlaybackSession = Static<typeof PlaybackSession>;
+
+/** What a player reports. Nothing in it names a viewer. */
+export const PlayerEvent = Type.Object(
+  {
+    id: Type.String({ pattern: '^[A-Za-z0-9_-]{8,64}$' }),
+    timeMs: TimeMs,
+    type: Type.Union([
+      Type.Literal('play'),
+      Type.Literal('progress'),
+      Type.Literal('stall'),
+      Type.Literal('pathway'),
+      Type.Literal('rendition'),
+      Type.Literal('error'),
+      Type.Literal('end'),
+    ]),
+    positionMs: Type.Integer({ minimum: 0, maximum: 864_000_000 }),
+    pathway: Type.Optional(NodeId),
+    rendition: Type.Optional(Type.String({ maxLength: 64 })),
+    stallMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 86_400_000 })),
+    throughputBps: Type.Optional(Type.Integer({ minimum: 0 })),
+    detail: Type.Optional(Type.String({ maxLength: 500 })),
+  },
+  { additionalProperties: false },
+);
+export type PlayerEvent = Static<typeof PlayerEvent>;
+
+export const EventBatch = Type.Object(
+  { events: Type.Array(PlayerEvent, { minItems: 1, maxItems: 100 }) },
+  { additionalProperties: false },
+);
+export type EventBatch = Static<typeof EventBatch>;
+export const EventBatchReply = Type.Object({
+  accepted: Type.Integer(),
+  duplicates: Type.Integer(),
+});
+export type EventBatchReply = Static<typeof EventBatchReply>;

@@ -1,0 +1,204 @@
+import { Type, type Static } from './type.ts';
+
+/** RFC 9457 problem details as every plane answers them; `code` is stable, for programs. */
+export const Problem = Type.Object({
+  type: Type.String(),
+  title: Type.String(),
+  status: Type.Integer(),
+  code: Type.String(),
+  detail: Type.Optional(Type.String()),
+  instance: Type.Optional(Type.String()),
+  fields: Type.Optional(Type.Array(Type.Object({ path: Type.String(), message: Type.String() }))),
+});
+export type Problem = Static<typeof Problem>;
+
+/** One table of everything that can fail: stable code → HTTP status and a title that says what is wrong. */
+export const problemCodes = {
+  // requests
+  BAD_REQUEST: { status: 400, title: 'The request is malformed' },
+  INVALID: { status: 400, title: 'A field of the request is not valid' },
+  BODY_TOO_LARGE: {
+    status: 413,
+    title: 'The body is larger than this route takes',
+  },
+  HEADER_TOO_LARGE: { status: 431, title: 'The head of the request is longer than this server takes' },
+  REQUEST_TIMEOUT: { status: 408, title: 'The request did not come in time' },
+  UNSUPPORTED_MEDIA_TYPE: {
+    status: 415,
+    title: 'This route does not take that content type',
+  },
+  METHOD_NOT_ALLOWED: {
+    status: 405,
+    title: 'This route does not take that method',
+  },
+  NOT_FOUND: { status: 404, title: 'There is nothing at this address' },
+  CONFLICT: { status: 409, title: 'The object has changed meanwhile' },
+  RATE_LIMITED: { status: 429, title: 'Too many requests' },
+  OVERLOADED: {
+    status: 429,
+    title: 'The server sheds load; try elsewhere or later',
+  },
+  DRAINING: { status: 429, title: 'The server is draining; use another' },
+  INTERNAL: {
+    status: 500,
+    title: 'Something went wrong here; the log names it by the request id',
+  },
+  UNAVAILABLE: { status: 503, title: 'The service cannot answer now' },
+  // credentials
+  CREDENTIAL_MISSING: { status: 401, title: 'This route needs a credential' },
+  CREDENTIAL_INVALID: { status: 401, title: 'The credential is not valid' },
+  CREDENTIAL_EXPIRED: { status: 401, title: 'The credential has expired' },
+  FORBIDDEN: { status: 403, title: 'The credential does not allow this' },
+  TOKEN_INVALID: { status: 403, title: 'The delivery token is not valid' },
+  TOKEN_EXPIRED: { status: 403, title: 'The delivery token has expired' },
+  TOKEN_REVOKED: { status: 403, title: 'The delivery token was revoked' },
+  TOKEN_FOREIGN: {
+    status: 403,
+    title: 'The delivery token does not cover this file',
+  },
+  TOKEN_CLIENT: {
+    status: 403,
+    title: 'The delivery token is not for the network that the request comes from',
+  },
+  CLOCK_SKEW: {
+    status: 401,
+    title: 'The clocks of the two sides differ by more than 30 s',
+  },
+  // enrolment and nodes
+  ENROLMENT_CODE_INVALID: {
+    status: 403,
+    title: 'The enrolment code is not known',
+  },
+  ENROLMENT_CODE_USED: {
+    status: 403,
+    title: 'The enrolment code was already used',
+  },
+  ENROLMENT_CODE_EXPIRED: {
+    status: 403,
+    title: 'The enrolment code has expired; ask for a new one',
+  },
+  NAME_TAKEN: { status: 409, title: 'Another node has this name' },
+  NODE_UNKNOWN: { status: 404, title: 'No node has this name' },
+  NODE_REVOKED: { status: 403, title: 'This node was revoked' },
+  WRONG_CONTROL_PLANE: {
+    status: 403,
+    title: 'The control plane is not the one the code was made by',
+  },
+  CONTROL_UNREACHABLE: {
+    status: 503,
+    title: 'The control plane cannot be reached',
+  },
+  STEERING_UNREACHABLE: { status: 503, title: 'Steering cannot be reached' },
+  // signed documents
+  SIGNATURE_INVALID: {
+    status: 400,
+    title: 'The signature of a document does not verify',
+  },
+  DOCUMENT_EXPIRED: {
+    status: 400,
+    title: 'A signed document is past its notAfter',
+  },
+  DOCUMENT_STALE: {
+    status: 400,
+    title: 'A signed document is older than the one held',
+  },
+  DOCUMENT_FOREIGN: {
+    status: 400,
+    title: 'A signed document is for another audience',
+  },
+  KEY_UNKNOWN: {
+    status: 400,
+    title: 'A signed document names a key that the keyset does not hold',
+  },
+  // files, titles, encoding
+  FILE_UNKNOWN: { status: 404, title: 'This file is not held here' },
+  FILE_CORRUPT: { status: 502, title: 'A file does not match its name' },
+  BUNDLE_INVALID: { status: 502, title: 'A bundle is not readable' },
+  TITLE_UNKNOWN: { status: 404, title: 'No title has this id' },
+  TITLE_NOT_LIVE: { status: 409, title: 'The title is not ready to play' },
+  UPLOAD_UNKNOWN: { status: 404, title: 'No upload has this id' },
+  UPLOAD_OFFSET: {
+    status: 409,
+    title: 'The upload continues at another offset',
+  },
+  UPLOAD_INCOMPLETE: { status: 409, title: 'The upload is not complete' },
+  UPLOAD_TOO_LARGE: {
+    status: 413,
+    title: 'The upload is larger than announced or allowed',
+  },
+  PATH_NOT_ALLOWED: {
+    status: 403,
+    title: 'The path is not under a configured ingest root',
+  },
+  PATH_UNREADABLE: {
+    status: 400,
+    title: 'The path is missing or cannot be read',
+  },
+  LEASE_LOST: { status: 409, title: 'The lease has passed to another worker' },
+  JOB_UNKNOWN: { status: 404, title: 'No job has this id' },
+  SOURCE_EMPTY: { status: 422, title: 'The source holds no bytes' },
+  SOURCE_NOT_VIDEO: {
+    status: 422,
+    title: 'The source is not a video that can be read',
+  },
+  SOURCE_TRUNCATED: { status: 422, title: 'The source ends before its end' },
+  SOURCE_NO_VIDEO: {
+    status: 422,
+    title: 'The source has sound but no picture',
+  },
+  SOURCE_REFUSED: {
+    status: 422,
+    title: 'The source asks for something that is not allowed',
+  },
+  ENCODE_FAILED: { status: 500, title: 'The encode failed' },
+  ENCODE_LIMIT: {
+    status: 500,
+    title: 'The encode went over its time, memory or size limit',
+  },
+  FFMPEG_MISSING: { status: 500, title: 'ffmpeg or ffprobe is not installed' },
+  // storage
+  DISK_FULL: { status: 507, title: 'The disk is full' },
+  STORE_UNAVAILABLE: {
+    status: 503,
+    title: 'The storage cannot be reached or written',
+  },
+  STORE_LOCKED: { status: 409, title: 'Another process holds this storage' },
+  STORE_NEWER: {
+    status: 409,
+    title: 'This storage was written by a newer version',
+  },
+  STORE_CORRUPT: { status: 500, title: 'The storage is damaged' },
+  KEY_INVALID: { status: 400, title: 'A storage key is not valid' },
+  STORE_DENIED: { status: 503, title: 'The storage may not be read or written by this user' },
+  RECORDS_CONFLICT: { status: 409, title: 'A record has changed meanwhile' },
+  VALUE_TOO_LARGE: { status: 413, title: 'A value is larger than the storage takes' },
+  SIZE_MISMATCH: { status: 400, title: 'The bytes are not as many as announced' },
+  // process
+  CONFIG_INVALID: { status: 500, title: 'The configuration is not valid' },
+  TLS_CERTIFICATE_INVALID: { status: 500, title: 'A TLS certificate cannot be used' },
+  TLS_CERTIFICATE_EXPIRED: { status: 500, title: 'A TLS certificate has expired' },
+  TLS_CERTIFICATE_EXPIRES: { status: 500, title: 'A TLS certificate expires within 14 days' },
+  ADDRESS_IN_USE: {
+    status: 500,
+    title: 'Another process listens on this address',
+  },
+  ADDRESS_UNAVAILABLE: {
+    status: 500,
+    title: 'This address cannot be listened on',
+  },
+  SERVING_WORKER_FAILED: { status: 500, title: 'A process that serves files does not stay up' },
+  TIMEOUT: { status: 504, title: 'It took longer than allowed' },
+  ABORTED: { status: 499, title: 'The caller went away' },
+  // fill
+  FILL_NO_SOURCE: { status: 503, title: 'No source has this file' },
+  FILL_CHECKSUM: { status: 502, title: 'A chunk does not match its hash' },
+  FILL_SOURCE_FAILED: { status: 502, title: 'A source failed in mid-transfer' },
+  FILL_NO_SPACE: {
+    status: 507,
+    title: 'The manifest names more than the disks hold',
+  },
+  STEERING_ENDED: { status: 410, title: 'Steering has ended for this playback, which may go on without' },
+  NO_PATHWAY: { status: 503, title: 'No healthy appliance can serve this' },
+} as const satisfies Record<string, { status: number; title: string }>;
+
+export type ProblemCode = keyof typeof problemCodes;

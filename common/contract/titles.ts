@@ -1,0 +1,116 @@
+import { Type, type Static } from './type.ts';
+import { FileName, Fraction, Line, ObjectId, SizeBytes, TimeMs } from './primitives.ts';
+
+export const UploadRequest = Type.Object(
+  { filename: Line, sizeBytes: SizeBytes },
+  { additionalProperties: false },
+);
+export type UploadRequest = Static<typeof UploadRequest>;
+
+/** An upload continues at `offsetBytes` with `PATCH /v1/uploads/<id>` and the header `upload-offset`. */
+export const UploadView = Type.Object({
+  uploadId: ObjectId,
+  filename: Line,
+  sizeBytes: SizeBytes,
+  offsetBytes: SizeBytes,
+  complete: Type.Boolean(),
+});
+export type UploadView = Static<typeof UploadView>;
+
+/** Exactly one of `uploadId` and `path` (under a configured ingest root). */
+export const TitleRequest = Type.Object(
+  {
+    name: Line,
+    uploadId: Type.Optional(ObjectId),
+    path: Type.Optional(Type.String({ minLength: 1, maxLength: 4096 })),
+    /** Held by every cluster whatever its popularity. */
+    pinned: Type.Optional(Type.Boolean()),
+  },
+  { additionalProperties: false },
+);
+export type TitleRequest = Static<typeof TitleRequest>;
+
+export const TitlePatch = Type.Object(
+  { name: Type.Optional(Line), pinned: Type.Optional(Type.Boolean()) },
+  { additionalProperties: false, minProperties: 1 },
+);
+export type TitlePatch = Static<typeof TitlePatch>;
+
+export const TitleState = Type.Union([
+  Type.Literal('queued'),
+  Type.Literal('encoding'),
+  Type.Literal('filling'),
+  Type.Literal('live'),
+  Type.Literal('failed'),
+]);
+export type TitleState = Static<typeof TitleState>;
+
+export const TitleView = Type.Object({
+  id: ObjectId,
+  name: Line,
+  pinned: Type.Boolean(),
+  state: TitleState,
+  createdAtMs: TimeMs,
+  /** Progress of the encode while encoding; of the fill while filling. */
+  progress: Fraction,
+  stage: Type.String({ maxLength: 100 }),
+  error: Type.Optional(Type.Object({ code: Type.String(), detail: Type.String() })),
+  bundle: Type.Optional(FileName),
+  sizeBytes: Type.Optional(SizeBytes),
+  durationMs: Type.Optional(Type.Integer()),
+  renditions: Type.Array(Type.String()),
+  /** Nodes that hold the whole bundle, origin included. */
+  holders: Type.Array(Type.String()),
+  /** Bytes served over the smoothing window ÷ bundle size. */
+  popularity: Type.Number({ minimum: 0 }),
+});
+export type TitleView = Static<typeof TitleView>;
+export const TitleList = Type.Object({ titles: Type.Array(TitleView) });
+
+export const EncodeLeaseRequest = Type.Object(
+  { waitMs: Type.Integer({ minimum: 0, maximum: 30_000 }) },
+  { additionalProperties: false },
+);
+
+/** A job leased to one encoder; the lease ends `leaseMs` after the last progress. */
+export const EncodeJob = Type.Object({
+  jobId: ObjectId,
+  leaseId: Type.String({ minLength: 8, maxLength: 64 }),
+  leaseMs: Type.Integer({ minimum: 1000 }),
+  titleId: ObjectId,
+  name: Line,
+  /** Key of the source in blobs. */
+  sourceKey: Type.String({ maxLength: 512 }),
+  sizeBytes: SizeBytes,
+  attempt: Type.Integer({ minimum: 1 }),
+});
+export type EncodeJob = Static<typeof EncodeJob>;
+
+export const EncodeProgress = Type.Object(
+  {
+    leaseId: Type.String({ minLength: 8, maxLength: 64 }),
+    fraction: Fraction,
+    stage: Type.String({ maxLength: 100 }),
+  },
+  { additionalProperties: false },
+);
+export type EncodeProgress = Static<typeof EncodeProgress>;
+
+/** `bundle` was published, with all of its files, before this is sent. */
+export const EncodeComplete = Type.Object(
+  { leaseId: Type.String({ minLength: 8, maxLength: 64 }), bundle: FileName },
+  { additionalProperties: false },
+);
+export type EncodeComplete = Static<typeof EncodeComplete>;
+
+/** `final`: the source is at fault, trying again cannot help. */
+export const EncodeFail = Type.Object(
+  {
+    leaseId: Type.String({ minLength: 8, maxLength: 64 }),
+    code: Type.String({ maxLength: 64 }),
+    detail: Type.String({ maxLength: 2000 }),
+    final: Type.Boolean(),
+  },
+  { additionalProperties: false },
+);
+export type EncodeFail = Static<typeof EncodeFail>;

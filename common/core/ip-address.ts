@@ -1,0 +1,94 @@
+import ipaddr from 'ipaddr.js';
+
+/** An IP address as 32-bit words, most significant first: one for IPv4, four for IPv6. */
+export interface Address {
+  readonly family: 4 | 6;
+  readonly words: readonly number[];
+}
+
+/** An IP prefix whose host bits are all zero. */
+export interface Prefix {
+  readonly address: Address;
+  readonly length: number;
+}
+
+/**
+ * Reads an address in its usual text form; undefined for anything else. Octal, hex and short forms of IPv4 and IPv6
+ * zones are refused; an IPv4-mapped IPv6 address (RFC 4291 §2.5.5.2) is taken as the IPv4 address it stands for.
+ */
+export function parseAddress(text: string): Address | undefined {
+  if (ipaddr.IPv4.isValidFourPartDecimal(text)) return fromBytes(ipaddr.IPv4.parse(text).toByteArray());
+  if (!text.includes(':') || text.includes('%') || !ipaddr.IPv6.isValid(text)) return undefined;
+  return unmapped(fromBytes(ipaddr.IPv6.parse(text).toByteArray()));
+}
+
+/** Reads `address/length`; undefined for junk and where a bit beyond the length is set. */
+export function parsePrefix(text: string): Prefix | undefined {
+  const match = /^([0-9a-fA-F:.]+)\/(0|[1-9]\d{0,2})$/.exec(text);
+  const host = match?.[1] ?? '';
+  // A mapped prefix would change its family and its length: there is no use for it in a route.
+  const mapped = host.includes(':') && host.includes('.');
+  const address = mapped ? undefined : parseAddress(host);
+  if (address === undefined || (address.family === 4 && host.includes(':'))) return undefined;
+  const length = Number(match?.[2]);
+  if (length > widthOf(address.family) || !sameAddress(networkOf(address, length), address)) return undefined;
+  return { address, length };
+}
+
+/** Bits of an address: 32 or 128. */
+export function widthOf(family: 4 | 6): 32 | 128 {
+  return family === 4 ? 32 : 128;
+}
+
+/** An address of 4 or 16 bytes in network order. */
+export function fromBytes(bytes: ArrayLike<number>): Address {
+  const words: number[] = [];
+  for (let at = 0; at < bytes.length; at += 4) {
+    const word =
+      ((bytes[at] ?? 0) << 24) |
+      ((bytes[at + 1] ?? 0) << 16) |
+      ((bytes[at + 2] ?? 0) << 8) |
+      (bytes[at + 3] ?? 0);
+    words.push(word >>> 0);
+  }
+  return { family: words.length === 1 ? 4 : 6, words };
+}
+
+/** The address with every bit beyond `length` cleared. */
+export function networkOf(address: Address, length: number): Address {
+  return {
+    family: address.family,
+    words: address.words.map((word, at) => (word & maskOf(length - at * 32)) >>> 0),
+  };
+}
+
+/** Whether two addresses are the same. */
+export function sameAddress(a: Address, b: Address): boolean {
+  return a.family === b.family && a.words.every((word, at) => word === b.words[at]);
+}
+
+/** The usual text form (RFC 5952 for IPv6). */
+export function formatAddress(address: Address): string {
+  const bytes = address.words.flatMap((word) => [
+    word >>> 24,
+    (word >>> 16) & 255,
+    (word >>> 8) & 255,
+    word & 255,
+  ]);
+  return address.family === 4 ? new ipaddr.IPv4(bytes).toString() : new ipaddr.IPv6(bytes).toRFC5952String();
+}
+
+/** `address/length` of the network that an address stands in. */
+export function formatPrefix(address: Address, length: number): string {
+  return `${formatAddress(networkOf(address, length))}/${length}`;
+}
+
+function maskOf(bits: number): number {
+  if (bits <= 0) return 0;
+  return bits >= 32 ? 0xffffffff : ~(0xffffffff >>> bits);
+}
+
+function unmapped(address: Address): Address {
+  const [a = 0, b = 0, c = 0, d = 0] = address.words;
+  return a === 0 && b === 0 && c === 0xffff ? { family: 4, words: [d] } : address;
+}

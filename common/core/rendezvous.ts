@@ -1,0 +1,53 @@
+/** Two 32-bit lanes of a hash. */
+export interface HashPair {
+  readonly a: number;
+  readonly b: number;
+}
+
+/** One that may be chosen, with its share of the keys relative to the others. */
+export interface RendezvousNode {
+  readonly hash: HashPair;
+  /** 0 gets nothing unless there is nobody else. */
+  readonly weight: number;
+}
+
+/**
+ * Hashes a text to 64 bits in two lanes (multiply and rotate as in MurmurHash3). The same on every machine and for ever:
+ * steering nodes must agree. Not for secrets.
+ */
+export function hashText(text: string): HashPair {
+  let a = 0x9e3779b9;
+  let b = 0x85ebca6b;
+  for (let at = 0; at < text.length; at++) {
+    const unit = text.charCodeAt(at);
+    a = Math.imul(rotate(a ^ Math.imul(unit, 0xcc9e2d51), 13), 5) + 0xe6546b64;
+    b = Math.imul(rotate(b ^ Math.imul(unit, 0x1b873593), 15), 9) + 0x38495ab5;
+  }
+  return { a: finish(a ^ text.length), b: finish(b ^ Math.imul(a, 0x27d4eb2f)) };
+}
+
+/**
+ * The score of a node for a key: -weight / ln(u), u from the hash of both, uniform in (0, 1). The node with the
+ * highest score gets the key. A node's share of the keys is its share of the weights, and a change of one node moves
+ * only that node's keys (Schindelhauer and Schomaker, "Weighted distributed hash tables", 2005).
+ */
+export function rendezvousScore(node: RendezvousNode, key: HashPair): number {
+  if (node.weight <= 0) return 0;
+  const high = finish(node.hash.a ^ Math.imul(key.a, 0x9e3779b1));
+  const low = finish(node.hash.b ^ Math.imul(key.b, 0x85ebca77) ^ high);
+  // 52 bits and a half: never 0, never 1.
+  const uniform = ((high >>> 6) * 2 ** 26 + (low >>> 6) + 0.5) / 2 ** 52;
+  return -node.weight / Math.log(uniform);
+}
+
+function rotate(value: number, bits: number): number {
+  return (value << bits) | (value >>> (32 - bits));
+}
+
+// MurmurHash3's finaliser.
+function finish(value: number): number {
+  let hash = value;
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}

@@ -1,0 +1,78 @@
+import type { Socket } from 'node:net';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { ErrorObject } from 'ajv';
+import type { ProblemCode } from '../contract/problem.ts';
+import { coded, toCoded, toProblem, type CodedError } from './errors.ts';
+import { fieldsOf } from './parse.ts';
+import { redactText } from './redact.ts';
+
+const fastifyCodes: Readonly<Record<string, ProblemCode>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'BODY_TOO_LARGE',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'UNSUPPORTED_MEDIA_TYPE',
+};
+
+/** Answers every error of the app, routes that are not there included, as RFC 9457 problem details. */
+export function answerProblems(app: FastifyInstance): void {
+  app.setErrorHandler((error: FastifyError, request, reply) =>
+    sendProblem(fromFastify(error), request, reply),
+  );
+}
+
+/** Sends one error. What is a fault of ours is logged with the request's id, all else at debug level. */
+export function sendProblem(error: CodedError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const path = request.raw.url?.split('?', 1)[0] ?? '/';
+  const record = { method: request.method, path: redactText(path), code: error.code, err: error };
+  if (error.status >= 500 && error.status !== 503) request.log.error(record, 'request failed');
+  else request.log.debug(record, 'request refused');
+  if (error.retryAfterMs !== undefined) {
+    void reply.header('retry-after', Math.max(1, Math.ceil(error.retryAfterMs / 1000)));
+  }
+  // RFC 9110 §11.6.1
+  if (error.status === 401) void reply.header('www-authenticate', 'Bearer realm="nearcast"');
+  const problem = toProblem(error, path);
+  if (error.code === 'INTERNAL') problem.detail = `request ${request.id}`;
+  return reply
+    .code(error.status)
+    .header('cache-control', 'no-store')
+    .type('application/problem+json')
+    .send(JSON.stringify(problem));
+}
+
+/** A failure that fastify found or a handler threw, as a coded one. */
+export function fromFastify(error: FastifyError): CodedError {
+  if (error.validation !== undefined) return invalid(error);
+  const known = fastifyCodes[error.code];
+  if (known !== undefined) return coded(known, { detail: error.message, cause: error });
+  const { statusCode } = error;
+  const isRefusal = statusCode !== undefined && statusCode >= 400 && statusCode < 500;
+  // Fastify's own refusals: bad JSON, an empty body, a bad path.
+  if (isRefusal && error.code.startsWith('FST_'))
+    return coded('BAD_REQUEST', { detail: error.message, cause: error });
+  return toCoded(error);
+}
+
+/** Answers bytes that are no HTTP request, or too long a header, before any route is known. */
+export function answerMalformed(error: Error & { code?: string }, socket: Socket): void {
+  // Bytes that are no request behind one that is being answered must not end up in that answer's body.
+  const isAnswering =
+    ((socket as Socket & { _httpMessage?: unknown })._httpMessage ?? undefined) !== undefined;
+  if (error.code === 'ECONNRESET' || !socket.writable || isAnswering) {
+    socket.destroy();
+    return;
+  }
+  const why = error.code === 'HPE_HEADER_OVERFLOW' ? 'its header is too long' : 'it is not HTTP/1.1';
+  const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  const body = JSON.stringify(toProblem(coded('BAD_REQUEST', late ? 'it came too slowly' : why)));
+  const head = ['HTTP/1.1 400 Bad Request', 'content-type: application/problem+json', 'connection: close'];
+  socket.end(`${head.join('\r\n')}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+}
+
+function invalid(error: FastifyError): CodedError {
+  const part = error.validationContext ?? 'body';
+  const fields = fieldsOf(error.validation as unknown as ErrorObject[]).map(({ path, message }) => ({
+    path: path === '' ? part : `${part}.${path}`,
+    message,
+  }));
+  const [first] = fields;
+  return coded('INVALID', { detail: first && `${first.path} ${first.message}`, fields, cause: error });
+}

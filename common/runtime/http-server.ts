@@ -1,0 +1,196 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { createSystemChance, type Chance } from './chance.ts';
+import { coded } from './errors.ts';
+import { createApp, httpLimits, type App, type HttpLimits } from './http-app.ts';
+import { requireCredentials, type CredentialVerifiers } from './http-credential.ts';
+import { answerProblems, sendProblem } from './http-errors.ts';
+import { serveOpenApi, type OpenApiOptions } from './http-openapi.ts';
+import { noteMethods, type MethodsAt } from './http-methods.ts';
+import type { Component } from './lifecycle.ts';
+import { hostInUrl, listenFailed, type ListenAddress } from './listen.ts';
+import type { Log } from './log.ts';
+import type { Metrics } from './metrics.ts';
+
+export interface HttpServerOptions {
+  /** Name and version that /healthz shows. */
+  name: string;
+  version: string;
+  log: Log;
+  metrics: Metrics;
+  /** What verifies the credentials that the routes ask for. */
+  credentials: CredentialVerifiers;
+  chance?: Chance;
+  limits?: Partial<HttpLimits>;
+  /** Addresses and prefixes of proxies whose X-Forwarded-For says who calls; nobody's is believed without. */
+  trustedProxies?: readonly string[];
+  /** Requests that one address may make in a time; a route may set its own with `config.rateLimit`. */
+  rate?: { requestsMax: number; windowMs: number };
+  /** Lets scripts of any web page call (credentials stay in headers, so there is nothing to ride on). */
+  cors?: boolean;
+  /** Serves /openapi.json and, with `docs`, /docs; both are made when first asked for. */
+  openapi?: OpenApiOptions;
+}
+
+export interface HttpServer {
+  /** Register routes here before listening: `app.get(url, { config: { credential: ['operator'] }, schema }, handler)`. */
+  app: App;
+  /** Aborted when draining begins: long polls end with it. */
+  draining: AbortSignal;
+  /** Listens and returns the URL, with the port that was picked for port 0. */
+  listen(address: ListenAddress): Promise<string>;
+  /** Takes no new connections and resolves when the requests in hand are answered. */
+  drain(): Promise<void>;
+  /** Cuts what is left. */
+  stop(): Promise<void>;
+}
+
+const RATE = { requestsMax: 1000, windowMs: 1000 };
+const EXPOSED_HEADERS = [
+  'content-range',
+  'content-length',
+  'etag',
+  'retry-after',
+  'x-request-id',
+  'upload-offset',
+];
+
+/**
+ * Makes the HTTP server of a plane: problem details everywhere, a credential decision on every route, rate, body and
+ * time limits, request ids, /healthz, /metrics, and security headers.
+ */
+export async function createHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const { log, metrics, name, version } = options;
+  const app = createApp({
+    log,
+    chance: options.chance ?? createSystemChance(),
+    limits: { ...httpLimits, ...options.limits },
+    trustedProxies: options.trustedProxies ?? [],
+  });
+  const methodsAt = noteMethods(app);
+  const draining = new AbortController();
+  await addLimits(app, options, methodsAt);
+  requireCredentials(app, options.credentials);
+  answerProblems(app);
+  addHeaders(app, draining.signal);
+  measure(app, metrics);
+  const status = () => (draining.signal.aborted ? 'draining' : 'ok');
+  app.get('/healthz', { config: { credential: ['none'] } }, () => ({ status: status(), name, version }));
+  const metricsCredential = options.credentials.access
+    ? (['local', 'operator', 'service'] as const)
+    : (['local'] as const);
+  app.get('/metrics', { config: { credential: metricsCredential } }, async (_request, reply) => {
+    void reply.type(metrics.contentType);
+    return metrics.text();
+  });
+  if (options.openapi !== undefined) serveOpenApi(app, options.openapi);
+  return {
+    app,
+    draining: draining.signal,
+    listen: (address) => listen(app, address),
+    drain: async () => {
+      draining.abort(coded('DRAINING'));
+      await app.close();
+    },
+    stop: async () => {
+      draining.abort(coded('DRAINING'));
+      app.server.closeAllConnections();
+      await app.close();
+    },
+  };
+}
+
+async function addLimits(app: App, options: HttpServerOptions, methodsAt: MethodsAt): Promise<void> {
+  const rate = options.rate ?? RATE;
+  const { default: rateLimit } = await import('@fastify/rate-limit');
+  await app.register(rateLimit, {
+    max: rate.requestsMax,
+    timeWindow: rate.windowMs,
+    cache: 10_000,
+    enableDraftSpec: true,
+    errorResponseBuilder: (_request, { ttl }) => coded('RATE_LIMITED', { retryAfterMs: ttl }),
+  });
+  if (options.cors === true) {
+    const { default: cors } = await import('@fastify/cors');
+    await app.register(cors, {
+      origin: '*',
+      methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+      exposedHeaders: EXPOSED_HEADERS,
+      maxAge: 86_400,
+    });
+  }
+  app.setNotFoundHandler({ preHandler: app.rateLimit() }, (request, reply) => {
+    const allow = methodsAt(request.url.split('?', 1)[0] ?? '').join(', ');
+    if (allow === '') return sendProblem(coded('NOT_FOUND'), request, reply);
+    void reply.header('allow', allow);
+    return sendProblem(coded('METHOD_NOT_ALLOWED', `${request.method}; it takes ${allow}`), request, reply);
+  });
+}
+
+function addHeaders(app: App, draining: AbortSignal): void {
+  app.addHook('onRequest', async (request, reply) => {
+    // A route that may be cached, or is a page, says so itself.
+    void reply.headers({
+      'cache-control': 'no-store',
+      'referrer-policy': 'no-referrer',
+      'x-content-type-options': 'nosniff',
+      'x-request-id': request.id,
+    });
+  });
+  app.addHook('onSend', async (_request, reply) => {
+    // Else a connection that was busy when draining began would be kept alive, and closing would wait for it.
+    if (draining.aborted) void reply.header('connection', 'close');
+  });
+}
+
+function measure(app: App, metrics: Metrics): void {
+  const seconds = metrics.histogram({
+    name: 'nearcast_http_answer_seconds',
+    help: 'Time to answer a request, by route pattern',
+    labels: ['method', 'route', 'status'],
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    // The pattern, never the path: tokens stand in paths, and labels must be few.
+    const route = request.routeOptions.url ?? 'none';
+    const labels = { method: request.method, route, status: String(reply.statusCode) };
+    seconds.observe(labels, reply.elapsedTime / 1000);
+  });
+}
+
+async function listen(app: App, { host, port }: ListenAddress): Promise<string> {
+  const { level } = app.log;
+  try {
+    // Fastify would log the address; the process's `ready` record does.
+    if (level === 'info') app.log.level = 'warn';
+    await app.listen({ host, port });
+  } catch (error) {
+    throw listenFailed(error, { host, port });
+  } finally {
+    app.log.level = level;
+  }
+  const address = app.server.address();
+  const picked = typeof address === 'object' && address !== null ? address.port : port;
+  return `http://${hostInUrl(host)}:${picked}`;
+}
+
+/** The server as a component of a process. `url()` is known once it has started. */
+export function httpComponent(server: HttpServer, address: ListenAddress): Component & { url: () => string } {
+  let url: string | undefined;
+  return {
+    name: 'http',
+    url: () => url ?? `http://${hostInUrl(address.host)}:${address.port}`,
+    start: async () => {
+      url = await server.listen(address);
+    },
+    drain: () => server.drain(),
+    stop: () => server.stop(),
+  };
+}
+
+/** Aborted when the caller goes away: the end of a long poll together with `draining`. */
+export function callerGone(request: FastifyRequest, reply: FastifyReply): AbortSignal {
+  const gone = new AbortController();
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) gone.abort(coded('ABORTED', `request ${request.id}`));
+  });
+  return gone.signal;
+}

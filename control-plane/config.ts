@@ -1,0 +1,124 @@
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Type, type Static } from '../common/contract/type.ts';
+import { Fraction, SizeBytes } from '../common/contract/primitives.ts';
+import { parseAddress, parsePrefix } from '../common/core/ip-address.ts';
+import { configHelp, loadConfig } from '../common/runtime/config.ts';
+import { coded } from '../common/runtime/errors.ts';
+import { insecurePublicOption, logOptions, refusePublic } from '../common/runtime/node-options.ts';
+
+const prefix = 'NEARCAST_CONTROL_PLANE';
+const Url = Type.String({ pattern: '^https?://[^\\s/?#]+(/[^\\s?#]*)?$', maxLength: 512 });
+const DurationMs = (minimum: number) => Type.Integer({ minimum, maximum: 2_592_000_000 });
+
+/** Everything that can be configured; each key is also a flag and an environment variable. */
+export const ControlPlaneSchema = Type.Object({
+  dataDir: Type.String({ default: 'nearcast-data/control-plane', description: 'Records, keys and uploads' }),
+  host: Type.String({ default: '127.0.0.1', description: 'Address to listen on' }),
+  port: Type.Integer({
+    default: 7070,
+    minimum: 0,
+    maximum: 65_535,
+    description: 'Port to listen on; 0 picks one',
+  }),
+  insecurePublic: insecurePublicOption,
+  publicUrl: Type.Optional({
+    ...Url,
+    description: 'How players and nodes reach this; the address listened on',
+  }),
+  trustedProxies: Type.Array(Type.String(), {
+    default: [],
+    maxItems: 64,
+    description: 'Addresses and prefixes whose X-Forwarded-For is believed',
+  }),
+  steeringUrl: Type.Optional({ ...Url, description: 'How players and this process reach steering' }),
+  blobsUrl: Type.Optional(Type.String({ description: 'Video storage; file://<dataDir>/blobs' })),
+  ingestRoots: Type.Array(Type.String(), {
+    default: [],
+    maxItems: 64,
+    description: 'Directories from which titles may be added by path',
+  }),
+  clientsDir: Type.Optional(Type.String({ description: 'Built player and console pages' })),
+  leaseMs: { ...DurationMs(100), default: 5000, description: 'A node silent for so long is lost' },
+  log: logOptions,
+  placement: Type.Object({
+    reserveFraction: {
+      ...Fraction,
+      default: 0.05,
+      description: 'Share of each disk that placement leaves free',
+    },
+    copiesMin: Type.Integer({
+      default: 2,
+      minimum: 1,
+      maximum: 64,
+      description: 'Copies that a cluster keeps of each title while there is room',
+    }),
+    keepBonus: Type.Number({
+      default: 0.5,
+      minimum: 0,
+      maximum: 10,
+      description: 'How much more what is held counts than what is not',
+    }),
+    lostAfterMs: {
+      ...DurationMs(0),
+      default: 900_000,
+      description: 'After so long what a lost appliance holds is placed elsewhere',
+    },
+  }),
+  fill: Type.Object({
+    tierWaitMs: {
+      ...DurationMs(0),
+      default: 2000,
+      description: 'How long an appliance waits for a peer before it asks other sites',
+    },
+    originWaitMs: {
+      ...DurationMs(0),
+      default: 5000,
+      description: 'How long it waits before it asks the origin',
+    },
+    capBytesPerSecond: Type.Optional({
+      ...SizeBytes,
+      description: 'Most that one appliance may fill with; no limit',
+    }),
+  }),
+  rotateKeys: Type.Boolean({
+    default: false,
+    description: 'Make new keys, sign them with the root key, and end',
+  }),
+  revokeKeys: Type.Array(Type.String(), {
+    default: [],
+    maxItems: 64,
+    description: 'With --rotate-keys: key ids that are refused from now on',
+  }),
+});
+
+/** The configuration with everything that depends on something else filled in. */
+export type ControlPlaneConfig = Static<typeof ControlPlaneSchema> & {
+  readonly dataDir: string;
+  readonly blobsUrl: string;
+};
+
+/**
+ * Reads the configuration: defaults < file < environment < flags.
+ *
+ * @throws CONFIG_INVALID, also for a public address without `--insecure-public` and keys to revoke without `--rotate-keys`.
+ */
+export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): ControlPlaneConfig {
+  const config = loadConfig({ schema: ControlPlaneSchema, prefix, argv, env });
+  refusePublic(config);
+  for (const proxy of config.trustedProxies) {
+    if (parseAddress(proxy) === undefined && parsePrefix(proxy) === undefined)
+      throw coded('CONFIG_INVALID', `--trusted-proxies: ${proxy} is no address or prefix`);
+  }
+  if (config.revokeKeys.length > 0 && !config.rotateKeys) {
+    throw coded('CONFIG_INVALID', '--revoke-keys does nothing without --rotate-keys');
+  }
+  const dataDir = resolve(config.dataDir);
+  const blobsUrl = config.blobsUrl ?? pathToFileURL(`${dataDir}/blobs`).href;
+  return { ...config, dataDir, blobsUrl };
+}
+
+/** The options as lines of help. */
+export function controlPlaneHelp(): string {
+  return `nearcast control-plane [options]\n\n${configHelp(ControlPlaneSchema, prefix)}\n`;
+}

@@ -1,0 +1,70 @@
+import type { Pathway } from '../common/contract/steering.ts';
+import type { CatalogBundle, Fleet, PopularityOf } from './services/catalog/ports.ts';
+import type { Catalog } from './services/catalog/service.ts';
+import type { PlaybackCatalog } from './services/playback/ports.ts';
+import type { Fill } from './services/fill/service.ts';
+import type { FillBundle } from './services/fill/ports.ts';
+import type { MapBundle } from './services/steering-map/ports.ts';
+import type { Registry, ServingNode } from './services/registry/service.ts';
+
+/** What the catalog asks of registry and fill, answered in this process. */
+export function createFleet({ registry, fill }: { registry: Registry; fill: Fill }): Fleet {
+  return {
+    holdersOf: ({ files }) =>
+      registry
+        .serving()
+        .filter((node) => (node.state === 'ready' || node.state === 'draining') && holds(node, files))
+        .map(({ id, role, cluster }) => ({ id, role, cluster })),
+    clustersWanting: ({ bundle }) => fill.bundleFill(bundle)?.clusters,
+    filledShare: ({ bundle }) => fill.bundleFill(bundle)?.filledShare ?? 0,
+    appliancesExist: () => registry.serving().some(({ role }) => role === 'appliance'),
+  };
+}
+
+/** Ready nodes that hold every file, as ways to a playback. */
+export function readyHolders(registry: Registry, files: readonly { readonly file: string }[]): Pathway[] {
+  return registry.serving().flatMap((node) => {
+    const { id, url, site, cluster, role, state } = node;
+    return state === 'ready' && url !== undefined && holds(node, files)
+      ? [{ id, url, site, cluster, role }]
+      : [];
+  });
+}
+
+// An origin reads through to the blobs: it has every published file (ADR 9).
+function holds({ role, held }: ServingNode, files: readonly { readonly file: string }[]): boolean {
+  return role === 'origin' || files.every(({ file }) => held.has(file));
+}
+
+/** What playback asks of the catalog, answered in this process. */
+export function playbackCatalog(catalog: Catalog): PlaybackCatalog {
+  return {
+    bundle: (name) => catalog.bundle(name),
+    playable: async (titleId) => {
+      const { catalogBundle, ...title } = await catalog.playable(titleId);
+      return { ...title, files: catalogBundle.files };
+    },
+  };
+}
+
+/**
+ * The catalog's bundles as fill and the steering map see them. Two titles of one source have one bundle: it is pinned when either is.
+ */
+export function publishedBundles(
+  bundles: readonly CatalogBundle[],
+  popularityOf: PopularityOf,
+): (FillBundle & MapBundle)[] {
+  const byName = new Map<string, FillBundle & MapBundle>();
+  for (const one of bundles) {
+    const { bundle, titleId, name, files } = one;
+    const known = byName.get(bundle);
+    const pinned = one.pinned || known?.pinned === true;
+    byName.set(
+      bundle,
+      known === undefined
+        ? { bundle, titleId, name, pinned, files, popularity: popularityOf(one) }
+        : { ...known, pinned },
+    );
+  }
+  return [...byName.values()];
+}

@@ -1,0 +1,51 @@
+import type { Chance } from '../../common/runtime/chance.ts';
+import type { CredentialVerifiers } from '../../common/runtime/http-credential.ts';
+import { createHttpServer, type HttpServer } from '../../common/runtime/http-server.ts';
+import type { Log } from '../../common/runtime/log.ts';
+import type { Metrics } from '../../common/runtime/metrics.ts';
+import { addPolicies, pageRoutes } from './pages.ts';
+
+export interface GatewayOptions {
+  version: string;
+  log: Log;
+  metrics: Metrics;
+  chance: Chance;
+  verifiers: CredentialVerifiers;
+  clientsDir: string;
+  trustedProxies: readonly string[];
+  /** Adds the routes of the services. */
+  routes: (server: HttpServer) => void | Promise<void>;
+}
+
+/** Composes the control plane's HTTP server: its services' routes behind one set of limits, credentials and policies. */
+export async function createGateway(
+  options: GatewayOptions,
+): Promise<{ server: HttpServer; routes: string[] }> {
+  const { version, log, metrics, chance, verifiers, clientsDir, trustedProxies, routes } = options;
+  const server = await createHttpServer({
+    name: 'control-plane',
+    version,
+    log,
+    metrics,
+    chance,
+    credentials: verifiers,
+    trustedProxies,
+    // Every page of any origin may call: credentials are in headers or paths, never ambient.
+    cors: true,
+    openapi: {
+      title: 'Nearcast control plane',
+      version,
+      description:
+        'Catalog, nodes, placement, fill, playback sessions and the signed documents that hold them together.',
+      docs: true,
+    },
+  });
+  const seen: string[] = [];
+  server.app.addHook('onRoute', ({ method, url }) => {
+    seen.push(...[method].flat().map((one) => `${one} ${url}`));
+  });
+  addPolicies(server.app);
+  await routes(server);
+  await pageRoutes(server.app, { clientsDir });
+  return { server, routes: seen };
+}

@@ -1,0 +1,373 @@
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { openBlobs } from '../common/adapters/blobs/open.ts';
+import { openEvents } from '../common/adapters/events/open.ts';
+import type { Events } from '../common/adapters/events/port.ts';
+import { openRecords } from '../common/adapters/records/open.ts';
+import type { Records } from '../common/adapters/records/port.ts';
+import { createSystemChance, type Chance } from '../common/runtime/chance.ts';
+import { createSystemClock, type Clock } from '../common/runtime/clock.ts';
+import { openDataDir } from '../common/runtime/data-dir.ts';
+import { coded } from '../common/runtime/errors.ts';
+import { httpComponent } from '../common/runtime/http-server.ts';
+import type { Component } from '../common/runtime/lifecycle.ts';
+import { createLog, type Log } from '../common/runtime/log.ts';
+import { createMetrics } from '../common/runtime/metrics.ts';
+import { runProcess } from '../common/runtime/run-process.ts';
+import packageJson from '../package.json' with { type: 'json' };
+import { everyDay, loop, started, withStop } from './background.ts';
+import { controlPlaneHelp, readConfig, type ControlPlaneConfig } from './config.ts';
+import { createFleet, playbackCatalog, publishedBundles, readyHolders } from './fleet.ts';
+import { fillSession } from './core/fill-session.ts';
+import { createGateway } from './gateway/server.ts';
+import { measureStatus } from './metrics.ts';
+import { accessRoutes } from './services/access/routes.ts';
+import { createAccess, type Access } from './services/access/service.ts';
+import { catalogDefaults, type Fleet } from './services/catalog/ports.ts';
+import { catalogRoutes } from './services/catalog/routes.ts';
+import { createCatalog, type Catalog } from './services/catalog/service.ts';
+import { eventsDefaults } from './services/events/ports.ts';
+import { eventsRoutes } from './services/events/routes.ts';
+import { createEventsService, type EventsService } from './services/events/service.ts';
+import type { FillSigner } from './services/fill/ports.ts';
+import { fillRoutes } from './services/fill/routes.ts';
+import { createFill, type Fill } from './services/fill/service.ts';
+import { playbackDefaults, type RankPathways } from './services/playback/ports.ts';
+import { playbackRoutes } from './services/playback/routes.ts';
+import { createPlayback, type Playback } from './services/playback/service.ts';
+import type { SteeringRankerOptions } from './services/playback/steering-ranker.ts';
+import { registryRoutes } from './services/registry/routes.ts';
+import { createRegistry, type Registry } from './services/registry/service.ts';
+import { statusRoutes } from './services/status/routes.ts';
+import { createStatus, type Status } from './services/status/service.ts';
+import { steeringMapRoutes } from './services/steering-map/routes.ts';
+import { createSteeringMaps, type SteeringMaps } from './services/steering-map/service.ts';
+
+const { version } = packageJson;
+
+/** What a control plane is given from outside. */
+export interface Base {
+  config: ControlPlaneConfig;
+  clock: Clock;
+  chance: Chance;
+  log: Log;
+}
+
+/** Runs the control plane until it is told to stop. @returns its exit code; the options are in config.ts. */
+export async function run(argv: string[], env: NodeJS.ProcessEnv): Promise<number> {
+  if (argv.includes('--help')) {
+    process.stdout.write(controlPlaneHelp());
+    return 0;
+  }
+  const config = readConfig(argv, env);
+  const log = createLog({ name: 'control-plane', ...config.log });
+  const base = { config, clock: createSystemClock(), chance: createSystemChance(), log };
+  if (config.rotateKeys) return rotateKeys(base);
+  const plane = await openControlPlane(base);
+  try {
+    const { components, url } = plane;
+    return await runProcess({
+      name: 'control-plane',
+      log,
+      clock: base.clock,
+      components,
+      ready: () => ({ url: url() }),
+    });
+  } finally {
+    await plane.close();
+  }
+}
+
+/** Makes new keys and ends; refused while a control plane runs on the same data (STORE_LOCKED). */
+async function rotateKeys(base: Base): Promise<number> {
+  const stores = await openStores(base);
+  try {
+    const { keys } = await openAccess(base, stores);
+    await keys.rotate(base.config.revokeKeys);
+    base.log.info({ keyset: keys.keyset().sequence }, 'keys rotated; the new ones sign in ten minutes');
+    return 0;
+  } finally {
+    await stores.close();
+  }
+}
+
+async function openAccess({ config, clock, chance, log }: Base, stores: Stores): Promise<Access> {
+  return createAccess({
+    records: await stores.open('access'),
+    keysDir: join(config.dataDir, 'keys'),
+    operatorTokenFile: join(config.dataDir, 'operator.token'),
+    clock,
+    chance,
+    log,
+  });
+}
+
+interface Stores {
+  open(service: string): Promise<Records>;
+  openEvents(): Promise<Events>;
+  close(): Promise<void>;
+}
+
+/** Opens the data directory for this process alone; in it one SQLite file per service (ADR 11), all closed at the end. */
+async function openStores({ config, log }: Base): Promise<Stores> {
+  const data = await openDataDir({ path: config.dataDir, kind: 'control-plane', formatVersion: 1 });
+  const opened: { close(): Promise<void> }[] = [];
+  return {
+    async open(service) {
+      const { href } = pathToFileURL(join(config.dataDir, 'records', `${service}.db`));
+      const records = await openRecords(href.replace(/^file:/, 'sqlite:'));
+      opened.push(records);
+      return records;
+    },
+    async openEvents() {
+      const events = await openEvents(pathToFileURL(join(config.dataDir, 'events')).href, {
+        report: (report) => {
+          log.warn(report, 'the event log has lost something');
+        },
+      });
+      opened.push(events);
+      return events;
+    },
+    async close() {
+      await Promise.all(opened.splice(0).map((store) => store.close()));
+      await data.close();
+    },
+  };
+}
+
+/** A control plane whose parts are open; its components start, drain and stop it. */
+export interface ControlPlane {
+  components: Component[];
+  /** Where it listens, once it has started. */
+  url: () => string;
+  /** Every route as `METHOD /path`, for the test that none is without a credential. */
+  routes: readonly string[];
+  /** Closes the records; after the components have stopped. */
+  close(): Promise<void>;
+}
+
+/** Opens everything of a control plane on its data directory, and listens to nothing yet. */
+export async function openControlPlane(base: Base): Promise<ControlPlane> {
+  const stores = await openStores(base);
+  try {
+    const access = await openAccess(base, stores);
+    return await compose(base, { stores, access });
+  } catch (error) {
+    await stores.close();
+    throw error;
+  }
+}
+
+async function compose(base: Base, opened: { stores: Stores; access: Access }): Promise<ControlPlane> {
+  const { config, clock, chance, log } = base;
+  const { stores, access } = opened;
+  const late: { url?: () => string } = {};
+  const services = await openServices(base, {
+    ...opened,
+    publicUrl: () => config.publicUrl ?? late.url?.() ?? '',
+  });
+  const metrics = createMetrics({ name: 'control-plane', version });
+  measureStatus(metrics, () => services.status.view());
+  const { server, routes } = await createGateway({
+    version,
+    log,
+    metrics,
+    chance,
+    verifiers: { ...access.verifiers, delivery: unrevoked(access, services.maps) },
+    trustedProxies: config.trustedProxies,
+    clientsDir: config.clientsDir ?? join(import.meta.dirname, '..', 'clients', 'dist'),
+    routes: ({ app, draining }) => {
+      const { registry, catalog, fill, maps, status, playback, events } = services;
+      accessRoutes(app, { access });
+      registryRoutes(app, { registry });
+      catalogRoutes(app, { catalog, draining });
+      playbackRoutes(app, { playback });
+      eventsRoutes(app, { events });
+      fillRoutes(app, { fill, clock, draining });
+      steeringMapRoutes(app, { maps, draining });
+      statusRoutes(app, { status });
+    },
+  });
+  const http = httpComponent(server, { host: config.host, port: config.port });
+  late.url = http.url;
+  const components = [...backgroundWork(services, base), http];
+  const close = async (): Promise<void> => {
+    await services.ranker?.close();
+    await stores.close();
+  };
+  return { components, url: http.url, routes, close };
+}
+
+/** Verifies delivery tokens and refuses those that were revoked, as every appliance does. */
+function unrevoked({ verifiers }: Access, maps: SteeringMaps): Access['verifiers']['delivery'] {
+  return async (token) => {
+    const claims = await verifiers.delivery(token);
+    if (maps.isRevoked(claims)) throw coded('TOKEN_REVOKED', 'ask for a new playback session');
+    return claims;
+  };
+}
+
+interface Services {
+  access: Access;
+  registry: Registry;
+  catalog: Catalog;
+  fill: Fill;
+  maps: SteeringMaps;
+  events: EventsService;
+  playback: Playback;
+  ranker: Ranker | undefined;
+  status: Status;
+}
+interface Ranker {
+  rank: RankPathways;
+  close(): Promise<void>;
+}
+
+interface Opened {
+  stores: Stores;
+  access: Access;
+  publicUrl: () => string;
+}
+
+/** Opens the services and wires what each needs of the others; the closures are first called when all are there. */
+async function openServices(base: Base, opened: Opened): Promise<Services> {
+  const { config, clock, log } = base;
+  const { stores, access } = opened;
+  const signer: FillSigner = {
+    issue: (document) => access.documents.issue(document),
+    mintToken: (claims) => access.mintToken(claims),
+  };
+  const events = await createEventsService({
+    events: await stores.openEvents(),
+    records: await stores.open('events'),
+    nodes: access.identities,
+    ...{ clock, log, options: eventsDefaults },
+  });
+  const registry = createRegistry({
+    records: await stores.open('registry'),
+    identities: access.identities,
+    fill: () => fill,
+    revocationsSequence: () => maps.revocationsSequence(),
+    revokeTokens: async (node) => {
+      await maps.revoke({ sessions: [fillSession(node)] });
+    },
+    served: (nodeId) => events.servedBy(nodeId),
+    ...{ clock, log, leaseMs: config.leaseMs },
+  });
+  await registry.start();
+  const published = {
+    bundles: () => publishedBundles(catalog.bundles(), (bundle) => events.popularityOf(bundle)),
+  };
+  const shared = { nodes: registry, catalog: () => published, signer, clock, log };
+  const settings = { ...config.placement, leftMax: 1000, ...config.fill };
+  const fill = createFill({ ...shared, records: await stores.open('fill'), settings });
+  const maps = await createSteeringMaps({ ...shared, records: await stores.open('steering-map') });
+  const catalog = await openCatalog(base, { stores, events, fleet: createFleet({ registry, fill }) });
+  const { playback, ranker } = await openPlayback(base, { ...opened, registry, catalog });
+  const services = { access, registry, catalog, fill, maps, events, playback, ranker };
+  return { ...services, status: statusOf(services, base) };
+}
+
+async function openCatalog(
+  { config, clock, chance, log }: Base,
+  { stores, events, fleet }: { stores: Stores; events: EventsService; fleet: Fleet },
+): Promise<Catalog> {
+  return createCatalog({
+    records: await stores.open('catalog'),
+    blobs: await openBlobs(config.blobsUrl),
+    ...{ clock, chance, log, fleet },
+    popularityOf: (bundle) => events.popularityOf(bundle),
+    options: {
+      ...catalogDefaults,
+      uploadsDir: join(config.dataDir, 'uploads'),
+      ingestRoots: config.ingestRoots.map((root) => resolve(root)),
+    },
+  });
+}
+
+async function openPlayback(
+  { config, clock, chance, log }: Base,
+  { stores, access, publicUrl, registry, catalog }: Opened & { registry: Registry; catalog: Catalog },
+): Promise<{ playback: Playback; ranker: Ranker | undefined }> {
+  const { steeringUrl } = config;
+  const serviceToken = () => access.createAccessToken({ role: 'service', sub: 'control-plane', ttlS: 3600 });
+  const ranker =
+    steeringUrl === undefined ? undefined : lazyRanker({ steeringUrl, clock, chance, serviceToken });
+  const playback = await createPlayback({
+    records: await stores.open('playback'),
+    catalog: playbackCatalog(catalog),
+    readyHolders: ({ files }) => readyHolders(registry, files),
+    tokens: access,
+    rank: ranker?.rank,
+    ...{ clock, chance, log },
+    options: { ...playbackDefaults, publicUrl, steeringUrl },
+  });
+  return { playback, ranker };
+}
+
+/** Steering's client, loaded with the first session: an idle control plane needs none. */
+function lazyRanker(options: SteeringRankerOptions): Ranker {
+  let loaded: Promise<Ranker> | undefined;
+  const load = async (): Promise<Ranker> => {
+    const { createSteeringRanker } = await import('./services/playback/steering-ranker.ts');
+    return createSteeringRanker(options);
+  };
+  return {
+    rank: async (query, context) => (await (loaded ??= load())).rank(query, context),
+    close: async () => {
+      await (await loaded)?.close();
+    },
+  };
+}
+
+function statusOf(services: Omit<Services, 'status'>, { config, clock }: Base): Status {
+  const { registry, catalog, fill, playback } = services;
+  return createStatus({
+    sources: {
+      nodes: () => registry.views(),
+      titles: () => catalog.counts(),
+      fill: () => fill.totals(),
+      sessionsToday: () => playback.sessionsToday(),
+    },
+    clock,
+    version,
+    steeringUrl: config.steeringUrl,
+  });
+}
+
+/** Lets each service hear of the others' changes, and runs what runs beside requests. */
+function backgroundWork(services: Services, { clock, log }: Base): Component[] {
+  const { access, registry, catalog, fill, maps, events, playback } = services;
+  access.onClockRefused((nodeId) => {
+    registry.noteClockRefused(nodeId);
+  });
+  registry.onChange(({ steering, holdings, placement }) => {
+    if (steering || holdings) maps.changed();
+    if (placement) fill.changed();
+  });
+  catalog.onBundlesChange(() => {
+    maps.changed();
+    fill.changed();
+  });
+  events.onPopularityChange(() => {
+    fill.changed();
+  });
+  const keysFailed = (error: unknown): void => {
+    log.error({ err: error }, 'the keys could not be looked after; those in force go on');
+  };
+  return [
+    started('events', events),
+    loop('keys', (signal) => everyDay({ clock, signal, work: () => access.renew(), onError: keysFailed })),
+    loop('leases', (signal) => registry.watchLeases(signal)),
+    started('catalog', catalog),
+    started('playback', playback),
+    withStop(
+      loop('fill', (signal) => fill.watch(signal)),
+      () => fill.stop(),
+    ),
+    withStop(
+      loop('steering-map', (signal) => maps.watch(signal)),
+      () => maps.stop(),
+    ),
+  ];
+}

@@ -1,0 +1,165 @@
+import type { Readable } from 'node:stream';
+import type { Blobs } from '../../../common/adapters/blobs/port.ts';
+import { storeError } from '../../../common/adapters/shared/store-error.ts';
+import type { Chance } from '../../../common/runtime/chance.ts';
+import { isCoded, toCoded } from '../../../common/runtime/errors.ts';
+import type { Log } from '../../../common/runtime/log.ts';
+import { newObjectId } from '../../core/object-id.ts';
+import { openSource } from './ingest-path.ts';
+import type { TitleRecord, TitleSource } from './records.ts';
+import type { Titles } from './titles.ts';
+import type { Uploads } from './uploads.ts';
+
+export interface IngestDependencies {
+  readonly blobs: Blobs;
+  readonly titles: Titles;
+  readonly uploads: Uploads;
+  readonly chance: Chance;
+  readonly log: Log;
+  readonly ingestRoots: readonly string[];
+  /** Called when a title's source is stored and its job queued. */
+  readonly onQueued: (titleId: string) => void;
+}
+
+/** The key of a title's source in blobs. */
+export function sourceKey(titleId: string): string {
+  return `sources/${titleId}`;
+}
+
+/**
+ * Brings sources into blobs, one after another and out of any request: a film may take minutes. A process that dies in
+ * between leaves nothing half-published; the next one begins the source anew.
+ */
+export class Ingest {
+  readonly #deps: IngestDependencies;
+  readonly #waiting: string[] = [];
+  readonly #stop = new AbortController();
+  readonly #doneBytes = new Map<string, number>();
+  #loop: Promise<void> | undefined;
+
+  constructor(deps: IngestDependencies) {
+    this.#deps = deps;
+  }
+
+  /** Takes up what an earlier process has left. */
+  start(): void {
+    for (const { id } of this.#deps.titles.all().filter(({ phase }) => phase === 'storing')) this.add(id);
+  }
+
+  /** Stores this title's source when its turn comes. */
+  add(titleId: string): void {
+    this.#waiting.push(titleId);
+    this.#loop ??= this.#work();
+  }
+
+  /** Share of the source that is stored, 0 to 1. */
+  progress({ id, sourceSizeBytes }: TitleRecord): number {
+    return Math.min(1, (this.#doneBytes.get(id) ?? 0) / Math.max(1, sourceSizeBytes));
+  }
+
+  /** Resolves when nothing is left to store. */
+  async settled(): Promise<void> {
+    while (this.#loop !== undefined) await this.#loop;
+  }
+
+  /** Breaks off; what was under way is begun anew by the next process. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.settled();
+  }
+
+  async #work(): Promise<void> {
+    // Loops begin after add() has returned, so that the list is never found empty at once.
+    await Promise.resolve();
+    for (let id = this.#waiting.shift(); id !== undefined; id = this.#waiting.shift()) {
+      if (this.#stop.signal.aborted) break;
+      await this.#storeOne(id);
+    }
+    // In the same step as the last look at the list: what is added in between would wait for the next one.
+    this.#loop = undefined;
+  }
+
+  async #storeOne(titleId: string): Promise<void> {
+    const { log, titles } = this.#deps;
+    const title = titles.get(titleId);
+    if (title.phase !== 'storing') return;
+    try {
+      await this.#store(title);
+      await this.#queue(title);
+    } catch (error) {
+      if (this.#stop.signal.aborted) return;
+      log.error({ titleId, err: error }, 'a source could not be stored');
+      await this.#fail(title, error).catch((failure: unknown) => {
+        log.error({ titleId, err: failure }, 'the failure of a title could not be recorded');
+      });
+    } finally {
+      this.#doneBytes.delete(titleId);
+    }
+  }
+
+  async #store(title: TitleRecord): Promise<void> {
+    const { source, sourceSizeBytes, id } = title;
+    const bytes = await this.#read(source);
+    // Whoever reads it meets its error; one that comes before that, heard by nobody, would end the process.
+    bytes.on('error', () => undefined);
+    const options = { sizeBytes: sourceSizeBytes, signal: this.#stop.signal };
+    try {
+      await this.#deps.blobs.write(sourceKey(id), this.#counted(id, bytes), options);
+    } finally {
+      // A write that fails early never begins to read, and a FileHandle that is collected open ends the process.
+      bytes.destroy();
+    }
+  }
+
+  async #read(source: TitleSource): Promise<Readable> {
+    if (source.kind === 'upload') return this.#deps.uploads.read(source.uploadId);
+    const { handle } = await openSource(source.path, this.#deps.ingestRoots);
+    return handle.createReadStream({ highWaterMark: 1024 * 1024 });
+  }
+
+  async *#counted(titleId: string, bytes: Readable): AsyncGenerator<Uint8Array> {
+    let doneBytes = 0;
+    try {
+      for await (const chunk of bytes as AsyncIterable<Uint8Array>) {
+        yield chunk;
+        doneBytes += chunk.length;
+        this.#doneBytes.set(titleId, doneBytes);
+      }
+    } catch (error) {
+      throw storeError(error, 'reading a source');
+    }
+  }
+
+  async #queue({ id, source }: TitleRecord): Promise<void> {
+    const jobId = newObjectId('job', this.#deps.chance);
+    await this.#deps.titles.change(id, (title) => ({
+      ...title,
+      phase: 'queued',
+      sourceStored: true,
+      job: { jobId, state: 'queued', attempt: 0 },
+    }));
+    this.#deps.onQueued(id);
+    if (source.kind === 'upload') await this.#forgetUpload(source.uploadId);
+  }
+
+  /** The title has its source; an upload that cannot be removed now is removed when it has expired. */
+  async #forgetUpload(uploadId: string): Promise<void> {
+    try {
+      await this.#deps.uploads.remove(uploadId);
+    } catch (error) {
+      this.#deps.log.warn({ uploadId, err: error }, 'an upload could not be removed');
+    }
+  }
+
+  async #fail({ id, source }: TitleRecord, error: unknown): Promise<void> {
+    const { code, detail, message } = isCoded(error, 'SIZE_MISMATCH')
+      ? { code: 'SOURCE_TRUNCATED', detail: 'the file has changed while it was read', message: '' }
+      : toCoded(error);
+    await this.#deps.titles.change(id, (title) => ({
+      ...title,
+      phase: 'failed',
+      error: { code, detail: detail ?? message },
+    }));
+    if (source.kind === 'upload') await this.#deps.uploads.release(source.uploadId);
+  }
+}

@@ -1,0 +1,76 @@
+import type { BundleHolder } from '../../core/title-live.ts';
+
+/** What the catalog needs to know of the fleet: answered at once from memory, wired to registry and placement in main. */
+export interface Fleet {
+  /** Nodes that hold every file of the bundle now, the bundle's own file included. */
+  holdersOf(bundle: CatalogBundle): readonly BundleHolder[];
+  /** Clusters in which placement wants a copy; undefined until a plan was made that knows the bundle. */
+  clustersWanting(bundle: CatalogBundle): readonly string[] | undefined;
+  /** Share of the wanted bytes of the bundle that stand where they are wanted, 0 to 1. */
+  filledShare(bundle: CatalogBundle): number;
+  /** Whether any appliance is enrolled and was not revoked. */
+  appliancesExist(): boolean;
+}
+
+/** How popular a bundle is: bytes served over the smoothing window ÷ its size. */
+export type PopularityOf = (bundle: CatalogBundle) => number;
+
+/** A title's bundle as placement, fill and the steering map need it. */
+export interface CatalogBundle {
+  readonly titleId: string;
+  readonly name: string;
+  readonly pinned: boolean;
+  /** The bundle's own file. */
+  readonly bundle: string;
+  /** Every file, the bundle's own included. */
+  readonly files: readonly BundleFile[];
+  /** All of them together. */
+  readonly sizeBytes: number;
+}
+
+export interface BundleFile {
+  readonly file: string;
+  readonly ext: string;
+  readonly sizeBytes: number;
+}
+
+/** Bounds and choices of the catalog. */
+export interface CatalogOptions {
+  /** Directory of uploads that are under way; made when absent. */
+  readonly uploadsDir: string;
+  /** Absolute directories that titles may be ingested from by path. */
+  readonly ingestRoots: readonly string[];
+  readonly sourceSizeBytesMax: number;
+  /** How many uploads may be under way, and how many of them written at once. */
+  readonly uploadsMax: number;
+  readonly uploadWritersMax: number;
+  /** An upload that nobody has continued for so long is removed. */
+  readonly uploadTtlMs: number;
+  /** A writer that sends nothing for so long is cut. */
+  readonly uploadIdleMs: number;
+  readonly titlesMax: number;
+  /** An encoder that does not report for so long loses its job. */
+  readonly encodeLeaseMs: number;
+  readonly encodeAttemptsMax: number;
+  /** How long a job that failed for a reason of the encoder's waits before it is tried again. */
+  readonly encodeRetryDelayMs: number;
+  /** Keeps sources in blobs after the encode. */
+  readonly keepSources: boolean;
+  readonly liveClusters: 'any' | 'all';
+}
+
+/** Defaults of everything but the directories. */
+export const catalogDefaults = {
+  ingestRoots: [],
+  sourceSizeBytesMax: 1024 ** 4,
+  uploadsMax: 64,
+  uploadWritersMax: 8,
+  uploadTtlMs: 24 * 3_600_000,
+  uploadIdleMs: 30_000,
+  titlesMax: 100_000,
+  encodeLeaseMs: 30_000,
+  encodeAttemptsMax: 3,
+  encodeRetryDelayMs: 5000,
+  keepSources: false,
+  liveClusters: 'any',
+} as const satisfies Omit<CatalogOptions, 'uploadsDir'>;

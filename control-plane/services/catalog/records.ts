@@ -1,0 +1,90 @@
+import { Type, type Static } from '../../../common/contract/type.ts';
+import { openCollection, type Collection } from '../../../common/adapters/records/collection.ts';
+import type { Records } from '../../../common/adapters/records/port.ts';
+import { FileName, Line, ObjectId, SizeBytes, TimeMs } from '../../../common/contract/primitives.ts';
+import { parseAs } from '../../../common/runtime/parse.ts';
+
+/** An upload that is not a title's source yet. */
+export const UploadRecord = Type.Object({
+  version: Type.Literal(1),
+  uploadId: ObjectId,
+  filename: Line,
+  sizeBytes: SizeBytes,
+  /** Bytes that are on the disk for certain: where the upload continues after a crash. */
+  offsetBytes: SizeBytes,
+  createdAtMs: TimeMs,
+  touchedAtMs: TimeMs,
+  /** The title that is made from it. */
+  titleId: Type.Optional(ObjectId),
+});
+export type UploadRecord = Static<typeof UploadRecord>;
+
+/** Where a title's bytes come from before they are in blobs. */
+export const TitleSource = Type.Union([
+  Type.Object({ kind: Type.Literal('upload'), uploadId: ObjectId }),
+  Type.Object({ kind: Type.Literal('path'), path: Type.String({ maxLength: 4096 }) }),
+]);
+export type TitleSource = Static<typeof TitleSource>;
+
+export const TitleJob = Type.Object({
+  jobId: ObjectId,
+  state: Type.Union([
+    Type.Literal('queued'),
+    Type.Literal('leased'),
+    Type.Literal('done'),
+    Type.Literal('failed'),
+  ]),
+  /** How many encoders have had it. */
+  attempt: Type.Integer({ minimum: 0 }),
+  leaseId: Type.Optional(Type.String()),
+  worker: Type.Optional(Type.String()),
+});
+export type TitleJob = Static<typeof TitleJob>;
+
+export const TitleBundle = Type.Object({
+  bundle: FileName,
+  durationMs: Type.Integer(),
+  renditions: Type.Array(Type.String()),
+  files: Type.Array(Type.Object({ file: FileName, ext: Type.String(), sizeBytes: SizeBytes })),
+});
+export type TitleBundle = Static<typeof TitleBundle>;
+
+/** A title with its encode job: one document, so that they never disagree. */
+export const TitleRecord = Type.Object({
+  version: Type.Literal(1),
+  id: ObjectId,
+  name: Line,
+  pinned: Type.Boolean(),
+  createdAtMs: TimeMs,
+  /** `storing`: the source is being brought into blobs. */
+  phase: Type.Union([
+    Type.Literal('storing'),
+    Type.Literal('queued'),
+    Type.Literal('encoding'),
+    Type.Literal('filling'),
+    Type.Literal('live'),
+    Type.Literal('failed'),
+  ]),
+  source: TitleSource,
+  sourceSizeBytes: SizeBytes,
+  /** Whether blobs hold the source. */
+  sourceStored: Type.Boolean(),
+  job: Type.Optional(TitleJob),
+  error: Type.Optional(Type.Object({ code: Type.String(), detail: Type.String() })),
+  bundle: Type.Optional(TitleBundle),
+});
+export type TitleRecord = Static<typeof TitleRecord>;
+
+/** Opens the catalog's collection of uploads, by upload id. */
+export function openUploadRecords(records: Records): Collection<UploadRecord> {
+  return openCollection(records, 'uploads', (value) =>
+    parseAs(UploadRecord, value, { what: 'the record of an upload', code: 'STORE_CORRUPT' }),
+  );
+}
+
+/** Opens the catalog's collection of titles, by title id. */
+export function openTitleRecords(records: Records): Collection<TitleRecord> {
+  return openCollection(records, 'titles', (value) =>
+    parseAs(TitleRecord, value, { what: 'the record of a title', code: 'STORE_CORRUPT' }),
+  );
+}

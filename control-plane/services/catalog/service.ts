@@ -1,0 +1,323 @@
+import type { Blobs } from '../../../common/adapters/blobs/port.ts';
+import type { Records } from '../../../common/adapters/records/port.ts';
+import type { Bundle } from '../../../common/contract/bundle.ts';
+import type { TitlePatch, TitleRequest, TitleView } from '../../../common/contract/titles.ts';
+import type { Chance } from '../../../common/runtime/chance.ts';
+import type { Clock } from '../../../common/runtime/clock.ts';
+import { coded } from '../../../common/runtime/errors.ts';
+import type { Log } from '../../../common/runtime/log.ts';
+import { newObjectId } from '../../core/object-id.ts';
+import { goesLive } from '../../core/title-live.ts';
+import { createListeners } from '../listeners.ts';
+import { createTurns } from '../turns.ts';
+import { BundleStore } from './bundle-store.ts';
+import { EncodeQueue } from './encode-queue.ts';
+import { openSource } from './ingest-path.ts';
+import { Ingest, sourceKey } from './ingest.ts';
+import type { CatalogBundle, CatalogOptions, Fleet, PopularityOf } from './ports.ts';
+import type { TitleRecord, TitleSource } from './records.ts';
+import { titleState, titleView, type ViewSources } from './title-view.ts';
+import { catalogBundle, Titles, type TitleChange } from './titles.ts';
+import { Uploads } from './uploads.ts';
+
+export interface CatalogDependencies {
+  readonly records: Records;
+  readonly blobs: Blobs;
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly log: Log;
+  readonly fleet: Fleet;
+  readonly popularityOf: PopularityOf;
+  readonly options: CatalogOptions;
+}
+
+/** A title that may be played, with all that its manifests are made of. */
+export interface PlayableTitle {
+  readonly titleId: string;
+  readonly name: string;
+  readonly bundleName: string;
+  readonly bundle: Bundle;
+  /** The bundle's file and every file in it. */
+  readonly catalogBundle: CatalogBundle;
+}
+
+/** Titles, their uploads and their encode jobs. */
+export interface Catalog {
+  readonly uploads: Pick<Uploads, 'create' | 'view' | 'append'>;
+  readonly jobs: Pick<EncodeQueue, 'lease' | 'progress' | 'complete' | 'fail'>;
+  /**
+   * Makes a title of a complete upload or of a file under an ingest root and queues its encode. Errors: INVALID,
+   * UPLOAD_UNKNOWN, UPLOAD_INCOMPLETE, CONFLICT, PATH_NOT_ALLOWED, PATH_UNREADABLE, SOURCE_EMPTY, UPLOAD_TOO_LARGE, OVERLOADED.
+   */
+  createTitle(request: TitleRequest): Promise<TitleView>;
+  titles(): TitleView[];
+  /** Errors: TITLE_UNKNOWN. */
+  title(id: string): TitleView;
+  /** Errors: TITLE_UNKNOWN. */
+  patchTitle(id: string, patch: TitlePatch): Promise<TitleView>;
+  /** How many titles there are in each state. */
+  counts(): Record<'queued' | 'encoding' | 'filling' | 'live' | 'failed', number>;
+  /** Bundles of every title that is encoded, live or filling: what placement, fill and the steering map are made from. */
+  bundles(): CatalogBundle[];
+  /** A live title. Errors: TITLE_UNKNOWN, TITLE_NOT_LIVE, BUNDLE_INVALID. */
+  playable(titleId: string): Promise<PlayableTitle>;
+  /** A bundle's content by its name. Errors: BUNDLE_INVALID. */
+  bundle(name: string): Promise<Bundle>;
+  /** Hears that `bundles()` has changed: a title encoded, live, pinned or renamed. */
+  onBundlesChange(listener: () => void): () => void;
+  /** Looks which filling titles have become live; called when holdings or the plan have changed. */
+  review(): Promise<void>;
+  /** Resolves when no source is left to be stored or removed: for tests and orderly stops. */
+  settled(): Promise<void>;
+  /** Starts what runs beside requests; ends with the signal. */
+  start(signal: AbortSignal): void;
+  stop(): Promise<void>;
+}
+
+const reviewEveryMs = 1000;
+
+/** Opens the catalog over its records and blobs. Errors: those of the ports. */
+export async function createCatalog(deps: CatalogDependencies): Promise<Catalog> {
+  const { options, records } = deps;
+  const titles = await Titles.open(records, options);
+  const uploads = await Uploads.open(deps);
+  await settleClaims(titles, uploads);
+  return new CatalogService(deps, { titles, uploads });
+}
+
+/** Finishes what an earlier process was about to do with the uploads of titles when it ended. */
+async function settleClaims(titles: Titles, uploads: Uploads): Promise<void> {
+  const phases = new Map(titles.all().map(({ id, phase }) => [id, phase]));
+  for (const { uploadId, titleId } of uploads.claimed()) {
+    const phase = phases.get(titleId);
+    if (phase === undefined || phase === 'failed') await uploads.release(uploadId);
+    else if (phase !== 'storing') await uploads.remove(uploadId);
+  }
+}
+
+class CatalogService implements Catalog {
+  readonly uploads: Uploads;
+  readonly jobs: EncodeQueue;
+  readonly #deps: CatalogDependencies;
+  readonly #titles: Titles;
+  readonly #bundles: BundleStore;
+  readonly #ingest: Ingest;
+  readonly #view: ViewSources;
+  readonly #bundlesChange = createListeners<undefined>();
+  readonly #stopping = new AbortController();
+  #running: Promise<unknown> = Promise.resolve();
+  readonly #inTurn = createTurns();
+  #drops: Promise<unknown> = Promise.resolve();
+
+  constructor(deps: CatalogDependencies, { titles, uploads }: { titles: Titles; uploads: Uploads }) {
+    this.#deps = deps;
+    this.#titles = titles;
+    this.uploads = uploads;
+    this.#bundles = new BundleStore(deps.blobs);
+    this.jobs = new EncodeQueue({
+      ...deps,
+      titles,
+      bundles: this.#bundles,
+      onSourceDone: (titleId) => {
+        this.#drops = this.#inTurn(() => this.#dropSource(titleId));
+      },
+    });
+    this.#ingest = new Ingest({
+      ...deps,
+      titles,
+      uploads,
+      ingestRoots: deps.options.ingestRoots,
+      onQueued: (titleId) => {
+        this.jobs.add(titleId);
+      },
+    });
+    this.#view = {
+      queue: this.jobs,
+      ingest: this.#ingest,
+      fleet: deps.fleet,
+      popularityOf: deps.popularityOf,
+      encodeAttemptsMax: deps.options.encodeAttemptsMax,
+    };
+    titles.changes.add((change) => {
+      if (changesBundles(change)) this.#bundlesChange.tell(undefined);
+    });
+  }
+
+  async createTitle({ name, uploadId, path, pinned = false }: TitleRequest): Promise<TitleView> {
+    const id = newObjectId('title', this.#deps.chance);
+    const { source, sizeBytes } = await this.#source(id, { uploadId, path });
+    const title: TitleRecord = {
+      version: 1,
+      id,
+      name,
+      pinned,
+      createdAtMs: this.#deps.clock.nowMs(),
+      phase: 'storing',
+      source,
+      sourceSizeBytes: sizeBytes,
+      sourceStored: false,
+    };
+    try {
+      await this.#titles.add(title);
+    } catch (error) {
+      if (source.kind === 'upload') await this.uploads.release(source.uploadId);
+      throw error;
+    }
+    this.#deps.log.info({ titleId: id, source: source.kind, sizeBytes }, 'title added');
+    this.#ingest.add(id);
+    return this.title(id);
+  }
+
+  titles(): TitleView[] {
+    return this.#titles.all().map((title) => titleView(title, this.#view));
+  }
+
+  title(id: string): TitleView {
+    return titleView(this.#titles.get(id), this.#view);
+  }
+
+  async patchTitle(id: string, { name, pinned }: TitlePatch): Promise<TitleView> {
+    await this.#titles.change(id, (title) => ({
+      ...title,
+      ...(name !== undefined && { name }),
+      ...(pinned !== undefined && { pinned }),
+    }));
+    return this.title(id);
+  }
+
+  counts(): Record<'queued' | 'encoding' | 'filling' | 'live' | 'failed', number> {
+    const counts = { queued: 0, encoding: 0, filling: 0, live: 0, failed: 0 };
+    for (const title of this.#titles.all()) counts[titleState(title)]++;
+    return counts;
+  }
+
+  bundles(): CatalogBundle[] {
+    return this.#titles
+      .all()
+      .map(catalogBundle)
+      .filter((bundle) => bundle !== undefined);
+  }
+
+  async playable(titleId: string): Promise<PlayableTitle> {
+    const title = this.#titles.get(titleId);
+    const found = catalogBundle(title);
+    if (title.phase !== 'live' || found === undefined) {
+      throw coded('TITLE_NOT_LIVE', `${title.name} is ${titleState(title)}; see the title for its progress`);
+    }
+    const bundle = await this.bundle(found.bundle);
+    return { titleId, name: title.name, bundleName: found.bundle, bundle, catalogBundle: found };
+  }
+
+  async bundle(name: string): Promise<Bundle> {
+    return (await this.#bundles.read(name)).bundle;
+  }
+
+  onBundlesChange(listener: () => void): () => void {
+    return this.#bundlesChange.add(listener);
+  }
+
+  async review(): Promise<void> {
+    const { fleet, log, options } = this.#deps;
+    for (const title of this.#titles.in('filling')) {
+      const bundle = catalogBundle(title);
+      if (bundle === undefined) continue;
+      const isLive = goesLive({
+        holders: fleet.holdersOf(bundle),
+        clustersWanting: fleet.clustersWanting(bundle),
+        appliancesExist: fleet.appliancesExist(),
+        clusters: options.liveClusters,
+      });
+      if (!isLive) continue;
+      await this.#titles.change(title.id, (current) => ({ ...current, phase: 'live' }));
+      log.info({ titleId: title.id }, 'title live');
+    }
+  }
+
+  async settled(): Promise<void> {
+    await this.#ingest.settled();
+    await this.#drops;
+  }
+
+  start(outer: AbortSignal): void {
+    const signal = AbortSignal.any([outer, this.#stopping.signal]);
+    this.#running = Promise.all([
+      this.#reconcile(),
+      this.uploads.run(signal),
+      this.jobs.run(signal),
+      this.#reviewLoop(signal),
+    ]);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.jobs.stop();
+    await this.#ingest.stop();
+    await this.#running;
+    await this.#drops;
+  }
+
+  async #source(
+    titleId: string,
+    { uploadId, path }: { uploadId: string | undefined; path: string | undefined },
+  ): Promise<{ source: TitleSource; sizeBytes: number }> {
+    if ((uploadId === undefined) === (path === undefined)) {
+      throw coded('INVALID', 'a title is made from exactly one of uploadId and path');
+    }
+    if (uploadId !== undefined) {
+      const { sizeBytes } = await this.uploads.claim(uploadId, titleId);
+      return { source: { kind: 'upload', uploadId }, sizeBytes };
+    }
+    const { ingestRoots, sourceSizeBytesMax } = this.#deps.options;
+    const { handle, sizeBytes } = await openSource(path ?? '', ingestRoots);
+    await handle.close();
+    if (sizeBytes > sourceSizeBytesMax) {
+      throw coded(
+        'UPLOAD_TOO_LARGE',
+        `${path ?? ''} has ${sizeBytes} bytes; at most ${sourceSizeBytesMax} are taken`,
+      );
+    }
+    return { source: { kind: 'path', path: path ?? '' }, sizeBytes };
+  }
+
+  /** Goes on with what an earlier process had begun. */
+  async #reconcile(): Promise<void> {
+    try {
+      this.#ingest.start();
+      for (const { id, job } of this.#titles.in('filling', 'live', 'failed')) {
+        if (job?.state === 'done' || job?.state === 'failed') await this.#dropSource(id);
+      }
+    } catch (error) {
+      this.#deps.log.error({ err: error }, 'what an earlier process left could not be finished');
+    }
+  }
+
+  async #dropSource(titleId: string): Promise<void> {
+    const { blobs, log, options } = this.#deps;
+    if (options.keepSources || !this.#titles.get(titleId).sourceStored) return;
+    try {
+      await blobs.remove(sourceKey(titleId));
+      await this.#titles.change(titleId, (title) => ({ ...title, sourceStored: false }));
+    } catch (error) {
+      log.warn({ titleId, err: error }, 'a source could not be removed; it is tried again at the next start');
+    }
+  }
+
+  async #reviewLoop(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.review().catch((error: unknown) => {
+        this.#deps.log.error({ err: error }, 'titles could not be made live');
+      });
+      await this.#deps.clock.sleep(reviewEveryMs, { signal }).catch(() => undefined);
+    }
+  }
+}
+
+function changesBundles({ before, after }: TitleChange): boolean {
+  if (after.bundle === undefined) return false;
+  return (
+    before?.bundle?.bundle !== after.bundle.bundle ||
+    before.phase !== after.phase ||
+    before.name !== after.name ||
+    before.pinned !== after.pinned
+  );
+}

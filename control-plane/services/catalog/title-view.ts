@@ -1,0 +1,72 @@
+import type { TitleState, TitleView } from '../../../common/contract/titles.ts';
+import type { EncodeQueue } from './encode-queue.ts';
+import type { Ingest } from './ingest.ts';
+import type { Fleet, PopularityOf } from './ports.ts';
+import type { TitleRecord } from './records.ts';
+import { catalogBundle } from './titles.ts';
+
+export interface ViewSources {
+  readonly queue: EncodeQueue;
+  readonly ingest: Ingest;
+  readonly fleet: Fleet;
+  readonly popularityOf: PopularityOf;
+  readonly encodeAttemptsMax: number;
+}
+
+/** A title as operators and viewers see it. */
+export function titleView(title: TitleRecord, sources: ViewSources): TitleView {
+  const bundle = catalogBundle(title);
+  return {
+    id: title.id,
+    name: title.name,
+    pinned: title.pinned,
+    state: titleState(title),
+    createdAtMs: title.createdAtMs,
+    ...progressOf(title, sources),
+    ...(title.error !== undefined && title.phase === 'failed' && { error: title.error }),
+    ...(title.bundle !== undefined && { durationMs: title.bundle.durationMs }),
+    ...(bundle !== undefined && { bundle: bundle.bundle, sizeBytes: bundle.sizeBytes }),
+    renditions: title.bundle?.renditions ?? [],
+    holders: bundle === undefined ? [] : sources.fleet.holdersOf(bundle).map(({ id }) => id),
+    popularity: bundle === undefined ? 0 : sources.popularityOf(bundle),
+  };
+}
+
+/** A live title as a viewer may see it: which nodes hold it is not theirs to know. */
+export function viewerView(title: TitleView): TitleView {
+  return { ...title, holders: [] };
+}
+
+/** The contract's word for a title's phase. */
+export function titleState({ phase }: TitleRecord): TitleState {
+  return phase === 'storing' ? 'queued' : phase;
+}
+
+function progressOf(title: TitleRecord, sources: ViewSources): { progress: number; stage: string } {
+  switch (title.phase) {
+    case 'storing':
+      return { progress: sources.ingest.progress(title), stage: 'storing the source' };
+    case 'queued':
+      return { progress: 0, stage: waitingStage(title, sources) };
+    case 'encoding': {
+      const { fraction, stage } = sources.queue.progressOf(title.id) ?? { fraction: 0, stage: 'starting' };
+      return { progress: fraction, stage };
+    }
+    case 'filling': {
+      const bundle = catalogBundle(title);
+      const share = bundle === undefined ? 0 : sources.fleet.filledShare(bundle);
+      return { progress: Math.min(1, Math.max(0, share)), stage: 'filling appliances' };
+    }
+    case 'live':
+      return { progress: 1, stage: 'live' };
+    case 'failed':
+      return { progress: 0, stage: 'failed' };
+  }
+}
+
+function waitingStage({ job, error }: TitleRecord, { encodeAttemptsMax }: ViewSources): string {
+  const attempt = job?.attempt ?? 0;
+  if (attempt === 0) return 'waiting for an encoder';
+  const why = error === undefined ? '' : ` after ${error.code}`;
+  return `waiting for an encoder, attempt ${attempt + 1} of ${encodeAttemptsMax}${why}`.slice(0, 100);
+}

@@ -1,0 +1,202 @@
+import type { Events, StoredEvent } from '../../../common/adapters/events/port.ts';
+import type { Records } from '../../../common/adapters/records/port.ts';
+import type { Clock } from '../../../common/runtime/clock.ts';
+import type { Log } from '../../../common/runtime/log.ts';
+import { matches } from '../../../common/runtime/parse.ts';
+import type { ServedSummary } from '../../../common/contract/served.ts';
+import { addServing, popularityOf, weightBytesAt, type Weight } from '../../core/popularity.ts';
+import { createTurns } from '../turns.ts';
+import type { SizedBundle } from './ports.ts';
+import { openPopularityRecords, type PopularityRecords, type ServedNodeRecord } from './records.ts';
+import { servedEventType, ServedPart } from './served.ts';
+
+export interface PopularityDependencies {
+  readonly events: Events;
+  readonly records: Records;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly halfLifeMs: number;
+  /** Names of files are a box's word: beyond so many no new ones are learned until a start has forgotten some. */
+  readonly weightsMax: number;
+  /** Called after a step that has changed some weight. */
+  readonly onChange: () => void;
+}
+
+const consumer = 'popularity';
+// A record a served file; a commit takes 10,000 changes.
+const stepChangesMax = 4000;
+const readLimit = 100;
+const retryAfterMs = 1000;
+
+/** What one step through the log changes. */
+interface Step {
+  offset: number;
+  readonly weights: Map<string, Weight>;
+  readonly nodes: Map<string, ServedNodeRecord>;
+}
+
+/**
+ * Learns popularity from the log. Weights, what each node has served, and the offset up to which they count change in one
+ * commit: whenever the process dies, an event counts once, and a report that stands in the log twice counts once too.
+ */
+export class PopularityConsumer {
+  readonly #deps: PopularityDependencies;
+  readonly #records: PopularityRecords;
+  readonly #weights = new Map<string, Weight>();
+  readonly #nodes = new Map<string, ServedNodeRecord>();
+  #offset = 0;
+  readonly #inTurn = createTurns();
+
+  constructor(deps: PopularityDependencies) {
+    this.#deps = deps;
+    this.#records = openPopularityRecords(deps.records);
+  }
+
+  /** Reads what earlier processes have learned and forgets what counts no more. */
+  async open(): Promise<void> {
+    const { clock, events, log } = this.#deps;
+    for await (const { key, value } of this.#records.weights.all()) {
+      if (weightBytesAt(value, clock.nowMs(), this.#deps.halfLifeMs) >= 1) this.#weights.set(key, value);
+      else await this.#records.weights.remove(key);
+    }
+    for await (const { key, value } of this.#records.nodes.all()) this.#nodes.set(key, value);
+    const stored = (await this.#records.offsets.get(consumer))?.value.offset ?? 0;
+    const { lastOffset } = await events.status();
+    if (stored > lastOffset)
+      log.warn({ stored, lastOffset }, 'the event log is another one; it is read from its beginning');
+    this.#offset = stored > lastOffset ? 0 : stored;
+    await events.commit(consumer, this.#offset);
+  }
+
+  /** Popularity of a bundle now: smoothed bytes ÷ size. */
+  popularityOf({ files }: SizedBundle): number {
+    const sized = files.map(({ file, sizeBytes }) => ({ weight: this.#weights.get(file), sizeBytes }));
+    return popularityOf(sized, this.#deps.clock.nowMs(), this.#deps.halfLifeMs);
+  }
+
+  /** What a node has served, as far as the log was read; undefined for one that has told nothing. */
+  servedBy(nodeId: string): ServedSummary | undefined {
+    return this.#nodes.get(nodeId)?.served;
+  }
+
+  /** The last report of a node that counts. */
+  lastReportOf(nodeId: string): { kid: string; sequence: number } | undefined {
+    return this.#nodes.get(nodeId);
+  }
+
+  /** Follows the log until the signal. What fails is tried again. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, events, log } = this.#deps;
+    while (!isAborted(signal)) {
+      try {
+        await events.wait(this.#offset, signal);
+        await this.catchUp();
+      } catch (error) {
+        if (isAborted(signal)) return;
+        log.error({ err: error }, 'popularity could not be learned');
+        await clock.sleep(retryAfterMs, { signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  /** Handles everything that is in the log now; callers take turns, or an event would count twice. */
+  async catchUp(): Promise<void> {
+    await this.#inTurn(() => this.#readOn());
+  }
+
+  async #readOn(): Promise<void> {
+    const { events, log } = this.#deps;
+    for (;;) {
+      const page = await events.read(this.#offset, { limit: readLimit });
+      if (page.missed > 0)
+        log.warn({ missed: page.missed }, 'events were gone before popularity was learned from them');
+      if (page.next === this.#offset) return;
+      await this.#fold(page.events, page.next);
+    }
+  }
+
+  async #fold(events: readonly StoredEvent[], next: number): Promise<void> {
+    let step = this.#beginStep();
+    for (const event of events) {
+      this.#apply(event, step);
+      step.offset = event.offset;
+      if (step.weights.size < stepChangesMax) continue;
+      await this.#commit(step);
+      step = this.#beginStep();
+    }
+    step.offset = next;
+    await this.#commit(step);
+  }
+
+  #beginStep(): Step {
+    return { offset: this.#offset, weights: new Map(), nodes: new Map() };
+  }
+
+  #apply({ type, data, timeMs, offset }: StoredEvent, step: Step): void {
+    if (type !== servedEventType) return;
+    if (!matches(ServedPart, data)) {
+      this.#deps.log.error({ offset }, 'an event of what was served is not readable; it is passed over');
+      return;
+    }
+    const { nodeId } = data;
+    const node = afterPart(step.nodes.get(nodeId) ?? this.#nodes.get(nodeId), data);
+    if (node === undefined) return;
+    step.nodes.set(nodeId, node);
+    for (const [file, playBytes] of data.files) {
+      // Popularity counts viewers, not boxes that fill.
+      if (playBytes === 0) continue;
+      const weight = step.weights.get(file) ?? this.#weights.get(file);
+      if (weight === undefined && this.#weights.size + step.weights.size >= this.#deps.weightsMax) continue;
+      step.weights.set(file, addServing(weight, { bytes: playBytes, atMs: timeMs }, this.#deps.halfLifeMs));
+    }
+  }
+
+  async #commit({ offset, weights, nodes }: Step): Promise<void> {
+    if (offset === this.#offset) return;
+    const { offsets, nodes: nodeRecords, weights: weightRecords } = this.#records;
+    await this.#deps.records.commit([
+      ...[...weights].map(([file, weight]) => weightRecords.putOperation(file, weight)),
+      ...[...nodes].map(([nodeId, node]) => nodeRecords.putOperation(nodeId, node)),
+      offsets.putOperation(consumer, { offset }),
+    ]);
+    for (const [file, weight] of weights) this.#weights.set(file, weight);
+    for (const [nodeId, node] of nodes) this.#nodes.set(nodeId, node);
+    this.#offset = offset;
+    if (weights.size > 0) this.#deps.onChange();
+    // For retention only; what counts was committed above.
+    await this.#deps.events.commit(consumer, offset);
+  }
+}
+
+/** What a node has served with this part; undefined where the part counts already. */
+function afterPart(before: ServedNodeRecord | undefined, data: ServedPart): ServedNodeRecord | undefined {
+  const { kid, sequence, part, sinceMs, filledBytes, files } = data;
+  // Another key is another box under the same name: it counts from the beginning.
+  const last =
+    before?.kid === kid
+      ? before
+      : {
+          sequence: 0,
+          part: 0,
+          served: { sinceMs, playBytes: 0, fillBytes: 0, filledBytes: 0, missingReports: 0 },
+        };
+  if (sequence < last.sequence || (sequence === last.sequence && part <= last.part)) return undefined;
+  const sum = (which: 1 | 2): number => files.reduce((bytes, file) => bytes + file[which], 0);
+  const { served } = last;
+  return {
+    kid,
+    sequence,
+    part,
+    served: {
+      sinceMs: served.sinceMs,
+      playBytes: served.playBytes + sum(1),
+      fillBytes: served.fillBytes + sum(2),
+      filledBytes: served.filledBytes + filledBytes,
+      missingReports: served.missingReports + Math.max(0, sequence - last.sequence - 1),
+    },
+  };
+}
+
+function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
+}

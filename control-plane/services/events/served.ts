@@ -1,0 +1,128 @@
+import type { KeyObject } from 'node:crypto';
+
+import type { Events, NewEvent } from '../../../common/adapters/events/port.ts';
+import { documentTypes, type DocumentPayload } from '../../../common/contract/documents.ts';
+import {
+  FileName,
+  NodeId,
+  Sequence,
+  SizeBytes,
+  Thumbprint,
+  TimeMs,
+} from '../../../common/contract/primitives.ts';
+import {
+  servedReportAudience,
+  ServedReport,
+  type ServedReportReply,
+} from '../../../common/contract/served.ts';
+import { Type, type Static } from '../../../common/contract/type.ts';
+import type { Clock } from '../../../common/runtime/clock.ts';
+import { openDocument } from '../../../common/runtime/signed-documents.ts';
+import { createTurns } from '../turns.ts';
+import type { ServedNodes } from './ports.ts';
+
+/** The type of a part of a served report in the log. */
+export const servedEventType = 'served-report';
+
+/** A part of a report, as it stands in the log: a report may be in it twice, but each part counts once (see the consumer). */
+export const ServedPart = Type.Object({
+  nodeId: NodeId,
+  /** The key that signed it: with another one the sequence begins anew. */
+  kid: Thumbprint,
+  sequence: Sequence,
+  part: Type.Integer({ minimum: 0 }),
+  sinceMs: TimeMs,
+  filledBytes: SizeBytes,
+  files: Type.Array(Type.Tuple([FileName, SizeBytes, SizeBytes])),
+});
+export type ServedPart = Static<typeof ServedPart>;
+
+// An event is 64 KiB at most, a file some 100 bytes.
+const filesPerPart = 500;
+
+/** What is last known to be in the log of a node's reports. */
+interface Taken {
+  readonly kid: string;
+  readonly sequence: number;
+}
+
+export interface ServedIntakeOptions {
+  events: Events;
+  nodes: ServedNodes;
+  /** What the log has brought of a node already. */
+  lastOf: (nodeId: string) => Taken | undefined;
+  clock: Clock;
+}
+
+/**
+ * Takes the signed reports of what nodes have served. A report is in the log before it is answered; one that was taken
+ * before is answered and left. After a restart one may come into the log again: whoever reads it knows it by its sequence.
+ */
+export class ServedIntake {
+  readonly #options: ServedIntakeOptions;
+  readonly #taken = new Map<string, Taken>();
+  readonly #turns = new Map<string, ReturnType<typeof createTurns>>();
+
+  constructor(options: ServedIntakeOptions) {
+    this.#options = options;
+  }
+
+  /** Errors: SIGNATURE_INVALID, KEY_UNKNOWN, DOCUMENT_FOREIGN, DOCUMENT_EXPIRED, and those of the log. */
+  async take(nodeId: string, jws: string): Promise<ServedReportReply> {
+    const { report, kid } = await this.#open(nodeId, jws);
+    // One at a time, or the same report twice at once would be two.
+    const inTurn = this.#turns.get(nodeId) ?? createTurns();
+    this.#turns.set(nodeId, inTurn);
+    return inTurn(async () => {
+      const last = this.#taken.get(nodeId) ?? this.#options.lastOf(nodeId);
+      if (last?.kid === kid && report.sequence <= last.sequence)
+        return { outcome: 'known', sequence: last.sequence };
+      await this.#options.events.append(partsOf(report, { nodeId, kid, nowMs: this.#options.clock.nowMs() }));
+      this.#taken.set(nodeId, { kid, sequence: report.sequence });
+      return { outcome: 'taken', sequence: report.sequence };
+    });
+  }
+
+  async #open(nodeId: string, jws: string): Promise<{ report: DocumentPayload<ServedReport>; kid: string }> {
+    const { nodes, clock } = this.#options;
+    let signer = '';
+    const findKey = (kid: string): KeyObject | undefined => {
+      signer = kid;
+      const node = nodes.findNode(kid);
+      // Only the node itself says what it has served.
+      return node?.nodeId === nodeId && !node.revoked ? node.publicKey : undefined;
+    };
+    const report = await openDocument(jws, {
+      typ: documentTypes.servedReport,
+      schema: ServedReport,
+      audience: servedReportAudience,
+      sequenceMin: 1,
+      nowMs: clock.nowMs(),
+      findKey,
+    });
+    return { report, kid: signer };
+  }
+}
+
+function partsOf(
+  report: DocumentPayload<ServedReport>,
+  { nodeId, kid, nowMs }: { nodeId: string; kid: string; nowMs: number },
+): NewEvent[] {
+  const { sequence, body } = report;
+  const files = body.files.map(({ file, playBytes, fillBytes }) => [file, playBytes, fillBytes]);
+  // When it was served, where its clock can be believed: a box that was alone for a day tells of the day.
+  const timeMs = Math.min(nowMs, body.untilMs);
+  return Array.from({ length: Math.max(1, Math.ceil(files.length / filesPerPart)) }, (_, part) => ({
+    type: servedEventType,
+    timeMs,
+    data: {
+      nodeId,
+      kid,
+      sequence,
+      part,
+      sinceMs: Math.min(nowMs, body.sinceMs),
+      filledBytes: part === 0 ? body.filledBytes : 0,
+      files: files.slice(part * filesPerPart, (part + 1) * filesPerPart),
+    },
+  }));
+}

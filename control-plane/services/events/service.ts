@@ -1,0 +1,129 @@
+import type { Events } from '../../../common/adapters/events/port.ts';
+import type { Records } from '../../../common/adapters/records/port.ts';
+import type { EventBatchReply, PlayerEvent } from '../../../common/contract/playback.ts';
+import type { ServedReportReply, ServedSummary } from '../../../common/contract/served.ts';
+import type { Clock } from '../../../common/runtime/clock.ts';
+import type { Log } from '../../../common/runtime/log.ts';
+import { createDebounced, type Debounced } from '../debounce.ts';
+import { createListeners } from '../listeners.ts';
+import { Intake } from './intake.ts';
+import { PopularityConsumer } from './popularity-consumer.ts';
+import type { EventsOptions, ServedNodes, SizedBundle } from './ports.ts';
+import { ServedIntake } from './served.ts';
+
+export interface EventsDependencies {
+  readonly events: Events;
+  readonly records: Records;
+  readonly nodes: ServedNodes;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly options: EventsOptions;
+}
+
+/** What players and nodes report, and what is learned from it. */
+export interface EventsService {
+  /** Takes a player's batch; resolves when it is on the disk. Errors: DISK_FULL, OVERLOADED, STORE_UNAVAILABLE. */
+  take(batch: readonly PlayerEvent[], session: string | undefined): Promise<EventBatchReply>;
+  /**
+   * Takes a node's signed report of what it has served; resolves when it is on the disk. Errors: SIGNATURE_INVALID,
+   * KEY_UNKNOWN, DOCUMENT_FOREIGN, DOCUMENT_EXPIRED, DISK_FULL, OVERLOADED, STORE_UNAVAILABLE.
+   */
+  takeServed(nodeId: string, jws: string): Promise<ServedReportReply>;
+  /** What a node has served altogether; undefined for one that has told nothing. */
+  servedBy(nodeId: string): ServedSummary | undefined;
+  /** How popular a bundle is now: smoothed bytes served ÷ its size. */
+  popularityOf(bundle: SizedBundle): number;
+  /** Hears, some seconds after the first of several changes, that popularity has changed. */
+  onPopularityChange(listener: () => void): () => void;
+  /** Brings everything in the log into popularity: for tests. */
+  flush(): Promise<void>;
+  /** Starts what runs beside requests; ends with the signal. */
+  start(signal: AbortSignal): void;
+  stop(): Promise<void>;
+}
+
+/** Opens the service over its log and records. Errors: those of the ports. */
+export async function createEventsService(deps: EventsDependencies): Promise<EventsService> {
+  const service = new LearningEvents(deps);
+  await service.open();
+  return service;
+}
+
+class LearningEvents implements EventsService {
+  readonly #intake: Intake;
+  readonly #served: ServedIntake;
+  readonly #popularity: PopularityConsumer;
+  readonly #changed: Debounced;
+  readonly #listeners = createListeners<undefined>();
+  readonly #stopping = new AbortController();
+  #running: Promise<unknown> = Promise.resolve();
+
+  constructor(deps: EventsDependencies) {
+    const { clock, events, log, options } = deps;
+    this.#intake = new Intake({ events, clock, knownIdsMax: options.knownIdsMax });
+    this.#served = new ServedIntake({
+      events,
+      nodes: deps.nodes,
+      lastOf: (nodeId) => this.#popularity.lastReportOf(nodeId),
+      clock,
+    });
+    this.#changed = createDebounced({
+      clock,
+      delayMs: options.changeDelayMs,
+      run: async () => {
+        this.#listeners.tell(undefined);
+      },
+      onError: (error) => {
+        log.error({ err: error }, 'a change of popularity could not be passed on');
+      },
+    });
+    this.#popularity = new PopularityConsumer({
+      ...deps,
+      halfLifeMs: options.halfLifeMs,
+      weightsMax: options.weightsMax,
+      onChange: () => {
+        this.#changed.request();
+      },
+    });
+  }
+
+  async open(): Promise<void> {
+    await this.#intake.open();
+    await this.#popularity.open();
+  }
+
+  take(batch: readonly PlayerEvent[], session: string | undefined): Promise<EventBatchReply> {
+    return this.#intake.take(batch, session);
+  }
+
+  takeServed(nodeId: string, jws: string): Promise<ServedReportReply> {
+    return this.#served.take(nodeId, jws);
+  }
+
+  servedBy(nodeId: string): ServedSummary | undefined {
+    return this.#popularity.servedBy(nodeId);
+  }
+
+  popularityOf(bundle: SizedBundle): number {
+    return this.#popularity.popularityOf(bundle);
+  }
+
+  onPopularityChange(listener: () => void): () => void {
+    return this.#listeners.add(listener);
+  }
+
+  async flush(): Promise<void> {
+    await this.#popularity.catchUp();
+  }
+
+  start(outer: AbortSignal): void {
+    const signal = AbortSignal.any([outer, this.#stopping.signal]);
+    this.#running = this.#popularity.run(signal);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+    await this.#changed.stop();
+  }
+}

@@ -1,0 +1,56 @@
+import type { DocumentType } from '../../../common/contract/documents.ts';
+import type { DeliveryClaims } from '../../../common/core/tokens/delivery-token.ts';
+
+/** An appliance or origin, as fill sees it. */
+export interface FillNode {
+  readonly id: string;
+  readonly role: 'appliance' | 'origin';
+  readonly site: string;
+  readonly cluster: string;
+  readonly enrolledAtMs: number;
+  readonly state: 'enrolled' | 'ready' | 'draining' | 'lost' | 'revoked';
+  readonly stateReason: string;
+  /** How long it has been lost; undefined while it is not. */
+  readonly lostMs: number | undefined;
+  readonly url: string | undefined;
+  /** 0 until it has reported once. */
+  readonly capacityBytes: number;
+  readonly held: ReadonlySet<string>;
+  /** Grows with every change of `held`. */
+  readonly holdingsVersion: number;
+}
+
+/** What fill needs of the registry. */
+export interface FillNodes {
+  serving(): readonly FillNode[];
+  /** One of them; undefined where there is none of this id. */
+  servingNode(id: string): FillNode | undefined;
+  /** False right after a start, while nodes that an earlier process knew have not reported again. */
+  settled(): boolean;
+}
+
+/** A published bundle with its popularity. */
+export interface FillBundle {
+  readonly bundle: string;
+  /** The title's name. */
+  readonly name: string;
+  readonly pinned: boolean;
+  readonly popularity: number;
+  /** Every file, the bundle's own included. */
+  readonly files: readonly { readonly file: string; readonly ext: string; readonly sizeBytes: number }[];
+}
+
+/** What fill needs of the catalog. */
+export interface FillCatalog {
+  bundles(): readonly FillBundle[];
+}
+
+/** What fill needs of access: signed documents and tokens. */
+export interface FillSigner {
+  issue(document: {
+    type: DocumentType;
+    audience: string;
+    body: object;
+  }): Promise<{ sequence: number; jws: string }>;
+  mintToken(claims: DeliveryClaims): string;
+}

@@ -1,0 +1,261 @@
+import type { Records } from '../../../common/adapters/records/port.ts';
+import { documentTypes, type FillManifest } from '../../../common/contract/documents.ts';
+import type {
+  FillPlanView,
+  FillReport,
+  FillReportView,
+  FillSourcesReply,
+} from '../../../common/contract/fill.ts';
+import type { Clock } from '../../../common/runtime/clock.ts';
+import { coded } from '../../../common/runtime/errors.ts';
+import type { Log } from '../../../common/runtime/log.ts';
+import { fillSession } from '../../core/fill-session.ts';
+import { createDebounced, type Debounced } from '../debounce.ts';
+import { createListeners } from '../listeners.ts';
+import { createWaiters } from '../long-poll.ts';
+import { pollSigned, type SignedDocument, type SignedPoll } from '../signed-poll.ts';
+import { emptyPlan, planFill, type FillPlan, type FillPlanSettings } from './plan.ts';
+import { viewPlan } from './plan-view.ts';
+import type { FillCatalog, FillNode, FillNodes, FillSigner } from './ports.ts';
+import { summariseReports } from './report-view.ts';
+import { createReports, type Reports } from './reports.ts';
+import { sourcesOf, type FillWaits } from './sources.ts';
+
+export interface FillOptions {
+  records: Records;
+  nodes: FillNodes;
+  /** Asked at each plan, so that it may be wired after fill was made. */
+  catalog: () => FillCatalog;
+  signer: FillSigner;
+  clock: Clock;
+  log: Log;
+  settings: FillPlanSettings & FillWaits & { readonly capBytesPerSecond?: number | undefined };
+}
+
+/** What is wanted of a bundle and how far its fill is. */
+export interface BundleFill {
+  /** Clusters in which an appliance is to hold it. */
+  readonly clusters: readonly string[];
+  /** Share of the wanted bytes that stand where they are wanted, 0 to 1. */
+  readonly filledShare: number;
+}
+
+/** Plans what every appliance holds, tells each by a signed manifest, and keeps what they report. */
+export interface Fill {
+  /** Something that plans depend on has changed; plans again soon. */
+  changed(): void;
+  /** Plans again every minute, for what changes with time alone, until the signal is aborted. */
+  watch(signal: AbortSignal): Promise<void>;
+  /** Plans now what was asked for. */
+  flush(): Promise<void>;
+  stop(): Promise<void>;
+  /** Called after each plan that changed a manifest. */
+  onPlanned(listener: () => void): () => void;
+  /** Sequence of the node's manifest; 0 while it has none. */
+  manifestSequence(nodeId: string): number;
+  /** The manifest, once there is one newer than `after`; undefined when there is none within `waitMs`. */
+  manifest(nodeId: string, want: SignedPoll): Promise<SignedDocument | undefined>;
+  sources(nodeId: string, files: readonly string[]): FillSourcesReply;
+  report(nodeId: string, report: FillReport): Promise<void>;
+  counts(nodeId: string): { wantedFiles: number; missingFiles: number };
+  totals(): { wantedFiles: number; missingFiles: number };
+  /** undefined until a plan was made that knows the bundle. */
+  bundleFill(bundle: string): BundleFill | undefined;
+  /** What would be planned now. */
+  planView(): FillPlanView;
+  reportView(times: { sinceMs: number; untilMs: number }): Promise<FillReportView>;
+}
+
+const debounceMs = 150;
+const replanMs = 60_000;
+const pollsMax = 20_000;
+const fillTokenLifeS = 6 * 3600;
+
+/** Makes the fill service. */
+export function createFill(options: FillOptions): Fill {
+  return new PlannedFill(options);
+}
+
+class PlannedFill implements Fill {
+  readonly #options: FillOptions;
+  readonly #manifests = new Map<string, SignedDocument>();
+  readonly #missing = new Map<string, { plan: FillPlan; holdingsVersion: number; missing: number }>();
+  readonly #waiters;
+  readonly #planned = createListeners<undefined>();
+  readonly #work: Debounced;
+  readonly #reports: Reports;
+  #plan: FillPlan = emptyPlan;
+
+  constructor(options: FillOptions) {
+    const { records, clock, log } = options;
+    this.#options = options;
+    this.#waiters = createWaiters({ clock, waitersMax: pollsMax });
+    this.#reports = createReports({ records, clock });
+    this.#work = createDebounced({
+      clock,
+      delayMs: debounceMs,
+      run: () => this.#replan(),
+      onError: (error) => {
+        log.error({ err: error }, 'planning failed; the manifests stay as they are');
+      },
+    });
+  }
+
+  changed(): void {
+    this.#work.request();
+  }
+
+  async watch(signal: AbortSignal): Promise<void> {
+    const { clock, nodes } = this.#options;
+    while (!signal.aborted) {
+      this.#work.request();
+      await clock.sleep(nodes.settled() ? replanMs : 1000, { signal }).catch(() => undefined);
+    }
+  }
+
+  flush(): Promise<void> {
+    return this.#work.flush();
+  }
+
+  async stop(): Promise<void> {
+    this.#waiters.wakeAll();
+    await this.#work.stop();
+  }
+
+  onPlanned(listener: () => void): () => void {
+    return this.#planned.add(listener);
+  }
+
+  manifestSequence(nodeId: string): number {
+    return this.#manifests.get(nodeId)?.sequence ?? 0;
+  }
+
+  manifest(nodeId: string, want: SignedPoll): Promise<SignedDocument | undefined> {
+    const held = (): SignedDocument | undefined => this.#manifests.get(nodeId);
+    return pollSigned({ waiters: this.#waiters, key: nodeId, held }, want);
+  }
+
+  sources(nodeId: string, files: readonly string[]): FillSourcesReply {
+    const { nodes, settings, signer, clock } = this.#options;
+    const serving = nodes.serving();
+    const appliance = nodes.servingNode(nodeId);
+    if (appliance === undefined) throw coded('NODE_UNKNOWN', nodeId);
+    const nowS = Math.floor(clock.nowMs() / 1000);
+    const times = { issuedAtS: nowS, expiresAtS: nowS + fillTokenLifeS };
+    const fillToken = signer.mintToken({
+      ...{ scope: 'fill', session: fillSession(appliance), appliance: nodeId },
+      ...times,
+    });
+    const question = { appliance, nodes: serving, plan: this.#plan, waits: settings, fillToken };
+    return { sources: files.map((file) => sourcesOf(file, question)) };
+  }
+
+  report(nodeId: string, report: FillReport): Promise<void> {
+    return this.#reports.add(nodeId, report);
+  }
+
+  counts(nodeId: string): { wantedFiles: number; missingFiles: number } {
+    const node = this.#options.nodes.servingNode(nodeId);
+    return node === undefined ? { wantedFiles: 0, missingFiles: 0 } : this.#countsOf(node);
+  }
+
+  totals(): { wantedFiles: number; missingFiles: number } {
+    const sums = { wantedFiles: 0, missingFiles: 0 };
+    for (const node of this.#options.nodes.serving()) {
+      const { wantedFiles, missingFiles } = this.#countsOf(node);
+      sums.wantedFiles += wantedFiles;
+      sums.missingFiles += missingFiles;
+    }
+    return sums;
+  }
+
+  bundleFill(bundle: string): BundleFill | undefined {
+    const found = this.#plan.bundles.get(bundle);
+    if (found === undefined) return undefined;
+    const clusters = new Set<string>();
+    let wantedBytes = 0;
+    let filledBytes = 0;
+    for (const node of this.#options.nodes.serving()) {
+      const own = this.#plan.appliances.get(node.id);
+      if (own?.bundles.has(bundle) !== true) continue;
+      clusters.add(node.cluster);
+      for (const { file, sizeBytes } of found.files) {
+        wantedBytes += sizeBytes;
+        if (node.held.has(file)) filledBytes += sizeBytes;
+      }
+    }
+    return { clusters: [...clusters], filledShare: wantedBytes === 0 ? 1 : filledBytes / wantedBytes };
+  }
+
+  planView(): FillPlanView {
+    const nodes = this.#options.nodes.serving();
+    return viewPlan(this.#planNow(nodes), nodes);
+  }
+
+  async reportView(times: { sinceMs: number; untilMs: number }): Promise<FillReportView> {
+    const summary = summariseReports(times);
+    for await (const report of this.#reports.between(times.sinceMs, times.untilMs)) summary.add(report);
+    return summary.view({ plan: this.#plan, nodes: this.#options.nodes.serving() });
+  }
+
+  #planNow(nodes: readonly FillNode[]): FillPlan {
+    const { catalog, settings } = this.#options;
+    return planFill({ nodes, bundles: catalog().bundles() }, { before: this.#plan, settings });
+  }
+
+  async #replan(): Promise<void> {
+    const { nodes, log } = this.#options;
+    // What nodes hold decides where things stay: not known until they have reported again.
+    if (!nodes.settled()) return;
+    const serving = nodes.serving();
+    this.#plan = this.#planNow(serving);
+    const roster = rosterOf(serving);
+    let changed = 0;
+    for (const node of serving) {
+      if (await this.#issue(node, roster)) changed++;
+    }
+    const known = new Set(serving.map(({ id }) => id));
+    for (const id of this.#manifests.keys()) if (!known.has(id)) this.#manifests.delete(id);
+    if (changed > 0) log.info({ manifests: changed, titles: this.#plan.bundles.size }, 'fill planned');
+    this.#planned.tell(undefined);
+  }
+
+  /** Signs the node's manifest when it changed; says whether it did. */
+  async #issue(node: FillNode, roster: FillManifest['roster']): Promise<boolean> {
+    const own = this.#plan.appliances.get(node.id);
+    const held = this.#manifests.get(node.id);
+    // A box that has never reported has no capacity to plan with; one that is gone for long keeps its last manifest.
+    if (own === undefined && node.role === 'appliance') return false;
+    const cap = this.#options.settings.capBytesPerSecond;
+    const body: FillManifest = {
+      appliance: node.id,
+      files: [...(own?.files.values() ?? [])],
+      roster,
+      ...(cap !== undefined && { capBytesPerSecond: cap }),
+    };
+    const type = documentTypes.fillManifest;
+    const { sequence, jws } = await this.#options.signer.issue({ type, audience: node.id, body });
+    if (held?.jws === jws) return false;
+    this.#manifests.set(node.id, { sequence, jws });
+    this.#waiters.wake(node.id);
+    return held?.sequence !== sequence;
+  }
+
+  #countsOf(node: FillNode): { wantedFiles: number; missingFiles: number } {
+    const files = this.#plan.appliances.get(node.id)?.files;
+    if (files === undefined) return { wantedFiles: 0, missingFiles: 0 };
+    const known = this.#missing.get(node.id);
+    if (known?.plan === this.#plan && known.holdingsVersion === node.holdingsVersion) {
+      return { wantedFiles: files.size, missingFiles: known.missing };
+    }
+    let missing = 0;
+    for (const file of files.keys()) if (!node.held.has(file)) missing++;
+    this.#missing.set(node.id, { plan: this.#plan, holdingsVersion: node.holdingsVersion, missing });
+    return { wantedFiles: files.size, missingFiles: missing };
+  }
+}
+
+/** Every node whose address is known: peers know one another by it. Health is not part, or each blip would be a manifest. */
+function rosterOf(nodes: readonly FillNode[]): FillManifest['roster'] {
+  return nodes.flatMap(({ id, url }) => (url === undefined ? [] : [{ id, url }]));
+}

@@ -1,0 +1,100 @@
+import type { FillSourcesReply } from '../../../common/contract/fill.ts';
+import { hashText, rendezvousScore } from '../../../common/core/rendezvous.ts';
+import type { FillPlan } from './plan.ts';
+import type { FillNode } from './ports.ts';
+
+/** How long an appliance waits before it goes further away (algorithms: fill planning, step 6). */
+export interface FillWaits {
+  readonly tierWaitMs: number;
+  readonly originWaitMs: number;
+}
+
+type Way = FillSourcesReply['sources'][number]['ways'][number];
+
+// Enough to go on when one dies, few enough for a reply about a thousand files.
+const peersMax = 3;
+const tiersMax = 3;
+const originsMax = 2;
+
+export interface SourcesQuestion {
+  readonly appliance: FillNode;
+  readonly nodes: readonly FillNode[];
+  readonly plan: FillPlan;
+  readonly waits: FillWaits;
+  readonly fillToken: string;
+}
+
+/**
+ * Where an appliance may fill a file from: ready nodes that hold it, peers of the cluster at once, other sites (tier) and
+ * the origin after their waits. While no peer has the file, the cluster's master for its bundle (the first in rendezvous among
+ * those that want it) goes on at once, and the others wait for it. No ways for a file that the appliance is not to hold.
+ */
+export function sourcesOf(file: string, question: SourcesQuestion): FillSourcesReply['sources'][number] {
+  const { appliance, nodes, plan, waits } = question;
+  const wanted = plan.appliances.get(appliance.id)?.files.get(file);
+  if (wanted === undefined) return { file, ways: [] };
+  const ready = nodes.filter(
+    (node) => node.state === 'ready' && node.url !== undefined && node.id !== appliance.id,
+  );
+  const holders = spread(
+    ready.filter((node) => node.role === 'appliance' && node.held.has(file)),
+    file,
+  );
+  const peers = holders.filter((node) => node.cluster === appliance.cluster);
+  const tiers = nearFirst(
+    holders.filter((node) => node.cluster !== appliance.cluster),
+    appliance.site,
+  );
+  // An origin reads through to the blobs: it has every published file (ADR 9).
+  const origins = spread(
+    ready.filter((node) => node.role === 'origin'),
+    file,
+  );
+  const early = peers.length === 0 && isMaster(wanted.bundle, question);
+  const originEarlyMs = tiers.length === 0 ? 0 : waits.tierWaitMs;
+  const ways = (list: readonly FillNode[], kind: Way['kind'], waitMs: number): Way[] =>
+    list.map((node) => ({
+      kind,
+      node: node.id,
+      base: `${trimmed(node.url)}/v1/${question.fillToken}/`,
+      waitMs,
+    }));
+  return {
+    file,
+    ways: [
+      ...ways(peers.slice(0, peersMax), 'peer', 0),
+      ...ways(tiers.slice(0, tiersMax), 'tier', early ? 0 : waits.tierWaitMs),
+      ...ways(origins.slice(0, originsMax), 'origin', early ? originEarlyMs : waits.originWaitMs),
+    ],
+  };
+}
+
+/** Whether this box is the one of its cluster that fetches the bundle from outside early. */
+function isMaster(bundle: string, { appliance, nodes, plan }: SourcesQuestion): boolean {
+  const mates = nodes.filter(
+    (node) =>
+      node.role === 'appliance' &&
+      node.cluster === appliance.cluster &&
+      (node.state === 'ready' || node.id === appliance.id) &&
+      plan.appliances.get(node.id)?.bundles.has(bundle) === true,
+  );
+  return spread(mates, bundle)[0]?.id === appliance.id;
+}
+
+/** In the order of rendezvous for a key, so that the askers of different files go to different nodes. */
+function spread(nodes: readonly FillNode[], key: string): FillNode[] {
+  const hash = hashText(key);
+  const score = (node: FillNode): number => rendezvousScore({ hash: hashText(node.id), weight: 1 }, hash);
+  return nodes
+    .map((node) => ({ node, score: score(node) }))
+    .sort((a, b) => b.score - a.score)
+    .map(({ node }) => node);
+}
+
+function nearFirst(nodes: readonly FillNode[], site: string): FillNode[] {
+  return [...nodes.filter((node) => node.site === site), ...nodes.filter((node) => node.site !== site)];
+}
+
+function trimmed(url: string | undefined): string {
+  return (url ?? '').replace(/\/+$/, '');
+}

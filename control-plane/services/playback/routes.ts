@@ -1,0 +1,68 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Type } from '../../../common/contract/type.ts';
+import { PlaybackRequest, PlaybackSession } from '../../../common/contract/playback.ts';
+import { parseAddress } from '../../../common/core/ip-address.ts';
+import { assert, coded } from '../../../common/runtime/errors.ts';
+import type { App } from '../../../common/runtime/http-app.ts';
+import type { ManifestKind, Playback } from './service.ts';
+
+const sessionRate = { max: 100, timeWindow: 1000 };
+const params = Type.Object({ token: Type.String() });
+const tags = ['playback'];
+
+const manifests = [
+  { kind: 'hls', file: 'master.m3u8', mediaType: 'application/vnd.apple.mpegurl' },
+  { kind: 'dash', file: 'manifest.mpd', mediaType: 'application/dash+xml' },
+] as const satisfies { kind: ManifestKind; file: string; mediaType: string }[];
+
+/** Routes of playback sessions and their manifests. */
+export function playbackRoutes(app: App, { playback }: { playback: Playback }): void {
+  app.post(
+    '/v1/playback-sessions',
+    {
+      config: { credential: ['viewer', 'operator'], rateLimit: sessionRate },
+      schema: {
+        tags,
+        summary: 'Start a playback: standard HLS and DASH URLs, ranked for the caller',
+        body: PlaybackRequest,
+        response: { 201: PlaybackSession },
+      },
+    },
+    async (request, reply) => {
+      const { titleId, clientAddress } = request.body;
+      const client = clientOf(request, clientAddress);
+      return await reply.code(201).send(await playback.createSession({ titleId, client }));
+    },
+  );
+  for (const { kind, file, mediaType } of manifests) {
+    app.get(
+      `/v1/playback/:token/${file}`,
+      {
+        config: { credential: ['delivery:play'] },
+        schema: {
+          tags,
+          summary: `The ${kind.toUpperCase()} manifest of a session`,
+          params,
+          produces: [mediaType],
+        },
+      },
+      async (request, reply): Promise<FastifyReply> => {
+        const { caller } = request;
+        assert(caller.kind === 'delivery', 'the route takes delivery tokens only');
+        const token = { playToken: request.params.token, claims: caller.claims };
+        return await reply.type(mediaType).send(await playback.manifest(kind, token));
+      },
+    );
+  }
+}
+
+/** The address to rank for: the caller's own, or where an operator asks, another. */
+function clientOf({ caller, ip }: FastifyRequest, wanted: string | undefined): string {
+  if (wanted === undefined) return ip.replace(/^::ffff:(?=\d+\.)/i, '');
+  if (caller.kind !== 'access' || caller.role !== 'operator') {
+    throw coded('FORBIDDEN', 'a playback is ranked for your own address: leave out clientAddress');
+  }
+  if (parseAddress(wanted) === undefined)
+    throw coded('INVALID', `clientAddress: ${wanted} is not an IP address`);
+  return wanted;
+}

@@ -1,0 +1,226 @@
+import type { Records } from '../../../common/adapters/records/port.ts';
+import type { PlaybackSession } from '../../../common/contract/playback.ts';
+import type { Pathway } from '../../../common/contract/steering.ts';
+import { playExpiryS, type DeliveryClaims } from '../../../common/core/tokens/delivery-token.ts';
+import type { Chance } from '../../../common/runtime/chance.ts';
+import type { Clock } from '../../../common/runtime/clock.ts';
+import { coded, isCoded } from '../../../common/runtime/errors.ts';
+import type { Log } from '../../../common/runtime/log.ts';
+import { choosePathways } from '../../core/choose-pathways.ts';
+import { dashMpd } from '../../core/dash-mpd.ts';
+import { hlsMultivariant } from '../../core/hls-multivariant.ts';
+import { fileUrl, type ManifestInput } from '../../core/playback-manifest.ts';
+import type {
+  PlaybackCatalog,
+  PlaybackOptions,
+  PlaybackTitle,
+  PlaybackTokens,
+  RankPathways,
+  ReadyHolders,
+} from './ports.ts';
+import type { SessionRecord } from './records.ts';
+import { Sessions } from './sessions.ts';
+
+export interface PlaybackDependencies {
+  readonly records: Records;
+  readonly catalog: PlaybackCatalog;
+  readonly readyHolders: ReadyHolders;
+  readonly tokens: PlaybackTokens;
+  /** Absent where there is no steering: every session is ranked by the fallback. */
+  readonly rank: RankPathways | undefined;
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly log: Log;
+  readonly options: PlaybackOptions;
+}
+
+export type ManifestKind = 'hls' | 'dash';
+
+/** Playback sessions and their manifests. */
+export interface Playback {
+  /**
+   * Makes a session of a live title for a client's address, `client`. Errors: TITLE_UNKNOWN, TITLE_NOT_LIVE, BUNDLE_INVALID,
+   * NO_PATHWAY, OVERLOADED.
+   */
+  createSession(request: { titleId: string; client: string }): Promise<PlaybackSession>;
+  /**
+   * The manifest of a session, the same bytes at each call. `playToken` was verified and gave `claims`. Errors: TOKEN_EXPIRED
+   * when the session has ended, TOKEN_FOREIGN, BUNDLE_INVALID.
+   */
+  manifest(kind: ManifestKind, token: { playToken: string; claims: DeliveryClaims }): Promise<string>;
+  /** How many sessions were made since midnight UTC. */
+  sessionsToday(): number;
+  /** Starts what runs beside requests; ends with the signal. */
+  start(signal: AbortSignal): void;
+  stop(): Promise<void>;
+}
+
+const pruneEveryMs = 60_000;
+
+/** Opens playback over its records. Errors: those of the port. */
+export async function createPlayback(deps: PlaybackDependencies): Promise<Playback> {
+  const { records, clock, options } = deps;
+  return new PlaybackService(deps, await Sessions.open({ records, clock, sessionsMax: options.sessionsMax }));
+}
+
+class PlaybackService implements Playback {
+  readonly #deps: PlaybackDependencies;
+  readonly #sessions: Sessions;
+  readonly #stopping = new AbortController();
+  #rankAgainMonotonicMs = 0;
+  #running: Promise<unknown> = Promise.resolve();
+
+  constructor(deps: PlaybackDependencies, sessions: Sessions) {
+    this.#deps = deps;
+    this.#sessions = sessions;
+  }
+
+  async createSession({ titleId, client }: { titleId: string; client: string }): Promise<PlaybackSession> {
+    const { catalog, chance, clock, options } = this.#deps;
+    const title = await catalog.playable(titleId);
+    const sessionId = chance.bytes(16).toString('hex');
+    const { pathways, rankedBy } = await this.#pathways(title, { client, sessionId });
+    const nowMs = clock.nowMs();
+    const expiresAtS = playExpiryS(title.bundle.durationMs, nowMs);
+    const tokens = this.#mint(title, { sessionId, pathways, nowMs, expiresAtS });
+    const steeringUrl = joinUrl(options.steeringUrl, `/v1/steer/${tokens.steer}`);
+    await this.#sessions.add({
+      version: 1,
+      sessionId,
+      titleId,
+      name: title.name,
+      bundle: title.bundleName,
+      pathways,
+      ...(steeringUrl !== undefined && { steeringUrl }),
+      createdAtMs: nowMs,
+      expiresAtMs: expiresAtS * 1000,
+    });
+    const [first] = pathways;
+    if (first === undefined) throw coded('NO_PATHWAY');
+    const { poster, thumbnails, durationMs } = title.bundle;
+    const base = joinUrl(options.publicUrl(), `/v1/playback/${tokens.play}`) ?? '';
+    return {
+      sessionId,
+      titleId,
+      name: title.name,
+      bundle: title.bundleName,
+      durationMs,
+      hlsUrl: `${base}/master.m3u8`,
+      dashUrl: `${base}/manifest.mpd`,
+      steeringUrl: steeringUrl ?? '',
+      posterUrl: fileUrl(first, tokens.play, { file: poster, ext: 'jpg' }),
+      thumbnailsUrl: fileUrl(first, tokens.play, { file: thumbnails.vtt, ext: 'vtt' }),
+      // It lets its holder report on this session and do nothing that the URLs above do not.
+      eventsToken: tokens.play,
+      rankedBy,
+      pathways,
+      expiresAtMs: expiresAtS * 1000,
+    };
+  }
+
+  async manifest(
+    kind: ManifestKind,
+    { playToken, claims }: { playToken: string; claims: DeliveryClaims },
+  ): Promise<string> {
+    const session = await this.#sessions.get(claims.session);
+    if (session === undefined) throw coded('TOKEN_EXPIRED', 'the session has ended; ask for a new one');
+    if (session.bundle !== claims.bundle) throw coded('TOKEN_FOREIGN', 'the token is of another bundle');
+    const input = await this.#manifestInput(session, playToken);
+    return kind === 'hls' ? hlsMultivariant(input) : dashMpd(input);
+  }
+
+  sessionsToday(): number {
+    return this.#sessions.today();
+  }
+
+  start(outer: AbortSignal): void {
+    this.#running = this.#pruneLoop(AbortSignal.any([outer, this.#stopping.signal]));
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+  }
+
+  async #manifestInput(session: SessionRecord, playToken: string): Promise<ManifestInput> {
+    const { name, pathways, steeringUrl } = session;
+    return {
+      name,
+      pathways,
+      playToken,
+      steeringUrl,
+      bundle: await this.#deps.catalog.bundle(session.bundle),
+    };
+  }
+
+  #mint(
+    title: PlaybackTitle,
+    session: { sessionId: string; pathways: readonly Pathway[]; nowMs: number; expiresAtS: number },
+  ): { play: string; steer: string } {
+    const { tokens } = this.#deps;
+    const common = {
+      session: session.sessionId,
+      bundle: title.bundleName,
+      issuedAtS: Math.floor(session.nowMs / 1000),
+      expiresAtS: session.expiresAtS,
+    };
+    const pathways = session.pathways.map(({ id }) => id);
+    return {
+      play: tokens.mintToken({ ...common, scope: 'play' }),
+      steer: tokens.mintToken({ ...common, scope: 'steer', pathways }),
+    };
+  }
+
+  async #pathways(
+    title: PlaybackTitle,
+    { client, sessionId }: { client: string; sessionId: string },
+  ): Promise<{ pathways: Pathway[]; rankedBy: PlaybackSession['rankedBy'] }> {
+    const { options, readyHolders } = this.#deps;
+    const ranked = await this.#rank({ client, bundle: title.bundleName });
+    const { pathwaysMax } = options;
+    const holders = readyHolders(title);
+    const pathways = choosePathways({ ranked, holders, sessionId, pathwaysMax });
+    if (pathways.length === 0) throw coded('NO_PATHWAY', 'nothing that holds the title is ready');
+    return { pathways, rankedBy: ranked.length > 0 ? 'steering' : 'fallback' };
+  }
+
+  /** What steering says, or nothing: a session is never refused or late for steering's sake. */
+  async #rank(query: { client: string; bundle: string }): Promise<readonly Pathway[]> {
+    const { clock, log, options, rank } = this.#deps;
+    if (rank === undefined || clock.monotonicMs() < this.#rankAgainMonotonicMs) return [];
+    const over = new AbortController();
+    const timer = new AbortController();
+    const timeout = clock.sleep(options.rankTimeoutMs, { signal: timer.signal }).then(
+      () => {
+        const late = coded('TIMEOUT', `steering did not answer within ${options.rankTimeoutMs} ms`);
+        over.abort(late);
+        throw late;
+      },
+      () => [],
+    );
+    try {
+      return await Promise.race([rank(query, { signal: over.signal }), timeout]);
+    } catch (error) {
+      if (isCoded(error, 'TIMEOUT', 'STEERING_UNREACHABLE'))
+        this.#rankAgainMonotonicMs = clock.monotonicMs() + options.rankPauseMs;
+      log.warn({ err: error }, 'steering could not rank; ready holders are used');
+      return [];
+    } finally {
+      timer.abort();
+    }
+  }
+
+  async #pruneLoop(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      await this.#deps.clock.sleep(pruneEveryMs, { signal }).catch(() => undefined);
+      if (signal.aborted) return;
+      await this.#sessions.prune().catch((error: unknown) => {
+        this.#deps.log.error({ err: error }, 'ended sessions could not be removed');
+      });
+    }
+  }
+}
+
+function joinUrl(base: string | undefined, path: string): string | undefined {
+  return base === undefined ? undefined : `${base.replace(/\/$/, '')}${path}`;
+}

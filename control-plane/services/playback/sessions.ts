@@ -1,0 +1,104 @@
+import type { Records } from '../../../common/adapters/records/port.ts';
+import type { Clock } from '../../../common/runtime/clock.ts';
+import { coded } from '../../../common/runtime/errors.ts';
+import { createTurns } from '../turns.ts';
+import { openSessionRecords, type SessionRecord, type SessionRecords } from './records.ts';
+
+const dayMs = 86_400_000;
+const daysKept = 400;
+
+/** Playback sessions in records, as many as may be and as long as they last. */
+export class Sessions {
+  readonly #records: Records;
+  readonly #collections: SessionRecords;
+  readonly #clock: Clock;
+  readonly #sessionsMax: number;
+  #count = 0;
+  #day = 0;
+  #today = 0;
+  readonly #inTurn = createTurns();
+
+  private constructor(options: { records: Records; clock: Clock; sessionsMax: number }) {
+    this.#records = options.records;
+    this.#collections = openSessionRecords(options.records);
+    this.#clock = options.clock;
+    this.#sessionsMax = options.sessionsMax;
+  }
+
+  /** Counts the sessions that are kept and those of today. */
+  static async open(options: { records: Records; clock: Clock; sessionsMax: number }): Promise<Sessions> {
+    const sessions = new Sessions(options);
+    for await (const _ of sessions.#collections.expiries.all()) sessions.#count++;
+    sessions.#day = sessions.#dayNow();
+    sessions.#today = (await sessions.#collections.days.get(dayKey(sessions.#day)))?.value.sessions ?? 0;
+    return sessions;
+  }
+
+  /** How many sessions were made since midnight UTC. */
+  today(): number {
+    return this.#dayNow() === this.#day ? this.#today : 0;
+  }
+
+  /** Keeps a new session. Errors: OVERLOADED when there are as many as may be; those of the port. */
+  async add(session: SessionRecord): Promise<void> {
+    await this.#inTurn(async () => {
+      if (this.#count >= this.#sessionsMax) await this.#prune();
+      if (this.#count >= this.#sessionsMax) {
+        const detail = `${this.#sessionsMax} sessions are under way, which is the configured most`;
+        throw coded('OVERLOADED', { detail, retryAfterMs: 60_000 });
+      }
+      const day = this.#dayNow();
+      const today = (day === this.#day ? this.#today : 0) + 1;
+      const { sessions, expiries, days } = this.#collections;
+      await this.#records.commit([
+        sessions.putOperation(session.sessionId, session, 0),
+        expiries.putOperation(expiryKey(session), { sessionId: session.sessionId }),
+        days.putOperation(dayKey(day), { sessions: today }),
+        ...(day === this.#day ? [] : [days.removeOperation(dayKey(day - daysKept))]),
+      ]);
+      this.#count++;
+      this.#day = day;
+      this.#today = today;
+    });
+  }
+
+  /** A session that has not ended; undefined when there is none. */
+  async get(sessionId: string): Promise<SessionRecord | undefined> {
+    const found = (await this.#collections.sessions.get(sessionId))?.value;
+    return found === undefined || found.expiresAtMs <= this.#clock.nowMs() ? undefined : found;
+  }
+
+  /** Removes sessions that have ended. */
+  async prune(): Promise<void> {
+    await this.#inTurn(() => this.#prune());
+  }
+
+  async #prune(): Promise<void> {
+    const { sessions, expiries } = this.#collections;
+    const until = expiryKey({ expiresAtMs: this.#clock.nowMs(), sessionId: '~' });
+    for (;;) {
+      const ended = (await expiries.scan({ limit: 500 })).filter(({ key }) => key < until);
+      if (ended.length === 0) return;
+      await this.#records.commit(
+        ended.flatMap(({ key, value }) => [
+          expiries.removeOperation(key),
+          sessions.removeOperation(value.sessionId),
+        ]),
+      );
+      this.#count -= ended.length;
+    }
+  }
+
+  #dayNow(): number {
+    return Math.floor(this.#clock.nowMs() / dayMs);
+  }
+}
+
+/** Sorts as time does. */
+function expiryKey({ expiresAtMs, sessionId }: { expiresAtMs: number; sessionId: string }): string {
+  return `${String(expiresAtMs).padStart(16, '0')}-${sessionId}`;
+}
+
+function dayKey(day: number): string {
+  return String(day).padStart(8, '0');
+}

@@ -1,0 +1,32 @@
+import type { ServedSummary } from '../../../common/contract/served.ts';
+import type { Static } from '../../../common/contract/type.ts';
+import type { NodeRole } from '../../../common/contract/primitives.ts';
+
+/** Who a node is, from its enrolment. */
+export interface NodeIdentity {
+  readonly id: string;
+  readonly role: Static<typeof NodeRole>;
+  readonly site: string;
+  readonly cluster: string;
+  readonly enrolledAtMs: number;
+  readonly revokedAtMs?: number | undefined;
+}
+
+/** What the registry needs of enrolment. */
+export interface NodeIdentities {
+  list(): readonly NodeIdentity[];
+  get(id: string): NodeIdentity | undefined;
+  /** NODE_UNKNOWN where there is none. */
+  revoke(id: string): Promise<void>;
+  /** Called with the id of a node that was enrolled, enrolled again or revoked. */
+  onChange(listener: (id: string) => void): () => void;
+}
+
+/** What the registry shows of a node's fill. */
+export interface FillProgress {
+  manifestSequence(nodeId: string): number;
+  counts(nodeId: string): { wantedFiles: number; missingFiles: number };
+}
+
+/** What a node has served altogether; undefined for one that has told nothing. */
+export type ServedBy = (nodeId: string) => ServedSummary | undefined;

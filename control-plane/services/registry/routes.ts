@@ -1,0 +1,96 @@
+import { Type } from '../../../common/contract/type.ts';
+import {
+  DrainRequest,
+  Heartbeat,
+  HeartbeatReply,
+  NodeList,
+  NodeView,
+} from '../../../common/contract/nodes.ts';
+import { NodeId } from '../../../common/contract/primitives.ts';
+import type { App } from '../../../common/runtime/http-app.ts';
+import { requireSelf } from '../require-self.ts';
+import type { Registry } from './service.ts';
+
+const NodeParams = Type.Object({ id: NodeId });
+// Half a million files and a hundred thousand routes, which is what the contract lets one report hold.
+const heartbeatBytesMax = 64 * 1024 * 1024;
+
+/** Routes of the nodes: their reports, and what operators see and do. */
+export function registryRoutes(app: App, { registry }: { registry: Registry }): void {
+  app.addHook('preHandler', async (request) => {
+    if (!request.is404 && request.caller.kind === 'node') registry.touch(request.caller.nodeId);
+  });
+  app.put(
+    '/v1/nodes/:id/heartbeat',
+    {
+      config: { credential: ['node:appliance', 'node:origin'] },
+      bodyLimit: heartbeatBytesMax,
+      schema: {
+        summary: 'A report of an appliance or origin; renews its lease',
+        tags: ['nodes'],
+        params: NodeParams,
+        body: Heartbeat,
+        response: { 200: HeartbeatReply },
+      },
+    },
+    async (request) => {
+      const { id } = request.params;
+      requireSelf(request.caller, id);
+      return registry.heartbeat(id, request.body);
+    },
+  );
+  readRoutes(app, registry);
+  changeRoutes(app, registry);
+}
+
+function readRoutes(app: App, registry: Registry): void {
+  app.get(
+    '/v1/nodes',
+    {
+      config: { credential: ['operator', 'admin'] },
+      schema: { summary: 'Every node, by name', tags: ['nodes'], response: { 200: NodeList } },
+    },
+    async () => ({ nodes: registry.views() }),
+  );
+  app.get(
+    '/v1/nodes/:id',
+    {
+      config: { credential: ['operator', 'admin'] },
+      schema: { summary: 'One node', tags: ['nodes'], params: NodeParams, response: { 200: NodeView } },
+    },
+    async (request) => registry.view(request.params.id),
+  );
+}
+
+function changeRoutes(app: App, registry: Registry): void {
+  app.post(
+    '/v1/nodes/:id/drain',
+    {
+      config: { credential: ['operator'] },
+      schema: {
+        summary: 'Takes an appliance out of steering, or back in',
+        tags: ['nodes'],
+        params: NodeParams,
+        body: DrainRequest,
+        response: { 200: NodeView },
+      },
+    },
+    async (request) => registry.setDrain(request.params.id, request.body.drain),
+  );
+  app.delete(
+    '/v1/nodes/:id',
+    {
+      config: { credential: ['operator'] },
+      schema: {
+        summary: 'Revokes a node: its key is refused from now on, its name becomes free',
+        tags: ['nodes'],
+        params: NodeParams,
+        response: { 200: NodeView },
+      },
+    },
+    async (request) => {
+      await registry.revoke(request.params.id);
+      return registry.view(request.params.id);
+    },
+  );
+}

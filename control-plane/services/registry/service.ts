@@ -1,0 +1,320 @@
+import type { Records } from '../../../common/adapters/records/port.ts';
+import type { Place, Route } from '../../../common/contract/documents.ts';
+import type { Heartbeat, HeartbeatReply, NodeView } from '../../../common/contract/nodes.ts';
+import type { Clock } from '../../../common/runtime/clock.ts';
+import { coded } from '../../../common/runtime/errors.ts';
+import type { Log } from '../../../common/runtime/log.ts';
+import { createListeners } from '../listeners.ts';
+import {
+  applyHeartbeat,
+  createLiveNode,
+  noChange,
+  setState,
+  type LiveNode,
+  type LiveState,
+  type NodeChange,
+} from './live-node.ts';
+import type { FillProgress, NodeIdentities, ServedBy } from './ports.ts';
+import { openNodeRecords, type NodeRecord } from './records.ts';
+import { viewOf } from './view.ts';
+
+/** An appliance or origin as planning and steering see it. */
+export interface ServingNode {
+  readonly id: string;
+  readonly role: 'appliance' | 'origin';
+  readonly site: string;
+  readonly cluster: string;
+  readonly enrolledAtMs: number;
+  readonly state: LiveState;
+  readonly stateReason: string;
+  /** How long it has been lost, by the monotonic clock; undefined while it is not. */
+  readonly lostMs: number | undefined;
+  readonly url: string | undefined;
+  readonly addresses: readonly string[];
+  readonly place: Place | undefined;
+  readonly routes: readonly Route[];
+  readonly capacityBytes: number;
+  readonly headroom: number;
+  readonly reasons: readonly string[];
+  readonly held: ReadonlySet<string>;
+  readonly holdingsVersion: number;
+}
+
+export interface RegistryOptions {
+  records: Records;
+  identities: NodeIdentities;
+  /** Asked at each call, so that it may be wired after the registry was made. */
+  fill: () => FillProgress;
+  revocationsSequence: () => number;
+  served: ServedBy;
+  /** Revokes the tokens that a node was given; called once it is revoked itself. */
+  revokeTokens: (node: { id: string; enrolledAtMs: number }) => Promise<void>;
+  clock: Clock;
+  log: Log;
+  /** A node that has not reported for so long is lost. */
+  leaseMs: number;
+}
+
+/** Who is there, how they are, and what they hold. */
+export interface Registry {
+  /** Loads what earlier processes knew. */
+  start(): Promise<void>;
+  /** Ends leases until the signal is aborted. */
+  watchLeases(signal: AbortSignal): Promise<void>;
+  /** Takes a node's report and renews its lease. */
+  heartbeat(nodeId: string, heartbeat: Heartbeat): Promise<HeartbeatReply>;
+  /** Notes that a node has called, whatever it wanted. */
+  touch(nodeId: string): void;
+  /** Appliances and origins that are not revoked, in the order of their ids. */
+  serving(): ServingNode[];
+  /** One of them; undefined where there is none of this id. */
+  servingNode(nodeId: string): ServingNode | undefined;
+  /** Notes that a node's proof was refused for its times: its clock or ours is off. */
+  noteClockRefused(nodeId: string): void;
+  /** Whether every node that an earlier process knew has reported, or has had the time of two leases to do so. */
+  settled(): boolean;
+  views(): NodeView[];
+  /** NODE_UNKNOWN where there is none. */
+  view(nodeId: string): NodeView;
+  setDrain(nodeId: string, drain: boolean): Promise<NodeView>;
+  revoke(nodeId: string): Promise<void>;
+  onChange(listener: (change: NodeChange) => void): () => void;
+}
+
+/** Makes the registry. Leases are in memory and run by the monotonic clock: a jump of wall time loses nobody. */
+export function createRegistry(options: RegistryOptions): Registry {
+  return new NodeRegistry(options);
+}
+
+class NodeRegistry implements Registry {
+  readonly #options: RegistryOptions;
+  readonly #nodes = new Map<string, LiveNode>();
+  readonly #listeners = createListeners<NodeChange>();
+  readonly #records: ReturnType<typeof openNodeRecords>;
+  #startedMonotonicMs = 0;
+
+  constructor(options: RegistryOptions) {
+    this.#options = options;
+    this.#records = openNodeRecords(options.records);
+    options.identities.onChange((id) => {
+      this.#enrolmentChanged(id);
+    });
+  }
+
+  async start(): Promise<void> {
+    const { identities, clock } = this.#options;
+    this.#startedMonotonicMs = clock.monotonicMs();
+    for (const identity of identities.list()) {
+      const record = await this.#records.get(identity.id);
+      this.#nodes.set(identity.id, createLiveNode(identity, record?.value, this.#now()));
+    }
+  }
+
+  async watchLeases(signal: AbortSignal): Promise<void> {
+    const { clock, leaseMs, log } = this.#options;
+    const tickMs = Math.min(500, Math.max(20, leaseMs / 10));
+    let lastMs = clock.monotonicMs();
+    for (;;) {
+      await clock.sleep(tickMs, { signal }).catch(() => undefined);
+      if (signal.aborted) return;
+      const nowMs = clock.monotonicMs();
+      const lateMs = nowMs - lastMs - tickMs;
+      lastMs = nowMs;
+      if (lateMs <= leaseMs / 2) {
+        this.#endLeases(nowMs);
+        continue;
+      }
+      // This process stood still, so reports may be waiting in its sockets: nobody is lost for that.
+      this.#extendLeases(lateMs);
+      log.warn({ lateMs: Math.round(lateMs) }, 'the process stood still; leases extended');
+    }
+  }
+
+  async heartbeat(nodeId: string, heartbeat: Heartbeat): Promise<HeartbeatReply> {
+    const { clock, leaseMs, fill, revocationsSequence } = this.#options;
+    const node = this.#serving(nodeId);
+    const before = factsOf(node);
+    const change = applyHeartbeat(node, heartbeat, clock.nowMs());
+    node.leaseEndMonotonicMs = clock.monotonicMs() + leaseMs;
+    this.#tell(change);
+    if (before !== factsOf(node)) await this.#save(node);
+    return {
+      leaseMs,
+      nowMs: clock.nowMs(),
+      fillManifestSequence: fill().manifestSequence(nodeId),
+      revocationsSequence: revocationsSequence(),
+      fullWanted: !node.synced,
+      drainWanted: node.drainWanted,
+    };
+  }
+
+  touch(nodeId: string): void {
+    const node = this.#nodes.get(nodeId);
+    if (node !== undefined) node.lastSeenMs = this.#options.clock.nowMs();
+  }
+
+  serving(): ServingNode[] {
+    const nowMs = this.#options.clock.monotonicMs();
+    const serving = [...this.#nodes.values()].flatMap((node) => servingNodeOf(node, nowMs) ?? []);
+    return serving.sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  servingNode(nodeId: string): ServingNode | undefined {
+    const node = this.#nodes.get(nodeId);
+    return node && servingNodeOf(node, this.#options.clock.monotonicMs());
+  }
+
+  noteClockRefused(nodeId: string): void {
+    const node = this.#nodes.get(nodeId);
+    if (node === undefined || node.reasons.some((reason) => reason.startsWith('CLOCK_SKEW'))) return;
+    const reason =
+      'CLOCK_SKEW: its reports are refused, its clock or this one is off by more than 30 s; set both by NTP';
+    node.reasons = [reason, ...node.reasons].slice(0, 16);
+    this.#tell({ ...noChange(node), steering: true });
+  }
+
+  settled(): boolean {
+    const { clock, leaseMs } = this.#options;
+    if (clock.monotonicMs() - this.#startedMonotonicMs > 2 * leaseMs) return true;
+    return [...this.#nodes.values()].every((node) => node.state !== 'lost' || node.incarnation !== undefined);
+  }
+
+  views(): NodeView[] {
+    const nodes = [...this.#nodes.values()].sort((a, b) => (a.identity.id < b.identity.id ? -1 : 1));
+    return nodes.map((node) => this.#view(node));
+  }
+
+  view(nodeId: string): NodeView {
+    return this.#view(this.#node(nodeId));
+  }
+
+  async setDrain(nodeId: string, drain: boolean): Promise<NodeView> {
+    const node = this.#serving(nodeId);
+    await this.#records.put(nodeId, { ...recordOf(node), drainWanted: drain });
+    node.drainWanted = drain;
+    // The box follows with its next report; steering need not wait for that.
+    if (drain && node.state === 'ready') {
+      setState(node, 'draining', { reason: 'drained by an operator', nowMs: this.#options.clock.nowMs() });
+      this.#tell({ ...noChange(node), steering: true });
+    }
+    return this.#view(node);
+  }
+
+  async revoke(nodeId: string): Promise<void> {
+    const { identity } = this.#node(nodeId);
+    await this.#options.identities.revoke(nodeId);
+    await this.#options.revokeTokens(identity);
+  }
+
+  onChange(listener: (change: NodeChange) => void): () => void {
+    return this.#listeners.add(listener);
+  }
+
+  #enrolmentChanged(id: string): void {
+    const identity = this.#options.identities.get(id);
+    if (identity === undefined) return;
+    const known = this.#nodes.get(id);
+    const drainWanted = known?.drainWanted ?? false;
+    this.#nodes.set(id, createLiveNode(identity, { drainWanted }, this.#now()));
+    this.#tell({ nodeId: id, steering: true, holdings: true, placement: true });
+  }
+
+  #endLeases(nowMonotonicMs: number): void {
+    const { clock, leaseMs, log } = this.#options;
+    for (const node of this.#nodes.values()) {
+      const endMs = node.leaseEndMonotonicMs;
+      if (endMs === undefined || endMs > nowMonotonicMs) continue;
+      const silentMs = nowMonotonicMs - endMs + leaseMs;
+      const reason = `no report for ${(silentMs / 1000).toFixed(1)} s (lease ${String(leaseMs / 1000)} s)`;
+      node.leaseEndMonotonicMs = undefined;
+      node.lostSinceMonotonicMs = nowMonotonicMs;
+      setState(node, 'lost', { reason, nowMs: clock.nowMs() });
+      log.warn({ node: node.identity.id, reason }, 'node lost');
+      this.#tell({ ...noChange(node), steering: true });
+    }
+  }
+
+  #extendLeases(byMs: number): void {
+    for (const node of this.#nodes.values()) {
+      if (node.leaseEndMonotonicMs !== undefined) node.leaseEndMonotonicMs += byMs;
+    }
+  }
+
+  #tell(change: NodeChange): void {
+    if (change.steering || change.holdings || change.placement) this.#listeners.tell(change);
+  }
+
+  #view(node: LiveNode): NodeView {
+    const counts = this.#options.fill().counts(node.identity.id);
+    const served = this.#options.served(node.identity.id);
+    return viewOf(node, { ...counts, served, nowMs: this.#options.clock.nowMs() });
+  }
+
+  #node(nodeId: string): LiveNode {
+    const node = this.#nodes.get(nodeId);
+    if (node === undefined)
+      throw coded('NODE_UNKNOWN', `${nodeId}; \`nearcast appliance list\` shows the names`);
+    return node;
+  }
+
+  #serving(nodeId: string): LiveNode {
+    const node = this.#node(nodeId);
+    const { role } = node.identity;
+    if (node.state === 'revoked') throw coded('NODE_REVOKED', nodeId);
+    if (role === 'appliance' || role === 'origin') return node;
+    throw coded('FORBIDDEN', `${nodeId} is enrolled as ${role}; only appliances and origins do this`);
+  }
+
+  #now(): { wall: number; monotonic: number } {
+    return { wall: this.#options.clock.nowMs(), monotonic: this.#options.clock.monotonicMs() };
+  }
+
+  async #save(node: LiveNode): Promise<void> {
+    await this.#records.put(node.identity.id, recordOf(node));
+  }
+}
+
+function servingNodeOf(node: LiveNode, nowMs: number): ServingNode | undefined {
+  const { lostSinceMonotonicMs } = node;
+  const { role } = node.identity;
+  if ((role !== 'appliance' && role !== 'origin') || node.state === 'revoked') return undefined;
+  return {
+    id: node.identity.id,
+    role,
+    site: node.identity.site,
+    cluster: node.identity.cluster,
+    enrolledAtMs: node.identity.enrolledAtMs,
+    state: node.state,
+    stateReason: node.stateReason,
+    lostMs: lostSinceMonotonicMs === undefined ? undefined : nowMs - lostSinceMonotonicMs,
+    url: node.url,
+    addresses: node.addresses,
+    place: node.place,
+    routes: node.routes,
+    capacityBytes: node.capacityBytes,
+    headroom: node.headroomPublished,
+    reasons: node.reasons,
+    held: node.held,
+    holdingsVersion: node.holdingsVersion,
+  };
+}
+
+function recordOf(node: LiveNode): NodeRecord {
+  const { url, place, lastSeenMs } = node;
+  if (url === undefined || lastSeenMs === undefined) return { drainWanted: node.drainWanted };
+  return {
+    drainWanted: node.drainWanted,
+    facts: {
+      url,
+      addresses: [...node.addresses],
+      ...(place !== undefined && { place }),
+      capacityBytes: node.capacityBytes,
+      lastSeenMs,
+    },
+  };
+}
+
+/** The part of the record that is worth a write when it changes; the time of the last report alone is not. */
+function factsOf(node: LiveNode): string {
+  return JSON.stringify([node.url, node.addresses, node.place, node.capacityBytes]);
+}

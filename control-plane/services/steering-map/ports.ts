@@ -1,0 +1,49 @@
+import type { DocumentType, Place, Route } from '../../../common/contract/documents.ts';
+
+/** An appliance or origin, as the steering map shows it. */
+export interface MapNode {
+  readonly id: string;
+  readonly role: 'appliance' | 'origin';
+  readonly site: string;
+  readonly cluster: string;
+  readonly state: 'enrolled' | 'ready' | 'draining' | 'lost' | 'revoked';
+  readonly stateReason: string;
+  readonly url: string | undefined;
+  readonly addresses: readonly string[];
+  readonly place: Place | undefined;
+  readonly routes: readonly Route[];
+  readonly headroom: number;
+  readonly reasons: readonly string[];
+  readonly held: ReadonlySet<string>;
+  readonly holdingsVersion: number;
+}
+
+/** What the map needs of the registry. */
+export interface MapNodes {
+  serving(): readonly MapNode[];
+  /** False right after a start, while nodes that an earlier process knew have not reported again. */
+  settled(): boolean;
+}
+
+/** A published bundle; its files never change. */
+export interface MapBundle {
+  readonly bundle: string;
+  readonly titleId: string;
+  readonly name: string;
+  /** Every file, the bundle's own included. */
+  readonly files: readonly { readonly file: string }[];
+}
+
+/** What the map needs of the catalog. */
+export interface MapCatalog {
+  bundles(): readonly MapBundle[];
+}
+
+/** What signs documents. */
+export interface MapSigner {
+  issue(document: {
+    type: DocumentType;
+    audience: string;
+    body: object;
+  }): Promise<{ sequence: number; jws: string }>;
+}

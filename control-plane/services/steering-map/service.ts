@@ -1,0 +1,161 @@
+import type { Records } from '../../../common/adapters/records/port.ts';
+import { documentTypes, type RevocationRequest } from '../../../common/contract/documents.ts';
+import type { Clock } from '../../../common/runtime/clock.ts';
+import type { Log } from '../../../common/runtime/log.ts';
+import { createDebounced, type Debounced } from '../debounce.ts';
+import { createWaiters } from '../long-poll.ts';
+import { pollSigned, type SignedDocument, type SignedPoll } from '../signed-poll.ts';
+import { createTurns } from '../turns.ts';
+import { buildMap, createHoldsCache } from './build-map.ts';
+import type { MapCatalog, MapNodes, MapSigner } from './ports.ts';
+import { openRevocations, type RevocationStore } from './revocations.ts';
+
+export interface SteeringMapOptions {
+  records: Records;
+  nodes: MapNodes;
+  /** Asked at each build, so that it may be wired after the map was made. */
+  catalog: () => MapCatalog;
+  signer: MapSigner;
+  clock: Clock;
+  log: Log;
+}
+
+/** Builds, signs and hands out the steering map and the revocations. */
+export interface SteeringMaps {
+  /** Something that the map shows has changed; a new one follows within 200 ms. */
+  changed(): void;
+  /** Signs again what would expire, and waits for nodes to report after a start, until the signal is aborted. */
+  watch(signal: AbortSignal): Promise<void>;
+  /** Builds now what was asked for. */
+  flush(): Promise<void>;
+  stop(): Promise<void>;
+  /** The map, once there is one newer than `after`; undefined when there is none within `waitMs`. */
+  map(want: SignedPoll): Promise<SignedDocument | undefined>;
+  /** The revocations, likewise. */
+  revocations(want: SignedPoll): Promise<SignedDocument | undefined>;
+  revocationsSequence(): number;
+  revoke(request: RevocationRequest): Promise<SignedDocument>;
+  /** Whether a delivery token with these claims was revoked. */
+  isRevoked(claims: { readonly session: string; readonly bundle?: string | undefined }): boolean;
+}
+
+const debounceMs = 100;
+const renewMs = 60_000;
+const pollsMax = 20_000;
+
+/** Opens the steering map's service. */
+export async function createSteeringMaps(options: SteeringMapOptions): Promise<SteeringMaps> {
+  const { records, clock } = options;
+  const maps = new PublishedMaps(options, await openRevocations({ records, clock }));
+  await maps.publishRevocations();
+  return maps;
+}
+
+type Kind = 'map' | 'revocations';
+
+class PublishedMaps implements SteeringMaps {
+  readonly #options: SteeringMapOptions;
+  readonly #revocations: RevocationStore;
+  readonly #published = new Map<Kind, SignedDocument>();
+  readonly #holds = createHoldsCache();
+  readonly #waiters;
+  readonly #work: Debounced;
+  readonly #inTurn = createTurns();
+
+  constructor(options: SteeringMapOptions, revocations: RevocationStore) {
+    const { clock, log } = options;
+    this.#options = options;
+    this.#revocations = revocations;
+    this.#waiters = createWaiters({ clock, waitersMax: pollsMax });
+    this.#work = createDebounced({
+      clock,
+      delayMs: debounceMs,
+      run: () => this.#build(),
+      onError: (error) => {
+        log.error({ err: error }, 'building the steering map failed; steering keeps the last one');
+      },
+    });
+  }
+
+  changed(): void {
+    this.#work.request();
+  }
+
+  async watch(signal: AbortSignal): Promise<void> {
+    const { clock, log, nodes } = this.#options;
+    while (!signal.aborted) {
+      this.#work.request();
+      await this.publishRevocations().catch((error: unknown) => {
+        log.error({ err: error }, 'signing the revocations failed; it is tried again');
+      });
+      await clock.sleep(nodes.settled() ? renewMs : 500, { signal }).catch(() => undefined);
+    }
+  }
+
+  flush(): Promise<void> {
+    return this.#work.flush();
+  }
+
+  async stop(): Promise<void> {
+    this.#waiters.wakeAll();
+    await this.#work.stop();
+  }
+
+  map(want: SignedPoll): Promise<SignedDocument | undefined> {
+    return this.#poll('map', want);
+  }
+
+  revocations(want: SignedPoll): Promise<SignedDocument | undefined> {
+    return this.#poll('revocations', want);
+  }
+
+  revocationsSequence(): number {
+    return this.#published.get('revocations')?.sequence ?? 0;
+  }
+
+  async revoke(request: RevocationRequest): Promise<SignedDocument> {
+    await this.#revocations.add(request);
+    this.changed();
+    return this.publishRevocations();
+  }
+
+  isRevoked({ session, bundle }: { session: string; bundle?: string | undefined }): boolean {
+    const revocations = this.#revocations;
+    return revocations.has('session', session) || (bundle !== undefined && revocations.has('bundle', bundle));
+  }
+
+  /** Signs the revocations in force; one at a time, since their sequence grows with each. */
+  publishRevocations(): Promise<SignedDocument> {
+    return this.#inTurn(async () => {
+      const body = await this.#revocations.current();
+      const { signer } = this.#options;
+      const issued = await signer.issue({ type: documentTypes.revocations, audience: '*', body });
+      this.#publish('revocations', issued);
+      return issued;
+    });
+  }
+
+  #poll(kind: Kind, want: SignedPoll): Promise<SignedDocument | undefined> {
+    const held = (): SignedDocument | undefined => this.#published.get(kind);
+    return pollSigned({ waiters: this.#waiters, key: kind, held }, want);
+  }
+
+  async #build(): Promise<void> {
+    const { nodes, catalog, signer } = this.#options;
+    // Before nodes have reported again, a map would say that all are lost: steering's last one is better.
+    if (!nodes.settled()) return;
+    const serving = nodes.serving();
+    const revocations = await this.#revocations.current();
+    const body = buildMap({ nodes: serving, bundles: catalog().bundles(), revocations }, this.#holds);
+    this.#holds.forget(new Set(serving.map(({ id }) => id)));
+    this.#publish('map', await signer.issue({ type: documentTypes.steeringMap, audience: 'steering', body }));
+  }
+
+  #publish(kind: Kind, issued: SignedDocument): void {
+    const before = this.#published.get(kind);
+    this.#published.set(kind, issued);
+    if (before?.sequence === issued.sequence) return;
+    if (kind === 'map') this.#options.log.debug({ sequence: issued.sequence }, 'steering map published');
+    this.#waiters.wake(kind);
+  }
+}

@@ -1,0 +1,153 @@
+import type { Demuxer } from './container.ts';
+import { hertzOf } from './frame-rate.ts';
+import type { EncodePlan } from './plan.ts';
+
+/** Samples that ffmpeg's AAC encoder puts before the first one it is given. */
+const aacPrimingSamples = 1024;
+const pixelsMax = 8192 * 8192;
+
+/** Names, within the working directory, of what the encode writes. */
+export const outputNames = {
+  video: (index: number): string => `video-${index}.mp4`,
+  audio: 'audio.m4a',
+  poster: 'poster.jpg',
+  spritePattern: 'sprite-%05d.jpg',
+  sprite: (index: number): string => `sprite-${String(index + 1).padStart(5, '0')}.jpg`,
+};
+
+/** What every reading of a source is told: no protocol but files and pipes, no demuxer but the one sniffed. */
+export function inputArguments(input: { name: string; demuxer: Demuxer }): string[] {
+  return ['-protocol_whitelist', 'file,pipe', '-f', input.demuxer, '-i', `file:${input.name}`];
+}
+
+/** Asks ffprobe for what streams there are. */
+export function probeArguments(input: { name: string; demuxer: Demuxer }): string[] {
+  return [...quiet, '-show_streams', '-show_format', '-of', 'json', ...inputArguments(input)];
+}
+
+/** Asks ffprobe for each packet as a line `stream,pts,duration`; `N/A` is left to `readPacketLine`. */
+export function scanArguments(input: { name: string; demuxer: Demuxer }): string[] {
+  const entries = ['-show_entries', 'packet=stream_index,pts_time,dts_time,duration_time'];
+  return [...quiet, ...entries, '-of', 'csv=p=0:nk=1', ...inputArguments(input)];
+}
+
+const quiet = ['-hide_banner', '-loglevel', 'error'];
+
+/**
+ * The whole encode in one command, one decode: all renditions, the sound, the poster and the thumbnails. The preset
+ * `veryfast` at CRF 23 under a cap is the default quality: twice as fast as `medium` for a tenth more bytes.
+ */
+export function encodeArguments(
+  plan: EncodePlan,
+  input: { name: string; demuxer: Demuxer; threads: number },
+): string[] {
+  const threads = String(input.threads);
+  return [
+    ...quiet,
+    '-nostdin',
+    '-y',
+    ...['-progress', 'pipe:1', '-stats_period', '0.5'],
+    ...['-threads', threads, '-max_pixels', String(pixelsMax)],
+    // A picture size that changes on the way is the scaler's work: a graph made anew would begin at 0 again.
+    ...(plan.video.turned ? [] : ['-reinit_filter', '0']),
+    ...inputArguments(input),
+    ...['-filter_complex_threads', threads, '-filter_complex', filterGraph(plan)],
+    ...plan.video.rungs.flatMap((_, index) => videoOutput(plan, index, threads)),
+    ...(plan.audio === undefined ? [] : audioOutput(plan.audio.bitsPerSecond)),
+    ...['-map', '[poster]', '-frames:v', '1', '-update', '1', ...image, outputNames.poster],
+    ...['-map', '[sprites]', ...image, outputNames.spritePattern],
+  ];
+}
+
+// Nothing of the source's metadata is passed on, and nothing that names the tool: same source, same bytes, same names.
+const plain = ['-map_metadata', '-1', '-map_chapters', '-1', '-fflags', '+bitexact'];
+const image = ['-c:v', 'mjpeg', '-q:v', '4', '-fps_mode', 'passthrough', ...plain, '-f', 'image2'];
+// global_sidx: one flat sidx at the front. negative_cts_offsets: B-frames and yet a presentation that starts at 0.
+const fragmented = '+frag_keyframe+empty_moov+default_base_moof+negative_cts_offsets+global_sidx';
+
+function videoOutput(plan: EncodePlan, index: number, threads: string): string[] {
+  const { video } = plan;
+  const bits = video.rungs[index]?.bitsPerSecondMax ?? 0;
+  const gop = String(video.framesPerSegment);
+  return [
+    ...['-map', `[v${index}]`, '-c:v', 'libx264', '-preset', 'veryfast', '-profile:v', 'high'],
+    ...['-crf', '23', '-maxrate', String(bits), '-bufsize', String(bits * 2)],
+    // Closed groups of exactly so many frames in every rendition: no key frame at a cut of scenes.
+    ...['-g', gop, '-keyint_min', gop, '-sc_threshold', '0', '-flags:v', '+cgop+bitexact'],
+    ...['-threads:v', threads, '-fps_mode', 'passthrough'],
+    ...['-video_track_timescale', String(video.timescale), ...plain],
+    ...['-movflags', fragmented, '-f', 'mp4', outputNames.video(index)],
+  ];
+}
+
+function audioOutput(bitsPerSecond: number): string[] {
+  return [
+    ...['-map', '[audio]', '-c:a', 'aac', '-b:a', String(bitsPerSecond), '-flags:a', '+bitexact', ...plain],
+    ...['-frag_duration', '4000000', '-movflags', '+empty_moov+default_base_moof+global_sidx'],
+    ...['-f', 'mp4', outputNames.audio],
+  ];
+}
+
+function filterGraph(plan: EncodePlan): string {
+  const { video, audio, poster, tiles } = plan;
+  const names = video.rungs.map((_, index) => `s${index}`);
+  const branches = video.rungs.map((rung, index) =>
+    index === 0 ? '[s0]null[v0]' : `[s${index}]${scale(rung)},setsar=1[v${index}]`,
+  );
+  const chains = [
+    `[0:${video.streamIndex}]${preparation(plan).join(',')},split=${names.length + 2}${labels([...names, 'sp', 'st'])}`,
+    ...branches,
+    `[sp]trim=start_frame=${poster.firstFrame}:end_frame=${poster.firstFrame + poster.frames},` +
+      `thumbnail=n=${Math.max(2, poster.frames)},${scale(poster, 'pc')},format=yuvj420p[poster]`,
+    `[st]select='not(mod(n,${tiles.intervalFrames}))',${scale(tiles, 'pc')},format=yuvj420p,` +
+      `tile=${tiles.columns}x${tiles.rows}[sprites]`,
+  ];
+  if (audio !== undefined) {
+    const { sampleRateHz, sampleCount } = audio;
+    // The encoder's priming is heard as the first 21 ms, so as many samples are left out to keep sound and picture together.
+    chains.push(
+      `[0:${audio.streamIndex}]aresample=${sampleRateHz}:async=1000:first_pts=0,` +
+        `aformat=sample_rates=${sampleRateHz}:channel_layouts=stereo,apad,` +
+        `atrim=start_sample=${aacPrimingSamples}:end_sample=${Math.max(sampleCount, 2 * aacPrimingSamples)},` +
+        'asetpts=N/SR/TB[audio]',
+    );
+  }
+  return chains.join(';');
+}
+
+/** From the decoder's frames to those of the top rendition: constant rate from 0 on, upright, square, 8 bits, limited range. */
+function preparation(plan: EncodePlan): string[] {
+  const { video, durationS } = plan;
+  const [top] = video.rungs;
+  const { num, den } = video.frameRate;
+  return [
+    ...(video.deinterlace ? ['yadif=deint=interlaced'] : []),
+    `fps=fps=${num}/${den}:start_time=0`,
+    ...(video.holdS > 0
+      ? [`tpad=stop_mode=clone:stop_duration=${(video.holdS + 1 / hertzOf(video.frameRate)).toFixed(3)}`]
+      : []),
+    ...(top === undefined ? [] : [scale(top)]),
+    ...(video.hdr === undefined ? [] : toneMapping(video.hdr)),
+    'format=yuv420p',
+    'setsar=1',
+    `trim=end_frame=${Math.ceil(durationS * hertzOf(video.frameRate) - 1e-6)}`,
+  ];
+}
+
+function toneMapping(transfer: string): string[] {
+  return [
+    `zscale=tin=${transfer}:min=2020_ncl:pin=2020:rin=limited:t=linear:npl=100`,
+    'format=gbrpf32le',
+    'zscale=p=709',
+    'tonemap=tonemap=hable:desat=0',
+    'zscale=t=709:m=709:r=limited',
+  ];
+}
+
+function scale(size: { width: number; height: number }, range: 'tv' | 'pc' = 'tv'): string {
+  return `scale=${size.width}:${size.height}:flags=bicubic:out_range=${range}`;
+}
+
+function labels(names: readonly string[]): string {
+  return names.map((name) => `[${name}]`).join('');
+}

@@ -1,0 +1,166 @@
+import { Type, type Static } from '../../common/contract/type.ts';
+import { ok, refused, type Result } from '../../common/core/result.ts';
+import type { Demuxer } from './container.ts';
+import { parseRateHz } from './frame-rate.ts';
+import type { Size } from './ladder.ts';
+
+const Text = Type.Optional(Type.String());
+const Count = Type.Optional(Type.Integer({ minimum: 0 }));
+
+const ProbeStream = Type.Object({
+  index: Type.Integer({ minimum: 0 }),
+  codec_type: Text,
+  codec_name: Text,
+  width: Count,
+  height: Count,
+  sample_aspect_ratio: Text,
+  field_order: Text,
+  color_transfer: Text,
+  avg_frame_rate: Text,
+  r_frame_rate: Text,
+  channels: Count,
+  disposition: Type.Optional(Type.Record(Type.String(), Type.Integer())),
+  tags: Type.Optional(Type.Record(Type.String(), Type.String())),
+  side_data_list: Type.Optional(Type.Array(Type.Object({ rotation: Type.Optional(Type.Number()) }))),
+});
+type ProbeStream = Static<typeof ProbeStream>;
+
+/** What is used of `ffprobe -show_streams -show_format -of json`. */
+export const Probe = Type.Object({
+  streams: Type.Array(ProbeStream),
+  format: Type.Object({ start_time: Text, duration: Text }),
+});
+export type Probe = Static<typeof Probe>;
+
+/** What is found by reading every packet: where a stream's packets begin and end, in seconds of the file's time. */
+export interface PacketSpan {
+  packets: number;
+  startS: number;
+  endS: number;
+}
+
+/** What is known of a source before it is encoded. Times in seconds from the beginning of the file. */
+export interface Source {
+  video: {
+    index: number;
+    /** As displayed: square pixels, upright. */
+    display: Size;
+    turned: boolean;
+    interlaced: boolean;
+    /** Transfer function of HDR pictures. */
+    hdr: 'smpte2084' | 'arib-std-b67' | undefined;
+    meanFrameRateHz: number;
+    /** The rate that all timestamps are multiples of, where ffprobe found one. */
+    baseFrameRateHz: number | undefined;
+    endS: number;
+  };
+  audio: { index: number; language: string; endS: number } | undefined;
+}
+
+const sideMin = 16;
+const pixelsMax = 8192 * 8192;
+const durationSMax = 24 * 3600;
+/** Durations that the header states are off by less than this, or by 2 %, in files that are whole. */
+const slackS = 0.5;
+// These state no duration: ffmpeg guesses it from the bit rate.
+const guessing = new Set<Demuxer>(['mpegts', 'mpeg', 'asf', 'mxf', 'ogg']);
+
+/**
+ * Decides by ffprobe's report and the packets that were read what of a source is to be encoded: the default video
+ * stream that is no cover picture, and the default audio stream.
+ *
+ * @returns SOURCE_NOT_VIDEO, SOURCE_NO_VIDEO, SOURCE_REFUSED (sizes and durations beyond all bounds), SOURCE_TRUNCATED
+ */
+export function readSource(
+  probe: Probe,
+  spans: ReadonlyMap<number, PacketSpan>,
+  demuxer: Demuxer,
+): Result<Source> {
+  const present = probe.streams.filter((stream) => (spans.get(stream.index)?.packets ?? 0) > 0);
+  const audio = preferDefault(
+    present.filter((stream) => stream.codec_type === 'audio' && (stream.channels ?? 0) > 0),
+  );
+  const video = preferDefault(present.filter(isMovingPicture));
+  if (video === undefined) {
+    if (audio !== undefined) return refused('SOURCE_NO_VIDEO', 'it has sound but no video stream');
+    return refused('SOURCE_NOT_VIDEO', 'it has no video stream with any picture in it');
+  }
+  const startS = Number(probe.format.start_time ?? 0) || 0;
+  const endOf = (stream: ProbeStream): number => (spans.get(stream.index)?.endS ?? 0) - startS;
+  const wrong = checkDuration(probe, { demuxer, startS, spans });
+  if (wrong !== undefined) return wrong;
+  const display = displaySizeOf(video);
+  if (!display.ok) return display;
+  const span = spans.get(video.index);
+  const packetsHz = span === undefined ? 0 : span.packets / (span.endS - span.startS);
+  return ok({
+    video: {
+      index: video.index,
+      display: display.value,
+      turned: isTurned(video),
+      interlaced: /^(?:tt|bb|tb|bt)$/.test(video.field_order ?? ''),
+      hdr: hdrOf(video),
+      meanFrameRateHz: parseRateHz(video.avg_frame_rate) ?? packetsHz,
+      baseFrameRateHz: parseRateHz(video.r_frame_rate),
+      endS: endOf(video),
+    },
+    audio: audio && { index: audio.index, language: languageOf(audio), endS: endOf(audio) },
+  });
+}
+
+function isMovingPicture(stream: ProbeStream): boolean {
+  const still = stream.disposition?.attached_pic === 1 || stream.disposition?.timed_thumbnails === 1;
+  return stream.codec_type === 'video' && !still;
+}
+
+function preferDefault(streams: readonly ProbeStream[]): ProbeStream | undefined {
+  return streams.find((stream) => stream.disposition?.default === 1) ?? streams[0];
+}
+
+function checkDuration(
+  probe: Probe,
+  found: { demuxer: Demuxer; startS: number; spans: ReadonlyMap<number, PacketSpan> },
+): Result<never> | undefined {
+  const lengthS = Math.max(0, ...[...found.spans.values()].map((span) => span.endS)) - found.startS;
+  if (lengthS > durationSMax) {
+    return refused('SOURCE_REFUSED', `it lasts ${Math.round(lengthS / 3600)} hours; at most 24 are taken`);
+  }
+  const statedS = Number(probe.format.duration ?? NaN);
+  if (guessing.has(found.demuxer) || !Number.isFinite(statedS)) return undefined;
+  if (lengthS >= statedS - Math.max(slackS, statedS * 0.02)) return undefined;
+  return refused(
+    'SOURCE_TRUNCATED',
+    `its header states ${statedS.toFixed(1)} s, but only ${lengthS.toFixed(1)} s are there; copy it again`,
+  );
+}
+
+function displaySizeOf(stream: ProbeStream): Result<Size> {
+  const { width = 0, height = 0 } = stream;
+  const [, x = '1', y = '1'] = /^(\d+):(\d+)$/.exec(stream.sample_aspect_ratio ?? '') ?? [];
+  const ratio = Number(x) > 0 && Number(y) > 0 ? Number(x) / Number(y) : 1;
+  // Stretched, never squeezed: no line and no column of the source is lost.
+  const square =
+    ratio >= 1 ? { width: Math.round(width * ratio), height } : { width, height: Math.round(height / ratio) };
+  const display = isTurned(stream) ? { width: square.height, height: square.width } : square;
+  if (Math.min(display.width, display.height) < sideMin || display.width * display.height > pixelsMax) {
+    const range = `from ${sideMin}x${sideMin} to ${pixelsMax / 2 ** 20} megapixels`;
+    return refused('SOURCE_REFUSED', `its picture is ${display.width}x${display.height}; taken is ${range}`);
+  }
+  return ok(display);
+}
+
+function isTurned(stream: ProbeStream): boolean {
+  const side = stream.side_data_list?.find((data) => data.rotation !== undefined)?.rotation;
+  const degrees = side ?? (Number(stream.tags?.rotate ?? 0) || 0);
+  return Math.abs(degrees) % 180 === 90;
+}
+
+function hdrOf(stream: ProbeStream): Source['video']['hdr'] {
+  const { color_transfer: transfer } = stream;
+  return transfer === 'smpte2084' || transfer === 'arib-std-b67' ? transfer : undefined;
+}
+
+function languageOf(stream: ProbeStream): string {
+  const language = stream.tags?.language ?? '';
+  return /^[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*$/.test(language) ? language : 'und';
+}

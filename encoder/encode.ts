@@ -1,0 +1,181 @@
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Bundle } from '../common/contract/bundle.ts';
+import type { Result } from '../common/core/result.ts';
+import { coded } from '../common/runtime/errors.ts';
+import { sniffContainer, sniffLengthBytes } from './core/container.ts';
+import { outputNames } from './core/ffmpeg-arguments.ts';
+import { boxHeaderLengthBytesMax, checkWhole, readBoxHeader, type Box } from './core/mp4-boxes.ts';
+import { planEncode, type EncodePlan } from './core/plan.ts';
+import { readSource } from './core/probe.ts';
+import type { Ffmpeg, InputFile } from './ffmpeg.ts';
+import { buildFromPath, buildFromText, type BuiltFile } from './package/built-file.ts';
+import { describeBundle, type Packaged, type PackagedMedia } from './package/bundle.ts';
+import { checkRenditions } from './package/check-renditions.ts';
+import { indexMp4 } from './package/index-mp4.ts';
+import { iframePlaylist, mediaPlaylist } from './package/media-playlist.ts';
+import { countTiles, thumbnailsVtt } from './package/thumbnails.ts';
+
+/** What is being done, and how much of the whole encode is done: 0 to 1. */
+export type OnProgress = (progress: {
+  stage: 'probing' | 'encoding' | 'packaging';
+  fraction: number;
+}) => void;
+
+export interface EncodeRequest {
+  /** Holds the source; receives everything that is made. */
+  workDirectory: string;
+  /** The source's name in it. */
+  sourceName: string;
+  ffmpeg: Ffmpeg;
+  signal: AbortSignal;
+  onProgress?: OnProgress;
+  /** Called once the plan is known, before any work: the place to refuse for lack of space. */
+  onPlan?: (plan: EncodePlan) => Promise<void>;
+}
+
+/** What came out: files to publish, the bundle last. */
+export interface Encoded {
+  plan: EncodePlan;
+  files: readonly BuiltFile[];
+  bundleFile: BuiltFile;
+  bundle: Bundle;
+}
+
+/** Shares of an encode's time, for the progress. */
+const probedFraction = 0.02;
+const encodedFraction = 0.96;
+
+/**
+ * Turns a source file into a bundle: sniff, probe, plan, encode in one ffmpeg, index, playlists, names.
+ *
+ * @throws SOURCE_EMPTY, SOURCE_NOT_VIDEO, SOURCE_NO_VIDEO, SOURCE_TRUNCATED, SOURCE_REFUSED: the source is at fault;
+ * ENCODE_FAILED, ENCODE_LIMIT, DISK_FULL, FFMPEG_MISSING; ABORTED or the signal's reason
+ */
+export async function encodeSource(request: EncodeRequest): Promise<Encoded> {
+  const { ffmpeg, signal, onProgress, workDirectory } = request;
+  onProgress?.({ stage: 'probing', fraction: 0 });
+  const input = await openSource(workDirectory, request.sourceName);
+  const probe = await ffmpeg.probe(input, { signal });
+  const spans = await ffmpeg.scan(input, { signal });
+  const plan = planEncode(unwrap(readSource(probe, spans, input.demuxer)));
+  await request.onPlan?.(plan);
+  onProgress?.({ stage: 'encoding', fraction: probedFraction });
+  await ffmpeg.encode(plan, input, {
+    signal,
+    onProgressS: (doneS) => {
+      const share = Math.min(1, doneS / plan.durationS);
+      onProgress?.({
+        stage: 'encoding',
+        fraction: probedFraction + share * (encodedFraction - probedFraction),
+      });
+    },
+  });
+  onProgress?.({ stage: 'packaging', fraction: encodedFraction });
+  return await packageOutput(plan, workDirectory, signal);
+}
+
+/** Looks at the bytes of a source before any of ffmpeg's code does. */
+async function openSource(workDirectory: string, name: string): Promise<InputFile> {
+  const handle = await open(join(workDirectory, name), 'r');
+  try {
+    const { size } = await handle.stat();
+    const readAt = async (offset: number, length: number): Promise<Buffer> => {
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, offset);
+      return buffer.subarray(0, bytesRead);
+    };
+    const demuxer = unwrap(sniffContainer(await readAt(0, sniffLengthBytes)));
+    if (demuxer === 'mov') unwrap(checkWhole(await topBoxes(readAt, size), size));
+    return { workDirectory, name, demuxer };
+  } finally {
+    await handle.close();
+  }
+}
+
+const boxesMax = 1_000_000;
+
+async function topBoxes(
+  readAt: (offset: number, length: number) => Promise<Buffer>,
+  sizeBytes: number,
+): Promise<Box[]> {
+  const boxes: Box[] = [];
+  let offset = 0;
+  while (offset < sizeBytes && boxes.length < boxesMax) {
+    const box = readBoxHeader(await readAt(offset, boxHeaderLengthBytesMax), offset);
+    if (box === undefined) break;
+    boxes.push(box);
+    offset += box.sizeBytes;
+  }
+  return boxes;
+}
+
+function unwrap<T>(result: Result<T>): T {
+  if (result.ok) return result.value;
+  throw coded(result.code, result.detail);
+}
+
+async function packageOutput(
+  planned: EncodePlan,
+  workDirectory: string,
+  signal: AbortSignal,
+): Promise<Encoded> {
+  const at = (name: string): string => join(workDirectory, name);
+  // One after the other: while it is read, the samples of a whole film are in memory.
+  const video = await sequentially(planned.video.rungs, (_, index) => indexMp4(at(outputNames.video(index))));
+  const plan = withFrames(planned, checkRenditions(planned, video));
+  const packagedVideo = await sequentially(video, async (index, number) => {
+    const media = await buildFromPath(at(outputNames.video(number)), { ext: 'mp4', role: 'video', signal });
+    const refer = { file: media.file, ext: media.ext, index };
+    const playlist = buildFromText(mediaPlaylist(refer), { ext: 'm3u8', role: 'playlist' });
+    const iframes = buildFromText(iframePlaylist(refer), { ext: 'm3u8', role: 'iframe-playlist' });
+    return { media, index, playlist, iframePlaylist: iframes };
+  });
+  const audio = plan.audio === undefined ? undefined : await packageAudio(at(outputNames.audio), signal);
+  const poster = await buildFromPath(at(outputNames.poster), { ext: 'jpg', role: 'poster', signal });
+  const numbers = Array.from({ length: countTiles(plan).sprites }, (_, number) => number);
+  const sprites = await sequentially(numbers, (number) =>
+    buildFromPath(at(outputNames.sprite(number)), { ext: 'jpg', role: 'sprite', signal }),
+  );
+  const names = sprites.map(({ file, ext }) => `${file}.${ext}`);
+  const vtt = buildFromText(thumbnailsVtt(plan, names), { ext: 'vtt', role: 'thumbnails' });
+  return finish({ plan, video: packagedVideo, audio, poster, sprites, vtt });
+}
+
+/** The plan's durations with the frames that there really are: a header may be off by a few. */
+function withFrames(plan: EncodePlan, frameCount: number): EncodePlan {
+  const { ticksPerFrame, timescale } = plan.video;
+  return {
+    ...plan,
+    durationS: (frameCount * ticksPerFrame) / timescale,
+    video: { ...plan.video, frameCount },
+  };
+}
+
+async function packageAudio(path: string, signal: AbortSignal): Promise<PackagedMedia> {
+  const index = await indexMp4(path);
+  const media = await buildFromPath(path, { ext: 'm4a', role: 'audio', signal });
+  const text = mediaPlaylist({ file: media.file, ext: media.ext, index });
+  return { media, index, playlist: buildFromText(text, { ext: 'm3u8', role: 'playlist' }) };
+}
+
+function finish(packaged: Packaged): Encoded {
+  const bundle = describeBundle(packaged);
+  const bundleFile = buildFromText(JSON.stringify(bundle), { ext: 'json', role: 'bundle' });
+  const files = [
+    ...packaged.video.flatMap(({ media, playlist, iframePlaylist: iframes }) => [media, playlist, iframes]),
+    ...(packaged.audio === undefined ? [] : [packaged.audio.media, packaged.audio.playlist]),
+    packaged.poster,
+    ...packaged.sprites,
+    packaged.vtt,
+  ];
+  return { plan: packaged.plan, files, bundleFile, bundle };
+}
+
+async function sequentially<T, R>(
+  items: readonly T[],
+  work: (item: T, index: number) => Promise<R>,
+): Promise<R[]> {
+  const results: R[] = [];
+  for (const [index, item] of items.entries()) results.push(await work(item, index));
+  return results;
+}

@@ -1,0 +1,90 @@
+import { join } from 'node:path';
+import type { Blobs } from '../common/adapters/blobs/port.ts';
+import type { EncodeJob } from '../common/contract/titles.ts';
+import type { Clock } from '../common/runtime/clock.ts';
+import type { Log } from '../common/runtime/log.ts';
+import { outputSizeBytesMax } from './core/plan.ts';
+import { encodeSource } from './encode.ts';
+import { fetchSource } from './fetch-source.ts';
+import type { Ffmpeg } from './ffmpeg.ts';
+import type { JobProgress } from './lease-keeper.ts';
+import { publish, type Published } from './publish.ts';
+import type { WorkDirectory } from './work-directory.ts';
+
+/** What an encode needs besides the job itself. */
+export interface Workshop {
+  blobs: Blobs;
+  ffmpeg: Ffmpeg;
+  workDirectory: WorkDirectory;
+  clock: Clock;
+  log: Log;
+}
+
+/** What a finished job has to show. */
+export interface JobResult extends Published {
+  /** Name of the bundle's file. */
+  bundle: string;
+  durationMs: number;
+  renditions: string[];
+  encodeMs: number;
+}
+
+/** Shares of a job's time, for the progress: fetching, then encoding, then publishing. */
+const fetchedFraction = 0.02;
+const encodedFraction = 0.97;
+const sourceName = 'source';
+
+/**
+ * Does one job from its source to the published bundle, in a directory of its own that is gone afterwards, whatever
+ * happens.
+ *
+ * @throws what fetchSource, encodeSource and publish throw
+ */
+export async function runJob(
+  job: EncodeJob,
+  workshop: Workshop,
+  { signal, onProgress }: { signal: AbortSignal; onProgress: (progress: JobProgress) => void },
+): Promise<JobResult> {
+  const { blobs, clock, ffmpeg, log, workDirectory } = workshop;
+  await workDirectory.requireFree(job.sizeBytes, 'the source');
+  const directory = await workDirectory.create(job.jobId);
+  try {
+    onProgress({ stage: 'fetching', fraction: 0 });
+    await fetchSource({
+      ...{ blobs, signal, key: job.sourceKey, sizeBytes: job.sizeBytes, path: join(directory, sourceName) },
+      onProgress: (fraction) => {
+        onProgress({ stage: 'fetching', fraction: fraction * fetchedFraction });
+      },
+    });
+    const startMs = clock.monotonicMs();
+    const encoded = await encodeSource({
+      ...{ ffmpeg, signal, sourceName, workDirectory: directory },
+      onProgress: ({ stage, fraction }) => {
+        onProgress({ stage, fraction: fetchedFraction + fraction * (encodedFraction - fetchedFraction) });
+      },
+      onPlan: async (plan) => {
+        const renditions = plan.video.rungs.map((rung) => rung.id);
+        log.info({ jobId: job.jobId, durationS: plan.durationS, renditions }, 'encode planned');
+        // The caps are seldom reached: half of them is what usually suffices, and a full disk is a clean failure too.
+        await workDirectory.requireFree(outputSizeBytesMax(plan) / 2, 'the encode');
+      },
+    });
+    const encodeMs = Math.round(clock.monotonicMs() - startMs);
+    const published = await publish({
+      ...{ blobs, signal, files: encoded.files, bundleFile: encoded.bundleFile },
+      onProgress: (doneBytes, totalBytes) => {
+        const share = doneBytes / totalBytes;
+        onProgress({ stage: 'publishing', fraction: encodedFraction + share * (1 - encodedFraction) });
+      },
+    });
+    return {
+      ...published,
+      bundle: encoded.bundleFile.file,
+      durationMs: encoded.bundle.durationMs,
+      renditions: encoded.bundle.video.map((rendition) => rendition.id),
+      encodeMs,
+    };
+  } finally {
+    await workDirectory.remove(directory);
+  }
+}

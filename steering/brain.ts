@@ -1,0 +1,130 @@
+import type { Place } from '../common/contract/documents.ts';
+import type { ExplainReply, PathwayHealth, SteeringStatus } from '../common/contract/steering.ts';
+import type { Address } from '../common/core/ip-address.ts';
+import type { Clock } from '../common/runtime/clock.ts';
+import type { SteeredAddresses, ZoneSource } from './dns/zone.ts';
+import { chooseTtlS, orderPathways, type TtlPolicy } from './core/content-steering.ts';
+import { explain } from './core/explain.ts';
+import { rank, type RankInput, type RankPolicy, type Ranking } from './core/rank.ts';
+import type { SteeringView } from './core/view.ts';
+import type { Monitor } from './monitor/monitor.ts';
+
+export interface BrainOptions {
+  readonly view: () => SteeringView | undefined;
+  readonly monitor: Pick<Monitor, 'health' | 'holding'>;
+  readonly policy: RankPolicy;
+  readonly ttl: TtlPolicy;
+  readonly dnsTtl: TtlPolicy;
+  /** Where a client is taken to be whose place is not known. */
+  readonly placeUnknown: Place | undefined;
+  /** Monotonic time of the last change of a node's health; undefined where there was none. */
+  readonly changedAtMs: () => number | undefined;
+  /** So long after a change an incident is taken to go on. */
+  readonly incidentMs: number;
+  readonly isConnected: () => boolean;
+  readonly clock: Clock;
+  /** In [0, 1); spreads the TTLs of an incident. */
+  readonly fraction: () => number;
+}
+
+/** What is asked for a client. */
+export interface Query {
+  readonly client: Address;
+  readonly bundle: string;
+}
+
+/** The one brain behind HTTP, redirects, content steering and DNS. All of it answers from memory. */
+export interface Brain extends ZoneSource {
+  view(): SteeringView | undefined;
+  /** Undefined until the first map. */
+  rank(query: Query): Ranking | undefined;
+  explain(query: Query): ExplainReply | undefined;
+  /** The order of a session's pathways for a player, and how long it holds. */
+  priority(query: Query, declared: readonly string[]): { pathways: readonly string[]; ttlS: number };
+  health(): PathwayHealth[];
+  status(): SteeringStatus;
+}
+
+/** DNS clients take any of the addresses of an answer, so only the best go in. */
+const DNS_BOXES_MAX = 2;
+const NOBODY: Readonly<Record<4 | 6, Address>> = {
+  4: { family: 4, words: [0] },
+  6: { family: 6, words: [0, 0, 0, 0] },
+};
+
+export function createBrain(options: BrainOptions): Brain {
+  const { monitor, clock } = options;
+  const inputOf = (view: SteeringView, client: Address): RankInput => ({
+    view,
+    health: monitor.health(),
+    client,
+    placeUnknown: options.placeUnknown,
+    policy: options.policy,
+  });
+  const hasIncident = (): boolean => {
+    const changedAtMs = options.changedAtMs();
+    const isFresh = changedAtMs !== undefined && clock.monotonicMs() - changedAtMs < options.incidentMs;
+    return isFresh || monitor.holding();
+  };
+  const ask = <T>(run: (view: SteeringView) => T): T | undefined => {
+    const view = options.view();
+    return view === undefined ? undefined : run(view);
+  };
+  const steer = (
+    view: SteeringView,
+    client: Address | undefined,
+    family: 4 | 6,
+  ): SteeredAddresses | undefined => {
+    const { ways, scopeLength } = rank({ ...inputOf(view, client ?? NOBODY[family]), family });
+    if (ways.length === 0) return undefined;
+    const reachable = ways.filter(({ appliance }) => appliance.addresses[family].length > 0);
+    const boxes = reachable.filter(({ appliance }) => appliance.role !== 'origin');
+    const chosen = (boxes.length > 0 ? boxes : reachable).slice(0, DNS_BOXES_MAX);
+    const ttlS = chooseTtlS(options.dnsTtl, hasIncident(), options.fraction());
+    return { addresses: chosen.flatMap(({ appliance }) => appliance.addresses[family]), scopeLength, ttlS };
+  };
+  const health = (): PathwayHealth[] =>
+    (options.view()?.appliances ?? []).map((appliance) => shownHealth(appliance.id, monitor));
+
+  return {
+    view: options.view,
+    rank: ({ client, bundle }) => ask((view) => rank({ ...inputOf(view, client), bundle })),
+    explain: ({ client, bundle }) =>
+      ask((view) => explain({ ...inputOf(view, client), bundle }, clock.nowMs())),
+    priority({ client, bundle }, declared) {
+      const ranking = ask((view) => {
+        const also = declared.map((id) => view.indexOf.get(id)).filter((index) => index !== undefined);
+        return rank({ ...inputOf(view, client), bundle }, also);
+      });
+      const { pathways, incident } = orderPathways(declared, ranking);
+      return { pathways, ttlS: chooseTtlS(options.ttl, incident || hasIncident(), options.fraction()) };
+    },
+    health,
+    status() {
+      const view = options.view();
+      return {
+        mapSequence: view?.sequence ?? 0,
+        mapAgeMs: view === undefined ? 0 : Math.max(0, Math.round(clock.nowMs() - view.issuedAtMs)),
+        mapExpired: view !== undefined && view.notAfterMs <= clock.nowMs(),
+        controlPlane: options.isConnected() ? 'connected' : 'lost',
+        pathways: health(),
+      };
+    },
+    steer: (client, family) => ask((view) => steer(view, client, family)),
+    nodeAddresses: (id) => ask(({ appliances, indexOf }) => appliances[indexOf.get(id) ?? -1]?.addresses),
+    nodeIds: () => options.view()?.indexOf.keys() ?? [],
+    serial: () => options.view()?.sequence ?? 0,
+  };
+}
+
+function shownHealth(id: string, monitor: Pick<Monitor, 'health'>): PathwayHealth {
+  const state = monitor.health().get(id);
+  return {
+    id,
+    healthy: state?.verdict === 'up',
+    reason: state?.reason ?? 'not watched',
+    sinceMs: state?.sinceMs ?? 0,
+    ...(state?.lastProbeMs !== undefined && { lastProbeMs: state.lastProbeMs }),
+    ...(state?.probeMs !== undefined && { probeMs: state.probeMs }),
+  };
+}

@@ -1,0 +1,106 @@
+import type { ExplainReply, FilterName, Pathway } from '../../common/contract/steering.ts';
+import { formatAddress } from '../../common/core/ip-address.ts';
+import {
+  compareCandidates,
+  quarantineReason,
+  rank,
+  type Candidate,
+  type RankInput,
+  type Ranking,
+} from './rank.ts';
+import { routeClasses } from './route-table.ts';
+
+/** The wire form of a way. */
+export function pathwayOf({ appliance }: Candidate): Pathway {
+  const { id, url, site, cluster, role } = appliance;
+  return { id, url, site, cluster, role };
+}
+
+/** Why `rank` answers what it answers: the same computation, shown. */
+export function explain(input: RankInput & { readonly bundle: string }, nowMs: number): ExplainReply {
+  const ranking = rank(input, input.view.appliances.keys());
+  const { qualified, removed } = ranking;
+  return {
+    client: formatAddress(input.client),
+    bundle: input.bundle,
+    mapSequence: input.view.sequence,
+    mapAgeMs: Math.max(0, Math.round(nowMs - input.view.issuedAtMs)),
+    matchedPrefix: ranking.matchedPrefix,
+    candidates: [
+      ...qualified.map((candidate, at) => ({
+        ...shown(candidate),
+        detail: detailOfQualified(candidate, ranking),
+        rank: at + 1,
+        decidedBy: decidedBy(qualified[at - 1], candidate, input),
+      })),
+      ...removed.map((candidate) => ({
+        ...shown(candidate),
+        detail: candidate.removedBy === null ? '' : detailOfRemoved(candidate, candidate.removedBy, input),
+        rank: null,
+        decidedBy: null,
+      })),
+    ],
+    pathways: ranking.ways.map(pathwayOf),
+  };
+}
+
+function shown(candidate: Candidate) {
+  const { appliance, classOrder, asPathLength, med, rendezvous, removedBy } = candidate;
+  const { id, site, cluster } = appliance;
+  const routeClass = routeClasses[classOrder] ?? 'none';
+  // -1: no route, for people who would read /0 as a default route.
+  const prefixLength = candidate.prefixLength === 0 ? -1 : candidate.prefixLength;
+  const keys = {
+    prefixLength,
+    class: routeClass,
+    asPathLength,
+    med,
+    distanceKm: candidate.distanceKm,
+    rendezvous,
+  };
+  return { id, site, cluster, removedBy, keys };
+}
+
+function decidedBy(
+  before: Candidate | undefined,
+  candidate: Candidate,
+  { policy }: RankInput,
+): string | null {
+  return before === undefined ? null : compareCandidates(before, candidate, policy.order).by;
+}
+
+function detailOfQualified(candidate: Candidate, { ways, overfull }: Ranking): string {
+  const at = ways.indexOf(candidate);
+  const place = at < 0 ? 'qualifies, behind the ways that are answered' : `way ${at + 1} of ${ways.length}`;
+  const why =
+    candidate.appliance.role === 'origin'
+      ? 'the origin, always last'
+      : candidate.prefixLength > 0
+        ? `reaches the client by a /${candidate.prefixLength}`
+        : 'by place: no route of its own reaches the client';
+  return `${place}; ${why}${overfull ? '; everybody is full, so headroom was waived' : ''}`;
+}
+
+function detailOfRemoved({ appliance }: Candidate, removedBy: FilterName, input: RankInput): string {
+  const probe = input.health.get(appliance.id);
+  switch (removedBy) {
+    case 'no-route':
+      return `none of its ${appliance.routeCount} route(s) reaches the client, and it serves its own network only`;
+    case 'address-family':
+      return `it has no IPv${input.family ?? input.client.family} address`;
+    case 'not-held':
+      return input.view.bundles.has(input.bundle ?? '')
+        ? 'it does not hold the whole bundle'
+        : 'the map knows no holder of this bundle';
+    case 'draining':
+      return probe?.verdict === 'draining' ? probe.reason : 'it is being drained';
+    case 'stale':
+      return `the control plane has lost it, and the probes do not see it well: ${probe?.reason ?? 'not probed'}`;
+    case 'unhealthy':
+      return probe?.verdict === 'down'
+        ? probe.reason
+        : `it says ${quarantineReason(appliance) ?? 'it is not well'}`;
+    case 'no-headroom':
+      return `headroom ${appliance.headroom.toFixed(3)} is below ${input.policy.headroomMin}`;
+  }
+}

@@ -1,0 +1,89 @@
+/** What steering's own probes say of a node. */
+export type Verdict = 'unknown' | 'up' | 'draining' | 'down';
+
+export interface ProbeState {
+  readonly verdict: Verdict;
+  /** The verdict before this one. */
+  readonly previous: Verdict;
+  /** Observations in a row that contradict the verdict. */
+  readonly against: number;
+  /** Why it has this verdict, in words. */
+  readonly reason: string;
+  readonly sinceMs: number;
+  readonly lastProbeMs: number | undefined;
+  /** How long the last good probe took. */
+  readonly probeMs: number | undefined;
+}
+
+/** One probe's outcome. */
+export type Observation =
+  | { readonly kind: 'ok'; readonly draining: boolean; readonly probeMs: number }
+  | { readonly kind: 'failed'; readonly reason: string };
+
+/** How many observations in a row turn a verdict: different for up and down, so that it does not flap. */
+export interface HealthPolicy {
+  readonly downAfter: number;
+  readonly upAfter: number;
+}
+
+/** What is known of a node before its first probe. */
+export function unprobed(nowMs: number): ProbeState {
+  return {
+    verdict: 'unknown',
+    previous: 'unknown',
+    against: 0,
+    reason: 'not probed yet',
+    sinceMs: nowMs,
+    lastProbeMs: undefined,
+    probeMs: undefined,
+  };
+}
+
+/**
+ * The state after an observation. A node that nothing is known of is up after one good probe; a node that says that it
+ * drains is believed at once.
+ */
+export function observe(
+  state: ProbeState,
+  observation: Observation,
+  { nowMs, policy }: { nowMs: number; policy: HealthPolicy },
+): ProbeState {
+  const probed = { ...state, lastProbeMs: nowMs };
+  if (observation.kind === 'failed') {
+    if (state.verdict === 'down') return { ...probed, against: 0, reason: observation.reason };
+    const against = state.against + 1;
+    if (against < policy.downAfter) return { ...probed, against };
+    return { ...probed, ...turned(state, 'down'), reason: observation.reason, sinceMs: nowMs };
+  }
+  const seen = { ...probed, probeMs: observation.probeMs };
+  const verdict = observation.draining ? 'draining' : 'up';
+  if (state.verdict === verdict) return { ...seen, against: 0 };
+  const against = state.against + 1;
+  if (state.verdict === 'down' && against < policy.upAfter) return { ...seen, against };
+  const reason = observation.draining ? 'it says that it drains' : `it answered ${against} probe(s)`;
+  return { ...seen, ...turned(state, verdict), reason, sinceMs: nowMs };
+}
+
+function turned(state: ProbeState, verdict: Verdict) {
+  return { verdict, previous: state.verdict, against: 0 };
+}
+
+/**
+ * The all-dead rule (algorithms: "if every box looks dead, keep the last good state"): boxes do not all die within one
+ * moment, the prober's own network does. Where every node is down, those that went down within `windowMs` of the last
+ * to go are shown as they were before.
+ */
+export function holdLastGood(
+  states: ReadonlyMap<string, ProbeState>,
+  windowMs: number,
+): { readonly states: ReadonlyMap<string, ProbeState>; readonly holding: boolean } {
+  const all = [...states.values()];
+  if (all.length === 0 || all.some((state) => state.verdict !== 'down')) return { states, holding: false };
+  const lastMs = Math.max(...all.map((state) => state.sinceMs));
+  const held = [...states].map(([id, state]): [string, ProbeState] => {
+    if (state.sinceMs < lastMs - windowMs) return [id, state];
+    const reason = `every box looks dead from here: the last good state is kept (${state.reason})`;
+    return [id, { ...state, verdict: state.previous, reason }];
+  });
+  return { states: new Map(held), holding: true };
+}

@@ -1,0 +1,225 @@
+import { Type } from '../../common/contract/type.ts';
+import type { FastifyRequest } from 'fastify';
+import { FileName, IpAddress } from '../../common/contract/primitives.ts';
+import { RankRequest, type ContentSteeringReply, type RankReply } from '../../common/contract/steering.ts';
+import { parseFilePath } from '../../common/core/file-path.ts';
+import { parseAddress, sameAddress, type Address } from '../../common/core/ip-address.ts';
+import type { DeliveryClaims } from '../../common/core/tokens/delivery-token.ts';
+import { coded, isCoded, toCoded } from '../../common/runtime/errors.ts';
+import type { App } from '../../common/runtime/http-app.ts';
+import { sendProblem } from '../../common/runtime/http-errors.ts';
+import type { Brain } from '../brain.ts';
+import { pathwayOf } from '../core/explain.ts';
+import type { Ranking } from '../core/rank.ts';
+import type { ClientAddressOf } from './client-address.ts';
+
+export interface RoutesOptions {
+  readonly brain: Brain;
+  readonly clientAddressOf: ClientAddressOf;
+  /** Where players reach steering; the request's own host unless given. */
+  readonly publicUrl: string | undefined;
+}
+
+const steeringListType = 'application/vnd.apple.steering-list';
+const TokenParams = Type.Object({ token: Type.String({ maxLength: 2048 }) });
+/** Players come back when told to, and many stand behind one address: they are not counted against each other. */
+const PLAYERS_RATE = { max: 20_000, timeWindow: 1000 };
+
+/** Registers steering's routes on a server whose credential verifiers know access and delivery tokens. */
+export function addSteeringRoutes(app: App, options: RoutesOptions): void {
+  addRank(app, options);
+  addExplain(app, options);
+  addSteer(app, options);
+  addGo(app, options);
+  addStatus(app, options);
+}
+
+function addRank(app: App, options: RoutesOptions): void {
+  app.post(
+    '/v1/rank',
+    {
+      config: { credential: ['delivery:play', 'service', 'operator'], rateLimit: PLAYERS_RATE },
+      schema: { body: RankRequest, summary: 'The ways to a bundle for a client, best first' },
+      bodyLimit: 4096,
+    },
+    (request): RankReply => {
+      const { bundle } = request.body;
+      const client = rankedClient(request, options.clientAddressOf);
+      const claims = claimsOf(request);
+      if (claims !== undefined) {
+        refuseRevoked(options.brain, claims);
+        if (claims.bundle !== bundle) throw coded('TOKEN_FOREIGN', 'the token is for another bundle');
+      }
+      const ranking = mustRank(options.brain, { client, bundle });
+      return { mapSequence: options.brain.serial(), pathways: ranking.ways.map(pathwayOf) };
+    },
+  );
+}
+
+/** A player may ask for itself only; services and operators for anyone. */
+function rankedClient(
+  request: FastifyRequest<{ Body: RankRequest }>,
+  clientAddressOf: ClientAddressOf,
+): Address {
+  const { client: text } = request.body;
+  const own = senderAddress(request, clientAddressOf);
+  if (text === undefined) return own;
+  const client = mustParse(text);
+  if (request.caller.kind === 'delivery' && !sameAddress(client, own)) {
+    throw coded('FORBIDDEN', 'a player is ranked for its own address: leave out client');
+  }
+  return client;
+}
+
+function addExplain(app: App, { brain }: RoutesOptions): void {
+  app.get(
+    '/v1/explain',
+    {
+      config: { credential: ['operator', 'admin'] },
+      schema: {
+        querystring: Type.Object({ client: IpAddress, bundle: FileName }),
+        summary: 'Why a client is sent where it is: candidates, filters, keys, answer',
+      },
+    },
+    (request) => {
+      const { client, bundle } = request.query;
+      const reply = brain.explain({ client: mustParse(client), bundle });
+      if (reply === undefined) throw noMap();
+      return reply;
+    },
+  );
+}
+
+function addSteer(app: App, { brain, clientAddressOf, publicUrl }: RoutesOptions): void {
+  app.get(
+    '/v1/steer/:token',
+    {
+      config: { credential: ['delivery:steer'], rateLimit: PLAYERS_RATE },
+      // Query parameters differ by player, in lists and quotes: what is not needed is not looked at.
+      schema: { params: TokenParams, summary: 'Content steering for HLS and DASH' },
+      errorHandler: (error, request, reply) => {
+        void sendProblem(endOrFail(error), request, reply);
+      },
+    },
+    (request, reply) => {
+      const claims = mustClaims(request);
+      refuseRevoked(brain, claims);
+      const declared = claims.pathways ?? [];
+      const client = senderAddress(request, clientAddressOf);
+      const { pathways, ttlS } = brain.priority({ client, bundle: claims.bundle ?? '' }, declared);
+      const answer: ContentSteeringReply = {
+        VERSION: 1,
+        TTL: ttlS,
+        'RELOAD-URI': `${publicUrl ?? ownUrl(request)}/v1/steer/${request.params.token}`,
+        'PATHWAY-PRIORITY': [...pathways],
+      };
+      void reply.header('cache-control', 'no-store').header('access-control-allow-origin', '*');
+      // DASH asks for JSON (ETSI TS 103 998 §6), HLS has a type of its own.
+      const isDash = Object.keys(request.query as object).some((name) => name.startsWith('_DASH_'));
+      void reply.type(isDash ? 'application/json' : steeringListType);
+      return reply.send(JSON.stringify(answer));
+    },
+  );
+}
+
+/**
+ * A token that has expired or was revoked will never be good again: 410 makes players stop asking, and the playback goes
+ * on with what its manifest says. All else may mend (keys on their way), so players are left to ask again.
+ */
+function endOrFail(error: unknown) {
+  if (isCoded(error, 'TOKEN_EXPIRED', 'TOKEN_REVOKED')) {
+    return coded('STEERING_ENDED', { detail: error.detail, cause: error });
+  }
+  // hls.js gives up steering for good at a 429.
+  if (isCoded(error, 'RATE_LIMITED')) return coded('UNAVAILABLE', { cause: error, retryAfterMs: 1000 });
+  return toCoded(error);
+}
+
+function addGo(app: App, options: RoutesOptions): void {
+  app.get(
+    '/v1/go/:token/:file',
+    {
+      config: { credential: ['delivery:play'], rateLimit: PLAYERS_RATE },
+      schema: {
+        params: Type.Object({ ...TokenParams.properties, file: Type.String({ maxLength: 80 }) }),
+        summary: 'Redirects to the file on the best way',
+      },
+    },
+    (request, reply) => {
+      const { token, file } = request.params;
+      const claims = mustClaims(request);
+      refuseRevoked(options.brain, claims);
+      const path = `/v1/${token}/${file}`;
+      if (parseFilePath(path) === undefined)
+        throw coded('NOT_FOUND', 'a file is <64 hex digits>.<extension>');
+      const client = senderAddress(request, options.clientAddressOf);
+      const [best] = mustRank(options.brain, { client, bundle: claims.bundle ?? '' }).ways;
+      if (best === undefined) throw coded('NO_PATHWAY');
+      return reply.redirect(`${best.appliance.url.replace(/\/$/, '')}${path}`, 302);
+    },
+  );
+}
+
+function addStatus(app: App, { brain }: RoutesOptions): void {
+  const config = { credential: ['operator', 'admin'] } as const;
+  app.get(
+    '/v1/pathways/health',
+    { config, schema: { summary: 'What the probes say of each appliance, and since when' } },
+    () => ({ pathways: brain.health() }),
+  );
+  app.get('/v1/status', { config, schema: { summary: 'The map in force and the health of every way' } }, () =>
+    brain.status(),
+  );
+}
+
+function mustRank(brain: Brain, query: { client: Address; bundle: string }): Ranking {
+  const ranking = brain.rank(query);
+  if (ranking === undefined) throw noMap();
+  if (ranking.ways.length === 0) throw coded('NO_PATHWAY', 'nothing that holds it is well');
+  return ranking;
+}
+
+function refuseRevoked(brain: Brain, { session, bundle }: DeliveryClaims): void {
+  const view = brain.view();
+  if (view?.revokedSessions.has(session) === true || view?.revokedBundles.has(bundle ?? '') === true) {
+    throw coded('TOKEN_REVOKED');
+  }
+}
+
+function claimsOf(request: FastifyRequest): DeliveryClaims | undefined {
+  return request.caller.kind === 'delivery' ? request.caller.claims : undefined;
+}
+
+function mustClaims(request: FastifyRequest): DeliveryClaims {
+  const claims = claimsOf(request);
+  if (claims === undefined) throw coded('TOKEN_INVALID', 'this route takes a delivery token in its path');
+  return claims;
+}
+
+function mustParse(text: string): Address {
+  const address = parseAddress(text);
+  if (address === undefined) throw coded('INVALID', `${text} is not an IP address`);
+  return address;
+}
+
+function senderAddress(request: FastifyRequest, clientAddressOf: ClientAddressOf): Address {
+  const address = clientAddressOf({
+    remoteAddress: request.socket.remoteAddress,
+    forwardedFor: request.headers['x-forwarded-for'],
+  });
+  if (address === undefined) throw coded('ABORTED', 'the caller has gone');
+  return address;
+}
+
+/** The address by which the player found us. A Host that is none goes back to its sender alone, and is not stored. */
+function ownUrl(request: FastifyRequest): string {
+  const { host } = request.headers;
+  if (host !== undefined && /^(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i.test(host))
+    return `http://${host}`;
+  const { localAddress, localPort } = request.socket;
+  return `http://${localAddress?.includes(':') === true ? `[${localAddress}]` : localAddress}:${localPort}`;
+}
+
+function noMap() {
+  return coded('UNAVAILABLE', { detail: 'steering has no map yet', retryAfterMs: 1000 });
+}

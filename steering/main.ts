@@ -1,0 +1,259 @@
+import { join } from 'node:path';
+import { createSystemChance, type Chance } from '../common/runtime/chance.ts';
+import { createSystemClock, type Clock } from '../common/runtime/clock.ts';
+import { verifyAccessToken } from '../common/runtime/access-tokens.ts';
+import { openDataDir } from '../common/runtime/data-dir.ts';
+import { createHttpServer, httpComponent, type HttpServer } from '../common/runtime/http-server.ts';
+import { identityComponent, openIdentity, type Identity } from '../common/runtime/identity.ts';
+import type { Component } from '../common/runtime/lifecycle.ts';
+import { listenFailed } from '../common/runtime/listen.ts';
+import { createLog, type Log } from '../common/runtime/log.ts';
+import { createMetrics } from '../common/runtime/metrics.ts';
+import { readEnrolmentCode } from '../common/runtime/node-options.ts';
+import { runProcess } from '../common/runtime/run-process.ts';
+import packageJson from '../package.json' with { type: 'json' };
+import { createBrain, type Brain } from './brain.ts';
+import { readConfig, steeringHelp, type SteeringConfig } from './config.ts';
+import { startDnsServer, type DnsServer } from './dns/server.ts';
+import { createZone } from './dns/zone.ts';
+import { createClientAddressOf } from './http/client-address.ts';
+import { addSteeringRoutes } from './http/routes.ts';
+import { createTokenVerifier } from './http/token-verifier.ts';
+import { createMapFollower, type MapFollower } from './map/map-follower.ts';
+import { createMapHolder, type MapHolder } from './map/map-holder.ts';
+import { createMapSnapshot } from './map/snapshot.ts';
+import { createSteeringMetrics, type SteeringMetrics } from './metrics.ts';
+import { createHttpProbe } from './monitor/http-probe.ts';
+import { createMonitor, type Monitor } from './monitor/monitor.ts';
+
+interface Base {
+  readonly config: SteeringConfig;
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly log: Log;
+  readonly identity: Identity;
+  readonly metrics: SteeringMetrics;
+}
+
+const MAP_BYTES_MAX = 64 * 1024 * 1024;
+const MAP_WAIT_MS = 25_000;
+const HOLD_WINDOW_MS = 10_000;
+const TCP_CONNECTIONS_MAX = 4096;
+const TCP_IDLE_MS = 10_000;
+
+/** Runs steering until it is told to stop. @returns its exit code; the options are in config.ts. */
+export async function run(argv: string[], env: NodeJS.ProcessEnv): Promise<number> {
+  if (argv.includes('--help')) {
+    process.stdout.write(steeringHelp());
+    return 0;
+  }
+  const config = readConfig(argv, env);
+  const log = createLog({ name: 'steering', ...config.log });
+  const clock = createSystemClock();
+  const chance = createSystemChance();
+  const data = await openDataDir({ path: config.dataDir, kind: 'steering', formatVersion: 1 });
+  try {
+    const { dataDir, controlUrl } = config;
+    const code = readEnrolmentCode(config);
+    const identity = await openIdentity({ dataDir, role: 'steering', controlUrl, code, clock, chance, log });
+    const metrics = createSteeringMetrics(
+      createMetrics({ name: identity.nodeId, version: packageJson.version }),
+    );
+    return await serve({ config, clock, chance, log, identity, metrics });
+  } finally {
+    await data.close();
+  }
+}
+
+async function serve(base: Base): Promise<number> {
+  const { config, clock, chance, log, identity, metrics } = base;
+  const health = createHealth(base);
+  const holder = createMapHolder({
+    snapshot: createMapSnapshot(join(config.dataDir, 'steering-map.jws'), log),
+    findKey: (kid) => identity.keyring.find(kid, 'documents'),
+    clock,
+    log,
+    onView: (view) => health.monitor.watch(view.appliances),
+    onRefused: (code) => metrics.mapsRefused.inc({ code }),
+  });
+  const follower = createMapFollower({
+    source: mapSource(identity),
+    holder,
+    clock,
+    chance,
+    log,
+    waitMs: MAP_WAIT_MS,
+  });
+  const brain = createBrain({
+    view: () => holder.view(),
+    monitor: health.monitor,
+    policy: { order: config.rankOrder, headroomMin: config.headroomMin, waysMax: config.waysMax },
+    ttl: {
+      healthyS: config.ttlHealthyS,
+      incidentMinS: config.ttlIncidentMinS,
+      incidentMaxS: config.ttlIncidentMaxS,
+    },
+    dnsTtl: {
+      healthyS: config.dnsTtlHealthyS,
+      incidentMinS: config.dnsTtlIncidentS,
+      incidentMaxS: config.dnsTtlIncidentS,
+    },
+    placeUnknown: config.placeUnknown,
+    changedAtMs: health.changedAtMs,
+    incidentMs: config.incidentMs,
+    isConnected: () => follower.isConnected(),
+    clock,
+    fraction: () => chance.fraction(),
+  });
+  metrics.watch(brain, () => clock.nowMs());
+  const server = await createServer(base, brain);
+  const http = httpComponent(server, { host: config.host, port: config.port });
+  const dns = dnsComponent(base, brain);
+  return runProcess({
+    name: identity.nodeId,
+    log,
+    clock,
+    components: [
+      identityComponent(identity, { clock, chance, log }),
+      health.component,
+      mapComponent(holder, follower),
+      ...(config.dns ? [dns] : []),
+      http,
+    ],
+    ready: () => ({
+      url: http.url(),
+      ...(config.dns && { dns: dns.address() }),
+      mapSequence: holder.sequence(),
+    }),
+  });
+}
+
+function createHealth({ config, clock, log, metrics }: Base) {
+  let changedAtMs: number | undefined;
+  const http = createHttpProbe({ clock, timeoutMs: config.probeTimeoutMs });
+  const monitor: Monitor = createMonitor({
+    clock,
+    probe: http.probe,
+    policy: { downAfter: 2, upAfter: 2 },
+    intervalMs: config.probeIntervalMs,
+    recheckMs: config.probeRecheckMs,
+    probesMax: config.probesMax,
+    holdWindowMs: HOLD_WINDOW_MS,
+    onChange: ({ id, before, after }) => {
+      const record = { node: id, from: before.verdict, to: after.verdict, reason: after.reason };
+      metrics.healthChanges.inc({ verdict: after.verdict });
+      // That a box was found well at the start is no incident.
+      if (before.verdict !== 'unknown' || after.verdict !== 'up') changedAtMs = clock.monotonicMs();
+      if (after.verdict === 'up') log.info(record, 'health changed');
+      else log.warn(record, 'health changed');
+    },
+  });
+  const component: Component = {
+    name: 'monitor',
+    stop: async () => {
+      await monitor.stop();
+      await http.close();
+    },
+  };
+  return { monitor, component, changedAtMs: () => changedAtMs };
+}
+
+function mapSource(identity: Identity) {
+  return {
+    fetchMap: async ({ after, waitMs }: { after: number; waitMs: number }, signal: AbortSignal) => {
+      const { status, value } = await identity.control.text({
+        method: 'GET',
+        path: '/v1/steering-map',
+        query: { after, waitMs },
+        waitMs,
+        signal,
+        retriesMax: 0,
+        answerBytesMax: MAP_BYTES_MAX,
+      });
+      return status === 204 ? undefined : value;
+    },
+    refreshKeys: async (signal: AbortSignal) => {
+      await identity.refreshKeyset(signal);
+    },
+  };
+}
+
+function mapComponent(holder: MapHolder, follower: MapFollower): Component {
+  let done: Promise<void> | undefined;
+  return {
+    name: 'map',
+    start: async ({ signal, crash }) => {
+      await holder.load();
+      done = follower.run(signal).catch(crash);
+    },
+    stop: async () => {
+      await done;
+    },
+  };
+}
+
+async function createServer(
+  { config, clock, log, identity, metrics }: Base,
+  brain: Brain,
+): Promise<HttpServer> {
+  const { keyring, nodeId } = identity;
+  const server = await createHttpServer({
+    name: nodeId,
+    version: packageJson.version,
+    log,
+    metrics: metrics.registry,
+    cors: true,
+    credentials: {
+      access: (token) => verifyAccessToken(token, { findKey: (kid) => keyring.find(kid, 'access'), clock }),
+      delivery: createTokenVerifier({
+        findKey: (kid) => keyring.find(kid, 'tokens'),
+        keysSequence: () => keyring.sequence(),
+        clock,
+      }),
+    },
+    openapi: { title: 'Nearcast steering', version: packageJson.version },
+  });
+  addSteeringRoutes(server.app, {
+    brain,
+    clientAddressOf: createClientAddressOf(config.trustedProxies),
+    publicUrl: config.publicUrl,
+  });
+  return server;
+}
+
+function dnsComponent({ config, metrics }: Base, brain: Brain): Component & { address: () => string } {
+  const zone = createZone(
+    {
+      zone: config.zone,
+      steeredNames: config.steeredNames,
+      servers: config.nameServers,
+      serverAddresses: config.nameServerAddresses,
+      nodeTtlS: config.dnsTtlHealthyS,
+      negativeTtlS: config.dnsTtlIncidentS,
+    },
+    brain,
+  );
+  let server: DnsServer | undefined;
+  const address = { host: config.dnsHost, port: config.dnsPort };
+  return {
+    name: 'dns',
+    address: () => `${address.host}:${server?.port ?? address.port}`,
+    start: async () => {
+      try {
+        server = await startDnsServer({
+          ...address,
+          zone,
+          tcpConnectionsMax: TCP_CONNECTIONS_MAX,
+          tcpIdleMs: TCP_IDLE_MS,
+          onReply: (transport, rcode) =>
+            metrics.dnsReplies.inc({ transport, rcode: String(rcode ?? 'none') }),
+        });
+      } catch (error) {
+        throw listenFailed(error, address, '--dns-port');
+      }
+    },
+    stop: async () => {
+      await server?.close();
+    },
+  };
+}

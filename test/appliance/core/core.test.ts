@@ -1,0 +1,124 @@
+import fc from 'fast-check';
+import t from 'tap';
+
+import { chooseWay, type FillWay } from '../../../appliance/core/choose-way.ts';
+import { ChunkMap } from '../../../appliance/core/chunk-map.ts';
+import { planFill } from '../../../appliance/core/fill-diff.ts';
+
+const name = (index: number): string => index.toString(16).padStart(64, '0');
+
+void t.test(
+  'a fill plan never exceeds the capacity, never removes what is wanted or in use, never removes without need',
+  (test) => {
+    const file = fc.record({
+      index: fc.nat(30),
+      sizeBytes: fc.integer({ min: 1, max: 50 }),
+      inUse: fc.boolean(),
+      lastServedMs: fc.nat(100),
+    });
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(file, { selector: (each) => each.index, maxLength: 20 }),
+        fc.uniqueArray(file, { selector: (each) => each.index, maxLength: 20 }),
+        fc.nat(600),
+        (held, wanted, extraBytes) => {
+          const heldMap = new Map(held.map(({ index, ...info }) => [name(index), info]));
+          const heldBytes = held.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+          const capacityBytes = Math.max(heldBytes, extraBytes);
+          const list = wanted.map(({ index, sizeBytes }) => ({ file: name(index), ext: 'mp4', sizeBytes }));
+          const plan = planFill({ wanted: list, held: heldMap, capacityBytes, costBytes: (size) => size });
+          const removed = plan.remove.reduce((sum, each) => sum + (heldMap.get(each)?.sizeBytes ?? 0), 0);
+          const fetched = plan.fetch.reduce((sum, each) => sum + each.sizeBytes, 0);
+          const wantedNames = new Set(list.map((each) => each.file));
+          const fits = heldBytes - removed + fetched <= capacityBytes;
+          const isFair = plan.remove.every(
+            (each) => !wantedNames.has(each) && heldMap.get(each)?.inUse === false,
+          );
+          const isNeeded = plan.remove.length === 0 || heldBytes + fetched > capacityBytes;
+          const missing = list.filter((each) => !heldMap.has(each.file)).length;
+          const order = plan.fetch.map((each) => list.findIndex(({ file: other }) => other === each.file));
+          return (
+            fits &&
+            isFair &&
+            isNeeded &&
+            plan.fetch.length + plan.left.length === missing &&
+            order.every((at, index) => index === 0 || at > (order[index - 1] ?? 0))
+          );
+        },
+      ),
+      { numRuns: 2000 },
+    );
+    test.end();
+  },
+);
+
+void t.test('what was not served for longest goes first, and a file named twice is fetched once', (test) => {
+  const held = new Map([
+    [name(1), { sizeBytes: 10, inUse: false, lastServedMs: 50 }],
+    [name(2), { sizeBytes: 10, inUse: false, lastServedMs: 5 }],
+  ]);
+  const want = { file: name(3), ext: 'mp4', sizeBytes: 10 };
+  const plan = planFill({ wanted: [want, want], held, capacityBytes: 20, costBytes: (size) => size });
+  test.same(plan, { fetch: [want], remove: [name(2)], left: [] });
+  test.end();
+});
+
+void t.test('a chunk map is what a set of numbers is', (test) => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 0, max: 70 }),
+      fc.array(fc.nat(69)),
+      fc.array(fc.nat(69)),
+      (count, added, removed) => {
+        const set = new Set<number>();
+        const map = new ChunkMap(count);
+        for (const index of added.filter((each) => each < count)) {
+          set.add(index);
+          map.add(index);
+        }
+        for (const index of removed.filter((each) => each < count)) {
+          set.delete(index);
+          map.remove(index);
+        }
+        const again = new ChunkMap(count, map.bits);
+        const gap = again.nextGap({ lengthMax: 3, taken: (index) => index % 5 === 0 });
+        const open = Array.from({ length: count }, (_, index) => index).filter(
+          (index) => !set.has(index) && index % 5 !== 0,
+        );
+        return again.size === set.size && open.every((index) => !map.has(index)) && gap?.first === open[0];
+      },
+    ),
+  );
+  test.end();
+});
+
+void t.test(
+  'ways: the nearest kind that is open, the least busy of it, and how long to wait for the next',
+  (test) => {
+    const way = (kind: FillWay['kind'], node: string, waitMs = 0): FillWay => ({
+      kind,
+      node,
+      base: 'http://x/',
+      waitMs,
+    });
+    const rests = new Map([['resting', 900]]);
+    const busy = new Map([['busy', 3]]);
+    const choose = (ways: FillWay[], nowMs: number, spent: string[] = []) =>
+      chooseWay({
+        ways,
+        nowMs,
+        wantedSinceMs: 0,
+        spent: new Set(spent),
+        stateOf: (node) => ({ restUntilMs: rests.get(node) ?? 0, inFlight: busy.get(node) ?? 0 }),
+      });
+    const ways = [way('origin', 'o', 500), way('peer', 'busy'), way('peer', 'idle'), way('tier', 't', 100)];
+    test.match(choose(ways, 0), { way: { node: 'idle' } });
+    test.match(choose(ways, 0, ['idle']), { way: { node: 'busy' } });
+    test.same(choose(ways, 0, ['idle', 'busy']), { kind: 'wait', waitMs: 100 });
+    test.match(choose(ways, 200, ['idle', 'busy']), { way: { node: 't' } });
+    test.match(choose(ways, 600, ['idle', 'busy', 't']), { way: { node: 'o' } });
+    test.same(choose([way('peer', 'resting')], 100), { kind: 'wait', waitMs: 800 });
+    test.same(choose([], 0), { kind: 'none' });
+    test.end();
+  },
+);

@@ -1,0 +1,135 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import t from 'tap';
+
+import { HeartbeatSender, type HeartbeatFacts } from '../../../appliance/uplink/heartbeat.ts';
+import { HoldingsDelta } from '../../../appliance/uplink/holdings-delta.ts';
+import { reachableAt } from '../../../appliance/uplink/reachable-at.ts';
+import { readRoutes } from '../../../appliance/uplink/routes-file.ts';
+import type { Heartbeat, HeartbeatReply } from '../../../common/contract/nodes.ts';
+import { createSystemClock } from '../../../common/runtime/clock.ts';
+import { coded } from '../../../common/runtime/errors.ts';
+import { createSilentLog } from '../../../common/runtime/log.ts';
+import { temporaryDirectory } from '../../support/appliance/serving-box.ts';
+
+const facts: HeartbeatFacts = {
+  state: 'ready',
+  url: 'http://127.0.0.1:1',
+  addresses: [],
+  place: undefined,
+  capacityBytes: 1,
+  usedBytes: 0,
+  headroom: 1,
+  liveRequests: 0,
+  liveSessions: 0,
+  drainEtaMs: undefined,
+  fillManifestSequence: 0,
+  revocationsSequence: 0,
+  reasons: ['CLOCK_SKEW', 'CLOCK_SKEW'],
+};
+
+void t.test(
+  'everything first, then changes; what was not acknowledged is told again, what is asked for too',
+  async (test) => {
+    const held = new Set(['a', 'b']);
+    const holdings = new HoldingsDelta(() => held);
+    const sent: Heartbeat[] = [];
+    let answer: () => Promise<HeartbeatReply>;
+    const reply = {
+      leaseMs: 5000,
+      nowMs: 0,
+      fillManifestSequence: 0,
+      revocationsSequence: 0,
+      fullWanted: false,
+      drainWanted: false,
+    };
+    const sender = new HeartbeatSender({
+      incarnation: 'incarnation',
+      send: (heartbeat) => {
+        sent.push(heartbeat);
+        return answer();
+      },
+      facts: () => Promise.resolve(facts),
+      holdings,
+      onReply: () => undefined,
+      clock: createSystemClock(),
+      log: createSilentLog(),
+      records: { heartbeat: () => undefined, document: () => undefined },
+    });
+    const { signal } = new AbortController();
+    const next = async (how: () => Promise<HeartbeatReply>) => {
+      answer = how;
+      await sender.send(signal);
+      return sent.at(-1)!;
+    };
+    const yes = () => Promise.resolve(reply);
+    const no = () => Promise.reject(coded('CONTROL_UNREACHABLE'));
+    sender.setRoutes([{ prefix: '192.0.2.0/24', asPathLength: 0, class: 'embedded' }]);
+
+    test.match(await next(no), {
+      sequence: 1,
+      holdings: { full: true, added: ['a', 'b'] },
+      routes: [{}],
+      reasons: ['CLOCK_SKEW'],
+    });
+    held.add('c');
+    holdings.note({ kind: 'added', file: 'c' });
+    test.match(await next(yes), {
+      sequence: 2,
+      holdings: { full: true, added: ['a', 'b', 'c'] },
+      routes: [{}],
+    });
+    const quiet = await next(yes);
+    test.same([quiet.holdings, quiet.routes], [{ full: false, added: [], removed: [] }, undefined]);
+
+    holdings.note({ kind: 'removed', file: 'b' });
+    test.match(await next(no), { holdings: { full: false, removed: ['b'] } });
+    const answered = await next(() => {
+      // Changes while the heartbeat is on its way are not taken for told.
+      holdings.note({ kind: 'added', file: 'b' });
+      return Promise.resolve(reply);
+    });
+    test.match(answered, { holdings: { removed: ['b'] } });
+    test.match(await next(() => Promise.resolve({ ...reply, fullWanted: true })), {
+      holdings: { full: false, added: ['b'] },
+    });
+    test.match(await next(yes), { holdings: { full: true }, routes: [{}] });
+  },
+);
+
+void t.test('a routes file that is wrong is refused with where and why', async (test) => {
+  const path = join(await temporaryDirectory(test), 'routes.json');
+  const bad: [string, RegExp][] = [
+    ['{', /not JSON/],
+    ['{}', /array/],
+    ['[{"prefix":"10.0.0.0/8"}]', /0\.asPathLength is missing/],
+    ['[{"prefix":"10.0.0.1/8","asPathLength":1,"class":"public"}]', /entry 1, 10\.0\.0\.1\/8/],
+    [
+      '[{"prefix":"10.0.0.0/8","asPathLength":1,"class":"public"},{"prefix":"::/0","asPathLength":1,"class":"public"}]',
+      /entry 2.*default route/,
+    ],
+    ['[{"prefix":"10.0.0.0/8","asPathLength":1,"class":"free"}]', /0\.class/],
+  ];
+  for (const [text, message] of bad) {
+    await writeFile(path, text);
+    await test.rejects(readRoutes(path), { code: 'CONFIG_INVALID', message });
+  }
+  await test.rejects(readRoutes(`${path}.missing`), { code: 'CONFIG_INVALID' });
+  await writeFile(path, '[{"prefix":"2001:db8::/32","asPathLength":0,"med":7,"class":"private"}]');
+  test.same(await readRoutes(path), [{ prefix: '2001:db8::/32', asPathLength: 0, med: 7, class: 'private' }]);
+});
+
+void t.test('how others reach the box is found out, or taken as told', (test) => {
+  const nothing = { publicUrl: undefined, addresses: [] };
+  test.same(reachableAt({ host: '127.0.1.1', port: 8080 }, nothing), {
+    url: 'http://127.0.1.1:8080',
+    addresses: ['127.0.1.1'],
+  });
+  test.same(reachableAt({ host: '::1', port: 80 }, nothing), { url: 'http://[::1]:80', addresses: ['::1'] });
+  const told = { publicUrl: 'https://box.example/', addresses: ['192.0.2.1'] };
+  test.same(reachableAt({ host: '::', port: 80 }, told), {
+    url: 'https://box.example',
+    addresses: ['192.0.2.1'],
+  });
+  test.end();
+});

@@ -1,0 +1,46 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { lessIsBetter, type Figure } from '../../support/bench.ts';
+import { loadCpu } from './hot.ts';
+import { openIdle, runLoad, type Programs } from './programs.ts';
+import { residentBytes, type Server } from './server.ts';
+
+const idleCount = 10_000;
+const settleMs = 1000;
+
+/** Growth of a server's memory for each connection that does nothing after one request, in bytes. */
+async function idleBytes(programs: Programs, server: Server, connections: number): Promise<number> {
+  const { port, protocol, targets } = server;
+  const tls = protocol === 'https';
+  const request = { port, tls, targets: targets.hot, sizeBytes: 16_384, seed: 1, cpu: loadCpu };
+  // What a server takes once, however many connections there are, is not what is asked.
+  await runLoad(programs, { ...request, connections: 32, seconds: 1 });
+  await sleep(settleMs);
+  const before = await residentBytes(await server.pids());
+  const idle = await openIdle(programs, { ...request, connections, seconds: 0 });
+  await sleep(settleMs);
+  const grown = (await residentBytes(await server.pids())) - before;
+  const held = await idle.close();
+  if (held < connections) {
+    throw new Error(
+      `${server.name} kept ${held} of ${connections} idle connections, and opened ${idle.open}`,
+    );
+  }
+  return Math.max(grown / connections, 1);
+}
+
+/** Compares two servers that have served nothing yet. */
+export async function measureIdle(
+  programs: Programs,
+  name: string,
+  { ours, nginx }: { ours: Server; nginx: Server },
+): Promise<Figure> {
+  return lessIsBetter({
+    name,
+    ours: await idleBytes(programs, ours, idleCount),
+    peer: 'nginx',
+    theirs: await idleBytes(programs, nginx, idleCount),
+    unit: 'bytes/conn',
+    goal: 1,
+  });
+}

@@ -1,0 +1,44 @@
+import t from 'tap';
+
+import {
+  formatAgo,
+  formatBar,
+  formatBytes,
+  formatDuration,
+  formatPercent,
+  shortFile,
+} from '../../../cli/output/format.ts';
+import { visible } from '../../../cli/output/output.ts';
+
+t.test('bytes have three digits and a binary unit', async (t) => {
+  const cases: [number, string][] = [
+    [0, '0 B'],
+    [999, '999 B'],
+    [1000, '0.98 KiB'],
+    [1536, '1.50 KiB'],
+    [10 * 1024, '10.0 KiB'],
+    [512 * 1024 ** 2, '512 MiB'],
+    [120e12, '109 TiB'],
+    [Number.MAX_SAFE_INTEGER, '8.00 PiB'],
+  ];
+  for (const [bytes, text] of cases) t.equal(formatBytes(bytes), text);
+});
+
+t.test('durations, ages and shares', async (t) => {
+  t.equal(formatDuration(850), '850 ms');
+  t.equal(formatDuration(12_345), '12.3 s');
+  t.equal(formatDuration(125_000), '2:05');
+  t.equal(formatDuration(3_723_000), '1:02:03');
+  t.equal(formatAgo(undefined, 5), 'never');
+  t.equal(formatAgo(10_000, 5000), '0 ms ago', 'a clock that differs is not the future');
+  t.equal(formatPercent(0.996), '100 %');
+  t.equal(formatBar(0.5, 4), '██░░');
+  t.equal(formatBar(7, 4), '████');
+  t.equal(shortFile('a'.repeat(64)), 'a'.repeat(10));
+});
+
+t.test('a name cannot steer the terminal', async (t) => {
+  const shown = visible('\u009b2J\u0007bell\u202eright');
+  for (const character of ['\u009b', '\u0007', '\u202e']) t.notOk(shown.includes(character));
+  t.equal(visible('Дом, 家, ✔'), 'Дом, 家, ✔');
+});

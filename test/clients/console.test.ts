@@ -1,0 +1,88 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+import type { Page } from 'playwright-core';
+import t, { type Test } from 'tap';
+
+import { consoleUrl, playerUrl } from '../../cli/commands/play.ts';
+import { createTitle, waitUntilLive } from '../../cli/commands/title.ts';
+import { browserMissing, openBrowser } from '../support/browser.ts';
+import { startTestSystem } from '../support/system.ts';
+
+const name = `A clip with a long name ${'that goes on '.repeat(12)}<b>&amp;</b>`;
+const clip = [
+  ...['-nostdin', '-loglevel', 'error', '-f', 'lavfi', '-i', 'testsrc2=size=320x180:rate=24:duration=4'],
+  ...['-f', 'lavfi', '-i', 'sine=duration=4', '-c:v', 'libx264', '-preset', 'ultrafast', '-c:a', 'aac'],
+];
+
+/** Whatever a page logs as an error or throws; refused and failed calls are meant to happen here. */
+function watchErrors(page: Page): string[] {
+  const errors: string[] = [];
+  page.on('pageerror', (error) => errors.push(error.message));
+  page.on('console', (message) => {
+    if (message.type() === 'error' && !message.text().startsWith('Failed to load resource'))
+      errors.push(message.text());
+  });
+  return errors;
+}
+
+async function isWiderThanWindow(page: Page): Promise<boolean> {
+  return await page.evaluate('document.documentElement.scrollWidth > window.innerWidth');
+}
+
+async function showsAlert(t: Test, page: Page, words: RegExp): Promise<void> {
+  await page.getByRole('alert').filter({ hasText: words }).waitFor();
+  t.pass(`the page says ${String(words)}`);
+}
+
+const options = { timeout: 120_000, skip: browserMissing };
+t.test('the pages against the real system, and when it is gone', options, async (t) => {
+  const browser = await openBrowser();
+  t.teardown(() => browser.close());
+  await using running = await startTestSystem({ portOffset: 16_000 });
+  const { system, context, dataDir } = running;
+  const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+  const errors = watchErrors(page);
+
+  await page.goto(new URL('/console/', context.api.server).href);
+  await showsAlert(t, page, /token/);
+  await page.goto(await consoleUrl(context.api));
+  await page.getByText('No titles yet').waitFor();
+  t.equal(await page.evaluate('location.hash'), '', 'the token does not stay in the address');
+
+  const film = join(dataDir, 'film.mp4');
+  await promisify(execFile)('ffmpeg', [...clip, film]);
+  const { id } = await createTitle(context, film, { name, pin: true });
+  const boxes = system.topology.nodes.filter(({ role }) => role === 'appliance').map((node) => node.name);
+  await waitUntilLive(context, id, (view) => boxes.every((box) => view.holders.includes(box)));
+
+  const titles = page.getByRole('table', { name: 'Titles' });
+  await titles.getByRole('cell', { name: /^live/ }).waitFor();
+  t.equal(await titles.getByRole('rowheader').textContent(), name, 'names are text, not markup');
+  const fill = page.getByRole('table', { name: 'Fill by appliance' });
+  for (const box of boxes) await fill.getByRole('row', { name: new RegExp(`^${box}.*nothing$`) }).waitFor();
+  t.pass('every box has its row and misses nothing');
+  const canvas = await page.locator('.plot canvas').boundingBox();
+  t.ok((canvas?.width ?? 0) > 800, 'the plot has the width of its panel');
+  t.equal(await page.locator('.plot figcaption b').count(), 3, 'a legend with three sources');
+
+  for (const width of [1440, 800, 400]) {
+    await page.setViewportSize({ width, height: 1000 });
+    t.notOk(await isWiderThanWindow(page), `nothing sticks out at ${width} px`);
+  }
+
+  const link = await playerUrl(context.api, id);
+  const viewer = await browser.newPage();
+  const viewerErrors = watchErrors(viewer);
+  await viewer.goto(link.replace(id, 'title_00000000'));
+  await showsAlert(t, viewer, /No title has this id/);
+
+  await system.processes.get('control-plane')?.kill();
+  await showsAlert(t, page, /cannot be reached.*as of \d\d:\d\d:\d\d/);
+  t.ok(await titles.isVisible(), 'what was known stays');
+  await system.start('control-plane');
+  await page.getByRole('alert').waitFor({ state: 'detached' });
+  t.pass('and is fresh again when the control plane is back');
+  t.same([...errors, ...viewerErrors], [], 'no page logs an error');
+});

@@ -1,0 +1,14 @@
+// Commits one pair after another and says so after each, until it is killed.
+import { openSqliteRecords } from '../../../../common/adapters/records/sqlite.ts';
+
+const records = await openSqliteRecords(process.argv[2] ?? '');
+for (let n = 1; ; n += 1) {
+  const key = String(n).padStart(6, '0');
+  await records.commit([
+    { kind: 'put', collection: 'c', key, value: { n } },
+    { kind: 'put', collection: 'pairs', key, value: { n, text: 'x'.repeat(3000) } },
+  ]);
+  process.stdout.write(`${String(n)}\n`);
+  // Lets the line out before the next commit blocks the process.
+  await new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,50 @@
+import type { TSchema } from '../../common/contract/type.ts';
+import { Bundle } from '../../common/contract/bundle.ts';
+import * as credentials from '../../common/contract/credentials.ts';
+import * as documents from '../../common/contract/documents.ts';
+import * as fill from '../../common/contract/fill.ts';
+import * as nodes from '../../common/contract/nodes.ts';
+import * as playback from '../../common/contract/playback.ts';
+import * as served from '../../common/contract/served.ts';
+import { Problem } from '../../common/contract/problem.ts';
+import * as status from '../../common/contract/status.ts';
+import * as steering from '../../common/contract/steering.ts';
+import * as titles from '../../common/contract/titles.ts';
+
+const groups: Record<string, unknown>[] = [
+  credentials,
+  documents,
+  fill,
+  nodes,
+  playback,
+  served,
+  status,
+  steering,
+  titles,
+];
+
+// Parts of other schemas: they cross the wire inside those, whose goldens hold them.
+const parts = new Set([
+  ...['AccessRole', 'EnrolmentCode', 'KeyUse', 'RouteClass', 'Route', 'Place', 'SteeringAppliance'],
+  ...['FillKind', 'FillOutcome', 'FillItem', 'PlayerEvent', 'Pathway', 'FilterName', 'TitleState'],
+  ...['ServedSummary'],
+]);
+
+/** Every schema that crosses the wire as a whole: bodies, replies, claims and bodies of signed documents. */
+export function wireSchemas(): Map<string, TSchema> {
+  const found = new Map<string, TSchema>([
+    ['Bundle', Bundle],
+    ['Problem', Problem],
+  ]);
+  for (const [name, value] of groups.flatMap((group) => Object.entries(group))) {
+    if (!parts.has(name) && isSchema(value)) found.set(name, value);
+  }
+  return found;
+}
+
+// Schemas are named like types; what else the modules export is not.
+function isSchema(value: unknown): value is TSchema {
+  return (
+    typeof value === 'object' && value !== null && ('type' in value || 'anyOf' in value || '~kind' in value)
+  );
+}

@@ -1,0 +1,119 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { generateKey } from '../../../../common/runtime/keys.ts';
+import { eventsDefaults } from '../../../../control-plane/services/events/ports.ts';
+import { signServedReport } from '../../../support/served-report.ts';
+import { boxKeys, boxOf, bundle, film, openLab, sound } from '../../support/events-lab.ts';
+import { fileNamed } from '../../support/sample-bundle.ts';
+
+t.test('served bytes become popularity, and what a box has saved', async (t) => {
+  const lab = await openLab(t, { still: true });
+  await boxOf(lab, 'isp-a-1').serve(1, { [film]: 1000 }, { filledBytes: 300 });
+  await boxOf(lab, 'isp-b-1').serve(1, { [film]: 1000 });
+  await lab.service.flush();
+  t.equal(lab.service.popularityOf(bundle), 1);
+  await boxOf(lab, 'isp-a-1').serve(2, { [film]: 500, [sound]: 500 });
+  await lab.service.flush();
+  t.equal(lab.service.popularityOf(bundle), 1.5, 'each byte is told once');
+  t.match(lab.service.servedBy('isp-a-1'), { playBytes: 2000, filledBytes: 300, missingReports: 0 });
+  t.equal(lab.service.servedBy('elsewhere'), undefined);
+  await lab.clock.advance(eventsDefaults.halfLifeMs);
+  t.equal(lab.service.popularityOf(bundle), 0.75);
+  t.equal(lab.service.popularityOf({ files: [{ file: fileNamed('other'), sizeBytes: 10 }] }), 0);
+});
+
+t.test('a repeated report is known and changes nothing; a missing one is noticed', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'nearcast-served-'));
+  t.teardown(() => rm(directory, { recursive: true, force: true }));
+  const lab = await openLab(t, { directory, still: true });
+  const jws = await signServedReport(boxKeys['isp-a-1'], {
+    sequence: 1,
+    played: { [film]: 2000 },
+    nowMs: lab.clock.nowMs(),
+  });
+  const answers = await Promise.all([1, 2, 3].map(() => lab.service.takeServed('isp-a-1', jws)));
+  t.strictSame(answers.map(({ outcome }) => outcome).toSorted(), ['known', 'known', 'taken']);
+  t.strictSame(await boxOf(lab, 'isp-a-1').serve(5, { [film]: 2000 }), { outcome: 'taken', sequence: 5 });
+  t.strictSame(await boxOf(lab, 'isp-a-1').serve(3, { [film]: 9000 }), { outcome: 'known', sequence: 5 });
+  await lab.service.flush();
+  t.equal(lab.service.popularityOf(bundle), 2);
+  t.match(lab.service.servedBy('isp-a-1'), { playBytes: 4000, missingReports: 3 });
+
+  await boxOf(lab, 'isp-a-1').serve(6, { [film]: 2000 });
+  await lab.close();
+  const again = await openLab(t, { directory, clock: lab.clock, still: true });
+  t.match(
+    await boxOf(again, 'isp-a-1').serve(6, { [film]: 2000 }),
+    { outcome: 'taken' },
+    'the answer was lost, and nobody has read the log yet',
+  );
+  await again.service.flush();
+  t.equal(again.service.popularityOf(bundle), 3, 'it stands in the log twice and counts once');
+  t.match(await boxOf(again, 'isp-a-1').serve(6, { [film]: 2000 }), { outcome: 'known' });
+});
+
+t.test('only the box itself says what it has served', async (t) => {
+  const lab = await openLab(t, { still: true });
+  const told = { [film]: 2000 };
+  await t.rejects(boxOf(lab, 'isp-a-1').serve(1, told, { by: generateKey() }), { code: 'KEY_UNKNOWN' });
+  await t.rejects(boxOf(lab, 'isp-a-1').serve(1, told, { by: boxKeys['isp-b-1'] }), { code: 'KEY_UNKNOWN' });
+  await t.rejects(boxOf(lab, 'isp-a-1').serve(1, told, { audience: 'isp-b-1' }), {
+    code: 'DOCUMENT_FOREIGN',
+  });
+  const jws = await signServedReport(boxKeys['isp-a-1'], {
+    sequence: 1,
+    played: told,
+    nowMs: lab.clock.nowMs(),
+  });
+  const [head = '', payload = '', signature = ''] = jws.split('.');
+  const body = JSON.parse(Buffer.from(payload, 'base64url').toString()) as { sequence: number };
+  const forged = Buffer.from(JSON.stringify({ ...body, sequence: 2 })).toString('base64url');
+  for (const bad of [`${head}.${forged}.${signature}`, `${head}.${payload}.`, 'x', `${head}.${payload}`]) {
+    await t.rejects(lab.service.takeServed('isp-a-1', bad), { code: 'SIGNATURE_INVALID' });
+  }
+  await lab.clock.advance(2 * 3_600_000);
+  await t.rejects(lab.service.takeServed('isp-a-1', jws), { code: 'DOCUMENT_EXPIRED' });
+  await lab.service.flush();
+  t.equal(lab.service.popularityOf(bundle), 0);
+});
+
+t.test('a box that is enrolled anew counts from the beginning', async (t) => {
+  const lab = await openLab(t, { still: true });
+  await boxOf(lab, 'isp-b-1').serve(7, { [film]: 2000 });
+  await lab.service.flush();
+  const before = boxKeys['isp-b-1'];
+  boxKeys['isp-b-1'] = generateKey();
+  t.teardown(() => {
+    boxKeys['isp-b-1'] = before;
+  });
+  await t.rejects(boxOf(lab, 'isp-b-1').serve(8, { [film]: 2000 }, { by: before }), { code: 'KEY_UNKNOWN' });
+  t.match(await boxOf(lab, 'isp-b-1').serve(1, { [film]: 500 }), { outcome: 'taken', sequence: 1 });
+  await lab.service.flush();
+  t.match(lab.service.servedBy('isp-b-1'), { playBytes: 500, missingReports: 0 });
+});
+
+t.test('more than one step of files in one report', async (t) => {
+  const lab = await openLab(t, { still: true });
+  const files = Array.from({ length: 9500 }, (_, index) => fileNamed(`file ${index}`));
+  await boxOf(lab, 'isp-a-1').serve(1, Object.fromEntries(files.map((file) => [file, 100])), {
+    filledBytes: 7,
+  });
+  await lab.service.flush();
+  const sized = { files: files.map((file) => ({ file, sizeBytes: 100 })) };
+  t.match(lab.service.servedBy('isp-a-1'), { playBytes: 950_000, filledBytes: 7 });
+  t.ok(Math.abs(lab.service.popularityOf(sized) - 1) < 1e-9);
+});
+
+t.test('what a box says of files without end is bounded', async (t) => {
+  const lab = await openLab(t, { options: { weightsMax: 2 } });
+  const [a, b, c] = ['a', 'b', 'c'].map((text) => fileNamed(text)) as [string, string, string];
+  await boxOf(lab, 'isp-a-1').serve(1, { [a]: 100, [b]: 100, [c]: 100 });
+  await lab.service.flush();
+  const popularity = (file: string) => lab.service.popularityOf({ files: [{ file, sizeBytes: 100 }] });
+  t.strictSame([a, b, c].map(popularity), [1, 1, 0]);
+  await boxOf(lab, 'isp-a-1').serve(2, { [a]: 200, [c]: 100 });
+  await lab.service.flush();
+  t.strictSame([a, b, c].map(popularity), [3, 1, 0], 'what is known goes on');
+});

@@ -1,0 +1,117 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Test } from 'tap';
+import { openEventLog } from '../../../common/adapters/events/log.ts';
+import type { Events, EventsOptions as LogOptions } from '../../../common/adapters/events/port.ts';
+import type { Records } from '../../../common/adapters/records/port.ts';
+import { openSqliteRecords } from '../../../common/adapters/records/sqlite.ts';
+import type { ServedReportReply } from '../../../common/contract/served.ts';
+import { createHttpServer } from '../../../common/runtime/http-server.ts';
+import { generateKey, type SigningKey } from '../../../common/runtime/keys.ts';
+import { createSilentLog } from '../../../common/runtime/log.ts';
+import { createManualClock, type ManualClock } from '../../../common/runtime/manual-clock.ts';
+import { createMetrics } from '../../../common/runtime/metrics.ts';
+import {
+  eventsDefaults,
+  type EventsOptions,
+  type ServedNodes,
+} from '../../../control-plane/services/events/ports.ts';
+import { eventsRoutes } from '../../../control-plane/services/events/routes.ts';
+import { createEventsService, type EventsService } from '../../../control-plane/services/events/service.ts';
+import { signServedReport } from '../../support/served-report.ts';
+import { fakeVerifiers } from './fake-credentials.ts';
+import { fileNamed } from './sample-bundle.ts';
+
+/** The events service over a real log, real records and real HTTP. */
+export interface EventsLab {
+  directory: string;
+  clock: ManualClock;
+  events: Events;
+  records: Records;
+  service: EventsService;
+  url: string;
+  close(): Promise<void>;
+}
+
+/** Keys of the boxes that report. */
+export const boxKeys = { 'isp-a-1': generateKey(), 'isp-b-1': generateKey() };
+export type Box = keyof typeof boxKeys;
+
+const nodes: ServedNodes = {
+  findNode: (kid) => {
+    const found = Object.entries(boxKeys).find(([, key]) => key.kid === kid);
+    return found && { nodeId: found[0], publicKey: found[1].publicKey, revoked: false };
+  },
+};
+
+export interface LabOptions {
+  directory?: string;
+  clock?: ManualClock;
+  options?: Partial<EventsOptions>;
+  log?: LogOptions;
+  wrap?: (stores: { events: Events; records: Records }) => { events: Events; records: Records };
+  still?: boolean;
+}
+
+/** Opens a lab that goes with the test; `directory` keeps what it holds for another one. */
+export async function openLab(t: Test, given: LabOptions = {}): Promise<EventsLab> {
+  const directory = given.directory ?? (await mkdtemp(join(tmpdir(), 'nearcast-events-')));
+  const clock = given.clock ?? createManualClock();
+  const opened = {
+    events: await openEventLog(join(directory, 'events'), given.log),
+    records: await openSqliteRecords(join(directory, 'events.db')),
+  };
+  const { events, records } = given.wrap?.(opened) ?? opened;
+  const log = createSilentLog();
+  const options = { ...eventsDefaults, ...given.options };
+  const service = await createEventsService({ events, records, nodes, clock, log, options });
+  const server = await createHttpServer({
+    name: 'lab',
+    version: '0.0.0',
+    log,
+    metrics: createMetrics({ name: 'lab', version: '0.0.0' }),
+    credentials: fakeVerifiers,
+    cors: true,
+  });
+  eventsRoutes(server.app, { events: service });
+  const url = await server.listen({ host: '127.0.0.1', port: 0 });
+  if (given.still !== true) service.start(new AbortController().signal);
+  let closed: Promise<void> | undefined;
+  const close = (): Promise<void> =>
+    (closed ??= (async () => {
+      await server.stop();
+      await service.stop().catch(() => undefined);
+      await opened.events.close();
+      await opened.records.close();
+    })());
+  t.teardown(async () => {
+    await close();
+    if (given.directory === undefined) await rm(directory, { recursive: true, force: true });
+  });
+  return { directory, clock, events, records, service, url, close };
+}
+
+/** A box that tells what it has served; signed by its own key unless another is given. */
+export function boxOf(lab: EventsLab, box: Box) {
+  return {
+    async serve(
+      sequence: number,
+      played: Readonly<Record<string, number>>,
+      { by = boxKeys[box], ...more }: { by?: SigningKey; filledBytes?: number; audience?: string } = {},
+    ): Promise<ServedReportReply> {
+      const jws = await signServedReport(by, { sequence, played, nowMs: lab.clock.nowMs(), ...more });
+      return lab.service.takeServed(box, jws);
+    },
+  };
+}
+
+export const film = fileNamed('film.mp4');
+export const sound = fileNamed('sound.m4a');
+/** A bundle of both. */
+export const bundle = {
+  files: [
+    { file: film, sizeBytes: 1000 },
+    { file: sound, sizeBytes: 1000 },
+  ],
+};

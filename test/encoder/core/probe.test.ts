@@ -1,0 +1,74 @@
+import t from 'tap';
+import { readSource, type PacketSpan, type Probe } from '../../../encoder/core/probe.ts';
+
+const video = {
+  ...{
+    index: 0,
+    codec_type: 'video',
+    width: 1920,
+    height: 1080,
+    avg_frame_rate: '25/1',
+    r_frame_rate: '25/1',
+  },
+};
+const audio = { index: 1, codec_type: 'audio', channels: 2, tags: { language: 'eng' } };
+const span = (endS: number): PacketSpan => ({ packets: 100, startS: 0, endS });
+const spans = new Map([0, 1, 2, 3].map((index) => [index, span(10)]));
+const probe = (...streams: Probe['streams']): Probe => ({
+  streams,
+  format: { start_time: '0', duration: '10.0' },
+});
+
+t.test('the default streams that have packets', (t) => {
+  const cover = { ...video, index: 2, disposition: { attached_pic: 1, default: 1 } };
+  const second = { ...audio, index: 3, disposition: { default: 1 }, tags: { language: 'deu' } };
+  t.match(readSource(probe(cover, video, audio, second), spans, 'mov'), {
+    ok: true,
+    value: { video: { index: 0, meanFrameRateHz: 25, endS: 10 }, audio: { index: 3, language: 'deu' } },
+  });
+  t.match(readSource(probe(video, audio), new Map([[0, span(10)]]), 'mov'), { value: { audio: undefined } });
+  t.match(readSource(probe(audio), spans, 'mov'), { code: 'SOURCE_NO_VIDEO' });
+  t.match(readSource(probe(cover), spans, 'mov'), { code: 'SOURCE_NOT_VIDEO' });
+  t.match(readSource(probe(), spans, 'mov'), { code: 'SOURCE_NOT_VIDEO' });
+  t.end();
+});
+
+t.test('the size as displayed', (t) => {
+  const display = (stream: Partial<Probe['streams'][number]>): unknown => {
+    const source = readSource(probe({ ...video, ...stream }), spans, 'mov');
+    return source.ok ? source.value.video.display : source.code;
+  };
+  t.same(display({}), { width: 1920, height: 1080 });
+  t.same(display({ width: 720, height: 576, sample_aspect_ratio: '16:11' }), { width: 1047, height: 576 });
+  t.same(display({ width: 720, height: 480, sample_aspect_ratio: '8:9' }), { width: 720, height: 540 });
+  t.same(display({ sample_aspect_ratio: '0:1' }), { width: 1920, height: 1080 });
+  t.same(display({ side_data_list: [{}, { rotation: -90 }] }), { width: 1080, height: 1920 });
+  t.same(display({ tags: { rotate: '270' } }), { width: 1080, height: 1920 });
+  t.same(display({ side_data_list: [{ rotation: 180 }] }), { width: 1920, height: 1080 });
+  t.equal(display({ width: 8, height: 8 }), 'SOURCE_REFUSED');
+  t.equal(display({ width: 40_000, height: 40_000 }), 'SOURCE_REFUSED');
+  t.end();
+});
+
+t.test('durations', (t) => {
+  const short = new Map([[0, span(4)]]);
+  t.match(readSource(probe(video), short, 'mov'), { code: 'SOURCE_TRUNCATED', detail: /10\.0 s.*4\.0 s/ });
+  t.match(readSource(probe(video), short, 'mpegts'), { ok: true }, 'a transport stream states none');
+  const long = new Map([[0, span(100_000)]]);
+  t.match(readSource(probe(video), long, 'mov'), { code: 'SOURCE_REFUSED' });
+  const late = { ...probe(video), format: { start_time: '6', duration: '4' } };
+  t.match(readSource(late, spans, 'mov'), { value: { video: { endS: 4 } } });
+  t.end();
+});
+
+t.test('language, interlacing, HDR', (t) => {
+  const odd = { ...audio, tags: { language: 'x"; rm -rf' } };
+  const pq = { ...video, field_order: 'tt', color_transfer: 'smpte2084' };
+  t.match(readSource(probe(pq, odd), spans, 'mov'), {
+    value: { audio: { language: 'und' }, video: { interlaced: true, hdr: 'smpte2084' } },
+  });
+  t.match(readSource(probe({ ...video, field_order: 'progressive' }), spans, 'mov'), {
+    value: { video: { interlaced: false, hdr: undefined } },
+  });
+  t.end();
+});

@@ -1,0 +1,74 @@
+import fc from 'fast-check';
+import t from 'tap';
+import { ExplainReply } from '../../../common/contract/steering.ts';
+import { matches } from '../../../common/runtime/parse.ts';
+import { explain } from '../../../steering/core/explain.ts';
+import { unprobed } from '../../../steering/core/health.ts';
+import { rank, rankPolicyDefault } from '../../../steering/core/rank.ts';
+import { address, appliance, bundleOf, mapOf, origin, route, viewOf } from '../../support/steering-maps.ts';
+
+const map = mapOf(
+  [
+    appliance('near', { routes: [route('10.1.0.0/16')] }),
+    appliance('far', { routes: [route('10.0.0.0/8')] }),
+    appliance('foreign', { routes: [route('11.0.0.0/8')] }),
+    appliance('six', { addresses: ['2001:db8::1'] }),
+    appliance('empty', {}),
+    appliance('leaving', { state: 'draining' }),
+    appliance('gone', { state: 'lost' }),
+    appliance('ill', { reasons: ['CLOCK_SKEW: 45 s'] }),
+    appliance('dead', {}),
+    appliance('full', { headroom: 0.01 }),
+    origin(),
+  ],
+  { bundles: [{ bundle: bundleOf('0'), title: 'T', titleId: 'x', holders: [0, 1, 2, 3, 5, 6, 7, 8, 9] }] },
+);
+const input = {
+  view: viewOf(map),
+  health: new Map([['dead', { ...unprobed(0), verdict: 'down' as const, reason: 'ECONNREFUSED' }]]),
+  client: address('10.1.2.3'),
+  bundle: bundleOf('0'),
+  policy: rankPolicyDefault,
+};
+
+t.test('every filter names itself and says why', (t) => {
+  const reply = explain(input, 5_000);
+  t.ok(matches(ExplainReply, reply), 'is of the contract');
+  const byId = new Map(reply.candidates.map((candidate) => [candidate.id, candidate]));
+  const why: Record<string, [string | null, RegExp]> = {
+    near: [null, /way 1 of 3; reaches the client by a \/16/],
+    far: [null, /way 2 of 3/],
+    foreign: ['no-route', /none of its 1 route/],
+    six: ['address-family', /no IPv4/],
+    empty: ['not-held', /whole bundle/],
+    leaving: ['draining', /drained/],
+    gone: ['stale', /lost/],
+    ill: ['unhealthy', /CLOCK_SKEW/],
+    dead: ['unhealthy', /ECONNREFUSED/],
+    full: ['no-headroom', /0\.010 is below 0\.05/],
+    origin: [null, /way 3 of 3; the origin, always last/],
+  };
+  for (const [id, [removedBy, detail]] of Object.entries(why)) {
+    t.equal(byId.get(id)?.removedBy, removedBy, id);
+    t.match(byId.get(id)?.detail, detail, id);
+  }
+  t.match(reply, { matchedPrefix: '10.1.0.0/16', mapSequence: 1, mapAgeMs: 4_000, client: '10.1.2.3' });
+  t.equal(byId.get('far')?.decidedBy, 'prefix-length');
+  t.equal(byId.get('origin')?.decidedBy, 'role');
+  t.end();
+});
+
+t.test('the answer that is explained is the answer', (t) => {
+  fc.assert(
+    fc.property(fc.ipV4(), fc.constantFrom('0', '1', '2'), (client, digit) => {
+      const asked = { ...input, client: address(client), bundle: bundleOf(digit) };
+      const answered = rank(asked).ways.map((way) => way.appliance.id);
+      const explained = explain(asked, 0);
+      const all = new Set(explained.candidates.map((candidate) => candidate.id));
+      return (
+        JSON.stringify(explained.pathways.map(({ id }) => id)) === JSON.stringify(answered) && all.size === 11
+      );
+    }),
+  );
+  t.end();
+});

@@ -1,0 +1,57 @@
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+
+/** An appliance as a process of its own. */
+export interface BoxProcess {
+  readonly pid: number;
+  readonly url: string;
+  readonly readyMs: number;
+  /** Its log, a record a line. */
+  readonly lines: string[];
+  /** Resolves with exit code or signal. */
+  readonly ended: Promise<number | NodeJS.Signals>;
+  kill(signal: NodeJS.Signals): Promise<number | NodeJS.Signals>;
+}
+
+const bin = new URL('../../../appliance/bin.ts', import.meta.url).pathname;
+
+/**
+ * Starts an appliance and waits for its ready record; rejects with what it said when it ends before.
+ *
+ * @param by a command that becomes the appliance, such as taskset or perf with its options.
+ */
+export function startBox(
+  t: { teardown(done: () => Promise<unknown>): void },
+  argv: readonly string[],
+  by: readonly string[] = [],
+): Promise<BoxProcess> {
+  const [command = process.execPath, ...args] = [...by, process.execPath, bin, ...argv];
+  const child = spawn(command, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env },
+  });
+  const lines: string[] = [];
+  let errors = '';
+  child.stderr.on('data', (part: Buffer) => (errors += part.toString()));
+  const ended = new Promise<number | NodeJS.Signals>((resolve) => {
+    child.once('exit', (code, signal) => {
+      resolve(signal ?? code ?? 0);
+    });
+  });
+  const kill = (signal: NodeJS.Signals): Promise<number | NodeJS.Signals> => {
+    child.kill(signal);
+    return ended;
+  };
+  t.teardown(() => kill('SIGKILL'));
+  return new Promise((resolve, reject) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      lines.push(line);
+      if (!line.includes('"msg":"ready"')) return;
+      const { url, readyMs } = JSON.parse(line) as { url: string; readyMs: number };
+      resolve({ pid: child.pid ?? 0, url, readyMs, lines, ended, kill });
+    });
+    void ended.then((end) => {
+      reject(new Error(`it ended with ${end}: ${errors}${lines.join('\n')}`));
+    });
+  });
+}

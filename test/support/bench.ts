@@ -1,0 +1,161 @@
+import { execFileSync } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { availableParallelism, cpus, release } from 'node:os';
+import { parseArgs } from 'node:util';
+
+import Table from 'cli-table3';
+
+/** One measured figure beside its peer's. `ratio` > 1 always means that ours is better. */
+export interface Figure {
+  readonly name: string;
+  readonly ours: number;
+  /** What it was measured against. */
+  readonly peer: string;
+  readonly theirs: number;
+  readonly ratio: number;
+  readonly unit: string;
+  /** The ratio that is wanted. */
+  readonly goal: number;
+  readonly holds: boolean;
+}
+
+/** A figure where less is better: seconds, bytes. */
+export function lessIsBetter(of: {
+  name: string;
+  ours: number;
+  peer: string;
+  theirs: number;
+  unit: string;
+  goal: number;
+}): Figure {
+  const ratio = of.theirs / of.ours;
+  return { ...of, ratio, holds: ratio >= of.goal };
+}
+
+/** A figure where more is better: bytes in a second. */
+export function moreIsBetter(of: Omit<Figure, 'ratio' | 'holds'>): Figure {
+  const ratio = of.ours / of.theirs;
+  return { ...of, ratio, holds: ratio >= of.goal };
+}
+
+/** What a benchmark is asked for. */
+export interface BenchOptions {
+  readonly quick: boolean;
+  readonly files: string[];
+  /** Whether a figure of this name is wanted. */
+  readonly wants: (name: string) => boolean;
+}
+
+/** Figures, and what a reader needs beside them. */
+export interface BenchReport {
+  readonly figures: Figure[];
+  /** Sentences: how it was measured, and what was met. */
+  readonly notes: readonly string[];
+  /** What the figures came from. */
+  readonly details: { readonly head: readonly string[]; readonly rows: readonly (readonly string[])[] };
+}
+
+/** The middle of some numbers; of an even count the mean of the two in the middle. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const upper = sorted[sorted.length >> 1] ?? NaN;
+  return sorted.length % 2 === 1 ? upper : (upper + (sorted[(sorted.length >> 1) - 1] ?? NaN)) / 2;
+}
+
+/**
+ * Runs one benchmark: `--quick` asks for fewer rounds, `--json FILE` for the figures as JSON beside the table.
+ * `--record` puts them into docs/benchmarks.md. It fails only when it cannot measure; a goal that is not held is shown, not asserted, since machines are noisy.
+ * `--only PATTERN` measures only figures whose name holds it; `*` stands for anything, and commas part several.
+ */
+export async function runBench(
+  name: string,
+  measure: (options: BenchOptions) => Promise<Figure[] | BenchReport>,
+): Promise<void> {
+  const { values, positionals } = parseArgs({
+    options: {
+      json: { type: 'string' },
+      only: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      record: { type: 'boolean', default: false },
+    },
+    allowPositionals: true,
+  });
+  if (values.record && values.only !== undefined)
+    throw new Error('--record is for all figures, not for --only');
+  const wants = nameMatcher(values.only);
+  const measured = await measure({ quick: values.quick, files: positionals, wants });
+  const report = Array.isArray(measured) ? { figures: measured, notes: [], details: undefined } : measured;
+  const { figures, notes, details } = report;
+  if (details !== undefined) print(details.head, details.rows);
+  const head = ['figure', 'ours', 'peer', 'theirs', 'unit', 'ratio', 'goal', 'holds'];
+  print(
+    head,
+    figures.map(({ name: figure, ours, peer, theirs, unit, ratio, goal, holds }) => [
+      ...[figure, short(ours), peer, short(theirs), unit, ratio.toFixed(2), goal.toFixed(2)],
+      holds ? 'yes' : 'NO',
+    ]),
+  );
+  for (const note of notes) process.stdout.write(`${note}\n`);
+  if (values.json !== undefined) {
+    const json = { bench: name, figures, ...(details === undefined ? {} : { notes, details }) };
+    await writeFile(values.json, `${JSON.stringify(json, undefined, 2)}\n`);
+  }
+  if (values.record) await record(name, { figures, notes, details });
+}
+
+function nameMatcher(pattern: string | undefined): (name: string) => boolean {
+  if (pattern === undefined) return () => true;
+  const escaped = pattern.replaceAll(/[.+?^${}()|[\]\\]/g, String.raw`\$&`);
+  const expression = new RegExp(escaped.replaceAll('*', '.*').replaceAll(',', '|'));
+  return (name) => expression.test(name);
+}
+
+const short = (value: number): string => value.toPrecision(3);
+
+function print(head: readonly string[], rows: BenchReport['details']['rows']): void {
+  const table = new Table({ style: { head: [], border: [] }, head: [...head] });
+  for (const row of rows) table.push([...row]);
+  process.stdout.write(`${table.toString()}\n`);
+}
+
+const page = new URL('../../docs/benchmarks.md', import.meta.url).pathname;
+const head = `# Benchmarks
+
+Written by \`./dev bench NAME --record\`. Machines differ and are noisy: compare ratios, and only within one run.
+A ratio above 1 means that ours is better; a peer called *limit* is a figure that was set, not a program.
+`;
+
+/** Replaces this benchmark's part of the page. */
+async function record(
+  name: string,
+  { figures, notes, details }: Omit<BenchReport, 'details'> & { details: BenchReport['details'] | undefined },
+): Promise<void> {
+  const text = await readFile(page, 'utf8').catch(() => head);
+  const others = text.split(/^(?=## )/m).filter((part) => !part.startsWith(`## ${name}\n`));
+  const commit = execFileSync('git', ['rev-parse', '--short=12', 'HEAD'], { encoding: 'utf8' }).trim();
+  const [cpu] = cpus();
+  const machine = `${availableParallelism()} × ${cpu?.model ?? 'unknown'}, Linux ${release()}, Node ${process.version}`;
+  const rows = figures.map(
+    ({ name: figure, ours, peer, theirs, unit, ratio, goal, holds }) =>
+      `| ${figure} | ${ours.toPrecision(3)} ${unit} | ${theirs.toPrecision(3)} ${unit} (${peer}) | ${ratio.toFixed(2)} | ${goal.toFixed(2)} | ${holds ? 'yes' : 'no'} |`,
+  );
+  const part = [
+    `## ${name}`,
+    '',
+    `${new Date().toISOString().slice(0, 10)}, commit ${commit}, ${machine}`,
+    '',
+    '| figure | ours | theirs | ratio | goal | holds |',
+    '|---|---|---|---|---|---|',
+    ...rows,
+    '',
+    ...notes.map((note) => `- ${note}`),
+    ...(notes.length > 0 ? [''] : []),
+    ...(details === undefined ? [] : markdownTable(details)),
+  ].join('\n');
+  await writeFile(page, [...others.map((other) => other.trimEnd() + '\n\n'), part].join(''));
+}
+
+function markdownTable({ head: titles, rows }: BenchReport['details']): string[] {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [line(titles), line(titles.map(() => '---')), ...rows.map(line), ''];
+}

@@ -1,0 +1,44 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import type { CommandContext } from '../../cli/context.ts';
+import { startSystem, type DemoSystem } from '../../cli/demo/system.ts';
+import { createTopology } from '../../cli/demo/topology.ts';
+import { createOutput } from '../../cli/output/output.ts';
+
+/** All planes as real processes in a directory of their own. */
+export interface TestSystem extends AsyncDisposable {
+  readonly system: DemoSystem;
+  readonly context: CommandContext;
+  readonly dataDir: string;
+}
+
+/** Starts every plane on ports moved by `portOffset`; disposing stops them and removes their data. */
+export async function startTestSystem(options: {
+  portOffset: number;
+  /** More of the environment, which every process gets. */
+  env?: NodeJS.ProcessEnv;
+}): Promise<TestSystem> {
+  const { portOffset } = options;
+  const env = { ...process.env, ...options.env };
+  const dataDir = await mkdtemp(join(tmpdir(), 'nearcast-system-'));
+  const { signal } = new AbortController();
+  const topology = createTopology(portOffset);
+  const removeData = () => rm(dataDir, { recursive: true, force: true });
+  const system = await startSystem({ dataDir, topology, env, signal }).catch(async (error: unknown) => {
+    await removeData();
+    throw error;
+  });
+  await system.settled();
+  const output = createOutput({ json: false, stdout: process.stderr, stderr: process.stderr });
+  return {
+    system,
+    dataDir,
+    context: { api: system.api, output, signal },
+    async [Symbol.asyncDispose]() {
+      await system.stop();
+      await removeData();
+    },
+  };
+}
