@@ -87,7 +87,7 @@ interface AddOptions {
 async function addTitle(context: CommandContext, file: string, options: AddOptions): Promise<void> {
   const { api, output } = context;
   const title = await createTitle(context, file, options);
-  const last = options.wait ? await waitUntilLive(context, title.id, (view) => view.state === 'live') : title;
+  const last = options.wait ? await waitUntilLive(context, title.id) : title;
   output.facts(last, () => {
     printTitles(output, [last]);
     if (!options.wait)
@@ -115,11 +115,11 @@ export async function createTitle(
   });
 }
 
-/** Shows the encode's and the fill's progress until `until` holds. Throws the title's own failure. */
+/** Shows the encode's and the fill's progress until the title is live and held by all of `holders`. Throws the title's own failure. */
 export async function waitUntilLive(
   { api, output, signal }: CommandContext,
   id: string,
-  until: (view: TitleView) => boolean,
+  holders: readonly string[] = [],
 ): Promise<TitleView> {
   const encode = output.progress('encode');
   let fill: ReturnType<Output['progress']> | undefined;
@@ -132,7 +132,7 @@ export async function waitUntilLive(
       encode.fail(view.error.code);
       throw coded('ENCODE_FAILED', `${view.name}: ${view.error.code}: ${view.error.detail}`);
     }
-    const isThere = until(view);
+    const isThere = view.state === 'live' && holders.every((holder) => view.holders.includes(holder));
     // Nothing to watch where all of it was done before.
     if (isThere && isFirst) return view;
     isFirst = false;

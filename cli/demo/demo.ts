@@ -89,9 +89,7 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
 
 /** Adds the video, or takes the title of an earlier run that has its name. */
 async function ingest(context: CommandContext, system: DemoSystem, file: string): Promise<TitleView> {
-  const everywhere = (view: TitleView) =>
-    view.state === 'live' &&
-    system.topology.nodes.every((node) => node.role !== 'appliance' || view.holders.includes(node.name));
+  const boxes = system.topology.nodes.filter((node) => node.role === 'appliance').map((node) => node.name);
   const name = nameOf(file);
   const { titles } = await context.api.call({
     path: '/v1/titles',
@@ -100,7 +98,7 @@ async function ingest(context: CommandContext, system: DemoSystem, file: string)
   const known = titles.find((title) => title.name === name && title.state !== 'failed');
   if (known !== undefined) context.output.line(`✔ ${name} is there from an earlier run`);
   const title = known ?? (await createTitle(context, file, { name, pin: true }));
-  return await waitUntilLive(context, title.id, everywhere);
+  return await waitUntilLive(context, title.id, boxes);
 }
 
 function nameOf(file: string): string {

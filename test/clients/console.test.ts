@@ -55,7 +55,7 @@ t.test('the pages against the real system, and when it is gone', options, async 
   await promisify(execFile)('ffmpeg', [...clip, film]);
   const { id } = await createTitle(context, film, { name, pin: true });
   const boxes = system.topology.nodes.filter(({ role }) => role === 'appliance').map((node) => node.name);
-  await waitUntilLive(context, id, (view) => boxes.every((box) => view.holders.includes(box)));
+  await waitUntilLive(context, id, boxes);
 
   const titles = page.getByRole('table', { name: 'Titles' });
   await titles.getByRole('cell', { name: /^live/ }).waitFor();

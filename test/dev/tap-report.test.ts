@@ -1,11 +1,11 @@
 import t from 'tap';
 import { TapReport } from '../support/tap-report.ts';
 
-function reportOf(tap: string): { lines: string[]; complete: boolean } {
+function reportOf(tap: string): { lines: string[]; passed: boolean } {
   const lines: string[] = [];
   const report = new TapReport((line) => lines.push(line));
   for (const line of tap.split('\n')) report.add(line);
-  return { complete: report.end(), lines };
+  return { passed: report.end(), lines };
 }
 
 const failing = `TAP version 14
@@ -32,9 +32,9 @@ not ok 1 - test/a.test.ts # time=14.1ms
 # time=240ms`;
 
 t.test('prints what failed, the file, the skips with their reason and the counts last', (t) => {
-  const { lines, complete } = reportOf(failing);
+  const { lines, passed } = reportOf(failing);
   const text = lines.join('\n');
-  t.ok(complete);
+  t.notOk(passed);
   t.match(text, 'not ok 2 - should match\n          ---\n          at: a.test.ts:4');
   t.notMatch(text, 'should be equal');
   t.notMatch(text, 'passes');
@@ -53,8 +53,27 @@ t.test('a passing file takes one line', (t) => {
 });
 
 t.test('a run without a result has failed', (t) => {
-  const { lines, complete } = reportOf('# Subtest: c\n    ok 1 - x');
-  t.notOk(complete);
+  const { lines, passed } = reportOf('# Subtest: c\n    ok 1 - x');
+  t.notOk(passed);
   t.equal(lines.at(-1), '0 passed, 1 failed, 0 skipped');
+  t.end();
+});
+
+t.test('a file that passed when it ran again is named as flaky and no failure', (t) => {
+  const lines: string[] = [];
+  const report = new TapReport(
+    (line) => lines.push(line),
+    () => false,
+  );
+  for (const line of failing.split('\n')) report.add(line);
+  t.strictSame(report.failedFiles, ['test/a.test.ts']);
+  t.match(lines.join('\n'), '|         not ok 2 - should match', 'what it said first is still shown');
+  t.ok(report.end(['test/a.test.ts']));
+  t.strictSame(lines.slice(-3), [
+    'flaky: test/a.test.ts failed once, and passed alone',
+    'skipped 1: no database',
+    '1 passed, 0 failed, 1 skipped',
+  ]);
+  t.notOk(report.end(['test/another.test.ts']));
   t.end();
 });

@@ -35,10 +35,7 @@ t.test('bad input on the running system', { timeout: 90_000 }, async (t) => {
       const path = join(dataDir, name);
       await writeFile(path, bytes);
       const { id } = await createTitle(context, path, {});
-      await t.rejects(
-        waitUntilLive(context, id, () => false),
-        { code: 'ENCODE_FAILED', message: new RegExp(code) },
-      );
+      await t.rejects(waitUntilLive(context, id), { code: 'ENCODE_FAILED', message: new RegExp(code) });
       const title = await context.api.call({ path: `/v1/titles/${id}`, reply: TitleView });
       t.match(title, { state: 'failed', error: { code }, holders: [] });
       t.notOk(title.bundle, 'nothing of it is published');
@@ -48,8 +45,7 @@ t.test('bad input on the running system', { timeout: 90_000 }, async (t) => {
 
   await t.test('a blob that rots at the origin: no wrong byte leaves, the box says why', async (t) => {
     const { id } = await createTitle(context, film, { name: 'rotten', pin: true });
-    const everywhere = (view: TitleView) => boxes.every((box) => view.holders.includes(box));
-    const title = await waitUntilLive(context, id, everywhere);
+    const title = await waitUntilLive(context, id, boxes);
     const { eventsToken } = await startSession(running, id);
     const blob = (file: string) => join(dataDir, 'blobs', 'files', file);
     const bundle = parseJsonAs(Bundle, await readFile(blob(title.bundle ?? ''), 'utf8'), {
@@ -87,7 +83,7 @@ t.test('bad input on the running system', { timeout: 90_000 }, async (t) => {
     for (const box of boxes.slice(0, 2)) await system.start(box);
     await system.processes.get('isp-b-1')?.stop();
     await system.start('isp-b-1');
-    await waitUntilLive(context, id, everywhere);
+    await waitUntilLive(context, id, boxes);
     for (const address of addresses) {
       t.ok(
         whole.equals(Buffer.from(await (await fetch(address)).arrayBuffer())),
@@ -98,7 +94,7 @@ t.test('bad input on the running system', { timeout: 90_000 }, async (t) => {
 
   await t.test('a name that looks like markup is text everywhere', { skip: browserMissing }, async (t) => {
     const { id } = await createTitle(context, film, { name: awkwardName });
-    await waitUntilLive(context, id, (view) => view.state === 'live');
+    await waitUntilLive(context, id);
     const { hlsUrl, dashUrl } = await startSession(running, id);
     const hls = await (await fetch(hlsUrl)).text();
     t.equal(hls.match(/^#EXTM3U$/gm)?.length, 1);

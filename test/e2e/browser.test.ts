@@ -49,11 +49,7 @@ t.test('hls.js and Shaka play through the death of the serving box', options, as
   const film = await makeClip(join(dataDir, 'film.mp4'), { lengthS });
   const { id } = await createTitle(context, film, { name: 'Film', pin: true });
   const boxes = system.topology.nodes.filter((node) => node.role === 'appliance').map((node) => node.name);
-  await waitUntilLive(
-    context,
-    id,
-    (view) => view.state === 'live' && boxes.every((box) => view.holders.includes(box)),
-  );
+  await waitUntilLive(context, id, boxes);
   const url = await playerUrl(system.api, id);
   const play = async (engine: string) => {
     const page = await browser.newPage();

@@ -21,9 +21,7 @@ export async function proveKills({ seed, rounds }: ProofOptions): Promise<ProofR
     pin: true,
   });
   const boxes = system.topology.nodes.filter((node) => node.role === 'appliance').map((node) => node.name);
-  const title = await waitUntilLive(context, film.id, (view) =>
-    boxes.every((box) => view.holders.includes(box)),
-  );
+  const title = await waitUntilLive(context, film.id, boxes);
   const check = { ...context, system, title };
   const kills: Record<string, number> = {};
   const failures: string[] = [];

@@ -12,14 +12,18 @@ const totalsLine = /^# \{ total: \d+.* \}$/;
 /** Makes a readable report of tap's raw output (TAP 14), line by line as it arrives. */
 export class TapReport {
   readonly #print: (line: string) => void;
+  readonly #isFinal: (file: string) => boolean;
+  readonly #failedFiles: string[] = [];
   /** What was said since the last file ended: shown when the file failed. */
   #said: string[] = [];
   #fileSkips: string[] = [];
   #skips = new Map<string, number>();
   #totals: Totals | undefined;
 
-  constructor(print: (line: string) => void) {
+  /** What a failed file said is set off by a bar unless its failure `isFinal`: such a file may run again. */
+  constructor(print: (line: string) => void, isFinal: (file: string) => boolean = () => true) {
     this.#print = print;
+    this.#isFinal = isFinal;
   }
 
   add(line: string): void {
@@ -35,8 +39,17 @@ export class TapReport {
     }
   }
 
-  /** Prints the summary. False where tap ended without counts: then nothing can be said to have passed. */
-  end(): boolean {
+  /** Those that failed, as tap names them. */
+  get failedFiles(): readonly string[] {
+    return this.#failedFiles;
+  }
+
+  /**
+   * Prints the summary. `passedAgain` are failed files that passed when they ran again alone; they are named, and count as passed.
+   * False where tap ended without counts, for then nothing can be said to have passed, or where something failed.
+   */
+  end(passedAgain: readonly string[] = []): boolean {
+    for (const name of passedAgain) this.#print(`flaky: ${name} failed once, and passed alone`);
     for (const [reason, count] of this.#skips) this.#print(`skipped ${String(count)}: ${reason}`);
     if (this.#totals === undefined) {
       for (const line of this.#said) this.#print(line);
@@ -46,15 +59,20 @@ export class TapReport {
     }
     const { pass, fail, skip, todo } = this.#totals;
     if (todo > 0) this.#print(`to do: ${String(todo)}`);
-    this.#print(`${String(pass)} passed, ${String(fail)} failed, ${String(skip)} skipped`);
-    return true;
+    const failed = this.#failedFiles.every((name) => passedAgain.includes(name)) ? 0 : fail;
+    this.#print(`${String(pass)} passed, ${String(failed)} failed, ${String(skip)} skipped`);
+    return failed === 0;
   }
 
   #endFile(found: RegExpExecArray): void {
     const [, , not, name = '', directive, , timeMs = ''] = found;
     const failed = not !== undefined && directive === undefined;
     const skips = this.#fileSkips.length > 0 ? `  (${String(this.#fileSkips.length)} skipped)` : '';
-    if (failed) for (const line of failuresOf(this.#said)) this.#print(line);
+    if (failed) {
+      this.#failedFiles.push(name);
+      const bar = this.#isFinal(name) ? '' : '| ';
+      for (const line of failuresOf(this.#said)) this.#print(bar + line);
+    }
     this.#print(
       `${failed ? 'FAILED' : 'ok    '}  ${(Number(timeMs) / 1000).toFixed(1).padStart(6)} s  ${name}${skips}`,
     );

@@ -87,9 +87,7 @@ async function proveOnce(round: Round): Promise<string[]> {
 
   let box = await startBox(chroot);
   try {
-    const title = await waitUntilLive(running.context, round.titleId, (view) =>
-      view.holders.includes(boxName),
-    );
+    const title = await waitUntilLive(running.context, round.titleId, [boxName]);
     const played = await play(round, title);
     await provesNative();
     await drain(box);
