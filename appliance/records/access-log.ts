@@ -9,11 +9,11 @@ export interface AccessLogOptions {
   path: string;
   clock: Clock;
   log: Log;
-  /** Lines that wait for the disk; what comes above it is dropped. */
-  bufferBytesMax?: number;
+  /** Lines that wait while others are written; what comes above it is dropped. */
+  bufferBytes?: number;
 }
 
-const bufferBytesDefault = 4 * 2 ** 20;
+const bufferBytesDefault = 2 * 2 ** 20;
 /** What comes within this goes in one write. */
 const gatherMs = 100;
 /** A batch that need not be gathered any longer. */
@@ -25,12 +25,14 @@ const lookMs = 1000;
  * Appends lines to the access log. Several processes append to one file (O_APPEND): each write has whole lines, so they
  * never mix. Nobody ever waits for the log: while the disk is slow, lines wait in a bounded buffer; what does not fit or
  * cannot be written is dropped and counted, and serving goes on.
+ *
+ * Two buffers take turns for good: new ones at a hundred thousand lines a second would keep the garbage collector marking.
  */
 export class AccessLog {
   readonly #options: AccessLogOptions;
-  readonly #bufferBytesMax: number;
-  #waiting: Buffer[] = [];
+  #waiting: Buffer;
   #waitingBytes = 0;
+  #spare: Buffer;
   #handle: FileHandle | undefined;
   #inode = 0n;
   #lookAtMs = 0;
@@ -43,7 +45,10 @@ export class AccessLog {
 
   constructor(options: AccessLogOptions) {
     this.#options = options;
-    this.#bufferBytesMax = options.bufferBytesMax ?? bufferBytesDefault;
+    const { bufferBytes = bufferBytesDefault } = options;
+    // Untouched memory costs nothing.
+    this.#waiting = Buffer.allocUnsafeSlow(bufferBytes);
+    this.#spare = Buffer.allocUnsafeSlow(bufferBytes);
   }
 
   /** Lines that were lost because the disk was slow, full or broken. */
@@ -51,15 +56,14 @@ export class AccessLog {
     return this.#dropped;
   }
 
-  /** Takes whole lines, each with its newline. The buffer is the log's from now on. */
+  /** Takes a copy of whole lines, each with its newline. */
   append(lines: Buffer): void {
     if (lines.length === 0) return;
-    if (this.#waitingBytes + lines.length > this.#bufferBytesMax) {
+    if (this.#waitingBytes + lines.length > this.#waiting.length) {
       this.#dropped += countLines(lines);
       return;
     }
-    this.#waiting.push(lines);
-    this.#waitingBytes += lines.length;
+    this.#waitingBytes += lines.copy(this.#waiting, this.#waitingBytes);
     if (this.#waitingBytes >= batchBytes) this.#hurry.abort();
     this.#work ??= this.#run();
   }
@@ -74,16 +78,16 @@ export class AccessLog {
   async #run(): Promise<void> {
     await this.#options.clock.sleep(gatherMs, { signal: this.#hurry.signal }).catch(() => undefined);
     this.#hurry = new AbortController();
-    while (this.#waiting.length > 0) {
-      const lines = Buffer.concat(this.#waiting);
-      this.#waiting = [];
+    while (this.#waitingBytes > 0) {
+      const lines = this.#waiting.subarray(0, this.#waitingBytes);
+      [this.#waiting, this.#spare] = [this.#spare, this.#waiting];
+      this.#waitingBytes = 0;
       try {
         await this.#write(lines);
         this.#recovered();
       } catch (error) {
         this.#failed(error);
       }
-      this.#waitingBytes -= lines.length;
     }
     this.#work = undefined;
   }

@@ -51,9 +51,9 @@ export class Recorder {
     else this.#withCmcd(record.cmcd, write);
   }
 
-  /** Lines of the native engine; the buffer is used again. */
+  /** Lines of the native engine. */
   lines(bytes: Buffer): void {
-    this.#options.accessLog?.append(Buffer.from(bytes));
+    this.#options.accessLog?.append(bytes);
   }
 
   /** A line of the native engine without its closing brace, and the CMCD that belongs to it. */

@@ -4,7 +4,7 @@ import { constants } from 'node:fs';
 import { open, readdir, readFile, rename, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { gunzipSync } from 'node:zlib';
+import { zstdDecompressSync } from 'node:zlib';
 import t from 'tap';
 
 import { AccessLog } from '../../../appliance/records/access-log.ts';
@@ -58,7 +58,7 @@ void t.test(
     const path = join(await temporaryDirectory(test), 'access.log');
     await promisify(execFile)('mkfifo', [path]);
     const reader = await open(path, constants.O_RDWR);
-    const log = new AccessLog({ path, clock: hasty, log: createSilentLog(), bufferBytesMax: 300_000 });
+    const log = new AccessLog({ path, clock: hasty, log: createSilentLog(), bufferBytes: 300_000 });
     const startedMs = performance.now();
     for (let index = 0; index < 3000; index++) log.append(Buffer.from(line(index)));
     test.ok(performance.now() - startedMs < 500, 'nobody waits for it');
@@ -157,8 +157,8 @@ void t.test('rotation: by size, by day, compressed after a while, the oldest rem
   test.match(first, /^access-\d{8}T\d{9}Z\.log$/, 'writers may not be done with it');
   await time.advance(60_000);
   await rotation.look();
-  test.same(await readdir(folder), [`${first}.gz`]);
-  test.equal(gunzipSync(await readFile(join(folder, `${first}.gz`))).toString(), line(1, 100));
+  test.same(await readdir(folder), [`${first}.zst`]);
+  test.equal(zstdDecompressSync(await readFile(join(folder, `${first}.zst`))).toString(), line(1, 100));
 
   await writeFile(path, line(2, 10));
   const yesterday = new Date(time.nowMs() - 86_400_000);
@@ -170,9 +170,9 @@ void t.test('rotation: by size, by day, compressed after a while, the oldest rem
   await rotation.look();
   const names = await readdir(folder);
   test.equal(names.length, 2);
-  test.notOk(names.includes(`${first}.gz`), 'the oldest is gone');
+  test.notOk(names.includes(`${first}.zst`), 'the oldest is gone');
 
-  await writeFile(join(folder, `${names[0]!.replace('.gz', '')}.gz.tmp`), 'half');
+  await writeFile(join(folder, `${names[0]!.replace('.zst', '')}.zst.tmp`), 'half');
   await writeFile(join(folder, 'notes.txt'), 'kept');
   const end = new AbortController();
   const done = rotation.run(end.signal);

@@ -39,7 +39,7 @@ export class ControlDouble {
   readonly outcomes: FillOutcome[] = [];
   /** Served reports in the order of their coming, repeated ones too. */
   readonly served: { nodeId: string; report: DocumentPayload<ServedReport> }[] = [];
-  /** Takes served reports, but its answers are lost. */
+  /** Takes served reports, but its answers to those that tell of files are lost. */
   losesServedReplies = false;
   /** What is asked for ways: file → ways; every file has `waysOfAll` besides. */
   readonly ways = new Map<string, Ways>();
@@ -188,11 +188,11 @@ export class ControlDouble {
       this.outcomes.push(...parseJsonAs(FillReport, text, { what: 'report' }).outcomes);
       send(204);
     } else if (pathname.endsWith('/served-reports')) {
-      const sequence = await this.#takeServed(
+      const { sequence, body } = await this.#takeServed(
         pathname,
         parseJsonAs(ServedReportRequest, text, { what: 'served' }),
       );
-      if (this.losesServedReplies) request.socket.destroy();
+      if (this.losesServedReplies && body.files.length > 0) request.socket.destroy();
       else send(200, { outcome: 'taken', sequence });
     } else {
       await this.#poll(
@@ -221,7 +221,7 @@ export class ControlDouble {
       .reduce((sum, { playBytes }) => sum + playBytes, 0);
   }
 
-  async #takeServed(pathname: string, { jws }: ServedReportRequest): Promise<number> {
+  async #takeServed(pathname: string, { jws }: ServedReportRequest): Promise<DocumentPayload<ServedReport>> {
     const nodeId = pathname.split('/')[3] ?? '';
     const report = await openDocument(jws, {
       typ: documentTypes.servedReport,
@@ -232,7 +232,7 @@ export class ControlDouble {
       findKey: (kid) => this.#nodes.get(kid)?.publicKey,
     });
     this.served.push({ nodeId, report });
-    return report.sequence;
+    return report;
   }
 
   #heartbeat(heartbeat: Heartbeat) {
