@@ -23,7 +23,9 @@ constexpr uint64_t wakeTag = uint64_t{1} << 61;
 constexpr unsigned slotBits = 20;  // ids stay exact in a JavaScript number
 constexpr int eventsMax = 256;
 constexpr int roundsMax = 16;  // then Node's loop has its turn, or earlier
-constexpr uint64_t pollNsMax = 20'000'000;
+constexpr uint64_t pollNsMax = 5'000'000;
+// So many records are taken at once: few enough that they are still in the processor's cache, and nobody waits for long.
+constexpr size_t recordsAtOnce = 1024;
 constexpr int acceptsMax = 64;
 constexpr size_t parkedMax = 4096;
 constexpr uint32_t surplusMax = 256;  // connections above the cap that are told so; more are closed unheard
@@ -158,7 +160,7 @@ void Server::settle() {
   deliver();
   for (const uint64_t id : std::exchange(dead_, {})) free(id);
   shared_.counters.set(Counter::liveRequests, static_cast<double>(shared_.live));
-  const bool areWaiting = shared_.records.size() * 2 >= options_.recordsMax;
+  const bool areWaiting = shared_.records.size() >= std::min(options_.recordsMax / 2, recordsAtOnce);
   if (areWaiting && !recordsTold_ && options_.recordsMax > 0) script_.recordsWaiting();
   recordsTold_ = areWaiting;
   if (!queue_.empty()) wake();

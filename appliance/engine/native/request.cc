@@ -58,10 +58,11 @@ constexpr std::array<bool, 256> makeNameChars() {
 }
 constexpr auto nameChars = makeNameChars();
 
-bool isName(std::string_view text) {
-  for (unsigned char c : text)
-    if (!nameChars[c]) return false;
-  return !text.empty();
+// The bytes at the start that may be in a name.
+size_t nameSize(std::string_view text) {
+  size_t size = 0;
+  while (size < text.size() && nameChars[static_cast<unsigned char>(text[size])]) size++;
+  return size;
 }
 
 bool equalsLower(std::string_view text, std::string_view lower) {
@@ -74,8 +75,10 @@ bool equalsLower(std::string_view text, std::string_view lower) {
 }
 
 Header findHeader(std::string_view text) {
+  // Most headers are of no interest: their first letter says so.
+  const char first = static_cast<char>(text[0] | 0x20);
   for (const Name& name : names)
-    if (equalsLower(text, name.text)) return name.header;
+    if (name.text[0] == first && equalsLower(text, name.text)) return name.header;
   return other;
 }
 
@@ -200,13 +203,13 @@ bool takeHeader(Header header, std::string_view value, unsigned& seen, Request& 
 bool parseHeaders(std::string_view lines, Request& request, Reason& reason) {
   unsigned seen = 0;
   while (!lines.empty()) {
-    const size_t end = lines.find('\r');
-    const std::string_view line = lines.substr(0, end);
-    const size_t colon = line.find(':');
+    const size_t colon = nameSize(lines);
     reason = Reason::syntax;
-    if (colon == std::string_view::npos || !isName(line.substr(0, colon))) return false;
-    const Header header = findHeader(line.substr(0, colon));
-    if (header != other && !takeHeader(header, trim(line.substr(colon + 1)), seen, request, reason)) return false;
+    if (colon == 0 || lines[colon] != ':') return false;
+    const size_t end = lines.find('\r', colon);
+    const Header header = findHeader(lines.substr(0, colon));
+    const std::string_view value = lines.substr(colon + 1, end - colon - 1);
+    if (header != other && !takeHeader(header, trim(value), seen, request, reason)) return false;
     lines.remove_prefix(end + 2);
   }
   reason = Reason::syntax;
@@ -219,11 +222,19 @@ bool mayBeRead(std::string_view bytes) {
   return get.starts_with(bytes.substr(0, get.size())) || head.starts_with(bytes.substr(0, head.size()));
 }
 
-// Whether nothing in it is a control character but tabs and the ends of lines. Without a branch, so that it is done
-// many bytes at a time.
-bool isLines(std::string_view head) {
-  unsigned bad = 0;
-  for (unsigned char c : head) bad |= ((c < 0x20) & (c != '\t') & (c != '\r') & (c != '\n')) | (c == 0x7f);
+// Whether nothing in it is a control character but tabs and the ends of lines, and in a whole head no carriage return
+// stands elsewhere. Without a branch, so that it is done many bytes at a time.
+template <bool isWhole>
+bool isLines(std::string_view text) {
+  const auto is = [](bool what) { return static_cast<uint8_t>(what); };
+  const auto isBad = [&](uint8_t c) -> uint8_t {
+    return (is(c < 0x20) & is(c != '\t') & is(c != '\r') & is(c != '\n')) | is(c == 0x7f);
+  };
+  uint8_t bad = text.empty() ? 0 : isBad(static_cast<uint8_t>(text.back()));
+  for (size_t i = 0; i + 1 < text.size(); i++) {
+    bad |= isBad(static_cast<uint8_t>(text[i]));
+    if constexpr (isWhole) bad |= is(text[i] == '\r') & is(text[i + 1] != '\n');
+  }
   return bad == 0;
 }
 
@@ -238,7 +249,7 @@ ParseResult parseRequest(std::string_view bytes, size_t& scanned, Request& reque
     if (found == nullptr) {
       reason = Reason::syntax;
       // What can never become a request is not waited for.
-      if (!isLines(bytes.substr(scanned))) return ParseResult::unusual;
+      if (!isLines<false>(bytes.substr(scanned))) return ParseResult::unusual;
       scanned = bytes.size();
       reason = Reason::size;
       return bytes.size() > headBytesMax ? ParseResult::unusual : ParseResult::incomplete;
@@ -256,10 +267,7 @@ ParseResult parseRequest(std::string_view bytes, size_t& scanned, Request& reque
   const std::string_view head = bytes.substr(0, end - 2);
   const size_t lineEnd = head.find('\r');
   reason = Reason::syntax;
-  // A carriage return that ends no line; the last two bytes of `head` end its last line.
-  for (size_t at = lineEnd; at != std::string_view::npos; at = head.find('\r', at + 1))
-    if (head[at + 1] != '\n') return ParseResult::unusual;
-  if (!isLines(head)) return ParseResult::unusual;
+  if (!isLines<true>(head)) return ParseResult::unusual;
   const std::string_view lines = head.substr(lineEnd + 2);
   if (!parseLine(head.substr(0, lineEnd), request, reason)) return ParseResult::unusual;
   return parseHeaders(lines, request, reason) ? ParseResult::complete : ParseResult::unusual;

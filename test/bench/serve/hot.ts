@@ -138,8 +138,8 @@ export async function verify(programs: Programs, server: Server): Promise<void> 
   if (failureCount(sample) > 0) throw new Error(`${server.name} sends wrong bytes over ${server.protocol}`);
 }
 
-/** Lets a server compile what it compiles: it is to run for months. */
+/** Lets a server compile what it compiles, and collect the rubbish of its start: it is to run for months. */
 export async function warm(programs: Programs, server: Server): Promise<void> {
   const request = target(server, { sizeBytes: 16_384, connections: 32 });
-  await runLoad(programs, { ...request, seconds: 1, seed: 98, cpu: loadCpu });
+  await runLoad(programs, { ...request, seconds: 4, seed: 98, cpu: loadCpu });
 }
