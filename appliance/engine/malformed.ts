@@ -2,12 +2,13 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 
 import type { ProblemCode } from '../../common/contract/problem.ts';
-import { coded, systemCode, toProblem } from '../../common/runtime/errors.ts';
+import { coded, systemCode } from '../../common/runtime/errors.ts';
 import { endGently } from './linger.ts';
+import { problemAnswer } from './reply.ts';
 
-const malformed: Readonly<Record<string, { code: ProblemCode; line: string }>> = {
-  HPE_HEADER_OVERFLOW: { code: 'HEADER_TOO_LARGE', line: '431 Request Header Fields Too Large' },
-  ERR_HTTP_REQUEST_TIMEOUT: { code: 'REQUEST_TIMEOUT', line: '408 Request Timeout' },
+const malformed: Readonly<Record<string, ProblemCode>> = {
+  HPE_HEADER_OVERFLOW: 'HEADER_TOO_LARGE',
+  ERR_HTTP_REQUEST_TIMEOUT: 'REQUEST_TIMEOUT',
 };
 
 /**
@@ -20,12 +21,8 @@ export function refuseMalformed(error: Error, socket: Duplex): ProblemCode | und
     socket.destroy();
     return undefined;
   }
-  const { code, line } = malformed[cause ?? ''] ?? { code: 'BAD_REQUEST', line: '400 Bad Request' };
-  const body = JSON.stringify(toProblem(coded(code)));
-  socket.end(
-    `HTTP/1.1 ${line}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n` +
-      `cache-control: no-store\r\nx-content-type-options: nosniff\r\nconnection: close\r\n\r\n${body}`,
-  );
+  const code = malformed[cause ?? ''] ?? 'BAD_REQUEST';
+  socket.end(problemAnswer(coded(code)));
   endGently(socket);
   return code;
 }

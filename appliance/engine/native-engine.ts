@@ -7,6 +7,7 @@ import { listenFailed } from '../../common/runtime/listen.ts';
 import { admitUnder, calmLoad, type Admission, type LoadJudgement } from '../core/judge-load.ts';
 import { etagOf, planResponse, timingHeaders, type ResponsePlan } from '../core/respond.ts';
 import type { OpenContent } from '../store/content.ts';
+import { engineLoad } from './engine-load.ts';
 import type {
   Engine,
   EngineAddress,
@@ -21,7 +22,7 @@ import type { NativeAddon, NativeServer, Parked, StreamPeer } from './native-add
 import { counterLayout, counterSlots, latencyBoundsUs, type CounterName } from './native-counters.ts';
 import { NativeStream } from './native-stream.ts';
 import type { NodeEngine, NodeEngineOptions } from './node-engine.ts';
-import { problemAnswer } from './reply.ts';
+import { draining, overloaded, problemAnswer } from './reply.ts';
 import { rememberedMsMax } from './token-gate.ts';
 
 /** Where the records of requests go. */
@@ -153,17 +154,7 @@ export class NativeEngine implements Engine {
   }
 
   load(): EngineLoad {
-    const { connectionsMax, requestsMax } = this.#options.limits;
-    const { connections, liveRequests } = this.readLoad();
-    const used = Math.max(connections / connectionsMax, liveRequests / requestsMax);
-    const { level, reasons, headroom } = this.#judged;
-    return {
-      liveRequests,
-      connections,
-      headroom: Math.min(headroom, Math.max(0, 1 - used)),
-      level,
-      reasons,
-    };
+    return engineLoad(this.readLoad(), this.#options.limits, this.#judged);
   }
 
   tokensChanged(): void {
@@ -346,7 +337,6 @@ function nativeOptions(options: NativeEngineOptions) {
       worker: share.worker,
       workers: share.workers,
     }),
-    paceBytesPerSecond: limits.paceBytesPerSecond,
     turnBytes,
     filesMax,
     grantsMax,
@@ -354,8 +344,8 @@ function nativeOptions(options: NativeEngineOptions) {
     readThreadsPerDisk,
     readMemoryBytes,
     canned: {
-      overloaded: problemAnswer(coded('OVERLOADED', { retryAfterMs: 2000 })),
-      draining: problemAnswer(coded('DRAINING', { retryAfterMs: 30_000 })),
+      overloaded: problemAnswer(overloaded()),
+      draining: problemAnswer(draining()),
       timeout: problemAnswer(coded('REQUEST_TIMEOUT')),
     },
     timing: timingParts(name),

@@ -9,6 +9,7 @@ import type { Log } from '../../common/runtime/log.ts';
 import { admitUnder, calmLoad, type Admission, type LoadJudgement } from '../core/judge-load.ts';
 import { planPreflight, planResponse, planTarget } from '../core/respond.ts';
 import type { ContentSource, Piece } from '../store/content.ts';
+import { engineLoad } from './engine-load.ts';
 import type {
   Engine,
   EngineAddress,
@@ -32,7 +33,7 @@ import { cutAnswer, endAfter, HttpFront, type AdoptOptions } from './http-front.
 import { LoadMeter } from './load-meter.ts';
 import { isAmbiguous, refuseMalformed } from './malformed.ts';
 import { RateFloor } from './rate-floor.ts';
-import { ClientWatch, sendHead, sendProblem, sendRange } from './reply.ts';
+import { ClientWatch, draining, overloaded, sendHead, sendProblem, sendRange } from './reply.ts';
 import { RequestNote } from './request-note.ts';
 import type { TokenGate } from './token-gate.ts';
 
@@ -126,17 +127,8 @@ export class NodeEngine implements Engine {
   }
 
   load(): EngineLoad {
-    const { connectionsMax, requestsMax } = this.#options.limits;
     const { connections } = this.#front;
-    const used = Math.max(connections / connectionsMax, this.#liveRequests / requestsMax);
-    const { level, reasons, headroom } = this.#judged;
-    return {
-      liveRequests: this.#liveRequests,
-      connections,
-      headroom: Math.min(headroom, Math.max(0, 1 - used)),
-      level,
-      reasons,
-    };
+    return engineLoad({ connections, liveRequests: this.#liveRequests }, this.#options.limits, this.#judged);
   }
 
   tokensChanged(): void {
@@ -303,16 +295,13 @@ export class NodeEngine implements Engine {
     const refusesNew = admission === 'known-sessions' && !gate.isKnown(path.token);
     if (this.#closing || admission === 'nobody' || refusesNew) {
       endAfter(request, response);
-      const drains = this.#closing || why === 'draining';
-      throw drains
-        ? coded('DRAINING', { retryAfterMs: 30_000 })
-        : coded('OVERLOADED', { retryAfterMs: 2000 });
+      throw this.#closing || why === 'draining' ? draining() : overloaded();
     }
     const { connections, addresses } = this.#front;
     const isOneTooMany = connections > limits.connectionsMax || addresses.isOver(request.socket);
     if (isOneTooMany || this.#liveRequests > limits.requestsMax) {
       if (isOneTooMany) endAfter(request, response);
-      throw coded('OVERLOADED', { retryAfterMs: 2000 });
+      throw overloaded();
     }
   }
 

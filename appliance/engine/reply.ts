@@ -6,8 +6,19 @@ import { planProblem, type ResponsePlan } from '../core/respond.ts';
 import type { OpenContent, Piece } from '../store/content.ts';
 import type { WatchedTransfer } from './rate-floor.ts';
 
-/** Seconds after which whoever was shed may come back. */
-const retryAfterDefaultS = 2;
+/** After this whoever was shed may come back. */
+const retryAfterShedMs = 2000;
+const retryAfterDrainMs = 30_000;
+
+/** Shed load: another box has room. */
+export function overloaded(): CodedError {
+  return coded('OVERLOADED', { retryAfterMs: retryAfterShedMs });
+}
+
+/** New sessions are turned away for the rest of this box's time. */
+export function draining(): CodedError {
+  return coded('DRAINING', { retryAfterMs: retryAfterDrainMs });
+}
 
 /** Whether a client is still there, told by its socket: a response that waits in a pipeline hears of nothing else. */
 export class ClientWatch {
@@ -60,7 +71,7 @@ export function sendProblem(response: ServerResponse, error: CodedError, options
   const problem = toProblem(shown);
   const text = JSON.stringify(problem);
   const retryAfterS =
-    problem.status === 429 ? Math.ceil((shown.retryAfterMs ?? retryAfterDefaultS * 1000) / 1000) : undefined;
+    problem.status === 429 ? Math.ceil((shown.retryAfterMs ?? retryAfterShedMs) / 1000) : undefined;
   const plan = planProblem(problem, { lengthBytes: Buffer.byteLength(text), retryAfterS });
   sendHead(response, plan, options.head ? undefined : text);
 }

@@ -282,7 +282,7 @@ void t.test(
     control.isIll = true;
     control.clockOffsetMs = 0;
     await control.setManifest('box', 3, {});
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await until(() => control.illAnswers > 0, 10_000);
     test.equal((await fetch(`${box.url}/healthz`)).status, 200);
     control.isIll = false;
     await until(

@@ -10,18 +10,11 @@
 #include <vector>
 
 #include "request.h"
+#include "test-check.h"
 
 using namespace nearcast;
 
 namespace {
-
-#define CHECK(condition)                                                      \
-  do {                                                                        \
-    if (!(condition)) {                                                       \
-      fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-      abort();                                                                \
-    }                                                                         \
-  } while (0)
 
 // --- the reference: one pass over whole lines, one string a field -----------------------------------
 

@@ -16,14 +16,7 @@
 #include <vector>
 
 #include "connection.h"
-
-#define CHECK(condition)                                                      \
-  do {                                                                        \
-    if (!(condition)) {                                                       \
-      fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-      abort();                                                                \
-    }                                                                         \
-  } while (0)
+#include "test-check.h"
 
 namespace nearcast {
 

@@ -20,16 +20,9 @@
 #include <vector>
 
 #include "disk.h"
+#include "test-check.h"
 
 using namespace nearcast;
-
-#define CHECK(condition)                                                       \
-  do {                                                                         \
-    if (!(condition)) {                                                        \
-      fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);  \
-      exit(1);                                                                 \
-    }                                                                          \
-  } while (false)
 
 namespace {
 

@@ -1,5 +1,6 @@
 // Tests of files.h. By `make test-files` (ASan, UBSan).
 #include "files.h"
+#include "test-check.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,14 +10,6 @@
 #include <unistd.h>
 
 using namespace nearcast;
-
-#define CHECK(condition)                                                       \
-  do {                                                                         \
-    if (!(condition)) {                                                        \
-      fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);  \
-      exit(1);                                                                 \
-    }                                                                          \
-  } while (false)
 
 namespace {
 

@@ -1,18 +1,11 @@
 // Tests of grants.h. By `make test-grants` (ASan, UBSan).
 #include "grants.h"
+#include "test-check.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 using namespace nearcast;
-
-#define CHECK(condition)                                                       \
-  do {                                                                         \
-    if (!(condition)) {                                                        \
-      fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);  \
-      exit(1);                                                                 \
-    }                                                                          \
-  } while (false)
 
 namespace {
 

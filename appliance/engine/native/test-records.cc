@@ -11,16 +11,9 @@
 #include <vector>
 
 #include "records.h"
+#include "test-check.h"
 
 using namespace nearcast;
-
-#define CHECK(condition)                                                       \
-  do {                                                                         \
-    if (!(condition)) {                                                        \
-      fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);  \
-      exit(1);                                                                 \
-    }                                                                          \
-  } while (false)
 
 namespace {
 

@@ -16,17 +16,10 @@
 #include <string>
 #include <vector>
 
+#include "test-check.h"
 #include "tls.h"
 
 using namespace nearcast;
-
-#define CHECK(condition)                                                       \
-  do {                                                                         \
-    if (!(condition)) {                                                        \
-      fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);  \
-      exit(1);                                                                 \
-    }                                                                          \
-  } while (false)
 
 namespace {
 

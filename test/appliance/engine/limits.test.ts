@@ -1,4 +1,5 @@
-import type { Socket } from 'node:net';
+import { execFileSync } from 'node:child_process';
+import type { AddressInfo, Socket } from 'node:net';
 import t, { type Test } from 'tap';
 
 import { calmLoad, type LoadLevel } from '../../../appliance/core/judge-load.ts';
@@ -190,3 +191,21 @@ void t.test(
     test.notOk(counts.isOver(sockets[9] as unknown as Socket));
   },
 );
+
+void t.test('native: the kernel paces each connection as configured', async (test) => {
+  const box = await makeBox(test, { kind: 'native', limits: { paceBytesPerSecond: 1_000_000 } });
+  const socket = await openSocket(box.port);
+  test.teardown(() => {
+    socket.destroy();
+  });
+  await ask(socket, box.path(), box.film.bytes.length);
+  const { port } = socket.address() as AddressInfo;
+  let told: string;
+  try {
+    told = execFileSync('ss', ['-tinH', `sport = :${box.port} and dport = :${port}`], { encoding: 'utf8' });
+  } catch (error) {
+    test.pass('ss cannot be asked', { skip: String(error) });
+    return;
+  }
+  test.match(told, /pacing_rate \S+\/8Mbps/, 'eight bits a byte, as ss shows the most that it may be');
+});

@@ -47,6 +47,8 @@ export class ControlDouble {
   drainWanted = false;
   /** Refuses everything while set, as a control plane that is ill. */
   isIll = false;
+  /** Calls that were refused for that. */
+  illAnswers = 0;
   clockOffsetMs = 0;
   keysetSequence = 1;
   url = '';
@@ -162,6 +164,7 @@ export class ControlDouble {
     };
     const text = await bodyOf(request);
     if (this.isIll) {
+      this.illAnswers++;
       send(503, {});
       return;
     }
@@ -260,12 +263,13 @@ export class ControlDouble {
         send(200, document.jws);
         return;
       }
-      if (Date.now() >= endMs || this.#server === undefined) {
+      const leftMs = endMs - Date.now();
+      if (leftMs <= 0 || this.#server === undefined) {
         send(204);
         return;
       }
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, endMs - Date.now());
+        const timer = setTimeout(resolve, leftMs);
         const wake = (): void => {
           clearTimeout(timer);
           this.#waiting.delete(wake);
