@@ -54,12 +54,12 @@ export async function recordProof(
   prove: () => Promise<ProofResult>,
 ): Promise<void> {
   const startedMs = performance.now();
-  const result = await prove();
-  const durationS = Math.round((performance.now() - startedMs) / 1000);
   const commit = execFileSync('git', ['rev-parse', '--short=12', 'HEAD'], {
     cwd: root,
     encoding: 'utf8',
   }).trim();
+  const result = await prove();
+  const durationS = Math.round((performance.now() - startedMs) / 1000);
   const text = [
     `# ${name}`,
     '',
