@@ -153,11 +153,19 @@ function judge(size: SoakSize, counts: Record<string, number>, resident: readonl
     lines: [
       `Requests: ${requests.toLocaleString('en')} of ${sizes.join(', ')} bytes, over HTTP and HTTPS; wrong answers: ${wrong}`,
       `Memory of both boxes: ${mib(first)} MiB, in the end ${mib(last)} MiB (${(drift * 100).toFixed(1)} %)`,
+      `Memory in MiB, over the time: ${tenths(resident).map(mib).join(', ')}`,
       `Clients that vanished in mid-body: ${counts['vanished']}; slow connections: ${counts['slow']}`,
       `Files deleted under a reader, who got them whole: ${counts['deleted']}; certificates renewed: ${counts['renewed']}`,
       `Workers killed: ${counts['killed']}; transfers that broke with them: ${counts['broken']}`,
     ],
   };
+}
+
+/** The median of each tenth of a series. */
+function tenths(values: readonly number[]): number[] {
+  const at = (tenth: number): number => Math.floor((tenth * values.length) / 10);
+  const parts = Array.from({ length: 10 }, (_, tenth) => values.slice(at(tenth), at(tenth + 1)));
+  return parts.filter((part) => part.length > 0).map(median);
 }
 
 function median(values: readonly number[]): number {
