@@ -11,6 +11,7 @@ import {
   SizeBytes,
   Thumbprint,
   TimeMs,
+  TimeZone,
 } from './primitives.ts';
 
 /** JOSE `typ` of each kind of signed document. */
@@ -64,6 +65,20 @@ export const Keyset = Type.Object({
 });
 export type Keyset = Static<typeof Keyset>;
 
+const MinuteOfDay = Type.Integer({ minimum: 0, maximum: 1439 });
+
+/**
+ * When a box may fill: wall-clock minutes of its site's time zone. An end before the start is over midnight. All
+ * boxes of a site begin together, moved by at most `jitterMinutes` either way.
+ */
+export const FillWindow = Type.Object({
+  startMinute: MinuteOfDay,
+  endMinute: MinuteOfDay,
+  timeZone: TimeZone,
+  jitterMinutes: Type.Integer({ minimum: 0, maximum: 240 }),
+});
+export type FillWindow = Static<typeof FillWindow>;
+
 /** What one appliance must hold. `files` in the order in which they are wanted. */
 export const FillManifest = Type.Object({
   appliance: NodeId,
@@ -73,6 +88,8 @@ export const FillManifest = Type.Object({
       ext: Type.String({ pattern: '^[a-z0-9]{2,6}$' }),
       sizeBytes: SizeBytes,
       bundle: FileName,
+      /** To be filled at once, in the window or out of it. */
+      urgent: Type.Optional(Type.Literal(true)),
     }),
     { maxItems: 2_000_000 },
   ),
@@ -80,6 +97,8 @@ export const FillManifest = Type.Object({
     maxItems: 10_000,
   }),
   capBytesPerSecond: Type.Optional(SizeBytes),
+  /** Absent: at any time. */
+  window: Type.Optional(FillWindow),
 });
 export type FillManifest = Static<typeof FillManifest>;
 

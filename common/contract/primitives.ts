@@ -33,6 +33,11 @@ export const TimeMs = Type.Integer({
   minimum: 0,
   maximum: 8_640_000_000_000_000,
 });
+/** The IANA name of a time zone; whether there is one of this name is checked where it is used. */
+export const TimeZone = Type.String({
+  pattern: '^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$',
+  maxLength: 64,
+});
 export const SizeBytes = Type.Integer({
   minimum: 0,
   maximum: Number.MAX_SAFE_INTEGER,

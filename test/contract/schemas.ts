@@ -27,7 +27,7 @@ const groups: Record<string, unknown>[] = [
 const parts = new Set([
   ...['AccessRole', 'EnrolmentCode', 'KeyUse', 'RouteClass', 'Route', 'Place', 'SteeringAppliance'],
   ...['FillKind', 'FillOutcome', 'FillItem', 'PlayerEvent', 'Pathway', 'FilterName', 'TitleState'],
-  ...['ServedSummary'],
+  ...['ServedSummary', 'FillWindow'],
 ]);
 
 /** Every schema that crosses the wire as a whole: bodies, replies, claims and bodies of signed documents. */
