@@ -24,7 +24,7 @@ async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<number> {
     return await exitWith(async () => (await plane()).run(rest, env));
   }
   const { runCommand } = await import('./program.ts');
-  return await runCommand(argv, env);
+  return await runCommand(argv, env, { cacheLab: () => import('../appliance/lab.ts') });
 }
 
 // A reader that goes away (`nearcast title list | head`) ends the program like any other of the shell's.

@@ -6,6 +6,7 @@ import { exitCodeOf, exitCodes } from '../common/runtime/exit-codes.ts';
 import { applianceCommand } from './commands/appliance.ts';
 import { demoCommand } from './commands/demo.ts';
 import { fillCommand } from './commands/fill.ts';
+import { labCommand, type CacheLab } from './commands/lab.ts';
 import { nodeCommand } from './commands/node.ts';
 import { consoleCommand, playCommand } from './commands/play.ts';
 import { statusCommand } from './commands/status.ts';
@@ -18,14 +19,19 @@ import type { CommandShell } from './shell.ts';
 /** What shells expect of a program that Ctrl-C ended: 128 and the signal's number. */
 const interruptedExit = 130;
 
+/** Parts of planes that commands run in this process; each is loaded when it is asked for. */
+interface Labs {
+  readonly cacheLab: () => Promise<CacheLab>;
+}
+
 /** Runs a command line and returns its exit code; what went wrong was said on stderr. */
-export async function runCommand(argv: string[], env: NodeJS.ProcessEnv): Promise<number> {
+export async function runCommand(argv: string[], env: NodeJS.ProcessEnv, labs: Labs): Promise<number> {
   const interrupt = new AbortController();
   const onSignal = () => {
     interrupt.abort();
   };
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
-  const program = createProgram(env, interrupt.signal);
+  const program = createProgram(env, labs, interrupt.signal);
   try {
     await program.parseAsync(argv, { from: 'user' });
     return exitCodes.ok;
@@ -52,7 +58,7 @@ function throwInsteadOfExit(command: Command): Command {
   return command.exitOverride();
 }
 
-function createProgram(env: NodeJS.ProcessEnv, signal: AbortSignal): Command {
+function createProgram(env: NodeJS.ProcessEnv, labs: Labs, signal: AbortSignal): Command {
   const program = new Command('nearcast')
     .description('Your own CDN appliance network for video.')
     .version(packageJson.version)
@@ -77,6 +83,7 @@ function createProgram(env: NodeJS.ProcessEnv, signal: AbortSignal): Command {
     fillCommand,
     steerCommand,
     statusCommand,
+    (commandShell: CommandShell) => labCommand(commandShell, labs.cacheLab),
     demoCommand,
   ]) {
     program.addCommand(throwInsteadOfExit(make(shell)));

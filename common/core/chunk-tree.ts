@@ -11,7 +11,7 @@ const formatVersion = 1;
 /** Bytes of a descriptor before its hashes. */
 export const descriptorHeadLengthBytes = magic.length + 1 + 8;
 /** 16 TiB: the largest file a descriptor may describe; its chunk list is 512 MiB. */
-const fileSizeBytesMax = 16 * 1024 ** 4;
+export const fileSizeBytesMax = 16 * 1024 ** 4;
 
 /** The size of a file and the SHA-256 of each of its chunks. */
 export interface ChunkTree {
