@@ -59,6 +59,11 @@ export const ControlPlaneSchema = Type.Object({
       maximum: 10,
       description: 'How much more what is held counts than what is not',
     }),
+    churnBytesPerDay: Type.Optional({
+      ...SizeBytes,
+      description:
+        'Most that a box is newly told to hold within 24 hours, pinned and urgent titles aside; no limit',
+    }),
     lostAfterMs: {
       ...DurationMs(0),
       default: 900_000,

@@ -1,5 +1,5 @@
 import type { Pathway } from '../common/contract/steering.ts';
-import type { CatalogBundle, Fleet, PopularityOf } from './services/catalog/ports.ts';
+import type { CatalogBundle, Fleet } from './services/catalog/ports.ts';
 import type { Catalog } from './services/catalog/service.ts';
 import type { PlaybackCatalog } from './services/playback/ports.ts';
 import type { Fill } from './services/fill/service.ts';
@@ -50,21 +50,13 @@ export function playbackCatalog(catalog: Catalog): PlaybackCatalog {
 /**
  * The catalog's bundles as fill and the steering map see them. Two titles of one source have one bundle: it is pinned when either is.
  */
-export function publishedBundles(
-  bundles: readonly CatalogBundle[],
-  popularityOf: PopularityOf,
-): (FillBundle & MapBundle)[] {
+export function publishedBundles(bundles: readonly CatalogBundle[]): (FillBundle & MapBundle)[] {
   const byName = new Map<string, FillBundle & MapBundle>();
   for (const one of bundles) {
     const { bundle, titleId, name, files } = one;
     const known = byName.get(bundle);
     const pinned = one.pinned || known?.pinned === true;
-    byName.set(
-      bundle,
-      known === undefined
-        ? { bundle, titleId, name, pinned, files, popularity: popularityOf(one) }
-        : { ...known, pinned },
-    );
+    byName.set(bundle, known === undefined ? { bundle, titleId, name, pinned, files } : { ...known, pinned });
   }
   return [...byName.values()];
 }

@@ -26,7 +26,7 @@ import { createAccess, type Access } from './services/access/service.ts';
 import { catalogDefaults, type Fleet } from './services/catalog/ports.ts';
 import { catalogRoutes } from './services/catalog/routes.ts';
 import { createCatalog, type Catalog } from './services/catalog/service.ts';
-import { eventsDefaults } from './services/events/ports.ts';
+import { eventsDefaults, type ServedNodes } from './services/events/ports.ts';
 import { eventsRoutes } from './services/events/routes.ts';
 import { createEventsService, type EventsService } from './services/events/service.ts';
 import type { FillSigner } from './services/fill/ports.ts';
@@ -240,7 +240,7 @@ async function openServices(base: Base, opened: Opened): Promise<Services> {
   const events = await createEventsService({
     events: await stores.openEvents(),
     records: await stores.open('events'),
-    nodes: access.identities,
+    nodes: servedNodes(access),
     ...{ clock, log, options: eventsDefaults },
   });
   const registry = createRegistry({
@@ -256,16 +256,28 @@ async function openServices(base: Base, opened: Opened): Promise<Services> {
   });
   await registry.start();
   const published = {
-    bundles: () => publishedBundles(catalog.bundles(), (bundle) => events.popularityOf(bundle)),
+    bundles: () => publishedBundles(catalog.bundles()),
+    popularityAt: (site: string) => events.popularityAt(site),
   };
   const shared = { nodes: registry, catalog: () => published, signer, clock, log };
-  const settings = { ...config.placement, leftMax: 1000, ...config.fill };
+  const settings = { ...config.placement, ladderWorth: 1, leftMax: 1000, ...config.fill };
   const fill = createFill({ ...shared, records: await stores.open('fill'), settings });
   const maps = await createSteeringMaps({ ...shared, records: await stores.open('steering-map') });
   const catalog = await openCatalog(base, { stores, events, fleet: createFleet({ registry, fill }) });
   const { playback, ranker } = await openPlayback(base, { ...opened, registry, catalog });
   const services = { access, registry, catalog, fill, maps, events, playback, ranker };
   return { ...services, status: statusOf(services, base) };
+}
+
+/** Who may say what was served, and to whose viewers: an origin's may be anywhere. */
+function servedNodes({ identities }: Access): ServedNodes {
+  return {
+    findNode: (kid) => identities.findNode(kid),
+    siteOf: (nodeId) => {
+      const identity = identities.get(nodeId);
+      return identity?.role === 'appliance' ? identity.site : undefined;
+    },
+  };
 }
 
 async function openCatalog(

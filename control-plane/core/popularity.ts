@@ -1,14 +1,20 @@
 /**
  * Popularity: bytes served ÷ size, exponentially smoothed over days (algorithms, fill planning step 1).
  *
- * A file's weight at time t is Σ bytesᵢ · 2^(−(t − tᵢ) / halfLife). It is kept as one number at one moment; the order in
- * which servings are added does not matter (but for rounding), so late reports count as if they had come in time.
+ * A file's weight at time t is Σ bytesᵢ · 2^(−(t − tᵢ) / halfLife), for a slow half-life and for a fast one. It is kept at
+ * one moment; the order in which servings are added does not matter (but for rounding), so late reports count as if they
+ * had come in time.
  */
-export interface Weight {
-  /** Smoothed bytes at `atMs`. */
-  readonly bytes: number;
+export interface Weight extends SmoothedBytes {
   /** Unix time in milliseconds. */
   readonly atMs: number;
+}
+
+/** Smoothed bytes at some moment. */
+export interface SmoothedBytes {
+  readonly bytes: number;
+  /** The same by the fast half-life: what the last hours say. */
+  readonly fastBytes: number;
 }
 
 /** Some bytes that were served at some time. */
@@ -17,42 +23,98 @@ export interface Serving {
   readonly atMs: number;
 }
 
-/** After this long a serving counts half. */
-export const popularityHalfLifeMs = 3 * 24 * 3_600_000;
+/** After how long a serving counts half. */
+export interface HalfLives {
+  readonly halfLifeMs: number;
+  readonly fastHalfLifeMs: number;
+}
 
-/** The weight in bytes as it is at `nowMs`; before `atMs` it is what will have been. */
-export function weightBytesAt(
+const hourMs = 3_600_000;
+
+/** Days for what is popular, hours for what is becoming so. */
+export const popularityHalfLives: HalfLives = { halfLifeMs: 72 * hourMs, fastHalfLifeMs: 6 * hourMs };
+
+const nothing: SmoothedBytes = { bytes: 0, fastBytes: 0 };
+
+/** The weight as it is at `nowMs`; before `atMs` it is what will have been. */
+export function weightAt(
   weight: Weight | undefined,
   nowMs: number,
-  halfLifeMs = popularityHalfLifeMs,
-): number {
-  return weight === undefined ? 0 : weight.bytes * 2 ** (-(nowMs - weight.atMs) / halfLifeMs);
+  { halfLifeMs, fastHalfLifeMs } = popularityHalfLives,
+): SmoothedBytes {
+  if (weight === undefined) return nothing;
+  const ageMs = nowMs - weight.atMs;
+  return {
+    bytes: weight.bytes * 2 ** (-ageMs / halfLifeMs),
+    fastBytes: weight.fastBytes * 2 ** (-ageMs / fastHalfLifeMs),
+  };
+}
+
+/** The weight of both: of a file at two sites, or of two files. */
+export function addWeights(
+  one: Weight | undefined,
+  other: Weight,
+  halfLives: HalfLives = popularityHalfLives,
+): Weight {
+  if (one === undefined) return other;
+  // Brought forward, never back: raising the older of the two to the past's value could overflow.
+  const atMs = Math.max(one.atMs, other.atMs);
+  const [a, b] = [weightAt(one, atMs, halfLives), weightAt(other, atMs, halfLives)];
+  return { bytes: a.bytes + b.bytes, fastBytes: a.fastBytes + b.fastBytes, atMs };
 }
 
 /** The weight after one more serving. */
 export function addServing(
   weight: Weight | undefined,
-  serving: Serving,
-  halfLifeMs = popularityHalfLifeMs,
+  { bytes, atMs }: Serving,
+  halfLives: HalfLives = popularityHalfLives,
 ): Weight {
-  if (weight === undefined) return { bytes: serving.bytes, atMs: serving.atMs };
-  // Brought forward, never back: raising the older of the two to the past's value could overflow.
-  const atMs = Math.max(weight.atMs, serving.atMs);
-  const bytes = weightBytesAt(weight, atMs, halfLifeMs) + weightBytesAt(serving, atMs, halfLifeMs);
-  return { bytes, atMs };
+  return addWeights(weight, { bytes, fastBytes: bytes, atMs }, halfLives);
 }
 
 /** Popularity of a set of files (a bundle): their smoothed bytes ÷ their size. */
 export function popularityOf(
   files: readonly { readonly weight: Weight | undefined; readonly sizeBytes: number }[],
   nowMs: number,
-  halfLifeMs = popularityHalfLifeMs,
+  halfLives: HalfLives = popularityHalfLives,
 ): number {
   let servedBytes = 0;
   let sizeBytes = 0;
   for (const file of files) {
-    servedBytes += weightBytesAt(file.weight, nowMs, halfLifeMs);
+    servedBytes += weightAt(file.weight, nowMs, halfLives).bytes;
     sizeBytes += file.sizeBytes;
   }
   return sizeBytes === 0 ? 0 : servedBytes / sizeBytes;
+}
+
+// So many plays within hours are half believed: one viewer is no trend.
+const trendPlaysHalf = 4;
+
+/**
+ * Smoothed bytes with the day's trend. What the last hours say, at the level of the days (hours have a rhythm that all files
+ * share, so it is the share of all that counts), raises a file to the mean of both; nothing falls by it: what loses its
+ * viewers does so at the slow half-life, and does not come and go with the evening.
+ *
+ * @param all the same of all files together.
+ */
+export function trendingBytes(
+  own: SmoothedBytes,
+  { all, sizeBytes }: { all: SmoothedBytes; sizeBytes: number },
+): number {
+  if (sizeBytes === 0 || all.fastBytes === 0) return own.bytes;
+  const level = all.bytes / all.fastBytes;
+  const plays = own.fastBytes / sizeBytes;
+  const trend = own.fastBytes * level * (plays / (plays + trendPlaysHalf));
+  return Math.max(own.bytes, (own.bytes + trend) / 2);
+}
+
+// How much a site's own taste says beside everybody's.
+const ownTasteShare = 0.5;
+
+/**
+ * A file's bytes as a site's viewers are expected to want them: half by what the site's boxes have served, half by the site's
+ * share of what all have. What a site does not hold its viewers get elsewhere, so its own bytes alone would never bring it.
+ */
+export function regionalBytes(bytes: { own: number; everywhere: number; siteShare: number }): number {
+  return ownTasteShare * bytes.own + (1 - ownTasteShare) * bytes.siteShare * bytes.everywhere;
 }

@@ -4,9 +4,17 @@ import type { Clock } from '../../../common/runtime/clock.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 import { matches } from '../../../common/runtime/parse.ts';
 import type { ServedSummary } from '../../../common/contract/served.ts';
-import { addServing, popularityOf, weightBytesAt, type Weight } from '../../core/popularity.ts';
+import {
+  addServing,
+  addWeights,
+  popularityOf,
+  weightAt,
+  type HalfLives,
+  type Weight,
+} from '../../core/popularity.ts';
 import { createTurns } from '../turns.ts';
-import type { SizedBundle } from './ports.ts';
+import { PopularityWeights, type ServedAt } from './popularity-weights.ts';
+import type { SitePopularity, SizedBundle } from './ports.ts';
 import { openPopularityRecords, type PopularityRecords, type ServedNodeRecord } from './records.ts';
 import { servedEventType, ServedPart } from './served.ts';
 
@@ -15,7 +23,7 @@ export interface PopularityDependencies {
   readonly records: Records;
   readonly clock: Clock;
   readonly log: Log;
-  readonly halfLifeMs: number;
+  readonly halfLives: HalfLives;
   /** Names of files are a box's word: beyond so many no new ones are learned until a start has forgotten some. */
   readonly weightsMax: number;
   /** Called after a step that has changed some weight. */
@@ -31,7 +39,8 @@ const retryAfterMs = 1000;
 /** What one step through the log changes. */
 interface Step {
   offset: number;
-  readonly weights: Map<string, Weight>;
+  /** What comes to the weights, by their keys. */
+  readonly added: Map<string, { at: ServedAt; weight: Weight }>;
   readonly nodes: Map<string, ServedNodeRecord>;
 }
 
@@ -42,7 +51,7 @@ interface Step {
 export class PopularityConsumer {
   readonly #deps: PopularityDependencies;
   readonly #records: PopularityRecords;
-  readonly #weights = new Map<string, Weight>();
+  readonly #weights: PopularityWeights;
   readonly #nodes = new Map<string, ServedNodeRecord>();
   #offset = 0;
   readonly #inTurn = createTurns();
@@ -50,13 +59,16 @@ export class PopularityConsumer {
   constructor(deps: PopularityDependencies) {
     this.#deps = deps;
     this.#records = openPopularityRecords(deps.records);
+    this.#weights = new PopularityWeights(deps.halfLives);
   }
 
   /** Reads what earlier processes have learned and forgets what counts no more. */
   async open(): Promise<void> {
     const { clock, events, log } = this.#deps;
     for await (const { key, value } of this.#records.weights.all()) {
-      if (weightBytesAt(value, clock.nowMs(), this.#deps.halfLifeMs) >= 1) this.#weights.set(key, value);
+      const weight = { fastBytes: 0, ...value };
+      if (weightAt(weight, clock.nowMs(), this.#deps.halfLives).bytes >= 1)
+        this.#weights.add(placeOf(key), weight);
       else await this.#records.weights.remove(key);
     }
     for await (const { key, value } of this.#records.nodes.all()) this.#nodes.set(key, value);
@@ -68,10 +80,15 @@ export class PopularityConsumer {
     await events.commit(consumer, this.#offset);
   }
 
-  /** Popularity of a bundle now: smoothed bytes ÷ size. */
+  /** Popularity of a bundle now, everywhere: smoothed bytes ÷ size. */
   popularityOf({ files }: SizedBundle): number {
-    const sized = files.map(({ file, sizeBytes }) => ({ weight: this.#weights.get(file), sizeBytes }));
-    return popularityOf(sized, this.#deps.clock.nowMs(), this.#deps.halfLifeMs);
+    const sized = files.map(({ file, sizeBytes }) => ({ weight: this.#weights.everywhere(file), sizeBytes }));
+    return popularityOf(sized, this.#deps.clock.nowMs(), this.#deps.halfLives);
+  }
+
+  /** What the viewers of a site want: as of now, for one plan. */
+  popularityAt(site: string): SitePopularity {
+    return this.#weights.at(site, this.#deps.clock.nowMs());
   }
 
   /** What a node has served, as far as the log was read; undefined for one that has told nothing. */
@@ -120,7 +137,7 @@ export class PopularityConsumer {
     for (const event of events) {
       this.#apply(event, step);
       step.offset = event.offset;
-      if (step.weights.size < stepChangesMax) continue;
+      if (step.added.size < stepChangesMax) continue;
       await this.#commit(step);
       step = this.#beginStep();
     }
@@ -129,7 +146,7 @@ export class PopularityConsumer {
   }
 
   #beginStep(): Step {
-    return { offset: this.#offset, weights: new Map(), nodes: new Map() };
+    return { offset: this.#offset, added: new Map(), nodes: new Map() };
   }
 
   #apply({ type, data, timeMs, offset }: StoredEvent, step: Step): void {
@@ -138,31 +155,37 @@ export class PopularityConsumer {
       this.#deps.log.error({ offset }, 'an event of what was served is not readable; it is passed over');
       return;
     }
-    const { nodeId } = data;
+    const { nodeId, site = '' } = data;
     const node = afterPart(step.nodes.get(nodeId) ?? this.#nodes.get(nodeId), data);
     if (node === undefined) return;
     step.nodes.set(nodeId, node);
     for (const [file, playBytes] of data.files) {
       // Popularity counts viewers, not boxes that fill.
       if (playBytes === 0) continue;
-      const weight = step.weights.get(file) ?? this.#weights.get(file);
-      if (weight === undefined && this.#weights.size + step.weights.size >= this.#deps.weightsMax) continue;
-      step.weights.set(file, addServing(weight, { bytes: playBytes, atMs: timeMs }, this.#deps.halfLifeMs));
+      const at = { site, file };
+      const key = keyOf(at);
+      const before = step.added.get(key)?.weight;
+      const isNew = before === undefined && this.#weights.get(at) === undefined;
+      if (isNew && this.#weights.size + step.added.size >= this.#deps.weightsMax) continue;
+      const weight = addServing(before, { bytes: playBytes, atMs: timeMs }, this.#deps.halfLives);
+      step.added.set(key, { at, weight });
     }
   }
 
-  async #commit({ offset, weights, nodes }: Step): Promise<void> {
+  async #commit({ offset, added, nodes }: Step): Promise<void> {
     if (offset === this.#offset) return;
     const { offsets, nodes: nodeRecords, weights: weightRecords } = this.#records;
     await this.#deps.records.commit([
-      ...[...weights].map(([file, weight]) => weightRecords.putOperation(file, weight)),
+      ...[...added].map(([key, { at, weight }]) =>
+        weightRecords.putOperation(key, addWeights(this.#weights.get(at), weight, this.#deps.halfLives)),
+      ),
       ...[...nodes].map(([nodeId, node]) => nodeRecords.putOperation(nodeId, node)),
       offsets.putOperation(consumer, { offset }),
     ]);
-    for (const [file, weight] of weights) this.#weights.set(file, weight);
+    for (const { at, weight } of added.values()) this.#weights.add(at, weight);
     for (const [nodeId, node] of nodes) this.#nodes.set(nodeId, node);
     this.#offset = offset;
-    if (weights.size > 0) this.#deps.onChange();
+    if (added.size > 0) this.#deps.onChange();
     // For retention only; what counts was committed above.
     await this.#deps.events.commit(consumer, offset);
   }
@@ -195,6 +218,15 @@ function afterPart(before: ServedNodeRecord | undefined, data: ServedPart): Serv
       missingReports: served.missingReports + Math.max(0, sequence - last.sequence - 1),
     },
   };
+}
+
+function keyOf({ site, file }: ServedAt): string {
+  return site === '' ? file : `${site}/${file}`;
+}
+
+function placeOf(key: string): ServedAt {
+  const slash = key.indexOf('/');
+  return { site: key.slice(0, Math.max(0, slash)), file: key.slice(slash + 1) };
 }
 
 function isAborted(signal: AbortSignal): boolean {

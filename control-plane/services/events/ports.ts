@@ -1,23 +1,37 @@
+import { popularityHalfLives, type HalfLives } from '../../core/popularity.ts';
 import type { KnownNode } from '../../../common/runtime/node-proofs.ts';
 
 /** Who may say what was served: the enrolled nodes, by their keys. */
 export interface ServedNodes {
   findNode(kid: string): Pick<KnownNode, 'nodeId' | 'publicKey' | 'revoked'> | undefined;
+  /** The site of an appliance; undefined for an origin, which serves everybody's viewers. */
+  siteOf(nodeId: string): string | undefined;
+}
+
+/** A file with its size. */
+export interface SizedFile {
+  readonly file: string;
+  readonly sizeBytes: number;
 }
 
 /** A bundle as popularity sees it: its files with their sizes. */
 export interface SizedBundle {
-  readonly files: readonly { readonly file: string; readonly sizeBytes: number }[];
+  readonly files: readonly SizedFile[];
+}
+
+/** What the viewers of a site want. */
+export interface SitePopularity {
+  /** How many times they are expected to want the whole of a file. */
+  of(file: SizedFile): number;
 }
 
 /** Bounds of the intake and of what is learned from it. */
-export interface EventsOptions {
+export interface EventsOptions extends HalfLives {
   /** How many ids are remembered to know a repetition by. */
   readonly knownIdsMax: number;
   /** After a change of popularity, how long more of them are awaited before others hear of it. */
   readonly changeDelayMs: number;
-  readonly halfLifeMs: number;
-  /** Of how many files a weight is kept; what a box says of others is passed over. */
+  /** How many weights are kept, one for each file at each site; what a box says of others is passed over. */
   readonly weightsMax: number;
 }
 
@@ -25,6 +39,6 @@ export interface EventsOptions {
 export const eventsDefaults = {
   knownIdsMax: 100_000,
   changeDelayMs: 5000,
-  halfLifeMs: 3 * 24 * 3_600_000,
+  ...popularityHalfLives,
   weightsMax: 2_000_000,
 } as const satisfies EventsOptions;

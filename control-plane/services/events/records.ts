@@ -5,8 +5,12 @@ import { Sequence, Thumbprint, TimeMs } from '../../../common/contract/primitive
 import { ServedSummary } from '../../../common/contract/served.ts';
 import { parseAs } from '../../../common/runtime/parse.ts';
 
-/** A file's smoothed bytes at a time; see core/popularity.ts. */
-export const WeightRecord = Type.Object({ bytes: Type.Number({ minimum: 0 }), atMs: TimeMs });
+/** A file's smoothed bytes at a time; see core/popularity.ts. Of before there was a fast half-life they have none by it. */
+export const WeightRecord = Type.Object({
+  bytes: Type.Number({ minimum: 0 }),
+  fastBytes: Type.Optional(Type.Number({ minimum: 0 })),
+  atMs: TimeMs,
+});
 export type WeightRecord = Static<typeof WeightRecord>;
 
 /** What a node has served altogether, and the last part of a report that is in it. */
@@ -22,7 +26,7 @@ export type ServedNodeRecord = Static<typeof ServedNodeRecord>;
 export const OffsetRecord = Type.Object({ offset: Type.Integer({ minimum: 0 }) });
 export type OffsetRecord = Static<typeof OffsetRecord>;
 
-/** What popularity is kept in: weights by file, what was served by node, the offset by consumer. */
+/** What popularity is kept in: weights by `site/file` (by `file` where the site is not known), what was served by node, the offset by consumer. */
 export interface PopularityRecords {
   readonly weights: Collection<WeightRecord>;
   readonly nodes: Collection<ServedNodeRecord>;

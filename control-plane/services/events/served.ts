@@ -5,6 +5,7 @@ import { documentTypes, type DocumentPayload } from '../../../common/contract/do
 import {
   FileName,
   NodeId,
+  PlaceName,
   Sequence,
   SizeBytes,
   Thumbprint,
@@ -31,6 +32,8 @@ export const ServedPart = Type.Object({
   kid: Thumbprint,
   sequence: Sequence,
   part: Type.Integer({ minimum: 0 }),
+  /** Where its viewers are; not of an origin. */
+  site: Type.Optional(PlaceName),
   sinceMs: TimeMs,
   filledBytes: SizeBytes,
   files: Type.Array(Type.Tuple([FileName, SizeBytes, SizeBytes])),
@@ -77,7 +80,9 @@ export class ServedIntake {
       const last = this.#taken.get(nodeId) ?? this.#options.lastOf(nodeId);
       if (last?.kid === kid && report.sequence <= last.sequence)
         return { outcome: 'known', sequence: last.sequence };
-      await this.#options.events.append(partsOf(report, { nodeId, kid, nowMs: this.#options.clock.nowMs() }));
+      const { events, nodes, clock } = this.#options;
+      const site = nodes.siteOf(nodeId);
+      await events.append(partsOf(report, { nodeId, kid, site, nowMs: clock.nowMs() }));
       this.#taken.set(nodeId, { kid, sequence: report.sequence });
       return { outcome: 'taken', sequence: report.sequence };
     });
@@ -106,7 +111,7 @@ export class ServedIntake {
 
 function partsOf(
   report: DocumentPayload<ServedReport>,
-  { nodeId, kid, nowMs }: { nodeId: string; kid: string; nowMs: number },
+  { nodeId, kid, site, nowMs }: { nodeId: string; kid: string; site: string | undefined; nowMs: number },
 ): NewEvent[] {
   const { sequence, body } = report;
   const files = body.files.map(({ file, playBytes, fillBytes }) => [file, playBytes, fillBytes]);
@@ -120,6 +125,7 @@ function partsOf(
       kid,
       sequence,
       part,
+      ...(site !== undefined && { site }),
       sinceMs: Math.min(nowMs, body.sinceMs),
       filledBytes: part === 0 ? body.filledBytes : 0,
       files: files.slice(part * filesPerPart, (part + 1) * filesPerPart),

@@ -8,7 +8,7 @@ import { createDebounced, type Debounced } from '../debounce.ts';
 import { createListeners } from '../listeners.ts';
 import { Intake } from './intake.ts';
 import { PopularityConsumer } from './popularity-consumer.ts';
-import type { EventsOptions, ServedNodes, SizedBundle } from './ports.ts';
+import type { EventsOptions, ServedNodes, SitePopularity, SizedBundle } from './ports.ts';
 import { ServedIntake } from './served.ts';
 
 export interface EventsDependencies {
@@ -31,8 +31,10 @@ export interface EventsService {
   takeServed(nodeId: string, jws: string): Promise<ServedReportReply>;
   /** What a node has served altogether; undefined for one that has told nothing. */
   servedBy(nodeId: string): ServedSummary | undefined;
-  /** How popular a bundle is now: smoothed bytes served ÷ its size. */
+  /** How popular a bundle is now, everywhere: smoothed bytes served ÷ its size. */
   popularityOf(bundle: SizedBundle): number;
+  /** What the viewers of a site want: as of now, for one plan. */
+  popularityAt(site: string): SitePopularity;
   /** Hears, some seconds after the first of several changes, that popularity has changed. */
   onPopularityChange(listener: () => void): () => void;
   /** Brings everything in the log into popularity: for tests. */
@@ -79,7 +81,7 @@ class LearningEvents implements EventsService {
     });
     this.#popularity = new PopularityConsumer({
       ...deps,
-      halfLifeMs: options.halfLifeMs,
+      halfLives: options,
       weightsMax: options.weightsMax,
       onChange: () => {
         this.#changed.request();
@@ -106,6 +108,10 @@ class LearningEvents implements EventsService {
 
   popularityOf(bundle: SizedBundle): number {
     return this.#popularity.popularityOf(bundle);
+  }
+
+  popularityAt(site: string): SitePopularity {
+    return this.#popularity.popularityAt(site);
   }
 
   onPopularityChange(listener: () => void): () => void {

@@ -1,5 +1,5 @@
 import type { FillPlanView } from '../../../common/contract/fill.ts';
-import type { LeftOut } from '../../core/placement.ts';
+import type { LeftOut, PlacedFile } from '../../core/placement.ts';
 import type { AppliancePlan, FillPlan } from './plan.ts';
 import type { FillBundle, FillNode } from './ports.ts';
 
@@ -22,9 +22,10 @@ function viewAppliance(
   const files = own?.files ?? new Map<string, never>();
   const title = (file: string): string => titles.get(file)?.name ?? 'of no title';
   const adds: ApplianceView['adds'] = [];
-  for (const { file, sizeBytes, bundle } of files.values()) {
-    if (node.held.has(file)) continue;
-    const why = whyWanted(bundle, { plan, cluster: node.cluster });
+  for (const placed of own?.placed.files ?? []) {
+    if (node.held.has(placed.file)) continue;
+    const { file, sizeBytes, bundle } = placed;
+    const why = whyWanted(placed, { plan, cluster: node.cluster });
     adds.push({ file, title: plan.bundles.get(bundle)?.name ?? 'unknown', sizeBytes, why });
   }
   const deletes: ApplianceView['deletes'] = [];
@@ -40,14 +41,17 @@ function viewAppliance(
   };
 }
 
-function whyWanted(bundle: string, { plan, cluster }: { plan: FillPlan; cluster: string }): string {
-  const found = plan.bundles.get(bundle);
+/** Why an appliance is to hold a file, in words. */
+function whyWanted(
+  { file, why, popularity }: PlacedFile,
+  { plan, cluster }: { plan: FillPlan; cluster: string },
+): string {
   let copies = 0;
-  for (const { placed, bundles } of plan.appliances.values()) {
-    if (placed.cluster === cluster && bundles.has(bundle)) copies++;
+  for (const { placed, files } of plan.appliances.values()) {
+    if (placed.cluster === cluster && files.has(file)) copies++;
   }
-  const rank = found?.pinned === true ? 'pinned' : `popularity ${(found?.popularity ?? 0).toFixed(2)}`;
-  return `${rank}; ${String(copies)} ${copies === 1 ? 'copy' : 'copies'} in cluster ${cluster}`;
+  const first = why === 'pinned' || why === 'urgent' ? why : `popularity ${popularity.toFixed(2)}`;
+  return `${first}; ${String(copies)} ${copies === 1 ? 'copy' : 'copies'} in cluster ${cluster}`;
 }
 
 function viewLeft(own: AppliancePlan, plan: FillPlan): ApplianceView['left'] {
@@ -60,8 +64,16 @@ function viewLeft(own: AppliancePlan, plan: FillPlan): ApplianceView['left'] {
 
 /** Why a bundle is not on an appliance, in words. */
 export function whyLeft(left: LeftOut): string {
-  if (left.kind === 'copies-elsewhere') return `the cluster's copies are on ${left.holders.join(', ')}`;
-  return `it needs ${String(left.needBytes)} bytes and ${String(left.freeBytes)} are left for it after more popular titles`;
+  switch (left.kind) {
+    case 'copies-elsewhere':
+      return `the cluster's copies are on ${left.holders.join(', ')}`;
+    case 'too-large':
+      return `it is larger than the ${String(left.usableBytes)} bytes that the appliance may hold`;
+    case 'churn-budget':
+      return `${String(left.needBytes)} bytes would be added and ${String(left.budgetLeftBytes)} are left of the day's churn budget`;
+    case 'no-room':
+      return `it needs ${String(left.needBytes)} bytes and ${String(left.freeBytes)} are left for it after more popular titles`;
+  }
 }
 
 // Nothing is planned for a box of which nothing is known, or that has been gone for long.

@@ -1,9 +1,16 @@
-import { placeBundles, type PlacedAppliance, type PlacementSettings } from '../../core/placement.ts';
-import type { FillBundle, FillNode } from './ports.ts';
+import {
+  placeBundles,
+  type PlacedAppliance,
+  type PlacementFile,
+  type PlacementSettings,
+} from '../../core/placement.ts';
+import type { FillBundle, FillCatalog, FillNode } from './ports.ts';
 
 /** Placement's settings and when what a lost appliance holds is placed elsewhere. */
 export interface FillPlanSettings extends PlacementSettings {
   readonly lostAfterMs: number;
+  /** Most that a box may newly be told to hold within 24 hours, what is pinned or urgent aside; no limit where it is absent. */
+  readonly churnBytesPerDay?: number | undefined;
 }
 
 /** A file on an appliance's list. */
@@ -16,10 +23,18 @@ export interface WantedFile {
 
 /** One appliance's part of a plan. */
 export interface AppliancePlan {
+  /** With the reasons: why each file is here, why bundles are not. */
   readonly placed: PlacedAppliance;
+  /** Bundles that are whole here. */
   readonly bundles: ReadonlySet<string>;
   /** By file name, in the order in which they are wanted. */
   readonly files: ReadonlyMap<string, WantedFile>;
+}
+
+/** What an appliance was newly told to hold in one hour. */
+interface ChurnHour {
+  readonly hour: number;
+  readonly bytes: number;
 }
 
 /** What every appliance is to hold. */
@@ -28,42 +43,53 @@ export interface FillPlan {
   readonly appliances: ReadonlyMap<string, AppliancePlan>;
   /** Clusters in which placement could put something at all. */
   readonly clusters: ReadonlySet<string>;
+  /** By appliance: what counts against its churn budget, the last 24 hours. */
+  readonly churn: ReadonlyMap<string, readonly ChurnHour[]>;
 }
 
-export const emptyPlan: FillPlan = { bundles: new Map(), appliances: new Map(), clusters: new Set() };
+export const emptyPlan: FillPlan = {
+  bundles: new Map(),
+  appliances: new Map(),
+  clusters: new Set(),
+  churn: new Map(),
+};
+
+const hourMs = 3_600_000;
+const churnHours = 24;
 
 /**
  * Plans what each appliance is to hold. Appliances count that have reported once and are not lost for long; what the plan
  * before wanted of a box counts as held there, so that a plan in the middle of a fill does not move what is on its way.
  */
 export function planFill(
-  snapshot: { nodes: readonly FillNode[]; bundles: readonly FillBundle[] },
-  { before, settings }: { before: FillPlan; settings: FillPlanSettings },
+  { nodes, catalog }: { nodes: readonly FillNode[]; catalog: FillCatalog },
+  { before, settings, nowMs }: { before: FillPlan; settings: FillPlanSettings; nowMs: number },
 ): FillPlan {
-  const bundles = new Map(snapshot.bundles.map((bundle) => [bundle.bundle, bundle]));
-  const appliances = snapshot.nodes.filter((node) => takesPart(node, settings.lostAfterMs));
+  const bundles = catalog.bundles();
+  const appliances = nodes.filter((node) => takesPart(node, settings.lostAfterMs));
+  const hour = Math.floor(nowMs / hourMs);
+  const churn = new Map(appliances.map(({ id }) => [id, recentChurn(before, id, hour)]));
   const placed = placeBundles({
-    bundles: snapshot.bundles.map((bundle) => ({ ...bundle, popularity: inSteps(bundle.popularity) })),
+    bundles,
     appliances: appliances.map((node) => ({
       id: node.id,
+      site: node.site,
       cluster: node.cluster,
       capacityBytes: node.capacityBytes,
-      weight: node.capacityBytes,
+      throughput: node.capacityBytes,
+      churnBytes: budgetLeft(settings.churnBytesPerDay, churn.get(node.id) ?? []),
       held: keptFiles(node, before),
     })),
+    popularity: popularityBySite(catalog, bundles),
     settings,
   });
-  const extensions = extensionsOf(snapshot.bundles);
+  const wanted = wantedFiles(bundles);
   return {
-    bundles,
-    appliances: new Map(placed.map((one) => [one.id, planOf(one, extensions)])),
+    bundles: new Map(bundles.map((bundle) => [bundle.bundle, bundle])),
+    appliances: new Map(placed.map((one) => [one.id, planOf(one, wanted)])),
     clusters: new Set(appliances.map(({ cluster }) => cluster)),
+    churn: new Map(placed.map((one) => [one.id, addChurn(churn.get(one.id) ?? [], hour, one.churnBytes)])),
   };
-}
-
-// Steps of a quarter of an octave: a few more bytes served do not make new manifests.
-function inSteps(popularity: number): number {
-  return popularity <= 0 ? 0 : 2 ** (Math.round(Math.log2(popularity) * 4) / 4);
 }
 
 function takesPart(node: FillNode, lostAfterMs: number): boolean {
@@ -77,14 +103,62 @@ function keptFiles(node: FillNode, before: FillPlan): ReadonlySet<string> {
   return node.held.union(wanted);
 }
 
-function extensionsOf(bundles: readonly FillBundle[]): Map<string, string> {
-  return new Map(bundles.flatMap(({ files }) => files.map(({ file, ext }) => [file, ext] as const)));
+function recentChurn({ churn }: FillPlan, id: string, hour: number): readonly ChurnHour[] {
+  return (churn.get(id) ?? []).filter((past) => past.hour > hour - churnHours);
 }
 
-function planOf(placed: PlacedAppliance, extensions: ReadonlyMap<string, string>): AppliancePlan {
-  const wanted = new Map<string, WantedFile>();
-  for (const { file, sizeBytes, bundle } of placed.files) {
-    wanted.set(file, { file, ext: extensions.get(file) ?? '', sizeBytes, bundle });
+function budgetLeft(budgetBytes: number | undefined, churn: readonly ChurnHour[]): number | undefined {
+  if (budgetBytes === undefined) return undefined;
+  return Math.max(0, budgetBytes - churn.reduce((sum, { bytes }) => sum + bytes, 0));
+}
+
+function addChurn(churn: readonly ChurnHour[], hour: number, bytes: number): readonly ChurnHour[] {
+  if (bytes === 0) return churn;
+  const earlier = churn.filter((past) => past.hour !== hour);
+  const inHour = churn.find((past) => past.hour === hour)?.bytes ?? 0;
+  return [...earlier, { hour, bytes: inHour + bytes }];
+}
+
+/**
+ * Popularity in steps of a quarter of an octave of each file's share of its site's: neither a
+ * few more bytes served nor an hour in which all weights fade make new manifests.
+ */
+function popularityBySite(
+  catalog: FillCatalog,
+  bundles: readonly FillBundle[],
+): (site: string, file: PlacementFile) => number {
+  const sites = new Map<string, (file: PlacementFile) => number>();
+  const openSite = (site: string): ((file: PlacementFile) => number) => {
+    const viewers = catalog.popularityAt(site);
+    let sum = 0;
+    for (const { files } of bundles) for (const file of files) sum += viewers.of(file);
+    return (file) => sum * inSteps(viewers.of(file) / sum);
+  };
+  return (site, file) => {
+    let popularity = sites.get(site);
+    if (popularity === undefined) sites.set(site, (popularity = openSite(site)));
+    return popularity(file);
+  };
+}
+
+function inSteps(share: number): number {
+  return share > 0 ? 2 ** (Math.round(Math.log2(share) * 4) / 4) : 0;
+}
+
+/** By bundle and file, made once and shared by all appliances. */
+type WantedFiles = ReadonlyMap<string, ReadonlyMap<string, WantedFile>>;
+
+function wantedFiles(bundles: readonly FillBundle[]): WantedFiles {
+  const byFile = ({ bundle, files }: FillBundle) =>
+    new Map(files.map(({ file, ext, sizeBytes }) => [file, { file, ext, sizeBytes, bundle }] as const));
+  return new Map(bundles.map((bundle) => [bundle.bundle, byFile(bundle)]));
+}
+
+function planOf(placed: PlacedAppliance, wanted: WantedFiles): AppliancePlan {
+  const files = new Map<string, WantedFile>();
+  for (const { file, bundle } of placed.files) {
+    const found = wanted.get(bundle)?.get(file);
+    if (found !== undefined) files.set(file, found);
   }
-  return { placed, bundles: new Set(placed.bundles), files: wanted };
+  return { placed, bundles: new Set(placed.bundles), files };
 }

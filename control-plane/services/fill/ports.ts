@@ -29,20 +29,27 @@ export interface FillNodes {
   settled(): boolean;
 }
 
-/** A published bundle with its popularity. */
+/** A published bundle. */
 export interface FillBundle {
   readonly bundle: string;
   /** The title's name. */
   readonly name: string;
   readonly pinned: boolean;
-  readonly popularity: number;
   /** Every file, the bundle's own included. */
   readonly files: readonly { readonly file: string; readonly ext: string; readonly sizeBytes: number }[];
 }
 
-/** What fill needs of the catalog. */
+/** What the viewers of a site want. */
+export interface FillPopularity {
+  /** How many times they are expected to want the whole of a file. */
+  of(file: { readonly file: string; readonly sizeBytes: number }): number;
+}
+
+/** What fill needs of the catalog, and of what is learned from its viewers. */
 export interface FillCatalog {
   bundles(): readonly FillBundle[];
+  /** What the viewers of a site want: as of now, for one plan. */
+  popularityAt(site: string): FillPopularity;
 }
 
 /** What fill needs of access: signed documents and tokens. */

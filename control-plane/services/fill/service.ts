@@ -199,8 +199,9 @@ class PlannedFill implements Fill {
   }
 
   #planNow(nodes: readonly FillNode[]): FillPlan {
-    const { catalog, settings } = this.#options;
-    return planFill({ nodes, bundles: catalog().bundles() }, { before: this.#plan, settings });
+    const { catalog, clock, settings } = this.#options;
+    const options = { before: this.#plan, settings, nowMs: clock.nowMs() };
+    return planFill({ nodes, catalog: catalog() }, options);
   }
 
   async #replan(): Promise<void> {

@@ -1,6 +1,6 @@
 import type { FillSourcesReply } from '../../../common/contract/fill.ts';
 import { hashText, rendezvousScore } from '../../../common/core/rendezvous.ts';
-import type { FillPlan } from './plan.ts';
+import type { FillPlan, WantedFile } from './plan.ts';
 import type { FillNode } from './ports.ts';
 
 /** How long an appliance waits before it goes further away (algorithms: fill planning, step 6). */
@@ -50,7 +50,7 @@ export function sourcesOf(file: string, question: SourcesQuestion): FillSourcesR
     ready.filter((node) => node.role === 'origin'),
     file,
   );
-  const early = peers.length === 0 && isMaster(wanted.bundle, question);
+  const early = peers.length === 0 && isMaster(wanted, question);
   const originEarlyMs = tiers.length === 0 ? 0 : waits.tierWaitMs;
   const ways = (list: readonly FillNode[], kind: Way['kind'], waitMs: number): Way[] =>
     list.map((node) => ({
@@ -69,14 +69,14 @@ export function sourcesOf(file: string, question: SourcesQuestion): FillSourcesR
   };
 }
 
-/** Whether this box is the one of its cluster that fetches the bundle from outside early. */
-function isMaster(bundle: string, { appliance, nodes, plan }: SourcesQuestion): boolean {
+/** Whether this box is the one of its cluster that fetches the file, as others of its bundle, from outside early. */
+function isMaster({ file, bundle }: WantedFile, { appliance, nodes, plan }: SourcesQuestion): boolean {
   const mates = nodes.filter(
     (node) =>
       node.role === 'appliance' &&
       node.cluster === appliance.cluster &&
       (node.state === 'ready' || node.id === appliance.id) &&
-      plan.appliances.get(node.id)?.bundles.has(bundle) === true,
+      plan.appliances.get(node.id)?.files.has(file) === true,
   );
   return spread(mates, bundle)[0]?.id === appliance.id;
 }

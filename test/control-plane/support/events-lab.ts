@@ -35,7 +35,7 @@ export interface EventsLab {
 }
 
 /** Keys of the boxes that report. */
-export const boxKeys = { 'isp-a-1': generateKey(), 'isp-b-1': generateKey() };
+export const boxKeys = { 'isp-a-1': generateKey(), 'isp-b-1': generateKey(), origin: generateKey() };
 export type Box = keyof typeof boxKeys;
 
 const nodes: ServedNodes = {
@@ -43,6 +43,7 @@ const nodes: ServedNodes = {
     const found = Object.entries(boxKeys).find(([, key]) => key.kid === kid);
     return found && { nodeId: found[0], publicKey: found[1].publicKey, revoked: false };
   },
+  siteOf: (nodeId) => (nodeId === 'origin' ? undefined : nodeId.replace(/-\d+$/, '')),
 };
 
 export interface LabOptions {

@@ -2,7 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { openSqliteRecords } from '../../../../common/adapters/records/sqlite.ts';
 import { generateKey } from '../../../../common/runtime/keys.ts';
+import { createManualClock } from '../../../../common/runtime/manual-clock.ts';
 import { eventsDefaults } from '../../../../control-plane/services/events/ports.ts';
 import { signServedReport } from '../../../support/served-report.ts';
 import { boxKeys, boxOf, bundle, film, openLab, sound } from '../../support/events-lab.ts';
@@ -22,6 +24,41 @@ t.test('served bytes become popularity, and what a box has saved', async (t) => 
   await lab.clock.advance(eventsDefaults.halfLifeMs);
   t.equal(lab.service.popularityOf(bundle), 0.75);
   t.equal(lab.service.popularityOf({ files: [{ file: fileNamed('other'), sizeBytes: 10 }] }), 0);
+});
+
+t.test('each site has a taste of its own, and a share in that of all', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'nearcast-served-'));
+  t.teardown(() => rm(directory, { recursive: true, force: true }));
+  const lab = await openLab(t, { directory, still: true });
+  const other = { file: fileNamed('other'), sizeBytes: 1000 };
+  const popularity = ({ service }: typeof lab, site: string) =>
+    [...bundle.files, other].map((file) => service.popularityAt(site).of(file));
+  t.strictSame(popularity(lab, 'isp-a'), [0, 0, 0]);
+  await boxOf(lab, 'origin').serve(1, { [other.file]: 8000 });
+  await lab.service.flush();
+  t.strictSame(popularity(lab, 'isp-a'), [0, 0, 4], 'only the origin has served: by everybody’s taste');
+  await boxOf(lab, 'isp-a-1').serve(1, { [film]: 3000 });
+  await boxOf(lab, 'isp-b-1').serve(1, { [sound]: 1000 });
+  await lab.service.flush();
+  t.strictSame(popularity(lab, 'isp-a'), [2.625, 0.375, 3], 'three quarters of the viewers');
+  t.strictSame(popularity(lab, 'isp-b'), [0.375, 0.625, 1]);
+  t.strictSame(popularity(lab, 'new').map(Math.sign), [1, 1, 1], 'a new site begins with what all want');
+  t.equal(lab.service.popularityAt('isp-a').of({ file: film, sizeBytes: 0 }), 0);
+  t.equal(lab.service.popularityOf(bundle), 2);
+  await lab.close();
+  const again = await openLab(t, { directory, clock: lab.clock, still: true });
+  t.strictSame(popularity(again, 'isp-a'), [2.625, 0.375, 3], 'and so after the next start');
+});
+
+t.test('what was learned before sites were told counts everywhere', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'nearcast-served-'));
+  t.teardown(() => rm(directory, { recursive: true, force: true }));
+  const records = await openSqliteRecords(join(directory, 'events.db'));
+  await records.put('popularity-weights', film, { bytes: 4000, atMs: createManualClock().nowMs() });
+  await records.close();
+  const lab = await openLab(t, { directory, clock: createManualClock(), still: true });
+  t.equal(lab.service.popularityOf(bundle), 2);
+  t.equal(lab.service.popularityAt('isp-a').of({ file: film, sizeBytes: 1000 }), 2);
 });
 
 t.test('a repeated report is known and changes nothing; a missing one is noticed', async (t) => {

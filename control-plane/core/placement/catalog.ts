@@ -1,0 +1,145 @@
+import { hashText } from '../../../common/core/rendezvous.ts';
+
+/**
+ * Bundles and files by number, in typed arrays: a million files take some 50 MB and leave nothing to collect. A bundle's
+ * entry for a file is a member; members of one bundle stand together, in the order in which they are filled.
+ */
+export interface PlacementCatalog {
+  readonly bundleCount: number;
+  readonly fileCount: number;
+  /** By file: its size in bytes. */
+  readonly fileBytes: Float64Array;
+  /** Bundle `b` has the members `starts[b]` to `starts[b + 1] - 1`. */
+  readonly starts: Uint32Array;
+  /** By member: its file, once in a bundle. */
+  readonly memberFiles: Uint32Array;
+  /** By member: its bundle. */
+  readonly memberBundles: Uint32Array;
+  /** File `f` is of the bundles `owners[ownerStarts[f]]` to `owners[ownerStarts[f + 1] - 1]`. */
+  readonly ownerStarts: Uint32Array;
+  readonly owners: Uint32Array;
+  /** By bundle: the size of its files together. */
+  readonly bundleBytes: Float64Array;
+  /** By bundle: the two lanes of its name's hash. */
+  readonly hashA: Uint32Array;
+  readonly hashB: Uint32Array;
+  /** By bundle: what counts before popularity; see `rank`. */
+  readonly ranks: Uint8Array;
+}
+
+/** What counts before popularity: `urgent` is outside of the churn budget, `pinned` comes before everything as well. */
+export const rank = { none: 0, urgent: 1, pinned: 2 } as const;
+
+/** The parts of a catalog that the others follow from. */
+export interface CatalogParts {
+  /** In the order of their numbers. */
+  readonly bundles: readonly { readonly bundle: string; readonly rank: number }[];
+  readonly fileBytes: Float64Array;
+  readonly starts: Uint32Array;
+  readonly memberFiles: Uint32Array;
+}
+
+/** Completes a catalog. */
+export function buildCatalog({ bundles, fileBytes, starts, memberFiles }: CatalogParts): PlacementCatalog {
+  const bundleCount = bundles.length;
+  const bundleBytes = new Float64Array(bundleCount);
+  const hashA = new Uint32Array(bundleCount);
+  const hashB = new Uint32Array(bundleCount);
+  const memberBundles = new Uint32Array(memberFiles.length);
+  bundles.forEach(({ bundle }, number) => {
+    const hash = hashText(bundle);
+    hashA[number] = hash.a;
+    hashB[number] = hash.b;
+    let bytes = 0;
+    const end = starts[number + 1] ?? 0;
+    for (let member = starts[number] ?? 0; member < end; member++) {
+      bytes += fileBytes[memberFiles[member] ?? 0] ?? 0;
+      memberBundles[member] = number;
+    }
+    bundleBytes[number] = bytes;
+  });
+  const ranks = Uint8Array.from(bundles, (bundle) => bundle.rank);
+  return {
+    ...{ bundleCount, fileCount: fileBytes.length, fileBytes, starts, memberFiles, memberBundles },
+    ...ownersOf({ fileCount: fileBytes.length, memberFiles, memberBundles }),
+    ...{ bundleBytes, hashA, hashB, ranks },
+  };
+}
+
+function ownersOf({
+  fileCount,
+  memberFiles,
+  memberBundles,
+}: Pick<PlacementCatalog, 'fileCount' | 'memberFiles' | 'memberBundles'>) {
+  const ownerStarts = new Uint32Array(fileCount + 1);
+  for (const file of memberFiles) ownerStarts[file + 1] = (ownerStarts[file + 1] ?? 0) + 1;
+  for (let file = 0; file < fileCount; file++)
+    ownerStarts[file + 1] = (ownerStarts[file + 1] ?? 0) + (ownerStarts[file] ?? 0);
+  const next = ownerStarts.slice(0, fileCount);
+  const owners = new Uint32Array(memberFiles.length);
+  memberFiles.forEach((file, member) => {
+    const at = next[file] ?? 0;
+    owners[at] = memberBundles[member] ?? 0;
+    next[file] = at + 1;
+  });
+  return { ownerStarts, owners };
+}
+
+/** A bundle by names. */
+export interface NamedBundle {
+  readonly bundle: string;
+  readonly pinned: boolean;
+  readonly urgent?: boolean | undefined;
+  readonly files: readonly { readonly file: string; readonly sizeBytes: number }[];
+}
+
+/** A catalog with the names behind its numbers. */
+export interface NamedCatalog<Bundle extends NamedBundle> {
+  readonly catalog: PlacementCatalog;
+  readonly bundles: readonly Bundle[];
+  readonly files: readonly { readonly file: string; readonly sizeBytes: number }[];
+  readonly numbers: ReadonlyMap<string, number>;
+}
+
+/** Numbers bundles by the order of their names and files by their first bundle, whatever order they come in. */
+export function internBundles<Bundle extends NamedBundle>(
+  unordered: readonly Bundle[],
+): NamedCatalog<Bundle> {
+  const bundles = unordered.toSorted((a, b) => compareText(a.bundle, b.bundle));
+  const numbers = new Map<string, number>();
+  const files: { file: string; sizeBytes: number }[] = [];
+  const members: number[] = [];
+  const starts = new Uint32Array(bundles.length + 1);
+  bundles.forEach((bundle, number) => {
+    const known = new Set<string>();
+    for (const { file, sizeBytes } of bundle.files) {
+      if (known.has(file)) continue;
+      known.add(file);
+      let at = numbers.get(file);
+      if (at === undefined) {
+        at = files.length;
+        numbers.set(file, at);
+        files.push({ file, sizeBytes });
+      }
+      members.push(at);
+    }
+    starts[number + 1] = members.length;
+  });
+  const catalog = buildCatalog({
+    bundles: bundles.map((bundle) => ({ bundle: bundle.bundle, rank: rankOf(bundle) })),
+    fileBytes: Float64Array.from(files, ({ sizeBytes }) => sizeBytes),
+    starts,
+    memberFiles: Uint32Array.from(members),
+  });
+  return { catalog, bundles, files, numbers };
+}
+
+/** By code unit: the same on every machine, whatever its language. */
+export function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function rankOf({ pinned, urgent }: NamedBundle): number {
+  if (pinned) return rank.pinned;
+  return urgent === true ? rank.urgent : rank.none;
+}

@@ -1,0 +1,52 @@
+// `./dev bench placement`: how long a plan of the whole fleet takes and how much memory, and how long a box takes to see what
+// changes in a night. On one core, in a process of its own.
+import { execFileSync } from 'node:child_process';
+
+import { lessIsBetter, runBench, type BenchReport, type Figure } from '../support/bench.ts';
+import { measureDiff } from './placement/diff.ts';
+import type { PlanRun } from './placement/plan.ts';
+
+const planProgram = new URL('placement/plan.ts', import.meta.url).pathname;
+const fullSize = { files: 1_000_000, appliances: 1000, heldFiles: 500_000, rounds: 5 };
+const quickSize = { files: 50_000, appliances: 50, heldFiles: 50_000, rounds: 3 };
+
+await runBench('placement', async ({ quick, wants }): Promise<BenchReport> => {
+  const size = quick ? quickSize : fullSize;
+  const figures: Figure[] = [];
+  const notes: string[] = [];
+  const rows: string[][] = [];
+  const limit = (name: string, ours: number, [theirs, unit]: readonly [number, string]): void => {
+    figures.push(lessIsBetter({ name, ours, peer: 'limit', theirs, unit, goal: 1 }));
+  };
+  if (wants('placement.plan.seconds') || wants('placement.plan.rss')) {
+    const run = plan(size);
+    // The slower of both nights.
+    limit('placement.plan.seconds', Math.max(run.firstSeconds, run.nightSeconds), [60, 's']);
+    limit('placement.plan.rss', run.rssMiB, [6 * 1024, 'MiB']);
+    rows.push(
+      ['first, boxes empty', run.firstSeconds.toFixed(1), String(run.placedFiles), '100 %'],
+      [
+        'second, a tenth of the titles anew',
+        run.nightSeconds.toFixed(1),
+        String(run.placedAgain),
+        percent(run.addedShare),
+      ],
+    );
+    notes.push(
+      `${size.files} files of titles of ten, ${size.appliances} appliances in clusters of five, on one core.`,
+    );
+  }
+  if (wants('placement.diff.seconds')) {
+    const seconds = measureDiff({ files: size.heldFiles, rounds: size.rounds });
+    limit('placement.diff.seconds', seconds, [1, 's']);
+    notes.push(`The diff is that of a box that holds ${size.heldFiles} files.`);
+  }
+  return { figures, notes, details: { head: ['night', 'seconds', 'files placed', 'bytes added'], rows } };
+});
+
+const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
+
+function plan({ files, appliances }: { files: number; appliances: number }): PlanRun {
+  const node = [process.execPath, planProgram, String(files), String(appliances)];
+  return JSON.parse(execFileSync('taskset', ['-c', '0', ...node], { encoding: 'utf8' })) as PlanRun;
+}

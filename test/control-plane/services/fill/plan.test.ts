@@ -1,0 +1,99 @@
+import t from 'tap';
+import {
+  emptyPlan,
+  planFill,
+  type FillPlan,
+  type FillPlanSettings,
+} from '../../../../control-plane/services/fill/plan.ts';
+import type { FillBundle, FillCatalog, FillNode } from '../../../../control-plane/services/fill/ports.ts';
+import { fileNamed } from '../../support/sample-bundle.ts';
+
+const settings: FillPlanSettings = {
+  ...{ reserveFraction: 0, copiesMin: 1, keepBonus: 0.5, ladderWorth: 1, leftMax: 1000 },
+  lostAfterMs: 900_000,
+};
+const hourMs = 3_600_000;
+const startMs = Date.UTC(2026, 0, 1);
+
+function film(name: string, pinned = false): FillBundle {
+  const files = [
+    { file: fileNamed(name), ext: 'json', sizeBytes: 1 },
+    { file: fileNamed(`${name} video`), ext: 'mp4', sizeBytes: 99 },
+  ];
+  return { bundle: fileNamed(name), name, pinned, files };
+}
+
+const films = ['a', 'b', 'c', 'd'].map((name) => film(name));
+
+/** Films, each half as popular as the one before; `fade` is what time leaves of it. */
+function catalogOf(bundles: readonly FillBundle[], fade = 1): FillCatalog {
+  const rates = new Map(
+    bundles.flatMap(({ files }, index) => files.map(({ file }) => [file, 2 ** -index * fade] as const)),
+  );
+  return { bundles: () => bundles, popularityAt: () => ({ of: ({ file }) => rates.get(file) ?? 0 }) };
+}
+
+function box(id: string, held: Iterable<string> = []): FillNode {
+  return {
+    ...{
+      id,
+      role: 'appliance',
+      site: 'isp',
+      cluster: 'isp',
+      enrolledAtMs: 0,
+      state: 'ready',
+      stateReason: '',
+    },
+    ...{ lostMs: undefined, url: undefined, capacityBytes: 1000, held: new Set(held), holdingsVersion: 0 },
+  };
+}
+
+function namesOf(plan: FillPlan, id: string): (string | undefined)[] {
+  return [...(plan.appliances.get(id)?.bundles ?? [])].map((bundle) => plan.bundles.get(bundle)?.name);
+}
+
+t.test('the churn budget holds for any 24 hours, however often is planned', async (t) => {
+  const limited = { ...settings, churnBytesPerDay: 200 };
+  const plan = (before: FillPlan, hours: number, held?: Iterable<string>) =>
+    planFill(
+      { nodes: [box('one', held)], catalog: catalogOf([...films, film('pin', true)]) },
+      { before, settings: limited, nowMs: startMs + hours * hourMs },
+    );
+  const first = plan(emptyPlan, 0);
+  t.strictSame(namesOf(first, 'one'), ['pin', 'a', 'b'], 'the pinned one is no part of the budget');
+  const again = plan(first, 1);
+  t.strictSame(namesOf(again, 'one'), ['pin', 'a', 'b'], 'what is on its way is not counted twice');
+  const held = plan(again, 12, again.appliances.get('one')?.files.keys());
+  t.strictSame(namesOf(held, 'one'), ['pin', 'a', 'b'], 'nor is what has come');
+  t.match(held.appliances.get('one')?.placed.left[0], { kind: 'churn-budget', budgetLeftBytes: 0 });
+  t.strictSame(namesOf(plan(held, 24), 'one'), ['pin', 'a', 'b', 'c', 'd'], 'a day later there is more');
+});
+
+t.test('popularity that fades for all alike changes no plan', async (t) => {
+  const many = Array.from({ length: 60 }, (_, index) => film(`film ${index}`));
+  const plan = (fade: number) =>
+    planFill(
+      { nodes: [box('one')], catalog: catalogOf(many, fade) },
+      { before: emptyPlan, settings, nowMs: startMs },
+    );
+  const before = [...(plan(1).appliances.get('one')?.files.keys() ?? [])];
+  t.equal(before.length, 20);
+  for (const fade of [0.99, 0.7, 1e-3]) {
+    t.strictSame([...(plan(fade).appliances.get('one')?.files.keys() ?? [])], before);
+  }
+});
+
+t.test('two plans of one bundle share what they say of its files', async (t) => {
+  const plan = planFill(
+    { nodes: [box('one'), box('two')], catalog: catalogOf(films) },
+    { before: emptyPlan, settings: { ...settings, copiesMin: 2 }, nowMs: startMs },
+  );
+  const [file = ''] = films.map(({ bundle }) => bundle);
+  t.equal(plan.appliances.get('one')?.files.get(file), plan.appliances.get('two')?.files.get(file));
+  t.strictSame(plan.appliances.get('one')?.files.get(file), {
+    file,
+    ext: 'json',
+    sizeBytes: 1,
+    bundle: file,
+  });
+});
