@@ -51,6 +51,10 @@ export const ApplianceSchema = Type.Object({
   }),
   reserveBytes: { ...SizeBytes, default: 2 ** 30, description: 'What stays free on the disk' },
   fillCapBytesPerSecond: Type.Optional({ ...Count(1, 2 ** 40), description: 'Most that fill may take' }),
+  fillSourceCapBytesPerSecond: Type.Optional({
+    ...Count(1, 2 ** 40),
+    description: 'Most that fill may take from one source, over whatever link that is',
+  }),
   fillConcurrency: { ...Count(1, 64), default: 4, description: 'Transfers of a fill at a time' },
   fillStallMs: { ...DurationMs(100), default: 10_000, description: 'A source silent for so long has failed' },
   origin: Type.Boolean({ default: false, description: 'Serve everything from the blobs instead of a disk' }),

@@ -91,7 +91,8 @@ async function serve(base: Base, routes: Awaited<ReturnType<typeof readRoutes>>)
     },
   });
   const revocations = createRevocations(base, { serving, records: records.uplink });
-  const fill = store && createFill({ ...base, store, link, records: countFilled(records, served) });
+  const level = () => serving.load().level;
+  const fill = store && createFill({ ...base, store, link, level, records: countFilled(records, served) });
   const holdings = new HoldingsDelta(() => store?.held.keys() ?? []);
   const drain = new Drain({ serving, clock, drainMs: config.drainMs, announce: () => announce() });
   const files = tlsFiles(config);

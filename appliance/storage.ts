@@ -1,8 +1,9 @@
 import { resolve } from 'node:path';
 
 import type { Clock } from '../common/runtime/clock.ts';
-import type { Log } from '../common/runtime/log.ts';
+import { createSilentLog, type Log } from '../common/runtime/log.ts';
 import type { ApplianceConfig } from './config.ts';
+import { loadAddon } from './engine/native-loader.ts';
 import { HeldView } from './serving/held-view.ts';
 import { BufferPool } from './store/buffer-pool.ts';
 import type { ContentSource } from './store/content.ts';
@@ -10,6 +11,7 @@ import { openDisk } from './store/disk.ts';
 import type { FileStore, StoreUsage } from './store/file-store.ts';
 import type { HeldFault } from './store/held-reader.ts';
 import { OpenFiles } from './store/open-files.ts';
+import { createWriteBehind } from './store/write-behind.ts';
 
 /** What a box serves from, and what it reports of it. */
 export interface Storage {
@@ -42,7 +44,9 @@ export async function openDiskStorage({ config, clock, log }: StorageOptions): P
   const { capacityBytes, reserveBytes } = config;
   const pool = bufferPool(config);
   const path = resolve(config.dataDir);
-  const store = await openDisk({ path, capacityBytes, reserveBytes, openFiles, pool, clock, log });
+  // It has said in the log already where it is not there.
+  const behind = createWriteBehind({ loadAddon: () => loadAddon(createSilentLog()), log });
+  const store = await openDisk({ path, capacityBytes, reserveBytes, openFiles, pool, behind, clock, log });
   return {
     content: store,
     store,

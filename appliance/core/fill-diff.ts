@@ -3,6 +3,8 @@ export interface WantedFile {
   readonly file: string;
   readonly ext: string;
   readonly sizeBytes: number;
+  /** It does not wait for the fill window. */
+  readonly urgent?: true | undefined;
 }
 
 /** A file that is held here. */

@@ -15,6 +15,8 @@ export interface NativeAddon {
   /** The address that a socket is bound to. */
   boundAddress(fd: number): { host: string; port: number };
   closeSocket(fd: number): void;
+  /** Takes what is durable of a file out of the page cache (POSIX_FADV_DONTNEED). It does not wait for the disk. */
+  dropCached(fd: number): void;
   /** Shared memory in which the workers of one box count their connections; returns a descriptor to be inherited. */
   makeCaps(workers: number): number;
 }

@@ -5,21 +5,24 @@ import type { FillWay } from '../core/choose-way.ts';
 import type { ChunkRun } from '../core/chunk-map.ts';
 import type { WantedFile } from '../core/fill-diff.ts';
 import type { PartialFile } from '../store/partial-file.ts';
+import type { Transfer } from './transfer.ts';
 
 /** What a job can do next. */
 export type JobStep =
   /** Get the chunk list and begin, or go on with what an earlier process left. */
   | { readonly kind: 'open' }
-  | { readonly kind: 'fetch'; readonly run: ChunkRun }
+  /** Chunks from the first missing one on, as many as the source that will be chosen is good for. */
+  | { readonly kind: 'fetch' }
   | { readonly kind: 'publish' };
 
 /** One missing file on its way here: what is known, what is in flight, and what it took. */
 export class FillJob {
-  readonly wanted: WantedFile;
+  wanted: WantedFile;
   /** Monotonic; the waits of its ways count from here. */
   readonly wantedSinceMs: number;
   /** Ends everything of this job that is in flight. */
   readonly abort = new AbortController();
+  readonly transfers = new Set<Transfer>();
   ways: readonly FillWay[] | undefined;
   /** Monotonic time of the answer that `ways` came from. */
   waysAtMs = -Infinity;
@@ -40,7 +43,8 @@ export class FillJob {
   chunksRefused = 0;
   inFlight = 0;
   #exclusive = false;
-  readonly #taken = new Set<number>();
+  /** No chunk before it is missing. */
+  #from = 0;
   readonly #bytes = new Map<string, { kind: FillKind; node: string; bytes: number }>();
 
   constructor(wanted: WantedFile, wantedSinceMs: number) {
@@ -58,30 +62,45 @@ export class FillJob {
   }
 
   /** The next step that nobody is on, or undefined. */
-  nextStep(runLengthMax: number): JobStep | undefined {
+  nextStep(): JobStep | undefined {
     if (this.#exclusive) return undefined;
     const { partial } = this;
     if (partial === undefined) return { kind: 'open' };
     if (partial.isWhole()) return this.inFlight === 0 ? { kind: 'publish' } : undefined;
-    const run = partial.chunks.nextGap({ lengthMax: runLengthMax, taken: (index) => this.#taken.has(index) });
-    return run && { kind: 'fetch', run };
+    return this.nextRun(1) && { kind: 'fetch' };
   }
 
-  /** Takes a step, so that no other worker does; the returned function gives it back. */
-  take(step: JobStep): () => void {
+  /** The first missing chunks that nobody brings, at most so many. */
+  nextRun(lengthMax: number): ChunkRun | undefined {
+    const { partial } = this;
+    if (partial === undefined) return undefined;
+    while (partial.chunks.has(this.#from)) this.#from++;
+    const taken = (index: number): boolean => this.#isTaken(index);
+    return partial.chunks.nextGap({ from: this.#from, lengthMax, taken });
+  }
+
+  #isTaken(index: number): boolean {
+    for (const { first, last } of this.transfers) if (index >= first && index <= last) return true;
+    return false;
+  }
+
+  /** Takes a step that one must do alone, so that no other worker does; the returned function gives it back. */
+  takeAlone(): () => void {
     this.inFlight++;
-    if (step.kind !== 'fetch') {
-      this.#exclusive = true;
-      return () => {
-        this.inFlight--;
-        this.#exclusive = false;
-      };
-    }
-    const { first, last } = step.run;
-    for (let index = first; index <= last; index++) this.#taken.add(index);
+    this.#exclusive = true;
     return () => {
       this.inFlight--;
-      for (let index = first; index <= last; index++) this.#taken.delete(index);
+      this.#exclusive = false;
+    };
+  }
+
+  /** Takes the chunks of a transfer; the returned function gives back what it did not bring. */
+  takeTransfer(transfer: Transfer): () => void {
+    this.inFlight++;
+    this.transfers.add(transfer);
+    return () => {
+      this.inFlight--;
+      this.transfers.delete(transfer);
     };
   }
 

@@ -7,6 +7,7 @@ import type { Identity } from '../../common/runtime/identity.ts';
 import type { Component } from '../../common/runtime/lifecycle.ts';
 import type { Log } from '../../common/runtime/log.ts';
 import type { ApplianceConfig } from '../config.ts';
+import type { LoadLevel } from '../core/judge-load.ts';
 import type { FillRecords, UplinkRecords } from '../metrics.ts';
 import type { FileStore } from '../store/file-store.ts';
 import type { ControlLink } from '../uplink/control-link.ts';
@@ -25,6 +26,8 @@ export interface FillPartOptions {
   store: FileStore;
   link: ControlLink;
   records: { fill: FillRecords; uplink: UplinkRecords };
+  /** How busy viewers keep the box. */
+  level: () => LoadLevel;
 }
 
 /** What fills a box: the filler, the manifest that it follows, and the component that runs them. */
@@ -41,11 +44,16 @@ const reportsMax = 1000;
 /** Puts the parts of the fill together. */
 export function createFill(options: FillPartOptions): FillPart {
   const { config, clock, chance, log, store, link, records } = options;
-  const pacer = new Pacer(clock);
+  const pacer = new Pacer({
+    clock,
+    sourceBytesPerSecond: config.fillSourceCapBytesPerSecond,
+    level: options.level,
+  });
   const sources = new SourceClient({
     pacer,
+    clock,
     stallMs: config.fillStallMs,
-    connectionsMax: config.fillConcurrency,
+    transfersMax: config.fillConcurrency,
   });
   const spool = new ReportSpool({
     path: join(config.dataDir, 'fill-reports'),

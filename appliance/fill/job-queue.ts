@@ -11,15 +11,22 @@ const windowFiles = 64;
 export class JobQueue {
   readonly #store: FileStore;
   readonly #clock: Clock;
+  readonly #isDue: (file: WantedFile) => boolean;
   readonly #jobs = new Map<string, FillJob>();
 
-  constructor(options: { store: FileStore; clock: Clock }) {
+  /** @param options `isDue` says whether a file may be filled now; others wait in the queue. */
+  constructor(options: { store: FileStore; clock: Clock; isDue: (file: WantedFile) => boolean }) {
     this.#store = options.store;
     this.#clock = options.clock;
+    this.#isDue = options.isDue;
   }
 
   get size(): number {
     return this.#jobs.size;
+  }
+
+  has(file: string): boolean {
+    return this.#jobs.has(file);
   }
 
   /** Why files were given up, each reason once. */
@@ -28,36 +35,44 @@ export class JobQueue {
     return new Set(given.flatMap(({ lastFailure }) => (lastFailure === undefined ? [] : [lastFailure.code])));
   }
 
-  /** The files whose turn it is, those that rest left out. */
+  /** The files whose turn it is, those that rest or wait for their hours left out. */
   *window(): Generator<FillJob> {
     const nowMs = this.#clock.monotonicMs();
     let count = 0;
     for (const job of this.#jobs.values()) {
-      if (job.restUntilMs > nowMs) continue;
+      if (job.restUntilMs > nowMs || !this.#isDue(job.wanted)) continue;
       yield job;
       if (++count === windowFiles) return;
     }
   }
 
+  /** Ends with the chunks in progress what may not be filled now; it goes on from there. */
+  pause(): void {
+    for (const job of this.#jobs.values()) {
+      if (!this.#isDue(job.wanted)) for (const transfer of job.transfers) transfer.endSoon();
+    }
+  }
+
   /** Ends what is no longer wanted, and leaves nothing of it. */
-  async keepOnly(wanted: ReadonlyMap<string, WantedFile>): Promise<void> {
+  async keepOnly(isWanted: (file: string) => boolean): Promise<void> {
     for (const job of [...this.#jobs.values()]) {
-      if (wanted.has(job.file)) continue;
+      if (isWanted(job.file)) continue;
       this.#jobs.delete(job.file);
       job.abort.abort();
       await this.#store.discard(job.file);
     }
-    for (const file of [...this.#store.partial]) if (!wanted.has(file)) await this.#store.discard(file);
+    for (const file of [...this.#store.partial]) if (!isWanted(file)) await this.#store.discard(file);
   }
 
   /** Adds what is missing of these and puts all in their order. */
-  arrange(wanted: ReadonlyMap<string, WantedFile>): void {
+  arrange(wanted: Iterable<WantedFile>): void {
     const nowMs = this.#clock.monotonicMs();
-    for (const [file, item] of wanted) {
-      const job = this.#jobs.get(file) ?? new FillJob(item, nowMs);
-      this.#jobs.delete(file);
+    for (const item of wanted) {
+      const job = this.#jobs.get(item.file) ?? new FillJob(item, nowMs);
+      job.wanted = item;
+      this.#jobs.delete(item.file);
       // It may have been published meanwhile.
-      if (!this.#store.held.has(file)) this.#jobs.set(file, job);
+      if (!this.#store.held.has(item.file)) this.#jobs.set(item.file, job);
     }
   }
 

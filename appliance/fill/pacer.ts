@@ -1,38 +1,88 @@
 import { TokenBucket } from '../../common/core/token-bucket.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
+import type { LoadLevel } from '../core/judge-load.ts';
+import { yieldTo, type Yielding } from '../core/yield-rate.ts';
+
+export interface PacerOptions {
+  clock: Clock;
+  /** Most that one source may take; undefined for no such cap. */
+  sourceBytesPerSecond?: number | undefined;
+  /** How busy viewers keep the box. */
+  level: () => LoadLevel;
+}
 
 // So much time's worth may come at once, so that small reads are not delayed one by one.
 const burstSeconds = 0.05;
 const burstBytesMin = 256 * 1024;
+const lookMs = 250;
+const sourcesMax = 10_000;
 
-/** Keeps all downloads of a box together below a rate; without a rate it lets everything pass. */
+/**
+ * Keeps all downloads of a box together below its cap, those of one source below the source's, and all of them out of the
+ * viewers' way while the box is busy. What was not used in time is lost: a missed night is caught up at the same rate.
+ */
 export class Pacer {
-  readonly #clock: Clock;
-  #bucket: TokenBucket | undefined;
-  #bytesPerSecond: number | undefined;
+  readonly #options: PacerOptions;
+  readonly #bySource = new Map<string, TokenBucket>();
+  #box: { bytesPerSecond: number; bucket: TokenBucket } | undefined;
+  #yielding: Yielding;
+  #yieldBucket: TokenBucket | undefined;
+  #lookedAtMs: number;
+  #sinceLookBytes = 0;
 
-  constructor(clock: Clock) {
-    this.#clock = clock;
+  constructor(options: PacerOptions) {
+    this.#options = options;
+    this.#lookedAtMs = options.clock.monotonicMs();
   }
 
-  /** Sets the cap; undefined for none. What waits already keeps its wait. */
+  /** Sets the cap of the box; undefined for none. What waits already keeps its wait. */
   setRate(bytesPerSecond: number | undefined): void {
-    if (bytesPerSecond === this.#bytesPerSecond) return;
-    this.#bytesPerSecond = bytesPerSecond;
-    this.#bucket =
-      bytesPerSecond === undefined
-        ? undefined
-        : new TokenBucket({
-            // A cap of zero would divide by it; a byte a second says the same.
-            ratePerSecond: Math.max(1, bytesPerSecond),
-            burst: Math.max(burstBytesMin, bytesPerSecond * burstSeconds),
-            nowMs: this.#clock.monotonicMs(),
-          });
+    if (bytesPerSecond === this.#box?.bytesPerSecond) return;
+    this.#box =
+      bytesPerSecond === undefined ? undefined : { bytesPerSecond, bucket: this.#bucketOf(bytesPerSecond) };
   }
 
-  /** Waits until bytes that have come in may be counted as allowed; the sender is held up by its full pipe meanwhile. */
-  async pass(bytes: number, signal: AbortSignal): Promise<void> {
-    const waitMs = this.#bucket?.reserve(bytes, this.#clock.monotonicMs()) ?? 0;
-    if (waitMs > 0) await this.#clock.sleep(waitMs, { signal });
+  /**
+   * Takes note of bytes that have come in from a source.
+   *
+   * @returns for how many milliseconds no more may be taken from it; its sender is held up by its full pipe meanwhile.
+   */
+  take(bytes: number, source: string): number {
+    const nowMs = this.#options.clock.monotonicMs();
+    this.#sinceLookBytes += bytes;
+    if (nowMs - this.#lookedAtMs >= lookMs) this.#look(nowMs);
+    const buckets = [this.#box?.bucket, this.#yieldBucket, this.#bucketOfSource(source)];
+    return buckets.reduce((waitMs, bucket) => Math.max(waitMs, bucket?.reserve(bytes, nowMs) ?? 0), 0);
+  }
+
+  #look(nowMs: number): void {
+    const measured = (this.#sinceLookBytes * 1000) / (nowMs - this.#lookedAtMs);
+    this.#lookedAtMs = nowMs;
+    this.#sinceLookBytes = 0;
+    const before = this.#yielding;
+    this.#yielding = yieldTo(this.#options.level(), before, measured);
+    const rate = this.#yielding?.bytesPerSecond;
+    if (rate === before?.bytesPerSecond) return;
+    this.#yieldBucket = rate === undefined ? undefined : this.#bucketOf(rate);
+  }
+
+  #bucketOfSource(source: string): TokenBucket | undefined {
+    const { sourceBytesPerSecond } = this.#options;
+    if (sourceBytesPerSecond === undefined) return undefined;
+    const known = this.#bySource.get(source);
+    if (known !== undefined) return known;
+    if (this.#bySource.size >= sourcesMax) this.#bySource.clear();
+    const bucket = this.#bucketOf(sourceBytesPerSecond);
+    this.#bySource.set(source, bucket);
+    return bucket;
+  }
+
+  #bucketOf(bytesPerSecond: number): TokenBucket {
+    return new TokenBucket({
+      // A cap of zero would divide by it; a byte a second says the same.
+      ratePerSecond: Math.max(1, bytesPerSecond),
+      burst: Math.max(burstBytesMin, bytesPerSecond * burstSeconds),
+      nowMs: this.#options.clock.monotonicMs(),
+    });
   }
 }

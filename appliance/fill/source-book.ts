@@ -1,22 +1,31 @@
 import type { Clock } from '../../common/runtime/clock.ts';
 import type { SourceState } from '../core/choose-way.ts';
-import type { SourceFailure } from './source-client.ts';
+import type { SourceFailure } from './source-failure.ts';
 
 interface Entry {
   inFlight: number;
   failures: number;
   lies: number;
+  demotions: number;
   restUntilMs: number;
+  demotedUntilMs: number;
+  bytesPerSecond: number | undefined;
 }
 
 const failRestMs = 2000;
 const lieRestMs = 60_000;
+const demotedMs = 30_000;
 const restMsMax = 300_000;
 const sourcesMax = 10_000;
+/** How much one transfer tells of a source's speed: the rest is what was known before. */
+const rateShare = 0.3;
+/** Less says more of the way there than of the source. */
+const ratedBytesMin = 256 * 1024;
 
 /**
- * What is known of each source: how busy we keep it, and until when it rests after a failure. Each failure in a row
- * doubles the rest; one that lied rests longest. A good answer forgives failures, never lies.
+ * What is known of each source: how busy we keep it, how fast it is, and until when it rests after a failure or comes last
+ * after it kept a file waiting. Each failure in a row doubles the rest; one that lied rests longest. A good answer forgives
+ * failures, never lies.
  */
 export class SourceBook {
   readonly #clock: Clock;
@@ -27,11 +36,29 @@ export class SourceBook {
   }
 
   stateOf(node: string): SourceState {
-    return this.#entries.get(node) ?? { inFlight: 0, restUntilMs: 0 };
+    return this.#entries.get(node) ?? newEntry();
   }
 
   begin(node: string): void {
     this.#entry(node).inFlight++;
+  }
+
+  /** A transfer of so many bytes took so long, however it ended. */
+  rate(node: string, bytes: number, elapsedMs: number): void {
+    if (bytes < ratedBytesMin || elapsedMs <= 0) return;
+    const entry = this.#entry(node);
+    const measured = (bytes * 1000) / elapsedMs;
+    entry.bytesPerSecond =
+      entry.bytesPerSecond === undefined
+        ? measured
+        : entry.bytesPerSecond + rateShare * (measured - entry.bytesPerSecond);
+  }
+
+  /** It kept a file waiting for a chunk that another had to bring. */
+  demote(node: string): void {
+    const entry = this.#entry(node);
+    const forMs = Math.min(restMsMax, demotedMs * 2 ** Math.min(20, entry.demotions++));
+    entry.demotedUntilMs = this.#clock.monotonicMs() + forMs;
   }
 
   /** `unknown`: it ended for a reason of ours, which neither blames the source nor forgives it. */
@@ -41,6 +68,7 @@ export class SourceBook {
     if (outcome === 'unknown') return;
     if (outcome === 'good') {
       entry.failures = 0;
+      if (entry.demotedUntilMs <= this.#clock.monotonicMs()) entry.demotions = 0;
       return;
     }
     const restMs = this.#restMs(entry, outcome);
@@ -65,7 +93,7 @@ export class SourceBook {
     const known = this.#entries.get(node);
     if (known !== undefined) return known;
     if (this.#entries.size >= sourcesMax) this.#forgetIdle();
-    const entry: Entry = { inFlight: 0, failures: 0, lies: 0, restUntilMs: 0 };
+    const entry = newEntry();
     this.#entries.set(node, entry);
     return entry;
   }
@@ -76,4 +104,16 @@ export class SourceBook {
       if (this.#entries.size < sourcesMax) return;
     }
   }
+}
+
+function newEntry(): Entry {
+  return {
+    inFlight: 0,
+    failures: 0,
+    lies: 0,
+    demotions: 0,
+    restUntilMs: 0,
+    demotedUntilMs: 0,
+    bytesPerSecond: undefined,
+  };
 }

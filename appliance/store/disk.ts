@@ -6,6 +6,7 @@ import { syncDirectory } from '../../common/runtime/durable.ts';
 import { assert } from '../../common/runtime/errors.ts';
 import type { Log } from '../../common/runtime/log.ts';
 import type { BufferPool } from './buffer-pool.ts';
+import type { WriteBehind } from './chunk-file.ts';
 import type { ContentForm, OpenContent } from './content.ts';
 import { diskLayout, inBlocks, type DiskLayout } from './disk-layout.ts';
 import { scanDisk } from './disk-scan.ts';
@@ -31,6 +32,7 @@ export interface DiskOptions {
   reserveBytes: number;
   openFiles: OpenFiles;
   pool: BufferPool;
+  behind: WriteBehind;
   clock: Clock;
   log: Log;
 }
@@ -132,14 +134,14 @@ class Disk implements FileStore {
 
   async begin(file: string, descriptor: Buffer): Promise<PartialFile> {
     assert(!this.#own.has(file), 'a download is begun twice');
-    const own = await createPartial(this.#layout, { file, descriptor });
+    const own = await createPartial(this.#layout, { file, descriptor, behind: this.#options.behind });
     return this.#adopt(own);
   }
 
   async resume(file: string): Promise<PartialFile | undefined> {
     if (!this.partial.has(file)) return undefined;
     assert(!this.#own.has(file), 'a download is resumed twice');
-    const own = await resumePartial(this.#layout, file);
+    const own = await resumePartial(this.#layout, { file, behind: this.#options.behind });
     if (own !== undefined) return this.#adopt(own);
     await this.discard(file);
     return undefined;

@@ -11,6 +11,7 @@ import {
 import { syncDirectory } from '../../common/runtime/durable.ts';
 import { assert, coded } from '../../common/runtime/errors.ts';
 import { ChunkMap } from '../core/chunk-map.ts';
+import { ChunkFile, type WriteBehind } from './chunk-file.ts';
 import type { DiskLayout } from './disk-layout.ts';
 import { isAbsent, storeFailure } from './failure.ts';
 
@@ -40,18 +41,18 @@ export interface OwnPartialFile extends PartialFile {
 /** Begins a download: chunk list first and durable, then an empty sparse file of the right size. */
 export async function createPartial(
   layout: DiskLayout,
-  options: { file: string; descriptor: Buffer },
+  options: { file: string; descriptor: Buffer; behind: WriteBehind },
 ): Promise<OwnPartialFile> {
-  const { file, descriptor } = options;
+  const { file, descriptor, behind } = options;
   const tree = treeOf(file, descriptor);
   const paths = layout.partial(file);
   const chunks = new ChunkMap(chunkCount(tree.sizeBytes));
-  let content: FileHandle | undefined;
+  let content: ChunkFile | undefined;
   try {
     await writeDurably(paths.descriptor, descriptor);
     await writeDurably(paths.map, chunks.bits);
-    content = await open(paths.content, 'w+', 0o640);
-    await content.truncate(tree.sizeBytes);
+    content = await ChunkFile.open(paths.content, 'w+', behind);
+    await content.handle.truncate(tree.sizeBytes);
     await syncDirectory(layout.partialPath);
     return partialFile({ file, tree, chunks, content, map: await open(paths.map, 'r+'), resumedBytes: 0 });
   } catch (error) {
@@ -65,21 +66,24 @@ export async function createPartial(
  * Opens a download that an earlier process began. What its map says is not believed: each chunk is read and verified
  * again, since a power cut may have kept the mark and lost the bytes.
  */
-export async function resumePartial(layout: DiskLayout, file: string): Promise<OwnPartialFile | undefined> {
+export async function resumePartial(
+  layout: DiskLayout,
+  { file, behind }: { file: string; behind: WriteBehind },
+): Promise<OwnPartialFile | undefined> {
   const paths = layout.partial(file);
-  let content: FileHandle | undefined;
+  let content: ChunkFile | undefined;
   try {
     const [descriptor, marks] = await Promise.all([readFile(paths.descriptor), readFile(paths.map)]);
     const opened = openDescriptor(file, descriptor);
     if (!opened.ok) return undefined;
     const tree = opened.value;
-    content = await open(paths.content, 'r+');
+    content = await ChunkFile.open(paths.content, 'r+', behind);
     if ((await stat(paths.content)).size !== tree.sizeBytes) {
       await content.close();
       return undefined;
     }
     const chunks = new ChunkMap(chunkCount(tree.sizeBytes), marks);
-    const resumedBytes = await reverify({ tree, chunks, content });
+    const resumedBytes = await reverify({ tree, chunks, content: content.handle });
     return partialFile({ file, tree, chunks, content, map: await open(paths.map, 'r+'), resumedBytes });
   } catch (error) {
     await content?.close().catch(() => undefined);
@@ -136,7 +140,7 @@ function partialFile(state: {
   file: string;
   tree: ChunkTree;
   chunks: ChunkMap;
-  content: FileHandle;
+  content: ChunkFile;
   map: FileHandle;
   resumedBytes: number;
 }): OwnPartialFile {
@@ -152,7 +156,7 @@ function partialFile(state: {
       assert(closed === undefined, 'a closed download is written');
       if (!verifyChunk(tree, index, chunk)) return false;
       try {
-        await writeAll(content, chunk, index * chunkSizeBytes);
+        await content.write(chunk, index * chunkSizeBytes);
         const at = chunks.add(index);
         await map.write(chunks.bits, at, 1, at);
       } catch (error) {
@@ -173,13 +177,4 @@ function partialFile(state: {
         () => undefined,
       )),
   };
-}
-
-// A write may be short where the disk fills up; the next one then says so.
-async function writeAll(handle: FileHandle, bytes: Uint8Array, positionBytes: number): Promise<void> {
-  let done = 0;
-  while (done < bytes.length) {
-    const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, positionBytes + done);
-    done += bytesWritten;
-  }
 }

@@ -99,6 +99,8 @@ export const FillManifest = Type.Object({
   capBytesPerSecond: Type.Optional(SizeBytes),
   /** Absent: at any time. */
   window: Type.Optional(FillWindow),
+  /** The box's; where in its jitter the window lies follows from it, so that all boxes of a site begin together. */
+  site: Type.Optional(PlaceName),
 });
 export type FillManifest = Static<typeof FillManifest>;
 

@@ -312,6 +312,10 @@ constexpr auto boundAddress = [](napi_env& env, int fd) {
 
 constexpr auto closeSocket = [](napi_env&, int fd) { close(fd); };
 
+constexpr auto dropCached = [](napi_env&, int fd) {
+  if (const int error = posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED)) throw SystemError{error};
+};
+
 constexpr auto makeCaps = [](napi_env&, unsigned workers) {
   const int fd = Caps::make(workers);
   if (fd < 0) throw SystemError{errno};
@@ -333,7 +337,7 @@ napi_value init(napi_env env, napi_value exports) {
   napi_set_named_property(env, exports, "builtFor", builtFor);
 #define FUNCTION(name) {#name, nullptr, call<name>, nullptr, nullptr, nullptr, napi_default, nullptr}
   const napi_property_descriptor functions[] = {FUNCTION(createServer), FUNCTION(listenSocket), FUNCTION(boundAddress),
-                                                FUNCTION(closeSocket), FUNCTION(makeCaps)};
+                                                FUNCTION(closeSocket), FUNCTION(dropCached), FUNCTION(makeCaps)};
 #undef FUNCTION
   napi_define_properties(env, exports, std::size(functions), functions);
   return exports;

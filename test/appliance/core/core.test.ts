@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
 
-import { chooseWay, type FillWay } from '../../../appliance/core/choose-way.ts';
 import { ChunkMap } from '../../../appliance/core/chunk-map.ts';
 import { planFill } from '../../../appliance/core/fill-diff.ts';
 
@@ -91,34 +90,3 @@ void t.test('a chunk map is what a set of numbers is', (test) => {
   );
   test.end();
 });
-
-void t.test(
-  'ways: the nearest kind that is open, the least busy of it, and how long to wait for the next',
-  (test) => {
-    const way = (kind: FillWay['kind'], node: string, waitMs = 0): FillWay => ({
-      kind,
-      node,
-      base: 'http://x/',
-      waitMs,
-    });
-    const rests = new Map([['resting', 900]]);
-    const busy = new Map([['busy', 3]]);
-    const choose = (ways: FillWay[], nowMs: number, spent: string[] = []) =>
-      chooseWay({
-        ways,
-        nowMs,
-        wantedSinceMs: 0,
-        spent: new Set(spent),
-        stateOf: (node) => ({ restUntilMs: rests.get(node) ?? 0, inFlight: busy.get(node) ?? 0 }),
-      });
-    const ways = [way('origin', 'o', 500), way('peer', 'busy'), way('peer', 'idle'), way('tier', 't', 100)];
-    test.match(choose(ways, 0), { way: { node: 'idle' } });
-    test.match(choose(ways, 0, ['idle']), { way: { node: 'busy' } });
-    test.same(choose(ways, 0, ['idle', 'busy']), { kind: 'wait', waitMs: 100 });
-    test.match(choose(ways, 200, ['idle', 'busy']), { way: { node: 't' } });
-    test.match(choose(ways, 600, ['idle', 'busy', 't']), { way: { node: 'o' } });
-    test.same(choose([way('peer', 'resting')], 100), { kind: 'wait', waitMs: 800 });
-    test.same(choose([], 0), { kind: 'none' });
-    test.end();
-  },
-);

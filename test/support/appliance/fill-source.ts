@@ -24,6 +24,8 @@ export interface FillSource {
   behaviour: Behaviour;
   /** Bytes of content that it was asked for. */
   askedBytes: number;
+  /** Connections that it has accepted. */
+  connections: number;
   /** Files in the order in which their content was first asked for. */
   readonly asked: string[];
   /** Called before each piece is sent; resolves when it may be. */
@@ -59,10 +61,12 @@ export async function startSource(
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
   });
+  server.on('connection', () => source.connections++);
   const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/token/`;
   const source: FillSource = {
     behaviour: options.behaviour ?? 'good',
     askedBytes: 0,
+    connections: 0,
     asked: [],
     beforeSend: () => Promise.resolve(),
     way: (kind = 'peer', waitMs = 0) => ({ kind, node: options.name, base, waitMs }),

@@ -1,8 +1,10 @@
 import { Filler } from '../../../appliance/fill/filler.ts';
 import { Pacer } from '../../../appliance/fill/pacer.ts';
 import { SourceClient } from '../../../appliance/fill/source-client.ts';
+import type { LoadLevel } from '../../../appliance/core/judge-load.ts';
 import type { FillWay } from '../../../appliance/core/choose-way.ts';
 import type { FileStore } from '../../../appliance/store/file-store.ts';
+import type { FillManifest } from '../../../common/contract/documents.ts';
 import type { FillOutcome } from '../../../common/contract/fill.ts';
 import { createSeededChance } from '../../../common/runtime/chance.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
@@ -16,6 +18,8 @@ export interface FillingBoxOptions {
   clock?: Clock;
   concurrency?: number;
   capBytesPerSecond?: number;
+  sourceBytesPerSecond?: number;
+  level?: () => LoadLevel;
   stallMs?: number;
 }
 
@@ -24,8 +28,10 @@ export function startFilling(t: { teardown(done: () => Promise<void>): void }, o
   const clock = options.clock ?? createFastClock(20);
   const outcomes: FillOutcome[] = [];
   const chunks = { verified: 0, refused: 0 };
-  const pacer = new Pacer(clock);
-  const sources = new SourceClient({ pacer, stallMs: options.stallMs ?? 300, connectionsMax: 4 });
+  const { sourceBytesPerSecond, level = () => 'normal' } = options;
+  const pacer = new Pacer({ clock, level, sourceBytesPerSecond });
+  const transfersMax = options.concurrency ?? 3;
+  const sources = new SourceClient({ pacer, clock, stallMs: options.stallMs ?? 300, transfersMax });
   const filler = new Filler({
     store: options.store,
     sources,
@@ -37,7 +43,7 @@ export function startFilling(t: { teardown(done: () => Promise<void>): void }, o
     clock,
     chance: createSeededChance(1),
     log: createSilentLog(),
-    concurrency: options.concurrency ?? 3,
+    concurrency: transfersMax,
     capBytesPerSecond: options.capBytesPerSecond,
   });
   const end = new AbortController();
@@ -49,10 +55,13 @@ export function startFilling(t: { teardown(done: () => Promise<void>): void }, o
   };
   t.teardown(stop);
   let sequence = 0;
-  const want = (...files: TestFile[]): void => {
-    filler.setManifest(++sequence, { appliance: 'box', files: wanted(files), roster: [] });
+  const wantBy = (manifest: Partial<FillManifest>): void => {
+    filler.setManifest(++sequence, { appliance: 'box', files: [], roster: [], ...manifest });
   };
-  return { filler, outcomes, chunks, want, stop };
+  const want = (...files: TestFile[]): void => {
+    wantBy({ files: wanted(files) });
+  };
+  return { filler, outcomes, chunks, want, wantBy, stop };
 }
 
 /** Files as a manifest names them. */

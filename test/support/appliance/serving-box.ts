@@ -58,6 +58,7 @@ export function testDisk(
     reserveBytes: options.reserveBytes ?? 0,
     openFiles,
     pool: testPool(),
+    behind: { drop: () => undefined },
     clock: createSystemClock(),
     log: createSilentLog(),
   }).then((disk) => ({ disk, openFiles }));
