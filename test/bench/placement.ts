@@ -44,7 +44,9 @@ await runBench('placement', async ({ quick, wants }): Promise<BenchReport> => {
   return { figures, notes, details: { head: ['night', 'seconds', 'files placed', 'bytes added'], rows } };
 });
 
-const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
+function percent(share: number): string {
+  return `${(100 * share).toFixed(2)} %`;
+}
 
 function plan({ files, appliances }: { files: number; appliances: number }): PlanRun {
   const node = [process.execPath, planProgram, String(files), String(appliances)];

@@ -18,6 +18,8 @@ export interface PlacementCatalog {
   /** File `f` is of the bundles `owners[ownerStarts[f]]` to `owners[ownerStarts[f + 1] - 1]`. */
   readonly ownerStarts: Uint32Array;
   readonly owners: Uint32Array;
+  /** By bundle: 1 where a file of it is of another bundle too. */
+  readonly isShared: Uint8Array;
   /** By bundle: the size of its files together. */
   readonly bundleBytes: Float64Array;
   /** By bundle: the two lanes of its name's hash. */
@@ -61,16 +63,17 @@ export function buildCatalog({ bundles, fileBytes, starts, memberFiles }: Catalo
   const ranks = Uint8Array.from(bundles, (bundle) => bundle.rank);
   return {
     ...{ bundleCount, fileCount: fileBytes.length, fileBytes, starts, memberFiles, memberBundles },
-    ...ownersOf({ fileCount: fileBytes.length, memberFiles, memberBundles }),
+    ...ownersOf({ bundleCount, fileCount: fileBytes.length, memberFiles, memberBundles }),
     ...{ bundleBytes, hashA, hashB, ranks },
   };
 }
 
 function ownersOf({
+  bundleCount,
   fileCount,
   memberFiles,
   memberBundles,
-}: Pick<PlacementCatalog, 'fileCount' | 'memberFiles' | 'memberBundles'>) {
+}: Pick<PlacementCatalog, 'bundleCount' | 'fileCount' | 'memberFiles' | 'memberBundles'>) {
   const ownerStarts = new Uint32Array(fileCount + 1);
   for (const file of memberFiles) ownerStarts[file + 1] = (ownerStarts[file + 1] ?? 0) + 1;
   for (let file = 0; file < fileCount; file++)
@@ -82,7 +85,11 @@ function ownersOf({
     owners[at] = memberBundles[member] ?? 0;
     next[file] = at + 1;
   });
-  return { ownerStarts, owners };
+  const isShared = new Uint8Array(bundleCount);
+  memberFiles.forEach((file, member) => {
+    if ((ownerStarts[file + 1] ?? 0) - (ownerStarts[file] ?? 0) > 1) isShared[memberBundles[member] ?? 0] = 1;
+  });
+  return { ownerStarts, owners, isShared };
 }
 
 /** A bundle by names. */

@@ -144,34 +144,45 @@ class Sweep {
    * goes: without that the rest is no pathway. Where there is no room for all of it nothing of it is kept.
    */
   #keepLadder(bundle: number, copies: number): void {
+    if (this.#ledger.wholes(bundle) >= copies || !this.#mayFit(bundle)) return;
     const why = this.#isPinned(bundle) ? placedWhys.pinned : placedWhys.kept;
     const heldBytesMin = (this.#catalog.bundleBytes[bundle] ?? 0) * keptShareMin;
-    const start = this.#orders.startOf(bundle);
+    let holders = 0;
+    for (let box = 0; box < this.#boxCount; box++)
+      if (this.#ledger.heldBytes(bundle, box) >= heldBytesMin) holders++;
+    // Their order matters only where some are to be left out: mostly it need not be made.
+    const start = holders > copies ? this.#orders.startOf(bundle) : undefined;
     let kept = 0;
-    for (let at = start; at < start + this.#boxCount && kept < copies; at++) {
-      const box = this.#orders.boxes[at] ?? 0;
+    for (let at = 0; at < this.#boxCount && kept < copies; at++) {
+      const box = start === undefined ? at : (this.#orders.boxes[start + at] ?? 0);
       if (this.#ledger.heldBytes(bundle, box) < heldBytesMin) continue;
       if (this.#ledger.missingBytes(bundle, box) > (this.#free[box] ?? 0)) continue;
-      const mayComplete = this.#mayAdd(bundle, box, this.#ledger.newBytes(bundle, box));
-      this.#putMembers(bundle, { box, why, heldOnly: !mayComplete });
+      if (this.#ledger.isWhole(bundle, box)) {
+        kept++;
+        continue;
+      }
+      if (this.#mayAdd(bundle, box, this.#ledger.newBytes(bundle, box))) this.#putLadder(bundle, box, why);
+      else this.#putMembers(bundle, { box, why, heldOnly: true });
       kept++;
     }
   }
 
   /** Completes whole ladders on up to so many boxes; says whether so many stand. */
   #placeLadder(bundle: number, copies: number, why: number): boolean {
-    if (!this.#hasRoom(this.#catalog.bundleBytes[bundle] ?? 0) && !this.#isBegun(bundle)) return false;
+    const wholes = this.#ledger.wholes(bundle);
+    if (wholes >= copies) return true;
+    if (!this.#mayFit(bundle)) return false;
     const start = this.#orders.startOf(bundle);
     let standing = 0;
     for (let at = start; at < start + this.#boxCount && standing < copies; at++) {
       const box = this.#orders.boxes[at] ?? 0;
-      if (this.#ledger.isWhole(bundle, box)) {
+      if (wholes > 0 && this.#ledger.isWhole(bundle, box)) {
         standing++;
         continue;
       }
       if (this.#ledger.missingBytes(bundle, box) > (this.#free[box] ?? 0)) continue;
       if (this.#mayAdd(bundle, box, this.#ledger.newBytes(bundle, box))) {
-        this.#putMembers(bundle, { box, why, heldOnly: false });
+        this.#putLadder(bundle, box, why);
         standing++;
       } else if (this.#begin(bundle, box, why)) standing++;
     }
@@ -212,6 +223,20 @@ class Sweep {
     }
   }
 
+  /** Plans all that is missing of a bundle on a box. */
+  #putLadder(bundle: number, box: number, why: number): void {
+    const { starts, memberFiles, bundleBytes, isShared } = this.#catalog;
+    if (isShared[bundle] === 1 || this.#ledger.isBegun(bundle, box)) {
+      this.#putMembers(bundle, { box, why, heldOnly: false });
+      return;
+    }
+    const newBytes = this.#ledger.newBytes(bundle, box);
+    this.#ledger.placeWhole(bundle, box);
+    this.#free[box] = (this.#free[box] ?? 0) - (bundleBytes[bundle] ?? 0);
+    if (!this.#isExempt(bundle)) this.#churnLeft[box] = (this.#churnLeft[box] ?? 0) - newBytes;
+    this.#lists[box]?.addAll(memberFiles.subarray(starts[bundle], starts[bundle + 1]), { bundle, why });
+  }
+
   #putMembers(bundle: number, { box, why, heldOnly }: { box: number; why: number; heldOnly: boolean }): void {
     const { starts, memberFiles, fileBytes } = this.#catalog;
     const end = starts[bundle + 1] ?? 0;
@@ -243,10 +268,9 @@ class Sweep {
     return false;
   }
 
-  /** Whether some of a bundle is placed on any box. */
-  #isBegun(bundle: number): boolean {
-    for (let box = 0; box < this.#boxCount; box++) if (this.#ledger.isBegun(bundle, box)) return true;
-    return false;
+  /** Whether there may be a box with room for what it lacks of a bundle: exact where each has all or nothing of it. */
+  #mayFit(bundle: number): boolean {
+    return this.#ledger.hasParts(bundle) || this.#hasRoom(this.#catalog.bundleBytes[bundle] ?? 0);
   }
 
   #hasRoom(bytes: number): boolean {

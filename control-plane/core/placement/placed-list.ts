@@ -42,6 +42,16 @@ export class PlacedList {
     this.#length++;
   }
 
+  /** Several of one bundle. */
+  addAll(files: Uint32Array, { bundle, why }: { bundle: number; why: number }): void {
+    const end = this.#length + files.length;
+    while (end > this.#files.length) this.#grow();
+    this.#files.set(files, this.#length);
+    this.#bundles.fill(bundle, this.#length, end);
+    this.#whys.fill(why, this.#length, end);
+    this.#length = end;
+  }
+
   /** What it holds, in no more memory than that takes. */
   close(): PlacedFiles {
     return {
@@ -52,9 +62,10 @@ export class PlacedList {
   }
 
   #grow(): void {
-    this.#files = grown(this.#files, new Uint32Array(2 * this.#length));
-    this.#bundles = grown(this.#bundles, new Uint32Array(2 * this.#length));
-    this.#whys = grown(this.#whys, new Uint8Array(2 * this.#length));
+    const length = 2 * this.#files.length;
+    this.#files = grown(this.#files, new Uint32Array(length));
+    this.#bundles = grown(this.#bundles, new Uint32Array(length));
+    this.#whys = grown(this.#whys, new Uint8Array(length));
   }
 }
 

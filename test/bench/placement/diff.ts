@@ -16,7 +16,8 @@ export function measureDiff({ files, rounds }: { files: number; rounds: number }
   for (let index = 0; index < files; index++) {
     const name = nameOf(index);
     held.set(name, { sizeBytes, inUse: false, lastServedMs: Math.floor(random() * 1e9) });
-    const file = random() < changedShare ? nameOf(files + index) : name;
+    // A string of its own, as the manifest's are.
+    const file = nameOf(random() < changedShare ? files + index : index);
     wanted.push({ file, ext: 'mp4', sizeBytes });
   }
   const capacityBytes = files * sizeBytes;

@@ -81,20 +81,23 @@ export function makeBoxes(site: number, held: readonly Uint32Array[]): ClusterBo
 
 /**
  * What a site's viewers want: Zipf's law over ranks that are the world's but for an octave or so of the site's own taste, the
- * same every night but for a tenth of the titles, which are dealt anew. Written into `into`.
+ * same every night but for a tenth of the titles, which are dealt anew. Written into `into`. The numbers of titles, as those of
+ * hashes, say nothing of their ranks.
  */
 export function rate(into: Float64Array, { site, night }: { site: number; night: number }): void {
   const random = seededRandom(1000 * site + 7);
   const fresh = seededRandom(1000 * site + 31 * night);
-  const bundleCount = into.length / ladder.length;
-  for (let bundle = 0; bundle < bundleCount; bundle++) {
+  const titleCount = into.length / ladder.length;
+  for (let index = 0; index < titleCount; index++) {
     const taste = 2 ** (2 * random() - 1);
     const chance = fresh();
     const isDealtAnew = night > 0 && chance < 0.1;
-    const position = isDealtAnew ? Math.floor((chance / 0.1) * bundleCount) : bundle;
+    const position = isDealtAnew ? Math.floor((chance / 0.1) * titleCount) : index;
     const plays = (1e6 * taste) / (position + 1) ** zipfExponent;
+    // Every number once: the prime divides no count of titles.
+    const title = (index * 1_000_003) % titleCount;
     ladder.forEach(({ share }, at) => {
-      into[bundle * ladder.length + at] = plays * share;
+      into[title * ladder.length + at] = plays * share;
     });
   }
 }
