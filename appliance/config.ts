@@ -57,6 +57,10 @@ export const ApplianceSchema = Type.Object({
   }),
   fillConcurrency: { ...Count(1, 64), default: 4, description: 'Transfers of a fill at a time' },
   fillStallMs: { ...DurationMs(100), default: 10_000, description: 'A source silent for so long has failed' },
+  miss: Type.Union([Type.Literal('fetch'), Type.Literal('redirect'), Type.Literal('refuse')], {
+    default: 'refuse',
+    description: 'What is not held: fetch it and keep it, redirect to who holds it, or refuse it (404)',
+  }),
   origin: Type.Boolean({ default: false, description: 'Serve everything from the blobs instead of a disk' }),
   blobsUrl: Type.Optional(Type.String({ description: 'With --origin: file:///directory or s3://bucket' })),
   originCacheBytes: {
@@ -127,6 +131,9 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): App
   }
   if (!config.origin && config.blobsUrl !== undefined) {
     throw coded('CONFIG_INVALID', '--blobs-url is for --origin; an appliance serves what its fill brought');
+  }
+  if (config.origin && config.miss !== 'refuse') {
+    throw coded('CONFIG_INVALID', '--miss is not for --origin, which reads everything through to the blobs');
   }
   if ((config.place.latitude === undefined) !== (config.place.longitude === undefined)) {
     throw coded('CONFIG_INVALID', 'a place needs both --place-latitude and --place-longitude');

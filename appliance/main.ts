@@ -7,7 +7,7 @@ import { openDataDir } from '../common/runtime/data-dir.ts';
 import { identityComponent, openIdentity, type Identity } from '../common/runtime/identity.ts';
 import type { Component } from '../common/runtime/lifecycle.ts';
 import { createLog, type Log } from '../common/runtime/log.ts';
-import { createMetrics } from '../common/runtime/metrics.ts';
+import { createMetrics, type Metrics } from '../common/runtime/metrics.ts';
 import { readEnrolmentCode } from '../common/runtime/node-options.ts';
 import { runProcess } from '../common/runtime/run-process.ts';
 import packageJson from '../package.json' with { type: 'json' };
@@ -15,18 +15,21 @@ import { applianceHelp, readConfig, tlsFiles, type ApplianceConfig } from './con
 import { Drain } from './drain.ts';
 import { loadComponent } from './engine/load-watch.ts';
 import { TlsKeeper, tlsComponent } from './engine/tls-keeper.ts';
-import { createFill } from './fill/fill-part.ts';
+import { createFill, type FillPart, type FillPartOptions } from './fill/fill-part.ts';
 import { nodeRecords, registerGauges, type UplinkRecords } from './metrics.ts';
+import { createPull, type PullPart } from './pull/pull-part.ts';
 import { recordsComponent } from './records/records-component.ts';
 import { createServing } from './serving/create-serving.ts';
 import type { ServingUnit } from './serving/unit.ts';
 import { openBlobStorage, openDiskStorage, type Storage } from './storage.ts';
+import type { FileStore } from './store/file-store.ts';
 import { BoxStatus } from './uplink/box-status.ts';
 import { ControlLink } from './uplink/control-link.ts';
 import { DocumentKeeper } from './uplink/document-keeper.ts';
 import { HeartbeatSender } from './uplink/heartbeat.ts';
 import { HoldingsDelta } from './uplink/holdings-delta.ts';
 import { countFilled, createServed, servedComponent } from './uplink/served-part.ts';
+import type { ServedReports } from './uplink/served-reports.ts';
 import { readRoutes } from './uplink/routes-file.ts';
 import { uplinkComponent } from './uplink/uplink.ts';
 
@@ -71,28 +74,30 @@ export async function run(argv: string[], env: NodeJS.ProcessEnv): Promise<numbe
 }
 
 async function serve(base: Base, routes: Awaited<ReturnType<typeof readRoutes>>): Promise<number> {
-  const { config, clock, chance, log, identity } = base;
+  const { config, clock, log, identity } = base;
   const metrics = createMetrics({ name: identity.nodeId, version });
   const records = nodeRecords(metrics);
   const storage = await openStorage(base);
   const { store } = storage;
   const link = new ControlLink(identity.control, identity.nodeId);
   const served = createServed({ ...base, link });
+  const pull = store && createPullOf(base, { store, metrics, link, served });
   const serving = createServing({
     ...base,
     name: identity.nodeId,
     version,
     keyring: identity.keyring,
     storage,
+    pulls: pull?.puller,
     metrics,
     onServed: (file, scope, bytes) => {
       store?.noteSent(file);
+      pull?.puller.noteSent(file, bytes);
       served.add(file, scope, bytes);
     },
   });
   const revocations = createRevocations(base, { serving, records: records.uplink });
-  const level = () => serving.load().level;
-  const fill = store && createFill({ ...base, store, link, level, records: countFilled(records, served) });
+  const fill = createFillOf(base, { store, pull, serving, link, records: countFilled(records, served) });
   const holdings = new HoldingsDelta(() => store?.held.keys() ?? []);
   const drain = new Drain({ serving, clock, drainMs: config.drainMs, announce: () => announce() });
   const files = tlsFiles(config);
@@ -115,14 +120,7 @@ async function serve(base: Base, routes: Awaited<ReturnType<typeof readRoutes>>)
   });
   const components: Component[] = [
     storageComponent(storage),
-    identityComponent(identity, {
-      clock,
-      chance,
-      log,
-      onChange: () => {
-        serving.keysChanged();
-      },
-    }),
+    keysComponent(base, serving),
     documentsComponent([revocations, ...(fill === undefined ? [] : [fill.manifest])]),
     recordsComponent({ ...base, serving }),
     servedComponent(served),
@@ -131,6 +129,7 @@ async function serve(base: Base, routes: Awaited<ReturnType<typeof readRoutes>>)
     loadComponent({ serving, config, clock, log, onLevel: () => heartbeats.hurry() }),
     uplinkComponent({ ...base, link, heartbeats, revocations, manifest: fill?.manifest }),
     ...(fill === undefined ? [] : [fill.component]),
+    ...(pull === undefined ? [] : [pull.component]),
   ];
   return runProcess({
     name: identity.nodeId,
@@ -146,6 +145,38 @@ function openStorage({ config, clock, log }: Base): Promise<Storage> {
   return blobsUrl === undefined
     ? openDiskStorage({ config, clock, log })
     : openBlobStorage({ config, clock, log }, blobsUrl);
+}
+
+/** Fill works on the downloads that pull-through works on, where that is wanted, and is what comes first on the disk. */
+function createFillOf(
+  base: Base,
+  parts: Pick<FillPartOptions, 'link' | 'records'> & {
+    store: FileStore | undefined;
+    pull: PullPart | undefined;
+    serving: ServingUnit;
+  },
+): FillPart | undefined {
+  const { pull, serving } = parts;
+  const store = pull?.store ?? parts.store;
+  if (store === undefined) return undefined;
+  const fill = createFill({ ...base, ...parts, store, level: () => serving.load().level });
+  pull?.leaveTo(fill.manifest);
+  return fill;
+}
+
+function createPullOf(
+  base: Base,
+  parts: { store: FileStore; metrics: Metrics; link: ControlLink; served: ServedReports },
+): PullPart | undefined {
+  const { link, served } = parts;
+  return createPull({
+    ...base,
+    ...parts,
+    askSources: (files, signal) => link.fillSources(files, signal, 'pull'),
+    onReceived: (bytes) => {
+      served.filled(bytes);
+    },
+  });
 }
 
 function createHeartbeats(
@@ -190,6 +221,13 @@ function createRevocations(
     serving.setRevocations(body);
   });
   return keeper;
+}
+
+function keysComponent({ identity, clock, chance, log }: Base, serving: ServingUnit): Component {
+  const onChange = (): void => {
+    serving.keysChanged();
+  };
+  return identityComponent(identity, { clock, chance, log, onChange });
 }
 
 function storageComponent(storage: Storage): Component {

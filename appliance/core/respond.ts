@@ -218,6 +218,18 @@ export function planPreflight(): ResponsePlan {
   };
 }
 
+/**
+ * The answer that sends a viewer to another box for this one request: the file stays where it is asked for, so nothing about
+ * it may be remembered (RFC 9110 §15.4.8). The token goes along, being in the path (ADR 3).
+ */
+export function planRedirect(location: string): ResponsePlan {
+  return {
+    status: 307,
+    headers: { ...openHeaders, 'cache-control': 'no-store', location, 'content-length': 0 },
+    body: undefined,
+  };
+}
+
 /** The answer that carries a text made here: health, metrics. Never cached. */
 export function planText(text: { contentType: string; lengthBytes: number }): ResponsePlan {
   return {

@@ -2,13 +2,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
-import type { FilePath } from '../../common/core/file-path.ts';
+import { filePath, type FilePath } from '../../common/core/file-path.ts';
+import type { DeliveryClaims, TokenScope } from '../../common/core/tokens/delivery-token.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import { coded, toCoded } from '../../common/runtime/errors.ts';
 import type { Log } from '../../common/runtime/log.ts';
 import { admitUnder, calmLoad, type Admission, type LoadJudgement } from '../core/judge-load.ts';
-import { planPreflight, planResponse, planTarget } from '../core/respond.ts';
-import type { ContentSource, Piece } from '../store/content.ts';
+import { planPreflight, planRedirect, planResponse, planTarget } from '../core/respond.ts';
+import type { Missed, Misses } from '../pull/misses.ts';
+import type { ContentForm, ContentSource, OpenContent, Piece } from '../store/content.ts';
 import { engineLoad } from './engine-load.ts';
 import type {
   Engine,
@@ -42,6 +44,8 @@ export interface NodeEngineOptions {
   name: string;
   gate: TokenGate;
   content: ContentSource;
+  /** Absent where what is not held is refused. */
+  misses?: Misses | undefined;
   records: ServingRecords;
   limits: EngineLimits;
   clock: Clock;
@@ -50,6 +54,16 @@ export interface NodeEngineOptions {
   health: () => PlainText;
   /** The body of `/metrics`, for those who may see it. Errors: CREDENTIAL_MISSING and the like. */
   metrics: (caller: MetricsCaller) => Promise<PlainText>;
+}
+
+/** A file that is there to be sent, and to whom. */
+interface ServedFile {
+  readonly path: FilePath;
+  readonly head: boolean;
+  readonly scope: TokenScope;
+  readonly content: OpenContent;
+  /** It comes from elsewhere as it is asked for. */
+  readonly isPulled: boolean;
 }
 
 const retryAfterFillMs = 10_000;
@@ -241,42 +255,71 @@ export class NodeEngine implements Engine {
     // Who fills has other sources, and no viewer waits for it.
     if (scope === 'fill' && this.#judged.level !== 'normal')
       throw coded('OVERLOADED', { retryAfterMs: retryAfterFillMs });
-    const form = path.ext === 'chunks' ? 'descriptor' : 'content';
-    const content = await this.#options.content.open(path.file, form);
-    if (content === undefined) throw coded('FILE_UNKNOWN');
+    const found = await this.#find(path, admitted.value);
+    if (found.kind === 'unknown') throw coded('FILE_UNKNOWN');
+    if (found.kind === 'elsewhere') {
+      const { token, file, ext } = path;
+      const query = /\?.*$/.exec(exchange.request.url ?? '')?.[0] ?? '';
+      sendHead(exchange.response, planRedirect(`${found.base}${filePath(token, file, ext)}${query}`));
+      return;
+    }
+    try {
+      await this.#send(exchange, { path, head, scope, ...found });
+    } finally {
+      found.content.release();
+    }
+  }
+
+  /** What is held or, for a viewer, can be had. Who fills asks elsewhere: a box never fetches for another one. */
+  async #find(path: FilePath, { scope, session }: DeliveryClaims): Promise<Missed & { isPulled: boolean }> {
+    const { content, misses } = this.#options;
+    const form = formOf(path);
+    const held = await content.open(path.file, form);
+    if (held !== undefined) return { kind: 'content', content: held, isPulled: false };
+    if (misses === undefined || scope !== 'play') return { kind: 'unknown', isPulled: false };
+    return { ...(await misses.open(path, { form, session })), isPulled: true };
+  }
+
+  async #send(exchange: Exchange, file: ServedFile): Promise<void> {
+    const { note, request, response } = exchange;
+    const { path, head, scope, content, isPulled } = file;
     const { clock } = this.#options;
-    const floor = this.#floor.watch(exchange.request.socket);
+    const floor = this.#floor.watch(request.socket);
     let first: Piece | undefined;
     try {
-      const headers = requestHeaders(exchange.request);
+      const headers = requestHeaders(request);
       const { sizeBytes, lastModifiedMs } = content;
       const describe = (cache: 'hit' | 'miss') => {
-        const delayMs = this.#options.clock.monotonicMs() - note.startedAtMs;
+        const delayMs = clock.monotonicMs() - note.startedAtMs;
         const responder = { box: this.#options.name, delayMs };
         return planResponse({ ...headers, head }, { path, sizeBytes, lastModifiedMs, cache }, responder);
       };
       const plan = describe('hit');
       if (plan.body === undefined) {
-        sendHead(exchange.response, plan);
+        sendHead(response, plan);
         return;
       }
       const { start, end } = plan.body;
       const cache = content.isLocal(start) ? 'hit' : 'miss';
+      // How long other boxes take says nothing of how busy this one is.
+      const isOurs = !isPulled || cache === 'hit';
+      const read = content.read(start, end - start + 1);
       // Before the head: what cannot be read must not be promised, and the head tells how long it took.
-      first = await this.#meter.timed(content.read(start, end - start + 1), () => clock.monotonicMs());
-      exchange.response.writeHead(plan.status, describe(cache).headers);
-      this.#meter.answered(note.begun());
+      first = await (isOurs ? this.#meter.timed(read, () => clock.monotonicMs()) : read);
+      response.writeHead(plan.status, describe(cache).headers);
+      const ttfbMs = note.begun();
+      if (isOurs) this.#meter.answered(ttfbMs);
       note.range = [start, end];
       note.cache = cache;
       const onSent = (bytes: number): void => {
         this.#meter.sentBytes += bytes;
         note.sentBytes += bytes;
-        if (form === 'content') this.#options.records.sent(path.file, scope, bytes);
+        if (formOf(path) === 'content') this.#options.records.sent(path.file, scope, bytes);
       };
       const lent = first;
       first = undefined;
       const outcome = await sendRange({ ...exchange, content, first: lent, start, end, onSent, floor });
-      if (outcome === 'sent') exchange.response.end();
+      if (outcome === 'sent') response.end();
       else {
         note.isCut = true;
         this.#options.records.cut(floor.isCut ? 'slow' : 'client');
@@ -284,7 +327,6 @@ export class NodeEngine implements Engine {
     } finally {
       floor.end();
       first?.release();
-      content.release();
     }
   }
 
@@ -321,4 +363,8 @@ export class NodeEngine implements Engine {
     records.refused(failure.code);
     sendProblem(exchange.response, failure, { head: exchange.head });
   }
+}
+
+function formOf({ ext }: FilePath): ContentForm {
+  return ext === 'chunks' ? 'descriptor' : 'content';
 }

@@ -92,6 +92,8 @@ export class Filler {
     store.onChange((change) => {
       // A wanted file that got lost is wanted again.
       if (change.kind === 'removed') this.#wantReplan();
+      // Viewers may have had it fetched before its turn came.
+      else this.#jobs.arrived(change.file);
     });
   }
 

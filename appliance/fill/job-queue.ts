@@ -76,6 +76,11 @@ export class JobQueue {
     }
   }
 
+  /** The file is held, whoever brought it. */
+  arrived(file: string): void {
+    this.#jobs.delete(file);
+  }
+
   remove(job: FillJob): void {
     if (this.#jobs.get(job.file) === job) this.#jobs.delete(job.file);
   }

@@ -4,6 +4,8 @@ import type { Log } from '../../common/runtime/log.ts';
 import type { Metrics } from '../../common/runtime/metrics.ts';
 import type { ApplianceConfig } from '../config.ts';
 import { loadAddon } from '../engine/native-loader.ts';
+import type { PullLink } from '../pull/pull-link.ts';
+import { createMisses } from '../pull/pull-part.ts';
 import type { Storage } from '../storage.ts';
 import { LocalServing } from './local.ts';
 import { PoolServing } from './pool.ts';
@@ -18,13 +20,15 @@ export interface ServingOptions {
   log: Log;
   keyring: Keyring;
   storage: Storage;
+  /** Absent where what is not held is refused. */
+  pulls: PullLink | undefined;
   metrics: Metrics;
   onServed: ServedListener;
 }
 
 /** Makes what the box serves with: this process alone, or as many workers as are configured. */
 export function createServing(options: ServingOptions): ServingUnit {
-  const { config, log, keyring, storage } = options;
+  const { config, log, keyring, storage, pulls } = options;
   const { store, content } = storage;
   const addon = config.engine === 'native' ? loadAddon(log) : undefined;
   if (config.workers > 0) return new PoolServing({ ...options, store, addon });
@@ -32,6 +36,7 @@ export function createServing(options: ServingOptions): ServingUnit {
     ...options,
     findKey: (kid, use) => keyring.find(kid, use),
     content,
+    misses: pulls && createMisses({ link: pulls, held: content, workers: 1 }),
     openFiles: () => storage.openFiles(),
     addon,
     listenAt: { host: config.host, port: config.port },

@@ -12,6 +12,7 @@ import type { Engine, EngineAddress, EngineShare, EngineTls, InheritedSocket } f
 import type { NativeAddon } from '../engine/native-addon.ts';
 import { OpenTexts } from '../engine/open-texts.ts';
 import { TokenGate } from '../engine/token-gate.ts';
+import { withBundles, type Misses } from '../pull/misses.ts';
 import { ServingRecording } from '../records/serving-recording.ts';
 import type { ContentSource } from '../store/content.ts';
 import { RevocationSet } from '../uplink/revocation-set.ts';
@@ -29,6 +30,8 @@ export interface LocalServingOptions {
   /** Finds the key that may verify now what was signed with `kid`. */
   findKey: (kid: string, use: KeyUse) => KeyObject | undefined;
   content: ContentSource;
+  /** Absent where what is not held is refused. */
+  misses: Misses | undefined;
   openFiles: () => number;
   /** Where this process counts. */
   metrics: Metrics;
@@ -58,10 +61,11 @@ export class LocalServing implements ServingUnit {
   readonly #loop: LoopWatch;
 
   constructor(options: LocalServingOptions) {
-    const { clock, content, findKey, name, version, metrics, metricsText } = options;
+    const { clock, content, misses, findKey, name, version, metrics, metricsText } = options;
     this.#options = options;
     this.sessions = new SessionBook({ clock, sessionsMax });
-    this.#bundles = new BundleIndex({ content, filesMax: bundleFilesMax });
+    const bundles = misses === undefined ? content : withBundles(content, misses);
+    this.#bundles = new BundleIndex({ content: bundles, filesMax: bundleFilesMax });
     this.#gate = new TokenGate({
       findKey: (kid) => findKey(kid, 'tokens'),
       bundles: this.#bundles,
@@ -160,11 +164,12 @@ export class LocalServing implements ServingUnit {
   }
 
   #createEngine(): Engine {
-    const { config, name, clock, log, content, share, addon } = this.#options;
+    const { config, name, clock, log, content, misses, share, addon } = this.#options;
     return createEngine({
       name,
       gate: this.#gate,
       content,
+      misses,
       records: this.#recording.records,
       limits: config,
       share,

@@ -3,6 +3,7 @@ import { Type, type Static } from '../../common/contract/type.ts';
 import { Revocations } from '../../common/contract/documents.ts';
 import { FileName, Fraction, NodeId, PublicJwk, SizeBytes } from '../../common/contract/primitives.ts';
 import { ApplianceSchema } from '../config.ts';
+import { Pull, Pulled } from '../pull/pull-messages.ts';
 
 // What master and worker say to one another over the channel that Node gives a child: JSON, in order, each message once.
 // Every list is bounded; what is longer comes in several messages.
@@ -78,6 +79,7 @@ export const ToWorker = Type.Union([
   Type.Object({ kind: Kind('metrics-wanted'), id: Count }),
   /** What it asked for: the metrics of the whole box. */
   Type.Object({ kind: Kind('box-metrics'), id: Count, text: Type.String() }),
+  Pulled,
   Type.Object({ kind: Kind('close'), deadlineMs: Amount }),
 ]);
 export type ToWorker = Static<typeof ToWorker>;
@@ -141,6 +143,7 @@ export const FromWorker = Type.Union([
   /** With the id of the question, or 0 for nobody's. */
   Type.Object({ kind: Kind('metrics'), id: Count, metrics: MetricList }),
   Type.Object({ kind: Kind('box-metrics-wanted'), id: Count }),
+  Pull,
 ]);
 export type FromWorker = Static<typeof FromWorker>;
 export type WorkerReport = Extract<FromWorker, { kind: 'report' }>;

@@ -8,6 +8,8 @@ import type { ApplianceConfig } from '../config.ts';
 import type { Admission, LoadJudgement } from '../core/judge-load.ts';
 import type { EngineAddress, EngineTls } from '../engine/engine.ts';
 import type { NativeAddon } from '../engine/native-addon.ts';
+import type { PullLink } from '../pull/pull-link.ts';
+import { answerPull } from '../pull/pull-messages.ts';
 import type { FileStore } from '../store/file-store.ts';
 import { BoxMetrics } from './box-metrics.ts';
 import { openSockets } from './listen-sockets.ts';
@@ -33,6 +35,8 @@ export interface PoolServingOptions {
   keyring: Keyring;
   /** What is held; absent at an origin, whose workers open the blobs themselves. */
   store: FileStore | undefined;
+  /** Absent where what is not held is refused. */
+  pulls?: PullLink | undefined;
   /** What this process counts; the workers' is added to it. */
   metrics: Metrics;
   onServed: ServedListener;
@@ -268,6 +272,9 @@ export class PoolServing implements ServingUnit {
       case 'box-metrics-wanted':
         void this.#sendBoxMetrics(life, message.id);
         return;
+      case 'pull':
+        void this.#pull(life, message);
+        return;
       case 'failed':
         return;
     }
@@ -280,6 +287,12 @@ export class PoolServing implements ServingUnit {
     } catch (error) {
       this.#options.log.warn({ err: error }, 'the metrics of the box could not be summed');
     }
+  }
+
+  async #pull({ process }: WorkerLife, asked: Extract<FromWorker, { kind: 'pull' }>): Promise<void> {
+    const { pulls } = this.#options;
+    assert(pulls !== undefined, 'a worker asks for what is refused');
+    await process.send(await answerPull(pulls, asked));
   }
 
   #takeReport(life: WorkerLife, report: WorkerReport): void {

@@ -4,6 +4,8 @@ import { createKeyring, type Keyring } from '../../common/runtime/keyring.ts';
 import { createLog, type Log } from '../../common/runtime/log.ts';
 import { createMetrics, type Metrics } from '../../common/runtime/metrics.ts';
 import { loadAddon } from '../engine/native-loader.ts';
+import { PullChannel } from '../pull/pull-messages.ts';
+import { createMisses } from '../pull/pull-part.ts';
 import { openWorkerStorage, type WorkerStorage } from '../storage.ts';
 import { LocalServing } from './local.ts';
 import { batchMax, type FromWorker, type Init, type Metric, type ToWorker } from './messages.ts';
@@ -48,6 +50,7 @@ export class Worker {
   readonly #metrics: Metrics;
   readonly #serving: LocalServing;
   readonly #tally = new ServedTally();
+  readonly #pulls: PullChannel;
   readonly #metricsWaiting = new Map<number, (text: string) => void>();
   #metricsAsked = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -64,6 +67,8 @@ export class Worker {
     this.#storage = storage;
     this.#keyring = createKeyring({ rootJwk: init.rootJwk, clock });
     this.#metrics = createMetrics({ name: nodeId, version });
+    this.#pulls = new PullChannel((message) => parts.channel.send(message));
+    const pulls = { link: this.#pulls, held: storage.content, workers };
     this.#serving = new LocalServing({
       config,
       name: nodeId,
@@ -72,6 +77,7 @@ export class Worker {
       log,
       findKey: (kid, use) => this.#keyring.find(kid, use),
       content: storage.content,
+      misses: config.miss === 'refuse' ? undefined : createMisses(pulls),
       openFiles: storage.openFiles,
       metrics: this.#metrics,
       metricsText: () => this.#boxMetrics(),
@@ -122,6 +128,9 @@ export class Worker {
         return;
       case 'address-key':
         serving.setAddressKey(Buffer.from(message.key, 'base64'));
+        return;
+      case 'pulled':
+        this.#pulls.hear(message);
         return;
       case 'metrics-wanted':
         await this.#sendMetrics(message.id);

@@ -14,7 +14,8 @@ import { Limiter } from '../../common/core/limiter.ts';
 import { SingleFlight } from '../../common/core/single-flight.ts';
 import { coded } from '../../common/runtime/errors.ts';
 import type { BufferPool } from './buffer-pool.ts';
-import type { ContentForm, ContentSource, OpenContent, Piece } from './content.ts';
+import { ChunkCache } from './chunk-cache.ts';
+import type { ContentForm, ContentSource, OpenContent } from './content.ts';
 
 export interface BlobContentOptions {
   blobs: Blobs;
@@ -48,9 +49,8 @@ export function createBlobContent(options: BlobContentOptions): ContentSource {
 class BlobContent implements ContentSource {
   readonly #options: BlobContentOptions;
   readonly #files: LRUCache<string, BlobFile>;
-  readonly #chunks: LRUCache<string, Buffer>;
+  readonly #chunks: ChunkCache;
   readonly #openings = new SingleFlight<BlobFile | undefined>();
-  readonly #loads = new SingleFlight<Buffer>();
   readonly #limiter: Limiter;
 
   constructor(options: BlobContentOptions) {
@@ -59,10 +59,7 @@ class BlobContent implements ContentSource {
       maxSize: descriptorsBytes,
       sizeCalculation: ({ descriptor }) => descriptor.length + 512,
     });
-    this.#chunks = new LRUCache({
-      maxSize: options.cacheBytes,
-      sizeCalculation: (chunk) => chunk.length + 128,
-    });
+    this.#chunks = new ChunkCache(options);
     this.#limiter = new Limiter({ runsMax: options.loadsMax });
   }
 
@@ -97,41 +94,23 @@ class BlobContent implements ContentSource {
       lastModifiedMs,
       isLocal: () => true,
       read: (positionBytes, lengthBytes) =>
-        Promise.resolve(this.#lend(descriptor.subarray(positionBytes, positionBytes + lengthBytes))),
+        Promise.resolve(this.#chunks.lend(descriptor.subarray(positionBytes, positionBytes + lengthBytes))),
       release: () => undefined,
     };
   }
 
   #openContent(known: BlobFile): OpenContent {
+    const { file, tree, lastModifiedMs } = known;
     return {
-      sizeBytes: known.tree.sizeBytes,
-      lastModifiedMs: known.lastModifiedMs,
-      isLocal: (positionBytes) =>
-        this.#chunks.has(chunkId(known.file, Math.floor(positionBytes / chunkSizeBytes))),
-      read: async (positionBytes, lengthBytes) => {
-        const index = Math.floor(positionBytes / chunkSizeBytes);
-        const chunk = await this.#chunk(known, index);
-        const from = positionBytes - index * chunkSizeBytes;
-        return this.#lend(chunk.subarray(from, from + lengthBytes));
-      },
+      sizeBytes: tree.sizeBytes,
+      lastModifiedMs,
+      isLocal: (positionBytes) => this.#chunks.has(file, Math.floor(positionBytes / chunkSizeBytes)),
+      read: (positionBytes, lengthBytes) =>
+        this.#chunks.read({ file, positionBytes, lengthBytes }, (index) =>
+          this.#limiter.run(() => this.#loadChunk(known, index)),
+        ),
       release: () => undefined,
     };
-  }
-
-  // Copied: a slow client would otherwise keep a whole chunk in memory for each few bytes that it reads.
-  #lend(bytes: Uint8Array): Piece {
-    const loan = this.#options.pool.lend(bytes.length);
-    const count = Math.min(bytes.length, loan.buffer.length);
-    loan.buffer.set(bytes.subarray(0, count));
-    return loan.piece(count);
-  }
-
-  async #chunk(known: BlobFile, index: number): Promise<Buffer> {
-    const id = chunkId(known.file, index);
-    return (
-      this.#chunks.get(id) ??
-      (await this.#loads.run(id, () => this.#limiter.run(() => this.#loadChunk(known, index))))
-    );
   }
 
   async #loadChunk({ file, tree }: BlobFile, index: number): Promise<Buffer> {
@@ -147,7 +126,6 @@ class BlobContent implements ContentSource {
     const chunk = await collect(stream, length);
     if (!verifyChunk(tree, index, chunk))
       throw this.#corrupt(file, `its chunk ${index} does not match its hash`);
-    this.#chunks.set(chunkId(file, index), chunk);
     return chunk;
   }
 
@@ -155,10 +133,6 @@ class BlobContent implements ContentSource {
     this.#options.onCorrupt(file);
     return coded('FILE_CORRUPT', `${file}: ${detail}; publish it anew`);
   }
-}
-
-function chunkId(file: string, index: number): string {
-  return `${file}/${index}`;
 }
 
 /** All bytes of a stream, at most `lengthBytes` and one more by which too many are known. */

@@ -26,6 +26,8 @@ export interface PartialFile {
   readonly chunks: ChunkMap;
   /** Bytes that were there already when it was opened. */
   readonly resumedBytes: number;
+  /** Where it lies until it is whole, for others to read what is there. */
+  readonly paths: { readonly content: string; readonly descriptor: string };
   /** Verifies a chunk and writes it at its place; false when it does not match, and nothing is written. */
   put(index: number, chunk: Uint8Array): Promise<boolean>;
   isWhole(): boolean;
@@ -54,7 +56,8 @@ export async function createPartial(
     content = await ChunkFile.open(paths.content, 'w+', behind);
     await content.handle.truncate(tree.sizeBytes);
     await syncDirectory(layout.partialPath);
-    return partialFile({ file, tree, chunks, content, map: await open(paths.map, 'r+'), resumedBytes: 0 });
+    const map = await open(paths.map, 'r+');
+    return partialFile({ file, tree, chunks, content, map, resumedBytes: 0, paths });
   } catch (error) {
     await content?.close().catch(() => undefined);
     await removePartial(layout, file);
@@ -84,7 +87,8 @@ export async function resumePartial(
     }
     const chunks = new ChunkMap(chunkCount(tree.sizeBytes), marks);
     const resumedBytes = await reverify({ tree, chunks, content: content.handle });
-    return partialFile({ file, tree, chunks, content, map: await open(paths.map, 'r+'), resumedBytes });
+    const map = await open(paths.map, 'r+');
+    return partialFile({ file, tree, chunks, content, map, resumedBytes, paths });
   } catch (error) {
     await content?.close().catch(() => undefined);
     if (isAbsent(error)) return undefined;
@@ -143,14 +147,16 @@ function partialFile(state: {
   content: ChunkFile;
   map: FileHandle;
   resumedBytes: number;
+  paths: PartialFile['paths'];
 }): OwnPartialFile {
-  const { file, tree, chunks, content, map, resumedBytes } = state;
+  const { file, tree, chunks, content, map, resumedBytes, paths } = state;
   let closed: Promise<void> | undefined;
   return {
     file,
     tree,
     chunks,
     resumedBytes,
+    paths,
     isWhole: () => chunks.size === chunks.count,
     async put(index, chunk) {
       assert(closed === undefined, 'a closed download is written');

@@ -1,4 +1,4 @@
-import { FillSourcesReply, type FillReport } from '../../common/contract/fill.ts';
+import { FillSourcesReply, type FillPurpose, type FillReport } from '../../common/contract/fill.ts';
 import { HeartbeatReply, type Heartbeat } from '../../common/contract/nodes.ts';
 import { ServedReportReply } from '../../common/contract/served.ts';
 import type { ControlClient } from '../../common/runtime/control-client.ts';
@@ -37,12 +37,18 @@ export class ControlLink {
     return this.#document('/v1/revocations', after, signal);
   }
 
-  async fillSources(files: string[], signal: AbortSignal): Promise<FillSourcesReply> {
+  /** Where files may be fetched from: what the manifest wants, or with `pull` any file. */
+  async fillSources(
+    files: string[],
+    signal: AbortSignal,
+    purpose: FillPurpose = 'fill',
+  ): Promise<FillSourcesReply> {
     const { value } = await this.#control.json(
       {
         method: 'POST',
         path: `${this.#path}/fill-sources`,
-        body: { files },
+        // An older control plane knows no purpose, and needs none for a fill.
+        body: purpose === 'fill' ? { files } : { files, purpose },
         idempotent: true,
         answerBytesMax: sourcesBytesMax,
         signal,

@@ -5,8 +5,16 @@ import { FileName, NodeId, PlaceName, Sequence, SizeBytes, TimeMs } from './prim
 export const FillKind = Type.Union([Type.Literal('peer'), Type.Literal('tier'), Type.Literal('origin')]);
 export type FillKind = Static<typeof FillKind>;
 
+/** What an appliance fetches for: to hold what the manifest wants, or because viewers ask for what it does not hold. */
+export const FillPurpose = Type.Union([Type.Literal('fill'), Type.Literal('pull')]);
+export type FillPurpose = Static<typeof FillPurpose>;
+
+/** `fill` where no purpose is given. */
 export const FillSourcesRequest = Type.Object(
-  { files: Type.Array(FileName, { minItems: 1, maxItems: 1000 }) },
+  {
+    files: Type.Array(FileName, { minItems: 1, maxItems: 1000 }),
+    purpose: Type.Optional(FillPurpose),
+  },
   { additionalProperties: false },
 );
 export type FillSourcesRequest = Static<typeof FillSourcesRequest>;

@@ -26,7 +26,16 @@ const groups: Record<string, unknown>[] = [
 // Parts of other schemas: they cross the wire inside those, whose goldens hold them.
 const parts = new Set([
   ...['AccessRole', 'EnrolmentCode', 'KeyUse', 'RouteClass', 'Route', 'Place', 'SteeringAppliance'],
-  ...['FillKind', 'FillOutcome', 'FillItem', 'PlayerEvent', 'Pathway', 'FilterName', 'TitleState'],
+  ...[
+    'FillKind',
+    'FillPurpose',
+    'FillOutcome',
+    'FillItem',
+    'PlayerEvent',
+    'Pathway',
+    'FilterName',
+    'TitleState',
+  ],
   ...['ServedSummary', 'FillWindow'],
 ]);
 

@@ -65,7 +65,8 @@ function nodeRoutes(app: App, { fill }: FillRoutesOptions): void {
     {
       config: { credential: ['node:appliance'] },
       schema: {
-        summary: 'Where files of the manifest may be filled from, in the order of escalation',
+        summary:
+          'Where files of the manifest may be filled from, in the order of escalation; to pull, where any file is',
         tags: ['fill'],
         params: NodeParams,
         body: FillSourcesRequest,
@@ -74,7 +75,8 @@ function nodeRoutes(app: App, { fill }: FillRoutesOptions): void {
     },
     async (request) => {
       requireSelf(request.caller, request.params.id);
-      return fill.sources(request.params.id, request.body.files);
+      const { files, purpose = 'fill' } = request.body;
+      return fill.sources(request.params.id, files, purpose);
     },
   );
   app.post(

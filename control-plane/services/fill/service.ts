@@ -2,6 +2,7 @@ import type { Records } from '../../../common/adapters/records/port.ts';
 import { documentTypes, type FillManifest } from '../../../common/contract/documents.ts';
 import type {
   FillPlanView,
+  FillPurpose,
   FillReport,
   FillReportView,
   FillSourcesReply,
@@ -55,7 +56,7 @@ export interface Fill {
   manifestSequence(nodeId: string): number;
   /** The manifest, once there is one newer than `after`; undefined when there is none within `waitMs`. */
   manifest(nodeId: string, want: SignedPoll): Promise<SignedDocument | undefined>;
-  sources(nodeId: string, files: readonly string[]): FillSourcesReply;
+  sources(nodeId: string, files: readonly string[], purpose: FillPurpose): FillSourcesReply;
   report(nodeId: string, report: FillReport): Promise<void>;
   counts(nodeId: string): { wantedFiles: number; missingFiles: number };
   totals(): { wantedFiles: number; missingFiles: number };
@@ -135,7 +136,7 @@ class PlannedFill implements Fill {
     return pollSigned({ waiters: this.#waiters, key: nodeId, held }, want);
   }
 
-  sources(nodeId: string, files: readonly string[]): FillSourcesReply {
+  sources(nodeId: string, files: readonly string[], purpose: FillPurpose): FillSourcesReply {
     const { nodes, settings, signer, clock } = this.#options;
     const serving = nodes.serving();
     const appliance = nodes.servingNode(nodeId);
@@ -146,7 +147,7 @@ class PlannedFill implements Fill {
       ...{ scope: 'fill', session: fillSession(appliance), appliance: nodeId },
       ...times,
     });
-    const question = { appliance, nodes: serving, plan: this.#plan, waits: settings, fillToken };
+    const question = { appliance, nodes: serving, plan: this.#plan, waits: settings, fillToken, purpose };
     return { sources: files.map((file) => sourcesOf(file, question)) };
   }
 

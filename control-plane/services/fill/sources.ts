@@ -1,4 +1,4 @@
-import type { FillSourcesReply } from '../../../common/contract/fill.ts';
+import type { FillPurpose, FillSourcesReply } from '../../../common/contract/fill.ts';
 import { hashText, rendezvousScore } from '../../../common/core/rendezvous.ts';
 import type { FillPlan, WantedFile } from './plan.ts';
 import type { FillNode } from './ports.ts';
@@ -22,17 +22,20 @@ export interface SourcesQuestion {
   readonly plan: FillPlan;
   readonly waits: FillWaits;
   readonly fillToken: string;
+  readonly purpose: FillPurpose;
 }
 
 /**
  * Where an appliance may fill a file from: ready nodes that hold it, peers of the cluster at once, other sites (tier) and
  * the origin after their waits. While no peer has the file, the cluster's master for its bundle (the first in rendezvous among
- * those that want it) goes on at once, and the others wait for it. No ways for a file that the appliance is not to hold.
+ * those that want it) goes on at once, and the others wait for it. No ways for a file that the appliance is not to hold,
+ * unless viewers ask for it there: then every way is open at once.
  */
 export function sourcesOf(file: string, question: SourcesQuestion): FillSourcesReply['sources'][number] {
-  const { appliance, nodes, plan, waits } = question;
+  const { appliance, nodes, plan, waits, purpose } = question;
   const wanted = plan.appliances.get(appliance.id)?.files.get(file);
-  if (wanted === undefined) return { file, ways: [] };
+  const isPull = purpose === 'pull';
+  if (wanted === undefined && !isPull) return { file, ways: [] };
   const ready = nodes.filter(
     (node) => node.state === 'ready' && node.url !== undefined && node.id !== appliance.id,
   );
@@ -50,14 +53,14 @@ export function sourcesOf(file: string, question: SourcesQuestion): FillSourcesR
     ready.filter((node) => node.role === 'origin'),
     file,
   );
-  const early = peers.length === 0 && isMaster(wanted, question);
+  const early = wanted !== undefined && peers.length === 0 && isMaster(wanted, question);
   const originEarlyMs = tiers.length === 0 ? 0 : waits.tierWaitMs;
   const ways = (list: readonly FillNode[], kind: Way['kind'], waitMs: number): Way[] =>
     list.map((node) => ({
       kind,
       node: node.id,
       base: `${trimmed(node.url)}/v1/${question.fillToken}/`,
-      waitMs,
+      waitMs: isPull ? 0 : waitMs,
     }));
   return {
     file,

@@ -26,6 +26,8 @@ export interface FillSource {
   askedBytes: number;
   /** Connections that it has accepted. */
   connections: number;
+  /** The ranges of content that it was asked for, `first-last` each. */
+  readonly ranges: string[];
   /** Files in the order in which their content was first asked for. */
   readonly asked: string[];
   /** Called before each piece is sent; resolves when it may be. */
@@ -67,6 +69,7 @@ export async function startSource(
     behaviour: options.behaviour ?? 'good',
     askedBytes: 0,
     connections: 0,
+    ranges: [],
     asked: [],
     beforeSend: () => Promise.resolve(),
     way: (kind = 'peer', waitMs = 0) => ({ kind, node: options.name, base, waitMs }),
@@ -82,6 +85,7 @@ async function sendContent(
   const plan = planRange(what.range, file.bytes.length);
   const { start, end } = plan.kind === 'part' ? plan.range : { start: 0, end: file.bytes.length - 1 };
   source.askedBytes += end - start + 1;
+  source.ranges.push(`${start}-${end}`);
   if (!source.asked.includes(file.file)) source.asked.push(file.file);
   const bytes = Buffer.from(file.bytes.subarray(start, end + 1));
   if (source.behaviour === 'lies') bytes[bytes.length >> 1]! ^= 1;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import type { EngineAddress, EngineLimits } from '../../../appliance/engine/engine.ts';
 import { BundleIndex } from '../../../appliance/engine/bundle-index.ts';
+import { withBundles, type Misses } from '../../../appliance/pull/misses.ts';
 import { createEngine, type EngineOptions } from '../../../appliance/engine/create-engine.ts';
 import { counterLayout, counterSlots } from '../../../appliance/engine/native-counters.ts';
 import { loadAddon } from '../../../appliance/engine/native-loader.ts';
@@ -80,6 +81,7 @@ export async function testEngine(
   t: { teardown(done: () => Promise<void>): void },
   options: {
     content: ContentSource;
+    misses?: Misses;
     limits?: Partial<EngineLimits>;
     kind?: EngineKind;
     at?: EngineAddress | undefined;
@@ -93,7 +95,10 @@ export async function testEngine(
   const revoked = { sessions: new Set<string>(), bundles: new Set<string>() };
   const gate = new TokenGate({
     findKey: (kid) => (kid === key.kid ? key.publicKey : undefined),
-    bundles: new BundleIndex({ content: options.content, filesMax: 10_000 }),
+    bundles: new BundleIndex({
+      content: options.misses === undefined ? options.content : withBundles(options.content, options.misses),
+      filesMax: 10_000,
+    }),
     revocations: {
       isSessionRevoked: (session) => revoked.sessions.has(session),
       isBundleRevoked: (bundle) => revoked.bundles.has(bundle),
@@ -121,6 +126,7 @@ export async function testEngine(
     name: 'box-1',
     gate,
     content: options.content,
+    misses: options.misses,
     clock,
     log: options.log ?? createSilentLog(),
     limits: { ...testLimits, ...options.limits },

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { readFile, readdir, readlink } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 
-import { readConfig } from '../../../appliance/config.ts';
+import { readConfig, type ApplianceConfig } from '../../../appliance/config.ts';
+import type { PullLink } from '../../../appliance/pull/pull-link.ts';
 import { PoolServing } from '../../../appliance/serving/pool.ts';
 import type { FileStore } from '../../../appliance/store/file-store.ts';
 import { createSystemClock } from '../../../common/runtime/clock.ts';
@@ -37,6 +38,11 @@ export interface TestPool {
 interface PoolOptions {
   kind: EngineKind;
   filmBytes?: number;
+  /** Whether the film and its bundle are on the disk; true unless said otherwise. */
+  holds?: boolean;
+  miss?: ApplianceConfig['miss'];
+  /** What gets what is not held. */
+  pulls?: (store: FileStore) => PullLink;
 }
 
 /** Starts two workers that serve a film. */
@@ -56,8 +62,9 @@ export async function makePool(t: Test, options: PoolOptions): Promise<Omit<Test
   const { disk: store } = await testDisk(directory);
   const film = testFile(seededBytes(options.filmBytes ?? 300_000, 3));
   const bundle = testBundle([film]);
-  for (const file of [film, bundle]) await putFile(store, file);
-  const argv = ['--control-url', 'http://127.0.0.1:1', '--data-dir', directory, '--port', '0'];
+  if (options.holds !== false) for (const file of [film, bundle]) await putFile(store, file);
+  const miss = ['--miss', options.miss ?? 'refuse'];
+  const argv = ['--control-url', 'http://127.0.0.1:1', '--data-dir', directory, '--port', '0', ...miss];
   let served = 0;
   const serving = new PoolServing({
     config: readConfig([...argv, '--workers', '2', '--engine', options.kind], {}),
@@ -67,6 +74,7 @@ export async function makePool(t: Test, options: PoolOptions): Promise<Omit<Test
     log: createSilentLog(),
     keyring,
     store,
+    pulls: options.pulls?.(store),
     metrics: createMetrics({ name: 'box', version: '1.2.3' }),
     onServed: (_file, _scope, bytes) => {
       served += bytes;

@@ -136,6 +136,19 @@ t.test(
       ['tier', 'isp-a-2', 0],
       ['origin', 'origin', 2000],
     ]);
+    const pull = { files: [file, 'f'.repeat(64)], purpose: 'pull' };
+    const pulled = await b1.call('POST /v1/nodes/isp-b-1/fill-sources', { body: pull });
+    t.strictSame(
+      pulled.as(FillSourcesReply).sources.map(({ ways }) => ways.map(({ node, waitMs }) => [node, waitMs])),
+      [
+        [
+          ['isp-a-2', 0],
+          ['origin', 0],
+        ],
+        [['origin', 0]],
+      ],
+      'viewers wait for nothing, and may ask for what is not on the list',
+    );
     await a2.beat({ state: 'draining' });
     await origin.beat({ state: 'draining' });
     t.strictSame(await ask(a1), [], 'who drains is no source');

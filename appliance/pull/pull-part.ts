@@ -1,0 +1,117 @@
+import type { FillManifest } from '../../common/contract/documents.ts';
+import type { Clock } from '../../common/runtime/clock.ts';
+import type { Component } from '../../common/runtime/lifecycle.ts';
+import type { Log } from '../../common/runtime/log.ts';
+import type { Metrics } from '../../common/runtime/metrics.ts';
+import type { ApplianceConfig } from '../config.ts';
+import { Pacer } from '../fill/pacer.ts';
+import { SourceClient } from '../fill/source-client.ts';
+import { BufferPool } from '../store/buffer-pool.ts';
+import type { ContentSource } from '../store/content.ts';
+import type { FileStore } from '../store/file-store.ts';
+import type { DocumentKeeper } from '../uplink/document-keeper.ts';
+import type { Misses } from './misses.ts';
+import { PlannedFiles } from './planned-files.ts';
+import type { PullLink } from './pull-link.ts';
+import { pullRecords } from './pull-records.ts';
+import { PullView } from './pull-view.ts';
+import { Puller } from './puller.ts';
+import { SharedStore } from './shared-store.ts';
+import { requestsMax, Upstream } from './upstream.ts';
+import { KnownWays, type KnownWaysOptions } from './known-ways.ts';
+
+export interface PullPartOptions {
+  config: Pick<ApplianceConfig, 'miss' | 'fillStallMs'>;
+  clock: Clock;
+  log: Log;
+  store: FileStore;
+  metrics: Metrics;
+  /** Asks the control plane where files are, whether or not the manifest wants them. */
+  askSources: KnownWaysOptions['askSources'];
+  /** Hears of bytes that came from elsewhere. */
+  onReceived: (bytes: number) => void;
+}
+
+/** What gets, or knows the way to, what is not held. */
+export interface PullPart {
+  readonly puller: Puller;
+  /** The store through which everything else downloads from now on: a download has one owner. */
+  readonly store: SharedStore;
+  readonly planned: PlannedFiles;
+  /** What the manifest wants comes before what is pulled from now on. */
+  leaveTo(manifest: Pick<DocumentKeeper<typeof FillManifest>, 'onTaken'>): void;
+  readonly component: Component;
+}
+
+/** A viewer waits: a source that is silent for so long has failed. */
+const stallMsMax = 2000;
+const chunkMsMax = 10_000;
+const bufferBytes = 256 * 1024;
+const smallBufferBytes = 32 * 1024;
+/** The box's memory for chunks that were read to be verified, and for what of them is on its way to viewers. */
+const cacheBytesMax = 64 * 2 ** 20;
+const poolBytesMax = 64 * 2 ** 20;
+const idlePoolBytesMax = 16 * 2 ** 20;
+
+/** Puts the parts of pull-through together; undefined where what is not held is refused. */
+export function createPull(options: PullPartOptions): PullPart | undefined {
+  const { config, clock, log, metrics, askSources, onReceived } = options;
+  const { miss: mode } = config;
+  if (mode === 'refuse') return undefined;
+  const store = new SharedStore(options.store);
+  const planned = new PlannedFiles(store);
+  const counted = pullRecords(metrics, () => puller.count);
+  const records: typeof counted = {
+    ...counted,
+    received: (kind, bytes) => {
+      counted.received(kind, bytes);
+      onReceived(bytes);
+    },
+  };
+  const sources = new SourceClient({
+    // Viewers wait for it: what fill may take is not the bound here.
+    pacer: new Pacer({ clock, level: () => 'normal' }),
+    clock,
+    stallMs: Math.min(config.fillStallMs, stallMsMax),
+    transfersMax: requestsMax,
+  });
+  const ways = new KnownWays({ askSources, clock, log });
+  const upstream = new Upstream({ ways, sources, records, clock, log, chunkMsMax });
+  const puller = new Puller({ mode, store, planned, upstream, records, clock, log });
+  return {
+    ...{ puller, store, planned },
+    leaveTo: (manifest) => {
+      manifest.onTaken(({ body }) => {
+        planned.set(body.files);
+      });
+    },
+    component: pullComponent(puller, sources),
+  };
+}
+
+/** What serves files that are not held, in one of `workers` processes: memory is the box's, so each has its part. */
+export function createMisses(options: { link: PullLink; held: ContentSource; workers: number }): Misses {
+  const { link, held } = options;
+  const share = (bytes: number): number => Math.floor(bytes / Math.max(1, options.workers));
+  const pool = new BufferPool({
+    sizeBytes: bufferBytes,
+    smallBytes: smallBufferBytes,
+    budgetBytes: share(poolBytesMax),
+    idleBytesMax: share(idlePoolBytesMax),
+  });
+  return new PullView({ link, held, pool, cacheBytes: share(cacheBytesMax) });
+}
+
+function pullComponent(puller: Puller, sources: SourceClient): Component {
+  let done: Promise<void> | undefined;
+  return {
+    name: 'pull',
+    start({ signal, crash }) {
+      done = puller.run(signal).catch(crash);
+    },
+    async stop() {
+      await done;
+      await sources.close();
+    },
+  };
+}
