@@ -6,6 +6,7 @@ import type { FillWay } from '../core/choose-way.ts';
 import type { PartialFile } from '../store/partial-file.ts';
 import { ChunkBuffers } from './chunk-buffers.ts';
 import { ChunkReceiver } from './chunk-receiver.ts';
+import { ringConnector } from './connector.ts';
 import type { Pacer } from './pacer.ts';
 import { asSourceError, lies, refusal } from './source-failure.ts';
 import type { Transfer } from './transfer.ts';
@@ -55,7 +56,8 @@ export class SourceClient {
       for await (const part of body as AsyncIterable<Buffer>) {
         lengthBytes += part.length;
         if (lengthBytes > lengthMax) throw lies('a chunk list that is too long');
-        parts.push(part);
+        // Its memory is the connection's.
+        parts.push(Buffer.from(part));
         const waitMs = this.#options.pacer.take(part.length, from.way.node);
         if (waitMs > 0) await this.#options.clock.sleep(waitMs, { signal });
       }
@@ -101,11 +103,10 @@ export class SourceClient {
   async #connect(): Promise<Agent> {
     const { transfersMax: connections, stallMs } = this.#options;
     const undici = await import('undici');
-    const connect = { timeout: stallMs };
+    const connect = ringConnector(undici.buildConnector, { timeoutMs: stallMs });
+    // Several connections are what makes a fill quick, and one of their windows is not in the others' way: no HTTP/2.
     return new undici.Agent({
-      ...{ connections, connect, headersTimeout: stallMs, bodyTimeout: stallMs },
-      // Several connections are what makes a fill quick, and one of their windows is not in the others' way.
-      allowH2: false,
+      ...{ connections, connect, headersTimeout: stallMs, bodyTimeout: stallMs, allowH2: false },
     });
   }
 }

@@ -31,7 +31,7 @@ async function turnsOf(content: Content, boxes: Boxes): Promise<Map<string, Turn
     byAria2(directory, urls, sums.get(file.file) ?? '');
   return new Map<string, Turn>([
     ['ours, 1 source', (file) => boxes.fill(file, 1)],
-    ['curl, 1 source', (file) => byCurl(directory, boxes.urls(file))],
+    ['curl, 1 source', (file) => byCurl(directory, boxes.urls(file)[0] ?? '')],
     ['aria2c, 1 source', (file) => aria2(file, boxes.urls(file).slice(0, 1))],
     ['ours, 4 peers', (file) => boxes.fill(file, peersMax)],
     ['aria2c, 4 peers', (file) => aria2(file, boxes.urls(file))],
@@ -99,14 +99,19 @@ function report(runs: ReadonlyMap<string, readonly Run[]>): BenchReport {
   const rows = [...runs].map(([name, own]) => {
     const rates = own.map(megabytesPerSecond);
     const spread = `${Math.round(Math.min(...rates))} … ${Math.round(Math.max(...rates))}`;
-    return [name, `${Math.round(median(rates))}`, spread, of(name, cpuPerGb).toPrecision(3)];
+    const sources = of(name, (run) => run.sources);
+    return [name, `${Math.round(median(rates))}`, spread, of(name, cpuPerGb).toPrecision(3), `${sources}`];
   });
   const notes = [
     `${network} Peers, filled box and tools share the machine; four peers are four processes with the same files.`,
     `${toolVersions()}. Every download ends with its file durable on the same disk. Ours verifies each chunk and aria2c the whole file ` +
       'by SHA-256; curl verifies nothing. CPU seconds are of all processes of the filled box, and of the tool.',
   ];
-  return { figures, notes, details: { head: ['who', 'MB/s', 'min … max', 'CPU-s/GB'], rows } };
+  return {
+    figures,
+    notes,
+    details: { head: ['who', 'MB/s', 'min … max', 'CPU-s/GB', 'sources used'], rows },
+  };
 }
 
 await runBench('fill', async ({ quick }): Promise<BenchReport> => {

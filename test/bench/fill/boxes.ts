@@ -15,6 +15,8 @@ export interface Run {
   /** Until the file is whole, verified where that is done, and durable. */
   readonly seconds: number;
   readonly cpuSeconds: number;
+  /** How many gave some of it. */
+  readonly sources: number;
 }
 
 /** Peers that hold everything, and one box to be filled from them: whole processes, as they are installed. */
@@ -53,13 +55,15 @@ export async function startBoxes(content: Content, options: { peers: number }): 
   // Room for one file and a half: the next one takes the place of the last.
   const largest = Math.max(...files.map(({ sizeBytes }) => sizeBytes));
   const box = await start('box', ['--capacity-bytes', `${Math.round(largest * 1.5)}`]);
-  const token = testToken(control.keys.tokens, { scope: 'fill' });
-  const bases = peers.map(({ url }) => `${url}/v1/${token}/`);
+  const bases = (token: string): string[] => peers.map(({ url }) => `${url}/v1/${token}/`);
+  const fillBases = bases(testToken(control.keys.tokens, { scope: 'fill', appliance: 'box' }));
+  // A busy machine refuses fills before viewers, and the tools do not come back as a fill does.
+  const playBases = bases(testToken(control.keys.tokens, { bundle }));
   let sequence = 1;
   return {
-    urls: ({ file, ext }) => bases.map((base) => `${base}${file}.${ext}`),
+    urls: ({ file, ext }) => playBases.map((base) => `${base}${file}.${ext}`),
     async fill(file, count) {
-      control.waysOfAll = bases
+      control.waysOfAll = fillBases
         .slice(0, count)
         .map((base, at) => ({ kind: 'peer', node: `peer-${at + 1}`, base, waitMs: 0 }));
       control.outcomes.length = 0;
@@ -67,7 +71,7 @@ export async function startBoxes(content: Content, options: { peers: number }): 
       await control.setManifest('box', ++sequence, { files: [{ ...file, bundle }] });
       await until(() => control.outcomes.length > 0, fillMsMax);
       const cpuAfter = await cpuSeconds(await processTree(box.pid));
-      return { ...timesOf(control.outcomes[0], count), cpuSeconds: cpuAfter - cpuBefore };
+      return { ...timesOf(control.outcomes[0]), cpuSeconds: cpuAfter - cpuBefore };
     },
     async stop() {
       await Promise.all(stops.map((stop) => stop()));
@@ -76,12 +80,8 @@ export async function startBoxes(content: Content, options: { peers: number }): 
   };
 }
 
-function timesOf(outcome: FillOutcome | undefined, sources: number): Omit<Run, 'cpuSeconds'> {
+function timesOf(outcome: FillOutcome | undefined): Omit<Run, 'cpuSeconds'> {
   if (outcome?.outcome !== 'held') throw new Error(`the fill failed: ${JSON.stringify(outcome)}`);
   const { sizeBytes, bytesBySource, startedAtMs, endedAtMs } = outcome;
-  if (bytesBySource.length !== sources)
-    throw new Error(
-      `${bytesBySource.length} of ${sources} sources were used: ${JSON.stringify(bytesBySource)}`,
-    );
-  return { bytes: sizeBytes, seconds: (endedAtMs - startedAtMs) / 1000 };
+  return { bytes: sizeBytes, seconds: (endedAtMs - startedAtMs) / 1000, sources: bytesBySource.length };
 }

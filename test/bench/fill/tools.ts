@@ -14,21 +14,22 @@ export function toolVersions(): string {
   return `${first('curl')}, ${first('aria2c')}`;
 }
 
-/** Downloads by curl, from the first of the sources. It verifies nothing. */
-export function byCurl(directory: string, urls: readonly string[]): Promise<Run> {
+/** Downloads by curl, from one source. It verifies nothing. */
+export function byCurl(directory: string, url: string): Promise<Run> {
   const target = join(directory, 'by-curl');
-  return timed(target, ['curl', '--silent', '--fail', '--output', target, urls[0] ?? '']);
+  return timed(target, ['curl', '--silent', '--fail', '--output', target, url]);
 }
 
 /** Downloads by aria2c, a connection to each of the sources, and has it verify the whole file by its SHA-256. */
-export function byAria2(directory: string, urls: readonly string[], sha256: string): Promise<Run> {
+export async function byAria2(directory: string, urls: readonly string[], sha256: string): Promise<Run> {
   const target = join(directory, 'by-aria2');
-  return timed(target, [
+  const download = await timed(target, [
     ...['aria2c', '--quiet', '--no-conf', '--allow-overwrite=true', '--auto-file-renaming=false'],
     ...[`--split=${urls.length}`, '--max-connection-per-server=1', '--min-split-size=1M'],
     ...['--file-allocation=none', `--checksum=sha-256=${sha256}`],
     ...[`--dir=${directory}`, '--out=by-aria2', ...urls],
   ]);
+  return { ...download, sources: urls.length };
 }
 
 /** Runs a download and makes its file durable, as a fill does before it counts; then removes it. */
@@ -42,5 +43,5 @@ async function timed(target: string, command: readonly string[]): Promise<Run> {
   await rm(target);
   const used = [...stdout.matchAll(/(\d+)m([\d.]+)s/g)].slice(2, 4);
   const cpuSeconds = used.reduce((sum, [, minutes, rest]) => sum + Number(minutes) * 60 + Number(rest), 0);
-  return { bytes, seconds, cpuSeconds };
+  return { bytes, seconds, cpuSeconds, sources: 1 };
 }
