@@ -231,6 +231,7 @@ class PlannedFill implements Fill {
     const cap = this.#options.settings.capBytesPerSecond;
     const body: FillManifest = {
       appliance: node.id,
+      site: node.site,
       files: [...(own?.files.values() ?? [])],
       roster,
       ...(cap !== undefined && { capBytesPerSecond: cap }),

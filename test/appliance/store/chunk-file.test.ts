@@ -5,8 +5,10 @@ import t, { type Test } from 'tap';
 
 import { ChunkBuffers } from '../../../appliance/fill/chunk-buffers.ts';
 import { ChunkFile } from '../../../appliance/store/chunk-file.ts';
+import { createWriteBehind } from '../../../appliance/store/write-behind.ts';
+import { createSilentLog, type Log } from '../../../common/runtime/log.ts';
 import { seededBytes } from '../../support/appliance/content.ts';
-import { temporaryDirectory } from '../../support/appliance/serving-box.ts';
+import { requireAddon, temporaryDirectory } from '../../support/appliance/serving-box.ts';
 
 const mib = 2 ** 20;
 const tmpfsMagic = 0x01021994;
@@ -80,4 +82,21 @@ void t.test('what had to go through memory is dropped once it is durable', async
   await file.write(chunk, 16 * mib);
   await file.sync();
   test.equal(dropped.length, 2, 'and at its end');
+});
+
+void t.test('the native engine drops; without it, what that means is said once', async (test) => {
+  const { file, path, isMemory } = await newFile(test);
+  await file.handle.write(seededBytes(4 * mib, 4));
+  await file.handle.sync();
+  createWriteBehind({ loadAddon: requireAddon, log: createSilentLog() }).drop(file.handle.fd);
+  const resident = residentBytes(path);
+  if (isMemory || resident === undefined) test.comment('nobody tells what is in memory here');
+  else test.equal(resident, 0);
+  const said: string[] = [];
+  const log = { ...createSilentLog(), warn: (text: string) => void said.push(text) } as unknown as Log;
+  const behind = createWriteBehind({ loadAddon: () => undefined, log });
+  behind.drop(file.handle.fd);
+  behind.drop(file.handle.fd);
+  test.equal(said.length, 1);
+  test.match(said[0], /stays in memory/);
 });

@@ -79,6 +79,7 @@ t.test('a title reaches the manifest of every cluster within a second, signed fo
   for (const node of [a1, a2, b1]) {
     const { body } = await manifestWithFiles(plane, node, title.files.length);
     t.equal(body.appliance, node.id);
+    t.equal(body.site, node === b1 ? 'isp-b' : 'isp-a', 'from which all its boxes know when they begin');
     t.strictSame(new Set(body.files.map(({ file }) => file)), new Set(title.files));
     t.ok(body.files.every(({ bundle }) => bundle === title.bundle));
     t.strictSame(body.roster.map(({ id }) => id).sort(), ['isp-a-1', 'isp-a-2', 'isp-b-1', 'origin']);
