@@ -4,6 +4,7 @@ import { assert } from '../../common/runtime/errors.ts';
 import type { ListenAddress } from '../../common/runtime/listen.ts';
 import type { ApplianceConfig } from '../config.ts';
 import type { Drain } from '../drain.ts';
+import { LineRate } from '../engine/line-rate.ts';
 import type { Filler } from '../fill/filler.ts';
 import type { ServingUnit } from '../serving/unit.ts';
 import type { Storage } from '../storage.ts';
@@ -35,11 +36,14 @@ const skewMsMax = 30_000;
 /** What the box says of itself, gathered from its parts; and what the control plane answers to it. */
 export class BoxStatus {
   readonly #options: BoxStatusOptions;
+  readonly #line: LineRate;
   #reachability: Reachability | undefined;
   #skewMs = 0;
 
   constructor(options: BoxStatusOptions) {
     this.#options = options;
+    const { host, lineMbitPerSecond } = options.config;
+    this.#line = new LineRate({ host, mbitPerSecond: lineMbitPerSecond });
   }
 
   /** How others reach it; known once it listens. */
@@ -74,6 +78,7 @@ export class BoxStatus {
       addresses: this.#reachability?.addresses ?? [],
       place: latitude === undefined || longitude === undefined ? undefined : { latitude, longitude },
       ...(await this.#usage()),
+      lineBytesPerSecond: (await this.#line.read())?.bytesPerSecond,
       headroom: load.headroom,
       liveRequests: load.liveRequests,
       liveSessions: load.liveSessions,

@@ -14,6 +14,8 @@ export interface HeartbeatFacts {
   place: Place | undefined;
   capacityBytes: number;
   usedBytes: number;
+  /** Absent where it is not known. */
+  lineBytesPerSecond: number | undefined;
   headroom: number;
   liveRequests: number;
   liveSessions: number;
@@ -112,11 +114,12 @@ export class HeartbeatSender {
 
   async #make(holdings: Heartbeat['holdings']): Promise<Heartbeat> {
     const { clock, incarnation } = this.#options;
-    const { place, reasons, drainEtaMs, ...facts } = await this.#options.facts();
+    const { place, reasons, drainEtaMs, lineBytesPerSecond, ...facts } = await this.#options.facts();
     return {
       ...facts,
       ...(place !== undefined && { place }),
       ...(drainEtaMs !== undefined && { drainEtaMs }),
+      ...(lineBytesPerSecond !== undefined && { lineBytesPerSecond }),
       ...(!this.#routesTold && { routes: [...this.#routes] }),
       sequence: ++this.#sequence,
       incarnation,

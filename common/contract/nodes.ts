@@ -46,6 +46,8 @@ export const Heartbeat = Type.Object(
     routes: Type.Optional(Type.Array(Route, { maxItems: 100_000 })),
     capacityBytes: SizeBytes,
     usedBytes: SizeBytes,
+    /** What its line carries; absent where that is not known. */
+    lineBytesPerSecond: Type.Optional(SizeBytes),
     /** Share of the serving capacity that is free. */
     headroom: Fraction,
     /** How many requests are being answered now. */

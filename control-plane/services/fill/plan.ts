@@ -76,7 +76,7 @@ export function planFill(
       site: node.site,
       cluster: node.cluster,
       capacityBytes: node.capacityBytes,
-      throughput: node.capacityBytes,
+      throughput: throughputOf(node, appliances),
       churnBytes: budgetLeft(settings.churnBytesPerDay, churn.get(node.id) ?? []),
       held: keptFiles(node, before),
     })),
@@ -90,6 +90,14 @@ export function planFill(
     clusters: new Set(appliances.map(({ cluster }) => cluster)),
     churn: new Map(placed.map((one) => [one.id, addChurn(churn.get(one.id) ?? [], hour, one.churnBytes)])),
   };
+}
+
+/** Its line's; of a cluster where some box does not know its own, as much as it stores of the content. */
+function throughputOf(node: FillNode, appliances: readonly FillNode[]): number {
+  const isKnown = appliances.every(
+    ({ cluster, lineBytesPerSecond }) => cluster !== node.cluster || lineBytesPerSecond !== undefined,
+  );
+  return isKnown && node.lineBytesPerSecond !== undefined ? node.lineBytesPerSecond : node.capacityBytes;
 }
 
 function takesPart(node: FillNode, lostAfterMs: number): boolean {

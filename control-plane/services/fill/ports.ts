@@ -15,6 +15,8 @@ export interface FillNode {
   readonly url: string | undefined;
   /** 0 until it has reported once. */
   readonly capacityBytes: number;
+  /** Absent where the box does not know it. */
+  readonly lineBytesPerSecond?: number | undefined;
   readonly held: ReadonlySet<string>;
   /** Grows with every change of `held`. */
   readonly holdingsVersion: number;

@@ -42,6 +42,7 @@ export interface LiveNode {
   routeReasons: readonly string[];
   capacityBytes: number;
   usedBytes: number;
+  lineBytesPerSecond: number | undefined;
   headroom: number;
   /** The headroom that the steering map shows. */
   headroomPublished: number;
@@ -81,6 +82,7 @@ export function createLiveNode(
     routeReasons: [],
     capacityBytes: facts?.capacityBytes ?? 0,
     usedBytes: 0,
+    lineBytesPerSecond: undefined,
     headroom: 0,
     headroomPublished: 0,
     liveRequests: 0,
@@ -176,11 +178,13 @@ function applyHoldings(node: LiveNode, holdings: Heartbeat['holdings']): boolean
 function applyFacts(node: LiveNode, heartbeat: Heartbeat): { placement: boolean; steering: boolean } {
   const moved = node.url !== heartbeat.url || !sameJson(node.addresses, heartbeat.addresses);
   const placed = !sameJson(node.place, heartbeat.place);
-  const grown = node.capacityBytes !== heartbeat.capacityBytes;
+  const { capacityBytes, lineBytesPerSecond } = heartbeat;
+  const grown = node.capacityBytes !== capacityBytes || node.lineBytesPerSecond !== lineBytesPerSecond;
   node.url = heartbeat.url;
   node.addresses = heartbeat.addresses;
   node.place = heartbeat.place;
-  node.capacityBytes = heartbeat.capacityBytes;
+  node.capacityBytes = capacityBytes;
+  node.lineBytesPerSecond = lineBytesPerSecond;
   const routed = heartbeat.routes !== undefined && applyRoutes(node, heartbeat.routes);
   return { placement: moved || grown, steering: moved || placed || routed };
 }

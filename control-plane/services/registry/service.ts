@@ -34,6 +34,7 @@ export interface ServingNode {
   readonly place: Place | undefined;
   readonly routes: readonly Route[];
   readonly capacityBytes: number;
+  readonly lineBytesPerSecond: number | undefined;
   readonly headroom: number;
   readonly reasons: readonly string[];
   readonly held: ReadonlySet<string>;
@@ -292,6 +293,7 @@ function servingNodeOf(node: LiveNode, nowMs: number): ServingNode | undefined {
     place: node.place,
     routes: node.routes,
     capacityBytes: node.capacityBytes,
+    lineBytesPerSecond: node.lineBytesPerSecond,
     headroom: node.headroomPublished,
     reasons: node.reasons,
     held: node.held,

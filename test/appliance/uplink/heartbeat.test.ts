@@ -19,6 +19,7 @@ const facts: HeartbeatFacts = {
   place: undefined,
   capacityBytes: 1,
   usedBytes: 0,
+  lineBytesPerSecond: undefined,
   headroom: 1,
   liveRequests: 0,
   liveSessions: 0,

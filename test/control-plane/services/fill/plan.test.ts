@@ -97,3 +97,19 @@ t.test('two plans of one bundle share what they say of its files', async (t) => 
     bundle: file,
   });
 });
+
+t.test('a cluster spreads its head by the lines of its boxes, where all of them know theirs', async (t) => {
+  const many = Array.from({ length: 100 }, (_, index) => film(`film ${index}`));
+  const catalog: FillCatalog = { bundles: () => many, popularityAt: () => ({ of: () => 1 }) };
+  const shareOf = (slow: number | undefined) => {
+    const nodes = [box('fast'), box('slow')].map((node, at) => ({
+      ...node,
+      capacityBytes: 1e6,
+      lineBytesPerSecond: at === 0 ? 9e9 : slow,
+    }));
+    const plan = planFill({ nodes, catalog }, { before: emptyPlan, settings, nowMs: startMs });
+    return namesOf(plan, 'fast').length / many.length;
+  };
+  t.ok(shareOf(1e9) > 0.8, `${String(shareOf(1e9))}, where nine tenths are its share`);
+  t.ok(Math.abs(shareOf(undefined) - 0.5) < 0.15, `${String(shareOf(undefined))} where one is not known`);
+});
