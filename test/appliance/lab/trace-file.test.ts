@@ -4,6 +4,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 
 import t from 'tap';
 
+import { createPolicy } from '../../../appliance/core/eviction/policy.ts';
 import type { OnRequest } from '../../../appliance/lab/trace-reader.ts';
 import { readTrace, type TraceFormat } from '../../../appliance/lab/trace-file.ts';
 import { formatAccessLine } from '../../../appliance/records/access-record.ts';
@@ -56,21 +57,31 @@ t.test('oracleGeneral: whole records wherever the pieces end, compressed or not'
 
 t.test('oracleGeneral: ids of 64 bits stay apart; the largest int64 is for never too', async (t) => {
   const path = join(await temporaryDir(t), 'a.bin');
-  const bytes = oracleGeneral([1, 2, 3, 4].map((id) => ({ id, sizeBytes: 7 })));
-  const ids = [2n ** 53n - 1n, 2n ** 53n, 2n ** 53n + 1n, 2n ** 64n - 1n];
+  // Small ones, the first that no double holds, hashes, and those whose bits are the double of 1, of 0, of -0, and no number.
+  const ids = [0n, 1n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 53n + 1n, 0x9e3779b97f4a7c15n, 0x1e3779b97f4a7c15n];
+  ids.push(
+    0x3ff0000000000000n,
+    0xbff0000000000000n,
+    2n ** 63n,
+    0x7ff8000000000000n,
+    0x7ff8000000000001n,
+    2n ** 64n - 1n,
+  );
+  const bytes = oracleGeneral(ids.map((_, id) => ({ id, sizeBytes: 7 })));
   ids.forEach((id, number) => bytes.writeBigUInt64LE(id, 24 * number + 4));
   bytes.writeBigInt64LE(2n ** 63n - 1n, 16);
   bytes.writeBigInt64LE(2n ** 40n, 24 + 16);
-  await writeFile(path, bytes);
+  await writeFile(path, Buffer.concat([bytes, bytes]));
   const { requests } = await read(path, 'oracle-general');
   t.strictSame(
-    requests.map(([id]) => BigInt(id)),
-    ids,
+    requests.slice(0, 3).map(([, , next]) => next),
+    [Infinity, 2 ** 40, Infinity],
   );
-  t.strictSame(
-    requests.map(([, , next]) => next),
-    [Infinity, 2 ** 40, Infinity, Infinity],
-  );
+  for (const name of ['lru', 's3fifo'] as const) {
+    const policy = createPolicy(name, 1e6);
+    const hits = requests.map(([id, sizeBytes]) => policy.request({ id, sizeBytes }));
+    t.strictSame(hits, [...ids.map(() => false), ...ids.map(() => true)], name);
+  }
 });
 
 t.test('csv: with a header or without, any ids, any line ends', async (t) => {
