@@ -2,12 +2,12 @@ import type { Socket } from 'node:net';
 import type { buildConnector } from 'undici';
 
 /** One read takes at most so much. */
-const readBytesMax = 128 * 1024;
+const readBytesMax = 64 * 1024;
 /**
  * What of a connection may be unread at a time: what its receiver holds back and what its socket does, each a read above
  * their marks of 64 KiB, the read under way, and what is left over at the ring's end.
  */
-const ringBytes = 1024 * 1024;
+const ringBytes = 512 * 1024;
 
 /**
  * Connects as undici does, but for where reads go: each connection has its own ring of memory and reads into it, round and
