@@ -4,6 +4,7 @@ import { exitCodeOf } from '../common/runtime/exit-codes.ts';
 import { keepHeapSmall } from '../common/runtime/heap.ts';
 import { toCoded } from '../common/runtime/errors.ts';
 import packageJson from '../package.json' with { type: 'json' };
+import { withFileThreads } from './store/file-threads.ts';
 
 const usage = `nearcast-appliance enrol CODE --control-url URL   join a control plane
 nearcast-appliance [options]                      serve; the options:
@@ -21,6 +22,7 @@ async function main(argv: string[]): Promise<number> {
     return enrol(rest, process.env);
   }
   keepHeapSmall();
+  Object.assign(process.env, withFileThreads(process.env));
   if (first === '--help') process.stdout.write(usage);
   const { run } = await import('./main.ts');
   return run(argv, process.env);

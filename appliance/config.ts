@@ -45,11 +45,31 @@ export const ApplianceSchema = Type.Object({
       Type.Number({ minimum: -180, maximum: 180, description: 'Where the box stands' }),
     ),
   }),
+  disks: Type.Array(Type.String(), {
+    default: [],
+    maxItems: 64,
+    description:
+      'Directories for files, each a disk of its own; the data directory if none. SIGHUP: read again',
+  }),
+  drainDisks: Type.Array(Type.String(), {
+    default: [],
+    maxItems: 64,
+    description: 'Those of them that are emptied, to be taken out. SIGHUP: read again',
+  }),
+  diskSlowMs: {
+    ...DurationMs(100),
+    default: 30_000,
+    description: 'A disk that answers nothing for so long is quarantined',
+  },
+  scrubMonthlyBytes: Type.Optional({
+    ...SizeBytes,
+    description: 'What is read again in 30 days to find rot; all that is held, once, if absent; 0: nothing',
+  }),
   capacityBytes: Type.Optional({
     ...SizeBytes,
-    description: 'Most that files may take; the whole disk if absent',
+    description: 'Most that files may take; all of the disks if absent',
   }),
-  reserveBytes: { ...SizeBytes, default: 2 ** 30, description: 'What stays free on the disk' },
+  reserveBytes: { ...SizeBytes, default: 2 ** 30, description: 'What stays free on each disk' },
   fillCapBytesPerSecond: Type.Optional({ ...Count(1, 2 ** 40), description: 'Most that fill may take' }),
   fillSourceCapBytesPerSecond: Type.Optional({
     ...Count(1, 2 ** 40),
@@ -142,7 +162,21 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): App
   if (config.enrolmentCode !== undefined && config.enrolmentCodeFile !== undefined) {
     throw coded('CONFIG_INVALID', 'give --enrolment-code or --enrolment-code-file, not both');
   }
-  return { ...config, dataDir: resolve(config.dataDir) };
+  const dataDir = resolve(config.dataDir);
+  return { ...config, dataDir, ...readDisks(config, dataDir) };
+}
+
+/** The directories of the disks, whole, and which of them are to be emptied. */
+function readDisks({ disks, drainDisks }: ApplianceConfig, dataDir: string) {
+  const paths = disks.length === 0 ? [dataDir] : disks.map((path) => resolve(path));
+  const drained = drainDisks.map((path) => resolve(path));
+  const twice = paths.find((path, index) => paths.indexOf(path) < index);
+  if (twice !== undefined) throw coded('CONFIG_INVALID', `--disks names ${twice} twice`);
+  const unknown = drained.find((path) => !paths.includes(path));
+  if (unknown !== undefined) {
+    throw coded('CONFIG_INVALID', `--drain-disks names ${unknown}, which is not one of --disks`);
+  }
+  return { disks: paths, drainDisks: drained };
 }
 
 function checkTls({ tls, h2, publicUrl }: ApplianceConfig): void {

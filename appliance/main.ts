@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 
-import { documentTypes, Revocations } from '../common/contract/documents.ts';
+import { documentTypes, Revocations, type Route } from '../common/contract/documents.ts';
 import { createSystemChance, type Chance } from '../common/runtime/chance.ts';
 import { createSystemClock, type Clock } from '../common/runtime/clock.ts';
 import { openDataDir } from '../common/runtime/data-dir.ts';
@@ -12,11 +12,13 @@ import { readEnrolmentCode } from '../common/runtime/node-options.ts';
 import { runProcess } from '../common/runtime/run-process.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { applianceHelp, readConfig, tlsFiles, type ApplianceConfig } from './config.ts';
+import { scrubComponent, Scrubber } from './disk/scrubber.ts';
+import { storageComponent } from './disk/storage-component.ts';
 import { Drain } from './drain.ts';
 import { loadComponent } from './engine/load-watch.ts';
 import { TlsKeeper, tlsComponent } from './engine/tls-keeper.ts';
 import { createFill, type FillPart, type FillPartOptions } from './fill/fill-part.ts';
-import { nodeRecords, registerGauges, type UplinkRecords } from './metrics.ts';
+import { nodeRecords, registerGauges, type ScrubRecords, type UplinkRecords } from './metrics.ts';
 import { createPull, type PullPart } from './pull/pull-part.ts';
 import { recordsComponent } from './records/records-component.ts';
 import { createServing } from './serving/create-serving.ts';
@@ -42,6 +44,8 @@ interface Base {
   chance: Chance;
   log: Log;
   identity: Identity;
+  /** The configuration as it is by now. */
+  readAgain: () => ApplianceConfig;
 }
 
 /** Runs an appliance or, with `--origin`, an origin until it is told to stop. @returns its exit code. */
@@ -67,14 +71,15 @@ export async function run(argv: string[], env: NodeJS.ProcessEnv): Promise<numbe
       log: createLog({ name: role, ...config.log }),
     });
     const log = createLog({ name: identity.nodeId, ...config.log });
-    return await serve({ config, clock, chance, log, identity }, routes);
+    const readAgain = (): ApplianceConfig => readConfig(argv, env);
+    return await serve({ config, clock, chance, log, identity, readAgain }, routes);
   } finally {
     await dataDir.close();
   }
 }
 
-async function serve(base: Base, routes: Awaited<ReturnType<typeof readRoutes>>): Promise<number> {
-  const { config, clock, log, identity } = base;
+async function serve(base: Base, routes: Route[]): Promise<number> {
+  const { config, clock, log, identity, readAgain } = base;
   const metrics = createMetrics({ name: identity.nodeId, version });
   const records = nodeRecords(metrics);
   const storage = await openStorage(base);
@@ -93,9 +98,11 @@ async function serve(base: Base, routes: Awaited<ReturnType<typeof readRoutes>>)
     onServed: (file, scope, bytes) => {
       store?.noteSent(file);
       pull?.puller.noteSent(file, bytes);
+      scrubber?.noteSent(file, bytes);
       served.add(file, scope, bytes);
     },
   });
+  const scrubber = store && createScrubber(base, { store, serving, records: records.scrub });
   const revocations = createRevocations(base, { serving, records: records.uplink });
   const fill = createFillOf(base, { store, pull, serving, link, records: countFilled(records, served) });
   const holdings = new HoldingsDelta(() => store?.held.keys() ?? []);
@@ -103,23 +110,20 @@ async function serve(base: Base, routes: Awaited<ReturnType<typeof readRoutes>>)
   const files = tlsFiles(config);
   const tls = files && new TlsKeeper({ ...base, files, h2: config.h2, serving });
   const status = new BoxStatus({ config, clock, serving, drain, storage, revocations, fill, tls });
-  const heartbeats = createHeartbeats(base, { link, status, holdings, records: records.uplink });
-  heartbeats.setRoutes(routes);
+  const heartbeats = createHeartbeats(base, { link, status, holdings, routes, records: records.uplink });
   const announce = async (): Promise<void> => {
     await heartbeats.send(AbortSignal.timeout(announceMsMax));
   };
-  store?.onChange((change) => {
-    holdings.note(change);
-    heartbeats.hurry();
-  });
+  followStorage(storage, { holdings, heartbeats, fill });
   registerGauges(metrics, {
     load: () => serving.load(),
     heldFiles: () => store?.held.size ?? 0,
     missingFiles: () => fill?.filler.missingFiles ?? 0,
+    disks: () => storage.diskStates(),
     droppedReports: () => ({ served: served.dropped, fill: fill?.droppedReports() ?? 0 }),
   });
   const components: Component[] = [
-    storageComponent(storage),
+    storageComponent({ storage, readAgain, log }),
     keysComponent(base, serving),
     documentsComponent([revocations, ...(fill === undefined ? [] : [fill.manifest])]),
     recordsComponent({ ...base, serving }),
@@ -130,6 +134,7 @@ async function serve(base: Base, routes: Awaited<ReturnType<typeof readRoutes>>)
     uplinkComponent({ ...base, link, heartbeats, revocations, manifest: fill?.manifest }),
     ...(fill === undefined ? [] : [fill.component]),
     ...(pull === undefined ? [] : [pull.component]),
+    ...(scrubber === undefined ? [] : [scrubComponent(scrubber)]),
   ];
   return runProcess({
     name: identity.nodeId,
@@ -140,10 +145,10 @@ async function serve(base: Base, routes: Awaited<ReturnType<typeof readRoutes>>)
   });
 }
 
-function openStorage({ config, clock, log }: Base): Promise<Storage> {
+function openStorage({ config, clock, chance, log, identity }: Base): Promise<Storage> {
   const { blobsUrl } = config;
   return blobsUrl === undefined
-    ? openDiskStorage({ config, clock, log })
+    ? openDiskStorage({ config, clock, chance, log, box: identity.nodeId })
     : openBlobStorage({ config, clock, log }, blobsUrl);
 }
 
@@ -179,17 +184,47 @@ function createPullOf(
   });
 }
 
+/** What changes on the disks is told at once, and the fill makes of it what it can. */
+function followStorage(
+  storage: Storage,
+  parts: { holdings: HoldingsDelta; heartbeats: HeartbeatSender; fill: FillPart | undefined },
+): void {
+  const { holdings, heartbeats, fill } = parts;
+  storage.store?.onChange((change) => {
+    holdings.note(change);
+    heartbeats.hurry();
+  });
+  storage.onDisks(() => {
+    fill?.filler.planAgain();
+    heartbeats.hurry();
+  });
+}
+
+function createScrubber(
+  { config, clock, chance, log }: Base,
+  parts: { store: FileStore; serving: ServingUnit; records: ScrubRecords },
+): Scrubber {
+  const { store, serving, records } = parts;
+  return new Scrubber({
+    ...{ store, records, clock, chance, log },
+    path: join(config.dataDir, 'scrub.json'),
+    budgetBytes: config.scrubMonthlyBytes,
+    isBusy: () => serving.load().level !== 'normal',
+  });
+}
+
 function createHeartbeats(
   { clock, chance, log }: Base,
   parts: {
     link: ControlLink;
     status: BoxStatus;
     holdings: HoldingsDelta;
+    routes: readonly Route[];
     records: UplinkRecords;
   },
 ): HeartbeatSender {
-  const { link, status, holdings, records } = parts;
-  return new HeartbeatSender({
+  const { link, status, holdings, routes, records } = parts;
+  const sender = new HeartbeatSender({
     incarnation: chance.bytes(12).toString('hex'),
     send: (body, signal) => link.heartbeat(body, signal),
     facts: () => status.facts(),
@@ -201,6 +236,8 @@ function createHeartbeats(
     log,
     records,
   });
+  sender.setRoutes(routes);
+  return sender;
 }
 
 function createRevocations(
@@ -228,10 +265,6 @@ function keysComponent({ identity, clock, chance, log }: Base, serving: ServingU
     serving.keysChanged();
   };
   return identityComponent(identity, { clock, chance, log, onChange });
-}
-
-function storageComponent(storage: Storage): Component {
-  return { name: 'storage', stop: () => storage.close() };
 }
 
 /** The documents that an earlier process kept are in force before the first request is answered. */

@@ -15,8 +15,17 @@ export interface UplinkRecords {
   document(kind: string, outcome: 'taken' | ProblemCode): void;
 }
 
+/** What the scrub tells. */
+export interface ScrubRecords {
+  chunk(why: 'scrub' | 'sample', outcome: 'good' | 'bad'): void;
+}
+
 /** Makes the metrics of the process that fills and reports, and what feeds them. */
-export function nodeRecords(metrics: Metrics): { fill: FillRecords; uplink: UplinkRecords } {
+export function nodeRecords(metrics: Metrics): {
+  fill: FillRecords;
+  uplink: UplinkRecords;
+  scrub: ScrubRecords;
+} {
   const filledBytes = metrics.counter({
     name: 'nearcast_filled_bytes_total',
     help: 'Bytes received by fill, by kind of source',
@@ -42,7 +51,17 @@ export function nodeRecords(metrics: Metrics): { fill: FillRecords; uplink: Upli
     help: 'Signed documents received, by kind and outcome',
     labels: ['kind', 'outcome'],
   });
+  const scrubbed = metrics.counter({
+    name: 'nearcast_scrubbed_chunks_total',
+    help: 'Held chunks that were verified again: all in turn (scrub), or after some of their file was served (sample)',
+    labels: ['why', 'outcome'],
+  });
   return {
+    scrub: {
+      chunk: (why, outcome) => {
+        scrubbed.inc({ why, outcome });
+      },
+    },
     fill: {
       received: (kind, bytes) => {
         filledBytes.inc({ kind }, bytes);
@@ -72,6 +91,7 @@ export function registerGauges(
     load: () => ServingLoad;
     heldFiles: () => number;
     missingFiles: () => number;
+    disks: () => Readonly<Record<string, number>>;
     droppedReports: () => Readonly<Record<'served' | 'fill', number>>;
   },
 ): void {
@@ -90,6 +110,12 @@ export function registerGauges(
   gauge('nearcast_open_files', 'Descriptors of content that are open', () => read.load().openFiles);
   gauge('nearcast_held_files', 'Files held whole', read.heldFiles);
   gauge('nearcast_missing_files', 'Files that the manifest wants and that are not held', read.missingFiles);
+  metrics.read({
+    name: 'nearcast_disks_count',
+    help: 'Disks, by state: serving, draining, or out of use',
+    type: 'gauge',
+    samples: () => Object.entries(read.disks()).map(([state, value]) => ({ labels: { state }, value })),
+  });
   metrics.read({
     name: 'nearcast_dropped_reports_total',
     help: 'Reports that never reached the control plane: it was away for too long, or refused them',

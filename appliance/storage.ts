@@ -1,13 +1,17 @@
-import { resolve } from 'node:path';
-
+import type { Chance } from '../common/runtime/chance.ts';
 import type { Clock } from '../common/runtime/clock.ts';
 import { createSilentLog, type Log } from '../common/runtime/log.ts';
 import type { ApplianceConfig } from './config.ts';
+import { Claims } from './disk/claims.ts';
+import { DiskBook } from './disk/disk-book.ts';
+import { DiskKeeper, noDisks, type WantedDisks } from './disk/disk-keeper.ts';
+import type { DiskState } from './disk/disk-slot.ts';
 import { loadAddon } from './engine/native-loader.ts';
 import { HeldView } from './serving/held-view.ts';
 import { BufferPool } from './store/buffer-pool.ts';
 import type { ContentSource } from './store/content.ts';
 import { openDisk } from './store/disk.ts';
+import { DiskSet } from './store/disk-set.ts';
 import type { FileStore, StoreUsage } from './store/file-store.ts';
 import type { HeldFault } from './store/held-reader.ts';
 import { OpenFiles } from './store/open-files.ts';
@@ -19,9 +23,17 @@ export interface Storage {
   /** Absent at an origin, which holds everything and fills nothing. */
   readonly store: FileStore | undefined;
   usage(): Promise<StoreUsage>;
-  /** Problem codes of what is wrong with it. */
+  /** Problem codes of what is wrong with it, and words. */
   reasons(): string[];
   openFiles(): number;
+  /** Watches its disks until the signal ends it. */
+  start(signal: AbortSignal): void;
+  /** Makes the disks those that are wanted now; an origin has none. */
+  useDisks(wanted: WantedDisks): Promise<void>;
+  /** Tells when disks have come, gone, or are to be emptied. */
+  onDisks(listener: () => void): void;
+  /** How many disks are in which state. */
+  diskStates(): Readonly<Record<DiskState, number>>;
   close(): Promise<void>;
 }
 
@@ -38,22 +50,49 @@ const originLoadsMax = 64;
 /** For how long a corrupt blob is told in heartbeats after it was last met. */
 const corruptToldMs = 600_000;
 
-/** Opens the disk in the data directory. */
-export async function openDiskStorage({ config, clock, log }: StorageOptions): Promise<Storage> {
+/** Opens the disks; one that cannot be is left out, and told in the reasons. */
+export async function openDiskStorage(
+  options: StorageOptions & { box: string; chance: Chance },
+): Promise<Storage> {
+  const { config, clock, log, box, chance } = options;
+  const { dataDir, capacityBytes, reserveBytes, diskSlowMs: slowMs } = config;
   const openFiles = new OpenFiles({ openMax: config.openFilesMax });
-  const { capacityBytes, reserveBytes } = config;
   const pool = bufferPool(config);
-  const path = resolve(config.dataDir);
   // It has said in the log already where it is not there.
   const behind = createWriteBehind({ loadAddon: () => loadAddon(createSilentLog()), log });
-  const store = await openDisk({ path, capacityBytes, reserveBytes, openFiles, pool, behind, clock, log });
+  const set = new DiskSet({ capacityBytes, clock, log });
+  const book = new DiskBook(dataDir);
+  await book.open();
+  const listeners: (() => void)[] = [];
+  let number = 0;
+  const keeper = new DiskKeeper({
+    ...{ box, dataDir, slowMs, set, book, claims: new Claims(), clock, chance, log },
+    nextNumber: () => number++,
+    changed: () => {
+      for (const listener of listeners) listener();
+    },
+    openStore: (path, disk, onTrouble) => {
+      const room = { capacityBytes: undefined, reserveBytes };
+      return openDisk({ path, number: disk, ...room, openFiles, pool, behind, onTrouble, clock, log });
+    },
+  });
+  await keeper.use(config);
   return {
-    content: store,
-    store,
-    usage: () => store.usage(),
-    reasons: () => [],
+    content: set,
+    store: set,
+    usage: () => set.usage(),
+    reasons: () => keeper.reasons(),
     openFiles: () => openFiles.size,
-    close: () => store.close(),
+    start: (signal) => {
+      keeper.start(signal);
+    },
+    useDisks: (wanted) => keeper.use(wanted),
+    onDisks: (listener) => void listeners.push(listener),
+    diskStates: () => keeper.states(),
+    close: async () => {
+      await set.close();
+      await keeper.close();
+    },
   };
 }
 
@@ -81,6 +120,10 @@ export async function openBlobStorage({ config, clock, log }: StorageOptions, ur
     usage: () => Promise.resolve({ capacityBytes: 0, usedBytes: 0 }),
     reasons: () => (clock.monotonicMs() - corruptAtMs < corruptToldMs ? ['FILE_CORRUPT'] : []),
     openFiles: () => 0,
+    start: () => undefined,
+    useDisks: () => Promise.resolve(),
+    onDisks: () => undefined,
+    diskStates: () => noDisks,
     close: () => blobs.close(),
   };
 }
@@ -118,14 +161,14 @@ export async function openWorkerStorage(
     };
   }
   const openFiles = new OpenFiles({ openMax: config.openFilesMax });
-  const view = new HeldView({ path: resolve(config.dataDir), openFiles, pool: bufferPool(config), onFault });
+  const view = new HeldView({ openFiles, pool: bufferPool(config), onFault });
   return {
     content: view,
     view,
     reasons: () => [],
     openFiles: () => openFiles.size,
     close: () => {
-      openFiles.forgetAll();
+      view.setDisks(new Map());
       return Promise.resolve();
     },
   };

@@ -1,3 +1,5 @@
+import { chooseDisk, type DiskRoom } from './choose-disk.ts';
+
 /** A file that the manifest wants here. */
 export interface WantedFile {
   readonly file: string;
@@ -5,15 +7,27 @@ export interface WantedFile {
   readonly sizeBytes: number;
   /** It does not wait for the fill window. */
   readonly urgent?: true | undefined;
+  /** The disk on which the plan has made room for it. */
+  readonly disk?: number;
 }
 
 /** A file that is held here. */
 export interface HeldFile {
   readonly sizeBytes: number;
+  readonly disk: number;
   /** Someone reads it now: it must not be deleted. */
   readonly inUse: boolean;
   /** When it was last read, on any clock that only goes forward. */
   readonly lastServedMs: number;
+}
+
+/** A disk that takes files. */
+export interface DiskCapacity {
+  readonly disk: number;
+  /** How many bytes files may take of it in all. */
+  readonly capacityBytes: number;
+  /** How fast it has written lately; undefined while that is not known. */
+  readonly bytesPerSecond: number | undefined;
 }
 
 /** What is to be done so that what is held becomes what is wanted. */
@@ -22,6 +36,8 @@ export interface FillDiff {
   readonly fetch: readonly WantedFile[];
   /** Held, wanted by no manifest, and in the way. Longest unserved first. */
   readonly remove: readonly string[];
+  /** Wanted, held on a disk that takes no files any more, and where there is room for them. */
+  readonly move: readonly { readonly file: string; readonly disk: number }[];
   /** Wanted, but there is no room even when everything that may go is gone. */
   readonly left: readonly WantedFile[];
 }
@@ -29,49 +45,122 @@ export interface FillDiff {
 /** Bytes that a file takes besides its content: its chunk list, in blocks. */
 export type CostBytes = (sizeBytes: number) => number;
 
-/**
- * Compares a manifest with the holdings. What no manifest names stays as long as there is room for what is wanted:
- * it costs nothing and may still be asked for. Files are taken in the manifest's order; one that does not fit is left
- * out and smaller ones behind it still get their chance.
- */
-export function planFill(input: {
+export interface FillDiffInput {
   wanted: readonly WantedFile[];
   held: ReadonlyMap<string, HeldFile>;
-  /** How many bytes files may take in all. */
-  capacityBytes: number;
+  /** The disks that take files. What is held on any other disk is to leave it. */
+  disks: readonly DiskCapacity[];
+  /** The disk that a download under way is on. */
+  begunOn: (file: string) => number | undefined;
   costBytes: CostBytes;
-}): FillDiff {
+}
+
+/**
+ * Compares a manifest with the holdings. What no manifest names stays as long as there is room for what is wanted:
+ * it costs nothing and may still be asked for. Files are taken in the manifest's order; one that does not fit on any
+ * disk is left out and smaller ones behind it still get their chance.
+ */
+export function planFill(input: FillDiffInput): FillDiff {
   const { held, costBytes } = input;
   const wanted = new Map(input.wanted.map((item) => [item.file, item]));
-  let freeBytes = input.capacityBytes;
-  const spare: { file: string; costBytes: number; lastServedMs: number }[] = [];
-  for (const [file, { sizeBytes, inUse, lastServedMs }] of held) {
-    freeBytes -= costBytes(sizeBytes);
-    if (!wanted.has(file) && !inUse) spare.push({ file, costBytes: costBytes(sizeBytes), lastServedMs });
-  }
-  spare.sort((a, b) => a.lastServedMs - b.lastServedMs || (a.file < b.file ? -1 : 1));
-  let spareBytes = spare.reduce((sum, item) => sum + item.costBytes, 0);
-
+  const ledger = new Ledger(input, wanted);
   const fetch: WantedFile[] = [];
+  const move: { file: string; disk: number }[] = [];
   const left: WantedFile[] = [];
-  const remove: string[] = [];
-  let nextSpare = 0;
   for (const item of wanted.values()) {
-    if (held.has(item.file)) continue;
-    const needBytes = costBytes(item.sizeBytes);
-    if (needBytes > freeBytes + spareBytes) {
-      left.push(item);
-      continue;
-    }
-    for (; freeBytes < needBytes; nextSpare++) {
-      const victim = spare[nextSpare];
-      if (victim === undefined) break;
-      remove.push(victim.file);
-      freeBytes += victim.costBytes;
-      spareBytes -= victim.costBytes;
-    }
-    freeBytes -= needBytes;
-    fetch.push(item);
+    const isHeld = held.has(item.file);
+    if (isHeld && ledger.takes(held.get(item.file)?.disk)) continue;
+    const disk = ledger.take(costBytes(item.sizeBytes), input.begunOn(item.file));
+    if (disk === undefined) {
+      // One that must move stays where it is for as long as it can.
+      if (!isHeld) left.push(item);
+    } else if (isHeld) move.push({ file: item.file, disk });
+    else fetch.push({ ...item, disk });
   }
-  return { fetch, remove, left };
+  return { fetch, move, remove: ledger.removed, left };
+}
+
+interface Spare {
+  readonly file: string;
+  readonly costBytes: number;
+  readonly lastServedMs: number;
+}
+
+interface Account {
+  readonly disk: number;
+  readonly bytesPerSecond: number | undefined;
+  freeBytes: number;
+  spareBytes: number;
+  /** Longest unserved first. */
+  readonly spares: Spare[];
+  nextSpare: number;
+}
+
+/** What is free on each disk while a plan is made, and what may go from it. */
+class Ledger {
+  readonly removed: string[] = [];
+  readonly #accounts: ReadonlyMap<number, Account>;
+
+  constructor({ held, disks, costBytes }: FillDiffInput, wanted: ReadonlyMap<string, WantedFile>) {
+    this.#accounts = new Map(
+      disks.map(({ disk, capacityBytes, bytesPerSecond }) => {
+        const spares: Spare[] = [];
+        return [
+          disk,
+          { disk, bytesPerSecond, freeBytes: capacityBytes, spareBytes: 0, spares, nextSpare: 0 },
+        ];
+      }),
+    );
+    for (const [file, { sizeBytes, disk, inUse, lastServedMs }] of held) {
+      const cost = costBytes(sizeBytes);
+      const isSpare = !wanted.has(file) && !inUse;
+      const account = this.#accounts.get(disk);
+      if (account === undefined) {
+        if (isSpare) this.removed.push(file);
+        continue;
+      }
+      account.freeBytes -= cost;
+      if (!isSpare) continue;
+      account.spareBytes += cost;
+      account.spares.push({ file, costBytes: cost, lastServedMs });
+    }
+    for (const { spares } of this.#accounts.values()) {
+      spares.sort((a, b) => a.lastServedMs - b.lastServedMs || (a.file < b.file ? -1 : 1));
+    }
+  }
+
+  /** Whether new files may go to the disk. */
+  takes(disk: number | undefined): boolean {
+    return disk !== undefined && this.#accounts.has(disk);
+  }
+
+  /** Takes room on the disk that has begun already, on any where it is free, or else where the longest unserved must go for it. */
+  take(needBytes: number, begunOn: number | undefined): number | undefined {
+    const rooms: DiskRoom[] = [...this.#accounts.values()];
+    const chosen = this.takes(begunOn) ? begunOn : chooseDisk(rooms, needBytes);
+    const account =
+      (chosen === undefined ? undefined : this.#accounts.get(chosen)) ?? this.#evictable(needBytes);
+    if (account === undefined || needBytes > account.freeBytes + account.spareBytes) return undefined;
+    while (account.freeBytes < needBytes) {
+      const victim = account.spares[account.nextSpare++];
+      if (victim === undefined) return undefined;
+      this.removed.push(victim.file);
+      account.freeBytes += victim.costBytes;
+      account.spareBytes -= victim.costBytes;
+    }
+    account.freeBytes -= needBytes;
+    return account.disk;
+  }
+
+  #evictable(needBytes: number): Account | undefined {
+    let best: Account | undefined;
+    let bestMs = Infinity;
+    for (const account of this.#accounts.values()) {
+      const servedMs = account.spares[account.nextSpare]?.lastServedMs ?? Infinity;
+      if (needBytes > account.freeBytes + account.spareBytes || servedMs >= bestMs) continue;
+      best = account;
+      bestMs = servedMs;
+    }
+    return best;
+  }
 }

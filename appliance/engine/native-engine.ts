@@ -7,6 +7,7 @@ import { listenFailed } from '../../common/runtime/listen.ts';
 import { admitUnder, calmLoad, type Admission, type LoadJudgement } from '../core/judge-load.ts';
 import { etagOf, planResponse, timingHeaders, type ResponsePlan } from '../core/respond.ts';
 import type { OpenContent } from '../store/content.ts';
+import { isDiskFailure } from '../store/failure.ts';
 import { engineLoad } from './engine-load.ts';
 import type {
   Engine,
@@ -301,6 +302,7 @@ export class NativeEngine implements Engine {
     records.cut(code);
     log.warn({ file, ext, code, errno }, 'a held file could not be read to its end');
     if (isCut) content.foundCut?.(file);
+    else if (isDiskFailure(errno)) content.foundUnreadable?.(file);
   }
 
   #drain(): void {

@@ -195,7 +195,7 @@ export class FillCrew {
     if (sizeBytes !== wanted.sizeBytes) {
       throw coded('FILE_CORRUPT', `the manifest says ${wanted.sizeBytes} bytes, the file has ${sizeBytes}`);
     }
-    job.partial = await store.begin(file, descriptor);
+    job.partial = await store.begin(file, descriptor, wanted.disk);
     await this.#dropUnwanted(job);
     return 'good';
   }

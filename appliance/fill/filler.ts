@@ -91,9 +91,9 @@ export class Filler {
     });
     store.onChange((change) => {
       // A wanted file that got lost is wanted again.
-      if (change.kind === 'removed') this.#wantReplan();
+      if (change.kind === 'removed') this.planAgain();
       // Viewers may have had it fetched before its turn came.
-      else this.#jobs.arrived(change.file);
+      else if (change.kind === 'added') this.#jobs.arrived(change.file);
     });
   }
 
@@ -117,14 +117,14 @@ export class Filler {
     this.#hours.set(body);
     const caps = [this.#options.capBytesPerSecond, body.capBytesPerSecond].filter((cap) => cap !== undefined);
     this.#options.pacer.setRate(caps.length === 0 ? undefined : Math.min(...caps));
-    this.#wantReplan();
+    this.planAgain();
   }
 
   /** Works until the signal ends it; downloads under way can then be resumed. */
   async run(signal: AbortSignal): Promise<void> {
     const onHours = (): void => {
       this.#jobs.pause();
-      this.#wantReplan();
+      this.planAgain();
     };
     await Promise.all([
       this.#plan(signal),
@@ -138,7 +138,8 @@ export class Filler {
     return file.urgent === true || this.#hours.areOpen;
   }
 
-  #wantReplan(): void {
+  /** Plans anew: what is held, or what fits where, has changed. */
+  planAgain(): void {
     this.#replanWanted = true;
     this.#wakeup.notify();
   }
@@ -171,6 +172,7 @@ export class Filler {
     for (const { file } of diff.left) kept.delete(file);
     await this.#jobs.keepOnly((file) => kept.has(file));
     for (const file of diff.remove) await store.remove(file);
+    for (const { file, disk } of diff.move) store.move(file, disk);
     this.#leftFiles = diff.left.length;
     for (const left of diff.left) this.#outcomes.left(left);
     if (diff.left.length > 0) this.#replanAtMs = clock.monotonicMs() + replanMs;
@@ -184,19 +186,22 @@ export class Filler {
   /** What is to be done now: what must wait for its window is neither fetched nor makes others go. */
   async #compare(files: readonly WantedFile[]): Promise<FillDiff> {
     const { store } = this.#options;
-    const { capacityBytes } = await store.usage();
+    const disks = await store.rooms();
     const held = new Map(
       store.held
         .entries()
-        .map(([file, { sizeBytes }]) => [
+        .map(([file, info]) => [
           file,
-          { sizeBytes, inUse: store.inUse(file), lastServedMs: store.lastServedMs(file) },
+          { ...info, inUse: store.inUse(file), lastServedMs: store.lastServedMs(file) },
         ]),
     );
     const now = files.filter((item) => held.has(item.file) || this.#isDue(item) || this.#jobs.has(item.file));
     this.#waitingFiles = files.length - now.length;
-    const costBytes = (sizeBytes: number): number => store.costBytes(sizeBytes);
-    return planFill({ wanted: now, held, capacityBytes, costBytes });
+    return planFill({
+      ...{ wanted: now, held, disks },
+      begunOn: (file) => store.begunOn(file),
+      costBytes: (sizeBytes) => store.costBytes(sizeBytes),
+    });
   }
 }
 

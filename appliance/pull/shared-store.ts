@@ -1,7 +1,8 @@
 import { SingleFlight } from '../../common/core/single-flight.ts';
 import { assert, coded } from '../../common/runtime/errors.ts';
+import type { ReadBy } from '../store/chunk-check.ts';
 import type { ContentForm, OpenContent } from '../store/content.ts';
-import type { FileStore, HeldInfo, HoldingsChange, StoreUsage } from '../store/file-store.ts';
+import type { DiskUsage, FileStore, HeldInfo, HoldingsChange, StoreUsage } from '../store/file-store.ts';
 import type { PartialFile } from '../store/partial-file.ts';
 import { SharedPartial } from './shared-partial.ts';
 
@@ -40,8 +41,9 @@ export class SharedStore implements FileStore {
   }
 
   /** The download that is open, the one that lies on the disk, or a new one. ABORTED where it came to its end meanwhile. */
-  async begin(file: string, descriptor: Buffer): Promise<SharedPartial> {
-    const open = (await this.resume(file)) ?? (await this.#opened(file, () => this.#begin(file, descriptor)));
+  async begin(file: string, descriptor: Buffer, disk?: number): Promise<SharedPartial> {
+    const open =
+      (await this.resume(file)) ?? (await this.#opened(file, () => this.#begin(file, descriptor, disk)));
     assert(open !== undefined, 'a download that is begun is there');
     return open;
   }
@@ -80,6 +82,30 @@ export class SharedStore implements FileStore {
 
   foundCut(file: string): void {
     this.#store.foundCut?.(file);
+  }
+
+  foundUnreadable(file: string): void {
+    this.#store.foundUnreadable?.(file);
+  }
+
+  get roots(): ReadonlyMap<number, string> {
+    return this.#store.roots;
+  }
+
+  rooms(): Promise<readonly DiskUsage[]> {
+    return this.#store.rooms();
+  }
+
+  begunOn(file: string): number | undefined {
+    return this.#store.begunOn(file);
+  }
+
+  move(file: string, disk: number): void {
+    this.#store.move(file, disk);
+  }
+
+  check(file: string, index: number, by: ReadBy): ReturnType<FileStore['check']> {
+    return this.#store.check(file, index, by);
   }
 
   usage(): Promise<StoreUsage> {
@@ -122,12 +148,18 @@ export class SharedStore implements FileStore {
     file: string,
     start: () => Promise<SharedPartial | undefined>,
   ): Promise<SharedPartial | undefined> {
+    const open = this.#open.get(file);
+    // Its disk has been taken out, and took the download along.
+    if (open !== undefined && !this.partial.has(file) && !this.held.has(file)) {
+      this.#open.delete(file);
+      await open.end('gone');
+    }
     return this.#open.get(file) ?? (await this.#openings.run(file, start));
   }
 
-  async #begin(file: string, descriptor: Buffer): Promise<SharedPartial | undefined> {
+  async #begin(file: string, descriptor: Buffer, disk?: number): Promise<SharedPartial | undefined> {
     if (this.held.has(file)) throw coded('ABORTED', `${file} is held already`);
-    return this.#adopt(await this.#store.begin(file, descriptor));
+    return this.#adopt(await this.#store.begin(file, descriptor, disk));
   }
 
   #adopt(inner: PartialFile | undefined): SharedPartial | undefined {

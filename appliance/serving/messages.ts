@@ -62,7 +62,10 @@ export const ToWorker = Type.Union([
   Init,
   Type.Object({
     kind: Kind('held'),
-    added: Type.Array(Type.Tuple([FileName, SizeBytes]), { maxItems: batchMax }),
+    /** Number and root of every disk there is; what was on others is held no longer. */
+    disks: Type.Array(Type.Tuple([Count, Type.String({ maxLength: 4096 })]), { maxItems: 1000 }),
+    /** File, bytes, disk. */
+    added: Type.Array(Type.Tuple([FileName, SizeBytes, Count]), { maxItems: batchMax }),
     removed: Type.Array(FileName, { maxItems: batchMax }),
   }),
   Type.Object({ kind: Kind('keyset'), jws: Type.String({ maxLength: 1024 * 1024 }) }),
@@ -138,7 +141,7 @@ export const FromWorker = Type.Union([
   Type.Object({
     kind: Kind('fault'),
     file: FileName,
-    fault: Type.Union([Type.Literal('missing'), Type.Literal('cut')]),
+    fault: Type.Union([Type.Literal('missing'), Type.Literal('cut'), Type.Literal('unreadable')]),
   }),
   /** With the id of the question, or 0 for nobody's. */
   Type.Object({ kind: Kind('metrics'), id: Count, metrics: MetricList }),

@@ -12,8 +12,9 @@ import type { PullLink } from '../pull/pull-link.ts';
 import { answerPull } from '../pull/pull-messages.ts';
 import type { FileStore } from '../store/file-store.ts';
 import { BoxMetrics } from './box-metrics.ts';
+import { batches, held, holdingsMessage, tellHoldings, wholeHoldings } from './holdings-batch.ts';
 import { openSockets } from './listen-sockets.ts';
-import { batchMax, type FromWorker, type Metric, type ToWorker, type WorkerReport } from './messages.ts';
+import type { FromWorker, Metric, ToWorker, WorkerReport } from './messages.ts';
 import { SessionBook } from './session-book.ts';
 import {
   sumLoads,
@@ -83,11 +84,11 @@ export class PoolServing implements ServingUnit {
     const { clock, metrics, store } = options;
     this.#options = options;
     this.#sessions = new SessionBook({ clock, sessionsMax });
-    store?.onChange(({ kind, file }) => {
-      const sizeBytes = store.held.get(file)?.sizeBytes;
-      const added = kind === 'added' && sizeBytes !== undefined ? [held(file, sizeBytes)] : [];
-      this.#broadcast({ kind: 'held', added, removed: kind === 'removed' ? [file] : [] });
-    });
+    if (store !== undefined) {
+      tellHoldings(store, (message) => {
+        this.#broadcast(message);
+      });
+    }
     this.#registerGauges(metrics);
     this.keysChanged();
   }
@@ -245,11 +246,7 @@ export class PoolServing implements ServingUnit {
     void process.send({ kind: 'init', ...shared, worker: slot.index });
     for (const message of this.#standing.values()) void process.send(message);
     for (const sessions of batches(this.#sessions.live())) await process.send({ kind: 'sessions', sessions });
-    // Read as it goes: what changes meanwhile is told at once, and a map's iterator meets it too or has passed it.
-    for (const added of batches(
-      store?.held.entries().map(([file, { sizeBytes }]) => held(file, sizeBytes)) ?? [],
-    ))
-      await process.send({ kind: 'held', added, removed: [] });
+    if (store !== undefined) for (const message of wholeHoldings(store)) await process.send(message);
     await process.send({ kind: 'start' });
   }
 
@@ -262,7 +259,7 @@ export class PoolServing implements ServingUnit {
         this.#options.log.debug({ worker: life.slot.index + 1, pid: life.process.pid }, 'a worker serves');
         return;
       case 'fault':
-        void this.#inspect(life, message.file);
+        void this.#inspect(life, message);
         return;
       case 'metrics':
         life.metrics = message.metrics;
@@ -315,15 +312,20 @@ export class PoolServing implements ServingUnit {
   }
 
   /** A worker found a file faulty; it is looked at here, where the truth is. */
-  async #inspect({ process }: WorkerLife, file: string): Promise<void> {
+  async #inspect(
+    { process }: WorkerLife,
+    { file, fault }: Extract<FromWorker, { kind: 'fault' }>,
+  ): Promise<void> {
     const { store, log } = this.#options;
     assert(store !== undefined, 'an origin has no held files');
     try {
+      // What a disk would not give once, it is not asked for again.
+      if (fault === 'unreadable') store.foundUnreadable?.(file);
       // A removal is told to all; a file that is as it should be was changed while the worker looked.
       const isHeld = await store.inspect(file);
-      const sizeBytes = store.held.get(file)?.sizeBytes;
-      if (isHeld && sizeBytes !== undefined)
-        void process.send({ kind: 'held', added: [held(file, sizeBytes)], removed: [] });
+      const info = store.held.get(file);
+      if (isHeld && info !== undefined)
+        void process.send(holdingsMessage(store, { added: [held(file, info)] }));
     } catch (error) {
       log.warn({ err: error, file }, 'a file that a worker found faulty could not be looked at');
     }
@@ -369,19 +371,4 @@ export class PoolServing implements ServingUnit {
       },
     });
   }
-}
-
-function held(file: string, sizeBytes: number): [string, number] {
-  return [file, sizeBytes];
-}
-
-function* batches<T>(items: Iterable<T>): Generator<T[]> {
-  let batch: T[] = [];
-  for (const item of items) {
-    batch.push(item);
-    if (batch.length < batchMax) continue;
-    yield batch;
-    batch = [];
-  }
-  if (batch.length > 0) yield batch;
 }

@@ -3,6 +3,7 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { parseAs } from '../../common/runtime/parse.ts';
+import { withFileThreads } from '../store/file-threads.ts';
 import { FromWorker, type ToWorker } from './messages.ts';
 
 /** The master's side of one worker. */
@@ -28,7 +29,10 @@ const entry = fileURLToPath(new URL(`./worker${extname(import.meta.url)}`, impor
 
 /** Starts a worker on descriptors that it inherits as 4 and up. */
 export function startWorker({ fds, onMessage, onNonsense }: WorkerProcessOptions): WorkerProcess {
-  const child = spawn(process.execPath, [entry], { stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...fds] });
+  const child = spawn(process.execPath, [entry], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...fds],
+    env: withFileThreads(process.env),
+  });
   child.on('message', (value) => {
     try {
       onMessage(parseAs(FromWorker, value, { what: 'a message of a serving worker' }));

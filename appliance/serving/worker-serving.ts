@@ -151,14 +151,15 @@ export class Worker {
     await this.#storage.close();
   }
 
-  #hold({ added, removed }: Extract<ToWorker, { kind: 'held' }>): void {
+  #hold({ disks, added, removed }: Extract<ToWorker, { kind: 'held' }>): void {
     const { view } = this.#storage;
     assert(view !== undefined, 'an origin holds everything');
+    for (const file of view.setDisks(new Map(disks))) this.#serving.forget(file);
     for (const file of removed) {
       view.remove(file);
       this.#serving.forget(file);
     }
-    for (const [file, sizeBytes] of added) view.add(file, sizeBytes);
+    for (const [file, sizeBytes, disk] of added) view.add(file, { sizeBytes, disk });
   }
 
   async #takeKeyset(jws: string): Promise<void> {

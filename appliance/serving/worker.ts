@@ -9,7 +9,7 @@ import { openWorker, type Worker } from './worker-serving.ts';
 
 keepHeapSmall();
 // The master decides when it ends; Ctrl-C in a terminal reaches both.
-process.on('SIGINT', () => undefined).on('SIGTERM', () => undefined);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => undefined);
 // Without its master nobody reads what it logs.
 process.stdout.on('error', () => undefined);
 process.stderr.on('error', () => undefined);

@@ -38,4 +38,6 @@ export interface ContentSource {
   open(file: string, form: ContentForm): Promise<OpenContent | undefined>;
   /** A file that is held was found shorter than it was: it must not be offered any longer. */
   foundCut?(file: string): void;
+  /** A disk would not give bytes of a file that is held: it must not be offered any longer. */
+  foundUnreadable?(file: string): void;
 }

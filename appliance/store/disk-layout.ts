@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 
+import { descriptorLengthBytes } from '../../common/core/chunk-tree.ts';
+
 /** Where things lie on a disk. */
 export interface DiskLayout {
   readonly filesPath: string;
@@ -34,7 +36,11 @@ export function diskLayout(path: string): DiskLayout {
 
 const blockBytes = 4096;
 
-/** What a number of bytes takes of a disk that hands out blocks. */
-export function inBlocks(sizeBytes: number): number {
+/** What a file of that size takes of a disk, which hands out blocks: content and chunk list. */
+export function fileCostBytes(sizeBytes: number): number {
+  return inBlocks(sizeBytes) + inBlocks(descriptorLengthBytes(sizeBytes));
+}
+
+function inBlocks(sizeBytes: number): number {
   return Math.ceil(sizeBytes / blockBytes) * blockBytes;
 }

@@ -6,12 +6,14 @@ import {
   descriptorHeadLengthBytes,
   descriptorLengthBytes,
 } from '../../common/core/chunk-tree.ts';
+import { removeHeld } from './chunk-check.ts';
 import type { DiskLayout } from './disk-layout.ts';
 import { storeFailure } from './failure.ts';
+import type { HeldInfo } from './file-store.ts';
 
 /** What a disk holds, as its files say. */
 export interface DiskContents {
-  readonly held: Map<string, { sizeBytes: number }>;
+  readonly held: Map<string, HeldInfo>;
   /** Downloads that can be resumed. */
   readonly partial: Set<string>;
   /** How many leftovers of an interrupted write were removed. */
@@ -26,19 +28,21 @@ const foldersAtOnce = 16;
  * the chunk list says, since the content is renamed into place last. All else is what an interrupted write left, or
  * what somebody cut, and is removed.
  */
-export async function scanDisk(layout: DiskLayout): Promise<DiskContents> {
+export async function scanDisk(layout: DiskLayout, disk: number): Promise<DiskContents> {
   try {
-    const held = new Map<string, { sizeBytes: number }>();
+    const held = new Map<string, HeldInfo>();
     const held256 = Array.from({ length: 256 }, (_, index) => index.toString(16).padStart(2, '0'));
     await Promise.all([layout.filesPath, layout.partialPath].map((path) => mkdir(path, { recursive: true })));
     await Promise.all(held256.map((name) => mkdir(join(layout.filesPath, name), { recursive: true })));
     let leftovers = 0;
     const folders = held256.values();
     const walk = async (): Promise<void> => {
-      for (const name of folders) leftovers += await scanFolder(layout, { name, held });
+      for (const name of folders) leftovers += await scanFolder(layout, { name, held, disk });
     };
     await Promise.all(Array.from({ length: foldersAtOnce }, walk));
     const partials = await scanPartials(layout);
+    // A file that was found bad and was being sent back to the downloads.
+    for (const file of partials.found) if (held.delete(file)) await removeHeld(layout, file);
     return { held, partial: partials.found, leftovers: leftovers + partials.leftovers };
   } catch (error) {
     throw storeFailure(error, `scanning ${layout.filesPath}`);
@@ -47,7 +51,7 @@ export async function scanDisk(layout: DiskLayout): Promise<DiskContents> {
 
 async function scanFolder(
   layout: DiskLayout,
-  { name, held }: { name: string; held: Map<string, { sizeBytes: number }> },
+  { name, held, disk }: { name: string; held: Map<string, HeldInfo>; disk: number },
 ): Promise<number> {
   const folder = join(layout.filesPath, name);
   const entries = new Set(await readdir(folder));
@@ -62,7 +66,7 @@ async function scanFolder(
         readDescribedSize(layout.descriptor(file)),
       ]);
       if (content.size === described) {
-        held.set(file, { sizeBytes: content.size });
+        held.set(file, { sizeBytes: content.size, disk });
         continue;
       }
       await rm(layout.descriptor(file), { force: true });

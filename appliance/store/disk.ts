@@ -1,17 +1,20 @@
-import { rename, rm, statfs } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 
-import { chunkSizeBytes, descriptorLengthBytes } from '../../common/core/chunk-tree.ts';
+import { chunkSizeBytes, describedSizeBytes } from '../../common/core/chunk-tree.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import { syncDirectory } from '../../common/runtime/durable.ts';
-import { assert } from '../../common/runtime/errors.ts';
+import { assert, coded, isCoded, type CodedError } from '../../common/runtime/errors.ts';
 import type { Log } from '../../common/runtime/log.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import type { WriteBehind } from './chunk-file.ts';
+import { ChunkChecker, removeHeld, sendBack, type ReadBy } from './chunk-check.ts';
 import type { ContentForm, OpenContent } from './content.ts';
-import { diskLayout, inBlocks, type DiskLayout } from './disk-layout.ts';
+import { DiskLane } from './disk-lane.ts';
+import { diskLayout, fileCostBytes, type DiskLayout } from './disk-layout.ts';
 import { scanDisk } from './disk-scan.ts';
-import { storeFailure } from './failure.ts';
-import type { FileStore, HeldInfo, HoldingsChange, StoreUsage } from './file-store.ts';
+import { isAbsent, storeFailure } from './failure.ts';
+import type { DiskStore, DiskUsage, HeldInfo, HoldingsChange, StoreUsage } from './file-store.ts';
+import { FreeSpace } from './free-space.ts';
 import { HeldReader, type HeldFault } from './held-reader.ts';
 import type { OpenFiles } from './open-files.ts';
 import {
@@ -22,10 +25,18 @@ import {
   type PartialFile,
 } from './partial-file.ts';
 
+/** A disk did not do what was asked of it: it answered with an error, or it can only be read. */
+export interface DiskTrouble {
+  readonly op: 'read' | 'write';
+  readonly error: CodedError;
+}
+
 /** What a disk is opened with. */
 export interface DiskOptions {
-  /** The root, which exists. Whoever opens it holds the lock of the data directory. */
+  /** The root, which exists. Whoever opens it holds its lock. */
   path: string;
+  /** No other disk of this process ever had it: reading threads are kept by it. */
+  number: number;
   /** How much files may take; undefined for all that the disk has. */
   capacityBytes: number | undefined;
   /** What stays free for everything else on the disk. */
@@ -33,45 +44,71 @@ export interface DiskOptions {
   openFiles: OpenFiles;
   pool: BufferPool;
   behind: WriteBehind;
+  /** Told besides whatever is thrown. */
+  onTrouble: (trouble: DiskTrouble) => void;
   clock: Clock;
   log: Log;
 }
 
 /** A file of which bytes left so lately counts as being read: who reads it may be another process. */
 const sentRecentlyMs = 1000;
+/** Smaller files say nothing of a disk's speed. */
+const ratedBytesMin = 8 * chunkSizeBytes;
+/** How much one file tells of it: the rest is what was known before. */
+const ratedShare = 0.2;
 
 /** Opens one directory as a disk: scans it, cleans what an interrupted write left, and serves from it. */
-export async function openDisk(options: DiskOptions): Promise<FileStore> {
-  const layout = diskLayout(options.path);
-  const { held, partial, leftovers } = await scanDisk(layout);
-  if (leftovers > 0) options.log.warn({ leftovers }, 'leftovers of an interrupted write were removed');
+export async function openDisk(options: DiskOptions): Promise<DiskStore> {
+  const { path, number, log } = options;
+  const layout = diskLayout(path);
+  const { held, partial, leftovers } = await scanDisk(layout, number);
+  if (leftovers > 0) log.warn({ path, leftovers }, 'leftovers of an interrupted write were removed');
   return new Disk(options, { layout, held, partial });
 }
 
-class Disk implements FileStore {
+class Disk implements DiskStore {
+  readonly number: number;
+  readonly root: string;
+  readonly roots: ReadonlyMap<number, string>;
   readonly held: Map<string, HeldInfo>;
   readonly partial: Set<string>;
   readonly #options: DiskOptions;
+  readonly #lane: DiskLane;
+  readonly #space: FreeSpace;
   readonly #layout: DiskLayout;
   readonly #own = new Map<string, OwnPartialFile>();
+  /** What each download under way takes once it is whole. */
+  readonly #promisedBytes = new Map<string, number>();
   readonly #reader: HeldReader;
   readonly #servedAtMs = new Map<string, number>();
   /** When bytes of a file last left, in whatever process. */
   readonly #sentAtMs = new Map<string, number>();
   readonly #listeners: ((change: HoldingsChange) => void)[] = [];
+  readonly #checker: ChunkChecker;
+  /** Files that were found bad, on their way back to the downloads. */
+  readonly #sendingBack = new Map<string, Promise<void>>();
   #usedBytes = 0;
+  #bytesPerSecond: number | undefined;
 
   constructor(
     options: DiskOptions,
     contents: { layout: DiskLayout; held: Map<string, HeldInfo>; partial: Set<string> },
   ) {
+    const { number, path, openFiles, pool } = options;
     this.#options = options;
+    this.#lane = new DiskLane(path);
+    this.#space = new FreeSpace({ path, lane: this.#lane, clock: options.clock });
+    this.number = number;
+    this.root = path;
+    this.roots = new Map([[number, path]]);
     this.#layout = contents.layout;
+    this.#checker = new ChunkChecker(contents.layout);
     this.held = contents.held;
     this.partial = contents.partial;
-    const { openFiles, pool } = options;
     this.#reader = new HeldReader({
       layout: contents.layout,
+      disk: number,
+      lane: this.#lane,
       openFiles,
       pool,
       sizeBytesOf: (file) => this.held.get(file)?.sizeBytes,
@@ -92,6 +129,10 @@ class Disk implements FileStore {
     this.#reader.foundCut(file);
   }
 
+  foundUnreadable(file: string): void {
+    this.#reader.foundUnreadable(file);
+  }
+
   async inspect(file: string): Promise<boolean> {
     // Descriptors opened earlier would show it as it was then.
     this.#reader.forget(file);
@@ -101,18 +142,23 @@ class Disk implements FileStore {
 
   async usage(): Promise<StoreUsage> {
     const { path, capacityBytes, reserveBytes } = this.#options;
-    const partialBytes = this.#partialBytes();
-    try {
-      const { bavail, bsize } = await statfs(path);
-      const reachable = Math.max(0, this.#usedBytes + partialBytes + bavail * bsize - reserveBytes);
-      return { capacityBytes: Math.min(capacityBytes ?? Infinity, reachable), usedBytes: this.#usedBytes };
-    } catch (error) {
-      throw storeFailure(error, `asking for the room on ${path}`);
-    }
+    const freeBytes = await this.#space.bytes().catch((error: unknown): never => {
+      throw this.#failure(error, `asking for the room on ${path}`);
+    });
+    const reachable = Math.max(0, this.#usedBytes + this.#partialBytes() + freeBytes - reserveBytes);
+    return { capacityBytes: Math.min(capacityBytes ?? Infinity, reachable), usedBytes: this.#usedBytes };
+  }
+
+  async rooms(): Promise<DiskUsage[]> {
+    return [{ disk: this.number, bytesPerSecond: this.#bytesPerSecond, ...(await this.usage()) }];
+  }
+
+  begunOn(file: string): number | undefined {
+    return this.partial.has(file) ? this.number : undefined;
   }
 
   costBytes(sizeBytes: number): number {
-    return inBlocks(sizeBytes) + inBlocks(descriptorLengthBytes(sizeBytes));
+    return fileCostBytes(sizeBytes);
   }
 
   inUse(file: string): boolean {
@@ -132,22 +178,57 @@ class Disk implements FileStore {
     this.#sentAtMs.set(file, nowMs);
   }
 
-  async begin(file: string, descriptor: Buffer): Promise<PartialFile> {
-    assert(!this.#own.has(file), 'a download is begun twice');
-    const own = await createPartial(this.#layout, { file, descriptor, behind: this.#options.behind });
-    return this.#adopt(own);
+  begin(file: string, descriptor: Buffer): Promise<PartialFile> {
+    return this.#lane.outlast(this.#begin(file, descriptor));
   }
 
-  async resume(file: string): Promise<PartialFile | undefined> {
+  resume(file: string): Promise<PartialFile | undefined> {
+    return this.#lane.outlast(this.#resume(file));
+  }
+
+  publish(partial: PartialFile): Promise<void> {
+    return this.#lane.outlast(this.#publish(partial));
+  }
+
+  discard(file: string): Promise<void> {
+    return this.#lane.outlast(this.#discard(file));
+  }
+
+  async remove(file: string): Promise<void> {
+    if (this.#withdraw(file)) await this.#lane.outlast(this.#delete(file));
+  }
+
+  async #begin(file: string, descriptor: Buffer): Promise<PartialFile> {
+    assert(!this.#own.has(file), 'a download is begun twice');
+    const needBytes = this.costBytes(describedSizeBytes(descriptor) ?? 0);
+    const { capacityBytes, usedBytes } = await this.usage();
+    const freeBytes = this.#promisedBytes
+      .values()
+      .reduce((free, bytes) => free - bytes, capacityBytes - usedBytes);
+    if (needBytes > freeBytes) throw coded('DISK_FULL', `${file} takes ${needBytes} bytes on ${this.root}`);
+    this.#promisedBytes.set(file, needBytes);
+    try {
+      return this.#adopt(await createPartial(this.#layout, { file, descriptor, ...this.#hooks() }));
+    } catch (error) {
+      this.#promisedBytes.delete(file);
+      throw error;
+    }
+  }
+
+  async #resume(file: string): Promise<PartialFile | undefined> {
     if (!this.partial.has(file)) return undefined;
     assert(!this.#own.has(file), 'a download is resumed twice');
-    const own = await resumePartial(this.#layout, { file, behind: this.#options.behind });
-    if (own !== undefined) return this.#adopt(own);
-    await this.discard(file);
+    await this.#sendingBack.get(file);
+    const own = await resumePartial(this.#layout, { file, ...this.#hooks() });
+    if (own !== undefined) {
+      this.#promisedBytes.set(file, this.costBytes(own.tree.sizeBytes));
+      return this.#adopt(own);
+    }
+    await this.#discard(file);
     return undefined;
   }
 
-  async publish(partial: PartialFile): Promise<void> {
+  async #publish(partial: PartialFile): Promise<void> {
     const { file } = partial;
     const own = this.#own.get(file);
     assert(own === partial && own.isWhole(), 'only a whole download of this disk can be published');
@@ -161,32 +242,38 @@ class Disk implements FileStore {
       await syncDirectory(this.#layout.folder(file));
       await rm(from.map, { force: true });
     } catch (error) {
-      throw storeFailure(error, `publishing ${file}`);
+      throw this.#failure(error, `publishing ${file}`);
     }
-    this.#own.delete(file);
-    this.partial.delete(file);
-    this.held.set(file, { sizeBytes: own.tree.sizeBytes });
+    this.#forgetPartial(file);
+    this.#rate(own);
+    this.held.set(file, { sizeBytes: own.tree.sizeBytes, disk: this.number });
     this.#usedBytes += this.costBytes(own.tree.sizeBytes);
     this.#tell({ kind: 'added', file });
   }
 
-  async discard(file: string): Promise<void> {
+  async #discard(file: string): Promise<void> {
     const own = this.#own.get(file);
-    this.#own.delete(file);
-    this.partial.delete(file);
+    this.#forgetPartial(file);
+    await this.#sendingBack.get(file);
     await own?.close();
     await removePartial(this.#layout, file);
   }
 
-  async remove(file: string): Promise<void> {
-    if (!this.#withdraw(file)) return;
+  move(file: string, disk: number): void {
+    assert(disk === this.number, `there is no other disk to move ${file} to`);
+  }
+
+  async check(file: string, index: number, by: ReadBy): Promise<'good' | 'bad' | 'gone'> {
+    if (!this.held.has(file)) return 'gone';
     try {
-      await rm(this.#layout.content(file), { force: true });
-      await rm(this.#layout.descriptor(file), { force: true });
-      await syncDirectory(this.#layout.folder(file));
+      if (await this.#checker.isGood(file, index, by)) return 'good';
     } catch (error) {
-      throw storeFailure(error, `removing ${file}`);
+      if (!isAbsent(error)) throw storeFailure(error, `looking at ${file}`);
+      await this.inspect(file);
     }
+    if (!this.held.has(file)) return 'gone';
+    this.#reader.foundUnreadable(file);
+    return 'bad';
   }
 
   onChange(listener: (change: HoldingsChange) => void): void {
@@ -194,9 +281,52 @@ class Disk implements FileStore {
   }
 
   async close(): Promise<void> {
+    this.#lane.abandon();
     await Promise.all([...this.#own.values()].map((own) => own.close()));
     this.#own.clear();
-    this.#options.openFiles.forgetAll();
+    this.#options.openFiles.forgetUnder(this.root);
+  }
+
+  #hooks() {
+    const { clock, behind } = this.#options;
+    return {
+      clock,
+      behind,
+      lane: this.#lane,
+      failure: (error: unknown, what: string) => this.#failure(error, what),
+    };
+  }
+
+  /** Gives what a write met its code, and tells of it where it is the disk that fails. */
+  #failure(error: unknown, what: string): CodedError {
+    // What is written is always below folders that were there at the start.
+    const failure = isAbsent(error)
+      ? coded('DISK_GONE', { detail: what, cause: error })
+      : storeFailure(error, what);
+    if (isCoded(failure, 'DISK_FAILED', 'DISK_READ_ONLY', 'DISK_GONE'))
+      this.#options.onTrouble({ op: 'write', error: failure });
+    return failure;
+  }
+
+  #forgetPartial(file: string): void {
+    this.#own.delete(file);
+    this.#promisedBytes.delete(file);
+    this.partial.delete(file);
+  }
+
+  #rate({ writtenBytes, spentMs }: OwnPartialFile): void {
+    if (writtenBytes < ratedBytesMin || spentMs <= 0) return;
+    const rate = (writtenBytes * 1000) / spentMs;
+    const before = this.#bytesPerSecond ?? rate;
+    this.#bytesPerSecond = before + (rate - before) * ratedShare;
+  }
+
+  async #delete(file: string): Promise<void> {
+    try {
+      await removeHeld(this.#layout, file);
+    } catch (error) {
+      throw this.#failure(error, `removing ${file}`);
+    }
   }
 
   #adopt(own: OwnPartialFile): PartialFile {
@@ -219,8 +349,31 @@ class Disk implements FileStore {
   }
 
   #withdrawFaulty(file: string, fault: HeldFault): void {
-    if (this.#withdraw(file) && fault === 'cut')
-      this.#options.log.error({ file, code: 'FILE_CORRUPT' }, 'a held file has another length than its own');
+    const { log, onTrouble } = this.#options;
+    const sizeBytes = this.held.get(file)?.sizeBytes ?? 0;
+    if (!this.#withdraw(file)) return;
+    if (fault === 'cut')
+      log.error({ file, code: 'FILE_CORRUPT' }, 'a held file has another length than its own');
+    if (fault !== 'unreadable') return;
+    const error = coded('DISK_FAILED', `${this.root} does not give the bytes of ${file}`);
+    log.error({ file, err: error }, 'a held file cannot be read as it was written');
+    onTrouble({ op: 'read', error });
+    this.partial.add(file);
+    this.#sendingBack.set(file, this.#sendBack(file, sizeBytes));
+    this.#tell({ kind: 'begun', file });
+  }
+
+  /** What is good of it is kept. Written anew, sectors are good again, or others are taken for them. */
+  async #sendBack(file: string, sizeBytes: number): Promise<void> {
+    try {
+      await sendBack(this.#layout, file, sizeBytes);
+    } catch (error) {
+      this.#options.log.warn({ err: error, file }, 'nothing could be kept of a file that is bad');
+      // What fails here too has been told.
+      await this.#delete(file).catch(() => undefined);
+    } finally {
+      this.#sendingBack.delete(file);
+    }
   }
 
   #tell(change: HoldingsChange): void {

@@ -1,15 +1,19 @@
 import { descriptorLengthBytes } from '../../common/core/chunk-tree.ts';
-import { coded } from '../../common/runtime/errors.ts';
+import { coded, isCoded } from '../../common/runtime/errors.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import type { ContentForm, ContentSource, OpenContent } from './content.ts';
+import type { DiskLane } from './disk-lane.ts';
 import type { DiskLayout } from './disk-layout.ts';
 import type { FileLease, OpenFiles } from './open-files.ts';
 
-/** What is wrong with a file that was held: somebody deleted it, or cut it. */
-export type HeldFault = 'missing' | 'cut';
+/** What is wrong with a file that was held: somebody deleted it, or cut it, or its disk does not give its bytes as they were. */
+export type HeldFault = 'missing' | 'cut' | 'unreadable';
 
 export interface HeldReaderOptions {
   layout: DiskLayout;
+  /** The number of the disk. */
+  disk: number;
+  lane: DiskLane;
   openFiles: OpenFiles;
   pool: BufferPool;
   /** The size of a file that is held, or undefined. */
@@ -27,11 +31,16 @@ export class HeldReader implements ContentSource {
   }
 
   async open(file: string, form: ContentForm): Promise<OpenContent | undefined> {
-    const { layout, openFiles, pool, sizeBytesOf, onFault } = this.#options;
+    const { layout, disk, lane, openFiles, pool, sizeBytesOf, onFault } = this.#options;
     const sizeBytes = sizeBytesOf(file);
     if (sizeBytes === undefined) return undefined;
     const path = form === 'content' ? layout.content(file) : layout.descriptor(file);
-    const lease = await openFiles.acquire(path);
+    const lease = await lane
+      .read(() => openFiles.acquire(path))
+      .catch((error: unknown): never => {
+        if (isCoded(error, 'DISK_FAILED')) onFault(file, 'unreadable');
+        throw error;
+      });
     if (lease === undefined) {
       onFault(file, 'missing');
       return undefined;
@@ -45,14 +54,20 @@ export class HeldReader implements ContentSource {
     }
     return openContent(lease, {
       pool,
-      onCut: () => {
-        onFault(file, 'cut');
+      disk,
+      lane,
+      onFault: (fault) => {
+        onFault(file, fault);
       },
     });
   }
 
   foundCut(file: string): void {
     this.#options.onFault(file, 'cut');
+  }
+
+  foundUnreadable(file: string): void {
+    this.#options.onFault(file, 'unreadable');
   }
 
   /** Whether this process reads the file now. */
@@ -70,28 +85,35 @@ export class HeldReader implements ContentSource {
 
 function openContent(
   lease: FileLease,
-  { pool, onCut }: { pool: BufferPool; onCut: () => void },
+  options: { pool: BufferPool; disk: number; lane: DiskLane; onFault: (fault: HeldFault) => void },
 ): OpenContent {
+  const { pool, disk, lane, onFault } = options;
   return {
-    whole: { fd: lease.fd, disk: 0 },
+    whole: { fd: lease.fd, disk },
     sizeBytes: lease.sizeBytes,
     lastModifiedMs: lease.modifiedAtMs,
     isLocal: () => true,
-    async read(positionBytes, lengthBytes) {
-      const loan = pool.lend(lengthBytes);
-      try {
-        const count = await lease.read(loan.buffer, Math.min(lengthBytes, loan.buffer.length), positionBytes);
-        // The file was as long as its name says when it was published; somebody cut it.
-        if (count === 0) {
-          onCut();
-          throw coded('FILE_CORRUPT', 'a held file is shorter than it was');
+    read: (positionBytes, lengthBytes) =>
+      lane.read(async () => {
+        const loan = pool.lend(lengthBytes);
+        try {
+          const count = await lease.read(
+            loan.buffer,
+            Math.min(lengthBytes, loan.buffer.length),
+            positionBytes,
+          );
+          // The file was as long as its name says when it was published; somebody cut it.
+          if (count === 0) {
+            onFault('cut');
+            throw coded('FILE_CORRUPT', 'a held file is shorter than it was');
+          }
+          return loan.piece(count);
+        } catch (error) {
+          loan.giveBack();
+          if (isCoded(error, 'DISK_FAILED')) onFault('unreadable');
+          throw error;
         }
-        return loan.piece(count);
-      } catch (error) {
-        loan.giveBack();
-        throw error;
-      }
-    },
+      }),
     release: () => {
       lease.release();
     },

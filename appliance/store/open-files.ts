@@ -82,9 +82,10 @@ export class OpenFiles {
     this.#retire(entry);
   }
 
-  /** Forgets every file. */
-  forgetAll(): void {
-    for (const path of [...this.#entries.keys()]) this.forget(path);
+  /** Forgets every file below a directory. */
+  forgetUnder(directory: string): void {
+    const start = `${directory}/`;
+    for (const path of [...this.#entries.keys()]) if (path.startsWith(start)) this.forget(path);
   }
 
   #add(path: string): Entry {

@@ -9,11 +9,13 @@ import {
   type ChunkTree,
 } from '../../common/core/chunk-tree.ts';
 import { syncDirectory } from '../../common/runtime/durable.ts';
-import { assert, coded } from '../../common/runtime/errors.ts';
+import type { Clock } from '../../common/runtime/clock.ts';
+import { coded, type CodedError } from '../../common/runtime/errors.ts';
 import { ChunkMap } from '../core/chunk-map.ts';
 import { ChunkFile, type WriteBehind } from './chunk-file.ts';
+import type { DiskLane } from './disk-lane.ts';
 import type { DiskLayout } from './disk-layout.ts';
-import { isAbsent, storeFailure } from './failure.ts';
+import { isAbsent, isDiskError } from './failure.ts';
 
 /**
  * A download under way. Only chunks that match the chunk list are ever written, so what is there is right; which ones
@@ -35,17 +37,29 @@ export interface PartialFile {
 
 /** The same with what only the disk may do. */
 export interface OwnPartialFile extends PartialFile {
+  /** Bytes that were written since it was opened, and how long the disk took for them. */
+  readonly writtenBytes: number;
+  readonly spentMs: number;
   /** Makes the content durable, as the last step before it is renamed. */
   sync(): Promise<void>;
   close(): Promise<void>;
 }
 
+/** What the disk lends to its downloads. */
+export interface PartialHooks {
+  clock: Clock;
+  behind: WriteBehind;
+  lane: DiskLane;
+  /** Gives what went wrong on the disk its code. */
+  failure: (error: unknown, what: string) => CodedError;
+}
+
 /** Begins a download: chunk list first and durable, then an empty sparse file of the right size. */
 export async function createPartial(
   layout: DiskLayout,
-  options: { file: string; descriptor: Buffer; behind: WriteBehind },
+  options: PartialHooks & { file: string; descriptor: Buffer },
 ): Promise<OwnPartialFile> {
-  const { file, descriptor, behind } = options;
+  const { file, descriptor, behind, failure } = options;
   const tree = treeOf(file, descriptor);
   const paths = layout.partial(file);
   const chunks = new ChunkMap(chunkCount(tree.sizeBytes));
@@ -57,11 +71,11 @@ export async function createPartial(
     await content.handle.truncate(tree.sizeBytes);
     await syncDirectory(layout.partialPath);
     const map = await open(paths.map, 'r+');
-    return partialFile({ file, tree, chunks, content, map, resumedBytes: 0, paths });
+    return partialFile({ ...options, tree, chunks, content, map, resumedBytes: 0, paths });
   } catch (error) {
     await content?.close().catch(() => undefined);
     await removePartial(layout, file);
-    throw storeFailure(error, `beginning ${file}`);
+    throw failure(error, `beginning ${file}`);
   }
 }
 
@@ -71,8 +85,9 @@ export async function createPartial(
  */
 export async function resumePartial(
   layout: DiskLayout,
-  { file, behind }: { file: string; behind: WriteBehind },
+  options: PartialHooks & { file: string },
 ): Promise<OwnPartialFile | undefined> {
+  const { file, behind, failure } = options;
   const paths = layout.partial(file);
   let content: ChunkFile | undefined;
   try {
@@ -88,11 +103,11 @@ export async function resumePartial(
     const chunks = new ChunkMap(chunkCount(tree.sizeBytes), marks);
     const resumedBytes = await reverify({ tree, chunks, content: content.handle });
     const map = await open(paths.map, 'r+');
-    return partialFile({ file, tree, chunks, content, map, resumedBytes, paths });
+    return partialFile({ ...options, tree, chunks, content, map, resumedBytes, paths });
   } catch (error) {
     await content?.close().catch(() => undefined);
     if (isAbsent(error)) return undefined;
-    throw storeFailure(error, `resuming ${file}`);
+    throw failure(error, `resuming ${file}`);
   }
 }
 
@@ -133,14 +148,25 @@ async function reverify(options: {
   for (let index = 0; index < chunks.count; index++) {
     if (!chunks.has(index)) continue;
     const lengthBytes = chunkLengthBytes(tree.sizeBytes, index);
-    const { bytesRead } = await content.read(buffer, 0, lengthBytes, index * chunkSizeBytes);
-    if (verifyChunk(tree, index, buffer.subarray(0, bytesRead))) resumedBytes += lengthBytes;
+    const bytesRead = await readWhatThereIs(content, buffer, index * chunkSizeBytes);
+    if (verifyChunk(tree, index, buffer.subarray(0, Math.min(bytesRead, lengthBytes))))
+      resumedBytes += lengthBytes;
     else chunks.remove(index);
   }
   return resumedBytes;
 }
 
-function partialFile(state: {
+/** What the disk does not give is as good as not there: it is written anew. */
+async function readWhatThereIs(content: FileHandle, buffer: Buffer, positionBytes: number): Promise<number> {
+  try {
+    return (await content.read(buffer, 0, buffer.length, positionBytes)).bytesRead;
+  } catch (error) {
+    if (isDiskError(error)) return 0;
+    throw error;
+  }
+}
+
+interface PartialState extends PartialHooks {
   file: string;
   tree: ChunkTree;
   chunks: ChunkMap;
@@ -148,35 +174,49 @@ function partialFile(state: {
   map: FileHandle;
   resumedBytes: number;
   paths: PartialFile['paths'];
-}): OwnPartialFile {
-  const { file, tree, chunks, content, map, resumedBytes, paths } = state;
+}
+
+function partialFile(state: PartialState): OwnPartialFile {
+  const { file, tree, chunks, content, map, resumedBytes, paths, clock, lane, failure } = state;
   let closed: Promise<void> | undefined;
+  let writtenBytes = 0;
+  let spentMs = 0;
+  const timed = async (what: string, work: () => Promise<void>): Promise<void> => {
+    const startedMs = clock.monotonicMs();
+    try {
+      await lane.outlast(work());
+    } catch (error) {
+      throw failure(error, `${what} ${file}`);
+    } finally {
+      spentMs += clock.monotonicMs() - startedMs;
+    }
+  };
   return {
     file,
     tree,
     chunks,
     resumedBytes,
     paths,
+    get writtenBytes() {
+      return writtenBytes;
+    },
+    get spentMs() {
+      return spentMs;
+    },
     isWhole: () => chunks.size === chunks.count,
     async put(index, chunk) {
-      assert(closed === undefined, 'a closed download is written');
+      // Its disk may leave, or the file be no longer wanted, while bytes are on their way.
+      if (closed !== undefined) throw coded('DISK_GONE', `the download of ${file} has ended`);
       if (!verifyChunk(tree, index, chunk)) return false;
-      try {
+      await timed('writing', async () => {
         await content.write(chunk, index * chunkSizeBytes);
         const at = chunks.add(index);
         await map.write(chunks.bits, at, 1, at);
-      } catch (error) {
-        throw storeFailure(error, `writing ${file}`);
-      }
+      });
+      writtenBytes += chunk.length;
       return true;
     },
-    async sync() {
-      try {
-        await content.sync();
-      } catch (error) {
-        throw storeFailure(error, `syncing ${file}`);
-      }
-    },
+    sync: () => timed('syncing', () => content.sync()),
     close: () =>
       (closed ??= Promise.all([content.close(), map.close()]).then(
         () => undefined,

@@ -157,7 +157,13 @@ export const problemCodes = {
   },
   FFMPEG_MISSING: { status: 500, title: 'ffmpeg or ffprobe is not installed' },
   // storage
+  DISK_FAILED: { status: 503, title: 'A disk answers with errors' },
+  DISK_FOREIGN: { status: 409, title: 'A disk belongs to another appliance' },
   DISK_FULL: { status: 507, title: 'The disk is full' },
+  DISK_GONE: { status: 503, title: 'A disk is not where it was' },
+  DISK_READ_ONLY: { status: 503, title: 'A disk can only be read' },
+  DISK_SLOW: { status: 503, title: 'A disk does not answer in time' },
+  DISK_TWICE: { status: 409, title: 'The same disk is configured twice' },
   STORE_UNAVAILABLE: {
     status: 503,
     title: 'The storage cannot be reached or written',

@@ -5,6 +5,11 @@ import { ChunkMap } from '../../../appliance/core/chunk-map.ts';
 import { planFill } from '../../../appliance/core/fill-diff.ts';
 
 const name = (index: number): string => index.toString(16).padStart(64, '0');
+const oneDisk = (capacityBytes: number) => ({
+  disks: [{ disk: 0, capacityBytes, bytesPerSecond: undefined }],
+  begunOn: () => undefined,
+  costBytes: (sizeBytes: number) => sizeBytes,
+});
 
 void t.test(
   'a fill plan never exceeds the capacity, never removes what is wanted or in use, never removes without need',
@@ -21,11 +26,11 @@ void t.test(
         fc.uniqueArray(file, { selector: (each) => each.index, maxLength: 20 }),
         fc.nat(600),
         (held, wanted, extraBytes) => {
-          const heldMap = new Map(held.map(({ index, ...info }) => [name(index), info]));
+          const heldMap = new Map(held.map(({ index, ...info }) => [name(index), { ...info, disk: 0 }]));
           const heldBytes = held.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
           const capacityBytes = Math.max(heldBytes, extraBytes);
           const list = wanted.map(({ index, sizeBytes }) => ({ file: name(index), ext: 'mp4', sizeBytes }));
-          const plan = planFill({ wanted: list, held: heldMap, capacityBytes, costBytes: (size) => size });
+          const plan = planFill({ wanted: list, held: heldMap, ...oneDisk(capacityBytes) });
           const removed = plan.remove.reduce((sum, each) => sum + (heldMap.get(each)?.sizeBytes ?? 0), 0);
           const fetched = plan.fetch.reduce((sum, each) => sum + each.sizeBytes, 0);
           const wantedNames = new Set(list.map((each) => each.file));
@@ -53,12 +58,12 @@ void t.test(
 
 void t.test('what was not served for longest goes first, and a file named twice is fetched once', (test) => {
   const held = new Map([
-    [name(1), { sizeBytes: 10, inUse: false, lastServedMs: 50 }],
-    [name(2), { sizeBytes: 10, inUse: false, lastServedMs: 5 }],
+    [name(1), { sizeBytes: 10, disk: 0, inUse: false, lastServedMs: 50 }],
+    [name(2), { sizeBytes: 10, disk: 0, inUse: false, lastServedMs: 5 }],
   ]);
   const want = { file: name(3), ext: 'mp4', sizeBytes: 10 };
-  const plan = planFill({ wanted: [want, want], held, capacityBytes: 20, costBytes: (size) => size });
-  test.same(plan, { fetch: [want], remove: [name(2)], left: [] });
+  const plan = planFill({ wanted: [want, want], held, ...oneDisk(20) });
+  test.same(plan, { fetch: [{ ...want, disk: 0 }], remove: [name(2)], move: [], left: [] });
   test.end();
 });
 

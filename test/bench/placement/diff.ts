@@ -15,16 +15,16 @@ export function measureDiff({ files, rounds }: { files: number; rounds: number }
   const wanted: WantedFile[] = [];
   for (let index = 0; index < files; index++) {
     const name = nameOf(index);
-    held.set(name, { sizeBytes, inUse: false, lastServedMs: Math.floor(random() * 1e9) });
+    held.set(name, { sizeBytes, disk: 0, inUse: false, lastServedMs: Math.floor(random() * 1e9) });
     // A string of its own, as the manifest's are.
     const file = nameOf(random() < changedShare ? files + index : index);
     wanted.push({ file, ext: 'mp4', sizeBytes });
   }
-  const capacityBytes = files * sizeBytes;
+  const disks = [{ disk: 0, capacityBytes: files * sizeBytes, bytesPerSecond: undefined }];
   const times: number[] = [];
   for (let round = 0; round < rounds; round++) {
     const startedMs = performance.now();
-    planFill({ wanted, held, capacityBytes, costBytes: (bytes) => bytes });
+    planFill({ wanted, held, disks, begunOn: () => undefined, costBytes: (bytes) => bytes });
     times.push((performance.now() - startedMs) / 1000);
   }
   return median(times);

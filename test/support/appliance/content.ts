@@ -31,9 +31,13 @@ export function testBundle(files: readonly TestFile[]): TestFile {
   return testFile(Buffer.from(JSON.stringify({ version: 1, durationMs: 1000, files: list })), 'json');
 }
 
-/** Puts a file into a store the way a fill does. */
-export async function putFile(store: FileStore, { file, bytes, descriptor }: TestFile): Promise<void> {
-  const partial = await store.begin(file, descriptor);
+/** Puts a file into a store the way a fill does, on this of its disks if one is named. */
+export async function putFile(
+  store: FileStore,
+  { file, bytes, descriptor }: TestFile,
+  disk?: number,
+): Promise<void> {
+  const partial = await store.begin(file, descriptor, disk);
   for (let index = 0; index < chunkCount(bytes.length); index++) {
     await partial.put(index, bytes.subarray(index * chunkSizeBytes, (index + 1) * chunkSizeBytes));
   }

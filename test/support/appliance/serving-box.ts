@@ -12,7 +12,7 @@ import { TokenGate } from '../../../appliance/engine/token-gate.ts';
 import { BufferPool } from '../../../appliance/store/buffer-pool.ts';
 import type { ServingRecording } from '../../../appliance/records/serving-recording.ts';
 import type { ContentSource } from '../../../appliance/store/content.ts';
-import { openDisk } from '../../../appliance/store/disk.ts';
+import { openDisk, type DiskTrouble } from '../../../appliance/store/disk.ts';
 import { OpenFiles } from '../../../appliance/store/open-files.ts';
 import { createSystemClock } from '../../../common/runtime/clock.ts';
 import { generateKey } from '../../../common/runtime/keys.ts';
@@ -50,11 +50,20 @@ export async function temporaryDirectory(t: { teardown(done: () => Promise<void>
 /** Opens a disk on a directory. */
 export function testDisk(
   path: string,
-  options: { capacityBytes?: number; reserveBytes?: number; openMax?: number } = {},
+  options: {
+    number?: number;
+    capacityBytes?: number;
+    reserveBytes?: number;
+    openMax?: number;
+    /** Takes what the disk tells of itself. */
+    troubles?: DiskTrouble[];
+  } = {},
 ) {
   const openFiles = new OpenFiles({ openMax: options.openMax ?? 64 });
   return openDisk({
     path,
+    number: options.number ?? 0,
+    onTrouble: (trouble) => options.troubles?.push(trouble),
     capacityBytes: options.capacityBytes,
     reserveBytes: options.reserveBytes ?? 0,
     openFiles,

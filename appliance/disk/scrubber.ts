@@ -1,0 +1,162 @@
+import { chunkCount, chunkLengthBytes } from '../../common/core/chunk-tree.ts';
+import { FileName } from '../../common/contract/primitives.ts';
+import { Type, type Static } from '../../common/contract/type.ts';
+import type { Chance } from '../../common/runtime/chance.ts';
+import type { Clock } from '../../common/runtime/clock.ts';
+import type { Component } from '../../common/runtime/lifecycle.ts';
+import type { Log } from '../../common/runtime/log.ts';
+import { parseJsonAs } from '../../common/runtime/parse.ts';
+import type { ScrubRecords } from '../metrics.ts';
+import { earnScrub, scrubWaitMs, type ScrubAllowance } from '../core/scrub-pace.ts';
+import type { ReadBy } from '../store/chunk-check.ts';
+import { readIfPresent, replaceFile } from '../store/durable.ts';
+import type { FileStore } from '../store/file-store.ts';
+
+export interface ScrubberOptions {
+  store: FileStore;
+  /** Where it keeps how far it is. */
+  path: string;
+  /** What is read in 30 days; all that is held, once, if absent. */
+  budgetBytes: number | undefined;
+  /** Viewers need the disks now. */
+  isBusy: () => boolean;
+  records: ScrubRecords;
+  clock: Clock;
+  chance: Chance;
+  log: Log;
+}
+
+const Place = Type.Object({ file: FileName, chunk: Type.Integer({ minimum: 0 }) });
+type Place = Static<typeof Place>;
+
+/** Of so many bytes that leave, one chunk is looked at again. */
+const sampleEveryBytes = 2 ** 30;
+const samplesMax = 64;
+const waitMsMax = 10_000;
+const saveEveryMs = 60_000;
+
+/**
+ * Reads what is held again, file by file in the order of their names, and chunks of what has just been served: rot is found
+ * before viewers meet it twice. A bad chunk takes its file out of the holdings; the fill brings back what is wrong of it.
+ */
+export class Scrubber {
+  readonly #options: ScrubberOptions;
+  readonly #samples: Place[] = [];
+  #allowance: ScrubAllowance;
+  #sentBytes = 0;
+  #at: Place | undefined;
+  #savedAtMs = -Infinity;
+
+  constructor(options: ScrubberOptions) {
+    this.#options = options;
+    this.#allowance = { bytes: 0, atMs: options.clock.monotonicMs() };
+  }
+
+  /** Bytes of a file have left: now and then some of them are looked at. */
+  noteSent(file: string, bytes: number): void {
+    const { store, chance } = this.#options;
+    this.#sentBytes += bytes;
+    if (this.#sentBytes < sampleEveryBytes || this.#samples.length >= samplesMax) return;
+    this.#sentBytes = 0;
+    const count = chunkCount(store.held.get(file)?.sizeBytes ?? 0);
+    if (count > 0) this.#samples.push({ file, chunk: Math.floor(chance.fraction() * count) });
+  }
+
+  /** Finds how far an earlier process came. */
+  async open(): Promise<void> {
+    const { path, log } = this.#options;
+    const text = await readIfPresent(path);
+    if (text === undefined) return;
+    try {
+      this.#at = parseJsonAs(Place, text.toString('utf8'), { what: path });
+    } catch (error) {
+      log.warn({ err: error }, 'how far the scrub was cannot be read; it begins anew');
+    }
+  }
+
+  /** Works until the signal ends it. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, isBusy } = this.#options;
+    while (!signal.aborted) {
+      const waitMs = isBusy() ? waitMsMax : await this.#step();
+      await clock.sleep(Math.min(waitMsMax, waitMs), { signal }).catch(() => undefined);
+    }
+    await this.#save();
+  }
+
+  /** Looks at one chunk, if it is time. @returns in how many milliseconds the next is. */
+  async #step(): Promise<number> {
+    const sample = this.#samples.shift();
+    if (sample !== undefined) {
+      await this.#check(sample, 'sample');
+      return 0;
+    }
+    const { store, clock, budgetBytes } = this.#options;
+    const { usedBytes: heldBytes } = await store.usage();
+    this.#allowance = earnScrub(this.#allowance, { atMs: clock.monotonicMs(), heldBytes, budgetBytes });
+    const place = this.#next();
+    if (place === undefined) return waitMsMax;
+    const bytes = chunkLengthBytes(store.held.get(place.file)?.sizeBytes ?? 0, place.chunk);
+    const waitMs = scrubWaitMs(this.#allowance, { bytes, heldBytes, budgetBytes });
+    if (waitMs > 0) return waitMs;
+    this.#allowance = { ...this.#allowance, bytes: this.#allowance.bytes - bytes };
+    this.#at = { ...place, chunk: place.chunk + 1 };
+    await this.#check(place, 'scrub');
+    if (clock.monotonicMs() - this.#savedAtMs > saveEveryMs) await this.#save();
+    return 0;
+  }
+
+  /** The chunk after the last one; after the last file comes the first. */
+  #next(): Place | undefined {
+    const { held } = this.#options.store;
+    const { file = '', chunk = 0 } = this.#at ?? {};
+    const sizeBytes = held.get(file)?.sizeBytes;
+    if (sizeBytes !== undefined && chunk < chunkCount(sizeBytes)) return { file, chunk };
+    let first: string | undefined;
+    let next: string | undefined;
+    for (const [each, info] of held) {
+      if (info.sizeBytes === 0) continue;
+      if (first === undefined || each < first) first = each;
+      if (each > file && (next === undefined || each < next)) next = each;
+    }
+    const found = next ?? first;
+    return found === undefined ? undefined : { file: found, chunk: 0 };
+  }
+
+  async #check({ file, chunk }: Place, why: 'scrub' | 'sample'): Promise<void> {
+    const { store, records, log } = this.#options;
+    const by: ReadBy = why === 'scrub' ? 'disk' : 'cache';
+    try {
+      const outcome = await store.check(file, chunk, by);
+      if (outcome !== 'gone') records.chunk(why, outcome);
+      if (outcome === 'bad')
+        log.error({ file, chunk, code: 'FILE_CORRUPT' }, 'a chunk is not what it was; it is fetched again');
+    } catch (error) {
+      log.warn({ err: error, file, chunk }, 'a chunk could not be looked at');
+    }
+  }
+
+  async #save(): Promise<void> {
+    const { path, clock, log } = this.#options;
+    this.#savedAtMs = clock.monotonicMs();
+    if (this.#at === undefined) return;
+    await replaceFile(path, JSON.stringify(this.#at)).catch((error: unknown) => {
+      log.warn({ err: error }, 'how far the scrub is could not be kept');
+    });
+  }
+}
+
+/** Scrubs for as long as the process lives. */
+export function scrubComponent(scrubber: Scrubber): Component {
+  let done: Promise<void> | undefined;
+  return {
+    name: 'scrub',
+    async start({ signal, crash }) {
+      await scrubber.open();
+      done = scrubber.run(signal).catch(crash);
+    },
+    async stop() {
+      await done;
+    },
+  };
+}
