@@ -1,10 +1,11 @@
 import { LRUCache } from 'lru-cache';
 
+import type { ProblemCode } from '../../common/contract/problem.ts';
 import { describedSizeBytes } from '../../common/core/chunk-tree.ts';
 import { Limiter } from '../../common/core/limiter.ts';
 import { SingleFlight } from '../../common/core/single-flight.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
-import { assert, coded, isCoded } from '../../common/runtime/errors.ts';
+import { assert, coded, isCoded, toCoded } from '../../common/runtime/errors.ts';
 import type { Log } from '../../common/runtime/log.ts';
 import type { ChunkRun } from '../core/chunk-map.ts';
 import { makeRoom, type Spare } from '../core/make-room.ts';
@@ -171,7 +172,10 @@ export class Puller implements PullLink {
   /** A file that is open, unless somebody gave it up. */
   #openOne(file: string): PulledFile | undefined {
     const pulled = this.#files.get(file);
-    if (pulled?.partial.isGone !== true) return pulled;
+    if (pulled === undefined) return undefined;
+    const { isGone, isOpen } = pulled.partial;
+    // Given up, or taken along by its disk.
+    if (!isGone && (!isOpen || this.#options.store.partial.has(file))) return pulled;
     this.#files.delete(file);
     return undefined;
   }
@@ -287,11 +291,12 @@ export class Puller implements PullLink {
     });
   }
 
-  /** A disk that turns out to be full: nothing half-written stays on it, and viewers are sent elsewhere for a while. */
+  /** A disk that turns out to be full, or fails: nothing half-written stays on it, and viewers are sent elsewhere for a while. */
   async #metFull(error: unknown, pulled?: PulledFile): Promise<never> {
-    if (!isCoded(error, 'DISK_FULL', 'STORE_UNAVAILABLE')) throw error;
+    const { code } = toCoded(error);
+    if (notOfTheDisk.has(code)) throw error;
     const { clock, log } = this.#options;
-    log.warn({ code: error.code, err: error }, 'what viewers ask for cannot be stored');
+    log.warn({ code, err: error }, 'what viewers ask for cannot be stored');
     this.#fullUntilMs = clock.monotonicMs() + fullRestMs;
     if (pulled !== undefined && !this.#isPlanned(pulled.file)) await this.#evict(pulled.file);
     throw coded('OVERLOADED', { detail: 'there is no room for it', cause: error });
@@ -351,4 +356,11 @@ export class Puller implements PullLink {
   }
 }
 
+const notOfTheDisk: ReadonlySet<ProblemCode> = new Set([
+  'ABORTED',
+  'FILE_CORRUPT',
+  'FILE_UNKNOWN',
+  'INTERNAL',
+  'OVERLOADED',
+]);
 const outcomeOf = { partial: 'pulled', elsewhere: 'redirected', unknown: 'refused' } as const;
