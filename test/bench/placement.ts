@@ -1,9 +1,10 @@
 // `./dev bench placement`: how long a plan of the whole fleet takes and how much memory, and how long a box takes to see what
-// changes in a night. On one core, in a process of its own.
+// changes in a night, on one core, in a process of its own. And what planned fill hits and writes beside reactive caches.
 import { execFileSync } from 'node:child_process';
 
 import { lessIsBetter, runBench, type BenchReport, type Figure } from '../support/bench.ts';
 import { measureDiff } from './placement/diff.ts';
+import { measureHits } from './placement/hits.ts';
 import type { PlanRun } from './placement/plan.ts';
 
 const planProgram = new URL('placement/plan.ts', import.meta.url).pathname;
@@ -14,7 +15,6 @@ await runBench('placement', async ({ quick, wants }): Promise<BenchReport> => {
   const size = quick ? quickSize : fullSize;
   const figures: Figure[] = [];
   const notes: string[] = [];
-  const rows: string[][] = [];
   const limit = (name: string, ours: number, [theirs, unit]: readonly [number, string]): void => {
     figures.push(lessIsBetter({ name, ours, peer: 'limit', theirs, unit, goal: 1 }));
   };
@@ -23,17 +23,10 @@ await runBench('placement', async ({ quick, wants }): Promise<BenchReport> => {
     // The slower of both nights.
     limit('placement.plan.seconds', Math.max(run.firstSeconds, run.nightSeconds), [60, 's']);
     limit('placement.plan.rss', run.rssMiB, [6 * 1024, 'MiB']);
-    rows.push(
-      ['first, boxes empty', run.firstSeconds.toFixed(1), String(run.placedFiles), '100 %'],
-      [
-        'second, a tenth of the titles anew',
-        run.nightSeconds.toFixed(1),
-        String(run.placedAgain),
-        percent(run.addedShare),
-      ],
-    );
     notes.push(
       `${size.files} files of titles of ten, ${size.appliances} appliances in clusters of five, on one core.`,
+      `First night, boxes empty: ${run.firstSeconds.toFixed(1)} s, ${run.placedFiles} files placed. Second, a tenth of the ` +
+        `titles anew: ${run.nightSeconds.toFixed(1)} s, ${run.placedAgain} files placed, ${percent(run.addedShare)} of the bytes added.`,
     );
   }
   if (wants('placement.diff.seconds')) {
@@ -41,7 +34,8 @@ await runBench('placement', async ({ quick, wants }): Promise<BenchReport> => {
     limit('placement.diff.seconds', seconds, [1, 's']);
     notes.push(`The diff is that of a box that holds ${size.heldFiles} files.`);
   }
-  return { figures, notes, details: { head: ['night', 'seconds', 'files placed', 'bytes added'], rows } };
+  const hits = measureHits({ quick, wants });
+  return { figures: [...figures, ...hits.figures], notes: [...notes, ...hits.notes], details: hits };
 });
 
 function percent(share: number): string {

@@ -88,7 +88,13 @@ export function planFill(
     bundles: new Map(bundles.map((bundle) => [bundle.bundle, bundle])),
     appliances: new Map(placed.map((one) => [one.id, planOf(one, wanted)])),
     clusters: new Set(appliances.map(({ cluster }) => cluster)),
-    churn: new Map(placed.map((one) => [one.id, addChurn(churn.get(one.id) ?? [], hour, one.churnBytes)])),
+    churn: new Map([
+      // A box that is lost has spent what it has spent when it comes back.
+      ...[...before.churn.keys()]
+        .map((id) => [id, recentChurn(before, id, hour)] as const)
+        .filter(([, past]) => past.length > 0),
+      ...placed.map((one) => [one.id, addChurn(churn.get(one.id) ?? [], hour, one.churnBytes)] as const),
+    ]),
   };
 }
 

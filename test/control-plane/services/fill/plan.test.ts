@@ -69,6 +69,26 @@ t.test('the churn budget holds for any 24 hours, however often is planned', asyn
   t.strictSame(namesOf(plan(held, 24), 'one'), ['pin', 'a', 'b', 'c', 'd'], 'a day later there is more');
 });
 
+t.test('a box that was lost comes back to what is left of its churn budget', async (t) => {
+  const limited = { ...settings, churnBytesPerDay: 200 };
+  const plan = (before: FillPlan, hours: number, lostMs?: number) =>
+    planFill(
+      { nodes: [{ ...box('one'), lostMs }], catalog: catalogOf(films) },
+      { before, settings: limited, nowMs: startMs + hours * hourMs },
+    );
+  const first = plan(emptyPlan, 0);
+  t.strictSame(namesOf(first, 'one'), ['a', 'b']);
+  const lost = plan(first, 1, hourMs);
+  t.equal(lost.appliances.size, 0, 'it has no part in a plan meanwhile');
+  t.strictSame(
+    namesOf(plan(lost, 2), 'one'),
+    [],
+    'nothing has come of what was on its way, and the budget is spent',
+  );
+  t.strictSame(namesOf(plan(lost, 25), 'one'), ['a', 'b']);
+  t.equal(plan(lost, 25, 25 * hourMs).churn.size, 0, 'what is past is forgotten');
+});
+
 t.test('popularity that fades for all alike changes no plan', async (t) => {
   const many = Array.from({ length: 60 }, (_, index) => film(`film ${index}`));
   const plan = (fade: number) =>
