@@ -142,7 +142,7 @@ export class SimFiller {
   }
 
   #replan(): void {
-    const { box, queue, diff } = this.#options;
+    const { box, diff } = this.#options;
     if (this.#manifest === undefined || !box.isUp) return;
     this.#account();
     this.#refreshWindow();
