@@ -34,6 +34,7 @@ import { countFilled, createServed, servedComponent } from './uplink/served-part
 import type { ServedReports } from './uplink/served-reports.ts';
 import { readRoutes } from './uplink/routes-file.ts';
 import { uplinkComponent } from './uplink/uplink.ts';
+import { createWithdrawals, withdrawalsComponent, type Withdrawals } from './uplink/withdrawals.ts';
 
 const { version } = packageJson;
 const announceMsMax = 1000;
@@ -103,17 +104,18 @@ async function serve(base: Base, routes: Route[]): Promise<number> {
     },
   });
   const scrubber = store && createScrubber(base, { store, serving, records: records.scrub });
-  const revocations = createRevocations(base, { serving, records: records.uplink });
-  const fill = createFillOf(base, { store, pull, serving, link, records: countFilled(records, served) });
+  const revocations = createRevocations(base, records.uplink);
+  const withdrawals = createWithdrawals({ ...base, store, link });
+  const filling = { pull, serving, link, withdrawals, records: countFilled(records, served) };
+  const fill = createFillOf(base, { ...filling, store });
+  applyRevocations(revocations, { serving, withdrawals, fill });
   const holdings = new HoldingsDelta(() => store?.held.keys() ?? []);
   const drain = new Drain({ serving, clock, drainMs: config.drainMs, announce: () => announce() });
   const files = tlsFiles(config);
   const tls = files && new TlsKeeper({ ...base, files, h2: config.h2, serving });
   const status = new BoxStatus({ config, clock, serving, drain, storage, revocations, fill, tls });
   const heartbeats = createHeartbeats(base, { link, status, holdings, routes, records: records.uplink });
-  const announce = async (): Promise<void> => {
-    await heartbeats.send(AbortSignal.timeout(announceMsMax));
-  };
+  const announce = () => heartbeats.send(AbortSignal.timeout(announceMsMax)).then(() => undefined);
   followStorage(storage, { holdings, heartbeats, fill });
   registerGauges(metrics, {
     load: () => serving.load(),
@@ -132,6 +134,7 @@ async function serve(base: Base, routes: Route[]): Promise<number> {
     servingComponent(base, { serving, drain, status }),
     loadComponent({ serving, config, clock, log, onLevel: () => heartbeats.hurry() }),
     uplinkComponent({ ...base, link, heartbeats, revocations, manifest: fill?.manifest }),
+    withdrawalsComponent(withdrawals),
     ...(fill === undefined ? [] : [fill.component]),
     ...(pull === undefined ? [] : [pull.component]),
     ...(scrubber === undefined ? [] : [scrubComponent(scrubber)]),
@@ -155,7 +158,7 @@ function openStorage({ config, clock, chance, log, identity }: Base): Promise<St
 /** Fill works on the downloads that pull-through works on, where that is wanted, and is what comes first on the disk. */
 function createFillOf(
   base: Base,
-  parts: Pick<FillPartOptions, 'link' | 'records'> & {
+  parts: Pick<FillPartOptions, 'link' | 'records' | 'withdrawals'> & {
     store: FileStore | undefined;
     pull: PullPart | undefined;
     serving: ServingUnit;
@@ -240,11 +243,8 @@ function createHeartbeats(
   return sender;
 }
 
-function createRevocations(
-  { config, clock, log, identity }: Base,
-  { serving, records }: { serving: ServingUnit; records: UplinkRecords },
-) {
-  const keeper = new DocumentKeeper({
+function createRevocations({ config, clock, log, identity }: Base, records: UplinkRecords) {
+  return new DocumentKeeper({
     typ: documentTypes.revocations,
     schema: Revocations,
     audience: identity.nodeId,
@@ -254,10 +254,19 @@ function createRevocations(
     log,
     records,
   });
-  keeper.onTaken(({ body }) => {
+}
+
+/** Refused at once, deleted and no longer filled. */
+function applyRevocations(
+  revocations: ReturnType<typeof createRevocations>,
+  parts: { serving: ServingUnit; withdrawals: Withdrawals; fill: FillPart | undefined },
+): void {
+  const { serving, withdrawals, fill } = parts;
+  revocations.onTaken(({ sequence, body }) => {
     serving.setRevocations(body);
+    withdrawals.set(sequence, body);
+    fill?.applyManifest();
   });
-  return keeper;
 }
 
 function keysComponent({ identity, clock, chance, log }: Base, serving: ServingUnit): Component {

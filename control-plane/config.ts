@@ -1,7 +1,9 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Type, type Static } from '../common/contract/type.ts';
-import { Fraction, SizeBytes } from '../common/contract/primitives.ts';
+import { Fraction, SizeBytes, TimeZone } from '../common/contract/primitives.ts';
+import { parseFillHours, type FillHours } from '../common/core/fill-hours.ts';
+import { isTimeZone } from '../common/core/fill-window.ts';
 import { parseAddress, parsePrefix } from '../common/core/ip-address.ts';
 import { configHelp, loadConfig } from '../common/runtime/config.ts';
 import { coded } from '../common/runtime/errors.ts';
@@ -85,6 +87,20 @@ export const ControlPlaneSchema = Type.Object({
       ...SizeBytes,
       description: 'Most that one appliance may fill with; no limit',
     }),
+    window: Type.String({
+      default: '02:00-14:00',
+      description: 'When sites with a time zone fill, in their local time',
+    }),
+    jitterMinutes: Type.Integer({
+      default: 120,
+      minimum: 0,
+      maximum: 240,
+      description: 'By how much each site moves its window, so that not all begin at once',
+    }),
+    timeZone: Type.Optional({
+      ...TimeZone,
+      description: 'Time zone of sites that have none of their own; without it those fill at any time',
+    }),
   }),
   rotateKeys: Type.Boolean({
     default: false,
@@ -101,6 +117,7 @@ export const ControlPlaneSchema = Type.Object({
 export type ControlPlaneConfig = Static<typeof ControlPlaneSchema> & {
   readonly dataDir: string;
   readonly blobsUrl: string;
+  readonly fill: { readonly hours: FillHours };
 };
 
 /**
@@ -118,9 +135,16 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Con
   if (config.revokeKeys.length > 0 && !config.rotateKeys) {
     throw coded('CONFIG_INVALID', '--revoke-keys does nothing without --rotate-keys');
   }
+  const hours = parseFillHours(config.fill.window);
+  if (hours === undefined) {
+    throw coded('CONFIG_INVALID', `--fill-window: ${config.fill.window} is not like 02:00-14:00`);
+  }
+  const { timeZone } = config.fill;
+  if (timeZone !== undefined && !isTimeZone(timeZone))
+    throw coded('CONFIG_INVALID', `--fill-time-zone: ${timeZone} is no time zone of the IANA database`);
   const dataDir = resolve(config.dataDir);
   const blobsUrl = config.blobsUrl ?? pathToFileURL(`${dataDir}/blobs`).href;
-  return { ...config, dataDir, blobsUrl };
+  return { ...config, dataDir, blobsUrl, fill: { ...config.fill, hours } };
 }
 
 /** The options as lines of help. */

@@ -48,7 +48,7 @@ export function playbackCatalog(catalog: Catalog): PlaybackCatalog {
 }
 
 /**
- * The catalog's bundles as fill and the steering map see them. Two titles of one source have one bundle: it is pinned when either is.
+ * The catalog's bundles as fill and the steering map see them. Two titles of one source have one bundle: it is pinned or urgent when either is.
  */
 export function publishedBundles(bundles: readonly CatalogBundle[]): (FillBundle & MapBundle)[] {
   const byName = new Map<string, FillBundle & MapBundle>();
@@ -56,7 +56,9 @@ export function publishedBundles(bundles: readonly CatalogBundle[]): (FillBundle
     const { bundle, titleId, name, files } = one;
     const known = byName.get(bundle);
     const pinned = one.pinned || known?.pinned === true;
-    byName.set(bundle, known === undefined ? { bundle, titleId, name, pinned, files } : { ...known, pinned });
+    const urgent = one.urgent || known?.urgent === true;
+    const flags = { pinned, urgent };
+    byName.set(bundle, { ...(known ?? { bundle, titleId, name, files }), ...flags });
   }
   return [...byName.values()];
 }

@@ -32,16 +32,18 @@ import { createEventsService, type EventsService } from './services/events/servi
 import type { FillSigner } from './services/fill/ports.ts';
 import { fillRoutes } from './services/fill/routes.ts';
 import { createFill, type Fill } from './services/fill/service.ts';
-import { playbackDefaults, type RankPathways } from './services/playback/ports.ts';
+import { lazyRanker, type LazyRanker } from './services/playback/lazy-ranker.ts';
+import { playbackDefaults } from './services/playback/ports.ts';
 import { playbackRoutes } from './services/playback/routes.ts';
 import { createPlayback, type Playback } from './services/playback/service.ts';
-import type { SteeringRankerOptions } from './services/playback/steering-ranker.ts';
 import { registryRoutes } from './services/registry/routes.ts';
 import { createRegistry, type Registry } from './services/registry/service.ts';
 import { statusRoutes } from './services/status/routes.ts';
 import { createStatus, type Status } from './services/status/service.ts';
 import { steeringMapRoutes } from './services/steering-map/routes.ts';
 import { createSteeringMaps, type SteeringMaps } from './services/steering-map/service.ts';
+import { withdrawalRoutes } from './services/withdrawal/routes.ts';
+import { openWithdrawals, type Withdrawals } from './services/withdrawal/service.ts';
 
 const { version } = packageJson;
 
@@ -159,7 +161,7 @@ export async function openControlPlane(base: Base): Promise<ControlPlane> {
 }
 
 async function compose(base: Base, opened: { stores: Stores; access: Access }): Promise<ControlPlane> {
-  const { config, clock, chance, log } = base;
+  const { config, chance, log } = base;
   const { stores, access } = opened;
   const late: { url?: () => string } = {};
   const services = await openServices(base, {
@@ -177,13 +179,14 @@ async function compose(base: Base, opened: { stores: Stores; access: Access }): 
     trustedProxies: config.trustedProxies,
     clientsDir: config.clientsDir ?? join(import.meta.dirname, '..', 'clients', 'dist'),
     routes: ({ app, draining }) => {
-      const { registry, catalog, fill, maps, status, playback, events } = services;
+      const { registry, catalog, fill, maps, status, playback, events, withdrawals } = services;
       accessRoutes(app, { access });
       registryRoutes(app, { registry });
       catalogRoutes(app, { catalog, draining });
       playbackRoutes(app, { playback });
       eventsRoutes(app, { events });
-      fillRoutes(app, { fill, clock, draining });
+      fillRoutes(app, { fill, draining });
+      withdrawalRoutes(app, { withdrawals });
       steeringMapRoutes(app, { maps, draining });
       statusRoutes(app, { status });
     },
@@ -215,12 +218,9 @@ interface Services {
   maps: SteeringMaps;
   events: EventsService;
   playback: Playback;
-  ranker: Ranker | undefined;
+  ranker: LazyRanker | undefined;
+  withdrawals: Withdrawals;
   status: Status;
-}
-interface Ranker {
-  rank: RankPathways;
-  close(): Promise<void>;
 }
 
 interface Opened {
@@ -231,7 +231,7 @@ interface Opened {
 
 /** Opens the services and wires what each needs of the others; the closures are first called when all are there. */
 async function openServices(base: Base, opened: Opened): Promise<Services> {
-  const { config, clock, log } = base;
+  const { config, clock, chance, log } = base;
   const { stores, access } = opened;
   const signer: FillSigner = {
     issue: (document) => access.documents.issue(document),
@@ -261,11 +261,23 @@ async function openServices(base: Base, opened: Opened): Promise<Services> {
   };
   const shared = { nodes: registry, catalog: () => published, signer, clock, log };
   const settings = { ...config.placement, ladderWorth: 1, leftMax: 1000, ...config.fill };
-  const fill = createFill({ ...shared, records: await stores.open('fill'), settings });
-  const maps = await createSteeringMaps({ ...shared, records: await stores.open('steering-map') });
+  const fill = await createFill({ ...shared, records: await stores.open('fill'), settings });
   const catalog = await openCatalog(base, { stores, events, fleet: createFleet({ registry, fill }) });
+  const withdrawals = await openWithdrawals({
+    records: await stores.open('withdrawal'),
+    catalog,
+    nodes: { serving: () => registry.serving(), findNode: (kid) => access.identities.findNode(kid) },
+    revoke: (bundle) => maps.revoke({ bundles: [bundle] }),
+    ...{ clock, chance, log },
+  });
+  const maps = await createSteeringMaps({
+    ...shared,
+    records: await stores.open('steering-map'),
+    withdrawals: () => withdrawals.active(),
+  });
+  await withdrawals.start();
   const { playback, ranker } = await openPlayback(base, { ...opened, registry, catalog });
-  const services = { access, registry, catalog, fill, maps, events, playback, ranker };
+  const services = { access, registry, catalog, fill, maps, events, playback, ranker, withdrawals };
   return { ...services, status: statusOf(services, base) };
 }
 
@@ -300,7 +312,7 @@ async function openCatalog(
 async function openPlayback(
   { config, clock, chance, log }: Base,
   { stores, access, publicUrl, registry, catalog }: Opened & { registry: Registry; catalog: Catalog },
-): Promise<{ playback: Playback; ranker: Ranker | undefined }> {
+): Promise<{ playback: Playback; ranker: LazyRanker | undefined }> {
   const { steeringUrl } = config;
   const serviceToken = () => access.createAccessToken({ role: 'service', sub: 'control-plane', ttlS: 3600 });
   const ranker =
@@ -315,21 +327,6 @@ async function openPlayback(
     options: { ...playbackDefaults, publicUrl, steeringUrl },
   });
   return { playback, ranker };
-}
-
-/** Steering's client, loaded with the first session: an idle control plane needs none. */
-function lazyRanker(options: SteeringRankerOptions): Ranker {
-  let loaded: Promise<Ranker> | undefined;
-  const load = async (): Promise<Ranker> => {
-    const { createSteeringRanker } = await import('./services/playback/steering-ranker.ts');
-    return createSteeringRanker(options);
-  };
-  return {
-    rank: async (query, context) => (await (loaded ??= load())).rank(query, context),
-    close: async () => {
-      await (await loaded)?.close();
-    },
-  };
 }
 
 function statusOf(services: Omit<Services, 'status'>, { config, clock }: Base): Status {

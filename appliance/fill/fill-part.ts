@@ -12,6 +12,7 @@ import type { FillRecords, UplinkRecords } from '../metrics.ts';
 import type { FileStore } from '../store/file-store.ts';
 import type { ControlLink } from '../uplink/control-link.ts';
 import { DocumentKeeper } from '../uplink/document-keeper.ts';
+import type { Withdrawals } from '../uplink/withdrawals.ts';
 import { Filler } from './filler.ts';
 import { Pacer } from './pacer.ts';
 import { ReportSpool } from './report-spool.ts';
@@ -25,6 +26,7 @@ export interface FillPartOptions {
   identity: Identity;
   store: FileStore;
   link: ControlLink;
+  withdrawals: Pick<Withdrawals, 'allowed'>;
   records: { fill: FillRecords; uplink: UplinkRecords };
   /** How busy viewers keep the box. */
   level: () => LoadLevel;
@@ -35,6 +37,8 @@ export interface FillPart {
   readonly filler: Filler;
   readonly manifest: DocumentKeeper<typeof FillManifest>;
   readonly component: Component;
+  /** Goes by the manifest held once more: what is allowed of it has changed. */
+  applyManifest(): void;
   /** Reports that were lost. */
   readonly droppedReports: () => number;
 }
@@ -79,11 +83,14 @@ export function createFill(options: FillPartOptions): FillPart {
     capBytesPerSecond: config.fillCapBytesPerSecond,
   });
   const manifest = createManifest(options);
-  manifest.onTaken(({ sequence, body }) => {
-    filler.setManifest(sequence, body);
-  });
+  const applyManifest = (): void => {
+    const { current } = manifest;
+    if (current !== undefined)
+      filler.setManifest(current.sequence, options.withdrawals.allowed(current.body));
+  };
+  manifest.onTaken(applyManifest);
   const component = fillComponent({ filler, spool, sources });
-  return { filler, manifest, component, droppedReports: () => spool.dropped };
+  return { filler, manifest, component, applyManifest, droppedReports: () => spool.dropped };
 }
 
 function createManifest({ config, clock, log, identity, records }: FillPartOptions) {

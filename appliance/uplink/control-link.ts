@@ -27,14 +27,17 @@ export class ControlLink {
     return value;
   }
 
-  /** A long poll for a manifest newer than `after`. */
-  fillManifest(after: number, signal: AbortSignal): Promise<string | undefined> {
-    return this.#document(`${this.#path}/fill-manifest`, after, signal);
+  /** A long poll for a manifest newer than `after`; with `diff` maybe as its difference from that one. */
+  fillManifest(
+    { after, diff }: { after: number; diff: boolean },
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    return this.#document(`${this.#path}/fill-manifest`, { after, ...(diff && { diff: 'true' }) }, signal);
   }
 
   /** A long poll for revocations newer than `after`. */
   revocations(after: number, signal: AbortSignal): Promise<string | undefined> {
-    return this.#document('/v1/revocations', after, signal);
+    return this.#document('/v1/revocations', { after }, signal);
   }
 
   /** Where files may be fetched from: what the manifest wants, or with `pull` any file. */
@@ -72,11 +75,21 @@ export class ControlLink {
     return value;
   }
 
-  async #document(path: string, after: number, signal: AbortSignal): Promise<string | undefined> {
+  /** Delivers a signed receipt; a repeat changes nothing. */
+  async withdrawalReceipt(jws: string, signal: AbortSignal): Promise<void> {
+    const path = `${this.#path}/withdrawal-receipts`;
+    await this.#control.text({ method: 'POST', path, body: { jws }, idempotent: true, signal });
+  }
+
+  async #document(
+    path: string,
+    query: { after: number; diff?: string },
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
     const { status, value } = await this.#control.text({
       method: 'GET',
       path,
-      query: { after, waitMs: pollMs },
+      query: { ...query, waitMs: pollMs },
       waitMs: pollMs,
       // Whoever follows a document waits and asks again.
       retriesMax: 0,

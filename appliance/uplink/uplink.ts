@@ -9,6 +9,7 @@ import type { ControlLink } from './control-link.ts';
 import { followDocument } from './document-follower.ts';
 import type { DocumentKeeper } from './document-keeper.ts';
 import type { HeartbeatSender } from './heartbeat.ts';
+import { createManifestPoll } from './manifest-poll.ts';
 import { watchRoutes } from './routes-file.ts';
 
 export interface UplinkOptions {
@@ -50,7 +51,7 @@ export function uplinkComponent(options: UplinkOptions): Component {
         }),
       ];
       if (manifest !== undefined) {
-        const poll = (after: number, ended: AbortSignal) => link.fillManifest(after, ended);
+        const poll = createManifestPoll(link, manifest);
         loops.push(followDocument({ ...follow, keeper: manifest, poll, signal }));
       }
       done = Promise.all(loops).catch(crash);

@@ -1,117 +1,125 @@
 import { Command } from 'commander';
 
-import { FillPlanView, FillReportView } from '../../common/contract/fill.ts';
-import { formatBytes, formatDuration, shortFile } from '../output/format.ts';
-import type { Output } from '../output/output.ts';
+import { FillExplainView, FillPlanView, FillReportView } from '../../common/contract/fill.ts';
+import { coded } from '../../common/runtime/errors.ts';
+import type { Api } from '../api.ts';
+import { findTitle } from '../find-title.ts';
+import { csvOf } from '../output/csv.ts';
+import { fillPlanRows, printFillPlan } from '../output/fill-plan.ts';
+import { fillExplainRows, fillReportRows, printFillExplain, printFillReport } from '../output/fill-report.ts';
+import type { Output, TableView } from '../output/output.ts';
 import type { CommandShell } from '../shell.ts';
+import { fillWindowCommand } from './fill-window.ts';
 
-/** `nearcast fill plan|report`. */
+interface ReportOptions {
+  appliance?: string;
+  site?: string;
+  night?: string;
+  csv?: boolean;
+}
+
+const csvText = 'print CSV instead of tables';
+
+/** `nearcast fill plan|report|explain|window`. */
 export function fillCommand(shell: CommandShell): Command {
-  const command = new Command('fill').description('what the boxes should hold, and what became of it');
-  command
-    .command('plan')
-    .description('what placement wants on each box: adds, deletes, and what is left out and why')
-    .action(() =>
+  return new Command('fill')
+    .description('what the boxes should hold, and what became of it')
+    .addCommand(planCommand(shell))
+    .addCommand(reportCommand(shell))
+    .addCommand(explainCommand(shell))
+    .addCommand(fillWindowCommand(shell));
+}
+
+function planCommand(shell: CommandShell): Command {
+  return new Command('plan')
+    .description('plan now: adds, deletes, bytes per link, churn, the hit ratio to be expected')
+    .option('--dry-run', 'only say what a plan made now would change')
+    .option('--site <site>', 'only the boxes of this site')
+    .option('--csv', csvText)
+    .action(({ dryRun, site, csv }: { dryRun?: boolean; site?: string; csv?: boolean }) =>
       shell.act(async ({ api, output }) => {
         const plan = await api.call({
-          path: '/v1/fill/plan',
+          method: dryRun === true ? 'GET' : 'POST',
+          path: `/v1/fill/plan${queryOf({ site })}`,
           reply: FillPlanView,
+          timeoutMs: 120_000,
         });
-        output.facts(plan, () => {
-          printFillPlan(output, plan);
+        show(output, plan, {
+          csv,
+          rows: fillPlanRows,
+          print: () => {
+            printFillPlan(output, plan);
+          },
         });
       }),
     );
-  command
-    .command('report')
-    .description('planned, done and missing per box, bytes by source')
-    .action(() =>
+}
+
+function reportCommand(shell: CommandShell): Command {
+  return new Command('report')
+    .description('planned, done and failed per box, bytes by source, what is missing and when it will come')
+    .option('--appliance <name>', 'only this box')
+    .option('--site <site>', 'only the boxes of this site')
+    .option(
+      '--night <date>',
+      'of the night that ended on this date, like 2026-11-21; else of the last 24 hours',
+    )
+    .option('--csv', csvText)
+    .action(({ csv, ...scope }: ReportOptions) =>
       shell.act(async ({ api, output }) => {
-        const report = await api.call({
-          path: '/v1/fill/report',
-          reply: FillReportView,
-        });
-        output.facts(report, () => {
-          printFillReport(output, report);
+        const path = `/v1/fill/report${queryOf({ ...scope })}`;
+        const report = await api.call({ path, reply: FillReportView, timeoutMs: 120_000 });
+        show(output, report, {
+          csv,
+          rows: fillReportRows,
+          print: () => {
+            printFillReport(output, report);
+          },
         });
       }),
     );
-  return command;
 }
 
-function printFillPlan(output: Output, plan: FillPlanView): void {
-  output.table({
-    head: ['appliance', 'site', 'cluster', 'capacity', 'planned', 'keep', 'add', 'delete', 'left out'],
-    rows: plan.appliances.map((row) => [
-      row.id,
-      row.site,
-      row.cluster,
-      formatBytes(row.capacityBytes),
-      formatBytes(row.plannedBytes),
-      String(row.keeps),
-      `${row.adds.length} (${formatBytes(sum(row.adds))})`,
-      `${row.deletes.length} (${formatBytes(sum(row.deletes))})`,
-      row.left.map((item) => `${item.title}: ${item.why}`).join('; '),
-    ]),
-    empty: 'No appliance is enrolled, so there is nothing to plan for.',
-  });
-  const adds = plan.appliances.flatMap((row) => row.adds.map((add) => ({ row, add })));
-  if (adds.length === 0) return;
-  output.table({
-    title: '\nTo add',
-    head: ['appliance', 'title', 'file', 'size', 'why'],
-    rows: adds.map(({ row, add }) => [
-      row.id,
-      add.title,
-      shortFile(add.file),
-      formatBytes(add.sizeBytes),
-      add.why,
-    ]),
-    empty: '',
-  });
+function explainCommand(shell: CommandShell): Command {
+  return new Command('explain')
+    .description('why a file, or the files of a title, are or are not on a box')
+    .argument('<file|title>', "a file's name, or a title's id or name")
+    .requiredOption('--appliance <name>', 'the box')
+    .option('--csv', csvText)
+    .action((what: string, { appliance, csv }: { appliance: string; csv?: boolean }) =>
+      shell.act(async ({ api, output }) => {
+        const file = /^[0-9a-f]{64}$/.test(what) ? what : await bundleOf(api, what);
+        const path = `/v1/fill/explain${queryOf({ appliance, file })}`;
+        const view = await api.call({ path, reply: FillExplainView });
+        show(output, view, {
+          csv,
+          rows: fillExplainRows,
+          print: () => {
+            printFillExplain(output, view);
+          },
+        });
+      }),
+    );
 }
 
-/** The fill report as a table with what is missing under it. */
-export function printFillReport(output: Output, report: FillReportView): void {
-  output.table({
-    head: [
-      'appliance',
-      'planned',
-      'held',
-      'failed',
-      'peer',
-      'tier',
-      'origin',
-      'chunks ok/bad',
-      'took',
-      'rate',
-    ],
-    rows: report.appliances.map((row) => [
-      row.id,
-      `${row.plannedFiles} (${formatBytes(row.plannedBytes)})`,
-      `${row.heldFiles} (${formatBytes(row.heldBytes)})`,
-      String(row.failedFiles),
-      formatBytes(row.bytesByKind.peer),
-      formatBytes(row.bytesByKind.tier),
-      formatBytes(row.bytesByKind.origin),
-      `${row.chunksVerified}/${row.chunksRefused}`,
-      formatDuration(row.durationMs),
-      `${formatBytes(row.bytesPerSecond)}/s`,
-    ]),
-    empty: 'Nothing was filled yet.',
-  });
-  const missing = report.appliances.flatMap((row) =>
-    row.missing.map((item) => [row.id, item.title, shortFile(item.file), item.why]),
-  );
-  if (missing.length > 0)
-    output.table({
-      title: '\nMissing',
-      head: ['appliance', 'title', 'file', 'why'],
-      rows: missing,
-      empty: '',
-    });
+async function bundleOf(api: Api, what: string): Promise<string> {
+  const title = await findTitle(api, what);
+  if (title.bundle !== undefined) return title.bundle;
+  throw coded('TITLE_NOT_LIVE', `${title.name} has no files yet: it is ${title.state}, ${title.stage}`);
 }
 
-function sum(items: readonly { sizeBytes: number }[]): number {
-  return items.reduce((total, item) => total + item.sizeBytes, 0);
+function queryOf(query: Readonly<Record<string, string | undefined>>): string {
+  const params = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) params.set(name, value);
+  return params.size === 0 ? '' : `?${params.toString()}`;
+}
+
+/** As CSV, as JSON, or for people. */
+function show<T>(
+  output: Output,
+  value: T,
+  how: { csv: boolean | undefined; rows: (value: T) => Pick<TableView, 'head' | 'rows'>; print: () => void },
+): void {
+  if (how.csv === true) output.raw(csvOf(how.rows(value)));
+  else output.facts(value, how.print);
 }

@@ -2,8 +2,8 @@ import { Command } from 'commander';
 
 import { AccessTokenReply } from '../../common/contract/credentials.ts';
 import type { Api } from '../api.ts';
+import { findTitle } from '../find-title.ts';
 import type { CommandShell } from '../shell.ts';
-import { findTitle } from './title.ts';
 
 const linkLifeS = 86_400;
 

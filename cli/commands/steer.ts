@@ -4,10 +4,10 @@ import { StatusView } from '../../common/contract/status.ts';
 import { ExplainReply } from '../../common/contract/steering.ts';
 import { coded } from '../../common/runtime/errors.ts';
 import type { Api } from '../api.ts';
+import { findTitle } from '../find-title.ts';
 import { formatDuration } from '../output/format.ts';
 import type { Output } from '../output/output.ts';
 import type { CommandShell } from '../shell.ts';
-import { findTitle } from './title.ts';
 
 /** `nearcast steer explain`. */
 export function steerCommand(shell: CommandShell): Command {

@@ -5,23 +5,25 @@ import { Command } from 'commander';
 import { TitleList, TitleRequest, TitleView } from '../../common/contract/titles.ts';
 import { coded } from '../../common/runtime/errors.ts';
 import { parseAs } from '../../common/runtime/parse.ts';
-import type { Api } from '../api.ts';
 import type { CommandContext } from '../context.ts';
+import { findTitle } from '../find-title.ts';
 import { formatBytes, formatDuration, formatPercent } from '../output/format.ts';
 import type { Output } from '../output/output.ts';
 import type { CommandShell } from '../shell.ts';
 import { uploadFile } from '../upload.ts';
+import { titleWithdrawalsCommand, titleWithdrawCommand } from './title-withdraw.ts';
 
 const pollMs = 250;
 
-/** `nearcast title add|list|show|pin|unpin`. */
+/** `nearcast title add|list|show|pin|unpin|withdraw|withdrawals`. */
 export function titleCommand(shell: CommandShell): Command {
-  const command = new Command('title').description('what can be watched: add, list, show, pin');
+  const command = new Command('title').description('what can be watched: add, list, show, pin, withdraw');
   command
     .command('add <file>')
     .description('upload a video and have it encoded; a broken upload is resumed by running it again')
     .option('--name <name>', 'how it is called (the name of the file)')
     .option('--pin', 'hold it in every cluster, however few watch it')
+    .option('--urgent', 'boxes fill it at once, whatever their window')
     .option('--on-server', 'the file is a path on the control plane, under one of its ingest roots')
     .option('--no-wait', 'do not wait for the encode and the fill')
     .action((file: string, options: AddOptions) => shell.act((context) => addTitle(context, file, options)));
@@ -54,31 +56,30 @@ export function titleCommand(shell: CommandShell): Command {
     ['pin', true],
     ['unpin', false],
   ] as const) {
-    command
+    const pin = command
       .command(`${verb} <title>`)
-      .description(pinned ? 'hold it in every cluster' : 'let popularity decide where it is held')
-      .action((title: string) =>
-        shell.act(async ({ api, output }) => {
-          const { id } = await findTitle(api, title);
-          const path = `/v1/titles/${id}`;
-          const changed = await api.call({
-            method: 'PATCH',
-            path,
-            body: { pinned },
-            reply: TitleView,
-          });
-          output.facts(changed, () => {
-            printTitles(output, [changed]);
-          });
-        }),
-      );
+      .description(pinned ? 'hold it in every cluster' : 'let popularity decide where it is held');
+    if (pinned) pin.option('--urgent', 'and fill it at once, whatever the window');
+    pin.action((title: string, { urgent }: { urgent?: boolean }) =>
+      shell.act(async ({ api, output }) => {
+        const { id } = await findTitle(api, title);
+        const path = `/v1/titles/${id}`;
+        // What is no longer pinned is in no hurry either.
+        const body = { pinned, ...((urgent === true || !pinned) && { urgent: pinned }) };
+        const changed = await api.call({ method: 'PATCH', path, body, reply: TitleView });
+        output.facts(changed, () => {
+          printTitles(output, [changed]);
+        });
+      }),
+    );
   }
-  return command;
+  return command.addCommand(titleWithdrawCommand(shell)).addCommand(titleWithdrawalsCommand(shell));
 }
 
 interface AddOptions {
   name?: string;
   pin?: boolean;
+  urgent?: boolean;
   onServer?: boolean;
   wait: boolean;
 }
@@ -99,13 +100,14 @@ async function addTitle(context: CommandContext, file: string, options: AddOptio
 export async function createTitle(
   context: CommandContext,
   file: string,
-  options: { name?: string; pin?: boolean; onServer?: boolean },
+  options: { name?: string; pin?: boolean; urgent?: boolean; onServer?: boolean },
 ): Promise<TitleView> {
   const name = options.name ?? file.slice(file.lastIndexOf('/') + 1).replace(/\.[A-Za-z0-9]{1,5}$/, '');
   // Before the upload, which may take hours.
   parseAs(TitleRequest, { name }, { what: 'the title' });
   const source = options.onServer === true ? { path: file } : { uploadId: await uploadFile(context, file) };
-  const body = { name, pinned: options.pin === true, ...source };
+  const flags = { pinned: options.pin === true, ...(options.urgent === true && { urgent: true }) };
+  const body = { name, ...flags, ...source };
   return await context.api.call({
     method: 'POST',
     path: '/v1/titles',
@@ -152,23 +154,6 @@ export async function waitUntilLive(
   }
 }
 
-/** The one title with this id or name. Errors: TITLE_UNKNOWN, also when the name is not of one title only. */
-export async function findTitle(api: Api, wanted: string): Promise<TitleView> {
-  const { titles } = await api.call({ path: '/v1/titles', reply: TitleList });
-  const exact = titles.find((title) => title.id === wanted);
-  if (exact !== undefined) return exact;
-  const named = titles.filter((title) => title.name.toLowerCase() === wanted.toLowerCase());
-  const [only] = named;
-  if (named.length === 1 && only !== undefined) return only;
-  if (named.length > 1) {
-    throw coded(
-      'TITLE_UNKNOWN',
-      `${named.length} titles are called ${wanted}; use an id: ${named.map((title) => title.id).join(', ')}`,
-    );
-  }
-  throw coded('TITLE_UNKNOWN', `none is called ${wanted}; \`nearcast title list\` shows them all`);
-}
-
 function printTitles(output: Output, titles: readonly TitleView[]): void {
   output.table({
     head: ['id', 'name', 'state', 'progress', 'length', 'size', 'renditions', 'held by', 'pinned'],
@@ -181,7 +166,7 @@ function printTitles(output: Output, titles: readonly TitleView[]): void {
       title.sizeBytes === undefined ? '–' : formatBytes(title.sizeBytes),
       title.renditions.join(' '),
       title.holders.join(' '),
-      title.pinned ? 'yes' : '',
+      [title.pinned ? 'yes' : '', title.urgent === true ? 'urgent' : ''].filter(Boolean).join(', '),
     ]),
     empty: 'No titles yet. `nearcast title add FILE` adds one.',
   });
@@ -204,5 +189,6 @@ function titleFacts(title: TitleView): string[][] {
     ['held by', title.holders.join(' ')],
     ['popularity', title.popularity.toFixed(2)],
     ['pinned', title.pinned ? 'yes' : 'no'],
+    ['urgent', title.urgent === true ? 'yes: filled at once, whatever the window' : 'no'],
   ];
 }

@@ -10,7 +10,7 @@ import { TitleList, type TitleView } from '../../common/contract/titles.ts';
 import { coded, toCoded } from '../../common/runtime/errors.ts';
 import type { CommandContext } from '../context.ts';
 import { consoleUrl, playerUrl } from '../commands/play.ts';
-import { printFillReport } from '../commands/fill.ts';
+import { printFillReport } from '../output/fill-report.ts';
 import { explain, printExplain } from '../commands/steer.ts';
 import { createTitle, waitUntilLive } from '../commands/title.ts';
 import { openSource } from '../upload.ts';

@@ -18,6 +18,8 @@ export interface Output {
   facts(value: unknown, people: () => void): void;
   table(view: TableView): void;
   line(text: string): void;
+  /** Text as it is, its line ends included. */
+  raw(text: string): void;
   note(text: string): void;
   progress(label: string): Progress;
 }
@@ -43,6 +45,9 @@ export function createOutput({ json, stdout, stderr }: OutputOptions): Output {
       line(view.rows.length === 0 ? view.empty : renderTable(view));
     },
     line,
+    raw(text) {
+      stdout.write(text);
+    },
     note(text) {
       stderr.write(`${text}\n`);
     },

@@ -1,13 +1,12 @@
 import type { ReactNode } from 'react';
 
-import { hasToken, useFillReportQuery, useStatusQuery, useTitlesQuery } from '../shared/api.ts';
+import { hasToken, useStatusQuery, useTitlesQuery } from '../shared/api.ts';
 import { explainFailure } from '../shared/failure.ts';
 import { Facts } from '../shared/facts.tsx';
 import { formatClock, formatCount } from '../shared/format.ts';
 import { PageHeader } from '../shared/page-header.tsx';
 import type { StatusView } from '../../common/contract/status.ts';
-import { FillPlot } from './fill-plot.tsx';
-import { FillTable } from './fill-table.tsx';
+import { FillSection } from './fill-section.tsx';
 import { NodesTable } from './nodes-table.tsx';
 import { TitlesTable } from './titles-table.tsx';
 
@@ -23,8 +22,7 @@ export function App() {
   };
   const status = useStatusQuery(undefined, options);
   const titles = useTitlesQuery(undefined, options);
-  const report = useFillReportQuery(undefined, options);
-  const failing = [status, titles, report].find(({ error }) => error !== undefined);
+  const failing = [status, titles].find(({ error }) => error !== undefined);
   return (
     <>
       <PageHeader title="console">
@@ -35,12 +33,7 @@ export function App() {
           <Trouble error={failing?.error} asOfMs={failing?.fulfilledTimeStamp} />
         )}
         {status.data !== undefined && <Glance status={status.data} />}
-        {report.data !== undefined && (
-          <Section id="fill" title="Last fill: where the bytes came from">
-            <FillPlot buckets={report.data.buckets} bucketMs={report.data.bucketMs} />
-            <FillTable appliances={report.data.appliances} />
-          </Section>
-        )}
+        {status.data !== undefined && <FillSection nodes={status.data.nodes} pollMs={pollMs} />}
         {status.data !== undefined && (
           <Section id="nodes" title="Nodes">
             <NodesTable nodes={status.data.nodes} />

@@ -1,5 +1,5 @@
 import type { FillReportView } from '../../common/contract/fill.ts';
-import { formatBytes, formatCount, formatDuration } from '../shared/format.ts';
+import { formatBytes, formatCount, formatDuration, formatTime } from '../shared/format.ts';
 import { groupMissing } from './group-missing.ts';
 import { Table, type Column } from './table.tsx';
 
@@ -30,15 +30,21 @@ const columns: readonly Column<Row>[] = [
     isNumber: true,
     cell: (row) => (row.durationMs === 0 ? '–' : `${formatBytes(row.bytesPerSecond)}/s`),
   },
+  { name: 'whole at', cell: wholeAt },
   {
     name: 'missing',
-    cell: ({ missing }) => (
-      <span className={`mark ${missing.length === 0 ? 'good' : 'warn'}`}>
-        {missing.length === 0 ? 'nothing' : countText(missing.length)}
+    cell: ({ missingFiles }) => (
+      <span className={`mark ${missingFiles === 0 ? 'good' : 'warn'}`}>
+        {missingFiles === 0 ? 'nothing' : countText(missingFiles)}
       </span>
     ),
   },
 ];
+
+function wholeAt({ missingFiles, etaMs }: Row): string {
+  if (missingFiles === 0) return 'now';
+  return etaMs === undefined ? 'cannot be told' : formatTime(etaMs);
+}
 
 function filesText(files: number, bytes: number): string {
   return `${formatCount(files)} · ${formatBytes(bytes)}`;

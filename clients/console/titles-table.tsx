@@ -8,6 +8,7 @@ const marks: Record<TitleView['state'], string> = {
   encoding: 'warn',
   queued: 'warn',
   failed: 'bad',
+  withdrawn: 'bad',
 };
 
 const columns: readonly Column<TitleView>[] = [

@@ -6,6 +6,13 @@ import type { StatusView } from '../../common/contract/status.ts';
 import type { TitleView } from '../../common/contract/titles.ts';
 import { takeToken } from './token.ts';
 
+/** Which fill a report is of: of a night (`2026-11-21`), a site, an appliance; of all in the last day where nothing is named. */
+export interface FillReportScope {
+  readonly night?: string;
+  readonly site?: string;
+  readonly appliance?: string;
+}
+
 const token = takeToken();
 
 /** Whether the page was opened with a token; without one no call can succeed. */
@@ -27,7 +34,9 @@ export const api = createApi({
     }),
     status: build.query<StatusView, undefined>({ query: () => 'status' }),
     titles: build.query<{ titles: TitleView[] }, undefined>({ query: () => 'titles' }),
-    fillReport: build.query<FillReportView, undefined>({ query: () => 'fill/report' }),
+    fillReport: build.query<FillReportView, FillReportScope>({
+      query: (params) => ({ url: 'fill/report', params }),
+    }),
   }),
 });
 

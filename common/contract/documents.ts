@@ -13,6 +13,7 @@ import {
   TimeMs,
   TimeZone,
 } from './primitives.ts';
+import { WithdrawnFiles } from './withdrawals.ts';
 
 /** JOSE `typ` of each kind of signed document. */
 export const documentTypes = {
@@ -20,8 +21,9 @@ export const documentTypes = {
   fillManifest: 'nearcast-fill-manifest',
   steeringMap: 'nearcast-steering-map',
   revocations: 'nearcast-revocations',
-  /** Signed by a box's own key, unlike the others. */
+  /** These two are signed by a box's own key, unlike the others. */
   servedReport: 'nearcast-served-report',
+  withdrawalReceipt: 'nearcast-withdrawal-receipt',
 } as const;
 export type DocumentType = (typeof documentTypes)[keyof typeof documentTypes];
 
@@ -104,12 +106,13 @@ export const FillManifest = Type.Object({
 });
 export type FillManifest = Static<typeof FillManifest>;
 
-/** Sessions and bundles whose tokens must be refused. */
+/** Sessions and bundles whose tokens must be refused, and files that must be deleted. */
 export const Revocations = Type.Object({
   sessions: Type.Array(Type.String({ pattern: '^[0-9a-f]{32}$' }), {
     maxItems: 100_000,
   }),
   bundles: Type.Array(FileName, { maxItems: 100_000 }),
+  withdrawals: Type.Optional(Type.Array(WithdrawnFiles, { maxItems: 1000 })),
 });
 export type Revocations = Static<typeof Revocations>;
 

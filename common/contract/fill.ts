@@ -1,5 +1,5 @@
 import { Type, type Static } from './type.ts';
-import { FileName, NodeId, PlaceName, Sequence, SizeBytes, TimeMs } from './primitives.ts';
+import { FileName, Fraction, NodeId, PlaceName, Sequence, SizeBytes, TimeMs } from './primitives.ts';
 
 /** Where a file may be filled from, in the order of escalation. */
 export const FillKind = Type.Union([Type.Literal('peer'), Type.Literal('tier'), Type.Literal('origin')]);
@@ -68,7 +68,22 @@ export const FillReport = Type.Object(
 );
 export type FillReport = Static<typeof FillReport>;
 
-/** What placement would do now, per appliance, before it is done. */
+/** Bytes or files that go from one site to another, or stay within one. */
+export const FillLink = Type.Object({
+  kind: FillKind,
+  /** The site of the source, and that of the boxes that fetch. */
+  from: PlaceName,
+  to: PlaceName,
+  files: Type.Integer({ minimum: 0 }),
+  bytes: SizeBytes,
+});
+export type FillLink = Static<typeof FillLink>;
+
+/** Share of the bytes that viewers ask for which boxes of their cluster hold; absent where nobody has asked for anything. */
+export const FillHit = Type.Object({ now: Fraction, after: Fraction });
+export type FillHit = Static<typeof FillHit>;
+
+/** What placement would do now, per appliance, before it is done. Lists are cut at 1000; the counts are of all. */
 export const FillPlanView = Type.Object({
   appliances: Type.Array(
     Type.Object({
@@ -77,14 +92,20 @@ export const FillPlanView = Type.Object({
       cluster: PlaceName,
       capacityBytes: SizeBytes,
       plannedBytes: SizeBytes,
+      addFiles: Type.Integer({ minimum: 0 }),
+      addBytes: SizeBytes,
       adds: Type.Array(
         Type.Object({
           file: FileName,
           title: Type.String(),
           sizeBytes: SizeBytes,
           why: Type.String(),
+          /** Where it is to come from; absent where nobody has it. */
+          from: Type.Optional(Type.Object({ kind: FillKind, node: NodeId })),
         }),
       ),
+      deleteFiles: Type.Integer({ minimum: 0 }),
+      deleteBytes: SizeBytes,
       deletes: Type.Array(
         Type.Object({
           file: FileName,
@@ -103,16 +124,21 @@ export const FillPlanView = Type.Object({
       ),
     }),
   ),
+  links: Type.Array(FillLink),
+  /** Bytes that come and bytes that may go, of those that are held. */
+  churn: Type.Object({ addBytes: SizeBytes, deleteBytes: SizeBytes, heldBytes: SizeBytes }),
+  hit: Type.Optional(FillHit),
 });
 export type FillPlanView = Static<typeof FillPlanView>;
 
-/** What the last fill did: per appliance, by source, over time. */
+/** What the last fill did: per appliance, by source, over time. Lists are cut at 1000; the counts are of all. */
 export const FillReportView = Type.Object({
   sinceMs: TimeMs,
   untilMs: TimeMs,
   appliances: Type.Array(
     Type.Object({
       id: NodeId,
+      site: PlaceName,
       plannedFiles: Type.Integer(),
       plannedBytes: SizeBytes,
       heldFiles: Type.Integer(),
@@ -128,11 +154,30 @@ export const FillReportView = Type.Object({
       /** How long it was filling: times of several transfers at once count once, times of none not at all. */
       durationMs: Type.Integer(),
       bytesPerSecond: Type.Number(),
+      missingFiles: Type.Integer({ minimum: 0 }),
+      missingBytes: SizeBytes,
+      /** When the last of them will be there by the caps, the window and the rate so far; absent where that cannot be told. */
+      etaMs: Type.Optional(TimeMs),
+      /** When it may fill next, where its window is closed now. */
+      opensMs: Type.Optional(TimeMs),
       missing: Type.Array(
         Type.Object({
           file: FileName,
           title: Type.String(),
+          sizeBytes: SizeBytes,
           why: Type.String(),
+          etaMs: Type.Optional(TimeMs),
+        }),
+      ),
+      /** Tries that ended without the file, the last of each file, whether or not it came later. */
+      failures: Type.Array(
+        Type.Object({
+          file: FileName,
+          title: Type.String(),
+          atMs: TimeMs,
+          code: Type.String(),
+          detail: Type.String(),
+          heldNow: Type.Boolean(),
         }),
       ),
     }),
@@ -149,3 +194,23 @@ export const FillReportView = Type.Object({
   ),
 });
 export type FillReportView = Static<typeof FillReportView>;
+
+/** Why files are or are not on an appliance. */
+export const FillExplainView = Type.Object({
+  appliance: NodeId,
+  /** The title that they are of, where one is published. */
+  title: Type.Optional(Type.String()),
+  files: Type.Array(
+    Type.Object({
+      file: FileName,
+      sizeBytes: SizeBytes,
+      isHeld: Type.Boolean(),
+      isPlanned: Type.Boolean(),
+      why: Type.String(),
+      /** Where it may be fetched from, while it is missing. */
+      ways: Type.Array(Type.Object({ kind: FillKind, node: NodeId, waitMs: Type.Integer() })),
+      etaMs: Type.Optional(TimeMs),
+    }),
+  ),
+});
+export type FillExplainView = Static<typeof FillExplainView>;

@@ -25,13 +25,19 @@ export const TitleRequest = Type.Object(
     path: Type.Optional(Type.String({ minLength: 1, maxLength: 4096 })),
     /** Held by every cluster whatever its popularity. */
     pinned: Type.Optional(Type.Boolean()),
+    /** Boxes fill it at once, whatever their window. */
+    urgent: Type.Optional(Type.Boolean()),
   },
   { additionalProperties: false },
 );
 export type TitleRequest = Static<typeof TitleRequest>;
 
 export const TitlePatch = Type.Object(
-  { name: Type.Optional(Line), pinned: Type.Optional(Type.Boolean()) },
+  {
+    name: Type.Optional(Line),
+    pinned: Type.Optional(Type.Boolean()),
+    urgent: Type.Optional(Type.Boolean()),
+  },
   { additionalProperties: false, minProperties: 1 },
 );
 export type TitlePatch = Static<typeof TitlePatch>;
@@ -42,6 +48,7 @@ export const TitleState = Type.Union([
   Type.Literal('filling'),
   Type.Literal('live'),
   Type.Literal('failed'),
+  Type.Literal('withdrawn'),
 ]);
 export type TitleState = Static<typeof TitleState>;
 
@@ -49,6 +56,7 @@ export const TitleView = Type.Object({
   id: ObjectId,
   name: Line,
   pinned: Type.Boolean(),
+  urgent: Type.Optional(Type.Boolean()),
   state: TitleState,
   createdAtMs: TimeMs,
   /** Progress of the encode while encoding; of the fill while filling. */

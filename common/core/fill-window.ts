@@ -54,6 +54,11 @@ export function fillWindow(window: FillWindow, nowMs: number, site: { chance: nu
   }
 }
 
+/** As `momentOf`, of a zone by its name. @throws RangeError as `fillWindow`. */
+export function wallMoment(timeZone: string, wallMs: number): number {
+  return momentOf(formatterOf(timeZone), wallMs);
+}
+
 /** The first moment at which the wall clock shows `wallMs` (milliseconds since 1970-01-01 00:00 on that wall) or later. */
 function momentOf(zone: Intl.DateTimeFormat, wallMs: number): number {
   const beforeMs = offsetMs(zone, wallMs - probeMs);

@@ -35,3 +35,12 @@ function parseQuantity(text: string, units: Readonly<Record<string, number>>): n
   const factor = unit === '' ? 1 : units[unit.toLowerCase()];
   return factor === undefined ? undefined : Number(amount) * factor;
 }
+
+/** `1.2Gbit`, `400 Mbit/s`, `50MB/s` or `10MiB` as whole bytes a second; undefined when it is none of them. */
+export function parseRateBytesPerSecond(text: string): number | undefined {
+  const amount = text.trim().replace(/\/s$/i, '');
+  const bits = /^(.*\d)\s*([kmgt]?)bit$/i.exec(amount);
+  const bytes =
+    bits === null ? parseSizeBytes(amount) : (parseSizeBytes(`${bits[1] ?? ''}${bits[2] ?? ''}b`) ?? NaN) / 8;
+  return bytes === undefined || !(bytes >= 1) ? undefined : Math.floor(bytes);
+}

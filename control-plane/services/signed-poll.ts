@@ -8,6 +8,8 @@ import type { Waiters } from './long-poll.ts';
 export interface SignedDocument {
   readonly sequence: number;
   readonly jws: string;
+  /** Where it is not a whole JWS. */
+  readonly contentType?: string;
 }
 
 /** What a poll wants: a document newer than `after`, for which it waits up to `waitMs`. */
@@ -57,5 +59,8 @@ export async function answerPoll(
   const signal = AbortSignal.any([draining, callerGone(request, reply)]);
   const document = await poll({ after, waitMs, signal });
   if (document === undefined) return reply.code(204).send(null);
-  return reply.type('application/jose').header('x-sequence', String(document.sequence)).send(document.jws);
+  return reply
+    .type(document.contentType ?? 'application/jose')
+    .header('x-sequence', String(document.sequence))
+    .send(document.jws);
 }

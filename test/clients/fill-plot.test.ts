@@ -37,7 +37,7 @@ t.test('a fill of seconds and one of a night are both readable', async (t) => {
 
 t.test('missing files are gathered by title and reason', async (t) => {
   const missing = (title: string, why: string, count: number) =>
-    Array.from({ length: count }, (_, i) => ({ file: `${title}${i}`, title, why }));
+    Array.from({ length: count }, (_, i) => ({ file: `${title}${i}`, title, sizeBytes: 1, why }));
   t.same(groupMissing([...missing('A', 'on its way', 2), ...missing('B', 'disk full', 3)]), [
     { title: 'B', why: 'disk full', files: 3 },
     { title: 'A', why: 'on its way', files: 2 },

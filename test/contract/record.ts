@@ -24,6 +24,8 @@ import { makeEnrolRequest, parseEnrolmentCode } from '../../common/runtime/enrol
 import { generateKey } from '../../common/runtime/keys.ts';
 import { parseAs } from '../../common/runtime/parse.ts';
 import { ServedReport } from '../../common/contract/served.ts';
+import { receiptAudience, WithdrawalView } from '../../common/contract/withdrawals.ts';
+import { signDocument } from '../../common/runtime/signed-documents.ts';
 import { addTitle } from '../control-plane/support/add-title.ts';
 import { publishSampleBundle } from '../control-plane/support/publish-bundle.ts';
 import {
@@ -129,6 +131,34 @@ async function recordFill(plane: TestPlane, box: TestNode, files: readonly strin
   await box.call(`POST /v1/nodes/${box.id}/fill-reports`, { body: report });
   await keep('FillPlanView', (await plane.call('GET /v1/fill/plan')).json);
   await keep('FillReportView', (await plane.call('GET /v1/fill/report')).json);
+  const explain = `GET /v1/fill/explain?appliance=${box.id}&file=${files[0] ?? ''}` as const;
+  await keep('FillExplainView', (await plane.call(explain)).json);
+  await recordSites(plane, box, manifest.sequence);
+}
+
+async function recordSites(plane: TestPlane, box: TestNode, base: number): Promise<void> {
+  const patch = {
+    ...{ timeZone: 'Europe/Berlin', hours: { startMinute: 120, endMinute: 840 }, jitterMinutes: 120 },
+    ...{ capBytesPerSecond: 150_000_000, applianceCapBytesPerSecond: null },
+  };
+  await keep('FillSitePatch', patch);
+  await keep('FillSites', (await plane.call('PATCH /v1/fill/sites/isp-a', { body: patch })).json);
+  const poll = `GET /v1/nodes/${box.id}/fill-manifest?after=${String(base)}&diff=true&waitMs=2000` as const;
+  await keep('ManifestDiff', (await box.call(poll)).json);
+}
+
+async function recordWithdrawal(plane: TestPlane, box: TestNode, titleId: string): Promise<void> {
+  const view = (await plane.call(`POST /v1/titles/${titleId}/withdraw`)).as(WithdrawalView);
+  const nowMs = plane.clock.nowMs();
+  const body = { withdrawal: view.id, deletedFiles: 12, deletedBytes: 542_984, doneAtMs: nowMs };
+  await keep('WithdrawalReceipt', body);
+  const times = { issuedAtMs: nowMs, notAfterMs: nowMs + 3_600_000 };
+  const document = { audience: receiptAudience, sequence: view.revocationsSequence, ...times, body };
+  const request = { jws: await signDocument(documentTypes.withdrawalReceipt, document, box.key) };
+  await keep('WithdrawalReceiptRequest', request);
+  await box.call(`POST /v1/nodes/${box.id}/withdrawal-receipts`, { body: request });
+  await keep('WithdrawalView', (await plane.call(`GET /v1/withdrawals/${view.id}`)).json);
+  await keep('WithdrawalList', (await plane.call('GET /v1/withdrawals')).json);
 }
 
 async function recordServed(plane: TestPlane, box: TestNode): Promise<void> {
@@ -286,6 +316,7 @@ async function main(): Promise<void> {
     await recordDocuments(plane, watcher);
     await recordNodes(plane, first);
     await keep('Heartbeat', sampleHeartbeat(plane));
+    await recordWithdrawal(plane, first, title.id);
   } finally {
     for (const end of ends) await end();
     await rm(dataDir, { recursive: true, force: true });

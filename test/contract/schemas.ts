@@ -3,6 +3,8 @@ import { Bundle } from '../../common/contract/bundle.ts';
 import * as credentials from '../../common/contract/credentials.ts';
 import * as documents from '../../common/contract/documents.ts';
 import * as fill from '../../common/contract/fill.ts';
+import * as fillSites from '../../common/contract/fill-sites.ts';
+import * as manifestDiff from '../../common/contract/manifest-diff.ts';
 import * as nodes from '../../common/contract/nodes.ts';
 import * as playback from '../../common/contract/playback.ts';
 import * as served from '../../common/contract/served.ts';
@@ -10,17 +12,21 @@ import { Problem } from '../../common/contract/problem.ts';
 import * as status from '../../common/contract/status.ts';
 import * as steering from '../../common/contract/steering.ts';
 import * as titles from '../../common/contract/titles.ts';
+import * as withdrawals from '../../common/contract/withdrawals.ts';
 
 const groups: Record<string, unknown>[] = [
   credentials,
   documents,
   fill,
+  fillSites,
+  manifestDiff,
   nodes,
   playback,
   served,
   status,
   steering,
   titles,
+  withdrawals,
 ];
 
 // Parts of other schemas: they cross the wire inside those, whose goldens hold them.
@@ -36,7 +42,7 @@ const parts = new Set([
     'FilterName',
     'TitleState',
   ],
-  ...['ServedSummary', 'FillWindow'],
+  ...['ServedSummary', 'FillWindow', 'FillSiteView', 'FillLink', 'FillHit', 'WithdrawnFiles'],
 ]);
 
 /** Every schema that crosses the wire as a whole: bodies, replies, claims and bodies of signed documents. */

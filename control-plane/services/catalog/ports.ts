@@ -20,6 +20,8 @@ export interface CatalogBundle {
   readonly titleId: string;
   readonly name: string;
   readonly pinned: boolean;
+  /** Boxes fill it at once, whatever their window. */
+  readonly urgent: boolean;
   /** The bundle's own file. */
   readonly bundle: string;
   /** Every file, the bundle's own included. */

@@ -55,6 +55,7 @@ export const TitleRecord = Type.Object({
   id: ObjectId,
   name: Line,
   pinned: Type.Boolean(),
+  urgent: Type.Optional(Type.Boolean()),
   createdAtMs: TimeMs,
   /** `storing`: the source is being brought into blobs. */
   phase: Type.Union([
@@ -64,6 +65,7 @@ export const TitleRecord = Type.Object({
     Type.Literal('filling'),
     Type.Literal('live'),
     Type.Literal('failed'),
+    Type.Literal('withdrawn'),
   ]),
   source: TitleSource,
   sourceSizeBytes: SizeBytes,

@@ -1,7 +1,7 @@
 import type { Blobs } from '../../../common/adapters/blobs/port.ts';
 import type { Records } from '../../../common/adapters/records/port.ts';
 import type { Bundle } from '../../../common/contract/bundle.ts';
-import type { TitlePatch, TitleRequest, TitleView } from '../../../common/contract/titles.ts';
+import type { TitlePatch, TitleRequest, TitleState, TitleView } from '../../../common/contract/titles.ts';
 import type { Chance } from '../../../common/runtime/chance.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { coded } from '../../../common/runtime/errors.ts';
@@ -56,9 +56,16 @@ export interface Catalog {
   /** Errors: TITLE_UNKNOWN. */
   patchTitle(id: string, patch: TitlePatch): Promise<TitleView>;
   /** How many titles there are in each state. */
-  counts(): Record<'queued' | 'encoding' | 'filling' | 'live' | 'failed', number>;
-  /** Bundles of every title that is encoded, live or filling: what placement, fill and the steering map are made from. */
+  counts(): Record<TitleState, number>;
+  /** Bundles of every title that is live or filling: what placement, fill and the steering map are made from. */
   bundles(): CatalogBundle[];
+  /**
+   * The bundle of a title that has one, to be withdrawn. Errors: TITLE_UNKNOWN, TITLE_NOT_LIVE (it has no files yet), CONFLICT
+   * (another title is made of the same bundle, and would go with it).
+   */
+  withdrawable(titleId: string): CatalogBundle;
+  /** Takes a title out of `bundles()` for good. Errors: TITLE_UNKNOWN. */
+  withdraw(titleId: string): Promise<void>;
   /** A live title. Errors: TITLE_UNKNOWN, TITLE_NOT_LIVE, BUNDLE_INVALID. */
   playable(titleId: string): Promise<PlayableTitle>;
   /** A bundle's content by its name. Errors: BUNDLE_INVALID. */
@@ -143,7 +150,7 @@ class CatalogService implements Catalog {
     });
   }
 
-  async createTitle({ name, uploadId, path, pinned = false }: TitleRequest): Promise<TitleView> {
+  async createTitle({ name, uploadId, path, pinned = false, urgent }: TitleRequest): Promise<TitleView> {
     const id = newObjectId('title', this.#deps.chance);
     const { source, sizeBytes } = await this.#source(id, { uploadId, path });
     const title: TitleRecord = {
@@ -151,6 +158,7 @@ class CatalogService implements Catalog {
       id,
       name,
       pinned,
+      ...(urgent !== undefined && { urgent }),
       createdAtMs: this.#deps.clock.nowMs(),
       phase: 'storing',
       source,
@@ -176,17 +184,18 @@ class CatalogService implements Catalog {
     return titleView(this.#titles.get(id), this.#view);
   }
 
-  async patchTitle(id: string, { name, pinned }: TitlePatch): Promise<TitleView> {
+  async patchTitle(id: string, { name, pinned, urgent }: TitlePatch): Promise<TitleView> {
     await this.#titles.change(id, (title) => ({
       ...title,
       ...(name !== undefined && { name }),
       ...(pinned !== undefined && { pinned }),
+      ...(urgent !== undefined && { urgent }),
     }));
     return this.title(id);
   }
 
-  counts(): Record<'queued' | 'encoding' | 'filling' | 'live' | 'failed', number> {
-    const counts = { queued: 0, encoding: 0, filling: 0, live: 0, failed: 0 };
+  counts(): Record<TitleState, number> {
+    const counts = { queued: 0, encoding: 0, filling: 0, live: 0, failed: 0, withdrawn: 0 };
     for (const title of this.#titles.all()) counts[titleState(title)]++;
     return counts;
   }
@@ -194,8 +203,26 @@ class CatalogService implements Catalog {
   bundles(): CatalogBundle[] {
     return this.#titles
       .all()
+      .filter(({ phase }) => phase !== 'withdrawn')
       .map(catalogBundle)
       .filter((bundle) => bundle !== undefined);
+  }
+
+  withdrawable(titleId: string): CatalogBundle {
+    const title = this.#titles.get(titleId);
+    const found = catalogBundle(title);
+    if (found === undefined)
+      throw coded('TITLE_NOT_LIVE', `${title.name} is ${titleState(title)}: it has no files`);
+    const twin = this.bundles().find((one) => one.bundle === found.bundle && one.titleId !== titleId);
+    if (twin === undefined) return found;
+    throw coded(
+      'CONFLICT',
+      `${twin.name} (${twin.titleId}) has the very same files; a withdrawal of ${title.name} would take it too`,
+    );
+  }
+
+  async withdraw(titleId: string): Promise<void> {
+    await this.#titles.change(titleId, (title) => ({ ...title, phase: 'withdrawn' }));
   }
 
   async playable(titleId: string): Promise<PlayableTitle> {
@@ -318,6 +345,7 @@ function changesBundles({ before, after }: TitleChange): boolean {
     before?.bundle?.bundle !== after.bundle.bundle ||
     before.phase !== after.phase ||
     before.name !== after.name ||
-    before.pinned !== after.pinned
+    before.pinned !== after.pinned ||
+    before.urgent !== after.urgent
   );
 }

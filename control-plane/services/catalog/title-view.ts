@@ -20,6 +20,7 @@ export function titleView(title: TitleRecord, sources: ViewSources): TitleView {
     id: title.id,
     name: title.name,
     pinned: title.pinned,
+    urgent: title.urgent === true,
     state: titleState(title),
     createdAtMs: title.createdAtMs,
     ...progressOf(title, sources),
@@ -61,6 +62,8 @@ function progressOf(title: TitleRecord, sources: ViewSources): { progress: numbe
       return { progress: 1, stage: 'live' };
     case 'failed':
       return { progress: 0, stage: 'failed' };
+    case 'withdrawn':
+      return { progress: 1, stage: 'withdrawn' };
   }
 }
 

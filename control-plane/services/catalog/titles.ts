@@ -95,8 +95,14 @@ export class Titles {
 }
 
 /** The bundle of a title that has one, as others need it. */
-export function catalogBundle({ id, name, pinned, bundle }: TitleRecord): CatalogBundle | undefined {
+export function catalogBundle({
+  id,
+  name,
+  pinned,
+  urgent = false,
+  bundle,
+}: TitleRecord): CatalogBundle | undefined {
   if (bundle === undefined) return undefined;
   const sizeBytes = bundle.files.reduce((sum, file) => sum + file.sizeBytes, 0);
-  return { titleId: id, name, pinned, bundle: bundle.bundle, files: bundle.files, sizeBytes };
+  return { titleId: id, name, pinned, urgent, bundle: bundle.bundle, files: bundle.files, sizeBytes };
 }

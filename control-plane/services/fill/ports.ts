@@ -37,6 +37,8 @@ export interface FillBundle {
   /** The title's name. */
   readonly name: string;
   readonly pinned: boolean;
+  /** To be filled at once, whatever the window. */
+  readonly urgent: boolean;
   /** Every file, the bundle's own included. */
   readonly files: readonly { readonly file: string; readonly ext: string; readonly sizeBytes: number }[];
 }

@@ -1,17 +1,22 @@
 import type { FillKind, FillOutcome, FillReportView } from '../../../common/contract/fill.ts';
 import { createBusyTime, type BusyTime } from './busy-time.ts';
 import { createFillBuckets } from './fill-buckets.ts';
-import type { FillPlan, WantedFile } from './plan.ts';
+import { missingOf } from './missing.ts';
+import type { FillPlan } from './plan.ts';
 import type { FillNode } from './ports.ts';
 import type { ReportRecord } from './records.ts';
+import type { FillRules } from './sites.ts';
 
 type ApplianceView = FillReportView['appliances'][number];
 
-const missingMax = 1000;
+const listMax = 1000;
 
 /** One appliance's outcomes, summed as they are read. */
 interface Tally {
+  /** Files whose last try failed. */
   failed: Map<string, FillOutcome>;
+  /** The last failure of each file, whatever came after it. */
+  failures: Map<string, FillOutcome>;
   byKind: Record<FillKind, number>;
   chunksVerified: number;
   chunksRefused: number;
@@ -19,39 +24,65 @@ interface Tally {
   busy: BusyTime;
 }
 
+/** What a report is about: of all reports of a time those of some appliances. */
+export interface ReportScope {
+  readonly sinceMs: number;
+  readonly untilMs: number;
+  readonly isOf: (node: FillNode) => boolean;
+}
+
+/** What is so now, beside what was reported. */
+export interface ReportPresent {
+  readonly plan: FillPlan;
+  readonly nodes: readonly FillNode[];
+  readonly rulesOf: (node: FillNode) => FillRules;
+  readonly nowMs: number;
+}
+
 /** Sums reports into what an operator reads in the morning. */
 export interface ReportSummary {
   add(report: ReportRecord): void;
-  view(now: { plan: FillPlan; nodes: readonly FillNode[] }): FillReportView;
+  view(): FillReportView;
+  /** How fast an appliance has filled, and what has failed there since. */
+  progressOf(nodeId: string): Progress;
 }
 
-/** Begins a summary of the reports between two times. */
-export function summariseReports({ sinceMs, untilMs }: { sinceMs: number; untilMs: number }): ReportSummary {
-  const tallies = new Map<string, Tally>();
+interface Progress {
+  readonly measuredBytesPerSecond: number;
+  readonly failed: ReadonlyMap<string, FillOutcome>;
+}
+
+/** Begins a summary of the reports of a scope. */
+export function summariseReports(
+  { sinceMs, untilMs, isOf }: ReportScope,
+  present: ReportPresent,
+): ReportSummary {
+  const shown = present.nodes.filter((node) => node.role === 'appliance' && isOf(node));
+  const tallies = new Map(shown.map(({ id }) => [id, emptyTally()]));
   const buckets = createFillBuckets();
 
   return {
     add({ nodeId, outcomes }) {
-      const tally = tallies.get(nodeId) ?? emptyTally();
-      tallies.set(nodeId, tally);
+      const tally = tallies.get(nodeId);
+      if (tally === undefined) return;
       for (const outcome of outcomes) {
         const byKind = addOutcome(tally, outcome);
         buckets.add({ startMs: outcome.startedAtMs, endMs: outcome.endedAtMs, byKind });
       }
     },
-    view: ({ plan, nodes }) => ({
+    view: () => ({
       ...{ sinceMs, untilMs },
-      appliances: nodes
-        .filter((node) => node.role === 'appliance')
-        .map((node) => viewAppliance(node, { plan, nodes, tally: tallies.get(node.id) ?? emptyTally() })),
+      appliances: shown.map((node) => viewAppliance(node, tallies.get(node.id) ?? emptyTally(), present)),
       ...buckets.view(),
     }),
+    progressOf: (nodeId) => progressOf(tallies.get(nodeId) ?? emptyTally()),
   };
 }
 
 function emptyTally(): Tally {
   const byKind = { peer: 0, tier: 0, origin: 0 };
-  return { failed: new Map(), byKind, chunksVerified: 0, chunksRefused: 0, busy: createBusyTime() };
+  const [failed, failures] = [new Map<string, FillOutcome>(), new Map<string, FillOutcome>()];
+  return { failed, failures, byKind, chunksVerified: 0, chunksRefused: 0, busy: createBusyTime() };
 }
 
 function addOutcome(tally: Tally, outcome: FillOutcome): Record<FillKind, number> {
@@ -63,58 +94,59 @@ function addOutcome(tally: Tally, outcome: FillOutcome): Record<FillKind, number
   tally.chunksVerified += outcome.chunksVerified;
   tally.chunksRefused += outcome.chunksRefused;
   tally.busy.add({ startMs: outcome.startedAtMs, endMs: outcome.endedAtMs });
-  if (outcome.outcome === 'failed') tally.failed.set(outcome.file, outcome);
-  else tally.failed.delete(outcome.file);
+  if (outcome.outcome === 'held') tally.failed.delete(outcome.file);
+  else {
+    tally.failed.set(outcome.file, outcome);
+    tally.failures.set(outcome.file, outcome);
+  }
   return byKind;
 }
 
-function viewAppliance(
-  node: FillNode,
-  { plan, nodes, tally }: { plan: FillPlan; nodes: readonly FillNode[]; tally: Tally },
-): ApplianceView {
-  const wanted = [...(plan.appliances.get(node.id)?.files.values() ?? [])];
-  const missing = wanted.filter(({ file }) => !node.held.has(file));
-  const held = wanted.length - missing.length;
-  const missingBytes = sumBytes(missing);
-  const durationMs = tally.busy.totalMs();
-  const bytes = tally.byKind.peer + tally.byKind.tier + tally.byKind.origin;
+function viewAppliance(node: FillNode, tally: Tally, present: ReportPresent): ApplianceView {
+  const { plan, rulesOf } = present;
+  const progress = progressOf(tally);
+  const missing = missingOf({ node, ...present, rules: rulesOf(node), ...progress, filesMax: listMax });
+  const planned = plan.appliances.get(node.id);
+  const plannedFiles = planned?.files.size ?? 0;
+  const plannedBytes = planned?.placed.plannedBytes ?? 0;
+  const titleOf = titlesOf(plan, node);
   return {
-    id: node.id,
-    plannedFiles: wanted.length,
-    plannedBytes: sumBytes(wanted),
-    heldFiles: held,
-    heldBytes: sumBytes(wanted) - missingBytes,
-    failedFiles: missing.filter(({ file }) => tally.failed.has(file)).length,
+    ...{ id: node.id, site: node.site, plannedFiles, plannedBytes },
+    heldFiles: plannedFiles - missing.count,
+    heldBytes: plannedBytes - missing.bytes,
+    failedFiles: countIn(tally.failed, (file) => planned?.files.has(file) === true && !node.held.has(file)),
     bytesByKind: tally.byKind,
-    chunksVerified: tally.chunksVerified,
-    chunksRefused: tally.chunksRefused,
-    durationMs,
-    bytesPerSecond: durationMs === 0 ? 0 : (bytes * 1000) / durationMs,
-    missing: missing.slice(0, missingMax).map((want) => ({
-      file: want.file,
-      title: plan.bundles.get(want.bundle)?.name ?? 'unknown',
-      why: whyMissing(want, { node, nodes, failed: tally.failed.get(want.file) }),
+    ...{ chunksVerified: tally.chunksVerified, chunksRefused: tally.chunksRefused },
+    ...{ durationMs: tally.busy.totalMs(), bytesPerSecond: progress.measuredBytesPerSecond },
+    ...{ missingFiles: missing.count, missingBytes: missing.bytes },
+    ...(missing.etaMs !== undefined && { etaMs: missing.etaMs }),
+    ...(missing.opensMs !== undefined && { opensMs: missing.opensMs }),
+    missing: missing.files.map(({ wanted, why, etaMs }) => ({
+      ...{ file: wanted.file, title: titleOf(wanted.file), sizeBytes: wanted.sizeBytes, why },
+      ...(etaMs !== undefined && { etaMs }),
+    })),
+    failures: [...tally.failures.values()].slice(-listMax).map((outcome) => ({
+      ...{ file: outcome.file, title: titleOf(outcome.file), atMs: outcome.endedAtMs },
+      ...{ code: outcome.code ?? 'FAILED', detail: outcome.detail ?? '' },
+      heldNow: node.held.has(outcome.file),
     })),
   };
 }
 
-function whyMissing(
-  { file }: WantedFile,
-  { node, nodes, failed }: { node: FillNode; nodes: readonly FillNode[]; failed: FillOutcome | undefined },
-): string {
-  if (node.state === 'lost') return `the appliance is lost: ${node.stateReason}`;
-  const sources = nodes.filter(
-    (one) => one.id !== node.id && one.state === 'ready' && (one.role === 'origin' || one.held.has(file)),
-  );
-  const last =
-    failed === undefined
-      ? ''
-      : `; the last try ended with ${failed.code ?? 'a failure'}: ${failed.detail ?? ''}`;
-  if (sources.length === 0) return `no node that is ready has it${last}`;
-  if (failed !== undefined) return `${failed.code ?? 'FAILED'}: ${failed.detail ?? 'the fill failed'}`;
-  return 'on its way, or waiting for its turn';
+function progressOf({ byKind, busy, failed }: Tally): Progress {
+  const durationMs = busy.totalMs();
+  const bytes = byKind.peer + byKind.tier + byKind.origin;
+  return { measuredBytesPerSecond: durationMs === 0 ? 0 : (bytes * 1000) / durationMs, failed };
 }
 
-function sumBytes(files: readonly WantedFile[]): number {
-  return files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+/** The name of the title that a file on the node's list is of. */
+function titlesOf(plan: FillPlan, node: FillNode): (file: string) => string {
+  const files = plan.appliances.get(node.id)?.files;
+  return (file) => plan.bundles.get(files?.get(file)?.bundle ?? '')?.name ?? 'of no title';
+}
+
+function countIn(files: ReadonlyMap<string, unknown>, counts: (file: string) => boolean): number {
+  let count = 0;
+  for (const file of files.keys()) if (counts(file)) count++;
+  return count;
 }

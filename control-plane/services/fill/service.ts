@@ -1,26 +1,21 @@
 import type { Records } from '../../../common/adapters/records/port.ts';
-import { documentTypes, type FillManifest } from '../../../common/contract/documents.ts';
-import type {
-  FillPlanView,
-  FillPurpose,
-  FillReport,
-  FillReportView,
-  FillSourcesReply,
-} from '../../../common/contract/fill.ts';
+import type { FillManifest } from '../../../common/contract/documents.ts';
+import type { FillPurpose, FillReport, FillSourcesReply } from '../../../common/contract/fill.ts';
+import type { FillSitePatch } from '../../../common/contract/fill-sites.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { coded } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 import { fillSession } from '../../core/fill-session.ts';
 import { createDebounced, type Debounced } from '../debounce.ts';
 import { createListeners } from '../listeners.ts';
-import { createWaiters } from '../long-poll.ts';
-import { pollSigned, type SignedDocument, type SignedPoll } from '../signed-poll.ts';
+import type { SignedDocument, SignedPoll } from '../signed-poll.ts';
+import { manifestOf, Manifests, rosterOf } from './manifests.ts';
 import { emptyPlan, planFill, type FillPlan, type FillPlanSettings } from './plan.ts';
-import { viewPlan } from './plan-view.ts';
 import type { FillCatalog, FillNode, FillNodes, FillSigner } from './ports.ts';
-import { summariseReports } from './report-view.ts';
 import { createReports, type Reports } from './reports.ts';
+import { openFillSites, type FillSiteDefaults, type FillSites } from './sites.ts';
 import { sourcesOf, type FillWaits } from './sources.ts';
+import { countBySite, createFillViews, type FillViews } from './views.ts';
 
 export interface FillOptions {
   records: Records;
@@ -30,7 +25,7 @@ export interface FillOptions {
   signer: FillSigner;
   clock: Clock;
   log: Log;
-  settings: FillPlanSettings & FillWaits & { readonly capBytesPerSecond?: number | undefined };
+  settings: FillPlanSettings & FillWaits & FillSiteDefaults;
 }
 
 /** What is wanted of a bundle and how far its fill is. */
@@ -55,43 +50,54 @@ export interface Fill {
   /** Sequence of the node's manifest; 0 while it has none. */
   manifestSequence(nodeId: string): number;
   /** The manifest, once there is one newer than `after`; undefined when there is none within `waitMs`. */
-  manifest(nodeId: string, want: SignedPoll): Promise<SignedDocument | undefined>;
+  manifest(nodeId: string, want: SignedPoll & { diff: boolean }): Promise<SignedDocument | undefined>;
   sources(nodeId: string, files: readonly string[], purpose: FillPurpose): FillSourcesReply;
   report(nodeId: string, report: FillReport): Promise<void>;
   counts(nodeId: string): { wantedFiles: number; missingFiles: number };
   totals(): { wantedFiles: number; missingFiles: number };
   /** undefined until a plan was made that knows the bundle. */
   bundleFill(bundle: string): BundleFill | undefined;
-  /** What would be planned now. */
-  planView(): FillPlanView;
-  reportView(times: { sinceMs: number; untilMs: number }): Promise<FillReportView>;
+  readonly views: FillViews;
+  /** Plans now, and waits for it. */
+  replan(): Promise<void>;
+  /** Chooses when and how fast a site fills. Errors: INVALID, OVERLOADED. */
+  patchSite(site: string, patch: FillSitePatch): Promise<void>;
 }
 
 const debounceMs = 150;
 const replanMs = 60_000;
-const pollsMax = 20_000;
 const fillTokenLifeS = 6 * 3600;
 
-/** Makes the fill service. */
-export function createFill(options: FillOptions): Fill {
-  return new PlannedFill(options);
+/** Opens the fill service. */
+export async function createFill(options: FillOptions): Promise<Fill> {
+  const { records, settings } = options;
+  return new PlannedFill(options, await openFillSites({ records, defaults: settings }));
 }
 
 class PlannedFill implements Fill {
   readonly #options: FillOptions;
-  readonly #manifests = new Map<string, SignedDocument>();
+  readonly #sites: FillSites;
+  readonly #manifests: Manifests;
   readonly #missing = new Map<string, { plan: FillPlan; holdingsVersion: number; missing: number }>();
-  readonly #waiters;
   readonly #planned = createListeners<undefined>();
   readonly #work: Debounced;
   readonly #reports: Reports;
+  readonly views: FillViews;
   #plan: FillPlan = emptyPlan;
 
-  constructor(options: FillOptions) {
+  constructor(options: FillOptions, sites: FillSites) {
     const { records, clock, log } = options;
     this.#options = options;
-    this.#waiters = createWaiters({ clock, waitersMax: pollsMax });
+    this.#sites = sites;
+    this.#manifests = new Manifests(options);
     this.#reports = createReports({ records, clock });
+    this.views = createFillViews({
+      ...{ nodes: options.nodes, reports: this.#reports, sites, clock },
+      plan: () => this.#plan,
+      popularityAt: (site) => options.catalog().popularityAt(site),
+      planNow: () => this.#planNow(options.nodes.serving()),
+      sourcesOf: (nodeId, file) => this.sources(nodeId, [file], 'fill').sources.flatMap(({ ways }) => ways),
+    });
     this.#work = createDebounced({
       clock,
       delayMs: debounceMs,
@@ -119,7 +125,7 @@ class PlannedFill implements Fill {
   }
 
   async stop(): Promise<void> {
-    this.#waiters.wakeAll();
+    this.#manifests.wakeAll();
     await this.#work.stop();
   }
 
@@ -128,12 +134,11 @@ class PlannedFill implements Fill {
   }
 
   manifestSequence(nodeId: string): number {
-    return this.#manifests.get(nodeId)?.sequence ?? 0;
+    return this.#manifests.sequence(nodeId);
   }
 
-  manifest(nodeId: string, want: SignedPoll): Promise<SignedDocument | undefined> {
-    const held = (): SignedDocument | undefined => this.#manifests.get(nodeId);
-    return pollSigned({ waiters: this.#waiters, key: nodeId, held }, want);
+  manifest(nodeId: string, want: SignedPoll & { diff: boolean }): Promise<SignedDocument | undefined> {
+    return this.#manifests.poll(nodeId, want);
   }
 
   sources(nodeId: string, files: readonly string[], purpose: FillPurpose): FillSourcesReply {
@@ -188,15 +193,14 @@ class PlannedFill implements Fill {
     return { clusters: [...clusters], filledShare: wantedBytes === 0 ? 1 : filledBytes / wantedBytes };
   }
 
-  planView(): FillPlanView {
-    const nodes = this.#options.nodes.serving();
-    return viewPlan(this.#planNow(nodes), nodes);
+  async replan(): Promise<void> {
+    this.#work.request();
+    await this.#work.flush();
   }
 
-  async reportView(times: { sinceMs: number; untilMs: number }): Promise<FillReportView> {
-    const summary = summariseReports(times);
-    for await (const report of this.#reports.between(times.sinceMs, times.untilMs)) summary.add(report);
-    return summary.view({ plan: this.#plan, nodes: this.#options.nodes.serving() });
+  async patchSite(site: string, patch: FillSitePatch): Promise<void> {
+    await this.#sites.patch(site, patch);
+    this.#work.request();
   }
 
   #planNow(nodes: readonly FillNode[]): FillPlan {
@@ -212,36 +216,19 @@ class PlannedFill implements Fill {
     const serving = nodes.serving();
     this.#plan = this.#planNow(serving);
     const roster = rosterOf(serving);
+    const boxes = countBySite(serving);
     let changed = 0;
     for (const node of serving) {
-      if (await this.#issue(node, roster)) changed++;
+      const own = this.#plan.appliances.get(node.id);
+      // A box that has never reported has no capacity to plan with; one that is gone for long keeps its last manifest.
+      if (own === undefined && node.role === 'appliance') continue;
+      const rules = this.#sites.rules(node.site, boxes.get(node.site) ?? 0);
+      const body: FillManifest = manifestOf(node, { own, plan: this.#plan, roster, rules });
+      if (await this.#manifests.issue(node.id, body)) changed++;
     }
-    const known = new Set(serving.map(({ id }) => id));
-    for (const id of this.#manifests.keys()) if (!known.has(id)) this.#manifests.delete(id);
+    this.#manifests.keepOnly(new Set(serving.map(({ id }) => id)));
     if (changed > 0) log.info({ manifests: changed, titles: this.#plan.bundles.size }, 'fill planned');
     this.#planned.tell(undefined);
-  }
-
-  /** Signs the node's manifest when it changed; says whether it did. */
-  async #issue(node: FillNode, roster: FillManifest['roster']): Promise<boolean> {
-    const own = this.#plan.appliances.get(node.id);
-    const held = this.#manifests.get(node.id);
-    // A box that has never reported has no capacity to plan with; one that is gone for long keeps its last manifest.
-    if (own === undefined && node.role === 'appliance') return false;
-    const cap = this.#options.settings.capBytesPerSecond;
-    const body: FillManifest = {
-      appliance: node.id,
-      site: node.site,
-      files: [...(own?.files.values() ?? [])],
-      roster,
-      ...(cap !== undefined && { capBytesPerSecond: cap }),
-    };
-    const type = documentTypes.fillManifest;
-    const { sequence, jws } = await this.#options.signer.issue({ type, audience: node.id, body });
-    if (held?.jws === jws) return false;
-    this.#manifests.set(node.id, { sequence, jws });
-    this.#waiters.wake(node.id);
-    return held?.sequence !== sequence;
   }
 
   #countsOf(node: FillNode): { wantedFiles: number; missingFiles: number } {
@@ -256,9 +243,4 @@ class PlannedFill implements Fill {
     this.#missing.set(node.id, { plan: this.#plan, holdingsVersion: node.holdingsVersion, missing });
     return { wantedFiles: files.size, missingFiles: missing };
   }
-}
-
-/** Every node whose address is known: peers know one another by it. Health is not part, or each blip would be a manifest. */
-function rosterOf(nodes: readonly FillNode[]): FillManifest['roster'] {
-  return nodes.flatMap(({ id, url }) => (url === undefined ? [] : [{ id, url }]));
 }

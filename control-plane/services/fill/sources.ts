@@ -53,7 +53,8 @@ export function sourcesOf(file: string, question: SourcesQuestion): FillSourcesR
     ready.filter((node) => node.role === 'origin'),
     file,
   );
-  const early = wanted !== undefined && peers.length === 0 && isMaster(wanted, question);
+  const early =
+    wanted !== undefined && peers.length === 0 && fillMaster(wanted, question)?.id === appliance.id;
   const originEarlyMs = tiers.length === 0 ? 0 : waits.tierWaitMs;
   const ways = (list: readonly FillNode[], kind: Way['kind'], waitMs: number): Way[] =>
     list.map((node) => ({
@@ -72,8 +73,11 @@ export function sourcesOf(file: string, question: SourcesQuestion): FillSourcesR
   };
 }
 
-/** Whether this box is the one of its cluster that fetches the file, as others of its bundle, from outside early. */
-function isMaster({ file, bundle }: WantedFile, { appliance, nodes, plan }: SourcesQuestion): boolean {
+/** The box of an appliance's cluster that fetches a file, as others of its bundle, from outside early; undefined where none is to hold it. */
+export function fillMaster(
+  { file, bundle }: Pick<WantedFile, 'file' | 'bundle'>,
+  { appliance, nodes, plan }: Pick<SourcesQuestion, 'appliance' | 'nodes' | 'plan'>,
+): FillNode | undefined {
   const mates = nodes.filter(
     (node) =>
       node.role === 'appliance' &&
@@ -81,11 +85,11 @@ function isMaster({ file, bundle }: WantedFile, { appliance, nodes, plan }: Sour
       (node.state === 'ready' || node.id === appliance.id) &&
       plan.appliances.get(node.id)?.files.has(file) === true,
   );
-  return spread(mates, bundle)[0]?.id === appliance.id;
+  return spread(mates, bundle)[0];
 }
 
 /** In the order of rendezvous for a key, so that the askers of different files go to different nodes. */
-function spread(nodes: readonly FillNode[], key: string): FillNode[] {
+export function spread(nodes: readonly FillNode[], key: string): FillNode[] {
   const hash = hashText(key);
   const score = (node: FillNode): number => rendezvousScore({ hash: hashText(node.id), weight: 1 }, hash);
   return nodes
@@ -94,7 +98,8 @@ function spread(nodes: readonly FillNode[], key: string): FillNode[] {
     .map(({ node }) => node);
 }
 
-function nearFirst(nodes: readonly FillNode[], site: string): FillNode[] {
+/** Those of the site first, else in the order given. */
+export function nearFirst(nodes: readonly FillNode[], site: string): FillNode[] {
   return [...nodes.filter((node) => node.site === site), ...nodes.filter((node) => node.site !== site)];
 }
 

@@ -1,5 +1,6 @@
 import type { Records } from '../../../common/adapters/records/port.ts';
 import { documentTypes, type RevocationRequest } from '../../../common/contract/documents.ts';
+import type { WithdrawnFiles } from '../../../common/contract/withdrawals.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 import { createDebounced, type Debounced } from '../debounce.ts';
@@ -16,6 +17,8 @@ export interface SteeringMapOptions {
   /** Asked at each build, so that it may be wired after the map was made. */
   catalog: () => MapCatalog;
   signer: MapSigner;
+  /** What boxes are to delete; told with the revocations. */
+  withdrawals: () => Promise<WithdrawnFiles[]>;
   clock: Clock;
   log: Log;
 }
@@ -127,8 +130,9 @@ class PublishedMaps implements SteeringMaps {
   /** Signs the revocations in force; one at a time, since their sequence grows with each. */
   publishRevocations(): Promise<SignedDocument> {
     return this.#inTurn(async () => {
-      const body = await this.#revocations.current();
       const { signer } = this.#options;
+      const withdrawals = await this.#options.withdrawals();
+      const body = { ...(await this.#revocations.current()), ...(withdrawals.length > 0 && { withdrawals }) };
       const issued = await signer.issue({ type: documentTypes.revocations, audience: '*', body });
       this.#publish('revocations', issued);
       return issued;

@@ -10,68 +10,14 @@ import { StatusView } from '../../../../common/contract/status.ts';
 import { TitleView } from '../../../../common/contract/titles.ts';
 import { verifyDeliveryToken } from '../../../../common/core/tokens/delivery-token.ts';
 import { addTitle } from '../../support/add-title.ts';
-import {
-  enrolNode,
-  eventually,
-  openSigned,
-  startPlane,
-  temporaryDir,
-  tokenKey,
-  type Answer,
-  type TestNode,
-  type TestPlane,
-} from '../../support/control-plane.ts';
-
-interface Fleet {
-  plane: TestPlane;
-  encoder: TestNode;
-  origin: TestNode;
-  a1: TestNode;
-  a2: TestNode;
-  b1: TestNode;
-  steering: TestNode;
-}
-
-/** Two boxes in a cluster of one ISP, one in another's, an origin: the demo's fleet. */
-async function startFleet(t: Parameters<typeof startPlane>[0], flags: string[] = []): Promise<Fleet> {
-  const dataDir = await temporaryDir(t);
-  const plane = await startPlane(t, { dataDir, flags: ['--ingest-roots', dataDir, ...flags] });
-  const box = (name: string, site: string) => enrolNode(plane, name, { site });
-  const fleet = {
-    plane,
-    encoder: await enrolNode(plane, 'encoder', { role: 'encoder' }),
-    origin: await enrolNode(plane, 'origin', { role: 'origin', site: 'origin' }),
-    steering: await enrolNode(plane, 'steering', { role: 'steering' }),
-    a1: await box('isp-a-1', 'isp-a'),
-    a2: await box('isp-a-2', 'isp-a'),
-    b1: await box('isp-b-1', 'isp-b'),
-  };
-  for (const node of [fleet.origin, fleet.a1, fleet.a2, fleet.b1]) await node.beat();
-  return fleet;
-}
-
-function poll(node: TestNode, after = 0, waitMs = 3000): Promise<Answer> {
-  return node.call(`GET /v1/nodes/${node.id}/fill-manifest?after=${String(after)}&waitMs=${String(waitMs)}`);
-}
-
-/** The first manifest that names files. */
-async function manifestWithFiles(plane: TestPlane, node: TestNode, count: number) {
-  let after = 0;
-  for (;;) {
-    const answer = await poll(node, after);
-    if (answer.status !== 200) throw new Error(`no manifest of ${String(count)} files for ${node.id}`);
-    const typ = documentTypes.fillManifest;
-    const manifest = await openSigned(plane, answer.text, { typ, schema: FillManifest, audience: node.id });
-    if (manifest.body.files.length === count) return manifest;
-    after = manifest.sequence;
-  }
-}
+import { enrolNode, eventually, openSigned, tokenKey, type TestNode } from '../../support/control-plane.ts';
+import { manifestWithFiles, pollManifest, startFleet } from '../../support/fleet.ts';
 
 t.test('a title reaches the manifest of every cluster within a second, signed for each box', async (t) => {
   const { plane, encoder, a1, a2, b1 } = await startFleet(t);
-  const empty = await Promise.all([a1, a2, b1].map((node) => poll(node)));
+  const empty = await Promise.all([a1, a2, b1].map((node) => pollManifest(node)));
   t.ok(empty.every(({ status }) => status === 200));
-  const waiting = poll(a1, Number(empty[0]?.headers['x-sequence']));
+  const waiting = pollManifest(a1, Number(empty[0]?.headers['x-sequence']));
   const title = await addTitle(plane, encoder, { name: 'Film' });
   const startMs = performance.now();
   t.equal((await waiting).status, 200);
@@ -84,7 +30,7 @@ t.test('a title reaches the manifest of every cluster within a second, signed fo
     t.ok(body.files.every(({ bundle }) => bundle === title.bundle));
     t.strictSame(body.roster.map(({ id }) => id).sort(), ['isp-a-1', 'isp-a-2', 'isp-b-1', 'origin']);
   }
-  const foreign = await poll(a1);
+  const foreign = await pollManifest(a1);
   const asOther = { typ: documentTypes.fillManifest, schema: FillManifest, audience: 'isp-b-1' } as const;
   await t.rejects(openSigned(plane, foreign.text, asOther), { code: 'DOCUMENT_FOREIGN' });
 });
@@ -96,10 +42,10 @@ t.test('a manifest grows in sequence only when it changes', async (t) => {
   await a1.beat({ headroom: 0.5, liveRequests: 3, usedBytes: 5 });
   await a1.beat({ holdings: { full: false, added: title.files.slice(0, 2), removed: [] } });
   await plane.call(`PATCH /v1/titles/${title.id}`, { body: { name: 'Renamed' } });
-  t.equal((await poll(a1, before.sequence, 600)).status, 204);
+  t.equal((await pollManifest(a1, before.sequence, 600)).status, 204);
   t.match((await a1.beat()).json, { fillManifestSequence: before.sequence });
   await a1.beat({ capacityBytes: title.sizeBytes / 2 });
-  const after = await poll(a1, before.sequence);
+  const after = await pollManifest(a1, before.sequence);
   t.equal(Number(after.headers['x-sequence']), before.sequence + 1);
   const plan = (await plane.call('GET /v1/fill/plan')).as(FillPlanView);
   const own = plan.appliances.find(({ id }) => id === 'isp-a-1');

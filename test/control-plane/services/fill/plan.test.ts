@@ -20,7 +20,7 @@ function film(name: string, pinned = false): FillBundle {
     { file: fileNamed(name), ext: 'json', sizeBytes: 1 },
     { file: fileNamed(`${name} video`), ext: 'mp4', sizeBytes: 99 },
   ];
-  return { bundle: fileNamed(name), name, pinned, files };
+  return { bundle: fileNamed(name), name, pinned, urgent: false, files };
 }
 
 const films = ['a', 'b', 'c', 'd'].map((name) => film(name));

@@ -1,0 +1,29 @@
+import type { KnownNode } from '../../../common/runtime/node-proofs.ts';
+
+/** A title with files, as it is withdrawn. */
+export interface WithdrawableTitle {
+  readonly titleId: string;
+  readonly name: string;
+  /** The bundle's own file. */
+  readonly bundle: string;
+  readonly files: readonly { readonly file: string; readonly sizeBytes: number }[];
+}
+
+/** What withdrawing needs of the catalog. */
+export interface WithdrawalCatalog {
+  /** Errors: TITLE_UNKNOWN, TITLE_NOT_LIVE (it has no files yet), CONFLICT (another title is made of the same files). */
+  withdrawable(titleId: string): WithdrawableTitle;
+  /** Takes it out of plans and of the steering map, for good. */
+  withdraw(titleId: string): Promise<void>;
+  /** Published bundles, without what was withdrawn. */
+  bundles(): readonly { readonly files: readonly { readonly file: string }[] }[];
+}
+
+/** What withdrawing needs of the boxes: appliances and origins that are not revoked, and whose key is whose. */
+export interface WithdrawalNodes {
+  serving(): readonly { readonly id: string; readonly state: string; readonly enrolledAtMs: number }[];
+  findNode(kid: string): Pick<KnownNode, 'nodeId' | 'publicKey' | 'revoked'> | undefined;
+}
+
+/** Revokes a bundle's tokens, and tells every box at once what is withdrawn. */
+export type RevokeBundle = (bundle: string) => Promise<{ readonly sequence: number }>;
