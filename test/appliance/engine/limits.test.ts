@@ -207,5 +207,9 @@ void t.test('native: the kernel paces each connection as configured', async (tes
     test.pass('ss cannot be asked', { skip: String(error) });
     return;
   }
-  test.match(told, /pacing_rate \S+\/8(?:000000|M)bps/, 'eight bits a byte, as ss shows the most that it may be');
+  test.match(
+    told,
+    /pacing_rate \S+\/8(?:000000|M)bps/,
+    'eight bits a byte, as ss shows the most that it may be',
+  );
 });
