@@ -70,7 +70,7 @@ export class SimControl {
       }),
     );
     const files = [{ file: bundle, ext: 'json', sizeBytes: bundleFileBytes }, ...renditions];
-    this.#bundles.push({ bundle, name: bundle, pinned: false, files });
+    this.#bundles.push({ bundle, name: bundle, pinned: false, urgent: false, files });
   }
 
   /** Viewers of a site were served from it, or from elsewhere. */
