@@ -1,0 +1,63 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { text as textOf } from 'node:stream/consumers';
+
+import t from 'tap';
+
+import { addTitle } from '../control-plane/support/add-title.ts';
+import { manifestWithFiles, startFleet } from '../control-plane/support/fleet.ts';
+
+const bin = new URL('../../cli/bin.ts', import.meta.url).pathname;
+
+t.test(
+  'fill and withdrawal from the command line: tables, JSON, CSV, and exit codes',
+  { timeout: 120_000 },
+  async (t) => {
+    const { plane, encoder, a1 } = await startFleet(t);
+    const title = await addTitle(plane, encoder, { name: 'A "film", once' });
+    await manifestWithFiles(plane, a1, title.files.length);
+    const env = {
+      ...process.env,
+      NEARCAST_SERVER: plane.url,
+      NEARCAST_TOKEN_FILE: join(plane.dataDir, 'operator.token'),
+    };
+    const nearcast = async (...argv: string[]) => {
+      const child = spawn(process.execPath, [bin, ...argv], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+      const ended = once(child, 'exit') as Promise<[number | null]>;
+      const [stdout, stderr, [code]] = await Promise.all([textOf(child.stdout), textOf(child.stderr), ended]);
+      return { stdout, stderr, code };
+    };
+
+    const set = ['--site', 'isp-a', '--time-zone', 'Europe/Berlin', '--cap', '1.6Gbit'];
+    const window = await nearcast('fill', 'window', '03:00-13:30', ...set);
+    t.match(window.stdout, /isp-a +2 +03:00-13:30 +Europe\/Berlin +± 120 min +191 MiB\/s +95\.4 MiB\/s/);
+    t.match((await nearcast('fill', 'window', 'any', '--site', 'isp-a')).stdout, /at any time/);
+    t.match(await nearcast('fill', 'window', '3am', '--site', 'isp-a'), { code: 64, stderr: /03am|3am/ });
+    t.match(await nearcast('fill', 'window', '03:00-13:00'), { code: 1, stderr: /--site/ });
+    t.match(await nearcast('fill', 'window', '--site', 'isp-a', '--time-zone', 'Mars/Base'), {
+      stderr: /Mars\/Base/,
+    });
+
+    const plan = await nearcast('fill', 'plan', '--dry-run', '--site', 'isp-b');
+    t.match(plan.stdout, /isp-b-1[^]*Who fetches from whom[^]*origin +origin +isp-b[^]*Churn:/);
+    const csv = await nearcast('fill', 'plan', '--dry-run', '--csv');
+    t.match(
+      csv.stdout,
+      /^change,appliance,site,title,file,bytes,source kind,source,why\r\nadd,isp-a-1,isp-a,"A ""film"", once",/,
+    );
+    const report = await nearcast('fill', 'report', '--appliance', 'isp-a-1', '--csv');
+    t.equal(report.stdout.trim().split('\r\n').length, 2, 'a head and a box');
+    t.match((await nearcast('fill', 'report', '--night', '2026-13-01')).stderr, /INVALID/);
+    const explained = await nearcast('--json', 'fill', 'explain', title.id, '--appliance', 'isp-b-1');
+    t.match(JSON.parse(explained.stdout), {
+      title: 'A "film", once',
+      files: [{ isPlanned: true, isHeld: false }],
+    });
+
+    t.match(await nearcast('title', 'withdraw', title.id), { code: 64, stderr: /--now/ });
+    const withdrawn = await nearcast('title', 'withdraw', title.id, '--now');
+    t.match(withdrawn, { code: 75, stderr: /isp-a-1.*did not confirm yet/ }, 'nobody is there to confirm');
+    t.match((await nearcast('title', 'withdrawals')).stdout, /isp-a-1 isp-a-2 isp-b-1 origin/);
+  },
+);
