@@ -57,7 +57,8 @@ export function publishedBundles(bundles: readonly CatalogBundle[]): (FillBundle
     const known = byName.get(bundle);
     const pinned = one.pinned || known?.pinned === true;
     const urgent = one.urgent || known?.urgent === true;
-    const flags = { pinned, urgent };
+    const forecast = one.forecast ?? known?.forecast;
+    const flags = { pinned, urgent, ...(forecast !== undefined && { forecast }) };
     byName.set(bundle, { ...(known ?? { bundle, titleId, name, files }), ...flags });
   }
   return [...byName.values()];

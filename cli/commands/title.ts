@@ -11,13 +11,16 @@ import { formatBytes, formatDuration, formatPercent } from '../output/format.ts'
 import type { Output } from '../output/output.ts';
 import type { CommandShell } from '../shell.ts';
 import { uploadFile } from '../upload.ts';
+import { forecastText, titleForecastCommand } from './title-forecast.ts';
 import { titleWithdrawalsCommand, titleWithdrawCommand } from './title-withdraw.ts';
 
 const pollMs = 250;
 
-/** `nearcast title add|list|show|pin|unpin|withdraw|withdrawals`. */
+/** `nearcast title add|list|show|pin|unpin|forecast|withdraw|withdrawals`. */
 export function titleCommand(shell: CommandShell): Command {
-  const command = new Command('title').description('what can be watched: add, list, show, pin, withdraw');
+  const command = new Command('title').description(
+    'what can be watched: add, list, show, pin, forecast, withdraw',
+  );
   command
     .command('add <file>')
     .description('upload a video and have it encoded; a broken upload is resumed by running it again')
@@ -73,7 +76,9 @@ export function titleCommand(shell: CommandShell): Command {
       }),
     );
   }
-  return command.addCommand(titleWithdrawCommand(shell)).addCommand(titleWithdrawalsCommand(shell));
+  for (const make of [titleForecastCommand, titleWithdrawCommand, titleWithdrawalsCommand])
+    command.addCommand(make(shell));
+  return command;
 }
 
 interface AddOptions {
@@ -189,6 +194,7 @@ function titleFacts(title: TitleView): string[][] {
     ['held by', title.holders.join(' ')],
     ['popularity', title.popularity.toFixed(2)],
     ['pinned', title.pinned ? 'yes' : 'no'],
+    ['forecast', forecastText(title)],
     ['urgent', title.urgent === true ? 'yes: filled at once, whatever the window' : 'no'],
   ];
 }

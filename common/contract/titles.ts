@@ -17,6 +17,13 @@ export const UploadView = Type.Object({
 });
 export type UploadView = Static<typeof UploadView>;
 
+/** How a launch is expected to go, over all sites: what popularity stands on until it is known. No viewings: no forecast. */
+export const LaunchForecast = Type.Object(
+  { viewingsPerDay: Type.Integer({ minimum: 0, maximum: 1_000_000_000 }), launchAtMs: TimeMs },
+  { additionalProperties: false },
+);
+export type LaunchForecast = Static<typeof LaunchForecast>;
+
 /** Exactly one of `uploadId` and `path` (under a configured ingest root). */
 export const TitleRequest = Type.Object(
   {
@@ -27,6 +34,7 @@ export const TitleRequest = Type.Object(
     pinned: Type.Optional(Type.Boolean()),
     /** Boxes fill it at once, whatever their window. */
     urgent: Type.Optional(Type.Boolean()),
+    forecast: Type.Optional(LaunchForecast),
   },
   { additionalProperties: false },
 );
@@ -37,6 +45,7 @@ export const TitlePatch = Type.Object(
     name: Type.Optional(Line),
     pinned: Type.Optional(Type.Boolean()),
     urgent: Type.Optional(Type.Boolean()),
+    forecast: Type.Optional(LaunchForecast),
   },
   { additionalProperties: false, minProperties: 1 },
 );
@@ -57,6 +66,7 @@ export const TitleView = Type.Object({
   name: Line,
   pinned: Type.Boolean(),
   urgent: Type.Optional(Type.Boolean()),
+  forecast: Type.Optional(LaunchForecast),
   state: TitleState,
   createdAtMs: TimeMs,
   /** Progress of the encode while encoding; of the fill while filling. */

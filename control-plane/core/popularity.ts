@@ -1,3 +1,5 @@
+import type { LaunchForecast } from '../../common/contract/titles.ts';
+
 /**
  * Popularity: bytes served ÷ size, exponentially smoothed over days (algorithms, fill planning step 1).
  *
@@ -117,4 +119,19 @@ const ownTasteShare = 0.5;
  */
 export function regionalBytes(bytes: { own: number; everywhere: number; siteShare: number }): number {
   return ownTasteShare * bytes.own + (1 - ownTasteShare) * bytes.siteShare * bytes.everywhere;
+}
+
+const dayMs = 24 * hourMs;
+
+/**
+ * Viewings that a forecast stands for: those that smoothing would know of had the title had so many viewers a day always. From
+ * the launch on they fade like bytes that were served, while those that are served come in their stead.
+ */
+export function forecastViewings(
+  { viewingsPerDay, launchAtMs }: LaunchForecast,
+  nowMs: number,
+  { halfLifeMs }: HalfLives = popularityHalfLives,
+): number {
+  const steady = (viewingsPerDay * halfLifeMs) / dayMs / Math.LN2;
+  return steady * 2 ** (-Math.max(0, nowMs - launchAtMs) / halfLifeMs);
 }

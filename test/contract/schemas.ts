@@ -42,7 +42,15 @@ const parts = new Set([
     'FilterName',
     'TitleState',
   ],
-  ...['ServedSummary', 'FillWindow', 'FillSiteView', 'FillLink', 'FillHit', 'WithdrawnFiles'],
+  ...[
+    'ServedSummary',
+    'LaunchForecast',
+    'FillWindow',
+    'FillSiteView',
+    'FillLink',
+    'FillHit',
+    'WithdrawnFiles',
+  ],
 ]);
 
 /** Every schema that crosses the wire as a whole: bodies, replies, claims and bodies of signed documents. */

@@ -1,3 +1,4 @@
+import type { LaunchForecast } from '../../../common/contract/titles.ts';
 import type { BundleHolder } from '../../core/title-live.ts';
 
 /** What the catalog needs to know of the fleet: answered at once from memory, wired to registry and placement in main. */
@@ -22,6 +23,8 @@ export interface CatalogBundle {
   readonly pinned: boolean;
   /** Boxes fill it at once, whatever their window. */
   readonly urgent: boolean;
+  /** How its launch is expected to go; a viewing streams one of so many renditions. */
+  readonly forecast?: LaunchForecast & { readonly renditions: number };
   /** The bundle's own file. */
   readonly bundle: string;
   /** Every file, the bundle's own included. */

@@ -2,6 +2,7 @@ import { Type, type Static } from '../../../common/contract/type.ts';
 import { openCollection, type Collection } from '../../../common/adapters/records/collection.ts';
 import type { Records } from '../../../common/adapters/records/port.ts';
 import { FileName, Line, ObjectId, SizeBytes, TimeMs } from '../../../common/contract/primitives.ts';
+import { LaunchForecast } from '../../../common/contract/titles.ts';
 import { parseAs } from '../../../common/runtime/parse.ts';
 
 /** An upload that is not a title's source yet. */
@@ -56,6 +57,7 @@ export const TitleRecord = Type.Object({
   name: Line,
   pinned: Type.Boolean(),
   urgent: Type.Optional(Type.Boolean()),
+  forecast: Type.Optional(LaunchForecast),
   createdAtMs: TimeMs,
   /** `storing`: the source is being brought into blobs. */
   phase: Type.Union([

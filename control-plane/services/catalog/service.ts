@@ -150,7 +150,14 @@ class CatalogService implements Catalog {
     });
   }
 
-  async createTitle({ name, uploadId, path, pinned = false, urgent }: TitleRequest): Promise<TitleView> {
+  async createTitle({
+    name,
+    uploadId,
+    path,
+    pinned = false,
+    urgent,
+    forecast,
+  }: TitleRequest): Promise<TitleView> {
     const id = newObjectId('title', this.#deps.chance);
     const { source, sizeBytes } = await this.#source(id, { uploadId, path });
     const title: TitleRecord = {
@@ -159,6 +166,7 @@ class CatalogService implements Catalog {
       name,
       pinned,
       ...(urgent !== undefined && { urgent }),
+      ...(forecast !== undefined && { forecast }),
       createdAtMs: this.#deps.clock.nowMs(),
       phase: 'storing',
       source,
@@ -184,12 +192,13 @@ class CatalogService implements Catalog {
     return titleView(this.#titles.get(id), this.#view);
   }
 
-  async patchTitle(id: string, { name, pinned, urgent }: TitlePatch): Promise<TitleView> {
+  async patchTitle(id: string, { name, pinned, urgent, forecast }: TitlePatch): Promise<TitleView> {
     await this.#titles.change(id, (title) => ({
       ...title,
       ...(name !== undefined && { name }),
       ...(pinned !== undefined && { pinned }),
       ...(urgent !== undefined && { urgent }),
+      ...(forecast !== undefined && { forecast }),
     }));
     return this.title(id);
   }
@@ -346,6 +355,7 @@ function changesBundles({ before, after }: TitleChange): boolean {
     before.phase !== after.phase ||
     before.name !== after.name ||
     before.pinned !== after.pinned ||
-    before.urgent !== after.urgent
+    before.urgent !== after.urgent ||
+    before.forecast !== after.forecast
   );
 }

@@ -21,6 +21,7 @@ export function titleView(title: TitleRecord, sources: ViewSources): TitleView {
     name: title.name,
     pinned: title.pinned,
     urgent: title.urgent === true,
+    ...(title.forecast !== undefined && { forecast: title.forecast }),
     state: titleState(title),
     createdAtMs: title.createdAtMs,
     ...progressOf(title, sources),

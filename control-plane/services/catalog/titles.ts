@@ -100,9 +100,13 @@ export function catalogBundle({
   name,
   pinned,
   urgent = false,
+  forecast,
   bundle,
 }: TitleRecord): CatalogBundle | undefined {
   if (bundle === undefined) return undefined;
   const sizeBytes = bundle.files.reduce((sum, file) => sum + file.sizeBytes, 0);
-  return { titleId: id, name, pinned, urgent, bundle: bundle.bundle, files: bundle.files, sizeBytes };
+  return {
+    ...{ titleId: id, name, pinned, urgent, bundle: bundle.bundle, files: bundle.files, sizeBytes },
+    ...(forecast !== undefined && { forecast: { ...forecast, renditions: bundle.renditions.length } }),
+  };
 }

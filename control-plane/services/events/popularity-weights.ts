@@ -73,7 +73,7 @@ export class PopularityWeights {
       };
       return regionalBytes(bytes) / sizeBytes;
     };
-    return { of };
+    return { of, siteShare };
   }
 
   /** A site's share of what the boxes of all sites have served. */

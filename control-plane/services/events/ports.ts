@@ -23,6 +23,8 @@ export interface SizedBundle {
 export interface SitePopularity {
   /** How many times they are expected to want the whole of a file. */
   of(file: SizedFile): number;
+  /** The site's share of all viewers, 0 to 1. */
+  readonly siteShare: number;
 }
 
 /** Bounds of the intake and of what is learned from it. */

@@ -4,6 +4,7 @@ import {
   type PlacementFile,
   type PlacementSettings,
 } from '../../core/placement.ts';
+import { forecastViewings } from '../../core/popularity.ts';
 import type { FillBundle, FillCatalog, FillNode } from './ports.ts';
 
 /** Placement's settings and when what a lost appliance holds is placed elsewhere. */
@@ -80,7 +81,7 @@ export function planFill(
       churnBytes: budgetLeft(settings.churnBytesPerDay, churn.get(node.id) ?? []),
       held: keptFiles(node, before),
     })),
-    popularity: popularityBySite(catalog, bundles),
+    popularity: popularityBySite(catalog, bundles, nowMs),
     settings,
   });
   const wanted = wantedFiles(bundles);
@@ -134,25 +135,40 @@ function addChurn(churn: readonly ChurnHour[], hour: number, bytes: number): rea
 }
 
 /**
- * Popularity in steps of a quarter of an octave of each file's share of its site's: neither a
+ * Popularity with the forecasts of launches, in steps of a quarter of an octave of each file's share of its site's: neither a
  * few more bytes served nor an hour in which all weights fade make new manifests.
  */
 function popularityBySite(
   catalog: FillCatalog,
   bundles: readonly FillBundle[],
+  nowMs: number,
 ): (site: string, file: PlacementFile) => number {
+  const forecasts = forecastByFile(bundles, nowMs);
   const sites = new Map<string, (file: PlacementFile) => number>();
   const openSite = (site: string): ((file: PlacementFile) => number) => {
     const viewers = catalog.popularityAt(site);
+    const expected = (file: PlacementFile): number =>
+      viewers.of(file) + viewers.siteShare * (forecasts.get(file.file) ?? 0);
     let sum = 0;
-    for (const { files } of bundles) for (const file of files) sum += viewers.of(file);
-    return (file) => sum * inSteps(viewers.of(file) / sum);
+    for (const { files } of bundles) for (const file of files) sum += expected(file);
+    return (file) => sum * inSteps(expected(file) / sum);
   };
   return (site, file) => {
     let popularity = sites.get(site);
     if (popularity === undefined) sites.set(site, (popularity = openSite(site)));
     return popularity(file);
   };
+}
+
+/** How often a forecast has each file wanted whole, over all sites. */
+function forecastByFile(bundles: readonly FillBundle[], nowMs: number): Map<string, number> {
+  const forecasts = new Map<string, number>();
+  for (const { forecast, files } of bundles) {
+    if (forecast === undefined) continue;
+    const popularity = forecastViewings(forecast, nowMs) / Math.max(1, forecast.renditions);
+    for (const { file } of files) forecasts.set(file, popularity);
+  }
+  return forecasts;
 }
 
 function inSteps(share: number): number {

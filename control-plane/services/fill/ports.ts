@@ -1,3 +1,4 @@
+import type { LaunchForecast } from '../../../common/contract/titles.ts';
 import type { DocumentType } from '../../../common/contract/documents.ts';
 import type { DeliveryClaims } from '../../../common/core/tokens/delivery-token.ts';
 
@@ -39,6 +40,8 @@ export interface FillBundle {
   readonly pinned: boolean;
   /** To be filled at once, whatever the window. */
   readonly urgent: boolean;
+  /** How its launch is expected to go; a viewing streams one of so many renditions. */
+  readonly forecast?: LaunchForecast & { readonly renditions: number };
   /** Every file, the bundle's own included. */
   readonly files: readonly { readonly file: string; readonly ext: string; readonly sizeBytes: number }[];
 }
@@ -47,6 +50,8 @@ export interface FillBundle {
 export interface FillPopularity {
   /** How many times they are expected to want the whole of a file. */
   of(file: { readonly file: string; readonly sizeBytes: number }): number;
+  /** The site's share of all viewers, 0 to 1. */
+  readonly siteShare: number;
 }
 
 /** What fill needs of the catalog, and of what is learned from its viewers. */

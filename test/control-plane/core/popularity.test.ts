@@ -3,6 +3,7 @@ import t from 'tap';
 import {
   addServing,
   addWeights,
+  forecastViewings,
   popularityHalfLives,
   popularityOf,
   regionalBytes,
@@ -126,4 +127,20 @@ t.test('a site is expected to want what its boxes serve, and its share of what a
   t.equal(regionalBytes({ own: 100, everywhere: 1000, siteShare: 0.1 }), 100);
   t.equal(regionalBytes({ own: 0, everywhere: 1000, siteShare: 0.1 }), 50, 'what it does not hold');
   t.equal(regionalBytes({ own: 100, everywhere: 100, siteShare: 0.1 }), 55, 'what only it wants');
+});
+
+t.test('a forecast stands until the launch, and fades as what is served comes in its stead', async (t) => {
+  const forecast = { viewingsPerDay: 240, launchAtMs: startMs };
+  const before = forecastViewings(forecast, startMs - 10 * 24 * hourMs);
+  t.equal(forecastViewings(forecast, startMs), before);
+  t.equal(forecastViewings(forecast, startMs + halfLifeMs), before / 2);
+  for (const days of [1, 3, 10]) {
+    const nowMs = startMs + days * 24 * hourMs;
+    const served = weightAt(steady(nowMs, days * 24, 10), nowMs).bytes / 1000;
+    const both = served + forecastViewings(forecast, nowMs);
+    t.ok(
+      Math.abs(both / before - 1) < 0.01,
+      `${String(days)} days after a launch as forecast nothing has changed`,
+    );
+  }
 });

@@ -150,6 +150,9 @@ t.test('titles are listed, renamed and pinned; viewers may read only', async (t)
     json: { pinned: true, name: 'Zweiter' },
   });
   t.match(patched, { status: 200, body: { name: 'Zweiter', pinned: true } });
+  const forecast = { viewingsPerDay: 5000, launchAtMs: Date.UTC(2026, 11, 24) };
+  const foreseen = await call(url, { method: 'PATCH', headers: operator, json: { forecast } });
+  t.match(foreseen, { status: 200, body: { name: 'Zweiter', pinned: true, forecast } });
   const viewer = asRole('viewer');
   const list = await call(`${lab.url}/v1/titles`, { headers: operator });
   t.match(list.body, { titles: [{ id: first.body['id'] }, { name: 'Zweiter' }] });

@@ -45,6 +45,7 @@ t.test('each site has a taste of its own, and a share in that of all', async (t)
   t.strictSame(popularity(lab, 'new').map(Math.sign), [1, 1, 1], 'a new site begins with what all want');
   t.equal(lab.service.popularityAt('isp-a').of({ file: film, sizeBytes: 0 }), 0);
   t.equal(lab.service.popularityOf(bundle), 2);
+  t.equal(lab.service.popularityAt('isp-a').siteShare, 0.75);
   await lab.close();
   const again = await openLab(t, { directory, clock: lab.clock, still: true });
   t.strictSame(popularity(again, 'isp-a'), [2.625, 0.375, 3], 'and so after the next start');

@@ -30,7 +30,10 @@ function catalogOf(bundles: readonly FillBundle[], fade = 1): FillCatalog {
   const rates = new Map(
     bundles.flatMap(({ files }, index) => files.map(({ file }) => [file, 2 ** -index * fade] as const)),
   );
-  return { bundles: () => bundles, popularityAt: () => ({ of: ({ file }) => rates.get(file) ?? 0 }) };
+  return {
+    bundles: () => bundles,
+    popularityAt: () => ({ of: ({ file }) => rates.get(file) ?? 0, siteShare: 0.5 }),
+  };
 }
 
 function box(id: string, held: Iterable<string> = []): FillNode {
@@ -120,7 +123,7 @@ t.test('two plans of one bundle share what they say of its files', async (t) => 
 
 t.test('a cluster spreads its head by the lines of its boxes, where all of them know theirs', async (t) => {
   const many = Array.from({ length: 100 }, (_, index) => film(`film ${index}`));
-  const catalog: FillCatalog = { bundles: () => many, popularityAt: () => ({ of: () => 1 }) };
+  const catalog: FillCatalog = { bundles: () => many, popularityAt: () => ({ of: () => 1, siteShare: 1 }) };
   const shareOf = (slow: number | undefined) => {
     const nodes = [box('fast'), box('slow')].map((node, at) => ({
       ...node,
@@ -132,4 +135,19 @@ t.test('a cluster spreads its head by the lines of its boxes, where all of them 
   };
   t.ok(shareOf(1e9) > 0.8, `${String(shareOf(1e9))}, where nine tenths are its share`);
   t.ok(Math.abs(shareOf(undefined) - 0.5) < 0.15, `${String(shareOf(undefined))} where one is not known`);
+});
+
+t.test('a launch that is forecast is there before its first viewer', async (t) => {
+  const forecast = { viewingsPerDay: 10, launchAtMs: startMs + 24 * hourMs, renditions: 5 };
+  const launch = { ...film('launch'), forecast };
+  const many = Array.from({ length: 60 }, (_, index) => film(`film ${index}`));
+  const catalog: FillCatalog = { ...catalogOf(many), bundles: () => [...many, launch] };
+  const plan = (nowMs: number) =>
+    planFill({ nodes: [box('one')], catalog }, { before: emptyPlan, settings, nowMs });
+  t.equal(
+    namesOf(plan(startMs), 'one')[0],
+    'launch',
+    'some four viewings a rendition, of which the site has half',
+  );
+  t.notOk(namesOf(plan(startMs + 120 * 24 * hourMs), 'one').includes('launch'), 'which nobody watched');
 });
