@@ -130,7 +130,14 @@ t.test('from an upload to a live title', async (t) => {
     ({ state }) => state === 'live',
   );
   t.match(await lab.catalog.playable(String(id)), { bundleName: name, bundle: { durationMs: 10_500 } });
-  t.strictSame(lab.catalog.counts(), { queued: 0, encoding: 0, filling: 0, live: 1, failed: 0 });
+  t.strictSame(lab.catalog.counts(), {
+    queued: 0,
+    encoding: 0,
+    filling: 0,
+    live: 1,
+    failed: 0,
+    withdrawn: 0,
+  });
   await until(
     () => lab.blobs.stat(job.sourceKey),
     (found) => found === undefined,
@@ -239,7 +246,14 @@ t.test('paths: only regular files that really lie under a root', async (t) => {
   t.match(await tryPath(join(root, 'folder', 'film.mp4')), { status: 201 });
   t.match(await tryPath(join(root, 'link-in')), { status: 201 }, 'a link that stays inside is fine');
   await lab.catalog.settled();
-  t.strictSame(lab.catalog.counts(), { queued: 2, encoding: 0, filling: 0, live: 0, failed: 0 });
+  t.strictSame(lab.catalog.counts(), {
+    queued: 2,
+    encoding: 0,
+    filling: 0,
+    live: 0,
+    failed: 0,
+    withdrawn: 0,
+  });
   t.equal((await lease(lab)).sizeBytes, film.length);
 });
 
