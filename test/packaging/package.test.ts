@@ -136,10 +136,11 @@ const unless = (command: string, from: string) =>
   has(command) ? {} : { skip: `needs ${command}: apt-get install ${from}` };
 
 t.test('systemd takes the unit and finds it confined', unless('systemd-analyze', 'systemd'), async (t) => {
-  // With the units that it is ordered after.
+  // With the units that it is ordered after, and the shell that every system has.
   const withSystem = join(work, 'with-system');
   execFileSync('cp', ['-a', tree, withSystem]);
   execFileSync('cp', ['-a', '/lib/systemd/system/.', join(withSystem, 'usr/lib/systemd/system')]);
+  execFileSync('install', ['-D', '/bin/sh', join(withSystem, 'bin/sh')]);
   const analyze = (...args: string[]) => spawnSync('systemd-analyze', args, { encoding: 'utf8' });
   const verified = analyze(
     ...['verify', `--root=${withSystem}`, '--man=no', '--recursive-errors=yes', 'nearcast-appliance.service'],
