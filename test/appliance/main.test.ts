@@ -250,7 +250,11 @@ void t.test('killed in mid-fill, it goes on where it was and fetches nothing twi
   test.ok((outcome?.resumedBytes ?? 0) >= 4 * 1024 * 1024, `${outcome?.resumedBytes} bytes were there`);
   // Not what the source was asked for: of that, a transfer that is taken over leaves the rest to the other.
   const missingBytes = film.bytes.length - (outcome?.resumedBytes ?? 0);
-  test.equal(outcome?.chunksVerified, Math.ceil(missingBytes / chunkSizeBytes), 'each missing chunk came once');
+  test.equal(
+    outcome?.chunksVerified,
+    Math.ceil(missingBytes / chunkSizeBytes),
+    'each missing chunk came once',
+  );
   const token = testToken(control.keys.tokens, { bundle: bundle.file });
   const answer = await fetch(`${again.url}/v1/${token}/${film.file}.mp4`);
   test.ok(Buffer.from(await answer.arrayBuffer()).equals(film.bytes));

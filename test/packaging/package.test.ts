@@ -1,5 +1,14 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -140,7 +149,8 @@ t.test('systemd takes the unit and finds it confined', unless('systemd-analyze',
   const withSystem = join(work, 'with-system');
   execFileSync('cp', ['-a', tree, withSystem]);
   execFileSync('cp', ['-a', '/lib/systemd/system/.', join(withSystem, 'usr/lib/systemd/system')]);
-  execFileSync('install', ['-D', '/bin/sh', join(withSystem, 'bin/sh')]);
+  mkdirSync(join(withSystem, 'bin'), { recursive: true });
+  copyFileSync('/bin/sh', join(withSystem, 'bin/sh'));
   const analyze = (...args: string[]) => spawnSync('systemd-analyze', args, { encoding: 'utf8' });
   const verified = analyze(
     ...['verify', `--root=${withSystem}`, '--man=no', '--recursive-errors=yes', 'nearcast-appliance.service'],
