@@ -100,16 +100,7 @@ export class PullView implements Misses {
       list.release();
     });
     const { descriptor, tree } = known;
-    if (form === 'descriptor') {
-      return {
-        sizeBytes: descriptor.length,
-        lastModifiedMs,
-        isLocal: () => true,
-        read: (from, lengthBytes) =>
-          Promise.resolve(this.#chunks.lend(descriptor.subarray(from, from + lengthBytes))),
-        release: () => undefined,
-      };
-    }
+    if (form === 'descriptor') return this.#chunks.openDescriptor(descriptor, lastModifiedMs);
     const lease = await this.#acquire(at.content);
     if (lease === undefined) return undefined;
     const there = new ChunkMap(chunkCount(tree.sizeBytes), Buffer.from(at.bits, 'base64'));

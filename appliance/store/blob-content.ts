@@ -66,7 +66,7 @@ class BlobContent implements ContentSource {
   async open(file: string, form: ContentForm): Promise<OpenContent | undefined> {
     const known = this.#files.get(file) ?? (await this.#openings.run(file, () => this.#describe(file)));
     if (known === undefined) return undefined;
-    return form === 'descriptor' ? this.#openDescriptor(known) : this.#openContent(known);
+    return form === 'descriptor' ? this.#chunks.openDescriptor(known.descriptor, known.lastModifiedMs) : this.#openContent(known);
   }
 
   async #describe(file: string): Promise<BlobFile | undefined> {
@@ -86,17 +86,6 @@ class BlobContent implements ContentSource {
     const described = { file, tree: opened.value, descriptor, lastModifiedMs: content.modifiedMs };
     this.#files.set(file, described);
     return described;
-  }
-
-  #openDescriptor({ descriptor, lastModifiedMs }: BlobFile): OpenContent {
-    return {
-      sizeBytes: descriptor.length,
-      lastModifiedMs,
-      isLocal: () => true,
-      read: (positionBytes, lengthBytes) =>
-        Promise.resolve(this.#chunks.lend(descriptor.subarray(positionBytes, positionBytes + lengthBytes))),
-      release: () => undefined,
-    };
   }
 
   #openContent(known: BlobFile): OpenContent {

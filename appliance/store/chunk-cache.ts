@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { chunkSizeBytes } from '../../common/core/chunk-tree.ts';
 import { SingleFlight } from '../../common/core/single-flight.ts';
 import type { BufferPool } from './buffer-pool.ts';
-import type { Piece } from './content.ts';
+import type { OpenContent, Piece } from './content.ts';
 
 /** Verified chunks, the latest kept in memory; those who want the same one at once share one load of it. */
 export class ChunkCache {
@@ -33,11 +33,23 @@ export class ChunkCache {
     const chunk =
       this.#chunks.get(id) ?? (await this.#loads.run(id, () => this.#load(id, () => load(index))));
     const start = from.positionBytes - index * chunkSizeBytes;
-    return this.lend(chunk.subarray(start, start + from.lengthBytes));
+    return this.#lend(chunk.subarray(start, start + from.lengthBytes));
+  }
+
+  /** A chunk list, which is in memory whole, as content. */
+  openDescriptor(descriptor: Uint8Array, lastModifiedMs: number): OpenContent {
+    return {
+      sizeBytes: descriptor.length,
+      lastModifiedMs,
+      isLocal: () => true,
+      read: (positionBytes, lengthBytes) =>
+        Promise.resolve(this.#lend(descriptor.subarray(positionBytes, positionBytes + lengthBytes))),
+      release: () => undefined,
+    };
   }
 
   /** Copied: a slow client would otherwise keep a whole chunk in memory for each few bytes that it reads. */
-  lend(bytes: Uint8Array): Piece {
+  #lend(bytes: Uint8Array): Piece {
     const loan = this.#pool.lend(bytes.length);
     const count = Math.min(bytes.length, loan.buffer.length);
     loan.buffer.set(bytes.subarray(0, count));
