@@ -117,8 +117,11 @@ async function soak(t: Teardown, size: SoakSize): Promise<ProofResult> {
     // None may be left behind by the failure of another.
     const over = await Promise.allSettled([...samples.map((sample) => sample.then(add)), ...chaos]);
     for (const each of over) if (each.status === 'rejected') throw each.reason;
-    resident.push(
-      await residentBytes([...(await processTree(plain.box.pid)), ...(await processTree(secure.box.pid))]),
+    const pids = [...(await processTree(plain.box.pid)), ...(await processTree(secure.box.pid))];
+    const each = await Promise.all(pids.map((pid) => residentBytes([pid])));
+    resident.push(each.reduce((sum, bytes) => sum + bytes, 0));
+    process.stderr.write(
+      `${round + 1}/${size.rounds}: ${counts.requests.toLocaleString('en')} requests; MiB by process: ${each.map(mib).join(' ')}\n`,
     );
   }
   return judge(size, counts, resident);
@@ -147,7 +150,6 @@ function judge(size: SoakSize, counts: Record<string, number>, resident: readonl
   const last = median(settled.slice(-quarter));
   const drift = last / first - 1;
   const { requests = 0, wrong = 0 } = counts;
-  const mib = (bytes: number): string => (bytes / 2 ** 20).toFixed(1);
   return {
     holds: wrong === 0 && requests >= size.requestsMin && drift < size.driftMax,
     lines: [
@@ -159,6 +161,10 @@ function judge(size: SoakSize, counts: Record<string, number>, resident: readonl
       `Workers killed: ${counts['killed']}; transfers that broke with them: ${counts['broken']}`,
     ],
   };
+}
+
+function mib(bytes: number): string {
+  return (bytes / 2 ** 20).toFixed(1);
 }
 
 /** The median of each tenth of a series. */
