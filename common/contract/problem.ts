@@ -110,6 +110,10 @@ export const problemCodes = {
     status: 400,
     title: 'A signed document names a key that the keyset does not hold',
   },
+  // route tables
+  ROUTE_TABLE_INVALID: { status: 400, title: 'A route table is not readable' },
+  ROUTE_TABLE_MISMATCH: { status: 502, title: 'A route table does not match its name' },
+  ROUTE_TABLE_UNKNOWN: { status: 404, title: 'No route table of this name is held here' },
   // files, titles, encoding
   FILE_UNKNOWN: { status: 404, title: 'This file is not held here' },
   FILE_CORRUPT: { status: 502, title: 'A file does not match its name' },
