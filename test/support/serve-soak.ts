@@ -12,6 +12,7 @@ import {
   compilePrograms,
   holdSlow,
   runLoad,
+  type Failure,
   type LoadOptions,
   type Sample,
 } from '../bench/serve/programs.ts';
@@ -38,7 +39,9 @@ export interface SoakSize {
 const fileBytes = 4 * 2 ** 20;
 const sizes = [4096, 16_384, 65_536, 262_144, 1_048_576];
 const victimsMax = 60;
-const isWrong = ['badHead', 'badStatus', 'badLength', 'badBytes', 'surplus'];
+const wrongAnswers: readonly Failure[] = ['head', 'status', 'length', 'bytes', 'surplus'];
+/** A worker that is killed takes them along. */
+const brokenTransfers: readonly Failure[] = ['connect', 'tls', 'write', 'closed'];
 
 interface Served {
   readonly box: BoxProcess;
@@ -74,6 +77,7 @@ async function soak(t: Teardown, size: SoakSize): Promise<ProofResult> {
     requests: 0,
     wrong: 0,
     broken: 0,
+    refused: 0,
     vanished: 0,
     slow: 0,
     deleted: 0,
@@ -84,16 +88,17 @@ async function soak(t: Teardown, size: SoakSize): Promise<ProofResult> {
   const resident: number[] = [];
   const add = (sample: Sample): void => {
     counts.requests += sample.requests;
-    for (const [name, count] of Object.entries(sample.failures)) {
-      if (isWrong.includes(name)) counts.wrong += count;
-      else counts.broken += count;
-    }
+    const count = (those: readonly Failure[]): number =>
+      those.reduce((sum, failure) => sum + sample.failures[failure], 0);
+    counts.wrong += count(wrongAnswers);
+    counts.broken += count(brokenTransfers);
+    counts.refused += sample.failures.refused;
   };
   for (let round = 0; round < size.rounds; round++) {
     const seconds = size.roundSeconds;
     const load = (to: Served, tls: boolean, options: Partial<LoadOptions>): Promise<Sample> =>
       runLoad(programs, {
-        ...{ port: to.port, tls, targets: to.targets, seed: size.seed + round },
+        ...{ port: to.port, tls, targets: to.targets, seed: size.seed + round, mayRefuse: true },
         ...{ sizeBytes: sizes[pick(random, sizes.length)] ?? 4096, connections: 16, seconds },
         ...options,
       });
@@ -158,7 +163,7 @@ function judge(size: SoakSize, counts: Record<string, number>, resident: readonl
       `Memory in MiB, over the time: ${tenths(resident).map(mib).join(', ')}`,
       `Clients that vanished in mid-body: ${counts['vanished']}; slow connections: ${counts['slow']}`,
       `Files deleted under a reader, who got them whole: ${counts['deleted']}; certificates renewed: ${counts['renewed']}`,
-      `Workers killed: ${counts['killed']}; transfers that broke with them: ${counts['broken']}`,
+      `Workers killed: ${counts['killed']}; transfers that broke with them: ${counts['broken']}; requests refused while the box was busy: ${counts['refused']}`,
     ],
   };
 }

@@ -76,6 +76,7 @@ static int64_t fieldNumber(const char *head, const char *field, const char *skip
 
 static enum failure headFailure(const struct load *load, const struct connection *connection) {
   const char *head = connection->head;
+  if (strncmp(head, "HTTP/1.1 429 ", 13) == 0) return refused;
   if (strncmp(head, "HTTP/1.1 206 ", 13) != 0) return badStatus;
   if (fieldNumber(head, "\r\ncontent-length:", "") != (int64_t)load->ranges.bytes) return badLength;
   const bool isThatRange = fieldNumber(head, "\r\ncontent-range:", "bytes ") == (int64_t)connection->range.start;

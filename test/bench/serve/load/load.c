@@ -125,7 +125,7 @@ static int runClosedLoop(struct load *load) {
   printLatencies("first", &results->first);
   printf(",\"oldestMs\":%.1f,\"failures\":{", oldestMs(load));
   static const char *const names[] = {"connect", "tls",    "write", "closed", "head",
-                                      "status",  "length", "bytes", "surplus"};
+                                      "status",  "refused", "length", "bytes", "surplus"};
   for (int i = 0; i < failures; i++) printf("%s\"%s\":%lu", i == 0 ? "" : ",", names[i], results->failed[i]);
   printf("}}\n");
   close(set);

@@ -16,6 +16,7 @@ enum failure {
   closedEarly,
   badHead,
   badStatus,
+  refused,  // 429
   badLength,
   badBytes,
   surplus,
