@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util';
+
 import type { Revocations } from '../../common/contract/documents.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import { assert, coded } from '../../common/runtime/errors.ts';
@@ -162,7 +164,14 @@ export class PoolServing implements ServingUnit {
   }
 
   shed({ level, headroom, reasons }: LoadJudgement): void {
-    this.#tell({ kind: 'shed', level, headroom, reasons: [...reasons] });
+    // Judged four times a second, and mostly the same: a hundredth is as fine as anybody needs it.
+    const message: ToWorker = {
+      kind: 'shed',
+      level,
+      headroom: Math.floor(headroom * 100) / 100,
+      reasons: [...reasons],
+    };
+    if (!isDeepStrictEqual(message, this.#standing.get('shed'))) this.#tell(message);
   }
 
   setTls(tls: EngineTls | undefined): void {

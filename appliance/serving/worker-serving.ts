@@ -20,7 +20,7 @@ const socketFd = 4;
 const capsFd = 5;
 const reportEveryMs = 250;
 /** Every so many reports the metrics go too: what a crash may cost. */
-const reportsPerMetrics = 8;
+const reportsPerMetrics = 40;
 const metricsWaitMs = 3000;
 const metricsWaitingMax = 16;
 
