@@ -2,7 +2,9 @@ import type { Place } from '../common/contract/documents.ts';
 import type { ExplainReply, PathwayHealth, SteeringStatus } from '../common/contract/steering.ts';
 import type { Address } from '../common/core/ip-address.ts';
 import type { Clock } from '../common/runtime/clock.ts';
-import type { SteeredAddresses, ZoneSource } from './dns/zone.ts';
+import { contentOf, nothingKnown } from './dns/content.ts';
+import type { Steered, ZoneContent, ZoneSource } from './dns/zone.ts';
+import { bundlesByShard } from './core/bundle-shard.ts';
 import { chooseTtlS, orderPathways, type TtlPolicy } from './core/content-steering.ts';
 import { explain } from './core/explain.ts';
 import { rank, type RankInput, type RankPolicy, type Ranking } from './core/rank.ts';
@@ -73,16 +75,20 @@ export function createBrain(options: BrainOptions): Brain {
   const steer = (
     view: SteeringView,
     client: Address | undefined,
-    family: 4 | 6,
-  ): SteeredAddresses | undefined => {
-    const { ways, scopeLength } = rank({ ...inputOf(view, client ?? NOBODY[family]), family });
+    { family, bundle }: { family: 4 | 6; bundle: string | undefined },
+  ): Steered | undefined => {
+    const { ways, scopeLength } = rank({ ...inputOf(view, client ?? NOBODY[family]), family, bundle });
     if (ways.length === 0) return undefined;
     const reachable = ways.filter(({ appliance }) => appliance.addresses[family].length > 0);
     const boxes = reachable.filter(({ appliance }) => appliance.role !== 'origin');
     const chosen = (boxes.length > 0 ? boxes : reachable).slice(0, DNS_BOXES_MAX);
     const ttlS = chooseTtlS(options.dnsTtl, hasIncident(), options.fraction());
-    return { addresses: chosen.flatMap(({ appliance }) => appliance.addresses[family]), scopeLength, ttlS };
+    return { nodes: chosen.map(({ index }) => index), scopeLength, ttlS };
   };
+  const zoneOf = perView((view) => ({
+    content: contentOf(view),
+    bundles: bundlesByShard(view.bundles.keys()),
+  }));
   const health = (): PathwayHealth[] =>
     (options.view()?.appliances ?? []).map((appliance) => shownHealth(appliance.id, monitor));
 
@@ -110,10 +116,21 @@ export function createBrain(options: BrainOptions): Brain {
         pathways: health(),
       };
     },
-    steer: (client, family) => ask((view) => steer(view, client, family)),
-    nodeAddresses: (id) => ask(({ appliances, indexOf }) => appliances[indexOf.get(id) ?? -1]?.addresses),
-    nodeIds: () => options.view()?.indexOf.keys() ?? [],
-    serial: () => options.view()?.sequence ?? 0,
+    steer: (client, family, shard) =>
+      ask((view) => {
+        const bundle = shard === undefined ? undefined : zoneOf(view).bundles.get(shard);
+        return steer(view, client, { family, bundle });
+      }),
+    content: (): ZoneContent => ask((view) => zoneOf(view).content) ?? nothingKnown,
+  };
+}
+
+/** Computes something once for each view, when it is first asked for. */
+function perView<T>(compute: (view: SteeringView) => T): (view: SteeringView) => T {
+  let held: { view: SteeringView; value: T } | undefined;
+  return (view) => {
+    if (held?.view !== view) held = { view, value: compute(view) };
+    return held.value;
   };
 }
 

@@ -64,6 +64,18 @@ export const SteeringSchema = Type.Object({
     maxItems: 16,
     description: 'Addresses of the servers that are under the zone; the one that DNS listens on',
   }),
+  certificateIssuers: Type.Array(DomainName, {
+    default: [],
+    maxItems: 16,
+    description: 'Who alone may issue certificates for names of the zone (CAA); anybody where there is none',
+  }),
+  dnsRepliesPerSecond: Type.Integer({
+    default: 1000,
+    minimum: 1,
+    maximum: 10_000_000,
+    description:
+      'UDP replies of one kind a second to one network (/24, /56); half of the others truncated, half dropped',
+  }),
   ttlHealthyS: Seconds(300, 'TTL of content steering while all is well'),
   ttlIncidentMinS: Seconds(10, 'Least TTL in an incident'),
   ttlIncidentMaxS: Seconds(30, 'Largest TTL in an incident; players are spread between the two'),

@@ -15,7 +15,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import { createBrain, type Brain } from './brain.ts';
 import { readConfig, steeringHelp, type SteeringConfig } from './config.ts';
 import { startDnsServer, type DnsServer } from './dns/server.ts';
-import { createZone } from './dns/zone.ts';
+import type { ZoneOptions } from './dns/zone.ts';
 import { createClientAddressOf } from './http/client-address.ts';
 import { addSteeringRoutes } from './http/routes.ts';
 import { createTokenVerifier } from './http/token-verifier.ts';
@@ -38,7 +38,7 @@ interface Base {
 const MAP_BYTES_MAX = 64 * 1024 * 1024;
 const MAP_WAIT_MS = 25_000;
 const HOLD_WINDOW_MS = 10_000;
-const TCP_CONNECTIONS_MAX = 4096;
+const TCP_CONNECTIONS_MAX = 10_000;
 const TCP_IDLE_MS = 10_000;
 
 /** Runs steering until it is told to stop. @returns its exit code; the options are in config.ts. */
@@ -221,18 +221,19 @@ async function createServer(
   return server;
 }
 
-function dnsComponent({ config, metrics }: Base, brain: Brain): Component & { address: () => string } {
-  const zone = createZone(
-    {
-      zone: config.zone,
-      steeredNames: config.steeredNames,
-      servers: config.nameServers,
-      serverAddresses: config.nameServerAddresses,
-      nodeTtlS: config.dnsTtlHealthyS,
-      negativeTtlS: config.dnsTtlIncidentS,
-    },
-    brain,
-  );
+function dnsComponent(
+  { config, clock, chance, metrics }: Base,
+  brain: Brain,
+): Component & { address: () => string } {
+  const zone: ZoneOptions = {
+    zone: config.zone,
+    steeredNames: config.steeredNames,
+    servers: config.nameServers,
+    serverAddresses: config.nameServerAddresses,
+    issuers: config.certificateIssuers,
+    nodeTtlS: config.dnsTtlHealthyS,
+    negativeTtlS: config.dnsTtlIncidentS,
+  };
   let server: DnsServer | undefined;
   const address = { host: config.dnsHost, port: config.dnsPort };
   return {
@@ -243,11 +244,14 @@ function dnsComponent({ config, metrics }: Base, brain: Brain): Component & { ad
         server = await startDnsServer({
           ...address,
           zone,
+          source: brain,
+          repliesPerSecond: config.dnsRepliesPerSecond,
           tcpConnectionsMax: TCP_CONNECTIONS_MAX,
           tcpIdleMs: TCP_IDLE_MS,
-          onReply: (transport, rcode) =>
-            metrics.dnsReplies.inc({ transport, rcode: String(rcode ?? 'none') }),
+          clock,
+          chance,
         });
+        metrics.watchDns(server.counts);
       } catch (error) {
         throw listenFailed(error, address, '--dns-port');
       }

@@ -1,14 +1,18 @@
 import type { Counter } from 'prom-client';
-import type { Metrics } from '../common/runtime/metrics.ts';
+import type { Metrics, Sample } from '../common/runtime/metrics.ts';
 import type { Brain } from './brain.ts';
+import { countAt, type ReplyCounts } from './dns/reply-counts.ts';
+import type { Transport } from './dns/responder.ts';
+import { rcodes } from './dns/wire.ts';
 
 export interface SteeringMetrics {
   readonly registry: Metrics;
   readonly mapsRefused: Counter<'code'>;
   readonly healthChanges: Counter<'verdict'>;
-  readonly dnsReplies: Counter<'transport' | 'rcode'>;
   /** Adds the gauges that are read from the brain when they are asked for. */
   watch(brain: Brain, nowMs: () => number): void;
+  /** Adds the counters of DNS, which are counted elsewhere. */
+  watchDns(counts: Readonly<Record<Transport, ReplyCounts>>): void;
 }
 
 /** Steering's own metrics, beside those of every process. */
@@ -24,11 +28,6 @@ export function createSteeringMetrics(registry: Metrics): SteeringMetrics {
       name: 'nearcast_steering_health_changes_total',
       help: 'Changes of what the probes say of a node, by what they say since',
       labels: ['verdict'],
-    }),
-    dnsReplies: registry.counter({
-      name: 'nearcast_steering_dns_replies_total',
-      help: 'DNS packets by transport and code of the reply',
-      labels: ['transport', 'rcode'],
     }),
     watch(brain, nowMs) {
       registry.gauge({
@@ -47,5 +46,37 @@ export function createSteeringMetrics(registry: Metrics): SteeringMetrics {
         collect: (gauge) => gauge.set(brain.health().filter(({ healthy }) => healthy).length),
       });
     },
+    watchDns(counts) {
+      registry.read({
+        name: 'nearcast_steering_dns_replies_total',
+        help: 'DNS packets by transport and code of the reply, or why there was none',
+        type: 'counter',
+        samples: () => samplesOf(counts, replyResults),
+      });
+      registry.read({
+        name: 'nearcast_steering_dns_cut_replies_total',
+        help: 'DNS replies that were cut to their question, by transport and reason',
+        type: 'counter',
+        samples: () => samplesOf(counts, cutReasons),
+      });
+    },
   };
+}
+
+const replyResults = {
+  label: 'rcode',
+  places: { ...rcodes, ignored: countAt.ignored, limited: countAt.dropped },
+};
+const cutReasons = { label: 'reason', places: { size: countAt.truncated, limited: countAt.slipped } };
+
+function samplesOf(
+  counts: Readonly<Record<Transport, ReplyCounts>>,
+  { label, places }: { label: string; places: Readonly<Record<string, number>> },
+): Sample[] {
+  return Object.entries(counts).flatMap(([transport, values]) =>
+    Object.entries(places).map(([name, at]) => ({
+      labels: { transport, [label]: name },
+      value: values[at] ?? 0,
+    })),
+  );
 }

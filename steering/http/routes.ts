@@ -51,7 +51,7 @@ function addRank(app: App, options: RoutesOptions): void {
         if (claims.bundle !== bundle) throw coded('TOKEN_FOREIGN', 'the token is for another bundle');
       }
       const ranking = mustRank(options.brain, { client, bundle });
-      return { mapSequence: options.brain.serial(), pathways: ranking.ways.map(pathwayOf) };
+      return { mapSequence: options.brain.content().serial, pathways: ranking.ways.map(pathwayOf) };
     },
   );
 }

@@ -1,41 +1,81 @@
 import { decode, encode, type DecodedPacket, type Question } from 'dns-packet';
-import { formatAddress } from '../../common/core/ip-address.ts';
-import { createZone, type Zone, type ZoneSource } from '../../steering/dns/zone.ts';
+import { formatAddress, type Address } from '../../common/core/ip-address.ts';
+import { Cookies } from '../../steering/dns/cookies.ts';
+import type { RateLimit } from '../../steering/dns/rate-limit.ts';
+import { createReplyCounts, type ReplyCounts } from '../../steering/dns/reply-counts.ts';
+import { Responder, type Transport } from '../../steering/dns/responder.ts';
+import type { Steered, ZoneContent, ZoneNode, ZoneOptions, ZoneSource } from '../../steering/dns/zone.ts';
+import { address } from './steering-maps.ts';
 
-export const nodes: Record<string, Record<4 | 6, string[]>> = {
-  'isp-a-1': { 4: ['192.0.2.1'], 6: ['2001:db8::1'] },
-  'isp-b-1': { 4: ['192.0.2.2'], 6: [] },
-  'rack.one': { 4: ['192.0.2.3'], 6: [] },
+const node = (id: string, addresses: [four: string[], six: string[]], httpsPort?: number): ZoneNode => ({
+  id,
+  addresses: { 4: addresses[0], 6: addresses[1] },
+  httpsPort,
+});
+
+export const content: ZoneContent = {
+  serial: 77,
+  nodes: [
+    node('isp-a-1', [['192.0.2.1'], ['2001:db8::1']], 8443),
+    node('isp-b-1', [['192.0.2.2'], []], 443),
+    node('rack.one', [['192.0.2.3'], []]),
+  ],
 };
+
+/** The shard that leads to the third node, wherever the client is. */
+export const thirdShard = 0xabcde;
+
+function steer(client: Address | undefined, _family: 4 | 6, shard: number | undefined): Steered {
+  if (shard === thirdShard) return { nodes: [2], scopeLength: 0, ttlS: 20 };
+  const text = client === undefined ? '' : formatAddress(client);
+  const isA = text.startsWith('10.') || text.startsWith('2001:db8:');
+  return { nodes: [isA ? 0 : 1], scopeLength: isA ? (client?.family === 4 ? 8 : 32) : 5, ttlS: 20 };
+}
 
 /** Steers 10.0.0.0/8 (scope 8) and 2001:db8::/32 (scope 32) to isp-a-1, everybody else to isp-b-1. */
-export const source: ZoneSource = {
-  steer: (client, family) => {
-    const text = client === undefined ? '' : formatAddress(client);
-    const isA = text.startsWith('10.') || text.startsWith('2001:db8:');
-    return {
-      addresses: nodes[isA ? 'isp-a-1' : 'isp-b-1']?.[family] ?? [],
-      scopeLength: isA ? (client?.family === 4 ? 8 : 32) : 5,
-      ttlS: 20,
-    };
-  },
-  nodeAddresses: (id) => nodes[id],
-  nodeIds: () => Object.keys(nodes),
-  serial: () => 77,
+export const source: ZoneSource = { content: () => content, steer };
+
+export const zoneOptions: ZoneOptions = {
+  zone: 'steer.nearcast.test',
+  steeredNames: ['play'],
+  servers: ['ns1.steer.nearcast.test'],
+  serverAddresses: ['127.0.0.1'],
+  issuers: ['ca.example'],
+  nodeTtlS: 60,
+  negativeTtlS: 5,
 };
 
-export const makeZone = (more: Partial<ZoneSource> = {}): Zone =>
-  createZone(
-    {
-      zone: 'steer.nearcast.test',
-      steeredNames: ['play'],
-      servers: ['ns1.steer.nearcast.test'],
-      serverAddresses: ['127.0.0.1'],
-      nodeTtlS: 60,
-      negativeTtlS: 5,
-    },
-    { ...source, ...more },
-  );
+export interface AskerOptions {
+  readonly more?: Partial<ZoneSource>;
+  readonly transport?: Transport;
+  readonly limit?: RateLimit;
+  readonly counts?: ReplyCounts;
+  readonly nowS?: () => number;
+}
+
+/** Answers packets as one resolver after the other asks them; undefined where nothing is sent. */
+export type Asker = (packet: Uint8Array, resolver?: string) => Buffer | undefined;
+
+export function createAsker(options: AskerOptions = {}): Asker {
+  const { transport = 'udp', nowS = () => 1_000_000 } = options;
+  const responder = new Responder({
+    transport,
+    zone: zoneOptions,
+    source: { ...source, ...options.more },
+    cookies: new Cookies(Buffer.alloc(32, 1)),
+    limit: options.limit,
+    counts: options.counts ?? createReplyCounts(),
+  });
+  // Something stands before and behind, as in a batch.
+  const out = new Uint8Array(0xffff + 8);
+  return (packet, resolver = '10.0.0.53') => {
+    responder.begin({ nowMs: nowS() * 1000, monotonicMs: nowS() * 1000 });
+    const around = Buffer.concat([Buffer.alloc(5, 0xee), packet, Buffer.alloc(5, 0xee)]);
+    const place = { packet: around, start: 5, end: 5 + packet.length };
+    const bytes = responder.respond({ ...place, resolver: address(resolver), out, outAt: 4 });
+    return bytes === 0 ? undefined : Buffer.from(out.subarray(4, 4 + bytes));
+  };
+}
 
 /** The data of an ECS option. */
 export function ecs(family: number, sourceLength: number, bytes: readonly number[]): Buffer {
@@ -48,12 +88,13 @@ interface QueryOptions {
   classCode?: number;
   /** Data of ECS options; an empty list asks with EDNS and no option. */
   subnets?: readonly Buffer[];
+  cookie?: Buffer;
   version?: number;
   udpPayloadSize?: number;
 }
 
 export function queryPacket(name: string, options: QueryOptions = {}): Buffer {
-  const { subnets, type = 'A', id = 4242, classCode = 1 } = options;
+  const { subnets, cookie, type = 'A', id = 4242, classCode = 1 } = options;
   const opt = {
     type: 'OPT',
     name: '.',
@@ -61,14 +102,18 @@ export function queryPacket(name: string, options: QueryOptions = {}): Buffer {
     extendedRcode: 0,
     ednsVersion: options.version ?? 0,
     flags: 0,
-    options: (subnets ?? []).map((data) => ({ code: 'CLIENT_SUBNET', data })),
+    options: [
+      ...(subnets ?? []).map((data) => ({ code: 'CLIENT_SUBNET', data })),
+      ...(cookie === undefined ? [] : [{ code: 'COOKIE', data: cookie }]),
+    ],
   };
   const packet = encode({
     id,
     type: 'query',
     flags: 256,
     questions: [{ name, type } as Question],
-    additionals: subnets === undefined && options.version === undefined ? [] : [opt as never],
+    additionals:
+      subnets === undefined && cookie === undefined && options.version === undefined ? [] : [opt as never],
   });
   packet.writeUInt16BE(classCode, 12 + name.length + 2 + 2);
   return packet;
@@ -78,7 +123,11 @@ export function queryPacket(name: string, options: QueryOptions = {}): Buffer {
 export function readReply(packet: Buffer) {
   const decoded = decode(packet) as DecodedPacket & { rcode: string; flag_aa: boolean; flag_tc: boolean };
   const opt = decoded.additionals?.find((record) => record.type === 'OPT');
-  const subnet = opt?.type === 'OPT' ? opt.options[0] : undefined;
+  const optionOf = (code: number): number[] | undefined => {
+    const option =
+      opt?.type === 'OPT' ? opt.options.find((each) => (each.code as unknown) === code) : undefined;
+    return option !== undefined && 'data' in option ? [...(option.data ?? [])] : undefined;
+  };
   return {
     rcode: decoded.rcode,
     extendedRcode: opt?.type === 'OPT' ? opt.extendedRcode : undefined,
@@ -91,7 +140,8 @@ export function readReply(packet: Buffer) {
     ),
     authorities: (decoded.authorities ?? []).map((record) => record.type),
     hasOpt: opt !== undefined,
-    subnet: subnet !== undefined && 'data' in subnet ? [...(subnet.data ?? [])] : undefined,
+    subnet: optionOf(8),
+    cookie: optionOf(10),
   };
 }
 

@@ -1,20 +1,17 @@
+import { decode, encode } from 'dns-packet';
 import fc from 'fast-check';
 import t from 'tap';
-import type { Zone } from '../../../steering/dns/zone.ts';
-import { respond } from '../../../steering/dns/respond.ts';
-import { address } from '../../support/steering-maps.ts';
-import { ecs, makeZone, queryPacket, readReply, source } from '../../support/dns-zones.ts';
+import type { Transport } from '../../../steering/dns/responder.ts';
+import type { ZoneSource } from '../../../steering/dns/zone.ts';
+import { content, createAsker, ecs, queryPacket, readReply } from '../../support/dns-zones.ts';
 
 const ZONE = 'steer.nearcast.test';
+const question = (name: string): Buffer => encode({ questions: [{ name, type: 'A' }] }).subarray(12, -4);
 const ask = (
   packet: Buffer,
-  {
-    resolver = '10.0.0.53',
-    transport = 'udp',
-    zone = makeZone(),
-  }: { resolver?: string; transport?: 'udp' | 'tcp'; zone?: Zone } = {},
+  { resolver, ...options }: { resolver?: string; transport?: Transport; more?: Partial<ZoneSource> } = {},
 ) => {
-  const { packet: reply } = respond(zone, packet, { resolver: address(resolver), transport });
+  const reply = createAsker(options)(packet, resolver);
   return reply === undefined ? undefined : readReply(reply);
 };
 
@@ -36,7 +33,7 @@ t.test('steered names, nodes and the zone itself', (t) => {
 t.test('what is not there is said with an SOA', (t) => {
   const nodata = { rcode: 'NOERROR', authoritative: true, answers: [], authorities: ['SOA'] };
   t.match(ask(queryPacket(`isp-b-1.${ZONE}`, { type: 'AAAA' })), nodata);
-  for (const type of ['TXT', 'MX', 'CAA', 'SRV', 'DNSKEY'])
+  for (const type of ['TXT', 'MX', 'CAA', 'SRV', 'DNSKEY', 'UNKNOWN_64', 'UNKNOWN_4711'])
     t.match(ask(queryPacket(`play.${ZONE}`, { type })), nodata, type);
   t.match(ask(queryPacket(ZONE)), nodata, 'the zone has no address');
   t.match(ask(queryPacket(`one.${ZONE}`)), nodata, 'a name that is only a part of another');
@@ -46,15 +43,68 @@ t.test('what is not there is said with an SOA', (t) => {
   t.match(ask(queryPacket(`xsteer.nearcast.test`)), { rcode: 'REFUSED' });
   t.match(ask(queryPacket(ZONE, { type: 'AXFR' })), { rcode: 'REFUSED' });
   t.match(ask(queryPacket(`play.${ZONE}`, { classCode: 3 })), { rcode: 'REFUSED' });
-  t.match(ask(queryPacket(`play.${ZONE}`), { zone: makeZone({ steer: () => undefined }) }), {
+  t.match(ask(queryPacket(`play.${ZONE}`), { more: { steer: () => undefined } }), {
     rcode: 'SERVFAIL',
   });
-  const throwing = makeZone({
+  const throwing = {
     steer: () => {
       throw new RangeError('a bug');
     },
-  });
-  t.match(ask(queryPacket(`play.${ZONE}`), { zone: throwing }), { rcode: 'SERVFAIL' });
+  };
+  t.match(ask(queryPacket(`play.${ZONE}`), { more: throwing }), { rcode: 'SERVFAIL' });
+  t.end();
+});
+
+t.test('CAA stands at the zone', (t) => {
+  const caa = ask(queryPacket(ZONE, { type: 'CAA' }))?.answers;
+  t.match(caa, [/CAA .*"tag":"issue","value":"ca.example"/]);
+  t.end();
+});
+
+/** The data of the HTTPS records of a reply: dns-packet has no codec of the type, and hands it on. */
+const httpsData = (packet: Buffer, resolver?: string): string[] => {
+  const { answers = [] } = decode(createAsker()(packet, resolver) ?? Buffer.alloc(12));
+  return answers.map((record) => (record as unknown as { data: Buffer }).data.toString('hex'));
+};
+
+t.test('HTTPS: a node says its port and addresses, a steered name its best nodes, in their order', (t) => {
+  const hints = '00040004c0000201' + '00060010' + '20010db8000000000000000000000001';
+  const ask65 = (name: string) => queryPacket(`${name}.${ZONE}`, { type: 'UNKNOWN_65' });
+  t.strictSame(httpsData(ask65('isp-a-1')), ['0001' + '00' + '0003000220fb' + hints]);
+  const target = (id: string) => question(`${id}.${ZONE}`).toString('hex');
+  t.strictSame(httpsData(ask65('play')), ['0001' + target('isp-a-1') + '0003000220fb' + hints]);
+  t.strictSame(
+    httpsData(ask65('play'), '172.16.0.1'),
+    ['0001' + target('isp-b-1') + '00040004c0000202'],
+    '443',
+  );
+  const both = { steer: () => ({ nodes: [1, 2, 0], scopeLength: 3, ttlS: 9 }) };
+  const packet = createAsker({ more: both })(ask65('play')) ?? Buffer.alloc(0);
+  const { answers = [] } = decode(packet);
+  t.strictSame(
+    answers.map((record) => [
+      (record as unknown as { data: Buffer }).data.readUInt16BE(0),
+      'ttl' in record && record.ttl,
+    ]),
+    [
+      [1, 9],
+      [2, 9],
+    ],
+    'priorities; one that speaks plain HTTP has no record',
+  );
+  t.match(ask(ask65('rack.one')), { rcode: 'NOERROR', answers: [], authorities: ['SOA'] });
+  t.end();
+});
+
+t.test('a shard before a steered name leads to the homes of its titles', (t) => {
+  const at = (name: string, type = 'A') =>
+    ask(queryPacket(`${name}.${ZONE}`, { type, subnets: [ecs(1, 8, [10])] }));
+  t.match(at('abcde.play'), { answers: ['A 192.0.2.3'], subnet: [0, 1, 8, 0, 10] });
+  t.match(at('ABcDE.pLay'), { answers: ['A 192.0.2.3'] });
+  t.match(at('00000.play'), { answers: ['A 192.0.2.1'], subnet: [0, 1, 8, 8, 10] });
+  t.match(at('abcde.play', 'TXT'), { rcode: 'NOERROR', answers: [], authorities: ['SOA'] });
+  for (const name of ['abcdg.play', 'abcd.play', 'abcdef.play', 'abcde.isp-a-1', 'abcde', '00000.abcde.play'])
+    t.match(at(name), { rcode: 'NXDOMAIN' }, name);
   t.end();
 });
 
@@ -65,10 +115,7 @@ t.test('names compare without case and go back in the case asked', (t) => {
         .map((c, at) => (upper[at] === true ? c.toUpperCase() : c))
         .join('');
       const packet = queryPacket(name);
-      const { packet: reply } = respond(makeZone(), packet, {
-        resolver: address('10.0.0.1'),
-        transport: 'udp',
-      });
+      const reply = createAsker()(packet);
       const same = reply?.subarray(12, packet.length).equals(packet.subarray(12)) === true;
       return same && readReply(reply).answers[0] === 'A 192.0.2.1';
     }),
@@ -143,15 +190,25 @@ t.test('EDNS version, opcodes, counts, replies and fragments', (t) => {
 
 t.test('what does not fit into a datagram is cut, and whole over TCP', (t) => {
   const addresses = Array.from({ length: 60 }, (_, at) => `192.0.2.${at}`);
-  const zone = makeZone({ steer: () => ({ addresses, scopeLength: 0, ttlS: 1 }) });
+  const listing = (count: number): Partial<ZoneSource> => ({
+    content: () => ({
+      serial: 1,
+      nodes: content.nodes.map((node) => ({ ...node, addresses: { 4: addresses.slice(0, count), 6: [] } })),
+    }),
+    steer: () => ({ nodes: [0, 1], scopeLength: 0, ttlS: 1 }),
+  });
   const packet = queryPacket(`play.${ZONE}`, { subnets: [ecs(1, 8, [10])], udpPayloadSize: 65_535 });
-  t.match(ask(packet, { zone }), { truncated: true, answers: [], hasOpt: true });
+  t.match(ask(packet, { more: listing(60) }), { truncated: true, answers: [], hasOpt: true });
   const plain = queryPacket(`play.${ZONE}`);
-  const some = makeZone({ steer: () => ({ addresses: addresses.slice(0, 15), scopeLength: 0, ttlS: 1 }) });
-  t.match(ask(plain, { zone: some }), { truncated: true }, '512 bytes without EDNS');
-  t.equal(ask(packet, { zone: some })?.answers.length, 15);
-  t.match(ask(packet, { zone, transport: 'tcp' }), { truncated: false });
-  t.equal(ask(packet, { zone, transport: 'tcp' })?.answers.length, 60);
+  t.match(ask(plain, { more: listing(15) }), { truncated: true }, '512 bytes without EDNS');
+  t.equal(ask(packet, { more: listing(15) })?.answers.length, 30);
+  t.match(
+    ask(queryPacket(`isp-a-1.${ZONE}`), { more: listing(60) }),
+    { truncated: true },
+    'a name of its own',
+  );
+  t.match(ask(packet, { more: listing(60), transport: 'tcp' }), { truncated: false });
+  t.equal(ask(packet, { more: listing(60), transport: 'tcp' })?.answers.length, 120);
   t.end();
 });
 
@@ -174,17 +231,18 @@ t.test('nothing that comes in throws, and what goes out is a reply', (t) => {
       return packet;
     });
   const random = fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes));
-  const zone = makeZone(source);
+  const askers = { udp: createAsker(), tcp: createAsker({ transport: 'tcp' }) };
   fc.assert(
     fc.property(
       fc.oneof(mutated, random),
       fc.constantFrom<'udp' | 'tcp'>('udp', 'tcp'),
       (packet, transport) => {
-        const { packet: reply } = respond(zone, packet, { resolver: address('10.0.0.1'), transport });
+        const reply = askers[transport](packet);
         if (reply === undefined) return packet.length < 12 || packet.readUInt8(2) >= 0x80;
         return (
           reply.readUInt16BE(0) === packet.readUInt16BE(0) &&
           reply.readUInt8(2) >= 0x80 &&
+          reply.length <= (transport === 'udp' ? 1232 : 0xffff) &&
           (readReply(reply).id ?? -1) >= 0
         );
       },
