@@ -27,9 +27,13 @@ export interface WorkerProcessOptions {
 // Beside this file, in its form: TypeScript here, JavaScript in the package.
 const entry = fileURLToPath(new URL(`./worker${extname(import.meta.url)}`, import.meta.url));
 
+// What a worker makes for one request is gone with it. V8 would let the young generation grow to 96 MiB all the same, a step
+// at a time over hours; a quarter is as fast, and reached in minutes.
+const heapFlags = ['--max-semi-space-size=8'];
+
 /** Starts a worker on descriptors that it inherits as 4 and up. */
 export function startWorker({ fds, onMessage, onNonsense }: WorkerProcessOptions): WorkerProcess {
-  const child = spawn(process.execPath, [entry], {
+  const child = spawn(process.execPath, [...heapFlags, entry], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...fds],
     env: withFileThreads(process.env),
   });
