@@ -5,9 +5,16 @@ import type { Clock } from '../common/runtime/clock.ts';
 import { contentOf, nothingKnown } from './dns/content.ts';
 import type { Steered, ZoneContent, ZoneSource } from './dns/zone.ts';
 import { bundlesByShard } from './core/bundle-shard.ts';
-import { chooseTtlS, orderPathways, type TtlPolicy } from './core/content-steering.ts';
+import {
+  chooseTtlS,
+  FULL_LEAVE_SHARE,
+  orderPathways,
+  type StayPolicy,
+  type TtlPolicy,
+} from './core/content-steering.ts';
 import { explain } from './core/explain.ts';
 import { rank, type RankInput, type RankPolicy, type Ranking } from './core/rank.ts';
+import type { SteeredSession } from './core/steered-session.ts';
 import type { SteeringView } from './core/view.ts';
 import type { Monitor } from './monitor/monitor.ts';
 
@@ -42,7 +49,7 @@ export interface Brain extends ZoneSource {
   rank(query: Query): Ranking | undefined;
   explain(query: Query): ExplainReply | undefined;
   /** The order of a session's pathways for a player, and how long it holds. */
-  priority(query: Query, declared: readonly string[]): { pathways: readonly string[]; ttlS: number };
+  priority(query: Query, session: SteeredSession): { pathways: readonly string[]; ttlS: number };
   health(): PathwayHealth[];
   status(): SteeringStatus;
 }
@@ -97,12 +104,9 @@ export function createBrain(options: BrainOptions): Brain {
     rank: ({ client, bundle }) => ask((view) => rank({ ...inputOf(view, client), bundle })),
     explain: ({ client, bundle }) =>
       ask((view) => explain({ ...inputOf(view, client), bundle }, clock.nowMs())),
-    priority({ client, bundle }, declared) {
-      const ranking = ask((view) => {
-        const also = declared.map((id) => view.indexOf.get(id)).filter((index) => index !== undefined);
-        return rank({ ...inputOf(view, client), bundle }, also);
-      });
-      const { pathways, incident } = orderPathways(declared, ranking);
+    priority({ client, bundle }, session) {
+      const ranking = ask((view) => rankSession({ ...inputOf(view, client), bundle }, session));
+      const { pathways, incident } = orderPathways(session, ranking, stayPolicy(options));
       return { pathways, ttlS: chooseTtlS(options.ttl, incident || hasIncident(), options.fraction()) };
     },
     health,
@@ -132,6 +136,19 @@ function perView<T>(compute: (view: SteeringView) => T): (view: SteeringView) =>
     if (held?.view !== view) held = { view, value: compute(view) };
     return held.value;
   };
+}
+
+/** A ranking that has judged all pathways of a session. */
+function rankSession(input: RankInput, { declared }: SteeredSession): Ranking {
+  const { indexOf } = input.view;
+  return rank(
+    input,
+    declared.map((id) => indexOf.get(id)).filter((index) => index !== undefined),
+  );
+}
+
+function stayPolicy({ policy, fraction }: BrainOptions): StayPolicy {
+  return { order: policy.order, leavesFull: fraction() < FULL_LEAVE_SHARE };
 }
 
 function shownHealth(id: string, monitor: Pick<Monitor, 'health'>): PathwayHealth {

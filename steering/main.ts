@@ -90,6 +90,7 @@ async function serve(base: Base): Promise<number> {
     policy: { order: config.rankOrder, headroomMin: config.headroomMin, waysMax: config.waysMax },
     ttl: {
       healthyS: config.ttlHealthyS,
+      healthySpread: 0.1,
       incidentMinS: config.ttlIncidentMinS,
       incidentMaxS: config.ttlIncidentMaxS,
     },
@@ -217,6 +218,7 @@ async function createServer(
     brain,
     clientAddressOf: createClientAddressOf(config.trustedProxies),
     publicUrl: config.publicUrl,
+    clock,
   });
   return server;
 }

@@ -1,5 +1,6 @@
 import type { FilterName } from '../../common/contract/steering.ts';
-import type { Ranking } from './rank.ts';
+import { compareCandidates, type Candidate, type RankKey, type Ranking } from './rank.ts';
+import type { SteeredSession } from './steered-session.ts';
 
 /** The ways of one playback in the order in which its player is to try them. */
 export interface Priority {
@@ -20,17 +21,44 @@ const badness: Readonly<Record<FilterName, number>> = {
 };
 const UNKNOWN = 6;
 
+/** When a playback stays where it is. */
+export interface StayPolicy {
+  /** The keys that ways are compared by. */
+  readonly order: readonly RankKey[];
+  /** Whether it is this one's turn to leave a box that is merely full. */
+  readonly leavesFull: boolean;
+}
+
+/** The share of a full box's players that leave it with one answer: few, since each heartbeat tells whether that was enough. */
+export const FULL_LEAVE_SHARE = 0.25;
+
+interface Way {
+  readonly id: string;
+  readonly group: number;
+}
+
+/** Groups of ways, best first; within a group the rank decides, or how bad a way is. */
+const group = { ranked: 0, strayed: 1, strayedOrigin: 2, left: 3, removed: 4 } as const;
+
 /**
- * Orders the pathways that a session's manifests declare: the current rank restricted to them, then the rest of them, the
- * least bad first. Never others, and never fewer: the list must not stop overlapping with what the player knows
- * (ETSI TS 103 998), and one single pathway disables a player's own failover.
+ * Orders the pathways that a session's manifests declare: the current rank restricted to them, then those that failed this
+ * player a while ago, then the rest of them, the least bad first. Never others, and never fewer: the list must not stop
+ * overlapping with what the player knows (ETSI TS 103 998), and one single pathway disables a player's own failover.
+ *
+ * A playback stays where it is unless it gains: its way does not qualify any more (ill, draining, withdrawn), or has failed
+ * it, or another one is better by a key of the policy. Among equals by every key (a rendezvous tie) nobody moves. A box that is
+ * merely full keeps all but those whose turn it is (`leavesFull`), lest its whole audience wander from box to box.
  *
  * Where no route at all reaches the address that asks, it is not the address the session was ranked for (IPv4 and IPv6
  * change in mid-play): then the session's own boxes that are well keep their order, and the origin stays last.
  *
- * `ranking` must have judged all of them (`also`); undefined where there is no map yet.
+ * `ranking` must have judged all of them (`also`) by `order`; undefined where there is no map yet.
  */
-export function orderPathways(declared: readonly string[], ranking: Ranking | undefined): Priority {
+export function orderPathways(
+  { declared, current, left }: SteeredSession,
+  ranking: Ranking | undefined,
+  { order, leavesFull }: StayPolicy,
+): Priority {
   if (ranking === undefined) return { pathways: declared, incident: true };
   const strayed = ranking.matchedPrefix === null;
   const ranks = new Map(ranking.qualified.map((candidate, at) => [candidate, at]));
@@ -38,37 +66,70 @@ export function orderPathways(declared: readonly string[], ranking: Ranking | un
     [...ranking.qualified, ...ranking.removed].map((candidate) => [candidate.appliance.id, candidate]),
   );
 
-  const weigh = (id: string): [group: number, within: number] => {
+  const judge = (id: string): { group: number; within: number } => {
     const candidate = known.get(id);
-    if (candidate === undefined) return [3, UNKNOWN];
+    if (candidate === undefined) return { group: group.removed, within: UNKNOWN };
     const at = ranks.get(candidate);
-    if (at !== undefined) return [strayed && candidate.appliance.role === 'origin' ? 2 : 0, at];
     const { removedBy, condition } = candidate;
-    if (strayed && condition === null && removedBy !== 'not-held') return [1, 0];
+    if (at !== undefined) {
+      const isOrigin = candidate.appliance.role === 'origin';
+      return { group: strayed && isOrigin ? group.strayedOrigin : group.ranked, within: at };
+    }
+    if (strayed && condition === null && removedBy !== 'not-held') return { group: group.strayed, within: 0 };
     const worst = Math.max(
       ...[removedBy, condition].map((filter) => (filter === null ? 0 : badness[filter])),
     );
-    return [3, worst];
+    return { group: group.removed, within: worst };
   };
-  const weighed = declared.map((id) => ({ id, weight: weigh(id) }));
+  const ways = declared.map((id) => {
+    const way = { id, ...judge(id) };
+    return left.has(id) ? { ...way, group: Math.max(way.group, group.left) } : way;
+  });
   // Array.prototype.sort is stable: equals stay in the order in which the session was ranked.
-  weighed.sort((a, b) => a.weight[0] - b.weight[0] || a.weight[1] - b.weight[1]);
-  return {
-    pathways: weighed.map(({ id }) => id),
-    incident: declared.some((id) => known.get(id)?.condition !== null),
+  ways.sort((a, b) => a.group - b.group || a.within - b.within);
+  const mayStay = (stays: Way, best: Way): boolean => {
+    const candidate = known.get(stays.id);
+    if (left.has(stays.id) || isBetterByKey(known.get(best.id), candidate, order)) return false;
+    const isMerelyFull = candidate?.removedBy === 'no-headroom';
+    return isMerelyFull ? !leavesFull : stays.group < group.left && stays.group === best.group;
   };
+  const [best] = ways;
+  const stays = ways.find(({ id }) => id === current);
+  if (stays !== undefined && best !== undefined && mayStay(stays, best)) {
+    ways.splice(ways.indexOf(stays), 1);
+    ways.unshift(stays);
+  }
+  return {
+    pathways: ways.map(({ id }) => id),
+    incident: left.size > 0 || declared.some((id) => known.get(id)?.condition !== null),
+  };
+}
+
+/** Whether a playback gains by going from `b` to `a`: a key of the policy, or the origin's place behind all boxes, says so. */
+function isBetterByKey(
+  a: Candidate | undefined,
+  b: Candidate | undefined,
+  order: readonly RankKey[],
+): boolean {
+  if (a === undefined || b === undefined || a === b) return false;
+  const { sign, by } = compareCandidates(a, b, order);
+  return sign < 0 && (by === 'role' || order.some((key) => key === by));
 }
 
 /** How long players keep an answer, by condition. */
 export interface TtlPolicy {
   readonly healthyS: number;
+  /** The share of `healthyS` by which players are spread around it, so that an audience that came at once does not ask at once. */
+  readonly healthySpread?: number;
   readonly incidentMinS: number;
   readonly incidentMaxS: number;
 }
 
-/** A TTL in whole seconds, at least 1. `fraction` in [0, 1) spreads the players of an incident over time. */
+/** A TTL in whole seconds, at least 1. `fraction` in [0, 1) spreads the players over time. */
 export function chooseTtlS(policy: TtlPolicy, incident: boolean, fraction: number): number {
-  if (!incident) return Math.max(1, Math.round(policy.healthyS));
-  const spread = Math.max(0, policy.incidentMaxS - policy.incidentMinS);
-  return Math.max(1, Math.round(policy.incidentMinS + spread * fraction));
+  const { healthyS, healthySpread = 0, incidentMinS, incidentMaxS } = policy;
+  const wanted = incident
+    ? incidentMinS + Math.max(0, incidentMaxS - incidentMinS) * fraction
+    : healthyS * (1 + healthySpread * (2 * fraction - 1));
+  return Math.max(1, Math.round(wanted));
 }

@@ -5,12 +5,14 @@ import { RankRequest, type ContentSteeringReply, type RankReply } from '../../co
 import { parseFilePath } from '../../common/core/file-path.ts';
 import { parseAddress, sameAddress, type Address } from '../../common/core/ip-address.ts';
 import type { DeliveryClaims } from '../../common/core/tokens/delivery-token.ts';
+import type { Clock } from '../../common/runtime/clock.ts';
 import { coded, isCoded, toCoded } from '../../common/runtime/errors.ts';
 import type { App } from '../../common/runtime/http-app.ts';
 import { sendProblem } from '../../common/runtime/http-errors.ts';
 import type { Brain } from '../brain.ts';
 import { pathwayOf } from '../core/explain.ts';
 import type { Ranking } from '../core/rank.ts';
+import { readSteeredSession, steeredSessionQuery } from '../core/steered-session.ts';
 import type { ClientAddressOf } from './client-address.ts';
 
 export interface RoutesOptions {
@@ -18,6 +20,7 @@ export interface RoutesOptions {
   readonly clientAddressOf: ClientAddressOf;
   /** Where players reach steering; the request's own host unless given. */
   readonly publicUrl: string | undefined;
+  readonly clock: Clock;
 }
 
 const steeringListType = 'application/vnd.apple.steering-list';
@@ -90,12 +93,12 @@ function addExplain(app: App, { brain }: RoutesOptions): void {
   );
 }
 
-function addSteer(app: App, { brain, clientAddressOf, publicUrl }: RoutesOptions): void {
+function addSteer(app: App, { brain, clientAddressOf, publicUrl, clock }: RoutesOptions): void {
   app.get(
     '/v1/steer/:token',
     {
       config: { credential: ['delivery:steer'], rateLimit: PLAYERS_RATE },
-      // Query parameters differ by player, in lists and quotes: what is not needed is not looked at.
+      // Query parameters differ by player, in lists and quotes: none is refused, and none must be there.
       schema: { params: TokenParams, summary: 'Content steering for HLS and DASH' },
       errorHandler: (error, request, reply) => {
         void sendProblem(endOrFail(error), request, reply);
@@ -104,18 +107,20 @@ function addSteer(app: App, { brain, clientAddressOf, publicUrl }: RoutesOptions
     (request, reply) => {
       const claims = mustClaims(request);
       refuseRevoked(brain, claims);
-      const declared = claims.pathways ?? [];
+      const query = request.query as Record<string, unknown>;
+      const session = readSteeredSession(query, claims.pathways ?? [], Math.floor(clock.nowMs() / 1000));
       const client = senderAddress(request, clientAddressOf);
-      const { pathways, ttlS } = brain.priority({ client, bundle: claims.bundle ?? '' }, declared);
+      const { pathways, ttlS } = brain.priority({ client, bundle: claims.bundle ?? '' }, session);
+      const reload = `${publicUrl ?? ownUrl(request)}/v1/steer/${request.params.token}`;
       const answer: ContentSteeringReply = {
         VERSION: 1,
         TTL: ttlS,
-        'RELOAD-URI': `${publicUrl ?? ownUrl(request)}/v1/steer/${request.params.token}`,
+        'RELOAD-URI': `${reload}?${steeredSessionQuery(session, pathways[0])}`,
         'PATHWAY-PRIORITY': [...pathways],
       };
       void reply.header('cache-control', 'no-store').header('access-control-allow-origin', '*');
       // DASH asks for JSON (ETSI TS 103 998 §6), HLS has a type of its own.
-      const isDash = Object.keys(request.query as object).some((name) => name.startsWith('_DASH_'));
+      const isDash = Object.keys(query).some((name) => name.startsWith('_DASH_'));
       void reply.type(isDash ? 'application/json' : steeringListType);
       return reply.send(JSON.stringify(answer));
     },

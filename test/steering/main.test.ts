@@ -1,5 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { get, type IncomingMessage } from 'node:http';
 import { mkdtemp, readdir, readFile, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -73,6 +74,13 @@ async function call(
     headers: response.headers,
     json: JSON.parse(text || '{}') as unknown,
   };
+}
+
+/** A GET from another loopback address, as from a proxy there. */
+async function through(localAddress: string, url: string, headers: Record<string, string>) {
+  const [response] = (await once(get(url, { localAddress, headers }), 'response')) as [IncomingMessage];
+  response.resume();
+  return response;
 }
 
 async function rankIds(
@@ -198,8 +206,8 @@ t.test('content steering, as HLS and DASH players ask', async (t) => {
   await until('probes', async () =>
     (await statusOf(steering, control)).pathways.every(({ healthy }) => healthy),
   );
-  const token = sessionOf(control);
-  const queries = ['', '?_HLS_pathway="a-1"&_HLS_throughput=5000000', '?_HLS_pathway=a-1', '?_HLS_pathway=%22a-1%22&x=', '?_HLS_pathway=a&_HLS_pathway=b']; // prettier-ignore
+  const token = control.deliveryToken({ scope: 'steer', bundle: BUNDLE, pathways: ['a-1', 'a-2', 'origin'] });
+  const queries = ['', '?_HLS_pathway="a-1"&_HLS_throughput=5000000', '?_HLS_pathway=a-1', '?_HLS_pathway=%22a-1%22&x=', '?_HLS_pathway=a&_HLS_pathway=b', '?on=x&from=%00&left=a-2', '?_HLS_pathway=%E0%A4%A']; // prettier-ignore
   for (const query of queries) {
     const { status, headers, json } = await steer(steering, token, query);
     t.equal(status, 200, query);
@@ -209,13 +217,19 @@ t.test('content steering, as HLS and DASH players ask', async (t) => {
     t.strictSame(json, {
       VERSION: 1,
       TTL: 3,
-      'RELOAD-URI': `${steering.url}/v1/steer/${token}`,
+      'RELOAD-URI': `${steering.url}/v1/steer/${token}?on=a-1&from=a-1`,
       'PATHWAY-PRIORITY': ['a-1', 'a-2', 'origin'],
     });
   }
-  const dash = await steer(steering, token, '?_DASH_pathway=%22a-1,a-2%22&_DASH_throughput=1,2');
+  const dash = await steer(steering, token, '?_DASH_pathway=%22a-1%22&_DASH_throughput=1');
   t.match(dash.headers.get('content-type'), /application\/json/);
-  t.match(dash.json, { VERSION: 1, 'PATHWAY-PRIORITY': ['a-1', 'a-2', 'origin'] });
+  t.match(dash.json, { VERSION: 1, TTL: 3, 'PATHWAY-PRIORITY': ['a-1', 'a-2', 'origin'] });
+  const failedOver = await steer(steering, token, '?_DASH_pathway=%22a-1,a-2%22&_DASH_throughput=1,2');
+  t.match(failedOver.json, { 'PATHWAY-PRIORITY': ['a-2', 'origin', 'a-1'] }, 'a-1 has failed this player');
+  const { 'RELOAD-URI': reload } = failedOver.json as Record<string, string>;
+  const again = await call(`${reload}&_DASH_pathway=%22a-2%22`);
+  t.match(again.json, { 'PATHWAY-PRIORITY': ['a-2', 'origin', 'a-1'] }, 'and is not returned to at once');
+  t.ok([1, 2].includes((again.json as { TTL: number }).TTL), 'the TTL of an incident');
   const preflight = await fetch(`${steering.url}/v1/steer/${token}`, {
     method: 'OPTIONS',
     headers: { origin: 'http://player.test', 'access-control-request-method': 'GET' },
@@ -247,7 +261,7 @@ t.test('content steering, as HLS and DASH players ask', async (t) => {
 });
 
 t.test('rank, redirect and explain: who may ask what', async (t) => {
-  const { steering, control } = await world(t, [
+  const { steering, control, boxes } = await world(t, [
     '--trusted-proxies',
     '127.0.0.2',
     '--public-url',
@@ -272,6 +286,17 @@ t.test('rank, redirect and explain: who may ask what', async (t) => {
     { status: 200, json: { pathways: [{ id: 'a-1' }] } },
     'X-Forwarded-For of no trusted proxy',
   );
+  const behindProxy = async (forwardedFor: string) => {
+    const response = await through('127.0.0.2', `${steering.url}/v1/go/${play}/${'f'.repeat(64)}.mp4`, {
+      'x-forwarded-for': forwardedFor,
+    });
+    return new URL(response.headers.location ?? '').origin;
+  };
+  const { origin, 'a-1': best } = boxes;
+  t.equal(await behindProxy('198.51.100.1'), origin.url, 'the trusted proxy is believed');
+  t.equal(await behindProxy('127.0.0.1, 198.51.100.1'), origin.url, 'what the client wrote itself is not');
+  t.equal(await behindProxy('198.51.100.1, 127.0.0.9'), best.url);
+  t.equal(await behindProxy('junk'), best.url, "the proxy's own address, where it says none");
   t.match(await rank(undefined, { bundle: BUNDLE }), { status: 401, json: { code: 'CREDENTIAL_MISSING' } });
   t.match(await rank(await control.accessToken('viewer'), { bundle: BUNDLE }), { status: 403 });
   const operator = await control.accessToken('operator');

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { chooseTtlS, orderPathways } from '../../../steering/core/content-steering.ts';
 import { unprobed, type Verdict } from '../../../steering/core/health.ts';
-import { rank, rankPolicyDefault } from '../../../steering/core/rank.ts';
+import { rank, rankKeys, rankPolicyDefault, type Ranking } from '../../../steering/core/rank.ts';
 import { address, appliance, bundleOf, mapOf, origin, route, viewOf } from '../../support/steering-maps.ts';
 
 const view = viewOf(
@@ -13,68 +13,132 @@ const view = viewOf(
     origin(),
   ]),
 );
-const ranking = (client: string, verdicts: Record<string, Verdict> = {}) =>
+const ranking = (client: string, verdicts: Record<string, Verdict> = {}, of = view) =>
   rank(
     {
-      view,
+      view: of,
       health: new Map(Object.entries(verdicts).map(([id, verdict]) => [id, { ...unprobed(0), verdict }])),
       client: address(client),
       bundle: bundleOf('0'),
       policy: rankPolicyDefault,
     },
-    view.appliances.keys(),
+    of.appliances.keys(),
   );
+
+const stay = { order: rankKeys, leavesFull: false };
+const at = (current: string, left: string[] = []) => ({ current, left: new Map(left.map((id) => [id, 1])) });
+/** As a player is answered that says nothing of where it is. */
+const orderOf = (declared: string[], ranked: Ranking | undefined) =>
+  orderPathways({ declared, current: undefined, left: new Map() }, ranked, stay);
 
 t.test('the rank, restricted to the session, then the rest of it', (t) => {
   const session = ['origin', 'mate', 'near'];
-  t.strictSame(orderPathways(session, ranking('10.1.0.1')), {
+  t.strictSame(orderOf(session, ranking('10.1.0.1')), {
     pathways: ['near', 'mate', 'origin'],
     incident: false,
   });
-  t.strictSame(orderPathways(session, ranking('10.1.0.1', { near: 'down' })), {
+  t.strictSame(orderOf(session, ranking('10.1.0.1', { near: 'down' })), {
     pathways: ['mate', 'origin', 'near'],
     incident: true,
   });
   const worse = ranking('10.1.0.1', { near: 'down', mate: 'draining' });
-  t.strictSame(orderPathways(['near', 'mate', 'foreign', 'gone'], worse).pathways, [
+  t.strictSame(orderOf(['near', 'mate', 'foreign', 'gone'], worse).pathways, [
     'foreign',
     'mate',
     'near',
     'gone',
   ]);
-  t.strictSame(orderPathways(session, undefined), { pathways: session, incident: true }, 'no map yet');
+  t.strictSame(orderOf(session, undefined), { pathways: session, incident: true }, 'no map yet');
   t.end();
 });
 
 t.test('an address that no route reaches does not throw a session off its boxes', (t) => {
   const session = ['mate', 'near', 'origin'];
-  t.strictSame(orderPathways(session, ranking('2001:db8::1')), { pathways: session, incident: false });
-  t.strictSame(orderPathways(session, ranking('2001:db8::1', { mate: 'down' })).pathways, [
+  t.strictSame(orderOf(session, ranking('2001:db8::1')), { pathways: session, incident: false });
+  t.strictSame(orderOf(session, ranking('2001:db8::1', { mate: 'down' })).pathways, [
     'near',
     'origin',
     'mate',
   ]);
   t.strictSame(
-    orderPathways(session, ranking('11.0.0.1')).pathways,
+    orderOf(session, ranking('11.0.0.1')).pathways,
     ['origin', 'mate', 'near'],
     'a foreign network',
   );
   t.end();
 });
 
+const twins = viewOf(
+  mapOf([
+    appliance('twin-1', { headroom: 0.5 }),
+    appliance('twin-2'),
+    appliance('full', { headroom: 0.01 }),
+    appliance('longer', { routes: [route('10.1.0.0/16')] }),
+    origin(),
+  ]),
+);
+const amongTwins = (client: string, verdicts: Record<string, Verdict> = {}) =>
+  ranking(client, verdicts, twins);
+
+t.test('only those who gain move', (t) => {
+  const declared = ['twin-1', 'twin-2', 'origin'];
+  for (const current of ['twin-1', 'twin-2']) {
+    const { pathways, incident } = orderPathways({ declared, ...at(current) }, amongTwins('10.2.0.1'), stay);
+    t.equal(pathways[0], current, 'a tie of every key moves nobody');
+    t.notOk(incident);
+  }
+  const first = (current: string, ranked: Ranking, ids = declared) =>
+    orderPathways({ declared: ids, ...at(current) }, ranked, stay).pathways[0];
+  t.equal(first('twin-1', amongTwins('10.2.0.1', { 'twin-1': 'down' })), 'twin-2', 'ill');
+  t.equal(first('twin-1', amongTwins('10.2.0.1', { 'twin-1': 'draining' })), 'twin-2', 'draining');
+  t.not(first('origin', amongTwins('10.2.0.1')), 'origin', 'back from the origin');
+  const withLonger = ['twin-1', 'longer', 'origin'];
+  t.equal(first('twin-1', amongTwins('10.1.0.1'), withLonger), 'longer', 'a longer prefix');
+  t.equal(first('twin-1', amongTwins('10.2.0.1'), withLonger), 'twin-1');
+  t.not(first('gone', amongTwins('10.2.0.1')), 'gone', 'where it is, is none of the session');
+  t.end();
+});
+
+t.test('a full box lets go of a few at a time', (t) => {
+  const session = { declared: ['twin-1', 'full', 'origin'], ...at('full') };
+  const answer = (leavesFull: boolean) =>
+    orderPathways(session, amongTwins('10.2.0.1'), { order: rankKeys, leavesFull }).pathways;
+  t.strictSame(answer(false), ['full', 'twin-1', 'origin']);
+  t.strictSame(answer(true), ['twin-1', 'origin', 'full']);
+  t.end();
+});
+
+t.test('what failed a player stands behind all that is well, and before what is ill', (t) => {
+  const declared = ['twin-1', 'twin-2', 'origin'];
+  const left = orderPathways({ declared, ...at('twin-2', ['twin-1']) }, amongTwins('10.2.0.1'), stay);
+  t.strictSame(left, { pathways: ['twin-2', 'origin', 'twin-1'], incident: true });
+  const ill = amongTwins('10.2.0.1', { origin: 'down' });
+  t.strictSame(orderPathways({ declared, ...at('twin-2', ['twin-1']) }, ill, stay).pathways, [
+    'twin-2',
+    'twin-1',
+    'origin',
+  ]);
+  const all = orderPathways({ declared, ...at('origin', declared) }, amongTwins('10.2.0.1'), stay).pathways;
+  t.equal(all.at(-1), 'origin', 'where all have failed it, the rank decides');
+  t.end();
+});
+
 t.test('always the same pathways, each once', (t) => {
   const ids = fc.shuffledSubarray(['near', 'mate', 'foreign', 'origin', 'unknown-1', 'unknown-2']);
   const verdict = fc.constantFrom<Verdict>('up', 'down', 'draining', 'unknown');
+  const session = fc.record({
+    declared: ids,
+    current: fc.constantFrom('near', 'mate', 'foreign', 'origin', 'unknown-1'),
+    left: fc.subarray(['near', 'mate', 'origin']).map((left) => new Map(left.map((id) => [id, 1]))),
+  });
+  const ranked = fc
+    .record({ client: fc.ipV4(), verdicts: fc.record({ near: verdict, mate: verdict, origin: verdict }) })
+    .map(({ client, verdicts }) => ranking(client, verdicts));
   fc.assert(
-    fc.property(
-      ids,
-      fc.ipV4(),
-      fc.record({ near: verdict, mate: verdict, origin: verdict }),
-      (declared, client, verdicts) => {
-        const { pathways } = orderPathways(declared, ranking(client, verdicts));
-        return JSON.stringify([...pathways].sort()) === JSON.stringify([...declared].sort());
-      },
-    ),
+    fc.property(session, ranked, fc.boolean(), (asked, known, leavesFull) => {
+      const { pathways } = orderPathways(asked, known, { order: rankKeys, leavesFull });
+      return JSON.stringify([...pathways].sort()) === JSON.stringify([...asked.declared].sort());
+    }),
   );
   t.end();
 });
@@ -82,6 +146,11 @@ t.test('always the same pathways, each once', (t) => {
 t.test('TTL is a whole number of seconds within its bounds', (t) => {
   const policy = { healthyS: 300, incidentMinS: 10, incidentMaxS: 30 };
   t.equal(chooseTtlS(policy, false, 0.9), 300);
+  const spread = { ...policy, healthySpread: 0.1 };
+  t.strictSame(
+    [0, 0.5, 0.999].map((fraction) => chooseTtlS(spread, false, fraction)),
+    [270, 300, 330],
+  );
   t.equal(chooseTtlS(policy, true, 0), 10);
   t.equal(chooseTtlS(policy, true, 0.999), 30);
   t.equal(chooseTtlS({ healthyS: 0, incidentMinS: 0, incidentMaxS: 0 }, true, 0.5), 1);

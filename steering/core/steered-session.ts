@@ -1,0 +1,76 @@
+/** What steering knows of one playback when its player asks. */
+export interface SteeredSession {
+  /** The pathways that its manifests declare, in the order of its start. */
+  readonly declared: readonly string[];
+  /** The one that it plays from. */
+  readonly current: string | undefined;
+  /** Those that its player has left by itself since they failed it, with the Unix second until which that counts. */
+  readonly left: ReadonlyMap<string, number>;
+}
+
+/** So long a pathway that failed a player stands behind the others for it; hls.js keeps away from one as long. */
+const LEFT_S = 300;
+
+/**
+ * Reads a steering request's query: what the player reports (`_HLS_pathway` with or without quotes, `_DASH_pathway` with a list in the
+ * order of use) and what the last answer's RELOAD-URI carried: `on`, the pathway told first, `from`, the one it was on then,
+ * and `left`. So any steering node can answer, also after a restart. It is not signed: it orders the pathways of its
+ * sender alone, who might as well report others. Whatever is missing, foreign to the session or unreadable is not looked at.
+ *
+ * A player that is neither where it was told to be nor where it was has left the former by itself, and every other one that it
+ * lists: they failed it (dash.js returns to them with the next answer unless they are listed behind).
+ */
+export function readSteeredSession(
+  query: Readonly<Record<string, unknown>>,
+  declared: readonly string[],
+  nowS: number,
+): SteeredSession {
+  const one = (name: string): string | undefined => idsOf(query[name], declared).at(-1);
+  const on = one('on') ?? declared[0];
+  const from = one('from') ?? on;
+  const reported = idsOf(query['_DASH_pathway'] ?? query['_HLS_pathway'], declared);
+  const current = reported.at(-1) ?? on;
+  const left = readLeft(query['left'], declared, nowS);
+  if (current !== undefined) left.delete(current);
+  if (current !== on && current !== from) {
+    for (const id of [on, ...reported]) {
+      if (id !== undefined && id !== current) left.set(id, nowS + LEFT_S);
+    }
+  }
+  return { declared, current, left };
+}
+
+/** The query of the next RELOAD-URI, which `readSteeredSession` reads; `first` is the pathway that this answer puts first. */
+export function steeredSessionQuery({ current, left }: SteeredSession, first: string | undefined): string {
+  const query = new URLSearchParams();
+  if (first !== undefined) query.set('on', first);
+  if (current !== undefined) query.set('from', current);
+  if (left.size > 0) query.set('left', [...left].map(([id, untilS]) => `${id}~${untilS}`).join(','));
+  return query.toString();
+}
+
+/** The session's own ids in a list, each once. A parameter that comes twice is read once. */
+function idsOf(value: unknown, declared: readonly string[]): string[] {
+  const named = itemsOf(value).filter((id) => declared.includes(id));
+  return [...new Set(named)];
+}
+
+function readLeft(value: unknown, declared: readonly string[], nowS: number): Map<string, number> {
+  const left = new Map<string, number>();
+  for (const item of itemsOf(value)) {
+    const [id = '', until = ''] = item.split('~');
+    const untilS = Number(until);
+    const counts = Number.isInteger(untilS) && untilS > nowS && untilS <= nowS + LEFT_S;
+    if (counts && declared.includes(id)) left.set(id, untilS);
+  }
+  return left;
+}
+
+function itemsOf(value: unknown): string[] {
+  const text: unknown = Array.isArray(value) ? value[0] : value;
+  if (typeof text !== 'string') return [];
+  return text
+    .replaceAll('"', '')
+    .split(',')
+    .map((item) => item.trim());
+}
