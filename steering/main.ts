@@ -6,7 +6,6 @@ import { openDataDir } from '../common/runtime/data-dir.ts';
 import { createHttpServer, httpComponent, type HttpServer } from '../common/runtime/http-server.ts';
 import { identityComponent, openIdentity, type Identity } from '../common/runtime/identity.ts';
 import type { Component } from '../common/runtime/lifecycle.ts';
-import { listenFailed } from '../common/runtime/listen.ts';
 import { createLog, type Log } from '../common/runtime/log.ts';
 import { createMetrics } from '../common/runtime/metrics.ts';
 import { readEnrolmentCode } from '../common/runtime/node-options.ts';
@@ -14,8 +13,9 @@ import { runProcess } from '../common/runtime/run-process.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { createBrain, type Brain } from './brain.ts';
 import { readConfig, steeringHelp, type SteeringConfig } from './config.ts';
-import { startDnsServer, type DnsServer } from './dns/server.ts';
-import type { ZoneOptions } from './dns/zone.ts';
+import { createDnsComponent } from './dns/component.ts';
+import { WorkerFeed } from './dns/worker-feed.ts';
+import type { SteerPolicy } from './dns/worker-messages.ts';
 import { createClientAddressOf } from './http/client-address.ts';
 import { addSteeringRoutes } from './http/routes.ts';
 import { createTokenVerifier } from './http/token-verifier.ts';
@@ -38,8 +38,6 @@ interface Base {
 const MAP_BYTES_MAX = 64 * 1024 * 1024;
 const MAP_WAIT_MS = 25_000;
 const HOLD_WINDOW_MS = 10_000;
-const TCP_CONNECTIONS_MAX = 10_000;
-const TCP_IDLE_MS = 10_000;
 
 /** Runs steering until it is told to stop. @returns its exit code; the options are in config.ts. */
 export async function run(argv: string[], env: NodeJS.ProcessEnv): Promise<number> {
@@ -67,13 +65,17 @@ export async function run(argv: string[], env: NodeJS.ProcessEnv): Promise<numbe
 
 async function serve(base: Base): Promise<number> {
   const { config, clock, chance, log, identity, metrics } = base;
-  const health = createHealth(base);
+  const health = createHealth(base, () => feed.healthChanged());
+  const feed = createFeed(base, health);
   const holder = createMapHolder({
     snapshot: createMapSnapshot(join(config.dataDir, 'steering-map.jws'), log),
     findKey: (kid) => identity.keyring.find(kid, 'documents'),
     clock,
     log,
-    onView: (view) => health.monitor.watch(view.appliances),
+    onView: (view, payload) => {
+      health.monitor.watch(view.appliances);
+      feed.mapChanged(payload);
+    },
     onRefused: (code) => metrics.mapsRefused.inc({ code }),
   });
   const follower = createMapFollower({
@@ -87,21 +89,14 @@ async function serve(base: Base): Promise<number> {
   const brain = createBrain({
     view: () => holder.view(),
     monitor: health.monitor,
-    policy: { order: config.rankOrder, headroomMin: config.headroomMin, waysMax: config.waysMax },
+    ...policyOf(config),
     ttl: {
       healthyS: config.ttlHealthyS,
       healthySpread: 0.1,
       incidentMinS: config.ttlIncidentMinS,
       incidentMaxS: config.ttlIncidentMaxS,
     },
-    dnsTtl: {
-      healthyS: config.dnsTtlHealthyS,
-      incidentMinS: config.dnsTtlIncidentS,
-      incidentMaxS: config.dnsTtlIncidentS,
-    },
-    placeUnknown: config.placeUnknown,
     changedAtMs: health.changedAtMs,
-    incidentMs: config.incidentMs,
     isConnected: () => follower.isConnected(),
     clock,
     fraction: () => chance.fraction(),
@@ -109,7 +104,7 @@ async function serve(base: Base): Promise<number> {
   metrics.watch(brain, () => clock.nowMs());
   const server = await createServer(base, brain);
   const http = httpComponent(server, { host: config.host, port: config.port });
-  const dns = dnsComponent(base, brain);
+  const dns = createDnsComponent({ ...base, source: brain, feed, policy: policyOf(config) });
   return runProcess({
     name: identity.nodeId,
     log,
@@ -129,7 +124,20 @@ async function serve(base: Base): Promise<number> {
   });
 }
 
-function createHealth({ config, clock, log, metrics }: Base) {
+function policyOf(config: SteeringConfig): SteerPolicy {
+  return {
+    policy: { order: config.rankOrder, headroomMin: config.headroomMin, waysMax: config.waysMax },
+    dnsTtl: {
+      healthyS: config.dnsTtlHealthyS,
+      incidentMinS: config.dnsTtlIncidentS,
+      incidentMaxS: config.dnsTtlIncidentS,
+    },
+    placeUnknown: config.placeUnknown,
+    incidentMs: config.incidentMs,
+  };
+}
+
+function createHealth({ config, clock, log, metrics }: Base, changed: () => void) {
   let changedAtMs: number | undefined;
   const http = createHttpProbe({ clock, timeoutMs: config.probeTimeoutMs });
   const monitor: Monitor = createMonitor({
@@ -145,6 +153,7 @@ function createHealth({ config, clock, log, metrics }: Base) {
       metrics.healthChanges.inc({ verdict: after.verdict });
       // That a box was found well at the start is no incident.
       if (before.verdict !== 'unknown' || after.verdict !== 'up') changedAtMs = clock.monotonicMs();
+      changed();
       if (after.verdict === 'up') log.info(record, 'health changed');
       else log.warn(record, 'health changed');
     },
@@ -223,43 +232,11 @@ async function createServer(
   return server;
 }
 
-function dnsComponent(
-  { config, clock, chance, metrics }: Base,
-  brain: Brain,
-): Component & { address: () => string } {
-  const zone: ZoneOptions = {
-    zone: config.zone,
-    steeredNames: config.steeredNames,
-    servers: config.nameServers,
-    serverAddresses: config.nameServerAddresses,
-    issuers: config.certificateIssuers,
-    nodeTtlS: config.dnsTtlHealthyS,
-    negativeTtlS: config.dnsTtlIncidentS,
-  };
-  let server: DnsServer | undefined;
-  const address = { host: config.dnsHost, port: config.dnsPort };
-  return {
-    name: 'dns',
-    address: () => `${address.host}:${server?.port ?? address.port}`,
-    start: async () => {
-      try {
-        server = await startDnsServer({
-          ...address,
-          zone,
-          source: brain,
-          repliesPerSecond: config.dnsRepliesPerSecond,
-          tcpConnectionsMax: TCP_CONNECTIONS_MAX,
-          tcpIdleMs: TCP_IDLE_MS,
-          clock,
-          chance,
-        });
-        metrics.watchDns(server.counts);
-      } catch (error) {
-        throw listenFailed(error, address, '--dns-port');
-      }
-    },
-    stop: async () => {
-      await server?.close();
-    },
-  };
+/** What a thread of its own needs to know of health to answer as this one. */
+function createFeed({ clock }: Base, { monitor, changedAtMs }: ReturnType<typeof createHealth>): WorkerFeed {
+  return new WorkerFeed(() => {
+    const atMs = changedAtMs();
+    const changedAgoMs = atMs === undefined ? undefined : clock.monotonicMs() - atMs;
+    return { health: monitor.health(), holding: monitor.holding(), changedAgoMs };
+  });
 }

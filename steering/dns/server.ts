@@ -1,11 +1,15 @@
 import type { Chance } from '../../common/runtime/chance.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import { Cookies } from './cookies.ts';
+import type { NativeAddon } from './native-addon.ts';
 import { RateLimit } from './rate-limit.ts';
 import { createReplyCounts, type ReplyCounts } from './reply-counts.ts';
 import { Responder, type Transport } from './responder.ts';
 import { listenTcp, type Listening } from './tcp.ts';
 import { listenDgram } from './udp-dgram.ts';
+import { listenNative } from './udp-native.ts';
+import type { WorkerFeed } from './worker-feed.ts';
+import type { SteerPolicy } from './worker-messages.ts';
 import type { ZoneOptions, ZoneSource } from './zone.ts';
 
 export interface DnsServerOptions {
@@ -14,12 +18,18 @@ export interface DnsServerOptions {
   readonly port: number;
   readonly zone: ZoneOptions;
   readonly source: ZoneSource;
+  /** Undefined: UDP by node:dgram in this thread. Else in one of its own, which `feed` keeps at the source's state. */
+  readonly addon: NativeAddon | undefined;
+  readonly feed: WorkerFeed;
+  readonly policy: SteerPolicy;
   /** UDP replies of one kind a second to one network. */
   readonly repliesPerSecond: number;
   readonly tcpConnectionsMax: number;
   readonly tcpIdleMs: number;
   readonly clock: Clock;
   readonly chance: Chance;
+  /** Told once if UDP is answered no longer. */
+  readonly onCrash: (error: unknown) => void;
 }
 
 export interface DnsServer {
@@ -34,31 +44,21 @@ const SECRET_BYTES = 32;
 
 /** Starts the DNS server on UDP and TCP. Rejects with the system's error where the address cannot be listened on. */
 export async function startDnsServer(options: DnsServerOptions): Promise<DnsServer> {
-  const { host, zone, source, clock, chance } = options;
+  const { host, zone, source, clock } = options;
   const counts = { udp: createReplyCounts(), tcp: createReplyCounts() };
-  const root = chance.bytes(SECRET_BYTES);
-  const seed = chance.bytes(4).readInt32BE();
-  const limits = { udp: new RateLimit({ repliesPerSecond: options.repliesPerSecond, seed }), tcp: undefined };
-  const responderOf = (transport: Transport): Responder =>
-    new Responder({
-      transport,
-      zone,
-      source,
-      cookies: new Cookies(root),
-      limit: limits[transport],
-      counts: counts[transport],
-    });
+  const cookieRoot = options.chance.bytes(SECRET_BYTES);
+  const common = { zone, source, cookies: new Cookies(cookieRoot) };
   for (let tries = 1; ; tries++) {
     const tcp = await listenTcp({
       host,
       port: options.port,
-      responder: responderOf('tcp'),
+      responder: new Responder({ ...common, transport: 'tcp', limit: undefined, counts: counts.tcp }),
       clock,
       connectionsMax: options.tcpConnectionsMax,
       idleMs: options.tcpIdleMs,
     });
     try {
-      const udp = await listenDgram({ host, port: tcp.port, responder: responderOf('udp'), clock });
+      const udp = await listenUdp(options, { port: tcp.port, cookieRoot, counts: counts.udp });
       return { port: tcp.port, counts, close: () => closeAll(udp, tcp) };
     } catch (error) {
       await tcp.close();
@@ -66,6 +66,27 @@ export async function startDnsServer(options: DnsServerOptions): Promise<DnsServ
       if (options.port !== 0 || tries === PORT_TRIES) throw error;
     }
   }
+}
+
+async function listenUdp(
+  options: DnsServerOptions,
+  { port, cookieRoot, counts }: { port: number; cookieRoot: Buffer; counts: ReplyCounts },
+): Promise<Listening> {
+  const { host, zone, source, clock, repliesPerSecond, addon, policy, feed, onCrash } = options;
+  const seed = options.chance.bytes(4).readInt32BE();
+  if (addon !== undefined) {
+    const start = { zone, policy, cookieRoot, repliesPerSecond, seed, counts };
+    return listenNative({ host, port, addon, start, feed, onCrash });
+  }
+  const responder = new Responder({
+    transport: 'udp',
+    zone,
+    source,
+    cookies: new Cookies(cookieRoot),
+    limit: new RateLimit({ repliesPerSecond, seed }),
+    counts,
+  });
+  return listenDgram({ host, port, responder, clock });
 }
 
 async function closeAll(...sides: Listening[]): Promise<void> {

@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import { documentTypes, SteeringMap } from '../../common/contract/documents.ts';
+import { documentTypes, SteeringMap, type DocumentPayload } from '../../common/contract/documents.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import { toCoded } from '../../common/runtime/errors.ts';
 import type { Log } from '../../common/runtime/log.ts';
@@ -14,7 +14,7 @@ export interface MapHolderOptions {
   readonly clock: Clock;
   readonly log: Log;
   /** Called after each swap, with the view that now answers. */
-  readonly onView: (view: SteeringView) => void;
+  readonly onView: (view: SteeringView, payload: DocumentPayload<SteeringMap>) => void;
   /** Told the code of each map that was refused. */
   readonly onRefused: (code: string) => void;
 }
@@ -56,7 +56,7 @@ export function createMapHolder(options: MapHolderOptions): MapHolder {
       log.warn({ sequence: next.sequence, ...dropped }, 'routes dropped');
     // The swap: who asked before has the old map whole, who asks from now on the new one.
     view = next;
-    options.onView(next);
+    options.onView(next, payload);
     return true;
   };
 

@@ -229,15 +229,19 @@ t.test(
   },
 );
 
-/** Sources of an addon, and a make that counts its calls and fails on a source that says so. */
+/** Sources of the addons, and a make that counts its calls for the engine and fails on a source that says so. */
 function addSources(folder: string): { built: () => number; edit: (text: string) => void } {
   const native = join(folder, 'appliance/engine/native');
-  mkdirSync(native, { recursive: true });
-  for (const name of ['Makefile', 'loop.cc', 'loop.h']) writeFileSync(join(native, name), '');
+  const dns = join(folder, 'steering/dns/native');
+  for (const path of [native, dns]) {
+    mkdirSync(path, { recursive: true });
+    for (const name of ['Makefile', 'loop.cc', 'loop.h']) writeFileSync(join(path, name), '');
+  }
   script(join(folder, 'bin/g++'), '#!/bin/sh\n');
   script(
     join(folder, 'bin/make'),
     `#!/bin/sh
+     if [ "$3" = '${dns}' ]; then mkdir -p '${dns}/build' && : >'${dns}/build/dns.node' && exit 0; fi
      echo make >>'${folder}/makes'
      if grep -q broken '${native}/loop.cc'; then exit 2; fi
      mkdir -p '${native}/build' && : >'${native}/build/engine.node'\n`,
@@ -269,9 +273,10 @@ t.test(
     edit('broken');
     const { code, stderr, stdout } = await dev('nearcast', 'appliance');
     t.equal(code, 0);
-    t.match(stderr, 'serving in TypeScript: the faster engine could not be built');
+    t.match(stderr, 'serving in TypeScript: the faster engines could not be built');
     t.equal(stdout, 'cli appliance\n');
     t.notOk(existsSync(join(folder, 'appliance/engine/native/build/engine.node')), 'the old one is gone');
+    t.notOk(existsSync(join(folder, 'steering/dns/native/build/dns.node')));
   },
 );
 
@@ -286,7 +291,7 @@ t.test('without a compiler, what serves says so and goes on; what proves the eng
   t.match(await dev('nearcast', 'appliance'), {
     code: 0,
     stdout: 'cli appliance\n',
-    stderr: 'serving in TypeScript: to build the faster engine, run: sudo apt-get install g++ make',
+    stderr: 'serving in TypeScript: to build the faster engines, run: sudo apt-get install g++ make',
   });
   t.match(await dev('fuzz', 'ranges'), { code: 69, stderr: /please install: g\+\+/ });
 });

@@ -1,0 +1,41 @@
+import type { DocumentPayload, SteeringMap } from '../../common/contract/documents.ts';
+import type { HealthState, ToWorker } from './worker-messages.ts';
+
+/** Keeps a thread that answers UDP at the state of the main one, where maps are verified and nodes are probed. */
+export class WorkerFeed {
+  readonly #readHealth: () => HealthState;
+  #payload: DocumentPayload<SteeringMap> | undefined;
+  #send: ((message: ToWorker) => void) | undefined;
+  #isTelling = false;
+
+  constructor(readHealth: () => HealthState) {
+    this.#readHealth = readHealth;
+  }
+
+  /** Sends all that is known, and from now on all that changes. */
+  begin(send: (message: ToWorker) => void): void {
+    this.#send = send;
+    if (this.#payload !== undefined) send({ kind: 'map', payload: this.#payload });
+    send({ kind: 'health', state: this.#readHealth() });
+  }
+
+  end(): void {
+    this.#send = undefined;
+  }
+
+  mapChanged(payload: DocumentPayload<SteeringMap>): void {
+    this.#payload = payload;
+    this.#send?.({ kind: 'map', payload });
+    this.healthChanged();
+  }
+
+  /** Changes of one turn of the event loop go together: a site that dies is told once. */
+  healthChanged(): void {
+    if (this.#isTelling || this.#send === undefined) return;
+    this.#isTelling = true;
+    setImmediate(() => {
+      this.#isTelling = false;
+      this.#send?.({ kind: 'health', state: this.#readHealth() });
+    });
+  }
+}

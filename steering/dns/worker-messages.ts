@@ -1,0 +1,33 @@
+import type { DocumentPayload, SteeringMap } from '../../common/contract/documents.ts';
+import type { BrainOptions } from '../brain.ts';
+import type { ProbeState } from '../core/health.ts';
+import type { ReplyCounts } from './reply-counts.ts';
+import type { ZoneOptions } from './zone.ts';
+
+/** The part of the brain's settings that DNS answers depend on. */
+export type SteerPolicy = Pick<BrainOptions, 'policy' | 'dnsTtl' | 'placeUnknown' | 'incidentMs'>;
+
+/** What a thread that answers UDP is started with. */
+export interface WorkerStart {
+  /** The bound socket, which stays the main thread's to close. */
+  readonly fd: number;
+  readonly zone: ZoneOptions;
+  readonly policy: SteerPolicy;
+  readonly cookieRoot: Uint8Array;
+  readonly repliesPerSecond: number;
+  readonly seed: number;
+  readonly counts: ReplyCounts;
+}
+
+/** What is believed of the nodes. */
+export interface HealthState {
+  readonly health: ReadonlyMap<string, ProbeState>;
+  readonly holding: boolean;
+  /** How long ago the last change was; undefined where there was none. (Clocks of threads begin at different times.) */
+  readonly changedAgoMs: number | undefined;
+}
+
+export type ToWorker =
+  | { readonly kind: 'map'; readonly payload: DocumentPayload<SteeringMap> }
+  | { readonly kind: 'health'; readonly state: HealthState }
+  | { readonly kind: 'stop' };

@@ -1,0 +1,43 @@
+import type { Chance } from '../../common/runtime/chance.ts';
+import type { Clock } from '../../common/runtime/clock.ts';
+import { createBrain } from '../brain.ts';
+import { compileView, type SteeringView } from '../core/view.ts';
+import type { HealthState, SteerPolicy, ToWorker } from './worker-messages.ts';
+import type { ZoneSource } from './zone.ts';
+
+/** The same brain in another thread: it knows what messages tell, and so answers what the main thread's would. */
+export interface WorkerSource {
+  readonly source: ZoneSource;
+  take(message: Exclude<ToWorker, { kind: 'stop' }>): void;
+}
+
+export function createWorkerSource(
+  settings: SteerPolicy,
+  { clock, chance }: { clock: Clock; chance: Chance },
+): WorkerSource {
+  let view: SteeringView | undefined;
+  let state: HealthState = { health: new Map(), holding: false, changedAgoMs: undefined };
+  let changedAtMs: number | undefined;
+  const source = createBrain({
+    ...settings,
+    ttl: settings.dnsTtl,
+    view: () => view,
+    monitor: { health: () => state.health, holding: () => state.holding },
+    changedAtMs: () => changedAtMs,
+    isConnected: () => true,
+    clock,
+    fraction: () => chance.fraction(),
+  });
+  return {
+    source,
+    take(message) {
+      if (message.kind === 'map') {
+        view = compileView(message.payload);
+        return;
+      }
+      state = message.state;
+      const { changedAgoMs } = state;
+      changedAtMs = changedAgoMs === undefined ? undefined : clock.monotonicMs() - changedAgoMs;
+    },
+  };
+}
