@@ -1,10 +1,10 @@
-import type { Dispatcher } from 'undici';
-
 import { chunkCount, chunkLengthBytes, chunkSizeBytes } from '../../common/core/chunk-tree.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import type { PartialFile } from '../store/partial-file.ts';
 import type { ChunkBuffers } from './chunk-buffers.ts';
+import type { AnswerHead } from './http-head.ts';
 import type { Pacer } from './pacer.ts';
+import type { Exchange, Flow } from './source-connection.ts';
 import { asSourceError, fails, lies, refusal } from './source-failure.ts';
 import type { Transfer } from './transfer.ts';
 
@@ -19,15 +19,12 @@ export interface ReceiverOptions {
   signal: AbortSignal;
 }
 
-/** A refusal may have so long a body before its connection is given up. */
-const refusalBytesMax = 16 * 1024;
-
 /**
- * Takes the answer to one range request: cuts it into chunks, and has each verified and written while the next one comes.
- * What comes is copied once, into the buffer that is hashed and written. It reads no faster than the pacer allows and the
- * disk takes: the source is held up by its full pipe. When its transfer is made shorter it ends with the chunk that is last then.
+ * Takes the answer to one range request chunk by chunk: each is read straight into the memory that is hashed and written, which goes
+ * on while the next one comes. It reads no faster than the pacer allows and the disk takes: the source is held up by its full
+ * pipe. When its transfer is made shorter it ends with the chunk that is last then.
  */
-export class ChunkReceiver implements Dispatcher.DispatchHandler {
+export class ChunkReceiver implements Exchange {
   /** Resolves when all chunks of the transfer are on the disk. Rejects with SourceError, ABORTED, or what the disk throws. */
   readonly done: Promise<void>;
   readonly #options: ReceiverOptions;
@@ -37,16 +34,12 @@ export class ChunkReceiver implements Dispatcher.DispatchHandler {
   };
   /** What was asked for; the transfer may have become shorter since. */
   readonly #range: { readonly start: number; readonly end: number; readonly last: number };
-  #controller: Dispatcher.DispatchController | undefined;
-  #parts: Buffer[] = [];
+  #flow: Flow | undefined;
   #buffer: Buffer | undefined;
   #filledBytes = 0;
-  #refusal: Error | undefined;
-  #refusalBytes = 0;
   /** Reasons not to read on: the pacer's, or that no buffer is free. */
   #holds = 0;
   #writes = 0;
-  #hasEnded = false;
   #isOver = false;
   #error: Error | undefined;
 
@@ -71,99 +64,67 @@ export class ChunkReceiver implements Dispatcher.DispatchHandler {
     return `bytes=${this.#range.start}-${this.#range.end}`;
   }
 
-  /** It could not be asked for. */
-  abandon(error: unknown): void {
-    this.#fail(error);
+  asked(flow: Flow): void {
+    this.#flow = flow;
+    if (this.#isOver) flow.cut();
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller;
-    if (this.#isOver) this.#cut();
-  }
-
-  onResponseStart(
-    _controller: Dispatcher.DispatchController,
-    status: number,
-    headers: Record<string, string | string[] | undefined>,
-  ): void {
+  answered({ status, headers, lengthBytes }: AnswerHead): void {
     const { partial, transfer } = this.#options;
     const { start, end, last } = this.#range;
-    const isWhole = transfer.first === 0 && last === chunkCount(partial.tree.sizeBytes) - 1;
-    if (status === 206 && headers['content-range'] === `bytes ${start}-${end}/${partial.tree.sizeBytes}`)
-      return;
-    if (status === 200 && isWhole) return;
-    this.#refusal = refusal(status, headers['retry-after']);
+    const { sizeBytes } = partial.tree;
+    const isWhole = transfer.first === 0 && last === chunkCount(sizeBytes) - 1;
+    const isPart = status === 206 && headers.get('content-range') === `bytes ${start}-${end}/${sizeBytes}`;
+    if (!isPart && !(status === 200 && isWhole)) throw refusal(status, headers.get('retry-after'));
+    if (lengthBytes !== undefined && lengthBytes !== end + 1 - start)
+      throw lies(`${lengthBytes} bytes instead of what was asked for`);
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, part: Buffer): void {
-    if (this.#isOver) return;
-    if (this.#refusal !== undefined) {
-      // Its connection may be used again only if the rest is short.
-      this.#refusalBytes += part.length;
-      if (this.#refusalBytes > refusalBytesMax) this.#fail(this.#refusal);
-      return;
-    }
-    const { transfer, pacer, clock, signal } = this.#options;
-    transfer.receivedBytes += part.length;
-    this.#parts.push(part);
-    const waitMs = pacer.take(part.length, transfer.node);
+  space(): Buffer | undefined {
+    if (this.#isOver || this.#holds > 0) return undefined;
+    const { buffers, partial, transfer } = this.#options;
+    this.#buffer ??= buffers.take();
+    if (this.#buffer !== undefined)
+      return this.#buffer.subarray(
+        this.#filledBytes,
+        chunkLengthBytes(partial.tree.sizeBytes, transfer.next),
+      );
+    this.#hold(buffers.returned());
+    return undefined;
+  }
+
+  took(bytes: number): void {
+    const { partial, transfer, pacer, clock, signal } = this.#options;
+    const buffer = this.#buffer;
+    if (this.#isOver || buffer === undefined) return;
+    transfer.receivedBytes += bytes;
+    this.#filledBytes += bytes;
+    const waitMs = pacer.take(bytes, transfer.node);
     if (waitMs > 0) this.#hold(clock.sleep(waitMs, { signal }));
-    this.#work();
-  }
-
-  onResponseEnd(): void {
-    this.#hasEnded = true;
-    if (this.#refusal !== undefined) this.#fail(this.#refusal);
-    else this.#work();
-  }
-
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.#hasEnded = true;
-    // Ours, where it was cut.
-    if (!this.#isOver) this.#fail(error);
-  }
-
-  #hold(until: Promise<void>): void {
-    this.#holds++;
-    this.#controller?.pause();
-    void until
-      .catch(() => undefined)
-      .then(() => {
-        this.#holds--;
-        this.#work();
-      });
-  }
-
-  /** Cuts what has come into chunks for as long as it may. */
-  #work(): void {
-    while (this.#holds === 0 && !this.#isOver) {
-      const part = this.#parts[0];
-      if (part === undefined) break;
-      const buffer = (this.#buffer ??= this.#options.buffers.take());
-      if (buffer === undefined) {
-        this.#hold(this.#options.buffers.returned());
-        return;
-      }
-      this.#fill(buffer, part);
-    }
-    if (this.#isOver || this.#holds > 0) return;
-    if (this.#hasEnded) this.#fail(fails('the answer ended early'));
-    else if (this.#controller?.paused === true) this.#controller.resume();
-  }
-
-  #fill(buffer: Buffer, part: Buffer): void {
-    const { partial, transfer } = this.#options;
     const lengthBytes = chunkLengthBytes(partial.tree.sizeBytes, transfer.next);
-    const takenBytes = part.copy(buffer, this.#filledBytes, 0, lengthBytes - this.#filledBytes);
-    this.#filledBytes += takenBytes;
-    if (takenBytes === part.length) this.#parts.shift();
-    else this.#parts[0] = part.subarray(takenBytes);
     if (this.#filledBytes < lengthBytes) return;
     this.#buffer = undefined;
     this.#filledBytes = 0;
     void this.#write(transfer.next, buffer, lengthBytes);
     transfer.next++;
     this.#endIfEnough();
+  }
+
+  ended(error?: Error): void {
+    this.#flow = undefined;
+    if (error !== undefined) this.#fail(error);
+    // What came is what was asked for, so all of it was taken.
+    else if (!this.#isOver) this.#fail(fails('the answer ended early'));
+  }
+
+  #hold(until: Promise<void>): void {
+    this.#holds++;
+    void until
+      .catch(() => undefined)
+      .then(() => {
+        this.#holds--;
+        if (this.#holds === 0) this.#flow?.resume();
+      });
   }
 
   async #write(index: number, buffer: Buffer, lengthBytes: number): Promise<void> {
@@ -184,10 +145,8 @@ export class ChunkReceiver implements Dispatcher.DispatchHandler {
   #endIfEnough(): void {
     const { transfer } = this.#options;
     if (this.#isOver || transfer.next <= transfer.last) return;
-    const isWanted = transfer.last === this.#range.last;
-    const surplus = this.#parts.length > 0;
-    if (isWanted && surplus) this.#fail(lies('more bytes than asked for'));
-    else this.#end(isWanted);
+    // Where less than was asked for is wanted, the rest is on its way.
+    this.#end(transfer.last === this.#range.last);
   }
 
   #fail(error: unknown): void {
@@ -195,22 +154,15 @@ export class ChunkReceiver implements Dispatcher.DispatchHandler {
     this.#end(false);
   }
 
-  /** Nothing more is wanted of the answer: its end is awaited where all of it was, for the connection's sake. */
-  #end(isAllWanted: boolean): void {
+  #end(isWhole: boolean): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#parts = [];
     this.#options.transfer.onShorter = () => undefined;
     this.#options.signal.removeEventListener('abort', this.#onAbort);
     if (this.#buffer !== undefined) this.#options.buffers.giveBack(this.#buffer);
     this.#buffer = undefined;
-    if (!isAllWanted) this.#cut();
-    else if (this.#controller?.paused === true) this.#controller.resume();
+    if (!isWhole) this.#flow?.cut();
     this.#settleIfDone();
-  }
-
-  #cut(): void {
-    if (!this.#hasEnded) this.#controller?.abort(new Error('no more of it is wanted'));
   }
 
   #settleIfDone(): void {

@@ -1,14 +1,13 @@
-import type { Agent } from 'undici';
-
 import { chunkSizeBytes, descriptorLengthBytes, openDescriptor } from '../../common/core/chunk-tree.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import type { FillWay } from '../core/choose-way.ts';
 import type { PartialFile } from '../store/partial-file.ts';
 import { ChunkBuffers } from './chunk-buffers.ts';
 import { ChunkReceiver } from './chunk-receiver.ts';
-import { ringConnector } from './connector.ts';
+import { ListReceiver } from './list-receiver.ts';
 import type { Pacer } from './pacer.ts';
-import { asSourceError, lies, refusal } from './source-failure.ts';
+import { SourceConnections } from './source-connections.ts';
+import { asSourceError, lies } from './source-failure.ts';
 import type { Transfer } from './transfer.ts';
 
 export interface SourceClientOptions {
@@ -21,19 +20,22 @@ export interface SourceClientOptions {
 }
 
 const descriptorBytesMax = 64 * 1024 * 1024;
-const refusalBytesMax = 16 * 1024;
 /** One that is received while another is verified and written. */
 const buffersPerTransfer = 2;
 
-/** Fetches chunk lists and ranges of chunks from other appliances over kept-alive connections. */
+/**
+ * Fetches chunk lists and ranges of chunks from other appliances over kept-alive connections of HTTP/1.1: several of them are what
+ * makes a fill quick, and none is in the others' way.
+ */
 export class SourceClient {
   readonly #options: SourceClientOptions;
   readonly #buffers: ChunkBuffers;
-  #agent: Promise<Agent> | undefined;
+  readonly #connections: SourceConnections;
 
   constructor(options: SourceClientOptions) {
     this.#options = options;
     this.#buffers = new ChunkBuffers(options.transfersMax * buffersPerTransfer);
+    this.#connections = new SourceConnections(options);
   }
 
   /** The chunk list of a file, which the name authenticates. Throws SourceError. */
@@ -41,31 +43,17 @@ export class SourceClient {
     from: { way: FillWay; file: string; sizeBytes: number },
     signal: AbortSignal,
   ): Promise<{ descriptor: Buffer; sizeBytes: number }> {
-    const lengthMax = Math.min(descriptorBytesMax, descriptorLengthBytes(from.sizeBytes) + chunkSizeBytes);
-    const parts: Buffer[] = [];
-    let lengthBytes = 0;
+    const { pacer, clock } = this.#options;
+    const { way, file, sizeBytes } = from;
+    const lengthBytesMax = Math.min(descriptorBytesMax, descriptorLengthBytes(sizeBytes) + chunkSizeBytes);
+    const receiver = new ListReceiver({ lengthBytesMax, node: way.node, pacer, clock, signal });
     try {
-      const { origin, pathname: path } = new URL(`${from.way.base}${from.file}.chunks`);
-      const agent = await this.#connected();
-      const { statusCode, headers, body } = await agent.request({ origin, path, method: 'GET', signal });
-      if (statusCode !== 200) {
-        // Its connection may be used again only if the rest is short.
-        await body.dump({ limit: refusalBytesMax }).catch(() => undefined);
-        throw refusal(statusCode, headers['retry-after']);
-      }
-      for await (const part of body as AsyncIterable<Buffer>) {
-        lengthBytes += part.length;
-        if (lengthBytes > lengthMax) throw lies('a chunk list that is too long');
-        // Its memory is the connection's.
-        parts.push(Buffer.from(part));
-        const waitMs = this.#options.pacer.take(part.length, from.way.node);
-        if (waitMs > 0) await this.#options.clock.sleep(waitMs, { signal });
-      }
+      this.#connections.ask(new URL(`${way.base}${file}.chunks`), {}, receiver);
     } catch (error) {
-      throw asSourceError(error, signal);
+      receiver.ended(asSourceError(error, signal));
     }
-    const descriptor = Buffer.concat(parts);
-    const opened = openDescriptor(from.file, descriptor);
+    const descriptor = await receiver.done;
+    const opened = openDescriptor(file, descriptor);
     if (!opened.ok) throw lies(opened.detail);
     return { descriptor, sizeBytes: opened.value.sizeBytes };
   }
@@ -82,31 +70,16 @@ export class SourceClient {
     const { way } = what.transfer;
     const receiver = new ChunkReceiver({ ...what, pacer, clock, signal, buffers: this.#buffers });
     try {
-      const { origin, pathname: path } = new URL(`${way.base}${what.partial.file}.${what.ext}`);
-      const agent = await this.#connected();
-      agent.dispatch({ origin, path, method: 'GET', headers: { range: receiver.range } }, receiver);
+      const url = new URL(`${way.base}${what.partial.file}.${what.ext}`);
+      this.#connections.ask(url, { range: receiver.range }, receiver);
     } catch (error) {
-      receiver.abandon(error);
+      receiver.ended(asSourceError(error, signal));
     }
     await receiver.done;
   }
 
-  async close(): Promise<void> {
-    await (await this.#agent)?.destroy();
-  }
-
-  #connected(): Promise<Agent> {
-    return (this.#agent ??= this.#connect());
-  }
-
-  // With the first download: the library costs a start more than anything else of it.
-  async #connect(): Promise<Agent> {
-    const { transfersMax: connections, stallMs } = this.#options;
-    const undici = await import('undici');
-    const connect = ringConnector(undici.buildConnector, { timeoutMs: stallMs });
-    // Several connections are what makes a fill quick, and one of their windows is not in the others' way: no HTTP/2.
-    return new undici.Agent({
-      ...{ connections, connect, headersTimeout: stallMs, bodyTimeout: stallMs, allowH2: false },
-    });
+  close(): Promise<void> {
+    this.#connections.close();
+    return Promise.resolve();
   }
 }

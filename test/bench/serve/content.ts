@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
-import { mkdir, link, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
+import { systemCode } from '../../../common/runtime/errors.ts';
 import { diskLayout } from '../../../appliance/store/disk-layout.ts';
 import {
   putFile,
@@ -40,14 +41,35 @@ export interface ContentFile {
   readonly sizeBytes: number;
 }
 
+// Not /tmp, which may be memory: a disk that can be cold is wanted.
+const parent = '/var/tmp';
+const prefix = 'nearcast-bench-';
+
+/** Removes what benchmarks have left that were killed: gigabytes each. */
+async function removeLeftovers(): Promise<void> {
+  for (const name of await readdir(parent)) {
+    const pid = name.startsWith(prefix) ? /^(\d+)-/.exec(name.slice(prefix.length))?.[1] : undefined;
+    if (pid !== undefined && !isAlive(Number(pid)))
+      await rm(join(parent, name), { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return systemCode(error) === 'EPERM';
+  }
+}
+
 /** Makes that many files, some to be served hot and some cold. Their bytes are random: nothing compresses them. */
 export async function makeContent(options: {
   fileBytes: number;
   hotCount: number;
   coldCount: number;
 }): Promise<Content> {
-  // Not /tmp, which may be memory: a disk that can be cold is wanted.
-  const directory = await mkdtemp('/var/tmp/nearcast-bench-');
+  await removeLeftovers();
+  const directory = await mkdtemp(join(parent, `${prefix}${process.pid}-`));
   const store = join(directory, 'store');
   const www = join(directory, 'www');
   await mkdir(store);
