@@ -28,6 +28,7 @@ import type { FileStore } from './store/file-store.ts';
 import { BoxStatus } from './uplink/box-status.ts';
 import { ControlLink } from './uplink/control-link.ts';
 import { DocumentKeeper } from './uplink/document-keeper.ts';
+import { HealthStreams } from './uplink/health-streams.ts';
 import { HeartbeatSender } from './uplink/heartbeat.ts';
 import { HoldingsDelta } from './uplink/holdings-delta.ts';
 import { countFilled, createServed, servedComponent } from './uplink/served-part.ts';
@@ -114,8 +115,8 @@ async function serve(base: Base, routes: Route[]): Promise<number> {
   const files = tlsFiles(config);
   const tls = files && new TlsKeeper({ ...base, files, h2: config.h2, serving });
   const status = new BoxStatus({ config, clock, serving, drain, storage, revocations, fill, tls });
-  const heartbeats = createHeartbeats(base, { link, status, holdings, routes, records: records.uplink });
-  const announce = () => heartbeats.send(AbortSignal.timeout(announceMsMax)).then(() => undefined);
+  const told = { link, status, holdings, routes, records: records.uplink };
+  const { heartbeats, streams, announce } = createReports(base, told);
   followStorage(storage, { holdings, heartbeats, fill });
   registerGauges(metrics, {
     load: () => serving.load(),
@@ -133,6 +134,7 @@ async function serve(base: Base, routes: Route[]): Promise<number> {
     ...(tls === undefined ? [] : [tlsComponent(tls)]),
     servingComponent(base, { serving, drain, status }),
     loadComponent({ serving, config, clock, log, onLevel: () => heartbeats.hurry() }),
+    streams.component,
     uplinkComponent({ ...base, link, heartbeats, revocations, manifest: fill?.manifest }),
     withdrawalsComponent(withdrawals),
     ...(fill === undefined ? [] : [fill.component]),
@@ -216,8 +218,9 @@ function createScrubber(
   });
 }
 
-function createHeartbeats(
-  { clock, chance, log }: Base,
+/** The two that are told how the box is: the control plane by heartbeats, and each steering node by a stream. */
+function createReports(
+  { clock, chance, log, identity }: Base,
   parts: {
     link: ControlLink;
     status: BoxStatus;
@@ -225,22 +228,29 @@ function createHeartbeats(
     routes: readonly Route[];
     records: UplinkRecords;
   },
-): HeartbeatSender {
+): { heartbeats: HeartbeatSender; streams: HealthStreams; announce: () => Promise<void> } {
   const { link, status, holdings, routes, records } = parts;
-  const sender = new HeartbeatSender({
+  const authorize = identity.authorize('steering');
+  const streams = new HealthStreams({ authorize, report: () => status.report(), clock, chance, log });
+  const heartbeats = new HeartbeatSender({
     incarnation: chance.bytes(12).toString('hex'),
     send: (body, signal) => link.heartbeat(body, signal),
     facts: () => status.facts(),
     onReply: (reply, sentAtMs) => {
       status.heard(reply, sentAtMs);
+      streams.setNodes(reply.steering ?? []);
     },
     holdings,
     clock,
     log,
     records,
   });
-  sender.setRoutes(routes);
-  return sender;
+  heartbeats.setRoutes(routes);
+  const announce = async (): Promise<void> => {
+    streams.hurry();
+    await heartbeats.send(AbortSignal.timeout(announceMsMax));
+  };
+  return { heartbeats, streams, announce };
 }
 
 function createRevocations({ config, clock, log, identity }: Base, records: UplinkRecords) {

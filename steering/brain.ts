@@ -1,5 +1,5 @@
 import type { Place } from '../common/contract/documents.ts';
-import type { ExplainReply, PathwayHealth, SteeringStatus } from '../common/contract/steering.ts';
+import type { ExplainReply, SteeringStatus } from '../common/contract/steering.ts';
 import type { Address } from '../common/core/ip-address.ts';
 import type { Clock } from '../common/runtime/clock.ts';
 import { contentOf, nothingKnown } from './dns/content.ts';
@@ -36,6 +36,8 @@ export interface BrainOptions {
   readonly fraction: () => number;
 }
 
+export type MapStatus = Pick<SteeringStatus, 'mapSequence' | 'mapAgeMs' | 'mapExpired' | 'controlPlane'>;
+
 /** What is asked for a client. */
 export interface Query {
   readonly client: Address;
@@ -50,8 +52,8 @@ export interface Brain extends ZoneSource {
   explain(query: Query): ExplainReply | undefined;
   /** The order of a session's pathways for a player, and how long it holds. */
   priority(query: Query, session: SteeredSession): { pathways: readonly string[]; ttlS: number };
-  health(): PathwayHealth[];
-  status(): SteeringStatus;
+  /** What can be told without knowing who watches. */
+  status(): MapStatus;
 }
 
 /** DNS clients take any of the addresses of an answer, so only the best go in. */
@@ -96,8 +98,6 @@ export function createBrain(options: BrainOptions): Brain {
     content: contentOf(view),
     bundles: bundlesByShard(view.bundles.keys()),
   }));
-  const health = (): PathwayHealth[] =>
-    (options.view()?.appliances ?? []).map((appliance) => shownHealth(appliance.id, monitor));
 
   return {
     view: options.view,
@@ -109,7 +109,6 @@ export function createBrain(options: BrainOptions): Brain {
       const { pathways, incident } = orderPathways(session, ranking, stayPolicy(options));
       return { pathways, ttlS: chooseTtlS(options.ttl, incident || hasIncident(), options.fraction()) };
     },
-    health,
     status() {
       const view = options.view();
       return {
@@ -117,7 +116,6 @@ export function createBrain(options: BrainOptions): Brain {
         mapAgeMs: view === undefined ? 0 : Math.max(0, Math.round(clock.nowMs() - view.issuedAtMs)),
         mapExpired: view !== undefined && view.notAfterMs <= clock.nowMs(),
         controlPlane: options.isConnected() ? 'connected' : 'lost',
-        pathways: health(),
       };
     },
     steer: (client, family, shard) =>
@@ -149,16 +147,4 @@ function rankSession(input: RankInput, { declared }: SteeredSession): Ranking {
 
 function stayPolicy({ policy, fraction }: BrainOptions): StayPolicy {
   return { order: policy.order, leavesFull: fraction() < FULL_LEAVE_SHARE };
-}
-
-function shownHealth(id: string, monitor: Pick<Monitor, 'health'>): PathwayHealth {
-  const state = monitor.health().get(id);
-  return {
-    id,
-    healthy: state?.verdict === 'up',
-    reason: state?.reason ?? 'not watched',
-    sinceMs: state?.sinceMs ?? 0,
-    ...(state?.lastProbeMs !== undefined && { lastProbeMs: state.lastProbeMs }),
-    ...(state?.probeMs !== undefined && { probeMs: state.probeMs }),
-  };
 }

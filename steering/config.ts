@@ -40,6 +40,10 @@ export const SteeringSchema = Type.Object({
   port: Port(7071, 'Port for HTTP; 0 picks one'),
   insecurePublic: insecurePublicOption,
   publicUrl: Type.Optional({ ...BaseUrl, description: 'How players reach this; the host that they name' }),
+  peerUrl: Type.Optional({
+    ...BaseUrl,
+    description: 'How boxes and other steering nodes reach this; --public-url, else the address listened on',
+  }),
   trustedProxies: Type.Array(Type.String(), {
     default: [],
     maxItems: 64,
@@ -91,6 +95,12 @@ export const SteeringSchema = Type.Object({
   probeRecheckMs: Milliseconds(200, 'The same while an outcome is in doubt'),
   probeTimeoutMs: Milliseconds(1000, 'How long a box may take to answer a probe'),
   probesMax: Type.Integer({ default: 256, minimum: 1, maximum: 4096, description: 'Probes at one time' }),
+  probesPerSecondMax: Type.Integer({
+    default: 500,
+    minimum: 1,
+    maximum: 10_000,
+    description: 'Probes in a second; with more boxes each is probed less often',
+  }),
   headroomMin: {
     ...Fraction,
     default: 0.05,

@@ -17,14 +17,15 @@ import { createDnsComponent } from './dns/component.ts';
 import { WorkerFeed } from './dns/worker-feed.ts';
 import type { SteerPolicy } from './dns/worker-messages.ts';
 import { createClientAddressOf } from './http/client-address.ts';
+import { addHealthRoutes } from './http/health-routes.ts';
 import { addSteeringRoutes } from './http/routes.ts';
 import { createTokenVerifier } from './http/token-verifier.ts';
 import { createMapFollower, type MapFollower } from './map/map-follower.ts';
 import { createMapHolder, type MapHolder } from './map/map-holder.ts';
 import { createMapSnapshot } from './map/snapshot.ts';
 import { createSteeringMetrics, type SteeringMetrics } from './metrics.ts';
-import { createHttpProbe } from './monitor/http-probe.ts';
-import { createMonitor, type Monitor } from './monitor/monitor.ts';
+import { announceComponent } from './monitor/announce.ts';
+import { createHealthPart, type HealthPart } from './monitor/health-part.ts';
 
 interface Base {
   readonly config: SteeringConfig;
@@ -37,7 +38,6 @@ interface Base {
 
 const MAP_BYTES_MAX = 64 * 1024 * 1024;
 const MAP_WAIT_MS = 25_000;
-const HOLD_WINDOW_MS = 10_000;
 
 /** Runs steering until it is told to stop. @returns its exit code; the options are in config.ts. */
 export async function run(argv: string[], env: NodeJS.ProcessEnv): Promise<number> {
@@ -65,7 +65,7 @@ export async function run(argv: string[], env: NodeJS.ProcessEnv): Promise<numbe
 
 async function serve(base: Base): Promise<number> {
   const { config, clock, chance, log, identity, metrics } = base;
-  const health = createHealth(base, () => feed.healthChanged());
+  const health = createHealthPart(base, () => feed.healthChanged());
   const feed = createFeed(base, health);
   const holder = createMapHolder({
     snapshot: createMapSnapshot(join(config.dataDir, 'steering-map.jws'), log),
@@ -73,7 +73,7 @@ async function serve(base: Base): Promise<number> {
     clock,
     log,
     onView: (view, payload) => {
-      health.monitor.watch(view.appliances);
+      health.watch(view);
       feed.mapChanged(payload);
     },
     onRefused: (code) => metrics.mapsRefused.inc({ code }),
@@ -101,8 +101,8 @@ async function serve(base: Base): Promise<number> {
     clock,
     fraction: () => chance.fraction(),
   });
-  metrics.watch(brain, () => clock.nowMs());
-  const server = await createServer(base, brain);
+  metrics.watch(brain, health.monitor, () => clock.nowMs());
+  const server = await createServer(base, { brain, health });
   const http = httpComponent(server, { host: config.host, port: config.port });
   const dns = createDnsComponent({ ...base, source: brain, feed, policy: policyOf(config) });
   return runProcess({
@@ -115,6 +115,7 @@ async function serve(base: Base): Promise<number> {
       mapComponent(holder, follower),
       ...(config.dns ? [dns] : []),
       http,
+      announceComponent({ config, identity, clock, log, url: () => http.url() }),
     ],
     ready: () => ({
       url: http.url(),
@@ -135,37 +136,6 @@ function policyOf(config: SteeringConfig): SteerPolicy {
     placeUnknown: config.placeUnknown,
     incidentMs: config.incidentMs,
   };
-}
-
-function createHealth({ config, clock, log, metrics }: Base, changed: () => void) {
-  let changedAtMs: number | undefined;
-  const http = createHttpProbe({ clock, timeoutMs: config.probeTimeoutMs });
-  const monitor: Monitor = createMonitor({
-    clock,
-    probe: http.probe,
-    policy: { downAfter: 2, upAfter: 2 },
-    intervalMs: config.probeIntervalMs,
-    recheckMs: config.probeRecheckMs,
-    probesMax: config.probesMax,
-    holdWindowMs: HOLD_WINDOW_MS,
-    onChange: ({ id, before, after }) => {
-      const record = { node: id, from: before.verdict, to: after.verdict, reason: after.reason };
-      metrics.healthChanges.inc({ verdict: after.verdict });
-      // That a box was found well at the start is no incident.
-      if (before.verdict !== 'unknown' || after.verdict !== 'up') changedAtMs = clock.monotonicMs();
-      changed();
-      if (after.verdict === 'up') log.info(record, 'health changed');
-      else log.warn(record, 'health changed');
-    },
-  });
-  const component: Component = {
-    name: 'monitor',
-    stop: async () => {
-      await monitor.stop();
-      await http.close();
-    },
-  };
-  return { monitor, component, changedAtMs: () => changedAtMs };
 }
 
 function mapSource(identity: Identity) {
@@ -204,7 +174,7 @@ function mapComponent(holder: MapHolder, follower: MapFollower): Component {
 
 async function createServer(
   { config, clock, log, identity, metrics }: Base,
-  brain: Brain,
+  { brain, health }: { brain: Brain; health: HealthPart },
 ): Promise<HttpServer> {
   const { keyring, nodeId } = identity;
   const server = await createHttpServer({
@@ -220,6 +190,7 @@ async function createServer(
         keysSequence: () => keyring.sequence(),
         clock,
       }),
+      node: health.verifyNode,
     },
     openapi: { title: 'Nearcast steering', version: packageJson.version },
   });
@@ -229,11 +200,13 @@ async function createServer(
     publicUrl: config.publicUrl,
     clock,
   });
+  addHealthRoutes(server.app, { brain, monitor: health.monitor });
+  health.addTo(server.app, server.draining);
   return server;
 }
 
 /** What a thread of its own needs to know of health to answer as this one. */
-function createFeed({ clock }: Base, { monitor, changedAtMs }: ReturnType<typeof createHealth>): WorkerFeed {
+function createFeed({ clock }: Base, { monitor, changedAtMs }: HealthPart): WorkerFeed {
   return new WorkerFeed(() => {
     const atMs = changedAtMs();
     const changedAgoMs = atMs === undefined ? undefined : clock.monotonicMs() - atMs;

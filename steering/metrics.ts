@@ -1,6 +1,7 @@
 import type { Counter } from 'prom-client';
 import type { Metrics, Sample } from '../common/runtime/metrics.ts';
 import type { Brain } from './brain.ts';
+import type { Monitor } from './monitor/monitor.ts';
 import { countAt, type ReplyCounts } from './dns/reply-counts.ts';
 import type { Transport } from './dns/responder.ts';
 import { rcodes } from './dns/wire.ts';
@@ -8,9 +9,10 @@ import { rcodes } from './dns/wire.ts';
 export interface SteeringMetrics {
   readonly registry: Metrics;
   readonly mapsRefused: Counter<'code'>;
+  readonly viewsRefused: Counter<'code'>;
   readonly healthChanges: Counter<'verdict'>;
   /** Adds the gauges that are read from the brain when they are asked for. */
-  watch(brain: Brain, nowMs: () => number): void;
+  watch(brain: Brain, monitor: Pick<Monitor, 'health'>, nowMs: () => number): void;
   /** Adds the counters of DNS, which are counted elsewhere. */
   watchDns(counts: Readonly<Record<Transport, ReplyCounts>>): void;
 }
@@ -24,12 +26,17 @@ export function createSteeringMetrics(registry: Metrics): SteeringMetrics {
       help: 'Maps that were not taken, by problem code',
       labels: ['code'],
     }),
+    viewsRefused: registry.counter({
+      name: 'nearcast_steering_views_refused_total',
+      help: 'Views of other steering nodes that were not taken, by problem code',
+      labels: ['code'],
+    }),
     healthChanges: registry.counter({
       name: 'nearcast_steering_health_changes_total',
-      help: 'Changes of what the probes say of a node, by what they say since',
+      help: 'Changes of what is believed of a box, by what is since',
       labels: ['verdict'],
     }),
-    watch(brain, nowMs) {
+    watch(brain, monitor, nowMs) {
       registry.gauge({
         name: 'nearcast_steering_map_issued_timestamp_seconds',
         help: 'When the map in force was signed; 0 for none',
@@ -42,8 +49,9 @@ export function createSteeringMetrics(registry: Metrics): SteeringMetrics {
       });
       registry.gauge({
         name: 'nearcast_steering_healthy_nodes',
-        help: 'Nodes of the map that the probes see well',
-        collect: (gauge) => gauge.set(brain.health().filter(({ healthy }) => healthy).length),
+        help: 'Boxes of the map that are believed to be well',
+        collect: (gauge) =>
+          gauge.set([...monitor.health().values()].filter(({ verdict }) => verdict === 'up').length),
       });
     },
     watchDns(counts) {

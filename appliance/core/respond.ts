@@ -20,6 +20,7 @@ export type CacheState = 'hit' | 'miss';
 export type TargetPlan =
   | { readonly kind: 'file'; readonly path: FilePath; readonly head: boolean }
   | { readonly kind: 'health' }
+  | { readonly kind: 'probe' }
   | { readonly kind: 'metrics' }
   | { readonly kind: 'preflight' }
   | { readonly kind: 'refused'; readonly code: 'NOT_FOUND' | 'METHOD_NOT_ALLOWED' };
@@ -80,16 +81,20 @@ const cmsdStatic: Readonly<Record<FileExtension, string>> = {
   chunks: 'ot=o',
 };
 
+const texts: ReadonlyMap<string, 'health' | 'metrics' | 'probe'> = new Map([
+  ['/healthz', 'health'],
+  ['/metrics', 'metrics'],
+  ['/probe', 'probe'],
+]);
+
 /** Reads method and target (the request line's, undecoded). Whether a token is good is the next question. */
 export function planTarget(method: string, target: string): TargetPlan {
   const local = originForm(target);
   const end = local.indexOf('?');
   const pathname = end === -1 ? local : local.slice(0, end);
   const isRead = method === 'GET' || method === 'HEAD';
-  if (pathname === '/healthz' || pathname === '/metrics') {
-    if (!isRead) return { kind: 'refused', code: 'METHOD_NOT_ALLOWED' };
-    return { kind: pathname === '/healthz' ? 'health' : 'metrics' };
-  }
+  const text = texts.get(pathname);
+  if (text !== undefined) return isRead ? { kind: text } : { kind: 'refused', code: 'METHOD_NOT_ALLOWED' };
   const path = parseFilePath(local);
   if (method === 'OPTIONS' && (path !== undefined || local === '*')) return { kind: 'preflight' };
   if (path === undefined) return { kind: 'refused', code: 'NOT_FOUND' };

@@ -52,6 +52,8 @@ export interface NodeEngineOptions {
   log: Log;
   /** The body of `/healthz`. */
   health: () => PlainText;
+  /** The body of `/probe`, by which steering knows this box. */
+  probe: () => PlainText;
   /** The body of `/metrics`, for those who may see it. Errors: CREDENTIAL_MISSING and the like. */
   metrics: (caller: MetricsCaller) => Promise<PlainText>;
 }
@@ -235,6 +237,9 @@ export class NodeEngine implements Engine {
         return;
       case 'health':
         sendText(exchange, this.#options.health());
+        return;
+      case 'probe':
+        sendText(exchange, this.#options.probe());
         return;
       case 'metrics':
         sendText(exchange, await this.#options.metrics(metricsCaller(request)));

@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 
 import type { HealthView } from '../../common/contract/status.ts';
+import { probeObject } from '../../common/core/probe-object.ts';
 import { verifyAccessToken } from '../../common/runtime/access-tokens.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import { coded } from '../../common/runtime/errors.ts';
@@ -18,13 +19,26 @@ export interface OpenTextsOptions {
   findAccessKey: (kid: string) => KeyObject | undefined;
 }
 
-/** The texts besides files: health for everyone, metrics for this machine and for those who may see everything. */
+/**
+ * The texts besides files: health and the object of steering's probes for everyone, metrics for this machine and for those
+ * who may see everything.
+ */
 export class OpenTexts {
   readonly #options: OpenTextsOptions;
   state: 'ready' | 'draining' = 'ready';
+  readonly #objects: Readonly<Record<'ready' | 'draining', PlainText>>;
 
   constructor(options: OpenTextsOptions) {
     this.#options = options;
+    const objectOf = (state: 'ready' | 'draining'): PlainText => ({
+      contentType: 'application/octet-stream',
+      text: probeObject(options.name, state),
+    });
+    this.#objects = { ready: objectOf('ready'), draining: objectOf('draining') };
+  }
+
+  probe(): PlainText {
+    return this.#objects[this.state];
   }
 
   health(): PlainText {

@@ -182,6 +182,7 @@ export class LocalServing implements ServingUnit {
       clock,
       log,
       health: () => this.#texts.health(),
+      probe: () => this.#texts.probe(),
       metrics: (caller) => this.#texts.metrics(caller),
     });
   }

@@ -1,3 +1,4 @@
+import type { BoxReport } from '../../common/contract/health.ts';
 import type { HeartbeatReply } from '../../common/contract/nodes.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import { assert } from '../../common/runtime/errors.ts';
@@ -6,7 +7,7 @@ import type { ApplianceConfig } from '../config.ts';
 import type { Drain } from '../drain.ts';
 import { LineRate } from '../engine/line-rate.ts';
 import type { Filler } from '../fill/filler.ts';
-import type { ServingUnit } from '../serving/unit.ts';
+import type { ServingLoad, ServingUnit } from '../serving/unit.ts';
 import type { Storage } from '../storage.ts';
 import type { HeartbeatFacts } from './heartbeat.ts';
 import { reachableAt, type CertifiedNames, type Reachability } from './reachable-at.ts';
@@ -32,6 +33,8 @@ export interface BoxStatusOptions {
 
 /** Clocks further apart than this are a reason to be unwell (ADR 6). */
 const skewMsMax = 30_000;
+const reasonsMax = 16;
+const reasonLengthMax = 200;
 
 /** What the box says of itself, gathered from its parts; and what the control plane answers to it. */
 export class BoxStatus {
@@ -68,7 +71,7 @@ export class BoxStatus {
   }
 
   async facts(): Promise<HeartbeatFacts> {
-    const { config, serving, drain, storage, revocations, fill, tls } = this.#options;
+    const { config, serving, drain, revocations, fill } = this.#options;
     const { latitude, longitude } = config.place;
     const load = serving.load();
     const drainEtaMs = drain.etaMs();
@@ -85,17 +88,44 @@ export class BoxStatus {
       drainEtaMs,
       fillManifestSequence: fill?.manifest.sequence ?? 0,
       revocationsSequence: revocations.sequence,
-      reasons: [
-        ...(this.#skewMs > skewMsMax ? ['CLOCK_SKEW'] : []),
-        ...(this.#storageFails ? ['STORE_UNAVAILABLE'] : []),
-        ...storage.reasons(),
-        ...serving.reasons(),
-        ...load.reasons,
-        ...revocations.reasons(),
-        ...(tls?.reasons() ?? []),
-        ...(fill === undefined ? [] : [...fill.manifest.reasons(), ...fill.filler.reasons()]),
-      ],
+      reasons: this.#reasons(load),
     };
+  }
+
+  /** What steering is told on its stream. */
+  report(): BoxReport {
+    const { clock, serving, drain, storage } = this.#options;
+    const load = serving.load();
+    const drainEtaMs = drain.etaMs();
+    const disks = storage.diskStates();
+    return {
+      sentAtMs: Math.round(clock.nowMs()),
+      state: drain.state,
+      ...(drainEtaMs !== undefined && { drainEtaMs }),
+      headroom: load.headroom,
+      level: load.level,
+      liveRequests: load.liveRequests,
+      liveSessions: load.liveSessions,
+      connections: load.connections,
+      disks: { serving: disks.serving, all: disks.serving + disks.draining + disks.out },
+      reasons: [...new Set(this.#reasons(load))]
+        .slice(0, reasonsMax)
+        .map((reason) => reason.slice(0, reasonLengthMax)),
+    };
+  }
+
+  #reasons(load: ServingLoad): string[] {
+    const { serving, storage, revocations, fill, tls } = this.#options;
+    return [
+      ...(this.#skewMs > skewMsMax ? ['CLOCK_SKEW'] : []),
+      ...(this.#storageFails ? ['STORE_UNAVAILABLE'] : []),
+      ...storage.reasons(),
+      ...serving.reasons(),
+      ...load.reasons,
+      ...revocations.reasons(),
+      ...(tls?.reasons() ?? []),
+      ...(fill === undefined ? [] : [...fill.manifest.reasons(), ...fill.filler.reasons()]),
+    ];
   }
 
   #storageFails = false;

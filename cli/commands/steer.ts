@@ -1,6 +1,5 @@
 import { Command } from 'commander';
 
-import { StatusView } from '../../common/contract/status.ts';
 import { ExplainReply } from '../../common/contract/steering.ts';
 import { coded } from '../../common/runtime/errors.ts';
 import type { Api } from '../api.ts';
@@ -8,8 +7,9 @@ import { findTitle } from '../find-title.ts';
 import { formatDuration } from '../output/format.ts';
 import type { Output } from '../output/output.ts';
 import type { CommandShell } from '../shell.ts';
+import { steerHealthCommand, steeringUrl } from './steer-health.ts';
 
-/** `nearcast steer explain`. */
+/** `nearcast steer explain|health`. */
 export function steerCommand(shell: CommandShell): Command {
   const command = new Command('steer').description('which box a client is sent to, and why');
   command
@@ -27,23 +27,15 @@ export function steerCommand(shell: CommandShell): Command {
         });
       }),
     );
+  command.addCommand(steerHealthCommand(shell));
   return command;
 }
 
 /** Asks steering why it would answer a client what it would. */
 export async function explain(api: Api, client: string, bundle: string): Promise<ExplainReply> {
-  const { steeringUrl } = await api.call({
-    path: '/v1/status',
-    reply: StatusView,
-  });
-  if (steeringUrl === null)
-    throw coded(
-      'STEERING_UNREACHABLE',
-      'the control plane knows of no steering: start it with --steering-url',
-    );
   const query = new URLSearchParams({ client, bundle });
   return await api.call({
-    path: `${steeringUrl}/v1/explain?${query.toString()}`,
+    path: `${await steeringUrl(api)}/v1/explain?${query.toString()}`,
     reply: ExplainReply,
   });
 }

@@ -13,6 +13,8 @@ import {
   TimeMs,
   TimeZone,
 } from './primitives.ts';
+import { SteeringPeer, steeringNodesMax } from './health.ts';
+import { maintenanceMax, MaintenanceWindow } from './maintenance.ts';
 import { WithdrawnFiles } from './withdrawals.ts';
 
 /** JOSE `typ` of each kind of signed document. */
@@ -21,9 +23,10 @@ export const documentTypes = {
   fillManifest: 'nearcast-fill-manifest',
   steeringMap: 'nearcast-steering-map',
   revocations: 'nearcast-revocations',
-  /** These two are signed by a box's own key, unlike the others. */
+  /** These are signed by a node's own key, unlike the others. */
   servedReport: 'nearcast-served-report',
   withdrawalReceipt: 'nearcast-withdrawal-receipt',
+  peerView: 'nearcast-peer-view',
 } as const;
 export type DocumentType = (typeof documentTypes)[keyof typeof documentTypes];
 
@@ -158,6 +161,8 @@ export const SteeringAppliance = Type.Object({
   site: PlaceName,
   cluster: PlaceName,
   url: BaseUrl,
+  /** By which steering knows that it is this node that opens a stream. */
+  key: Type.Optional(PublicJwk),
   addresses: Type.Array(IpAddress, { maxItems: 16 }),
   place: Type.Optional(Place),
   weight: Type.Number({ minimum: 0 }),
@@ -183,5 +188,9 @@ export const SteeringMap = Type.Object({
     { maxItems: 1_000_000 },
   ),
   revocations: Revocations,
+  /** Every steering node, by id. */
+  steering: Type.Optional(Type.Array(SteeringPeer, { maxItems: steeringNodesMax })),
+  /** What is planned and not over yet. */
+  maintenance: Type.Optional(Type.Array(MaintenanceWindow, { maxItems: maintenanceMax })),
 });
 export type SteeringMap = Static<typeof SteeringMap>;

@@ -1,5 +1,6 @@
 import { Type, type Static } from './type.ts';
 import { Place, Route } from './documents.ts';
+import { SteeringNodes } from './health.ts';
 import { ServedSummary } from './served.ts';
 import {
   BaseUrl,
@@ -84,6 +85,8 @@ export const HeartbeatReply = Type.Object({
   /** The control plane has lost track: send everything in the next heartbeat. */
   fullWanted: Type.Boolean(),
   drainWanted: Type.Boolean(),
+  /** Where to keep a stream to. */
+  steering: Type.Optional(SteeringNodes),
 });
 export type HeartbeatReply = Static<typeof HeartbeatReply>;
 

@@ -1,5 +1,6 @@
 import { Type, type Static } from './type.ts';
-import { BaseUrl, FileName, IpAddress, NodeId, PlaceName, Sequence, TimeMs } from './primitives.ts';
+import { PathwayHealth, PeerStatus, Sight, steeringNodesMax } from './health.ts';
+import { BaseUrl, FileName, IpAddress, NodeId, PlaceName, Sequence } from './primitives.ts';
 
 /** `client` is the caller's own address where it is left out; a player's token may name no other. */
 export const RankRequest = Type.Object(
@@ -78,22 +79,17 @@ export const ContentSteeringReply = Type.Object({
 });
 export type ContentSteeringReply = Static<typeof ContentSteeringReply>;
 
-export const PathwayHealth = Type.Object({
-  id: NodeId,
-  healthy: Type.Boolean(),
-  reason: Type.String(),
-  sinceMs: TimeMs,
-  lastProbeMs: Type.Optional(TimeMs),
-  probeMs: Type.Optional(Type.Number()),
-});
-export type PathwayHealth = Static<typeof PathwayHealth>;
-
 export const SteeringStatus = Type.Object({
   mapSequence: Sequence,
   mapAgeMs: Type.Integer({ minimum: 0 }),
   /** The map is past its notAfter; it answers on until a newer one comes. */
   mapExpired: Type.Boolean(),
   controlPlane: Type.Union([Type.Literal('connected'), Type.Literal('lost')]),
+  /** How this node sees the others, and who of them it sees; it is out of service while it is isolated. */
+  sight: Type.Optional(Sight),
+  peers: Type.Optional(Type.Array(PeerStatus, { maxItems: steeringNodesMax })),
+  /** Every box looks dead, so the last good state is shown. */
+  holding: Type.Optional(Type.Boolean()),
   pathways: Type.Array(PathwayHealth),
 });
 export type SteeringStatus = Static<typeof SteeringStatus>;

@@ -1,13 +1,8 @@
 import type { ExplainReply, FilterName, Pathway } from '../../common/contract/steering.ts';
 import { formatAddress } from '../../common/core/ip-address.ts';
-import {
-  compareCandidates,
-  quarantineReason,
-  rank,
-  type Candidate,
-  type RankInput,
-  type Ranking,
-} from './rank.ts';
+import type { NodeHealth } from './health.ts';
+import { compareCandidates, rank, type Candidate, type RankInput, type Ranking } from './rank.ts';
+import { quarantineOf } from './quarantine.ts';
 import { routeClasses } from './route-table.ts';
 
 /** The wire form of a way. */
@@ -87,7 +82,7 @@ function detailOfRemoved({ appliance }: Candidate, removedBy: FilterName, input:
     case 'no-route':
       return `none of its ${appliance.routeCount} route(s) reaches the client, and it serves its own network only`;
     case 'address-family':
-      return `it has no IPv${input.family ?? input.client.family} address`;
+      return familyDetail(probe, input.family ?? input.client.family);
     case 'not-held':
       return input.view.bundles.has(input.bundle ?? '')
         ? 'it does not hold the whole bundle'
@@ -99,8 +94,12 @@ function detailOfRemoved({ appliance }: Candidate, removedBy: FilterName, input:
     case 'unhealthy':
       return probe?.verdict === 'down'
         ? probe.reason
-        : `it says ${quarantineReason(appliance) ?? 'it is not well'}`;
+        : `it says ${quarantineOf(appliance, probe?.said) ?? 'it is not well'}`;
     case 'no-headroom':
-      return `headroom ${appliance.headroom.toFixed(3)} is below ${input.policy.headroomMin}`;
+      return `headroom ${(probe?.said?.headroom ?? appliance.headroom).toFixed(3)} is below ${input.policy.headroomMin}`;
   }
+}
+
+function familyDetail(health: NodeHealth | undefined, family: 4 | 6): string {
+  return health?.downFamilies?.includes(family) === true ? health.reason : `it has no IPv${family} address`;
 }

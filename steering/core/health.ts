@@ -1,6 +1,10 @@
 /** What steering's own probes say of a node. */
 export type Verdict = 'unknown' | 'up' | 'draining' | 'down';
 
+export type Family = 4 | 6;
+export const families: readonly Family[] = [4, 6];
+
+/** What one steering node has seen of one box over one address family. */
 export interface ProbeState {
   readonly verdict: Verdict;
   /** The verdict before this one. */
@@ -15,10 +19,23 @@ export interface ProbeState {
   readonly probeMs: number | undefined;
 }
 
+/** What is to be believed of a box, by all that is known of it. Ranking needs no more. */
+export interface NodeHealth extends Pick<
+  ProbeState,
+  'verdict' | 'reason' | 'sinceMs' | 'lastProbeMs' | 'probeMs'
+> {
+  /** Families in which it is down while it is up in another; ranking gives it no viewer of those. */
+  readonly downFamilies?: readonly Family[];
+  /** What it said last of itself, fresher than the map; absent where it has no live stream. */
+  readonly said?: { readonly headroom: number; readonly unwell: string | undefined };
+}
+
 /** One probe's outcome. */
 export type Observation =
   | { readonly kind: 'ok'; readonly draining: boolean; readonly probeMs: number }
-  | { readonly kind: 'failed'; readonly reason: string };
+  | { readonly kind: 'failed'; readonly reason: string }
+  /** This node has no way in the family, so it can say nothing of anybody. */
+  | { readonly kind: 'blind'; readonly reason: string };
 
 /** How many observations in a row turn a verdict: different for up and down, so that it does not flap. */
 export interface HealthPolicy {
@@ -49,6 +66,10 @@ export function observe(
   { nowMs, policy }: { nowMs: number; policy: HealthPolicy },
 ): ProbeState {
   const probed = { ...state, lastProbeMs: nowMs };
+  if (observation.kind === 'blind') {
+    if (state.verdict === 'unknown') return { ...probed, against: 0, reason: observation.reason };
+    return { ...probed, ...turned(state, 'unknown'), reason: observation.reason, sinceMs: nowMs };
+  }
   if (observation.kind === 'failed') {
     if (state.verdict === 'down') return { ...probed, against: 0, reason: observation.reason };
     const against = state.against + 1;
@@ -64,6 +85,15 @@ export function observe(
   return { ...seen, ...turned(state, verdict), reason, sinceMs: nowMs };
 }
 
+/**
+ * The state after a doubt: the box's stream has ended or is silent. One failed probe decides then. A doubt alone turns
+ * nothing: what viewers meet is the box, not its stream.
+ */
+export function doubt(state: ProbeState, { downAfter }: HealthPolicy): ProbeState {
+  if (state.verdict === 'down') return state;
+  return { ...state, against: Math.max(state.against, downAfter - 1) };
+}
+
 function turned(state: ProbeState, verdict: Verdict) {
   return { verdict, previous: state.verdict, against: 0 };
 }
@@ -73,17 +103,28 @@ function turned(state: ProbeState, verdict: Verdict) {
  * moment, the prober's own network does. Where every node is down, those that went down within `windowMs` of the last
  * to go are shown as they were before.
  */
-export function holdLastGood(
-  states: ReadonlyMap<string, ProbeState>,
+export function holdLastGood<K>(
+  states: ReadonlyMap<K, ProbeState>,
   windowMs: number,
-): { readonly states: ReadonlyMap<string, ProbeState>; readonly holding: boolean } {
+): { readonly states: ReadonlyMap<K, ProbeState>; readonly holding: boolean } {
   const all = [...states.values()];
   if (all.length === 0 || all.some((state) => state.verdict !== 'down')) return { states, holding: false };
-  const lastMs = Math.max(...all.map((state) => state.sinceMs));
-  const held = [...states].map(([id, state]): [string, ProbeState] => {
-    if (state.sinceMs < lastMs - windowMs) return [id, state];
-    const reason = `every box looks dead from here: the last good state is kept (${state.reason})`;
-    return [id, { ...state, verdict: state.previous, reason }];
-  });
-  return { states: new Map(held), holding: true };
+  return { states: restore(states, windowMs, 'every box looks dead from here'), holding: true };
+}
+
+/** The states in which those that went down within `windowMs` of the last to go are shown as they were before. */
+export function restore<K>(
+  states: ReadonlyMap<K, ProbeState>,
+  windowMs: number,
+  why: string,
+): ReadonlyMap<K, ProbeState> {
+  const downs = [...states.values()].filter(({ verdict }) => verdict === 'down');
+  const lastMs = downs.reduce((last, { sinceMs }) => Math.max(last, sinceMs), -Infinity);
+  return new Map(
+    [...states].map(([key, state]): [K, ProbeState] => {
+      if (state.verdict !== 'down' || state.sinceMs < lastMs - windowMs) return [key, state];
+      const reason = `${why}: the last good state is kept (${state.reason})`;
+      return [key, { ...state, verdict: state.previous, reason }];
+    }),
+  );
 }

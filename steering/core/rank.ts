@@ -3,7 +3,8 @@ import type { FilterName } from '../../common/contract/steering.ts';
 import { formatPrefix, type Address } from '../../common/core/ip-address.ts';
 import { hashText, rendezvousScore } from '../../common/core/rendezvous.ts';
 import { distanceKm } from './distance.ts';
-import type { ProbeState } from './health.ts';
+import type { NodeHealth } from './health.ts';
+import { quarantineOf } from './quarantine.ts';
 import { routeClasses, type RouteKeys } from './route-table.ts';
 import { holdsBundle, type SteeringView, type ViewAppliance } from './view.ts';
 import { chooseWays } from './ways.ts';
@@ -26,8 +27,8 @@ export const rankPolicyDefault: RankPolicy = { order: rankKeys, headroomMin: 0.0
 
 export interface RankInput {
   readonly view: SteeringView;
-  /** What the probes say, by node id. */
-  readonly health: ReadonlyMap<string, ProbeState>;
+  /** What is believed of each node, by its id. */
+  readonly health: ReadonlyMap<string, NodeHealth>;
   readonly client: Address;
   /** The family in which the client will call; its own unless given (DNS answers for a family). */
   readonly family?: 4 | 6 | undefined;
@@ -122,33 +123,27 @@ const unrouted: RouteKeys = {
   med: 0,
 };
 
-/** What a node says of itself that keeps viewers away from it. */
-const quarantineCodes = ['CLOCK_SKEW', 'STORE_UNAVAILABLE', 'STORE_CORRUPT', 'OVERLOADED'];
-
-/** The reason in the map for which the node is kept out of answers, if there is one. */
-export function quarantineReason(appliance: ViewAppliance): string | undefined {
-  return appliance.reasons.find((reason) => quarantineCodes.some((code) => reason.startsWith(code)));
-}
-
 /** The first filter between a client and an appliance. An origin is every answer's last way: none applies to it. */
 function reachFilter(
   { index, appliance, isRouted }: { index: number; appliance: ViewAppliance; isRouted: boolean },
-  { view, client, family, bundle }: RankInput,
+  { view, client, family = client.family, bundle, health }: RankInput,
 ): FilterName | null {
   if (appliance.role === 'origin') return null;
   if (!isRouted && !appliance.open) return 'no-route';
-  if (isUnreachable(appliance, family ?? client.family)) return 'address-family';
+  const isFamilyDown = health.get(appliance.id)?.downFamilies?.includes(family) === true;
+  if (isFamilyDown || isUnreachable(appliance, family)) return 'address-family';
   return bundle !== undefined && !holdsBundle(view, index, bundle) ? 'not-held' : null;
 }
 
 /** The first filter that an appliance fails whoever asks. A full origin is still the last way. */
 function conditionOf(appliance: ViewAppliance, { health, policy }: RankInput): FilterName | null {
-  const verdict = health.get(appliance.id)?.verdict;
+  const { verdict, said } = health.get(appliance.id) ?? {};
   if (appliance.state === 'draining' || verdict === 'draining') return 'draining';
   // Lost to the control plane but well in our own eyes: it serves on (ADR 6), so it is steered to.
   if (appliance.state === 'lost' && verdict !== 'up') return 'stale';
-  if (verdict === 'down' || quarantineReason(appliance) !== undefined) return 'unhealthy';
-  return appliance.role !== 'origin' && appliance.headroom < policy.headroomMin ? 'no-headroom' : null;
+  if (verdict === 'down' || quarantineOf(appliance, said) !== undefined) return 'unhealthy';
+  const headroom = said?.headroom ?? appliance.headroom;
+  return appliance.role !== 'origin' && headroom < policy.headroomMin ? 'no-headroom' : null;
 }
 
 /** Whether it is known to have addresses, but none of the family. */

@@ -4,6 +4,9 @@ import type {
   SteeringAppliance,
   SteeringMap,
 } from '../../common/contract/documents.ts';
+import type { SteeringPeer } from '../../common/contract/health.ts';
+import type { MaintenanceWindow } from '../../common/contract/maintenance.ts';
+import type { PublicJwk } from '../../common/contract/primitives.ts';
 import { formatAddress, parseAddress } from '../../common/core/ip-address.ts';
 import { hashText, type HashPair } from '../../common/core/rendezvous.ts';
 import { buildRouteTables, type OwnedRoute, type RouteTables } from './route-table.ts';
@@ -15,6 +18,8 @@ export interface ViewAppliance {
   readonly site: string;
   readonly cluster: string;
   readonly url: string;
+  /** By which it proves that it is this node; absent in maps of earlier control planes. */
+  readonly key: PublicJwk | undefined;
   readonly place: Place | undefined;
   readonly weight: number;
   readonly headroom: number;
@@ -50,6 +55,9 @@ export interface SteeringView {
   readonly everywhere: readonly number[];
   readonly routes: RouteTables;
   readonly bundles: ReadonlyMap<string, ViewBundle>;
+  /** Every steering node, this one too. */
+  readonly steering: readonly SteeringPeer[];
+  readonly maintenance: readonly MaintenanceWindow[];
   readonly revokedSessions: ReadonlySet<string>;
   readonly revokedBundles: ReadonlySet<string>;
 }
@@ -86,6 +94,8 @@ export function compileView(payload: DocumentPayload<SteeringMap>): SteeringView
         return [bundle, { title, titleId, holders: Uint32Array.from(known).sort() }];
       }),
     ),
+    steering: body.steering ?? [],
+    maintenance: body.maintenance ?? [],
     revokedSessions: new Set(body.revocations.sessions),
     revokedBundles: new Set(body.revocations.bundles),
   };
@@ -107,9 +117,9 @@ export function holdsBundle(view: SteeringView, index: number, bundle: string): 
 }
 
 function viewAppliance(appliance: SteeringAppliance): ViewAppliance {
-  const { id, role, site, cluster, url, place, weight, headroom, state, reasons, routes } = appliance;
+  const { id, role, site, cluster, url, key, place, weight, headroom, state, reasons, routes } = appliance;
   return {
-    ...{ id, role, site, cluster, url, place, weight, headroom, state, reasons },
+    ...{ id, role, site, cluster, url, key, place, weight, headroom, state, reasons },
     routeCount: routes.length,
     addresses: addressesOf(appliance),
     hash: hashText(id),

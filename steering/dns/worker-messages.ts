@@ -1,6 +1,6 @@
 import type { DocumentPayload, SteeringMap } from '../../common/contract/documents.ts';
 import type { BrainOptions } from '../brain.ts';
-import type { ProbeState } from '../core/health.ts';
+import type { NodeHealth } from '../core/health.ts';
 import type { ReplyCounts } from './reply-counts.ts';
 import type { ZoneOptions } from './zone.ts';
 
@@ -21,7 +21,7 @@ export interface WorkerStart {
 
 /** What is believed of the nodes. */
 export interface HealthState {
-  readonly health: ReadonlyMap<string, ProbeState>;
+  readonly health: ReadonlyMap<string, NodeHealth>;
   readonly holding: boolean;
   /** How long ago the last change was; undefined where there was none. (Clocks of threads begin at different times.) */
   readonly changedAgoMs: number | undefined;

@@ -34,7 +34,6 @@ export function addSteeringRoutes(app: App, options: RoutesOptions): void {
   addExplain(app, options);
   addSteer(app, options);
   addGo(app, options);
-  addStatus(app, options);
 }
 
 function addRank(app: App, options: RoutesOptions): void {
@@ -162,18 +161,6 @@ function addGo(app: App, options: RoutesOptions): void {
       if (best === undefined) throw coded('NO_PATHWAY');
       return reply.redirect(`${best.appliance.url.replace(/\/$/, '')}${path}`, 302);
     },
-  );
-}
-
-function addStatus(app: App, { brain }: RoutesOptions): void {
-  const config = { credential: ['operator', 'admin'] } as const;
-  app.get(
-    '/v1/pathways/health',
-    { config, schema: { summary: 'What the probes say of each appliance, and since when' } },
-    () => ({ pathways: brain.health() }),
-  );
-  app.get('/v1/status', { config, schema: { summary: 'The map in force and the health of every way' } }, () =>
-    brain.status(),
   );
 }
 

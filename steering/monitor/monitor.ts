@@ -1,119 +1,240 @@
-import { Limiter } from '../../common/core/limiter.ts';
+import type { PathwayHealth, PeerStatus, Sight, SteeringPeer } from '../../common/contract/health.ts';
+import type { MaintenanceWindow } from '../../common/contract/maintenance.ts';
+import { nextMaintenanceMs } from '../../common/core/maintenance.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
-import {
-  holdLastGood,
-  observe,
-  unprobed,
-  type HealthPolicy,
-  type Observation,
-  type ProbeState,
-} from '../core/health.ts';
+import type { NodeHealth } from '../core/health.ts';
+import { castView, type BoxEvidence } from '../core/own-view.ts';
+import { mergeViews, type Merged } from '../core/quorum.ts';
+import { judgeSight } from '../core/sight.ts';
+import type { BoxStreams } from './box-streams.ts';
+import { HealthBoard, type HealthChange } from './health-board.ts';
+import { pathwayHealth } from './pathway-health.ts';
+import type { Peers } from './peers.ts';
+import type { Prober, Target } from './prober.ts';
 
-/** A node whose health is watched. */
-export interface Target {
-  readonly id: string;
-  readonly url: string;
+/** What the monitor takes from the map. */
+export interface MonitoredMap {
+  readonly sequence: number;
+  readonly appliances: readonly (Target & { readonly site: string })[];
+  readonly steering: readonly SteeringPeer[];
+  readonly maintenance: readonly MaintenanceWindow[];
 }
 
-/** Asks a node whether it is well; never rejects but for the signal. */
-export type Probe = (target: Target, signal: AbortSignal) => Promise<Observation>;
+/** The parts that tell the monitor of changes; each is made with the monitor's `changed` and `doubt`. */
+export interface MonitorParts {
+  readonly prober: Prober;
+  readonly streams: BoxStreams;
+  readonly peers: Peers;
+}
 
 export interface MonitorOptions {
+  /** This node's id. */
+  readonly node: string;
   readonly clock: Clock;
-  readonly probe: Probe;
-  readonly policy: HealthPolicy;
-  /** From the end of a probe to the start of the next. */
-  readonly intervalMs: number;
-  /** The same after an outcome that speaks against the verdict: a doubt is settled soon. */
-  readonly recheckMs: number;
-  readonly probesMax: number;
   /** See `holdLastGood`. */
   readonly holdWindowMs: number;
   readonly onChange: (change: HealthChange) => void;
+  /** What is to be believed of some box may be something else now, if only its headroom. */
+  readonly onUpdate: () => void;
 }
 
-export interface HealthChange {
-  readonly id: string;
-  readonly before: ProbeState;
-  readonly after: ProbeState;
-}
+/** Something has changed; what is urgent decides where viewers are sent. */
+export type Urgency = 'urgent' | 'soon';
 
 export interface Monitor {
-  /** Watches exactly these from now on. One that is new, or has moved, starts as unknown. */
-  watch(targets: readonly Target[]): void;
-  /** What is to be believed of each node now. */
-  health(): ReadonlyMap<string, ProbeState>;
-  /** Every node looks dead, so the last good state is shown. */
+  /** Watches the boxes of this map from now on. */
+  watch(map: MonitoredMap): void;
+  /** What is to be believed of each box now. */
+  health(): ReadonlyMap<string, NodeHealth>;
+  /** Every box looks dead, so the last good state is shown. */
   holding(): boolean;
-  stop(): Promise<void>;
+  sight(): Sight;
+  peers(): PeerStatus[];
+  /** How every box is, or one with all that led to it; undefined where it is not watched. */
+  list(): PathwayHealth[];
+  describe(id: string): PathwayHealth | undefined;
+  /** For its parts: something has changed. */
+  changed(urgency: Urgency): void;
+  /** Works until the signal is aborted. */
+  run(signal: AbortSignal): Promise<void>;
 }
 
-interface Watched {
-  readonly target: Target;
-  readonly leave: AbortController;
-  readonly done: Promise<void>;
+const none: MonitoredMap = { sequence: 0, appliances: [], steering: [], maintenance: [] };
+/** Changes that come together are looked at together. */
+const urgentMs = 5;
+const soonMs = 250;
+/** Views grow stale and windows begin with nobody saying so. */
+const lookMs = 500;
+
+/** Makes the monitor: what this node has seen, what the others have seen, and what follows from both. */
+export function createMonitor(
+  options: MonitorOptions,
+  makeParts: (monitor: Pick<Monitor, 'changed'>) => MonitorParts,
+): Monitor {
+  return new HealthMonitor(options, makeParts);
 }
 
-/** Starts a monitor that probes every node on its own, a bounded number at a time. */
-export function createMonitor(options: MonitorOptions): Monitor {
-  const { clock, onChange } = options;
-  const watched = new Map<string, Watched>();
-  const states = new Map<string, ProbeState>();
-  const slots = new Limiter({ runsMax: options.probesMax });
-  let shown: ReadonlyMap<string, ProbeState> = states;
-  let holding = false;
+class HealthMonitor implements Monitor {
+  readonly #options: MonitorOptions;
+  readonly #parts: MonitorParts;
+  readonly #board: HealthBoard;
+  #map = none;
+  #sight: Sight = 'clear';
+  #isHolding = false;
+  #merged: Merged = { nodes: new Map(), holding: false };
+  #evidence: ReadonlyMap<string, BoxEvidence> = new Map();
+  #views: ReturnType<Peers['fresh']> = [];
+  #shape = '';
+  #dueMs = Infinity;
+  #isUrgent = false;
+  #wake: (() => void) | undefined;
 
-  const reconsider = (): void => {
-    ({ states: shown, holding } = holdLastGood(states, options.holdWindowMs));
-  };
-  const take = (target: Target, observation: Observation): ProbeState => {
-    const before = states.get(target.id) ?? unprobed(clock.nowMs());
-    const after = observe(before, observation, { nowMs: clock.nowMs(), policy: options.policy });
-    states.set(target.id, after);
-    if (after.verdict !== before.verdict) {
-      reconsider();
-      onChange({ id: target.id, before, after });
-    }
-    return after;
-  };
-  const follow = async (target: Target, signal: AbortSignal): Promise<void> => {
+  constructor(options: MonitorOptions, makeParts: (monitor: Pick<Monitor, 'changed'>) => MonitorParts) {
+    this.#options = options;
+    this.#board = new HealthBoard(options.onChange);
+    this.#parts = makeParts(this);
+  }
+
+  watch(map: MonitoredMap): void {
+    const { prober, streams, peers } = this.#parts;
+    this.#map = map;
+    prober.watch(map.appliances);
+    streams.keepOnly(new Set(map.appliances.map(({ id }) => id)));
+    peers.follow(map.steering);
+    this.#reconsider();
+  }
+
+  health(): ReadonlyMap<string, NodeHealth> {
+    return this.#board.health();
+  }
+
+  holding(): boolean {
+    return this.#isHolding;
+  }
+
+  sight(): Sight {
+    return this.#sight;
+  }
+
+  peers(): PeerStatus[] {
+    return this.#parts.peers.status();
+  }
+
+  list(): PathwayHealth[] {
+    return this.#map.appliances.flatMap(({ id }) => this.#describe(id) ?? []);
+  }
+
+  describe(id: string): PathwayHealth | undefined {
+    const found = this.#describe(id);
+    if (found === undefined) return undefined;
+    const votes = this.#views.flatMap(({ node, votes: all }) => {
+      const vote = all.find((each) => each.id === id);
+      if (vote === undefined) return [];
+      const { v4, v6, why } = vote;
+      return [
+        {
+          node,
+          ...(v4 !== undefined && { v4 }),
+          ...(v6 !== undefined && { v6 }),
+          ...(why !== undefined && { why }),
+        },
+      ];
+    });
+    return { ...found, votes, history: [...this.#board.history(id)] };
+  }
+
+  changed(urgency: Urgency): void {
+    const dueMs = this.#options.clock.monotonicMs() + (urgency === 'urgent' ? urgentMs : soonMs);
+    if (urgency === 'urgent') this.#isUrgent = true;
+    if (dueMs >= this.#dueMs) return;
+    this.#dueMs = dueMs;
+    this.#wake?.();
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { peers, streams, prober } = this.#parts;
+    const parts = Promise.all([peers.run(signal), streams.run(signal)]);
     const isOver = (): boolean => signal.aborted;
     while (!isOver()) {
-      const observation = await slots.run(() => options.probe(target, signal));
-      // It may have been let go while the probe was under way.
-      if (isOver()) return;
-      const state = take(target, observation);
-      await clock.sleep(state.against > 0 ? options.recheckMs : options.intervalMs, { signal });
+      await this.#sleep(signal);
+      if (!isOver()) this.#reconsider();
     }
-  };
-  const release = ({ target, leave }: Watched): void => {
-    leave.abort();
-    watched.delete(target.id);
-    states.delete(target.id);
-  };
+    await Promise.all([parts, prober.stop()]);
+  }
 
-  return {
-    watch(targets) {
-      const wanted = new Map(targets.map((target) => [target.id, target]));
-      for (const held of [...watched.values()]) {
-        if (wanted.get(held.target.id)?.url !== held.target.url) release(held);
-      }
-      for (const target of wanted.values()) {
-        if (watched.has(target.id)) continue;
-        states.set(target.id, unprobed(clock.nowMs()));
-        const leave = new AbortController();
-        // Only the abort ends it: a probe does not reject, and a sleep only by its signal.
-        const done = follow(target, leave.signal).catch(() => undefined);
-        watched.set(target.id, { target, leave, done });
-      }
-      reconsider();
-    },
-    health: () => shown,
-    holding: () => holding,
-    async stop() {
-      const all = [...watched.values()];
-      all.forEach(release);
-      await Promise.all(all.map(({ done }) => done));
-    },
-  };
+  async #sleep(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const lookAtMs = nowMs + this.#untilNextLookMs();
+    const isDue = (): boolean => clock.monotonicMs() >= Math.min(this.#dueMs, lookAtMs);
+    while (!isDue() && !signal.aborted) {
+      const sleeping = new AbortController();
+      this.#wake = () => {
+        sleeping.abort();
+      };
+      signal.addEventListener('abort', this.#wake, { once: true });
+      const waitMs = Math.min(this.#dueMs, lookAtMs) - clock.monotonicMs();
+      await clock.sleep(waitMs, { signal: sleeping.signal }).catch(() => undefined);
+      signal.removeEventListener('abort', this.#wake);
+      this.#wake = undefined;
+    }
+  }
+
+  #untilNextLookMs(): number {
+    const nowMs = this.#options.clock.nowMs();
+    const nextMs = nextMaintenanceMs(this.#map.maintenance, nowMs);
+    return Math.min(lookMs, nextMs === undefined ? lookMs : Math.max(1, nextMs - nowMs));
+  }
+
+  /** From what was seen to what is believed. */
+  #reconsider(): void {
+    const { node, clock, holdWindowMs } = this.#options;
+    const { prober, streams, peers } = this.#parts;
+    const isUrgent = this.#isUrgent;
+    const isNews = this.#dueMs < Infinity;
+    this.#dueMs = Infinity;
+    this.#isUrgent = false;
+    const evidence = prober.evidence().map((each) => ({ ...each, report: streams.report(each.id) }));
+    const others = peers.fresh();
+    this.#sight = judgeSight({
+      peers: peers.status().length,
+      peersFresh: others.length,
+      ...countDown(evidence),
+    });
+    const mapSequence = this.#map.sequence;
+    const own = castView(evidence, { node, mapSequence, sight: this.#sight, holdWindowMs });
+    this.#views = [own.view, ...others];
+    this.#merged = mergeViews(this.#views);
+    this.#isHolding = own.holding || this.#merged.holding;
+    this.#evidence = new Map(evidence.map((each) => [each.id, each]));
+    const { appliances: boxes, maintenance } = this.#map;
+    this.#board.update(
+      { boxes, maintenance },
+      { merged: this.#merged, evidence: this.#evidence, nowMs: clock.nowMs() },
+    );
+    const shape = own.view.isolated ? 'isolated' : 'sighted';
+    peers.publish(own.view, isUrgent || shape !== this.#shape);
+    this.#shape = shape;
+    if (isNews) this.#options.onUpdate();
+  }
+
+  #describe(id: string): PathwayHealth | undefined {
+    const health = this.#board.health().get(id);
+    if (health === undefined) return undefined;
+    const { streams } = this.#parts;
+    const seen = {
+      stream: streams.state(id),
+      report: streams.report(id),
+      merged: this.#merged.nodes.get(id),
+    };
+    return pathwayHealth(id, health, seen);
+  }
+}
+
+/** Boxes that the own probes have a verdict on, and those of them that are down in every family. */
+function countDown(evidence: readonly BoxEvidence[]): { boxes: number; boxesDown: number } {
+  const verdicts = evidence.map(({ probes }) => [...probes.values()].map(({ verdict }) => verdict));
+  const known = verdicts.filter((all) => all.some((verdict) => verdict !== 'unknown'));
+  const down = known.filter((all) => all.every((verdict) => verdict === 'down' || verdict === 'unknown'));
+  return { boxes: known.length, boxesDown: down.length };
 }

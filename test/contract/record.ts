@@ -257,6 +257,14 @@ async function recordSteering(
   await keep('ContentSteeringReply', await steer.body.json());
   const { pathways } = (await ask('/v1/status')) as { pathways: unknown[] };
   await keep('PathwayHealth', pathways[0]);
+  await keep('PathwayHealthList', await ask('/v1/pathways/health'));
+  await keep('SteeringAddress', { url });
+  const signed = await request(`${url}/v1/health-view`, {
+    headers: { authorization: `Bearer ${plane.operator}` },
+  });
+  const { body } = decodeJwt<{ body: unknown }>(await signed.body.text());
+  await keep('PeerView', body);
+  await keep('BoxReport', sampleReport(plane));
 }
 
 async function main(): Promise<void> {
@@ -322,6 +330,20 @@ async function main(): Promise<void> {
     await rm(dataDir, { recursive: true, force: true });
   }
   if (schemas.size > 0) throw new Error(`not recorded: ${[...schemas.keys()].join(', ')}`);
+}
+
+function sampleReport(plane: TestPlane): object {
+  return {
+    ...{
+      sentAtMs: plane.clock.nowMs(),
+      state: 'draining',
+      drainEtaMs: 30_000,
+      headroom: 0.25,
+      level: 'shed-fill',
+    },
+    ...{ liveRequests: 12, liveSessions: 40, connections: 44, disks: { serving: 3, all: 4 } },
+    reasons: ['DISK_FAILED: /srv/disk-4'],
+  };
 }
 
 function sampleHeartbeat(plane: TestPlane): object {

@@ -4,6 +4,7 @@ import * as credentials from '../../common/contract/credentials.ts';
 import * as documents from '../../common/contract/documents.ts';
 import * as fill from '../../common/contract/fill.ts';
 import * as fillSites from '../../common/contract/fill-sites.ts';
+import * as health from '../../common/contract/health.ts';
 import * as manifestDiff from '../../common/contract/manifest-diff.ts';
 import * as nodes from '../../common/contract/nodes.ts';
 import * as playback from '../../common/contract/playback.ts';
@@ -19,6 +20,7 @@ const groups: Record<string, unknown>[] = [
   documents,
   fill,
   fillSites,
+  health,
   manifestDiff,
   nodes,
   playback,
@@ -50,6 +52,13 @@ const parts = new Set([
     'FillLink',
     'FillHit',
     'WithdrawnFiles',
+    'FamilyVote',
+    'HealthEvent',
+    'HealthVote',
+    'PeerStatus',
+    'Sight',
+    'SteeringNodes',
+    'SteeringPeer',
   ],
 ]);
 

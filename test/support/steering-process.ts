@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { probeObject } from '../../common/core/probe-object.ts';
 
 const bin = fileURLToPath(new URL('../../cli/bin.ts', import.meta.url));
 
@@ -85,10 +86,10 @@ export interface FakeBox {
   kill(): Promise<void>;
 }
 
-/** Something with an address that answers `/healthz` under a name, until it is killed. */
+/** Something with an address that answers steering's probes as the box of this name, until it is killed. */
 export async function startBox(name: string, port = 0): Promise<FakeBox & { port: number }> {
   const server = createServer((_request, response) => {
-    response.end(JSON.stringify({ status: 'ok', name, version: '1' }));
+    response.end(probeObject(name, 'ready'));
   }).listen(port, '127.0.0.1');
   await once(server, 'listening');
   const { port: picked } = server.address() as AddressInfo;

@@ -75,7 +75,7 @@ export function createLiveNode(
     leaseEndMonotonicMs: undefined,
     incarnation: undefined,
     sequence: -1,
-    url: facts?.url,
+    url: facts?.url ?? record?.steeringUrl,
     addresses: facts?.addresses ?? [],
     place: facts?.place,
     routes: [],

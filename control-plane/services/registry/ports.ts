@@ -1,6 +1,6 @@
 import type { ServedSummary } from '../../../common/contract/served.ts';
 import type { Static } from '../../../common/contract/type.ts';
-import type { NodeRole } from '../../../common/contract/primitives.ts';
+import type { NodeRole, PublicJwk } from '../../../common/contract/primitives.ts';
 
 /** Who a node is, from its enrolment. */
 export interface NodeIdentity {
@@ -8,6 +8,7 @@ export interface NodeIdentity {
   readonly role: Static<typeof NodeRole>;
   readonly site: string;
   readonly cluster: string;
+  readonly publicJwk: PublicJwk;
   readonly enrolledAtMs: number;
   readonly revokedAtMs?: number | undefined;
 }

@@ -8,6 +8,8 @@ import { parseAs } from '../../../common/runtime/parse.ts';
 /** What outlives the process of a node's reports: enough to plan with while the node has not reported again. */
 export const NodeRecord = Type.Object({
   drainWanted: Type.Boolean(),
+  /** Where a steering node is reached by boxes and others of its kind. */
+  steeringUrl: Type.Optional(BaseUrl),
   facts: Type.Optional(
     Type.Object({
       url: BaseUrl,

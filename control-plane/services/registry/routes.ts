@@ -1,4 +1,5 @@
 import { Type } from '../../../common/contract/type.ts';
+import { SteeringAddress } from '../../../common/contract/health.ts';
 import {
   DrainRequest,
   Heartbeat,
@@ -37,6 +38,25 @@ export function registryRoutes(app: App, { registry }: { registry: Registry }): 
       const { id } = request.params;
       requireSelf(request.caller, id);
       return registry.heartbeat(id, request.body);
+    },
+  );
+  app.put(
+    '/v1/nodes/:id/address',
+    {
+      config: { credential: ['node:steering'] },
+      schema: {
+        summary: 'Where boxes and other steering nodes reach a steering node',
+        tags: ['nodes'],
+        params: NodeParams,
+        body: SteeringAddress,
+        response: { 204: Type.Null() },
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      requireSelf(request.caller, id);
+      await registry.announce(id, request.body.url);
+      return reply.code(204).send(null);
     },
   );
   readRoutes(app, registry);

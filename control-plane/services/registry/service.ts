@@ -1,6 +1,8 @@
 import type { Records } from '../../../common/adapters/records/port.ts';
 import type { Place, Route } from '../../../common/contract/documents.ts';
+import { steeringNodesMax, type SteeringPeer } from '../../../common/contract/health.ts';
 import type { Heartbeat, HeartbeatReply, NodeView } from '../../../common/contract/nodes.ts';
+import type { PublicJwk } from '../../../common/contract/primitives.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { coded } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
@@ -25,6 +27,7 @@ export interface ServingNode {
   readonly site: string;
   readonly cluster: string;
   readonly enrolledAtMs: number;
+  readonly key: PublicJwk;
   readonly state: LiveState;
   readonly stateReason: string;
   /** How long it has been lost, by the monotonic clock; undefined while it is not. */
@@ -66,6 +69,10 @@ export interface Registry {
   heartbeat(nodeId: string, heartbeat: Heartbeat): Promise<HeartbeatReply>;
   /** Notes that a node has called, whatever it wanted. */
   touch(nodeId: string): void;
+  /** Notes where a steering node is reached. Errors: FORBIDDEN for a node of another role. */
+  announce(nodeId: string, url: string): Promise<void>;
+  /** Steering nodes that are not revoked, in the order of their ids. */
+  steering(): SteeringPeer[];
   /** Appliances and origins that are not revoked, in the order of their ids. */
   serving(): ServingNode[];
   /** One of them; undefined where there is none of this id. */
@@ -146,12 +153,36 @@ class NodeRegistry implements Registry {
       revocationsSequence: revocationsSequence(),
       fullWanted: !node.synced,
       drainWanted: node.drainWanted,
+      steering: this.steering().flatMap(({ id, url }) => (url === undefined ? [] : [{ id, url }])),
     };
   }
 
   touch(nodeId: string): void {
     const node = this.#nodes.get(nodeId);
     if (node !== undefined) node.lastSeenMs = this.#options.clock.nowMs();
+  }
+
+  async announce(nodeId: string, url: string): Promise<void> {
+    const node = this.#node(nodeId);
+    const { role } = node.identity;
+    if (role !== 'steering') throw coded('FORBIDDEN', `${nodeId} is enrolled as ${role}`);
+    if (!URL.canParse(url)) throw coded('INVALID', `${url} is no URL`);
+    if (node.url === url) return;
+    await this.#records.put(nodeId, { ...recordOf(node), steeringUrl: url });
+    node.url = url;
+    this.#tell({ ...noChange(node), steering: true });
+  }
+
+  steering(): SteeringPeer[] {
+    const nodes = [...this.#nodes.values()].filter(
+      ({ identity, state }) => identity.role === 'steering' && state !== 'revoked',
+    );
+    const peers = nodes.map(({ identity: { id, publicJwk: key }, url }) => ({
+      id,
+      key,
+      ...(url !== undefined && { url }),
+    }));
+    return peers.sort((a, b) => (a.id < b.id ? -1 : 1)).slice(0, steeringNodesMax);
   }
 
   serving(): ServingNode[] {
@@ -285,6 +316,7 @@ function servingNodeOf(node: LiveNode, nowMs: number): ServingNode | undefined {
     site: node.identity.site,
     cluster: node.identity.cluster,
     enrolledAtMs: node.identity.enrolledAtMs,
+    key: node.identity.publicJwk,
     state: node.state,
     stateReason: node.stateReason,
     lostMs: lostSinceMonotonicMs === undefined ? undefined : nowMs - lostSinceMonotonicMs,
@@ -303,6 +335,8 @@ function servingNodeOf(node: LiveNode, nowMs: number): ServingNode | undefined {
 
 function recordOf(node: LiveNode): NodeRecord {
   const { url, place, lastSeenMs } = node;
+  if (node.identity.role === 'steering' && url !== undefined)
+    return { drainWanted: node.drainWanted, steeringUrl: url };
   if (url === undefined || lastSeenMs === undefined) return { drainWanted: node.drainWanted };
   return {
     drainWanted: node.drainWanted,

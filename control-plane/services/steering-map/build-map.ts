@@ -1,4 +1,5 @@
 import type { Revocations, SteeringAppliance, SteeringMap } from '../../../common/contract/documents.ts';
+import type { SteeringPeer } from '../../../common/contract/health.ts';
 import type { MapBundle, MapNode } from './ports.ts';
 
 const titleLengthMax = 200;
@@ -13,7 +14,12 @@ export type HoldsBundle = (node: MapNode, bundle: MapBundle) => boolean;
  * holds which bundle whole. An origin reads through to the blobs and so holds every published one (ADR 9).
  */
 export function buildMap(
-  parts: { nodes: readonly MapNode[]; bundles: readonly MapBundle[]; revocations: Revocations },
+  parts: {
+    nodes: readonly MapNode[];
+    bundles: readonly MapBundle[];
+    revocations: Revocations;
+    steering: SteeringPeer[];
+  },
   holds: HoldsBundle,
 ): SteeringMap {
   const nodes = parts.nodes.filter((node) => node.url !== undefined && node.state !== 'revoked');
@@ -27,6 +33,7 @@ export function buildMap(
       holders: nodes.flatMap((node, index) => (node.role === 'origin' || holds(node, bundle) ? [index] : [])),
     })),
     revocations: parts.revocations,
+    steering: parts.steering,
   };
 }
 
@@ -39,6 +46,7 @@ function applianceOf(node: MapNode): SteeringAppliance {
     site: node.site,
     cluster: node.cluster,
     url: node.url ?? '',
+    key: node.key,
     addresses: [...node.addresses],
     ...(node.place !== undefined && { place: node.place }),
     weight: 1,

@@ -1,4 +1,6 @@
 import type { DocumentType, Place, Route } from '../../../common/contract/documents.ts';
+import type { SteeringPeer } from '../../../common/contract/health.ts';
+import type { PublicJwk } from '../../../common/contract/primitives.ts';
 
 /** An appliance or origin, as the steering map shows it. */
 export interface MapNode {
@@ -9,6 +11,7 @@ export interface MapNode {
   readonly state: 'enrolled' | 'ready' | 'draining' | 'lost' | 'revoked';
   readonly stateReason: string;
   readonly url: string | undefined;
+  readonly key: PublicJwk;
   readonly addresses: readonly string[];
   readonly place: Place | undefined;
   readonly routes: readonly Route[];
@@ -21,6 +24,8 @@ export interface MapNode {
 /** What the map needs of the registry. */
 export interface MapNodes {
   serving(): readonly MapNode[];
+  /** Every steering node, in the order of their ids. */
+  steering(): SteeringPeer[];
   /** False right after a start, while nodes that an earlier process knew have not reported again. */
   settled(): boolean;
 }

@@ -150,7 +150,10 @@ class PublishedMaps implements SteeringMaps {
     if (!nodes.settled()) return;
     const serving = nodes.serving();
     const revocations = await this.#revocations.current();
-    const body = buildMap({ nodes: serving, bundles: catalog().bundles(), revocations }, this.#holds);
+    const body = buildMap(
+      { nodes: serving, bundles: catalog().bundles(), revocations, steering: nodes.steering() },
+      this.#holds,
+    );
     this.#holds.forget(new Set(serving.map(({ id }) => id)));
     this.#publish('map', await signer.issue({ type: documentTypes.steeringMap, audience: 'steering', body }));
   }

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import {
+  doubt,
   holdLastGood,
   observe,
   unprobed,
@@ -46,6 +47,23 @@ t.test('a verdict turns only after as many observations in a row as the policy s
       return true;
     }),
   );
+  t.end();
+});
+
+t.test('a doubt makes one failure decide, and turns nothing by itself', (t) => {
+  const doubted = doubt(after([good]), policy);
+  t.equal(doubted.verdict, 'up');
+  t.equal(after([bad], doubted).verdict, 'down');
+  t.equal(after([good, bad], doubted).verdict, 'up', 'a good probe ends it');
+  t.equal(doubt(after([bad, bad]), policy).against, 0);
+  t.end();
+});
+
+t.test('a node that has no way in a family says nothing of anybody', (t) => {
+  const blind: Observation = { kind: 'blind', reason: 'no IPv6 here' };
+  t.match(after([good, blind]), { verdict: 'unknown', previous: 'up', reason: 'no IPv6 here', sinceMs: 2 });
+  t.match(after([bad, bad, blind, blind]), { verdict: 'unknown', sinceMs: 3 });
+  t.equal(after([good, blind, good]).verdict, 'up');
   t.end();
 });
 

@@ -14,6 +14,7 @@ import type { ServingRecording } from '../../../appliance/records/serving-record
 import type { ContentSource } from '../../../appliance/store/content.ts';
 import { openDisk, type DiskTrouble } from '../../../appliance/store/disk.ts';
 import { OpenFiles } from '../../../appliance/store/open-files.ts';
+import { probeObject } from '../../../common/core/probe-object.ts';
 import { createSystemClock } from '../../../common/runtime/clock.ts';
 import { generateKey } from '../../../common/runtime/keys.ts';
 import { createSilentLog, type Log } from '../../../common/runtime/log.ts';
@@ -147,6 +148,7 @@ export async function testEngine(
       cut: (reason) => void records.cut.push(reason),
     },
     health: () => ({ contentType: 'application/json', text: '{"status":"ok"}' }),
+    probe: () => ({ contentType: 'application/octet-stream', text: probeObject('box-1', 'ready') }),
     metrics: () => Promise.resolve({ contentType: 'text/plain', text: 'up 1\n' }),
   } satisfies EngineOptions;
   const engine = createEngine(engineOptions);

@@ -1,0 +1,73 @@
+import type { MaintenanceWindow } from '../../common/contract/maintenance.ts';
+import { describeMaintenance } from '../../common/core/maintenance.ts';
+import type { Family, NodeHealth, Verdict } from './health.ts';
+import type { MergedNode } from './quorum.ts';
+
+/** What the answer about a box is made of. */
+export interface HealthParts {
+  /** Undefined where no view tells of it. */
+  readonly merged: MergedNode | undefined;
+  readonly maintenance: MaintenanceWindow | undefined;
+  /** What was believed before. */
+  readonly before: NodeHealth | undefined;
+  readonly lastProbeMs: number | undefined;
+  readonly probeMs: number | undefined;
+  readonly nowMs: number;
+}
+
+/**
+ * What is to be believed of a box: up where any family is, draining where it says so or is being maintained, down where all that
+ * anybody knows of speaks against it. The time since when changes with what ranking sees, not with the words.
+ */
+export function nodeHealth(parts: HealthParts): NodeHealth {
+  const { merged, maintenance, before, lastProbeMs, probeMs, nowMs } = parts;
+  const verdict = verdictOf(merged, maintenance !== undefined);
+  const downFamilies = verdict === 'down' ? [] : downOf(merged);
+  const said = merged?.said;
+  const next: NodeHealth = {
+    verdict,
+    reason: reasonFor(verdict, parts, downFamilies),
+    sinceMs: nowMs,
+    lastProbeMs,
+    probeMs,
+    ...(downFamilies.length > 0 && { downFamilies }),
+    ...(said !== undefined && { said: { headroom: said.headroom, unwell: said.unwell } }),
+  };
+  return before !== undefined && nameOf(before) === nameOf(next)
+    ? { ...next, sinceMs: before.sinceMs }
+    : next;
+}
+
+/** What ranking sees of it in a word or two, for comparing and for its history. */
+export function nameOf({ verdict, downFamilies = [] }: NodeHealth): string {
+  return [verdict, ...downFamilies.map((family) => `IPv${family} down`)].join(', ');
+}
+
+function verdictOf(merged: MergedNode | undefined, isMaintained: boolean): Verdict {
+  const verdicts = [...(merged?.verdicts.values() ?? [])];
+  if (verdicts.includes('down') && !verdicts.includes('up')) return 'down';
+  if (isMaintained || merged?.draining === true) return 'draining';
+  return verdicts.includes('up') ? 'up' : 'unknown';
+}
+
+function downOf(merged: MergedNode | undefined): Family[] {
+  return [...(merged?.verdicts ?? [])].flatMap(([family, verdict]) => (verdict === 'down' ? [family] : []));
+}
+
+function reasonFor(
+  verdict: Verdict,
+  { merged, maintenance }: HealthParts,
+  downFamilies: readonly Family[],
+): string {
+  const why = merged?.why === '' ? undefined : merged?.why;
+  switch (verdict) {
+    case 'down':
+      return why ?? 'it does not answer';
+    case 'draining':
+      return maintenance === undefined ? 'it says that it drains' : describeMaintenance(maintenance);
+    case 'up':
+      return downFamilies.length === 0 ? 'it answers' : `it answers, but not over ${why ?? 'one family'}`;
+    case 'unknown':
+      return 'no probe has told anything yet';
+  }
+}

@@ -1,0 +1,163 @@
+import type { Clock } from '../../common/runtime/clock.ts';
+import type { Chance } from '../../common/runtime/chance.ts';
+import { createControlClient } from '../../common/runtime/control-client.ts';
+import type { App } from '../../common/runtime/http-app.ts';
+import type { Identity } from '../../common/runtime/identity.ts';
+import { importPublicJwk, thumbprint } from '../../common/runtime/keys.ts';
+import type { Component } from '../../common/runtime/lifecycle.ts';
+import type { Log } from '../../common/runtime/log.ts';
+import { createProofVerifier, type KnownNode, type ProofVerifier } from '../../common/runtime/node-proofs.ts';
+import type { SteeringConfig } from '../config.ts';
+import { flapPolicyDefault } from '../core/flap.ts';
+import type { SteeringView } from '../core/view.ts';
+import type { SteeringMetrics } from '../metrics.ts';
+import { createBoxStreams, type BoxStreams } from './box-streams.ts';
+import type { HealthChange } from './health-board.ts';
+import { openHttpProbe } from './http-probe.ts';
+import { createMonitor, type Monitor, type MonitorParts } from './monitor.ts';
+import { createPeers, type Peers } from './peers.ts';
+import { createProber } from './prober.ts';
+
+export interface HealthPartOptions {
+  readonly config: SteeringConfig;
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly log: Log;
+  readonly identity: Identity;
+  readonly metrics: SteeringMetrics;
+}
+
+/** Everything of steering that watches: probes, streams, peers and what follows from them. */
+export interface HealthPart {
+  readonly monitor: Monitor;
+  readonly component: Component;
+  /** Verifies the proofs of the nodes that the map names. */
+  readonly verifyNode: ProofVerifier;
+  /** Watches what this map names. */
+  watch(view: SteeringView): void;
+  /** Monotonic time of the last change of a box's health; undefined where there was none. */
+  readonly changedAtMs: () => number | undefined;
+  /** Registers the routes of boxes and peers; what they keep open ends when draining begins. */
+  addTo(app: App, draining: AbortSignal): void;
+}
+
+const HOLD_WINDOW_MS = 10_000;
+const SILENT_MS = 3000;
+const FRESH_MS = 5000;
+
+/** Makes what watches; `onUpdate` hears that something has changed of what is to be believed. */
+export function createHealthPart(options: HealthPartOptions, onUpdate: () => void): HealthPart {
+  const { clock, identity } = options;
+  let changedAtMs: number | undefined;
+  const ending = new AbortController();
+  let parts: MonitorParts | undefined;
+  const monitor = createMonitor(
+    {
+      ...{ node: identity.nodeId, clock, holdWindowMs: HOLD_WINDOW_MS, onUpdate },
+      onChange: (change) => {
+        tell(change, options);
+        // That a box was found well at the start is no incident, nor is one that was planned.
+        const { before, after } = change;
+        const isFound = (before?.verdict ?? 'unknown') === 'unknown' && after.verdict === 'up';
+        if (!isFound) changedAtMs = clock.monotonicMs();
+      },
+    },
+    (made) => (parts = makeParts(options, made)),
+  );
+  const known = new Map<string, KnownNode>();
+  let done: Promise<void> | undefined;
+  return {
+    monitor,
+    changedAtMs: () => changedAtMs,
+    watch(view) {
+      noteKeys(known, view);
+      monitor.watch(view);
+    },
+    verifyNode: createProofVerifier({ audience: 'steering', clock, findNode: (kid) => known.get(kid) }),
+    addTo(app, draining) {
+      parts?.streams.addTo(app);
+      parts?.peers.addTo(app, draining);
+      draining.addEventListener('abort', () => {
+        ending.abort();
+      });
+    },
+    component: {
+      name: 'monitor',
+      start: ({ signal, crash }) => {
+        done = monitor.run(AbortSignal.any([signal, ending.signal])).catch(crash);
+      },
+      stop: async () => {
+        await done;
+      },
+    },
+  };
+}
+
+function makeParts(options: HealthPartOptions, monitor: Pick<Monitor, 'changed'>): MonitorParts {
+  const { config, clock, log, identity } = options;
+  const prober = createProber({
+    clock,
+    openProbe: (aim) => openHttpProbe(aim, { clock, timeoutMs: config.probeTimeoutMs }),
+    policy: { downAfter: 2, upAfter: 2 },
+    flap: flapPolicyDefault,
+    intervalMs: config.probeIntervalMs,
+    recheckMs: config.probeRecheckMs,
+    probesMax: config.probesMax,
+    probesPerSecondMax: config.probesPerSecondMax,
+    onChange: () => {
+      monitor.changed('urgent');
+    },
+  });
+  const streams: BoxStreams = createBoxStreams({
+    ...{ node: identity.nodeId, clock, log, silentMs: SILENT_MS },
+    onChange: (urgency) => {
+      monitor.changed(urgency);
+    },
+    onDoubt: (id) => {
+      prober.doubt(id);
+    },
+  });
+  return { prober, streams, peers: makePeers(options, monitor) };
+}
+
+function makePeers(
+  { identity, clock, chance, log, metrics }: HealthPartOptions,
+  monitor: Pick<Monitor, 'changed'>,
+): Peers {
+  const { nodeId: node, key } = identity;
+  return createPeers({
+    ...{ node, key, clock, log, freshMs: FRESH_MS },
+    openClient: (url) =>
+      createControlClient({
+        ...{ url, clock, chance, unreachable: 'STEERING_UNREACHABLE', timeoutMs: 1500 },
+        authorize: identity.authorize('steering'),
+      }),
+    onChange: () => {
+      monitor.changed('urgent');
+    },
+    onRefused: (code) => {
+      metrics.viewsRefused.inc({ code });
+    },
+  });
+}
+
+function noteKeys(known: Map<string, KnownNode>, view: SteeringView): void {
+  known.clear();
+  const boxes = view.appliances.map(({ id, role, key }) => ({ id, role, key }));
+  const nodes = view.steering.map(({ id, key }) => ({ id, role: 'steering' as const, key }));
+  for (const { id, role, key } of [...boxes, ...nodes]) {
+    if (key === undefined) continue;
+    known.set(thumbprint(key), { nodeId: id, role, publicKey: importPublicJwk(key), revoked: false });
+  }
+}
+
+function tell({ id, before, after }: HealthChange, { log, metrics }: HealthPartOptions): void {
+  const { verdict: to, reason, downFamilies = [] } = after;
+  const record = {
+    ...{ node: id, from: before?.verdict ?? 'unknown', to, reason },
+    ...(downFamilies.length > 0 && { downFamilies }),
+  };
+  metrics.healthChanges.inc({ verdict: to });
+  if (to === 'up' && downFamilies.length === 0) log.info(record, 'health changed');
+  else log.warn(record, 'health changed');
+}

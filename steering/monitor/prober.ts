@@ -1,0 +1,189 @@
+import { Limiter } from '../../common/core/limiter.ts';
+import type { Clock } from '../../common/runtime/clock.ts';
+import { calm, noteLoss, settle, type FlapPolicy, type FlapState } from '../core/flap.ts';
+import {
+  doubt,
+  families,
+  observe,
+  unprobed,
+  type Family,
+  type HealthPolicy,
+  type ProbeState,
+} from '../core/health.ts';
+import type { BoxEvidence } from '../core/own-view.ts';
+import type { Aim, Probe } from './http-probe.ts';
+
+/** A box whose health is watched. */
+export interface Target {
+  readonly id: string;
+  readonly url: string;
+  /** Addresses by family, in text; none in both where only the URL's name is known. */
+  readonly addresses: Readonly<Record<Family, readonly string[]>>;
+}
+
+export interface ProberOptions {
+  readonly clock: Clock;
+  readonly openProbe: (aim: Aim) => Probe;
+  readonly policy: HealthPolicy;
+  readonly flap: FlapPolicy;
+  /** From the end of a probe to the start of the next. */
+  readonly intervalMs: number;
+  /** The same after an outcome that speaks against the verdict: a doubt is settled soon. */
+  readonly recheckMs: number;
+  /** Probes at one time, and in a second: with more boxes than that allows each is probed less often. */
+  readonly probesMax: number;
+  readonly probesPerSecondMax: number;
+  /** Something that decides has changed. */
+  readonly onChange: () => void;
+}
+
+export interface Prober {
+  /** Watches exactly these from now on. One that is new, or has moved, starts as unknown. */
+  watch(targets: readonly Target[]): void;
+  /** What was seen of each box, in the order in which they are watched. */
+  evidence(): Omit<BoxEvidence, 'report'>[];
+  /** The box's stream has ended or is silent: it is probed now, and one failure decides. */
+  doubt(id: string): void;
+  stop(): Promise<void>;
+}
+
+interface Watched {
+  readonly aim: Aim;
+  readonly leave: AbortController;
+  readonly probe: Probe;
+  state: ProbeState;
+  flap: FlapState;
+  /** Ends the sleep that is under way. */
+  wake: (() => void) | undefined;
+  hurried: boolean;
+  done: Promise<void>;
+}
+
+/** Starts a prober that asks every box over each of its families on its own, a bounded number at a time. */
+export function createProber(options: ProberOptions): Prober {
+  return new BoxProber(options);
+}
+
+class BoxProber implements Prober {
+  readonly #options: ProberOptions;
+  readonly #slots: Limiter;
+  #boxes = new Map<string, Watched[]>();
+  #aims = 0;
+
+  constructor(options: ProberOptions) {
+    this.#options = options;
+    this.#slots = new Limiter({ runsMax: options.probesMax });
+  }
+
+  watch(targets: readonly Target[]): void {
+    const before = this.#boxes;
+    this.#boxes = new Map();
+    this.#aims = 0;
+    const added: Watched[] = [];
+    for (const target of targets) {
+      const known = before.get(target.id) ?? [];
+      const watched = aimsOf(target).map((aim) => {
+        const same = known.find((each) => isSame(each.aim, aim));
+        if (same !== undefined) return same;
+        const made = this.#open(aim);
+        added.push(made);
+        return made;
+      });
+      this.#boxes.set(target.id, watched);
+      this.#aims += watched.length;
+    }
+    const kept = new Set([...this.#boxes.values()].flat());
+    for (const gone of [...before.values()].flat()) if (!kept.has(gone)) release(gone);
+    for (const each of added) each.done = this.#follow(each);
+  }
+
+  evidence(): Omit<BoxEvidence, 'report'>[] {
+    return [...this.#boxes].map(([id, watched]) => ({
+      id,
+      probes: new Map(watched.map(({ aim, state }) => [aim.family, state])),
+      suppressed: new Set(watched.filter(({ flap }) => flap.suppressed).map(({ aim }) => aim.family)),
+    }));
+  }
+
+  doubt(id: string): void {
+    for (const watched of this.#boxes.get(id) ?? []) {
+      watched.state = doubt(watched.state, this.#options.policy);
+      watched.hurried = true;
+      watched.wake?.();
+    }
+  }
+
+  async stop(): Promise<void> {
+    const all = [...this.#boxes.values()].flat();
+    this.#boxes = new Map();
+    all.forEach(release);
+    await Promise.all(all.map(({ done }) => done));
+  }
+
+  #open(aim: Aim): Watched {
+    const { openProbe, clock } = this.#options;
+    return {
+      ...{ aim, probe: openProbe(aim), leave: new AbortController() },
+      ...{ state: unprobed(clock.nowMs()), flap: calm, wake: undefined, hurried: false },
+      done: Promise.resolve(),
+    };
+  }
+
+  async #follow(watched: Watched): Promise<void> {
+    const { signal } = watched.leave;
+    const isOver = (): boolean => signal.aborted;
+    const isHurried = (): boolean => watched.hurried;
+    while (!isOver()) {
+      watched.hurried = false;
+      const observation = await this.#slots.run(() => watched.probe.ask(signal));
+      // It may have been let go while the probe was under way.
+      if (isOver()) break;
+      this.#take(watched, observation);
+      if (!isHurried()) await this.#sleep(watched);
+    }
+    await watched.probe.close();
+  }
+
+  #take(watched: Watched, observation: Parameters<typeof observe>[1]): void {
+    const { clock, policy, flap, onChange } = this.#options;
+    const before = { verdict: watched.state.verdict, suppressed: watched.flap.suppressed };
+    watched.state = observe(watched.state, observation, { nowMs: clock.nowMs(), policy });
+    const monotonicMs = clock.monotonicMs();
+    watched.flap = settle(watched.flap, monotonicMs, flap);
+    const { verdict } = watched.state;
+    if (verdict === 'down' && (before.verdict === 'up' || before.verdict === 'draining')) {
+      watched.flap = noteLoss(watched.flap, monotonicMs, flap);
+    }
+    if (verdict !== before.verdict || watched.flap.suppressed !== before.suppressed) onChange();
+  }
+
+  async #sleep(watched: Watched): Promise<void> {
+    const { clock, recheckMs, intervalMs, probesPerSecondMax } = this.#options;
+    const isDoubted = watched.state.against > 0;
+    const spacedMs = Math.max(intervalMs, (this.#aims * 1000) / probesPerSecondMax);
+    const sleeping = new AbortController();
+    watched.wake = () => {
+      sleeping.abort();
+    };
+    await clock.sleep(isDoubted ? recheckMs : spacedMs, { signal: sleeping.signal }).catch(() => undefined);
+    watched.wake = undefined;
+  }
+}
+
+function release({ leave, wake }: Watched): void {
+  leave.abort();
+  wake?.();
+}
+
+/** The first address of each family; a box that has told none is looked up by its name, in both. */
+function aimsOf({ id, url, addresses }: Target): Aim[] {
+  const isNamed = families.every((family) => addresses[family].length === 0);
+  return families.flatMap((family): Aim[] => {
+    const [address] = addresses[family];
+    return address !== undefined || isNamed ? [{ id, url, family, address }] : [];
+  });
+}
+
+function isSame(a: Aim, b: Aim): boolean {
+  return a.url === b.url && a.family === b.family && a.address === b.address;
+}

@@ -1,0 +1,99 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { once } from 'node:events';
+import t, { type Test } from 'tap';
+import { probeObject } from '../../../common/core/probe-object.ts';
+import { createSystemClock } from '../../../common/runtime/clock.ts';
+import type { Observation } from '../../../steering/core/health.ts';
+import { openHttpProbe, type Aim } from '../../../steering/monitor/http-probe.ts';
+import { hasIpv6Loopback } from '../../support/system-ipv6.ts';
+
+const clock = createSystemClock();
+
+async function box(
+  t: Test,
+  answer: (request: IncomingMessage, response: ServerResponse) => void,
+  host = '127.0.0.1',
+): Promise<number> {
+  const server = createServer(answer).listen(0, host);
+  await once(server, 'listening');
+  t.teardown(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+async function ask(t: Test, aim: Partial<Aim> & { url: string }): Promise<Observation> {
+  const probe = openHttpProbe(
+    { id: 'isp-a-1', family: 4, address: undefined, ...aim },
+    { clock, timeoutMs: 300 },
+  );
+  t.teardown(() => probe.close());
+  return probe.ask(new AbortController().signal);
+}
+
+t.test('only the box’s own object, whole and in time, is an answer', async (t) => {
+  const answers = async (body: string | undefined, status = 200): Promise<Observation> => {
+    const port = await box(t, (_request, response) => {
+      if (body !== undefined) response.writeHead(status).end(body);
+    });
+    return ask(t, { url: `http://127.0.0.1:${port}` });
+  };
+  const object = probeObject('isp-a-1', 'ready');
+  t.match(await answers(object), { kind: 'ok', draining: false });
+  t.match(await answers(probeObject('isp-a-1', 'draining')), { kind: 'ok', draining: true });
+  t.match(await answers(probeObject('isp-a-2', 'ready')), { kind: 'failed', reason: /is not isp-a-1/ });
+  const portal = '<html><title>Sign in to the network</title></html>';
+  t.match(await answers(portal), { kind: 'failed', reason: /is not isp-a-1/ });
+  t.match(await answers(object.slice(0, -1)), { kind: 'failed', reason: /is not isp-a-1/ }, 'cut by a byte');
+  const flipped = `${object.slice(0, 4000)}${object[4000] === '0' ? '1' : '0'}${object.slice(4001)}`;
+  t.match(await answers(flipped), { kind: 'failed', reason: /is not isp-a-1/ }, 'one wrong byte');
+  t.match(await answers(object, 503), { kind: 'failed', reason: /answers 503/ });
+  t.match(await answers(object, 302), { kind: 'failed', reason: /answers 302/ });
+  t.match(await answers('x'.repeat(100_000)), { kind: 'failed' }, 'a body without end');
+  t.match(await answers(undefined), { kind: 'failed', reason: /no answer within 300 ms/ });
+});
+
+t.test('it goes to the address, with the name of the URL', async (t) => {
+  const hosts: (string | undefined)[] = [];
+  const port = await box(t, (request, response) => {
+    hosts.push(`${request.headers.host ?? ''}${request.url ?? ''}`);
+    response.end(probeObject('isp-a-1', 'ready'));
+  });
+  const url = `http://box.example:${port}/behind/`;
+  t.match(await ask(t, { url, address: '127.0.0.1' }), { kind: 'ok' });
+  t.strictSame(hosts, [`box.example:${port}/behind/probe`]);
+  t.match(await ask(t, { url: `http://box.invalid:${port}` }), {
+    kind: 'failed',
+    reason: /ENOTFOUND|EAI_AGAIN/,
+  });
+});
+
+t.test('nobody there is a failure; the connection is kept while there is', async (t) => {
+  const sockets = new Set<unknown>();
+  const port = await box(t, (request, response) => {
+    sockets.add(request.socket);
+    response.end(probeObject('isp-a-1', 'ready'));
+  });
+  const aim = { id: 'isp-a-1', family: 4, address: undefined, url: `http://127.0.0.1:${port}` } as const;
+  const probe = openHttpProbe(aim, { clock, timeoutMs: 1000 });
+  t.teardown(() => probe.close());
+  for (let turn = 0; turn < 3; turn++) t.match(await probe.ask(new AbortController().signal), { kind: 'ok' });
+  t.equal(sockets.size, 1);
+  const gone = createServer().listen(0, '127.0.0.1');
+  await once(gone, 'listening');
+  const { port: free } = gone.address() as AddressInfo;
+  gone.close();
+  await once(gone, 'close');
+  t.match(await ask(t, { url: `http://127.0.0.1:${free}` }), { kind: 'failed', reason: /ECONNREFUSED/ });
+});
+
+t.test('IPv6 is another way than IPv4', { skip: hasIpv6Loopback() ? false : 'no IPv6 here' }, async (t) => {
+  const object = probeObject('isp-a-1', 'ready');
+  const port = await box(t, (_request, response) => response.end(object), '::1');
+  const six = { family: 6, address: '::1' } as const;
+  t.match(await ask(t, { url: `http://box.example:${port}`, ...six }), { kind: 'ok' });
+  t.match(await ask(t, { url: `http://localhost:${port}`, family: 4 }), { kind: 'failed' });
+  t.match(await ask(t, { url: `http://[::1]:${port}`, ...six }), { kind: 'ok' });
+});
