@@ -1,3 +1,4 @@
+import type { SteeringMap } from '../../common/contract/documents.ts';
 import { createSystemChance } from '../../common/runtime/chance.ts';
 import { createSystemClock } from '../../common/runtime/clock.ts';
 import { createLog } from '../../common/runtime/log.ts';
@@ -12,12 +13,15 @@ import type { SteerPolicy } from '../../steering/dns/worker-messages.ts';
 import { zoneOptions } from './dns-zones.ts';
 import { appliance, mapOf, payloadOf, route } from './steering-maps.ts';
 
-export type DnsStart = Partial<DnsServerOptions> & { readonly udp?: 'native' | 'dgram' };
+export type DnsStart = Partial<DnsServerOptions> & {
+  readonly udp?: 'native' | 'dgram';
+  /** Instead of the small map. */
+  readonly body?: SteeringMap;
+};
 
 /** A server whose map and health a test may change. */
 export interface TestDns extends DnsServer {
-  /** A map of this sequence with these of its nodes. */
-  setMap(sequence: number, ids: readonly string[]): void;
+  setMap(sequence: number, body: SteeringMap): void;
   setHealth(health: ReadonlyMap<string, ProbeState>): void;
 }
 
@@ -32,6 +36,9 @@ const nodes = [
 ];
 const bundles = [{ bundle: 'abcde'.padEnd(64, '0'), title: 'A', titleId: 'ttl_00000001', holders: [1] }];
 
+/** What is served unless told otherwise. */
+export const smallMap = mapOf(nodes, { bundles });
+
 const ttl = { healthyS: 20, incidentMinS: 5, incidentMaxS: 5 };
 const policy: SteerPolicy = {
   policy: rankPolicyDefault,
@@ -41,25 +48,23 @@ const policy: SteerPolicy = {
 };
 
 /** Starts DNS over a small map, with UDP of either kind; the caller closes it. */
-export async function startDns({ udp = 'native', ...more }: DnsStart = {}): Promise<TestDns> {
+export async function startDns({
+  udp = 'native',
+  body = smallMap,
+  ...more
+}: DnsStart = {}): Promise<TestDns> {
   const log = createLog({ name: 'test', level: 'warn' });
   const clock = createSystemClock();
   const chance = createSystemChance();
   let view: SteeringView | undefined;
   let health: ReadonlyMap<string, ProbeState> = new Map();
   const feed = new WorkerFeed(() => ({ health, holding: false, changedAgoMs: undefined }));
-  const setMap = (sequence: number, ids: readonly string[]): void => {
-    const payload = payloadOf(
-      mapOf(
-        nodes.filter(({ id }) => ids.includes(id)),
-        { bundles },
-      ),
-      sequence,
-    );
+  const setMap = (sequence: number, next: SteeringMap): void => {
+    const payload = payloadOf(next, sequence);
     view = compileView(payload);
     feed.mapChanged(payload);
   };
-  setMap(77, ['isp-a-1', 'isp-b-1']);
+  setMap(77, body);
   const source = createBrain({
     ...policy,
     ttl,

@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { promisify } from 'node:util';
 import t from 'tap';
 import { unprobed } from '../../../steering/core/health.ts';
-import { startDns } from '../../support/dns-server.ts';
+import { smallMap, startDns } from '../../support/dns-server.ts';
 import { ecs, queryPacket, readReply } from '../../support/dns-zones.ts';
 
 const run = promisify(execFile);
@@ -112,7 +112,7 @@ for (const udp of ['native', 'dgram'] as const) {
     t.match(await ask(socket, near), { answers: ['A 192.0.2.2'] });
     server.setHealth(new Map());
     while ((await ask(socket, near)).answers.length < 2);
-    server.setMap(78, ['isp-a-1']);
+    server.setMap(78, { ...smallMap, appliances: smallMap.appliances.slice(0, 1), bundles: [] });
     const gone = queryPacket(`isp-b-1.${ZONE}`);
     while ((await ask(socket, gone)).rcode !== 'NXDOMAIN');
     t.match(await ask(socket, near), { answers: ['A 192.0.2.1'] });
