@@ -2,10 +2,12 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { Type, type Static } from '../common/contract/type.ts';
 
+import { RouteClass } from '../common/contract/documents.ts';
 import { BaseUrl, IpAddress, SizeBytes } from '../common/contract/primitives.ts';
 import { configHelp, loadConfig } from '../common/runtime/config.ts';
 import { coded } from '../common/runtime/errors.ts';
 import { enrolmentOptions, logOptions } from '../common/runtime/node-options.ts';
+import { communityRulePattern } from './core/routes/route-classes.ts';
 import { accessLogOptions } from './records/config.ts';
 
 const prefix = 'NEARCAST_APPLIANCE';
@@ -39,6 +41,33 @@ export const ApplianceSchema = Type.Object({
     description: 'Addresses at which players reach this box; found out if absent',
   }),
   routesFile: Type.Optional(Type.String({ description: 'JSON list of the prefixes that this box serves' })),
+  bgp: Type.Object({
+    birdSocket: Type.Optional(
+      Type.String({ description: 'Routes come from BIRD 2: its control socket, like /run/bird/bird.ctl' }),
+    ),
+    birdProtocols: Type.Array(Type.String({ pattern: '^[\\w.:-]{1,64}$' }), {
+      default: [],
+      maxItems: 64,
+      description: "BIRD's protocols that tell routes; every BGP session if none",
+    }),
+    gobgpAddress: Type.Optional(
+      Type.String({
+        pattern: '^\\S+:\\d{1,5}$',
+        description: 'Routes come from GoBGP: host:port of its API; needs its program gobgp',
+      }),
+    ),
+    classes: Type.Array(Type.String({ pattern: communityRulePattern }), {
+      default: [],
+      maxItems: 256,
+      description: 'Classes by community, the first that fits: 65001:100=private, 65001:1:2=public',
+    }),
+    class: { ...RouteClass, default: 'embedded', description: 'The class of all other routes' },
+    restartMs: {
+      ...DurationMs(0),
+      default: 0,
+      description: 'Routes of a lost BGP session are kept for so long',
+    },
+  }),
   place: Type.Object({
     latitude: Type.Optional(Type.Number({ minimum: -90, maximum: 90, description: 'Where the box stands' })),
     longitude: Type.Optional(
@@ -157,6 +186,13 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): App
   }
   if ((config.place.latitude === undefined) !== (config.place.longitude === undefined)) {
     throw coded('CONFIG_INVALID', 'a place needs both --place-latitude and --place-longitude');
+  }
+  const { routesFile, bgp } = config;
+  if ([routesFile, bgp.birdSocket, bgp.gobgpAddress].filter((source) => source !== undefined).length > 1) {
+    throw coded(
+      'CONFIG_INVALID',
+      'routes come from one source: --routes-file, --bgp-bird-socket or --bgp-gobgp-address',
+    );
   }
   checkTls(config);
   if (config.enrolmentCode !== undefined && config.enrolmentCodeFile !== undefined) {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 
-import { documentTypes, Revocations, type Route } from '../common/contract/documents.ts';
+import { documentTypes, Revocations } from '../common/contract/documents.ts';
 import { createSystemChance, type Chance } from '../common/runtime/chance.ts';
 import { createSystemClock, type Clock } from '../common/runtime/clock.ts';
 import { openDataDir } from '../common/runtime/data-dir.ts';
@@ -20,6 +20,9 @@ import { TlsKeeper, tlsComponent } from './engine/tls-keeper.ts';
 import { createFill, type FillPart, type FillPartOptions } from './fill/fill-part.ts';
 import { nodeRecords, registerGauges, type ScrubRecords, type UplinkRecords } from './metrics.ts';
 import { createPull, type PullPart } from './pull/pull-part.ts';
+import type { RouteSource } from './routes/route-source.ts';
+import { RouteUplink } from './routes/route-uplink.ts';
+import { openRouteSource, routesComponent } from './routes/routes-part.ts';
 import { recordsComponent } from './records/records-component.ts';
 import { createServing } from './serving/create-serving.ts';
 import type { ServingUnit } from './serving/unit.ts';
@@ -33,7 +36,6 @@ import { HeartbeatSender } from './uplink/heartbeat.ts';
 import { HoldingsDelta } from './uplink/holdings-delta.ts';
 import { countFilled, createServed, servedComponent } from './uplink/served-part.ts';
 import type { ServedReports } from './uplink/served-reports.ts';
-import { readRoutes } from './uplink/routes-file.ts';
 import { uplinkComponent } from './uplink/uplink.ts';
 import { createWithdrawals, withdrawalsComponent, type Withdrawals } from './uplink/withdrawals.ts';
 
@@ -60,7 +62,7 @@ export async function run(argv: string[], env: NodeJS.ProcessEnv): Promise<numbe
   const clock = createSystemClock();
   const chance = createSystemChance();
   const role = config.origin ? 'origin' : 'appliance';
-  const routes = config.routesFile === undefined ? [] : await readRoutes(config.routesFile);
+  const source = await openRouteSource({ config, clock, log: createLog({ name: role, ...config.log }) });
   const dataDir = await openDataDir({ path: config.dataDir, kind: role, formatVersion: 1 });
   try {
     const identity = await openIdentity({
@@ -74,13 +76,13 @@ export async function run(argv: string[], env: NodeJS.ProcessEnv): Promise<numbe
     });
     const log = createLog({ name: identity.nodeId, ...config.log });
     const readAgain = (): ApplianceConfig => readConfig(argv, env);
-    return await serve({ config, clock, chance, log, identity, readAgain }, routes);
+    return await serve({ config, clock, chance, log, identity, readAgain }, source);
   } finally {
     await dataDir.close();
   }
 }
 
-async function serve(base: Base, routes: Route[]): Promise<number> {
+async function serve(base: Base, source: RouteSource): Promise<number> {
   const { config, clock, log, identity, readAgain } = base;
   const metrics = createMetrics({ name: identity.nodeId, version });
   const records = nodeRecords(metrics);
@@ -112,17 +114,17 @@ async function serve(base: Base, routes: Route[]): Promise<number> {
   applyRevocations(revocations, { serving, withdrawals, fill });
   const holdings = new HoldingsDelta(() => store?.held.keys() ?? []);
   const drain = new Drain({ serving, clock, drainMs: config.drainMs, announce: () => announce() });
-  const files = tlsFiles(config);
-  const tls = files && new TlsKeeper({ ...base, files, h2: config.h2, serving });
-  const status = new BoxStatus({ config, clock, serving, drain, storage, revocations, fill, tls });
-  const told = { link, status, holdings, routes, records: records.uplink };
-  const { heartbeats, streams, announce } = createReports(base, told);
+  const tls = createTls(base, serving);
+  const routes = new RouteUplink({ link, clock, log, records: records.uplink });
+  const status = new BoxStatus({ config, clock, serving, drain, storage, revocations, routes, fill, tls });
+  const { heartbeats, streams, announce } = createReports(base, { link, status, holdings, routes, records });
   followStorage(storage, { holdings, heartbeats, fill });
   registerGauges(metrics, {
     load: () => serving.load(),
     heldFiles: () => store?.held.size ?? 0,
     missingFiles: () => fill?.filler.missingFiles ?? 0,
     disks: () => storage.diskStates(),
+    routes: () => routes.routeCount,
     droppedReports: () => ({ served: served.dropped, fill: fill?.droppedReports() ?? 0 }),
   });
   const components: Component[] = [
@@ -135,6 +137,7 @@ async function serve(base: Base, routes: Route[]): Promise<number> {
     servingComponent(base, { serving, drain, status }),
     loadComponent({ serving, config, clock, log, onLevel: () => heartbeats.hurry() }),
     streams.component,
+    routesComponent({ source, routes }),
     uplinkComponent({ ...base, link, heartbeats, revocations, manifest: fill?.manifest }),
     withdrawalsComponent(withdrawals),
     ...(fill === undefined ? [] : [fill.component]),
@@ -148,6 +151,11 @@ async function serve(base: Base, routes: Route[]): Promise<number> {
     components,
     ready: () => ({ url: status.url, role: identity.role, heldFiles: store?.held.size ?? 0 }),
   });
+}
+
+function createTls(base: Base, serving: ServingUnit): TlsKeeper | undefined {
+  const files = tlsFiles(base.config);
+  return files && new TlsKeeper({ ...base, files, h2: base.config.h2, serving });
 }
 
 function openStorage({ config, clock, chance, log, identity }: Base): Promise<Storage> {
@@ -225,8 +233,8 @@ function createReports(
     link: ControlLink;
     status: BoxStatus;
     holdings: HoldingsDelta;
-    routes: readonly Route[];
-    records: UplinkRecords;
+    routes: RouteUplink;
+    records: { uplink: UplinkRecords };
   },
 ): { heartbeats: HeartbeatSender; streams: HealthStreams; announce: () => Promise<void> } {
   const { link, status, holdings, routes, records } = parts;
@@ -239,13 +247,13 @@ function createReports(
     onReply: (reply, sentAtMs) => {
       status.heard(reply, sentAtMs);
       streams.setNodes(reply.steering ?? []);
+      routes.heard(reply.routeTable, sentAtMs);
     },
     holdings,
     clock,
     log,
-    records,
+    records: records.uplink,
   });
-  heartbeats.setRoutes(routes);
   const announce = async (): Promise<void> => {
     streams.hurry();
     await heartbeats.send(AbortSignal.timeout(announceMsMax));

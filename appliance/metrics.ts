@@ -13,6 +13,7 @@ export interface FillRecords {
 export interface UplinkRecords {
   heartbeat(outcome: 'acknowledged' | 'failed'): void;
   document(kind: string, outcome: 'taken' | ProblemCode): void;
+  routes(kind: 'full' | 'delta', outcome: 'acknowledged' | 'failed'): void;
 }
 
 /** What the scrub tells. */
@@ -51,6 +52,11 @@ export function nodeRecords(metrics: Metrics): {
     help: 'Signed documents received, by kind and outcome',
     labels: ['kind', 'outcome'],
   });
+  const routeTables = metrics.counter({
+    name: 'nearcast_route_tables_total',
+    help: 'Route tables told to the control plane, whole or as what changed, by outcome',
+    labels: ['kind', 'outcome'],
+  });
   const scrubbed = metrics.counter({
     name: 'nearcast_scrubbed_chunks_total',
     help: 'Held chunks that were verified again: all in turn (scrub), or after some of their file was served (sample)',
@@ -80,6 +86,9 @@ export function nodeRecords(metrics: Metrics): {
       document: (kind, outcome) => {
         documents.inc({ kind, outcome });
       },
+      routes: (kind, outcome) => {
+        routeTables.inc({ kind, outcome });
+      },
     },
   };
 }
@@ -91,6 +100,7 @@ export function registerGauges(
     load: () => ServingLoad;
     heldFiles: () => number;
     missingFiles: () => number;
+    routes: () => number;
     disks: () => Readonly<Record<string, number>>;
     droppedReports: () => Readonly<Record<'served' | 'fill', number>>;
   },
@@ -110,6 +120,7 @@ export function registerGauges(
   gauge('nearcast_open_files', 'Descriptors of content that are open', () => read.load().openFiles);
   gauge('nearcast_held_files', 'Files held whole', read.heldFiles);
   gauge('nearcast_missing_files', 'Files that the manifest wants and that are not held', read.missingFiles);
+  gauge('nearcast_routes_count', 'Routes that the box has learned', read.routes);
   metrics.read({
     name: 'nearcast_disks_count',
     help: 'Disks, by state: serving, draining, or out of use',

@@ -9,6 +9,7 @@ import { fillCommand } from './commands/fill.ts';
 import { labCommand, type CacheLab } from './commands/lab.ts';
 import { nodeCommand } from './commands/node.ts';
 import { consoleCommand, playCommand } from './commands/play.ts';
+import { routesCommand } from './commands/routes.ts';
 import { statusCommand } from './commands/status.ts';
 import { steerCommand } from './commands/steer.ts';
 import { titleCommand } from './commands/title.ts';
@@ -81,6 +82,7 @@ function createProgram(env: NodeJS.ProcessEnv, labs: Labs, signal: AbortSignal):
     applianceCommand,
     nodeCommand,
     fillCommand,
+    routesCommand,
     steerCommand,
     statusCommand,
     (commandShell: CommandShell) => labCommand(commandShell, labs.cacheLab),

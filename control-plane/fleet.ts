@@ -5,7 +5,8 @@ import type { PlaybackCatalog } from './services/playback/ports.ts';
 import type { Fill } from './services/fill/service.ts';
 import type { FillBundle } from './services/fill/ports.ts';
 import type { MapBundle } from './services/steering-map/ports.ts';
-import type { Registry, ServingNode } from './services/registry/service.ts';
+import type { Registry } from './services/registry/service.ts';
+import type { ServingNode } from './services/registry/serving-node.ts';
 
 /** What the catalog asks of registry and fill, answered in this process. */
 export function createFleet({ registry, fill }: { registry: Registry; fill: Fill }): Fleet {

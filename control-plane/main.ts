@@ -1,13 +1,7 @@
 import { join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { openBlobs } from '../common/adapters/blobs/open.ts';
-import { openEvents } from '../common/adapters/events/open.ts';
-import type { Events } from '../common/adapters/events/port.ts';
-import { openRecords } from '../common/adapters/records/open.ts';
-import type { Records } from '../common/adapters/records/port.ts';
 import { createSystemChance, type Chance } from '../common/runtime/chance.ts';
 import { createSystemClock, type Clock } from '../common/runtime/clock.ts';
-import { openDataDir } from '../common/runtime/data-dir.ts';
 import { coded } from '../common/runtime/errors.ts';
 import { httpComponent } from '../common/runtime/http-server.ts';
 import type { Component } from '../common/runtime/lifecycle.ts';
@@ -38,12 +32,15 @@ import { playbackRoutes } from './services/playback/routes.ts';
 import { createPlayback, type Playback } from './services/playback/service.ts';
 import { registryRoutes } from './services/registry/routes.ts';
 import { createRegistry, type Registry } from './services/registry/service.ts';
+import { routesRoutes } from './services/routes/routes.ts';
+import { createRoutes, type Routes } from './services/routes/service.ts';
 import { statusRoutes } from './services/status/routes.ts';
 import { createStatus, type Status } from './services/status/service.ts';
 import { steeringMapRoutes } from './services/steering-map/routes.ts';
 import { createSteeringMaps, type SteeringMaps } from './services/steering-map/service.ts';
 import { withdrawalRoutes } from './services/withdrawal/routes.ts';
 import { openWithdrawals, type Withdrawals } from './services/withdrawal/service.ts';
+import { openStores, type Stores } from './stores.ts';
 
 const { version } = packageJson;
 
@@ -104,39 +101,6 @@ async function openAccess({ config, clock, chance, log }: Base, stores: Stores):
   });
 }
 
-interface Stores {
-  open(service: string): Promise<Records>;
-  openEvents(): Promise<Events>;
-  close(): Promise<void>;
-}
-
-/** Opens the data directory for this process alone; in it one SQLite file per service (ADR 11), all closed at the end. */
-async function openStores({ config, log }: Base): Promise<Stores> {
-  const data = await openDataDir({ path: config.dataDir, kind: 'control-plane', formatVersion: 1 });
-  const opened: { close(): Promise<void> }[] = [];
-  return {
-    async open(service) {
-      const { href } = pathToFileURL(join(config.dataDir, 'records', `${service}.db`));
-      const records = await openRecords(href.replace(/^file:/, 'sqlite:'));
-      opened.push(records);
-      return records;
-    },
-    async openEvents() {
-      const events = await openEvents(pathToFileURL(join(config.dataDir, 'events')).href, {
-        report: (report) => {
-          log.warn(report, 'the event log has lost something');
-        },
-      });
-      opened.push(events);
-      return events;
-    },
-    async close() {
-      await Promise.all(opened.splice(0).map((store) => store.close()));
-      await data.close();
-    },
-  };
-}
-
 /** A control plane whose parts are open; its components start, drain and stop it. */
 export interface ControlPlane {
   components: Component[];
@@ -180,6 +144,7 @@ async function compose(base: Base, opened: { stores: Stores; access: Access }): 
     clientsDir: config.clientsDir ?? join(import.meta.dirname, '..', 'clients', 'dist'),
     routes: ({ app, draining }) => {
       const { registry, catalog, fill, maps, status, playback, events, withdrawals } = services;
+      routesRoutes(app, { routes: services.routes });
       accessRoutes(app, { access });
       registryRoutes(app, { registry });
       catalogRoutes(app, { catalog, draining });
@@ -212,6 +177,7 @@ function unrevoked({ verifiers }: Access, maps: SteeringMaps): Access['verifiers
 
 interface Services {
   access: Access;
+  routes: Routes;
   registry: Registry;
   catalog: Catalog;
   fill: Fill;
@@ -243,6 +209,12 @@ async function openServices(base: Base, opened: Opened): Promise<Services> {
     nodes: servedNodes(access),
     ...{ clock, log, options: eventsDefaults },
   });
+  const routes = await createRoutes({
+    records: await stores.open('routes'),
+    directory: join(config.dataDir, 'route-tables'),
+    nodes: () => registry,
+    ...{ clock, log },
+  });
   const registry = createRegistry({
     records: await stores.open('registry'),
     identities: access.identities,
@@ -252,7 +224,7 @@ async function openServices(base: Base, opened: Opened): Promise<Services> {
       await maps.revoke({ sessions: [fillSession(node)] });
     },
     served: (nodeId) => events.servedBy(nodeId),
-    ...{ clock, log, leaseMs: config.leaseMs },
+    ...{ routes, clock, log, leaseMs: config.leaseMs },
   });
   await registry.start();
   const published = {
@@ -277,7 +249,7 @@ async function openServices(base: Base, opened: Opened): Promise<Services> {
   });
   await withdrawals.start();
   const { playback, ranker } = await openPlayback(base, { ...opened, registry, catalog });
-  const services = { access, registry, catalog, fill, maps, events, playback, ranker, withdrawals };
+  const services = { access, routes, registry, catalog, fill, maps, events, playback, ranker, withdrawals };
   return { ...services, status: statusOf(services, base) };
 }
 

@@ -27,6 +27,7 @@ export interface BoxStatusOptions {
   revocations: DocumentStatus;
   /** Absent where the box speaks plain HTTP. */
   tls: { readonly certificate: CertifiedNames; reasons(): string[] } | undefined;
+  routes: { readonly sourceReasons: readonly string[] };
   /** Absent at an origin. */
   fill: { filler: Pick<Filler, 'reasons'>; manifest: DocumentStatus } | undefined;
 }
@@ -115,7 +116,7 @@ export class BoxStatus {
   }
 
   #reasons(load: ServingLoad): string[] {
-    const { serving, storage, revocations, fill, tls } = this.#options;
+    const { serving, storage, revocations, routes, fill, tls } = this.#options;
     return [
       ...(this.#skewMs > skewMsMax ? ['CLOCK_SKEW'] : []),
       ...(this.#storageFails ? ['STORE_UNAVAILABLE'] : []),
@@ -124,6 +125,7 @@ export class BoxStatus {
       ...load.reasons,
       ...revocations.reasons(),
       ...(tls?.reasons() ?? []),
+      ...routes.sourceReasons,
       ...(fill === undefined ? [] : [...fill.manifest.reasons(), ...fill.filler.reasons()]),
     ];
   }

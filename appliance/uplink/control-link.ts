@@ -1,5 +1,6 @@
 import { FillSourcesReply, type FillPurpose, type FillReport } from '../../common/contract/fill.ts';
 import { HeartbeatReply, type Heartbeat } from '../../common/contract/nodes.ts';
+import { routeDeltaType, RouteTableReply, routeTableType } from '../../common/contract/routes.ts';
 import { ServedReportReply } from '../../common/contract/served.ts';
 import type { ControlClient } from '../../common/runtime/control-client.ts';
 import { coded } from '../../common/runtime/errors.ts';
@@ -72,6 +73,18 @@ export class ControlLink {
     const call = { method: 'POST', path, body: { jws }, idempotent: true, signal } as const;
     const { value } = await this.#control.json(call, ServedReportReply);
     if (value === undefined) throw coded('UNAVAILABLE', 'the control plane answered a report with nothing');
+    return value;
+  }
+
+  /** Tells the routes, packed: all of them, or what changed since the last time. Not tried again by itself. */
+  async routeTable(stream: Buffer, kind: 'full' | 'delta', signal: AbortSignal): Promise<RouteTableReply> {
+    const path = `${this.#path}/route-table`;
+    const call =
+      kind === 'full'
+        ? ({ method: 'PUT', headers: { 'content-type': routeTableType } } as const)
+        : ({ method: 'PATCH', headers: { 'content-type': routeDeltaType } } as const);
+    const { value } = await this.#control.json({ ...call, path, stream, signal }, RouteTableReply);
+    if (value === undefined) throw coded('UNAVAILABLE', 'the control plane answered routes with nothing');
     return value;
   }
 

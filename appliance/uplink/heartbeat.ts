@@ -1,4 +1,4 @@
-import type { Place, Route } from '../../common/contract/documents.ts';
+import type { Place } from '../../common/contract/documents.ts';
 import type { Heartbeat, HeartbeatReply } from '../../common/contract/nodes.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import type { Log } from '../../common/runtime/log.ts';
@@ -52,20 +52,12 @@ export class HeartbeatSender {
   readonly #options: HeartbeatSenderOptions;
   readonly #wakeup: Wakeup;
   #sequence = 0;
-  #routes: readonly Route[] = [];
-  #routesTold = false;
   #connected: boolean | undefined;
   #hurries = 0;
 
   constructor(options: HeartbeatSenderOptions) {
     this.#options = options;
     this.#wakeup = new Wakeup(options.clock);
-  }
-
-  setRoutes(routes: readonly Route[]): void {
-    this.#routes = routes;
-    this.#routesTold = false;
-    this.hurry();
   }
 
   /** Sends the next heartbeat now. */
@@ -91,13 +83,11 @@ export class HeartbeatSender {
   async send(signal: AbortSignal): Promise<boolean> {
     const { records, holdings } = this.#options;
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
-    const routes = this.#routes;
     const change = holdings.take(changesPerHeartbeat);
     try {
       const heartbeat = await this.#make(change.report);
       const reply = await this.#options.send(heartbeat, deadline);
       change.acknowledge();
-      if (routes === this.#routes) this.#routesTold = true;
       if (reply.fullWanted) this.#forgetAcknowledged();
       this.#options.onReply(reply, heartbeat.sentAtMs);
       records.heartbeat('acknowledged');
@@ -120,7 +110,6 @@ export class HeartbeatSender {
       ...(place !== undefined && { place }),
       ...(drainEtaMs !== undefined && { drainEtaMs }),
       ...(lineBytesPerSecond !== undefined && { lineBytesPerSecond }),
-      ...(!this.#routesTold && { routes: [...this.#routes] }),
       sequence: ++this.#sequence,
       incarnation,
       sentAtMs: Math.round(clock.nowMs()),
@@ -132,7 +121,6 @@ export class HeartbeatSender {
   /** The control plane has lost track: everything is told again. */
   #forgetAcknowledged(): void {
     this.#options.holdings.tellAll();
-    this.#routesTold = false;
     this.#hurries++;
   }
 

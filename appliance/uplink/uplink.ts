@@ -4,16 +4,13 @@ import type { Clock } from '../../common/runtime/clock.ts';
 import type { Identity } from '../../common/runtime/identity.ts';
 import type { Component } from '../../common/runtime/lifecycle.ts';
 import type { Log } from '../../common/runtime/log.ts';
-import type { ApplianceConfig } from '../config.ts';
 import type { ControlLink } from './control-link.ts';
 import { followDocument } from './document-follower.ts';
 import type { DocumentKeeper } from './document-keeper.ts';
 import type { HeartbeatSender } from './heartbeat.ts';
 import { createManifestPoll } from './manifest-poll.ts';
-import { watchRoutes } from './routes-file.ts';
 
 export interface UplinkOptions {
-  config: ApplianceConfig;
   clock: Clock;
   chance: Chance;
   log: Log;
@@ -27,20 +24,15 @@ export interface UplinkOptions {
 
 /** The loops that keep the box and the control plane in touch. They outlast a drain, which they have to tell of. */
 export function uplinkComponent(options: UplinkOptions): Component {
-  const { config, clock, chance, log, identity, link, heartbeats, revocations, manifest } = options;
+  const { clock, chance, log, identity, link, heartbeats, revocations, manifest } = options;
   const renewKeys = async (signal: AbortSignal): Promise<void> => {
     await identity.refreshKeyset(signal);
   };
   const follow = { renewKeys, clock, chance, log };
-  let watch: { close: () => void } | undefined;
   let done: Promise<unknown> | undefined;
   return {
     name: 'uplink',
     start({ signal, crash }) {
-      if (config.routesFile !== undefined) {
-        const onRoutes = heartbeats.setRoutes.bind(heartbeats);
-        watch = watchRoutes(config.routesFile, { onRoutes, log });
-      }
       const loops = [
         heartbeats.run(signal),
         followDocument({
@@ -57,7 +49,6 @@ export function uplinkComponent(options: UplinkOptions): Component {
       done = Promise.all(loops).catch(crash);
     },
     async stop() {
-      watch?.close();
       await done;
     },
   };

@@ -43,7 +43,7 @@ export const Heartbeat = Type.Object(
     url: BaseUrl,
     addresses: Type.Array(IpAddress, { maxItems: 16 }),
     place: Type.Optional(Place),
-    /** Present when the routes have changed, and in the first heartbeat of an incarnation. */
+    /** Of boxes from before route tables, when their routes have changed and in the first heartbeat of an incarnation. */
     routes: Type.Optional(Type.Array(Route, { maxItems: 100_000 })),
     capacityBytes: SizeBytes,
     usedBytes: SizeBytes,
@@ -87,6 +87,8 @@ export const HeartbeatReply = Type.Object({
   drainWanted: Type.Boolean(),
   /** Where to keep a stream to. */
   steering: Type.Optional(SteeringNodes),
+  /** The name of the route table that is held of it; absent: none. */
+  routeTable: Type.Optional(FileName),
 });
 export type HeartbeatReply = Static<typeof HeartbeatReply>;
 

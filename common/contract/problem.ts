@@ -111,6 +111,8 @@ export const problemCodes = {
     title: 'A signed document names a key that the keyset does not hold',
   },
   // route tables
+  ROUTE_SOURCE_UNAVAILABLE: { status: 503, title: 'The routing daemon cannot be asked' },
+  ROUTE_SOURCE_UNREADABLE: { status: 502, title: 'The routing daemon says what is not understood' },
   ROUTE_TABLE_INVALID: { status: 400, title: 'A route table is not readable' },
   ROUTE_TABLE_MISMATCH: { status: 502, title: 'A route table does not match its name' },
   ROUTE_TABLE_UNKNOWN: { status: 404, title: 'No route table of this name is held here' },

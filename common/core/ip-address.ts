@@ -17,7 +17,8 @@ export interface Prefix {
  * zones are refused; an IPv4-mapped IPv6 address (RFC 4291 §2.5.5.2) is taken as the IPv4 address it stands for.
  */
 export function parseAddress(text: string): Address | undefined {
-  if (ipaddr.IPv4.isValidFourPartDecimal(text)) return fromBytes(ipaddr.IPv4.parse(text).toByteArray());
+  const word = parseIpv4(text);
+  if (word !== undefined) return { family: 4, words: [word] };
   if (!text.includes(':') || text.includes('%') || !ipaddr.IPv6.isValid(text)) return undefined;
   return unmapped(fromBytes(ipaddr.IPv6.parse(text).toByteArray()));
 }
@@ -81,6 +82,27 @@ export function formatAddress(address: Address): string {
 /** `address/length` of the network that an address stands in. */
 export function formatPrefix(address: Address, length: number): string {
   return `${formatAddress(networkOf(address, length))}/${length}`;
+}
+
+/** Four decimal parts without leading zeros; by hand, since a table of routes has a million of them. */
+function parseIpv4(text: string): number | undefined {
+  let word = 0;
+  let parts = 0;
+  let part = -1;
+  for (let at = 0; at <= text.length; at++) {
+    const digit = text.charCodeAt(at) - 48;
+    if (digit >= 0 && digit <= 9) {
+      if (part === 0) return undefined;
+      part = part < 0 ? digit : part * 10 + digit;
+      if (part > 255) return undefined;
+    } else {
+      if (part < 0 || (at < text.length && text[at] !== '.')) return undefined;
+      word = word * 256 + part;
+      parts++;
+      part = -1;
+    }
+  }
+  return parts === 4 ? word : undefined;
 }
 
 function maskOf(bits: number): number {

@@ -107,7 +107,10 @@ void t.test(
     await until(() => holds(control, box, film.file) && holds(control, box, bundle.file), 10_000);
 
     const first = control.heartbeats.find(({ url }) => url === box.url);
-    test.same(first?.routes, [{ prefix: '192.0.2.0/24', asPathLength: 1, class: 'embedded' }]);
+    await until(() => control.routeTables.has('box'));
+    test.same(control.routesOf('box'), [
+      { prefix: '192.0.2.0/24', asPathLength: 1, med: 0, class: 'embedded' },
+    ]);
     test.same(first?.place, { latitude: 52.5, longitude: 13.4 });
     test.same(first?.addresses, ['127.0.0.1']);
     test.equal(first?.holdings.full, true);

@@ -37,6 +37,7 @@ import {
   type TestPlane,
 } from '../control-plane/support/control-plane.ts';
 import { signServedReport } from '../support/served-report.ts';
+import { tableOf, tellRoutes } from '../control-plane/support/tell-routes.ts';
 import { startBox, startSteering } from '../support/steering-process.ts';
 import { wireSchemas } from './schemas.ts';
 
@@ -196,12 +197,23 @@ async function recordDocuments(plane: TestPlane, steering: TestNode): Promise<vo
 }
 
 async function recordNodes(plane: TestPlane, box: TestNode): Promise<void> {
-  await keep('HeartbeatReply', (await box.beat()).json);
+  await recordRoutes(plane, box);
+  await keep('HeartbeatReply', (await box.beat({ routes: undefined })).json);
   await keep('NodeView', (await plane.call(`GET /v1/nodes/${box.id}`)).json);
   await keep('NodeList', (await plane.call('GET /v1/nodes')).json);
   await keep('DrainRequest', { drain: false });
   await keep('TitleList', (await plane.call('GET /v1/titles')).json);
   await keep('StatusView', (await plane.call('GET /v1/status')).json);
+}
+
+async function recordRoutes(plane: TestPlane, box: TestNode): Promise<void> {
+  const patch = { allowed: [{ prefix: '198.51.100.0/24', maxLength: 28 }], routesMax: 1000 };
+  await keep('RouteSitePatch', patch);
+  await keep('RouteSites', (await plane.call('PATCH /v1/routes/sites/isp-a', { body: patch })).json);
+  const told = await tellRoutes(box, tableOf('198.51.100.0/24', '203.0.113.0/24'));
+  await keep('RouteTableReply', told.json);
+  await keep('RoutesView', (await plane.call(`GET /v1/routes?appliance=${box.id}`)).json);
+  await keep('RouteLint', (await plane.call('GET /v1/routes/lint')).json);
 }
 
 async function recordPlayback(plane: TestPlane, titleId: string): Promise<void> {

@@ -8,6 +8,7 @@ import * as health from '../../common/contract/health.ts';
 import * as manifestDiff from '../../common/contract/manifest-diff.ts';
 import * as nodes from '../../common/contract/nodes.ts';
 import * as playback from '../../common/contract/playback.ts';
+import * as routes from '../../common/contract/routes.ts';
 import * as served from '../../common/contract/served.ts';
 import { Problem } from '../../common/contract/problem.ts';
 import * as status from '../../common/contract/status.ts';
@@ -24,6 +25,7 @@ const groups: Record<string, unknown>[] = [
   manifestDiff,
   nodes,
   playback,
+  routes,
   served,
   status,
   steering,
@@ -59,6 +61,15 @@ const parts = new Set([
     'Sight',
     'SteeringNodes',
     'SteeringPeer',
+    'RouteRefusal',
+    'RefusedRoutes',
+    'AllowedPrefix',
+    'RouteSiteView',
+    'RoutesQuery',
+    'RouteSummary',
+    'RouteRow',
+    'RouteFault',
+    'RouteFinding',
   ],
 ]);
 

@@ -1,8 +1,7 @@
-import type { Place, Route } from '../../../common/contract/documents.ts';
+import type { Place } from '../../../common/contract/documents.ts';
 import type { Heartbeat } from '../../../common/contract/nodes.ts';
 import type { NodeIdentity } from './ports.ts';
 import type { NodeRecord } from './records.ts';
-import { lintRoutes } from './routes-lint.ts';
 
 /** Clocks further apart than this make a node unwell (ADR 6). */
 export const clockSkewMsMax = 30_000;
@@ -38,7 +37,7 @@ export interface LiveNode {
   url: string | undefined;
   addresses: readonly string[];
   place: Place | undefined;
-  routes: readonly Route[];
+  /** What is wrong with its routes. */
   routeReasons: readonly string[];
   capacityBytes: number;
   usedBytes: number;
@@ -78,7 +77,6 @@ export function createLiveNode(
     url: facts?.url ?? record?.steeringUrl,
     addresses: facts?.addresses ?? [],
     place: facts?.place,
-    routes: [],
     routeReasons: [],
     capacityBytes: facts?.capacityBytes ?? 0,
     usedBytes: 0,
@@ -185,16 +183,7 @@ function applyFacts(node: LiveNode, heartbeat: Heartbeat): { placement: boolean;
   node.place = heartbeat.place;
   node.capacityBytes = capacityBytes;
   node.lineBytesPerSecond = lineBytesPerSecond;
-  const routed = heartbeat.routes !== undefined && applyRoutes(node, heartbeat.routes);
-  return { placement: moved || grown, steering: moved || placed || routed };
-}
-
-function applyRoutes(node: LiveNode, reported: readonly Route[]): boolean {
-  const { routes, reasons } = lintRoutes(reported);
-  node.routeReasons = reasons;
-  if (sameJson(node.routes, routes)) return false;
-  node.routes = routes;
-  return true;
+  return { placement: moved || grown, steering: moved || placed };
 }
 
 function applyHealth(node: LiveNode, heartbeat: Heartbeat, nowMs: number): boolean {

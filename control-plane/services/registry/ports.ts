@@ -1,3 +1,5 @@
+import type { Route } from '../../../common/contract/documents.ts';
+import type { RefusedRoutes } from '../../../common/contract/routes.ts';
 import type { ServedSummary } from '../../../common/contract/served.ts';
 import type { Static } from '../../../common/contract/type.ts';
 import type { NodeRole, PublicJwk } from '../../../common/contract/primitives.ts';
@@ -27,6 +29,25 @@ export interface NodeIdentities {
 export interface FillProgress {
   manifestSequence(nodeId: string): number;
   counts(nodeId: string): { wantedFiles: number; missingFiles: number };
+}
+
+/** What the registry needs of the routes that nodes announce. */
+export interface RouteBook {
+  /** Takes the routes of a box that tells them in heartbeats. */
+  list(nodeId: string, routes: readonly Route[]): Promise<unknown>;
+  of(nodeId: string):
+    | {
+        /** The name of the table that it told last. */
+        readonly told: string;
+        /** How many of its routes are used. */
+        readonly ipv4: number;
+        readonly ipv6: number;
+        readonly refused: readonly RefusedRoutes[];
+      }
+    | undefined;
+  /** Those that steering goes by. */
+  used(nodeId: string): readonly Route[];
+  onChange(listener: (nodeId: string) => void): () => void;
 }
 
 /** What a node has served altogether; undefined for one that has told nothing. */

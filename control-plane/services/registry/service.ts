@@ -1,8 +1,6 @@
 import type { Records } from '../../../common/adapters/records/port.ts';
-import type { Place, Route } from '../../../common/contract/documents.ts';
 import { steeringNodesMax, type SteeringPeer } from '../../../common/contract/health.ts';
 import type { Heartbeat, HeartbeatReply, NodeView } from '../../../common/contract/nodes.ts';
-import type { PublicJwk } from '../../../common/contract/primitives.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { coded } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
@@ -13,36 +11,13 @@ import {
   noChange,
   setState,
   type LiveNode,
-  type LiveState,
   type NodeChange,
 } from './live-node.ts';
-import type { FillProgress, NodeIdentities, ServedBy } from './ports.ts';
+import type { FillProgress, NodeIdentities, RouteBook, ServedBy } from './ports.ts';
 import { openNodeRecords, type NodeRecord } from './records.ts';
+import { routeReasons } from './route-reasons.ts';
+import { servingNodeOf, type ServingNode } from './serving-node.ts';
 import { viewOf } from './view.ts';
-
-/** An appliance or origin as planning and steering see it. */
-export interface ServingNode {
-  readonly id: string;
-  readonly role: 'appliance' | 'origin';
-  readonly site: string;
-  readonly cluster: string;
-  readonly enrolledAtMs: number;
-  readonly key: PublicJwk;
-  readonly state: LiveState;
-  readonly stateReason: string;
-  /** How long it has been lost, by the monotonic clock; undefined while it is not. */
-  readonly lostMs: number | undefined;
-  readonly url: string | undefined;
-  readonly addresses: readonly string[];
-  readonly place: Place | undefined;
-  readonly routes: readonly Route[];
-  readonly capacityBytes: number;
-  readonly lineBytesPerSecond: number | undefined;
-  readonly headroom: number;
-  readonly reasons: readonly string[];
-  readonly held: ReadonlySet<string>;
-  readonly holdingsVersion: number;
-}
 
 export interface RegistryOptions {
   records: Records;
@@ -51,6 +26,7 @@ export interface RegistryOptions {
   fill: () => FillProgress;
   revocationsSequence: () => number;
   served: ServedBy;
+  routes: RouteBook;
   /** Revokes the tokens that a node was given; called once it is revoked itself. */
   revokeTokens: (node: { id: string; enrolledAtMs: number }) => Promise<void>;
   clock: Clock;
@@ -107,6 +83,9 @@ class NodeRegistry implements Registry {
     options.identities.onChange((id) => {
       this.#enrolmentChanged(id);
     });
+    options.routes.onChange((id) => {
+      this.#routesChanged(id);
+    });
   }
 
   async start(): Promise<void> {
@@ -114,7 +93,9 @@ class NodeRegistry implements Registry {
     this.#startedMonotonicMs = clock.monotonicMs();
     for (const identity of identities.list()) {
       const record = await this.#records.get(identity.id);
-      this.#nodes.set(identity.id, createLiveNode(identity, record?.value, this.#now()));
+      const node = createLiveNode(identity, record?.value, this.#now());
+      node.routeReasons = routeReasons(this.#options.routes.of(identity.id)?.refused ?? []);
+      this.#nodes.set(identity.id, node);
     }
   }
 
@@ -139,13 +120,15 @@ class NodeRegistry implements Registry {
   }
 
   async heartbeat(nodeId: string, heartbeat: Heartbeat): Promise<HeartbeatReply> {
-    const { clock, leaseMs, fill, revocationsSequence } = this.#options;
+    const { clock, leaseMs, fill, revocationsSequence, routes } = this.#options;
     const node = this.#serving(nodeId);
+    if (heartbeat.routes !== undefined) await routes.list(nodeId, heartbeat.routes);
     const before = factsOf(node);
     const change = applyHeartbeat(node, heartbeat, clock.nowMs());
     node.leaseEndMonotonicMs = clock.monotonicMs() + leaseMs;
     this.#tell(change);
     if (before !== factsOf(node)) await this.#save(node);
+    const told = routes.of(nodeId)?.told;
     return {
       leaseMs,
       nowMs: clock.nowMs(),
@@ -154,6 +137,7 @@ class NodeRegistry implements Registry {
       fullWanted: !node.synced,
       drainWanted: node.drainWanted,
       steering: this.steering().flatMap(({ id, url }) => (url === undefined ? [] : [{ id, url }])),
+      ...(told !== undefined && { routeTable: told }),
     };
   }
 
@@ -187,13 +171,13 @@ class NodeRegistry implements Registry {
 
   serving(): ServingNode[] {
     const nowMs = this.#options.clock.monotonicMs();
-    const serving = [...this.#nodes.values()].flatMap((node) => servingNodeOf(node, nowMs) ?? []);
+    const serving = [...this.#nodes.values()].flatMap((node) => this.#servingNodeOf(node, nowMs) ?? []);
     return serving.sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
   servingNode(nodeId: string): ServingNode | undefined {
     const node = this.#nodes.get(nodeId);
-    return node && servingNodeOf(node, this.#options.clock.monotonicMs());
+    return node && this.#servingNodeOf(node, this.#options.clock.monotonicMs());
   }
 
   noteClockRefused(nodeId: string): void {
@@ -251,6 +235,13 @@ class NodeRegistry implements Registry {
     this.#tell({ nodeId: id, steering: true, holdings: true, placement: true });
   }
 
+  #routesChanged(id: string): void {
+    const node = this.#nodes.get(id);
+    if (node === undefined) return;
+    node.routeReasons = routeReasons(this.#options.routes.of(id)?.refused ?? []);
+    this.#tell({ ...noChange(node), steering: true });
+  }
+
   #endLeases(nowMonotonicMs: number): void {
     const { clock, leaseMs, log } = this.#options;
     for (const node of this.#nodes.values()) {
@@ -279,7 +270,8 @@ class NodeRegistry implements Registry {
   #view(node: LiveNode): NodeView {
     const counts = this.#options.fill().counts(node.identity.id);
     const served = this.#options.served(node.identity.id);
-    return viewOf(node, { ...counts, served, nowMs: this.#options.clock.nowMs() });
+    const { ipv4 = 0, ipv6 = 0 } = this.#options.routes.of(node.identity.id) ?? {};
+    return viewOf(node, { ...counts, routeCount: ipv4 + ipv6, served, nowMs: this.#options.clock.nowMs() });
   }
 
   #node(nodeId: string): LiveNode {
@@ -297,6 +289,10 @@ class NodeRegistry implements Registry {
     throw coded('FORBIDDEN', `${nodeId} is enrolled as ${role}; only appliances and origins do this`);
   }
 
+  #servingNodeOf(node: LiveNode, nowMs: number): ServingNode | undefined {
+    return servingNodeOf(node, this.#options.routes.used(node.identity.id), nowMs);
+  }
+
   #now(): { wall: number; monotonic: number } {
     return { wall: this.#options.clock.nowMs(), monotonic: this.#options.clock.monotonicMs() };
   }
@@ -304,33 +300,6 @@ class NodeRegistry implements Registry {
   async #save(node: LiveNode): Promise<void> {
     await this.#records.put(node.identity.id, recordOf(node));
   }
-}
-
-function servingNodeOf(node: LiveNode, nowMs: number): ServingNode | undefined {
-  const { lostSinceMonotonicMs } = node;
-  const { role } = node.identity;
-  if ((role !== 'appliance' && role !== 'origin') || node.state === 'revoked') return undefined;
-  return {
-    id: node.identity.id,
-    role,
-    site: node.identity.site,
-    cluster: node.identity.cluster,
-    enrolledAtMs: node.identity.enrolledAtMs,
-    key: node.identity.publicJwk,
-    state: node.state,
-    stateReason: node.stateReason,
-    lostMs: lostSinceMonotonicMs === undefined ? undefined : nowMs - lostSinceMonotonicMs,
-    url: node.url,
-    addresses: node.addresses,
-    place: node.place,
-    routes: node.routes,
-    capacityBytes: node.capacityBytes,
-    lineBytesPerSecond: node.lineBytesPerSecond,
-    headroom: node.headroomPublished,
-    reasons: node.reasons,
-    held: node.held,
-    holdingsVersion: node.holdingsVersion,
-  };
 }
 
 function recordOf(node: LiveNode): NodeRecord {

@@ -8,7 +8,13 @@ const pollMsMax = 60_000;
 /** A node as operators see it. */
 export function viewOf(
   node: LiveNode,
-  extra: { wantedFiles: number; missingFiles: number; served: ServedSummary | undefined; nowMs: number },
+  extra: {
+    wantedFiles: number;
+    missingFiles: number;
+    routeCount: number;
+    served: ServedSummary | undefined;
+    nowMs: number;
+  },
 ): NodeView {
   const { identity } = node;
   const isServing = identity.role === 'appliance' || identity.role === 'origin';
@@ -20,7 +26,7 @@ export function viewOf(
     drainWanted: node.drainWanted,
     ...(node.url !== undefined && { url: node.url }),
     addresses: [...node.addresses],
-    routeCount: node.routes.length,
+    routeCount: extra.routeCount,
     capacityBytes: node.capacityBytes,
     usedBytes: node.usedBytes,
     headroom: node.headroom,

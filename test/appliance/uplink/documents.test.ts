@@ -30,7 +30,11 @@ async function keeper(test: Test, options: { path?: string; control?: ControlDou
     findKey: (kid) => known.get(kid),
     clock: createSystemClock(),
     log: createSilentLog(),
-    records: { heartbeat: () => undefined, document: (_kind, outcome) => void seen.push(outcome) },
+    records: {
+      heartbeat: () => undefined,
+      document: (_kind, outcome) => void seen.push(outcome),
+      routes: () => undefined,
+    },
   });
   const body = { appliance: 'box', files: [], roster: [] };
   const sign = (

@@ -1,16 +1,12 @@
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import t from 'tap';
 
 import { HeartbeatSender, type HeartbeatFacts } from '../../../appliance/uplink/heartbeat.ts';
 import { HoldingsDelta } from '../../../appliance/uplink/holdings-delta.ts';
 import { reachableAt } from '../../../appliance/uplink/reachable-at.ts';
-import { readRoutes } from '../../../appliance/uplink/routes-file.ts';
 import type { Heartbeat, HeartbeatReply } from '../../../common/contract/nodes.ts';
 import { createSystemClock } from '../../../common/runtime/clock.ts';
 import { coded } from '../../../common/runtime/errors.ts';
 import { createSilentLog } from '../../../common/runtime/log.ts';
-import { temporaryDirectory } from '../../support/appliance/serving-box.ts';
 
 const facts: HeartbeatFacts = {
   state: 'ready',
@@ -55,7 +51,7 @@ void t.test(
       onReply: () => undefined,
       clock: createSystemClock(),
       log: createSilentLog(),
-      records: { heartbeat: () => undefined, document: () => undefined },
+      records: { heartbeat: () => undefined, document: () => undefined, routes: () => undefined },
     });
     const { signal } = new AbortController();
     const next = async (how: () => Promise<HeartbeatReply>) => {
@@ -65,12 +61,10 @@ void t.test(
     };
     const yes = () => Promise.resolve(reply);
     const no = () => Promise.reject(coded('CONTROL_UNREACHABLE'));
-    sender.setRoutes([{ prefix: '192.0.2.0/24', asPathLength: 0, class: 'embedded' }]);
 
     test.match(await next(no), {
       sequence: 1,
       holdings: { full: true, added: ['a', 'b'] },
-      routes: [{}],
       reasons: ['CLOCK_SKEW'],
     });
     held.add('c');
@@ -78,10 +72,9 @@ void t.test(
     test.match(await next(yes), {
       sequence: 2,
       holdings: { full: true, added: ['a', 'b', 'c'] },
-      routes: [{}],
     });
     const quiet = await next(yes);
-    test.same([quiet.holdings, quiet.routes], [{ full: false, added: [], removed: [] }, undefined]);
+    test.same(quiet.holdings, { full: false, added: [], removed: [] });
 
     holdings.note({ kind: 'removed', file: 'b' });
     test.match(await next(no), { holdings: { full: false, removed: ['b'] } });
@@ -94,31 +87,9 @@ void t.test(
     test.match(await next(() => Promise.resolve({ ...reply, fullWanted: true })), {
       holdings: { full: false, added: ['b'] },
     });
-    test.match(await next(yes), { holdings: { full: true }, routes: [{}] });
+    test.match(await next(yes), { holdings: { full: true } });
   },
 );
-
-void t.test('a routes file that is wrong is refused with where and why', async (test) => {
-  const path = join(await temporaryDirectory(test), 'routes.json');
-  const bad: [string, RegExp][] = [
-    ['{', /not JSON/],
-    ['{}', /array/],
-    ['[{"prefix":"10.0.0.0/8"}]', /0\.asPathLength is missing/],
-    ['[{"prefix":"10.0.0.1/8","asPathLength":1,"class":"public"}]', /entry 1, 10\.0\.0\.1\/8/],
-    [
-      '[{"prefix":"10.0.0.0/8","asPathLength":1,"class":"public"},{"prefix":"::/0","asPathLength":1,"class":"public"}]',
-      /entry 2.*default route/,
-    ],
-    ['[{"prefix":"10.0.0.0/8","asPathLength":1,"class":"free"}]', /0\.class/],
-  ];
-  for (const [text, message] of bad) {
-    await writeFile(path, text);
-    await test.rejects(readRoutes(path), { code: 'CONFIG_INVALID', message });
-  }
-  await test.rejects(readRoutes(`${path}.missing`), { code: 'CONFIG_INVALID' });
-  await writeFile(path, '[{"prefix":"2001:db8::/32","asPathLength":0,"med":7,"class":"private"}]');
-  test.same(await readRoutes(path), [{ prefix: '2001:db8::/32', asPathLength: 0, med: 7, class: 'private' }]);
-});
 
 void t.test('how others reach the box is found out, or taken as told', (test) => {
   const nothing = { publicUrl: undefined, addresses: [] };

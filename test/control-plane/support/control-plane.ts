@@ -86,7 +86,7 @@ export async function startPlane(t: Test, options: PlaneOptions = {}): Promise<T
 
 async function call(url: string, route: string, { token, body, headers = {} }: CallOptions): Promise<Answer> {
   const [method = 'GET', path = '/'] = route.split(' ', 2);
-  const isText = typeof body === 'string';
+  const isRaw = typeof body === 'string' || Buffer.isBuffer(body);
   const reply = await undiciRequest(url + path, {
     method: method as 'GET',
     headers: {
@@ -94,7 +94,7 @@ async function call(url: string, route: string, { token, body, headers = {} }: C
       ...(body !== undefined && { 'content-type': 'application/json' }),
       ...headers,
     },
-    ...(body !== undefined && { body: isText ? body : JSON.stringify(body) }),
+    ...(body !== undefined && { body: isRaw ? body : JSON.stringify(body) }),
   });
   const text = await reply.body.text();
   const isJson = String(reply.headers['content-type']).includes('json') && text !== '';
@@ -106,6 +106,8 @@ async function call(url: string, route: string, { token, body, headers = {} }: C
   };
 }
 
+type BeatFields = Partial<Omit<Heartbeat, 'routes'>> & { routes?: Heartbeat['routes'] | undefined };
+
 /** An enrolled node of a test. */
 export interface TestNode {
   id: string;
@@ -114,8 +116,8 @@ export interface TestNode {
   /** A proof for one call. */
   proof(route: `${string} /${string}`): Promise<string>;
   call(route: `${string} /${string}`, options?: Omit<CallOptions, 'token'>): Promise<Answer>;
-  /** Reports; fields not given are a healthy box's. */
-  beat(fields?: Partial<Heartbeat>): Promise<Answer>;
+  /** Reports; fields not given are a healthy box's. With `routes: undefined` it tells none, as boxes do that tell them apart. */
+  beat(fields?: BeatFields): Promise<Answer>;
   /** Tells what it has served since its last report. */
   serve(
     played: Readonly<Record<string, number>>,
@@ -170,7 +172,7 @@ export function testNode(
     call: callNode,
     beat: (fields = {}) => {
       sequence++;
-      const body: Heartbeat = { ...healthy(id, clock), incarnation, sequence, ...fields };
+      const body = { ...healthy(id, clock), incarnation, sequence, ...fields };
       if (sequence > 1 && fields.holdings === undefined)
         body.holdings = { full: false, added: [], removed: [] };
       return callNode(`PUT /v1/nodes/${id}/heartbeat`, { body });

@@ -9,18 +9,28 @@ import {
   type Keyset,
   type KeyUse,
   type Revocations,
+  type Route,
 } from '../../../common/contract/documents.ts';
 import { FillReport, type FillOutcome, type FillSourcesReply } from '../../../common/contract/fill.ts';
 import { Heartbeat } from '../../../common/contract/nodes.ts';
 import type { NodeRole } from '../../../common/contract/primitives.ts';
 import { servedReportAudience, ServedReport, ServedReportRequest } from '../../../common/contract/served.ts';
+import { decodeRouteTable } from '../../../common/core/route-table-codec.ts';
+import {
+  applyRouteTableDelta,
+  nameRouteTable,
+  type NamedRouteTable,
+} from '../../../common/core/route-table-delta.ts';
 import { createSystemChance } from '../../../common/runtime/chance.ts';
 import { createSystemClock } from '../../../common/runtime/clock.ts';
 import { makeEnrolmentCode, verifyEnrolRequest } from '../../../common/runtime/enrolment-code.ts';
 import { generateKey, importPublicJwk, type SigningKey } from '../../../common/runtime/keys.ts';
 import { createProofVerifier, type KnownNode } from '../../../common/runtime/node-proofs.ts';
+import { coded, isCoded, valueOf } from '../../../common/runtime/errors.ts';
 import { parseJsonAs } from '../../../common/runtime/parse.ts';
+import { unpackRouteTable } from '../../../common/runtime/route-table-packing.ts';
 import { openDocument, signDocument } from '../../../common/runtime/signed-documents.ts';
+import { listRoutes } from '../../../control-plane/core/route-rows.ts';
 
 type Ways = FillSourcesReply['sources'][number]['ways'];
 
@@ -39,6 +49,10 @@ export class ControlDouble {
   readonly outcomes: FillOutcome[] = [];
   /** Served reports in the order of their coming, repeated ones too. */
   readonly served: { nodeId: string; report: DocumentPayload<ServedReport> }[] = [];
+  /** The routes that each node told last. */
+  readonly routeTables = new Map<string, NamedRouteTable>();
+  /** How each of them came. */
+  readonly routeCalls: ('full' | 'delta')[] = [];
   /** Takes served reports, but its answers to those that tell of files are lost. */
   losesServedReplies = false;
   /** What is asked for ways: file → ways; every file has `waysOfAll` besides. */
@@ -162,7 +176,8 @@ export class ControlDouble {
         .writeHead(status, { 'content-type': 'application/json' })
         .end(body === undefined ? undefined : text);
     };
-    const text = await bodyOf(request);
+    const bytes = await bodyOf(request);
+    const text = bytes.toString('utf8');
     if (this.isIll) {
       this.illAnswers++;
       send(503, {});
@@ -179,7 +194,14 @@ export class ControlDouble {
     const proof = request.headers.authorization?.slice('Bearer '.length) ?? '';
     await this.#verify(proof, { method: request.method ?? '', path: pathname });
     if (pathname.endsWith('/heartbeat')) {
-      send(200, this.#heartbeat(parseJsonAs(Heartbeat, text, { what: 'heartbeat' })));
+      const nodeId = pathname.split('/')[3] ?? '';
+      send(200, this.#heartbeat(nodeId, parseJsonAs(Heartbeat, text, { what: 'heartbeat' })));
+    } else if (pathname.endsWith('/route-table')) {
+      await this.#takeRoutes(
+        pathname.split('/')[3] ?? '',
+        { bytes, isDelta: request.method === 'PATCH' },
+        send,
+      );
     } else if (pathname.endsWith('/fill-sources')) {
       const { files } = JSON.parse(text) as { files: string[] };
       const sources = files.map((file) => ({
@@ -238,8 +260,39 @@ export class ControlDouble {
     return report;
   }
 
-  #heartbeat(heartbeat: Heartbeat) {
+  /** The routes of a node as a list. */
+  routesOf(nodeId: string): Route[] {
+    const told = this.routeTables.get(nodeId);
+    return told === undefined ? [] : listRoutes(told.table);
+  }
+
+  async #takeRoutes(
+    nodeId: string,
+    { bytes, isDelta }: { bytes: Buffer; isDelta: boolean },
+    send: (status: number, body?: unknown) => void,
+  ): Promise<void> {
+    const unpacked = await unpackRouteTable(bytes);
+    const limits = { routesMax: 2_000_000 };
+    this.routeCalls.push(isDelta ? 'delta' : 'full');
+    try {
+      const base = this.routeTables.get(nodeId);
+      if (isDelta && base === undefined) throw coded('ROUTE_TABLE_UNKNOWN');
+      const told =
+        isDelta && base !== undefined
+          ? valueOf(applyRouteTableDelta(base, unpacked, limits))
+          : nameRouteTable(valueOf(decodeRouteTable(unpacked, limits)));
+      this.routeTables.set(nodeId, told);
+      send(200, { name: told.name, routes: this.routesOf(nodeId).length, refused: [] });
+    } catch (error) {
+      if (!isCoded(error)) throw error;
+      const { code, title, status } = error;
+      send(status, { type: 'about:blank', title, status, code });
+    }
+  }
+
+  #heartbeat(nodeId: string, heartbeat: Heartbeat) {
     this.heartbeats.push(heartbeat);
+    const told = this.routeTables.get(nodeId);
     const sequenceOf = (end: string): number =>
       this.#documents.entries().find(([path]) => path.endsWith(end))?.[1].sequence ?? 0;
     return {
@@ -249,6 +302,7 @@ export class ControlDouble {
       revocationsSequence: sequenceOf('/revocations'),
       fullWanted: false,
       drainWanted: this.drainWanted,
+      ...(told !== undefined && { routeTable: told.name }),
     };
   }
 
@@ -281,8 +335,8 @@ export class ControlDouble {
   }
 }
 
-async function bodyOf(request: IncomingMessage): Promise<string> {
+async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   const parts: Buffer[] = [];
   for await (const part of request as AsyncIterable<Buffer>) parts.push(part);
-  return Buffer.concat(parts).toString('utf8');
+  return Buffer.concat(parts);
 }

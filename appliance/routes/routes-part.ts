@@ -1,0 +1,50 @@
+import { createRouteTableBuilder } from '../../common/core/route-table.ts';
+import type { Clock } from '../../common/runtime/clock.ts';
+import type { Component } from '../../common/runtime/lifecycle.ts';
+import type { Log } from '../../common/runtime/log.ts';
+import type { ApplianceConfig } from '../config.ts';
+import { createRouteClassifier } from '../core/routes/route-classes.ts';
+import { createBirdSource } from './bird-source.ts';
+import { openFileSource } from './file-source.ts';
+import { createGobgpSource } from './gobgp-source.ts';
+import type { RouteSource } from './route-source.ts';
+import type { RouteUplink } from './route-uplink.ts';
+
+/** Opens what the configuration names as the source of the routes. @throws CONFIG_INVALID for a file that is wrong. */
+export async function openRouteSource({
+  config: { routesFile, bgp },
+  clock,
+  log,
+}: {
+  config: ApplianceConfig;
+  clock: Clock;
+  log: Log;
+}): Promise<RouteSource> {
+  if (routesFile !== undefined) return openFileSource({ path: routesFile, log });
+  const { birdSocket, birdProtocols, gobgpAddress, restartMs } = bgp;
+  const classifier = createRouteClassifier(bgp.classes, bgp.class);
+  const shared = { classifier, restartMs, clock, log };
+  if (birdSocket !== undefined)
+    return createBirdSource({ ...shared, socket: birdSocket, protocols: birdProtocols });
+  return gobgpAddress === undefined ? noSource : createGobgpSource({ ...shared, address: gobgpAddress });
+}
+
+const noSource: RouteSource = {
+  run: async (listener) => {
+    listener.routes(createRouteTableBuilder().build());
+  },
+};
+
+/** Learns routes and tells them on, until the box stops; they outlast a drain as the rest of the uplink does. */
+export function routesComponent({ source, routes }: { source: RouteSource; routes: RouteUplink }): Component {
+  let done: Promise<unknown> | undefined;
+  return {
+    name: 'routes',
+    start({ signal, crash }) {
+      done = Promise.all([source.run(routes, signal), routes.run(signal)]).catch(crash);
+    },
+    async stop() {
+      await done;
+    },
+  };
+}

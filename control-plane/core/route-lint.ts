@@ -1,0 +1,129 @@
+import type { RefusedRoutes, RouteFault, RouteRefusal } from '../../common/contract/routes.ts';
+import { parseAddress } from '../../common/core/ip-address.ts';
+import { countRoutes, RouteColumns, type RouteTable } from '../../common/core/route-table.ts';
+import { longestRow, prefixAt, walkRows } from './route-rows.ts';
+
+/** What is known of the routes of one box. */
+export interface LintedBox {
+  readonly id: string;
+  readonly addresses: readonly string[];
+  /** What is used of its routes. */
+  readonly table: RouteTable;
+  readonly refused: readonly RefusedRoutes[];
+  readonly flapping: readonly { readonly prefix: string; readonly changes: number }[];
+}
+
+/** A box of the same site. */
+export type SiteMate = Pick<LintedBox, 'id' | 'addresses'>;
+
+/** Something that is wrong with the routes of a box. */
+export interface LintFinding {
+  readonly fault: RouteFault;
+  readonly count: number;
+  readonly examples: readonly string[];
+  readonly detail: string;
+}
+
+const examplesMax = 10;
+
+const refusalDetails: Readonly<Record<RouteRefusal, string>> = {
+  default: 'default routes are never used; announce the prefixes that this box is to serve',
+  foreign:
+    'the site may not announce these; allow them with `nearcast routes allow`, or have the partner filter them',
+  'too-specific': 'these are longer than what the site may announce; announce what they are part of',
+  unreadable: 'these are no prefixes, or have bits set behind their length',
+  'over-limit': 'the box announces more routes than its site may; the longest prefixes are not used',
+};
+
+/** Looks at one box and, for what only shows beside others, at those of its site and what its cluster announces together. */
+export function lintBox(
+  box: LintedBox,
+  { siteMates, cluster }: { siteMates: readonly SiteMate[]; cluster: RouteTable },
+): LintFinding[] {
+  return [
+    ...box.refused.map(({ refusal, count, examples }): LintFinding => ({ fault: refusal, count, examples, detail: refusalDetails[refusal] })), // prettier-ignore
+    ...lintFamilies(box),
+    ...lintSymmetry(box.table, cluster),
+    ...lintMates(box, siteMates),
+    ...lintFlaps(box.flapping),
+  ];
+}
+
+function lintFamilies({ table, addresses }: LintedBox): LintFinding[] {
+  if (countRoutes(table) === 0) {
+    const detail = 'no route of it is used: no network sends its viewers to it';
+    return [{ fault: 'none', count: 0, examples: [], detail }];
+  }
+  if (table[6].lengths.length > 0) return [];
+  const isReached = addresses.some((address) => address.includes(':'));
+  const detail = isReached
+    ? 'it has IPv6 addresses, but no IPv6 routes: viewers who ask by IPv6 go elsewhere'
+    : 'it has neither IPv6 routes nor IPv6 addresses: viewers who ask by IPv6 go elsewhere';
+  return [{ fault: 'no-ipv6', count: table[4].lengths.length, examples: [], detail }];
+}
+
+function lintSymmetry(table: RouteTable, cluster: RouteTable): LintFinding[] {
+  const missing: string[] = [];
+  let count = 0;
+  for (const family of [4, 6] as const) {
+    walkRows(table[family], cluster[family], (own, row) => {
+      if (own < 0 && count++ < examplesMax) missing.push(prefixAt(cluster[family], row));
+      return true;
+    });
+  }
+  if (count === 0) return [];
+  const detail =
+    'other boxes of its cluster announce these; with different routes they cannot stand in for one another';
+  return [{ fault: 'asymmetric', count, examples: missing, detail }];
+}
+
+function lintMates({ id, table }: LintedBox, siteMates: readonly SiteMate[]): LintFinding[] {
+  const unreached = siteMates.flatMap((mate) =>
+    mate.id === id
+      ? []
+      : mate.addresses.flatMap((text) => {
+          const address = parseAddress(text);
+          return address === undefined || longestRow(table, address) >= 0 ? [] : [`${mate.id} ${text}`];
+        }),
+  );
+  if (unreached.length === 0 || countRoutes(table) === 0) return [];
+  const detail =
+    'no route of this box leads to these boxes of its site, so its network may not carry fill between them';
+  return [
+    { fault: 'no-route-to-box', count: unreached.length, examples: unreached.slice(0, examplesMax), detail },
+  ];
+}
+
+function lintFlaps(flapping: LintedBox['flapping']): LintFinding[] {
+  if (flapping.length === 0) return [];
+  const examples = flapping
+    .slice(0, examplesMax)
+    .map(({ prefix, changes }) => `${prefix} (${changes} times)`);
+  const detail = 'these changed again and again within the last hour; each change moves viewers';
+  return [{ fault: 'flapping', count: flapping.length, examples, detail }];
+}
+
+/** All prefixes that any of the tables has. */
+export function unionOf(tables: readonly RouteTable[]): RouteTable {
+  const unite = (family: 4 | 6): RouteTable[4] =>
+    tables.reduce(
+      (union, table) => (union === table[family] ? union : uniteFamily(union, table[family])),
+      new RouteColumns(family, 0).routes(),
+    );
+  return { 4: unite(4), 6: unite(6) };
+}
+
+function uniteFamily(a: RouteTable[4], b: RouteTable[4]): RouteTable[4] {
+  if (a.lengths.length === 0) return b;
+  const union = new RouteColumns(a.family, Math.max(a.lengths.length, b.lengths.length));
+  const wordCount = a.family === 4 ? 1 : 4;
+  walkRows(a, b, (left, right) => {
+    const [routes, row] = left >= 0 ? [a, left] : [b, right];
+    union.push(routes.words, row * wordCount, {
+      length: routes.lengths[row] ?? 0,
+      key: routes.keys[row] ?? 0,
+    });
+    return true;
+  });
+  return union.routes();
+}

@@ -1,0 +1,42 @@
+import { openCollection, type Collection } from '../../../common/adapters/records/collection.ts';
+import type { Records } from '../../../common/adapters/records/port.ts';
+import { FileName, IpPrefix, TimeMs } from '../../../common/contract/primitives.ts';
+import { RefusedRoutes } from '../../../common/contract/routes.ts';
+import { Type, type Static } from '../../../common/contract/type.ts';
+import { parseAs } from '../../../common/runtime/parse.ts';
+
+const Count = Type.Integer({ minimum: 0 });
+
+/** What a box has told last, and what is used of it. */
+export const NodeRoutesRecord = Type.Object({
+  /** Names of the table as it was told, and as it is used. */
+  told: FileName,
+  used: FileName,
+  ipv4: Count,
+  ipv6: Count,
+  refused: Type.Array(RefusedRoutes),
+  changedAtMs: TimeMs,
+});
+export type NodeRoutesRecord = Static<typeof NodeRoutesRecord>;
+
+/** What the boxes of a site may announce, where an operator has chosen that. */
+export const SiteRoutesRecord = Type.Object({
+  allowed: Type.Optional(Type.Array(Type.Object({ prefix: IpPrefix, maxLength: Count }))),
+  routesMax: Type.Optional(Count),
+});
+export type SiteRoutesRecord = Static<typeof SiteRoutesRecord>;
+
+/** Opens the collections of the service: by node id, and by site. */
+export function openRouteRecords(records: Records): {
+  nodes: Collection<NodeRoutesRecord>;
+  sites: Collection<SiteRoutesRecord>;
+} {
+  return {
+    nodes: openCollection(records, 'nodes', (value) =>
+      parseAs(NodeRoutesRecord, value, { what: 'the record of the routes of a node' }),
+    ),
+    sites: openCollection(records, 'sites', (value) =>
+      parseAs(SiteRoutesRecord, value, { what: 'the record of what a site may announce' }),
+    ),
+  };
+}

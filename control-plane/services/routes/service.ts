@@ -1,0 +1,254 @@
+import type { Records } from '../../../common/adapters/records/port.ts';
+import type { Route } from '../../../common/contract/documents.ts';
+import type { RefusedRoutes, RouteSitePatch, RouteTableReply } from '../../../common/contract/routes.ts';
+import { decodeRouteTable, nameOfRouteBytes } from '../../../common/core/route-table-codec.ts';
+import {
+  applyRouteTableDelta,
+  nameRouteTable,
+  type NamedRouteTable,
+} from '../../../common/core/route-table-delta.ts';
+import { createRouteTableBuilder } from '../../../common/core/route-table.ts';
+import type { Clock } from '../../../common/runtime/clock.ts';
+import { coded, valueOf } from '../../../common/runtime/errors.ts';
+import type { Log } from '../../../common/runtime/log.ts';
+import { unpackRouteTable } from '../../../common/runtime/route-table-packing.ts';
+import { FlapBook } from '../../core/route-flaps.ts';
+import { admitRoutes } from '../../core/route-policy.ts';
+import { listRoutes, tableOfRoutes } from '../../core/route-rows.ts';
+import { createListeners } from '../listeners.ts';
+import { createTurns } from '../turns.ts';
+import type { RoutesNode, RoutesNodes } from './ports.ts';
+import { openRouteRecords, type NodeRoutesRecord } from './records.ts';
+import { RouteSites } from './sites.ts';
+import { openTableStore, tableRoutesMax, type TableStore } from './table-store.ts';
+import { createRouteViews, type RouteViews } from './views.ts';
+
+export interface RoutesOptions {
+  records: Records;
+  /** Where the tables are kept. */
+  directory: string;
+  /** Asked at each call, so that it may be wired after the service was made. */
+  nodes: () => RoutesNodes;
+  clock: Clock;
+  log: Log;
+}
+
+/** The routes of a node, as registry and steering map use them. */
+export interface NodeRoutes {
+  /** The name of the table as the box told it. */
+  readonly told: string;
+  /** The name of what is used of it: a table of the store. */
+  readonly used: string;
+  readonly ipv4: number;
+  readonly ipv6: number;
+  readonly refused: readonly RefusedRoutes[];
+  readonly changedAtMs: number;
+}
+
+/** What boxes announce, what is used of it, and what is wrong with it. */
+export interface Routes {
+  /** Takes a whole table. Errors: ROUTE_TABLE_INVALID, NODE_UNKNOWN, OVERLOADED, DISK_FULL. */
+  put(nodeId: string, packed: Buffer): Promise<RouteTableReply>;
+  /** Takes the difference from the table told last; ROUTE_TABLE_UNKNOWN where that is another one: it is to be told whole. */
+  patch(nodeId: string, packed: Buffer): Promise<RouteTableReply>;
+  /** Takes the routes of a box that tells them in heartbeats. */
+  list(nodeId: string, routes: readonly Route[]): Promise<RouteTableReply>;
+  of(nodeId: string): NodeRoutes | undefined;
+  /** The routes that steering goes by. */
+  used(nodeId: string): readonly Route[];
+  /** Errors: INVALID, OVERLOADED. Every box of the site is judged anew. */
+  patchSite(site: string, patch: RouteSitePatch): Promise<void>;
+  readonly views: RouteViews;
+  readonly store: TableStore;
+  /** Called with the id of a node of which other routes are used now, or others were refused. */
+  onChange(listener: (nodeId: string) => void): () => void;
+}
+
+/** Bodies that wait for their turn, all together. */
+const waitingBytesMax = 256 * 1024 * 1024;
+
+/** Opens the service with what earlier processes knew. */
+export async function createRoutes(options: RoutesOptions): Promise<Routes> {
+  const records = openRouteRecords(options.records);
+  const sites = new RouteSites(records.sites);
+  await sites.load();
+  const store = await openTableStore(options.directory);
+  const known = new Map<string, NodeRoutesRecord>();
+  for await (const { key, value } of records.nodes.all()) {
+    if (store.has(value.told) && store.has(value.used)) known.set(key, value);
+  }
+  const routes = new KeptRoutes(options, { sites, store, known, nodeRecords: records.nodes });
+  await routes.load();
+  return routes;
+}
+
+interface Opened {
+  sites: RouteSites;
+  store: TableStore;
+  known: Map<string, NodeRoutesRecord>;
+  nodeRecords: ReturnType<typeof openRouteRecords>['nodes'];
+}
+
+class KeptRoutes implements Routes {
+  readonly store: TableStore;
+  readonly views: RouteViews;
+  readonly #options: RoutesOptions;
+  readonly #opened: Opened;
+  readonly #used = new Map<string, readonly Route[]>();
+  readonly #flaps = new Map<string, FlapBook>();
+  readonly #listeners = createListeners<string>();
+  readonly #inTurn = createTurns();
+  #waitingBytes = 0;
+
+  constructor(options: RoutesOptions, opened: Opened) {
+    const { store, sites } = opened;
+    this.#options = options;
+    this.#opened = opened;
+    this.store = store;
+    this.views = createRouteViews({
+      ...{ store, sites, nodes: options.nodes, clock: options.clock },
+      of: (nodeId) => this.of(nodeId),
+      flaps: (nodeId) => this.#flaps.get(nodeId),
+    });
+  }
+
+  put(nodeId: string, packed: Buffer): Promise<RouteTableReply> {
+    return this.#take(packed, async () => {
+      const bytes = await unpackRouteTable(packed);
+      const table = valueOf(decodeRouteTable(bytes, { routesMax: tableRoutesMax }));
+      return this.#accept(nodeId, { name: nameOfRouteBytes(bytes), bytes, table });
+    });
+  }
+
+  patch(nodeId: string, packed: Buffer): Promise<RouteTableReply> {
+    return this.#take(packed, async () => {
+      const known = this.of(nodeId);
+      if (known === undefined) throw coded('ROUTE_TABLE_UNKNOWN', `${nodeId} has told none yet`);
+      const base = await this.store.table(known.told);
+      const bytes = await unpackRouteTable(packed);
+      return this.#accept(nodeId, valueOf(applyRouteTableDelta(base, bytes, { routesMax: tableRoutesMax })));
+    });
+  }
+
+  list(nodeId: string, routes: readonly Route[]): Promise<RouteTableReply> {
+    return this.#inTurn(() => {
+      const { table, unreadable } = tableOfRoutes(routes);
+      const examples = unreadable.slice(0, 10);
+      const refused: RefusedRoutes[] =
+        unreadable.length === 0 ? [] : [{ refusal: 'unreadable', count: unreadable.length, examples }];
+      return this.#accept(nodeId, nameRouteTable(table), refused);
+    });
+  }
+
+  async load(): Promise<void> {
+    for (const [nodeId, { used }] of this.#opened.known) {
+      this.#used.set(nodeId, listRoutes((await this.store.table(used)).table));
+    }
+  }
+
+  used(nodeId: string): readonly Route[] {
+    return this.#used.get(nodeId) ?? [];
+  }
+
+  of(nodeId: string): NodeRoutes | undefined {
+    return this.#opened.known.get(nodeId);
+  }
+
+  async patchSite(site: string, patch: RouteSitePatch): Promise<void> {
+    await this.#opened.sites.patch(site, patch);
+    for (const { id } of this.#options
+      .nodes()
+      .serving()
+      .filter((node) => node.site === site)) {
+      await this.#inTurn(async () => {
+        const known = this.of(id);
+        if (known !== undefined) await this.#accept(id, await this.store.table(known.told));
+      });
+    }
+  }
+
+  onChange(listener: (nodeId: string) => void): () => void {
+    return this.#listeners.add(listener);
+  }
+
+  /** One at a time: a full table takes tens of megabytes while it is judged. */
+  async #take<T>(packed: Buffer, work: () => Promise<T>): Promise<T> {
+    if (this.#waitingBytes + packed.length > waitingBytesMax)
+      throw coded('OVERLOADED', { detail: 'many boxes tell their routes at once', retryAfterMs: 2000 });
+    this.#waitingBytes += packed.length;
+    try {
+      return await this.#inTurn(work);
+    } finally {
+      this.#waitingBytes -= packed.length;
+    }
+  }
+
+  async #accept(
+    nodeId: string,
+    told: NamedRouteTable,
+    unread: readonly RefusedRoutes[] = [],
+  ): Promise<RouteTableReply> {
+    const { sites, nodeRecords, known } = this.#opened;
+    const node = this.#options.nodes().servingNode(nodeId);
+    if (node === undefined) throw coded('NODE_UNKNOWN', nodeId);
+    const admitted = admitRoutes(told.table, sites.policy(node.site));
+    const { table } = admitted;
+    const refused = [...admitted.refused, ...unread].map((one) => ({ ...one, examples: [...one.examples] }));
+    const used = table === told.table ? told : nameRouteTable(table);
+    const before = known.get(nodeId);
+    const [ipv4, ipv6] = [table[4].lengths.length, table[6].lengths.length];
+    const facts = { told: told.name, used: used.name, ipv4, ipv6, refused };
+    if (before === undefined || !isSame(before, facts)) {
+      await this.store.put(told);
+      await this.store.put(used);
+      await this.#noteFlaps(nodeId, before, told);
+      const record = { ...facts, changedAtMs: this.#options.clock.nowMs() };
+      await nodeRecords.put(nodeId, record);
+      known.set(nodeId, record);
+      this.#used.set(nodeId, listRoutes(table));
+      await this.#forgetOthers();
+      this.#tellOf(node, before, record);
+    }
+    return { name: told.name, routes: ipv4 + ipv6, refused };
+  }
+
+  async #noteFlaps(nodeId: string, before: NodeRoutes | undefined, told: NamedRouteTable): Promise<void> {
+    if (before === undefined || before.told === told.name) return;
+    const from = this.store.has(before.told)
+      ? (await this.store.table(before.told)).table
+      : createRouteTableBuilder().build();
+    const book = this.#flaps.get(nodeId) ?? new FlapBook();
+    this.#flaps.set(nodeId, book);
+    book.note(from, told.table, this.#options.clock.nowMs());
+  }
+
+  /** Boxes that were revoked leave nothing behind. */
+  async #forgetOthers(): Promise<void> {
+    const { known, nodeRecords } = this.#opened;
+    const nodes = this.#options.nodes();
+    for (const nodeId of known.keys()) {
+      if (nodes.servingNode(nodeId) !== undefined) continue;
+      await nodeRecords.remove(nodeId);
+      known.delete(nodeId);
+      this.#flaps.delete(nodeId);
+      this.#used.delete(nodeId);
+    }
+    await this.store.retain(new Set([...known.values()].flatMap(({ told, used }) => [told, used])));
+  }
+
+  #tellOf({ id }: RoutesNode, before: NodeRoutes | undefined, now: NodeRoutes): void {
+    const { log } = this.#options;
+    const countOf = ({ refused }: NodeRoutes): number => refused.reduce((sum, { count }) => sum + count, 0);
+    if (countOf(now) > 0 && (before === undefined || countOf(before) !== countOf(now)))
+      log.warn(
+        { node: id, refused: now.refused },
+        'routes of a box are refused; `nearcast routes lint` explains',
+      );
+    this.#listeners.tell(id);
+  }
+}
+
+function isSame(before: NodeRoutes, now: Omit<NodeRoutes, 'changedAtMs'>): boolean {
+  const { told, used, refused } = before;
+  return told === now.told && used === now.used && JSON.stringify(refused) === JSON.stringify(now.refused);
+}
