@@ -8,6 +8,7 @@ import { configHelp, loadConfig } from '../common/runtime/config.ts';
 import { coded } from '../common/runtime/errors.ts';
 import { enrolmentOptions, logOptions } from '../common/runtime/node-options.ts';
 import { communityRulePattern } from './core/routes/route-classes.ts';
+import { policyDefault } from './core/eviction/policy.ts';
 import { accessLogOptions } from './records/config.ts';
 
 const prefix = 'NEARCAST_APPLIANCE';
@@ -110,6 +111,13 @@ export const ApplianceSchema = Type.Object({
     default: 'refuse',
     description: 'What is not held: fetch it and keep it, redirect to who holds it, or refuse it (404)',
   }),
+  eviction: Type.Union(
+    [Type.Literal('lru'), Type.Literal('sieve'), Type.Literal('s3fifo'), Type.Literal('gdsf')],
+    {
+      default: policyDefault,
+      description: 'Which of the files that no manifest names goes first when room is needed',
+    },
+  ),
   origin: Type.Boolean({ default: false, description: 'Serve everything from the blobs instead of a disk' }),
   blobsUrl: Type.Optional(Type.String({ description: 'With --origin: file:///directory or s3://bucket' })),
   originCacheBytes: {

@@ -18,6 +18,7 @@ import { Drain } from './drain.ts';
 import { loadComponent } from './engine/load-watch.ts';
 import { TlsKeeper, tlsComponent } from './engine/tls-keeper.ts';
 import { createFill, type FillPart, type FillPartOptions } from './fill/fill-part.ts';
+import { Room, roomComponent } from './fill/room.ts';
 import { nodeRecords, registerGauges, type ScrubRecords, type UplinkRecords } from './metrics.ts';
 import { createPull, type PullPart } from './pull/pull-part.ts';
 import type { RouteSource } from './routes/route-source.ts';
@@ -90,17 +91,17 @@ async function serve(base: Base, source: RouteSource): Promise<number> {
   const { store } = storage;
   const link = new ControlLink(identity.control, identity.nodeId);
   const served = createServed({ ...base, link });
-  const pull = store && createPullOf(base, { store, metrics, link, served });
+  const room = store && createRoom(base, store);
+  const pull = store && room && createPullOf(base, { store, room, metrics, link, served });
   const serving = createServing({
     ...base,
-    name: identity.nodeId,
-    version,
-    keyring: identity.keyring,
+    ...{ name: identity.nodeId, version, keyring: identity.keyring },
     storage,
     pulls: pull?.puller,
     metrics,
     onServed: (file, scope, bytes) => {
       store?.noteSent(file);
+      if (scope === 'play') room?.noteSent(file, bytes);
       pull?.puller.noteSent(file, bytes);
       scrubber?.noteSent(file, bytes);
       served.add(file, scope, bytes);
@@ -108,9 +109,9 @@ async function serve(base: Base, source: RouteSource): Promise<number> {
   });
   const scrubber = store && createScrubber(base, { store, serving, records: records.scrub });
   const revocations = createRevocations(base, records.uplink);
-  const withdrawals = createWithdrawals({ ...base, store, link });
-  const filling = { pull, serving, link, withdrawals, records: countFilled(records, served) };
-  const fill = createFillOf(base, { ...filling, store });
+  const withdrawals = createWithdrawals({ ...base, store, shared: pull?.store, link });
+  const filling = { store, room, pull, serving, link, withdrawals, records: countFilled(records, served) };
+  const fill = createFillOf(base, filling);
   applyRevocations(revocations, { serving, withdrawals, fill });
   const holdings = new HoldingsDelta(() => store?.held.keys() ?? []);
   const drain = new Drain({ serving, clock, drainMs: config.drainMs, announce: () => announce() });
@@ -129,6 +130,7 @@ async function serve(base: Base, source: RouteSource): Promise<number> {
   });
   const components: Component[] = [
     storageComponent({ storage, readAgain, log }),
+    ...(room === undefined ? [] : [roomComponent(room)]),
     keysComponent(base, serving),
     documentsComponent([revocations, ...(fill === undefined ? [] : [fill.manifest])]),
     recordsComponent({ ...base, serving }),
@@ -170,21 +172,28 @@ function createFillOf(
   base: Base,
   parts: Pick<FillPartOptions, 'link' | 'records' | 'withdrawals'> & {
     store: FileStore | undefined;
+    room: Room | undefined;
     pull: PullPart | undefined;
     serving: ServingUnit;
   },
 ): FillPart | undefined {
-  const { pull, serving } = parts;
+  const { pull, room, serving } = parts;
   const store = pull?.store ?? parts.store;
-  if (store === undefined) return undefined;
-  const fill = createFill({ ...base, ...parts, store, level: () => serving.load().level });
-  pull?.leaveTo(fill.manifest);
-  return fill;
+  if (store === undefined || room === undefined) return undefined;
+  return createFill({ ...base, ...parts, store, room, level: () => serving.load().level });
+}
+
+function createRoom({ config, clock, log }: Base, store: FileStore): Room {
+  return new Room({
+    ...{ store, clock, log },
+    policy: config.eviction,
+    path: join(config.dataDir, 'asked.json'),
+  });
 }
 
 function createPullOf(
   base: Base,
-  parts: { store: FileStore; metrics: Metrics; link: ControlLink; served: ServedReports },
+  parts: { store: FileStore; room: Room; metrics: Metrics; link: ControlLink; served: ServedReports },
 ): PullPart | undefined {
   const { link, served } = parts;
   return createPull({

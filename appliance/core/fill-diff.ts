@@ -1,4 +1,4 @@
-import { chooseDisk, type DiskRoom } from './choose-disk.ts';
+import { chooseDisk } from './choose-disk.ts';
 
 /** A file that the manifest wants here. */
 export interface WantedFile {
@@ -17,8 +17,6 @@ export interface HeldFile {
   readonly disk: number;
   /** Someone reads it now: it must not be deleted. */
   readonly inUse: boolean;
-  /** When it was last read, on any clock that only goes forward. */
-  readonly lastServedMs: number;
 }
 
 /** A disk that takes files. */
@@ -34,8 +32,10 @@ export interface DiskCapacity {
 export interface FillDiff {
   /** In the order of the manifest. */
   readonly fetch: readonly WantedFile[];
-  /** Held, wanted by no manifest, and in the way. Longest unserved first. */
+  /** Held on a disk that takes no files any more, and wanted by no manifest. */
   readonly remove: readonly string[];
+  /** How many bytes of what no manifest names are in the way, by disk; which files those are, an eviction policy says when the time comes. */
+  readonly evictBytes: ReadonlyMap<number, number>;
   /** Wanted, held on a disk that takes no files any more, and where there is room for them. */
   readonly move: readonly { readonly file: string; readonly disk: number }[];
   /** Wanted, but there is no room even when everything that may go is gone. */
@@ -77,23 +77,16 @@ export function planFill(input: FillDiffInput): FillDiff {
     } else if (isHeld) move.push({ file: item.file, disk });
     else fetch.push({ ...item, disk });
   }
-  return { fetch, move, remove: ledger.removed, left };
-}
-
-interface Spare {
-  readonly file: string;
-  readonly costBytes: number;
-  readonly lastServedMs: number;
+  return { fetch, move, remove: ledger.removed, evictBytes: ledger.evictBytes(), left };
 }
 
 interface Account {
   readonly disk: number;
   readonly bytesPerSecond: number | undefined;
   freeBytes: number;
+  /** What may go besides. */
   spareBytes: number;
-  /** Longest unserved first. */
-  readonly spares: Spare[];
-  nextSpare: number;
+  evictBytes: number;
 }
 
 /** What is free on each disk while a plan is made, and what may go from it. */
@@ -103,29 +96,21 @@ class Ledger {
 
   constructor({ held, disks, costBytes }: FillDiffInput, wanted: ReadonlyMap<string, WantedFile>) {
     this.#accounts = new Map(
-      disks.map(({ disk, capacityBytes, bytesPerSecond }) => {
-        const spares: Spare[] = [];
-        return [
-          disk,
-          { disk, bytesPerSecond, freeBytes: capacityBytes, spareBytes: 0, spares, nextSpare: 0 },
-        ];
-      }),
+      disks.map(({ disk, capacityBytes, bytesPerSecond }) => [
+        disk,
+        { disk, bytesPerSecond, freeBytes: capacityBytes, spareBytes: 0, evictBytes: 0 },
+      ]),
     );
-    for (const [file, { sizeBytes, disk, inUse, lastServedMs }] of held) {
-      const cost = costBytes(sizeBytes);
+    for (const [file, { sizeBytes, disk, inUse }] of held) {
       const isSpare = !wanted.has(file) && !inUse;
       const account = this.#accounts.get(disk);
       if (account === undefined) {
         if (isSpare) this.removed.push(file);
         continue;
       }
+      const cost = costBytes(sizeBytes);
       account.freeBytes -= cost;
-      if (!isSpare) continue;
-      account.spareBytes += cost;
-      account.spares.push({ file, costBytes: cost, lastServedMs });
-    }
-    for (const { spares } of this.#accounts.values()) {
-      spares.sort((a, b) => a.lastServedMs - b.lastServedMs || (a.file < b.file ? -1 : 1));
+      if (isSpare) account.spareBytes += cost;
     }
   }
 
@@ -134,33 +119,30 @@ class Ledger {
     return disk !== undefined && this.#accounts.has(disk);
   }
 
-  /** Takes room on the disk that has begun already, on any where it is free, or else where the longest unserved must go for it. */
+  /** Takes room on the disk that has begun already, on any where it is free, or else where there is the most with what may go. */
   take(needBytes: number, begunOn: number | undefined): number | undefined {
-    const rooms: DiskRoom[] = [...this.#accounts.values()];
-    const chosen = this.takes(begunOn) ? begunOn : chooseDisk(rooms, needBytes);
-    const account =
-      (chosen === undefined ? undefined : this.#accounts.get(chosen)) ?? this.#evictable(needBytes);
+    const accounts = [...this.#accounts.values()];
+    const chosen =
+      (this.takes(begunOn) ? begunOn : undefined) ??
+      chooseDisk(accounts, needBytes) ??
+      chooseDisk(accounts.map(withSpare), needBytes);
+    const account = chosen === undefined ? undefined : this.#accounts.get(chosen);
     if (account === undefined || needBytes > account.freeBytes + account.spareBytes) return undefined;
-    while (account.freeBytes < needBytes) {
-      const victim = account.spares[account.nextSpare++];
-      if (victim === undefined) return undefined;
-      this.removed.push(victim.file);
-      account.freeBytes += victim.costBytes;
-      account.spareBytes -= victim.costBytes;
-    }
     account.freeBytes -= needBytes;
+    if (account.freeBytes < 0) {
+      account.evictBytes -= account.freeBytes;
+      account.spareBytes += account.freeBytes;
+      account.freeBytes = 0;
+    }
     return account.disk;
   }
 
-  #evictable(needBytes: number): Account | undefined {
-    let best: Account | undefined;
-    let bestMs = Infinity;
-    for (const account of this.#accounts.values()) {
-      const servedMs = account.spares[account.nextSpare]?.lastServedMs ?? Infinity;
-      if (needBytes > account.freeBytes + account.spareBytes || servedMs >= bestMs) continue;
-      best = account;
-      bestMs = servedMs;
-    }
-    return best;
+  evictBytes(): Map<number, number> {
+    const inTheWay = [...this.#accounts.values()].filter(({ evictBytes }) => evictBytes > 0);
+    return new Map(inTheWay.map(({ disk, evictBytes }) => [disk, evictBytes]));
   }
+}
+
+function withSpare(account: Account): Account {
+  return { ...account, freeBytes: account.freeBytes + account.spareBytes };
 }

@@ -9,6 +9,7 @@ import type { FileStore } from '../store/file-store.ts';
 import type { FillJob } from './fill-job.ts';
 import type { FillOutcomes } from './fill-outcomes.ts';
 import type { JobQueue } from './job-queue.ts';
+import type { Room } from './room.ts';
 import type { SourceBook } from './source-book.ts';
 import type { SourceClient } from './source-client.ts';
 import { SourceError } from './source-failure.ts';
@@ -18,6 +19,7 @@ import type { WayFinder } from './way-finder.ts';
 
 export interface FillCrewOptions {
   store: FileStore;
+  room: Room;
   jobs: JobQueue;
   ways: WayFinder;
   book: SourceBook;
@@ -139,12 +141,17 @@ export class FillCrew {
 
   async #do(task: Task, signal: AbortSignal): Promise<void> {
     const { job } = task;
-    const { store, clock } = this.#options;
+    const { store, room, clock } = this.#options;
     job.startedAtMs ??= clock.nowMs();
     switch (task.kind) {
       case 'publish':
         return this.#publish(job);
       case 'resume':
+        await room.forPlanned(
+          { disk: store.begunOn(job.file), costBytes: store.costBytes(job.wanted.sizeBytes) },
+          () => Promise.resolve(),
+        );
+        // It verifies what is there, which may take long: others find their room meanwhile.
         job.partial = await store.resume(job.file);
         return this.#dropUnwanted(job);
       case 'open':
@@ -187,7 +194,7 @@ export class FillCrew {
   }
 
   async #open(job: FillJob, way: FillWay, signal: AbortSignal): Promise<'good'> {
-    const { store, sources } = this.#options;
+    const { store, room, sources } = this.#options;
     const { file, wanted } = job;
     const { descriptor, sizeBytes } = await sources.descriptor({ ...wanted, way }, signal);
     signal.throwIfAborted();
@@ -195,7 +202,10 @@ export class FillCrew {
     if (sizeBytes !== wanted.sizeBytes) {
       throw coded('FILE_CORRUPT', `the manifest says ${wanted.sizeBytes} bytes, the file has ${sizeBytes}`);
     }
-    job.partial = await store.begin(file, descriptor, wanted.disk);
+    job.partial = await room.forPlanned(
+      { disk: wanted.disk, costBytes: store.costBytes(sizeBytes) },
+      (disk) => store.begin(file, descriptor, disk),
+    );
     await this.#dropUnwanted(job);
     return 'good';
   }
@@ -224,6 +234,8 @@ export class FillCrew {
       records.chunk('refused');
       job.lastFailure = { code: 'FILL_CHECKSUM', detail: `${way.node}: ${failure.detail}` };
       log.warn({ file: job.file, source: way.node, detail: failure.detail }, 'a source sent wrong bytes');
+    } else if (failure.kind === 'absent') {
+      job.lastFailure = { code: 'FILL_NO_SOURCE', detail: `${way.node} does not hold it` };
     } else {
       const detail = failure.kind === 'fails' ? failure.detail : failure.kind;
       job.lastFailure = { code: 'FILL_SOURCE_FAILED', detail: `${way.node}: ${detail}` };

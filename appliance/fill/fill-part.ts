@@ -16,6 +16,7 @@ import type { Withdrawals } from '../uplink/withdrawals.ts';
 import { Filler } from './filler.ts';
 import { Pacer } from './pacer.ts';
 import { ReportSpool } from './report-spool.ts';
+import type { Room } from './room.ts';
 import { SourceClient } from './source-client.ts';
 
 export interface FillPartOptions {
@@ -25,6 +26,7 @@ export interface FillPartOptions {
   log: Log;
   identity: Identity;
   store: FileStore;
+  room: Room;
   link: ControlLink;
   withdrawals: Pick<Withdrawals, 'allowed'>;
   records: { fill: FillRecords; uplink: UplinkRecords };
@@ -47,7 +49,7 @@ const reportsMax = 1000;
 
 /** Puts the parts of the fill together. */
 export function createFill(options: FillPartOptions): FillPart {
-  const { config, clock, chance, log, store, link, records } = options;
+  const { config, clock, chance, log, store, room, link, records } = options;
   const pacer = new Pacer({
     clock,
     sourceBytesPerSecond: config.fillSourceCapBytesPerSecond,
@@ -69,6 +71,7 @@ export function createFill(options: FillPartOptions): FillPart {
   });
   const filler = new Filler({
     store,
+    room,
     sources,
     pacer,
     askSources: (files, signal) => link.fillSources(files, signal),

@@ -13,6 +13,7 @@ import { FillHours } from './fill-hours.ts';
 import { FillOutcomes } from './fill-outcomes.ts';
 import { JobQueue } from './job-queue.ts';
 import type { Pacer } from './pacer.ts';
+import type { Room } from './room.ts';
 import { SourceBook } from './source-book.ts';
 import type { SourceClient } from './source-client.ts';
 import { Wakeup } from './wakeup.ts';
@@ -20,6 +21,7 @@ import { WayFinder } from './way-finder.ts';
 
 export interface FillerOptions {
   store: FileStore;
+  room: Room;
   sources: SourceClient;
   pacer: Pacer;
   /** Asks the control plane where files may be fetched from. */
@@ -45,9 +47,9 @@ const idleWaitMs = 1000;
 const replanMs = 60_000;
 
 /**
- * Makes the holdings what the manifest says: compares, makes room, fetches in the manifest's order from several sources at
- * once, peer before tier before origin, and publishes what is whole. What fails is reported, rests and is tried again. Out
- * of the manifest's window only urgent files are fetched, and no room is made for others; what is under way when it closes
+ * Makes the holdings what the manifest says: compares, fetches in the manifest's order from several sources at
+ * once, peer before tier before origin, and publishes what is whole. Room is made when a file begins. What fails is reported, rests and is tried
+ * again. Out of the manifest's window only urgent files are fetched; what is under way when it closes
  * ends with the chunk in progress and goes on in the next one.
  */
 export class Filler {
@@ -113,6 +115,7 @@ export class Filler {
   /** Takes a verified manifest; what is in flight and still wanted goes on. */
   setManifest(sequence: number, body: FillManifest): void {
     this.#manifest = { sequence, body };
+    this.#options.room.setPlanned(body.files);
     this.#outcomes.begin(sequence);
     this.#hours.set(body);
     const caps = [this.#options.capBytesPerSecond, body.capBytesPerSecond].filter((cap) => cap !== undefined);
@@ -166,21 +169,22 @@ export class Filler {
   }
 
   async #replan({ sequence, body }: Manifest): Promise<void> {
-    const { store, clock, log } = this.#options;
+    const { store, room, clock, log } = this.#options;
     const diff = await this.#compare(body.files);
     const kept = new Set(body.files.map(({ file }) => file));
     for (const { file } of diff.left) kept.delete(file);
     await this.#jobs.keepOnly((file) => kept.has(file));
     for (const file of diff.remove) await store.remove(file);
+    await room.forMoves(diff.move);
     for (const { file, disk } of diff.move) store.move(file, disk);
     this.#leftFiles = diff.left.length;
     for (const left of diff.left) this.#outcomes.left(left);
     if (diff.left.length > 0) this.#replanAtMs = clock.monotonicMs() + replanMs;
     this.#diskReason = undefined;
     this.#jobs.arrange(diff.fetch.toSorted(urgentFirst));
-    if (diff.fetch.length + diff.remove.length + diff.left.length === 0) return;
-    const { length: removed } = diff.remove;
-    log.info({ sequence, fetch: diff.fetch.length, removed, left: diff.left.length }, 'fill planned');
+    if (diff.fetch.length + diff.left.length === 0) return;
+    const evictBytes = diff.evictBytes.values().reduce((sum, bytes) => sum + bytes, 0);
+    log.info({ sequence, fetch: diff.fetch.length, evictBytes, left: diff.left.length }, 'fill planned');
   }
 
   /** What is to be done now: what must wait for its window is neither fetched nor makes others go. */
@@ -188,12 +192,7 @@ export class Filler {
     const { store } = this.#options;
     const disks = await store.rooms();
     const held = new Map(
-      store.held
-        .entries()
-        .map(([file, info]) => [
-          file,
-          { ...info, inUse: store.inUse(file), lastServedMs: store.lastServedMs(file) },
-        ]),
+      store.held.entries().map(([file, info]) => [file, { ...info, inUse: store.inUse(file) }]),
     );
     const now = files.filter((item) => held.has(item.file) || this.#isDue(item) || this.#jobs.has(item.file));
     this.#waitingFiles = files.length - now.length;

@@ -1,17 +1,15 @@
-import type { FillManifest } from '../../common/contract/documents.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import type { Component } from '../../common/runtime/lifecycle.ts';
 import type { Log } from '../../common/runtime/log.ts';
 import type { Metrics } from '../../common/runtime/metrics.ts';
 import type { ApplianceConfig } from '../config.ts';
 import { Pacer } from '../fill/pacer.ts';
+import type { Room } from '../fill/room.ts';
 import { SourceClient } from '../fill/source-client.ts';
 import { BufferPool } from '../store/buffer-pool.ts';
 import type { ContentSource } from '../store/content.ts';
 import type { FileStore } from '../store/file-store.ts';
-import type { DocumentKeeper } from '../uplink/document-keeper.ts';
 import type { Misses } from './misses.ts';
-import { PlannedFiles } from './planned-files.ts';
 import type { PullLink } from './pull-link.ts';
 import { pullRecords } from './pull-records.ts';
 import { PullView } from './pull-view.ts';
@@ -25,6 +23,7 @@ export interface PullPartOptions {
   clock: Clock;
   log: Log;
   store: FileStore;
+  room: Room;
   metrics: Metrics;
   /** Asks the control plane where files are, whether or not the manifest wants them. */
   askSources: KnownWaysOptions['askSources'];
@@ -37,9 +36,6 @@ export interface PullPart {
   readonly puller: Puller;
   /** The store through which everything else downloads from now on: a download has one owner. */
   readonly store: SharedStore;
-  readonly planned: PlannedFiles;
-  /** What the manifest wants comes before what is pulled from now on. */
-  leaveTo(manifest: Pick<DocumentKeeper<typeof FillManifest>, 'onTaken'>): void;
   readonly component: Component;
 }
 
@@ -55,11 +51,10 @@ const idlePoolBytesMax = 16 * 2 ** 20;
 
 /** Puts the parts of pull-through together; undefined where what is not held is refused. */
 export function createPull(options: PullPartOptions): PullPart | undefined {
-  const { config, clock, log, metrics, askSources, onReceived } = options;
+  const { config, clock, log, room, metrics, askSources, onReceived } = options;
   const { miss: mode } = config;
   if (mode === 'refuse') return undefined;
   const store = new SharedStore(options.store);
-  const planned = new PlannedFiles(store);
   const counted = pullRecords(metrics, () => puller.count);
   const records: typeof counted = {
     ...counted,
@@ -77,14 +72,9 @@ export function createPull(options: PullPartOptions): PullPart | undefined {
   });
   const ways = new KnownWays({ askSources, clock, log });
   const upstream = new Upstream({ ways, sources, records, clock, log, chunkMsMax });
-  const puller = new Puller({ mode, store, planned, upstream, records, clock, log });
+  const puller = new Puller({ mode, store, room, upstream, records, clock, log });
   return {
-    ...{ puller, store, planned },
-    leaveTo: (manifest) => {
-      manifest.onTaken(({ body }) => {
-        planned.set(body.files);
-      });
-    },
+    ...{ puller, store },
     component: pullComponent(puller, sources),
   };
 }

@@ -11,7 +11,6 @@ const runsPerFileMax = 4;
 /** A file that comes by pieces as viewers ask for them. */
 export class PulledFile {
   readonly partial: SharedPartial;
-  readonly costBytes: number;
   /** Monotonic. */
   usedAtMs: number;
   /** Bytes of it that have left since it was opened. */
@@ -22,9 +21,8 @@ export class PulledFile {
   readonly #limiter = new Limiter({ runsMax: runsPerFileMax });
   readonly #flights = new Map<number, PromiseWithResolvers<void>>();
 
-  constructor(partial: SharedPartial, options: { costBytes: number; nowMs: number }) {
+  constructor(partial: SharedPartial, options: { nowMs: number }) {
     this.partial = partial;
-    this.costBytes = options.costBytes;
     this.usedAtMs = options.nowMs;
   }
 

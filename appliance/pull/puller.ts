@@ -2,15 +2,13 @@ import { LRUCache } from 'lru-cache';
 
 import type { ProblemCode } from '../../common/contract/problem.ts';
 import { describedSizeBytes } from '../../common/core/chunk-tree.ts';
-import { Limiter } from '../../common/core/limiter.ts';
 import { SingleFlight } from '../../common/core/single-flight.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import { assert, coded, isCoded, toCoded } from '../../common/runtime/errors.ts';
 import type { Log } from '../../common/runtime/log.ts';
 import type { ChunkRun } from '../core/chunk-map.ts';
-import { makeRoom, type Spare } from '../core/make-room.ts';
+import type { Room } from '../fill/room.ts';
 import { Wakeup } from '../fill/wakeup.ts';
-import type { PlannedFiles } from './planned-files.ts';
 import type { PullAnswer, PullLink, PullRequest, PullRun } from './pull-link.ts';
 import type { PullRecords } from './pull-records.ts';
 import { PulledFile, runLengthMax } from './pulled-file.ts';
@@ -22,7 +20,7 @@ export interface PullerOptions {
   /** `fetch`: it comes here; `redirect`: the viewer is sent to who has it, and only bundles come. */
   mode: 'fetch' | 'redirect';
   store: SharedStore;
-  planned: PlannedFiles;
+  room: Room;
   upstream: Upstream;
   records: PullRecords;
   clock: Clock;
@@ -49,8 +47,6 @@ export class Puller implements PullLink {
   readonly #options: PullerOptions;
   readonly #files = new Map<string, PulledFile>();
   readonly #openings = new SingleFlight<PulledFile | undefined>();
-  /** One at a time: room that is found is taken before another one looks. */
-  readonly #admissions = new Limiter({ runsMax: 1 });
   readonly #refused = new LRUCache<string, { session: string | undefined; costBytes: number }>({
     max: refusedMax,
   });
@@ -116,7 +112,7 @@ export class Puller implements PullLink {
     if (pulled.isPopular) this.#wakeup.notify();
   }
 
-  /** Completes what is popular and gives room back, until the signal ends it; what is here in part can then be resumed. */
+  /** Completes what is popular until the signal ends it; what is here in part can then be resumed. */
   async run(signal: AbortSignal): Promise<void> {
     const { log } = this.#options;
     signal.addEventListener('abort', () => {
@@ -125,7 +121,6 @@ export class Puller implements PullLink {
     while (!signal.aborted) {
       try {
         await this.#adoptStrays();
-        await this.#trim();
       } catch (error) {
         log.warn({ err: error }, 'what is here in part could not be looked after');
       }
@@ -166,7 +161,7 @@ export class Puller implements PullLink {
   }
 
   #isPlanned(file: string): boolean {
-    return this.#options.planned.wants(file);
+    return this.#options.room.wants(file);
   }
 
   /** A file that is open, unless somebody gave it up. */
@@ -176,31 +171,34 @@ export class Puller implements PullLink {
     const { isGone, isOpen } = pulled.partial;
     // Given up, or taken along by its disk.
     if (!isGone && (!isOpen || this.#options.store.partial.has(file))) return pulled;
-    this.#files.delete(file);
+    this.#forget(file);
     return undefined;
   }
 
   /** Opens what an earlier time left, or begins; undefined where there is no room, or it came to be held. */
   async #open({ file, session }: PullRequest): Promise<PulledFile | undefined> {
-    const { store, upstream, clock } = this.#options;
+    const { store, upstream, room, clock } = this.#options;
     const known = await store.resume(file);
     if (known !== undefined) return this.#begun(known);
     const before = this.#refused.get(file);
     const mayEvict = session === undefined || (before !== undefined && before.session !== session);
     if (!this.#isPlanned(file)) {
       if (clock.monotonicMs() < this.#fullUntilMs) return undefined;
-      if (before !== undefined && !(await this.#hasRoom(before.costBytes, mayEvict))) return undefined;
+      if (before !== undefined && !(await room.takes({ ...before, mayEvict }))) return undefined;
     }
     const descriptor = await upstream.descriptor(file, this.#ending.signal);
     const costBytes = store.costBytes(describedSizeBytes(descriptor) ?? 0);
-    return this.#admissions.run(async () => {
-      if (!(await this.#admit(file, { costBytes, mayEvict }))) {
-        this.#refused.set(file, { session, costBytes });
-        return undefined;
-      }
-      const partial = await store.begin(file, descriptor).catch((error: unknown) => this.#metFull(error));
-      return this.#begun(partial);
-    });
+    const begin = async (disk?: number): Promise<PulledFile | undefined> => {
+      if (!(await this.#hasPlace())) return undefined;
+      return this.#begun(
+        await store.begin(file, descriptor, disk).catch((error: unknown) => this.#metFull(error)),
+      );
+    };
+    const pulled = this.#isPlanned(file)
+      ? await room.forPlanned({ disk: undefined, costBytes }, begin)
+      : await room.forPulled({ costBytes, mayEvict }, begin);
+    if (pulled === undefined) this.#refused.set(file, { session, costBytes });
+    return pulled;
   }
 
   /** One of no bytes is whole from the start, and one that an earlier process had no time to publish. */
@@ -211,77 +209,50 @@ export class Puller implements PullLink {
   }
 
   #adopt(partial: SharedPartial): PulledFile {
-    const { store, clock } = this.#options;
-    const known = this.#files.get(partial.file);
+    const { room, clock } = this.#options;
+    const { file, tree } = partial;
+    const known = this.#files.get(file);
     if (known?.partial === partial) return known;
-    const costBytes = store.costBytes(partial.tree.sizeBytes);
-    const pulled = new PulledFile(partial, { costBytes, nowMs: clock.monotonicMs() });
-    this.#files.set(partial.file, pulled);
+    const pulled = new PulledFile(partial, { nowMs: clock.monotonicMs() });
+    this.#files.set(file, pulled);
+    room.lend({
+      ...{ file, sizeBytes: tree.sizeBytes },
+      mayGo: () => this.#isIdle(pulled),
+      drop: () => this.#giveUp(file),
+    });
     return pulled;
   }
 
-  /** Makes room for a file where that is allowed; the manifest's has its room already. */
-  async #admit(file: string, want: { costBytes: number; mayEvict: boolean }): Promise<boolean> {
-    if (this.#files.size >= filesMax) {
-      const [oldest] = [...this.#idleFiles()].sort((a, b) => a.usedAtMs - b.usedAtMs);
-      if (oldest === undefined) return false;
-      await this.#evict(oldest.file);
-    }
-    if (this.#isPlanned(file)) return true;
-    const spare = want.mayEvict ? this.#spare() : [];
-    const freeBytes = await this.#freeBytes();
-    const going = makeRoom({ costBytes: want.costBytes, freeBytes, spare });
-    for (const each of going ?? []) await this.#evict(each);
-    return going !== undefined;
+  /** Makes a place for one more; false where all that are open are in use. */
+  async #hasPlace(): Promise<boolean> {
+    if (this.#files.size < filesMax) return true;
+    const idle = [...this.#files.values()].filter((pulled) => this.#isIdle(pulled));
+    const [oldest] = idle.sort((a, b) => a.usedAtMs - b.usedAtMs);
+    if (oldest !== undefined) await this.#giveUp(oldest.file);
+    return oldest !== undefined;
   }
 
-  async #hasRoom(costBytes: number, mayEvict: boolean): Promise<boolean> {
-    const spare = mayEvict ? this.#spare() : [];
-    return makeRoom({ costBytes, freeBytes: await this.#freeBytes(), spare }) !== undefined;
+  #isIdle({ file, usedAtMs }: PulledFile): boolean {
+    return usedAtMs < this.#options.clock.monotonicMs() - idleMs && !this.#isPlanned(file);
   }
 
-  /** What is left beside what is held, what the manifest still wants, and the room that pulled files were promised. */
-  async #freeBytes(): Promise<number> {
-    const { store, planned } = this.#options;
-    const { capacityBytes, usedBytes } = await store.usage();
-    let freeBytes = capacityBytes - usedBytes - planned.missingBytes;
-    for (const { file, costBytes } of this.#files.values())
-      if (!this.#isPlanned(file)) freeBytes -= costBytes;
-    return freeBytes;
+  #forget(file: string): void {
+    this.#files.delete(file);
+    this.#options.room.takeBack(file);
   }
 
-  *#idleFiles(): Generator<Spare> {
-    const beforeMs = this.#options.clock.monotonicMs() - idleMs;
-    for (const { file, costBytes, usedAtMs } of this.#files.values())
-      if (usedAtMs < beforeMs && !this.#isPlanned(file)) yield { file, costBytes, usedAtMs };
-  }
-
-  /** What pull-through brought, or no manifest wants any more, and nobody reads. */
-  *#spare(): Generator<Spare> {
-    yield* this.#idleFiles();
-    const { store } = this.#options;
-    for (const [file, { sizeBytes }] of store.held) {
-      if (this.#isPlanned(file) || store.inUse(file)) continue;
-      yield { file, costBytes: store.costBytes(sizeBytes), usedAtMs: store.lastServedMs(file) };
-    }
-  }
-
-  async #evict(file: string): Promise<void> {
-    const { store } = this.#options;
-    if (!this.#files.delete(file)) {
-      await store.remove(file);
-      return;
-    }
-    await store.drop(file);
+  async #giveUp(file: string): Promise<void> {
+    this.#forget(file);
+    await this.#options.store.drop(file);
   }
 
   async #need(pulled: PulledFile, run: ChunkRun): Promise<'here' | 'joined' | 'fetched'> {
     return pulled.need(run, async (part, came) => {
-      const { upstream } = this.#options;
+      const { upstream, room } = this.#options;
       const { partial, ext } = pulled;
       // The manifest wants more than before, or something else filled the disk.
-      if (!this.#isPlanned(pulled.file) && (await this.#freeBytes()) < 0) {
-        await this.#evict(pulled.file);
+      if (!this.#isPlanned(pulled.file) && (await room.isShort())) {
+        await this.#giveUp(pulled.file);
         throw coded('OVERLOADED', 'its room is needed for something else');
       }
       await upstream
@@ -298,7 +269,7 @@ export class Puller implements PullLink {
     const { clock, log } = this.#options;
     log.warn({ code, err: error }, 'what viewers ask for cannot be stored');
     this.#fullUntilMs = clock.monotonicMs() + fullRestMs;
-    if (pulled !== undefined && !this.#isPlanned(pulled.file)) await this.#evict(pulled.file);
+    if (pulled !== undefined && !this.#isPlanned(pulled.file)) await this.#giveUp(pulled.file);
     throw coded('OVERLOADED', { detail: 'there is no room for it', cause: error });
   }
 
@@ -310,8 +281,7 @@ export class Puller implements PullLink {
       log.info({ file, sizeBytes: partial.tree.sizeBytes }, 'a file that viewers asked for is held');
     } catch (error) {
       log.warn({ err: error, file }, 'a file that viewers asked for could not be held');
-      this.#files.delete(file);
-      await store.drop(file).catch(() => undefined);
+      await this.#giveUp(file).catch(() => undefined);
     }
   }
 
@@ -345,14 +315,6 @@ export class Puller implements PullLink {
       const partial = await store.resume(file);
       if (partial !== undefined) await this.#begun(partial);
     }
-  }
-
-  async #trim(): Promise<void> {
-    if (this.#files.size === 0) return;
-    const idle = [...this.#idleFiles()];
-    const freeBytes = await this.#freeBytes();
-    const going = makeRoom({ costBytes: 0, freeBytes, spare: idle }) ?? idle.map(({ file }) => file);
-    for (const file of going) await this.#evict(file);
   }
 }
 

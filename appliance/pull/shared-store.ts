@@ -120,10 +120,6 @@ export class SharedStore implements FileStore {
     return this.#store.inUse(file);
   }
 
-  lastServedMs(file: string): number {
-    return this.#store.lastServedMs(file);
-  }
-
   noteSent(file: string): void {
     this.#store.noteSent(file);
   }

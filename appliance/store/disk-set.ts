@@ -121,10 +121,6 @@ export class DiskSet implements FileStore {
     return this.#holder(file)?.disk.inUse(file) ?? false;
   }
 
-  lastServedMs(file: string): number {
-    return this.#holder(file)?.disk.lastServedMs(file) ?? 0;
-  }
-
   noteSent(file: string): void {
     this.#holder(file)?.disk.noteSent(file);
   }

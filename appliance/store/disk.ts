@@ -80,7 +80,6 @@ class Disk implements DiskStore {
   /** What each download under way takes once it is whole. */
   readonly #promisedBytes = new Map<string, number>();
   readonly #reader: HeldReader;
-  readonly #servedAtMs = new Map<string, number>();
   /** When bytes of a file last left, in whatever process. */
   readonly #sentAtMs = new Map<string, number>();
   readonly #listeners: ((change: HoldingsChange) => void)[] = [];
@@ -119,10 +118,8 @@ class Disk implements DiskStore {
     for (const { sizeBytes } of contents.held.values()) this.#usedBytes += this.costBytes(sizeBytes);
   }
 
-  async open(file: string, form: ContentForm): Promise<OpenContent | undefined> {
-    const content = await this.#reader.open(file, form);
-    if (content !== undefined) this.#servedAtMs.set(file, this.#options.clock.monotonicMs());
-    return content;
+  open(file: string, form: ContentForm): Promise<OpenContent | undefined> {
+    return this.#reader.open(file, form);
   }
 
   foundCut(file: string): void {
@@ -150,7 +147,10 @@ class Disk implements DiskStore {
   }
 
   async rooms(): Promise<DiskUsage[]> {
-    return [{ disk: this.number, bytesPerSecond: this.#bytesPerSecond, ...(await this.usage()) }];
+    const promisedBytes = this.#promisedBytes.values().reduce((sum, bytes) => sum + bytes, 0);
+    return [
+      { disk: this.number, bytesPerSecond: this.#bytesPerSecond, promisedBytes, ...(await this.usage()) },
+    ];
   }
 
   begunOn(file: string): number | undefined {
@@ -167,15 +167,9 @@ class Disk implements DiskStore {
     return sentAtMs !== undefined && this.#options.clock.monotonicMs() - sentAtMs < sentRecentlyMs;
   }
 
-  lastServedMs(file: string): number {
-    return this.#servedAtMs.get(file) ?? 0;
-  }
-
   noteSent(file: string): void {
     if (!this.held.has(file)) return;
-    const nowMs = this.#options.clock.monotonicMs();
-    this.#servedAtMs.set(file, nowMs);
-    this.#sentAtMs.set(file, nowMs);
+    this.#sentAtMs.set(file, this.#options.clock.monotonicMs());
   }
 
   begin(file: string, descriptor: Buffer): Promise<PartialFile> {
@@ -340,7 +334,6 @@ class Disk implements DiskStore {
     const info = this.held.get(file);
     if (info === undefined) return false;
     this.held.delete(file);
-    this.#servedAtMs.delete(file);
     this.#sentAtMs.delete(file);
     this.#usedBytes -= this.costBytes(info.sizeBytes);
     this.#reader.forget(file);

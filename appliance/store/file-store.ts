@@ -22,6 +22,8 @@ export interface HeldInfo {
 export interface DiskUsage extends DiskCapacity {
   /** What its held files take. */
   readonly usedBytes: number;
+  /** What its downloads will take once they are whole. */
+  readonly promisedBytes: number;
 }
 
 /**
@@ -50,9 +52,7 @@ export interface FileStore extends ContentSource {
   costBytes(sizeBytes: number): number;
   /** Whether somebody reads it, as far as is known here. */
   inUse(file: string): boolean;
-  /** When the file was last opened by a reader (monotonic ms), 0 when not since the start. */
-  lastServedMs(file: string): number;
-  /** Bytes of the file have left, maybe from another process: it is in use and not to be evicted first. */
+  /** Bytes of the file have left, maybe from another process: it is in use. */
   noteSent(file: string): void;
   /** Looks at a file that another process found missing or cut, and withdraws it if so. @returns whether it is held. */
   inspect(file: string): Promise<boolean>;

@@ -9,12 +9,15 @@ import type { Component } from '../../common/runtime/lifecycle.ts';
 import type { Log } from '../../common/runtime/log.ts';
 import { signDocument } from '../../common/runtime/signed-documents.ts';
 import { isOver, Wakeup } from '../fill/wakeup.ts';
+import type { SharedStore } from '../pull/shared-store.ts';
 import type { FileStore } from '../store/file-store.ts';
 import type { ControlLink } from './control-link.ts';
 
 export interface WithdrawalsOptions {
   /** Absent at an origin, which holds no files of its own. */
-  store: Pick<FileStore, 'held' | 'partial' | 'remove' | 'discard' | 'onChange'> | undefined;
+  store: Pick<FileStore, 'held' | 'partial' | 'remove' | 'onChange'> | undefined;
+  /** Gives up a download and its bytes, whoever works on it. */
+  drop: (file: string) => Promise<void>;
   /** The box's own key. */
   key: SigningKey;
   /** Delivers a signed receipt; a repeat changes nothing. Errors are the uplink's. */
@@ -107,13 +110,13 @@ export class Withdrawals {
   }
 
   async #delete(task: Task): Promise<void> {
-    const { store } = this.#options;
+    const { store, drop } = this.#options;
     if (store === undefined) return;
     // A file that another list has taken back meanwhile stays.
     const files = task.files.filter((file) => this.#withdrawn.has(file));
     for (const file of files) {
       const held = store.held.get(file);
-      if (store.partial.has(file)) await store.discard(file);
+      if (store.partial.has(file)) await drop(file);
       if (held === undefined) continue;
       await store.remove(file);
       task.deletedFiles++;
@@ -137,14 +140,18 @@ export class Withdrawals {
 
 /** The withdrawals of a box: signed by its key, told over its link. */
 export function createWithdrawals(
-  options: Omit<WithdrawalsOptions, 'key' | 'send'> & {
+  options: Omit<WithdrawalsOptions, 'key' | 'send' | 'drop' | 'store'> & {
+    store: FileStore | undefined;
+    /** Through which downloads go, where viewers have them too. */
+    shared: Pick<SharedStore, 'drop'> | undefined;
     identity: Pick<Identity, 'key'>;
     link: Pick<ControlLink, 'withdrawalReceipt'>;
   },
 ): Withdrawals {
-  const { store, identity, link, clock, chance, log } = options;
+  const { store, shared, identity, link, clock, chance, log } = options;
   return new Withdrawals({
     ...{ store, key: identity.key, clock, chance, log },
+    drop: async (file) => (shared === undefined ? store?.discard(file) : shared.drop(file)),
     send: (jws, signal) => link.withdrawalReceipt(jws, signal),
   });
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { chunkSizeBytes } from '../../common/core/chunk-tree.ts';
 
-import { startBox, type BoxProcess } from '../support/appliance/box-process.ts';
+import { boxArgv, startBox, type BoxProcess } from '../support/appliance/box-process.ts';
 import { seededBytes, testBundle, testFile, testToken, type TestFile } from '../support/appliance/content.ts';
 import { ControlDouble } from '../support/appliance/control-double.ts';
 import { startSource } from '../support/appliance/fill-source.ts';
@@ -64,22 +64,6 @@ async function* one(bytes: Buffer): AsyncGenerator<Buffer> {
   yield await Promise.resolve(bytes);
 }
 
-async function boxArgs({ control, directory }: World, ...more: string[]): Promise<string[]> {
-  const codeFile = join(directory, 'code');
-  await writeFile(codeFile, `${control.code('box')}\n`);
-  return [
-    ...[
-      '--data-dir',
-      join(directory, 'box'),
-      '--control-url',
-      control.url,
-      '--enrolment-code-file',
-      codeFile,
-    ],
-    ...['--port', '0', '--reserve-bytes', '0', ...more],
-  ];
-}
-
 function holds(control: ControlDouble, box: BoxProcess, file: string): boolean {
   return control.heartbeats.some(({ url, holdings }) => url === box.url && holdings.added.includes(file));
 }
@@ -102,7 +86,7 @@ void t.test(
       '--place-longitude',
       '13.4',
     ];
-    const box = await startBox(test, await boxArgs(here, ...routes));
+    const box = await startBox(test, await boxArgv(here, ...routes));
     await control.setManifest('box', 1, { files });
     await until(() => holds(control, box, film.file) && holds(control, box, bundle.file), 10_000);
 
@@ -180,7 +164,7 @@ void t.test(
     const { control, film, bundle, files } = here;
     await startOrigin(test, here);
     // And without workers: the main process serves.
-    const argv = await boxArgs(here, '--workers', '0');
+    const argv = await boxArgv(here, '--workers', '0');
     const box = await startBox(test, argv);
     await control.setManifest('box', 1, { files });
     const session = 'ab'.repeat(16);
@@ -204,7 +188,7 @@ void t.test('its workers go with it: after what is in flight, also when it is ki
   const here = await world(test, 12_000_000);
   const { control, film, bundle, files } = here;
   await startOrigin(test, here);
-  const argv = await boxArgs(here, '--workers', '2');
+  const argv = await boxArgv(here, '--workers', '2');
   for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
     const box = await startBox(test, argv);
     await control.setManifest('box', 1, { files });
@@ -235,7 +219,7 @@ void t.test('killed in mid-fill, it goes on where it was and fetches nothing twi
   let pieces = 0;
   source.beforeSend = () => (++pieces > 40 ? gate.promise : Promise.resolve());
   control.waysOfAll = [source.way()];
-  const argv = await boxArgs(here, '--fill-concurrency', '2');
+  const argv = await boxArgv(here, '--fill-concurrency', '2');
   const box = await startBox(test, argv);
   await control.setManifest('box', 1, { files });
   // What the source has sent may still be on its way: it counts when it is on disk.
@@ -268,7 +252,7 @@ void t.test(
   async (test) => {
     const here = await world(test);
     const { control, files } = here;
-    const box = await startBox(test, await boxArgs(here));
+    const box = await startBox(test, await boxArgv(here));
     const { documentTypes } = await import('../../common/contract/documents.ts');
     const { generateKey } = await import('../../common/runtime/keys.ts');
     const forged = await control.sign(documentTypes.fillManifest, 'box', {
@@ -301,7 +285,7 @@ void t.test(
   async (test) => {
     const here = await world(test, 1000);
     const { control, directory } = here;
-    const argv = await boxArgs(here);
+    const argv = await boxArgv(here);
     const box = await startBox(test, argv);
     const { port } = new URL(box.url);
     const url = ['--control-url', control.url];

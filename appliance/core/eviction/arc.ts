@@ -1,5 +1,5 @@
 import { Queue } from './queue.ts';
-import type { EvictionRule, MayGo } from './rule.ts';
+import type { Capacity, EvictionRule, MayGo } from './rule.ts';
 import { none } from './id-index.ts';
 import type { Slots } from './slots.ts';
 
@@ -11,7 +11,7 @@ const ghostsPerHeldMax = 64;
  * lately, T2 what was more often, B1 and B2 are the ghosts of each; a hit on a ghost moves `p`, the part of the capacity that T1 should have. The
  * paper's pages are bytes here, and one ghost at most is forgotten for each victim.
  */
-export function arcRule(slots: Slots, capacityBytes: number): EvictionRule {
+export function arcRule(slots: Slots, capacity: Capacity): EvictionRule {
   const t1 = new Queue(slots, 1);
   const t2 = new Queue(slots, 2);
   const b1 = new Queue(slots, 3);
@@ -44,7 +44,7 @@ export function arcRule(slots: Slots, capacityBytes: number): EvictionRule {
     miss(ghost) {
       wasIn = ghost === none ? 'neither' : b1.has(ghost) ? 'b1' : 'b2';
       if (wasIn === 'b1') {
-        p = Math.min(p + Math.max(b2.bytes / b1.bytes, 1), capacityBytes);
+        p = Math.min(p + Math.max(b2.bytes / b1.bytes, 1), capacity.bytes);
         b1.remove(ghost);
       } else if (wasIn === 'b2') {
         p = Math.max(p - Math.max(b1.bytes / b2.bytes, 1), 0);
@@ -61,12 +61,12 @@ export function arcRule(slots: Slots, capacityBytes: number): EvictionRule {
     evict(incomingBytes, mayGo) {
       if (wasIn !== 'neither') return replace(mayGo);
       // Case IV of the paper: the object is new.
-      if (t1.bytes + b1.bytes + incomingBytes > capacityBytes) {
+      if (t1.bytes + b1.bytes + incomingBytes > capacity.bytes) {
         if (b1.length === 0) {
           const victim = t1.takeOldest(mayGo);
           if (victim !== none) return victim;
         } else forgetOldest(b1);
-      } else if (t1.bytes + b1.bytes + t2.bytes + b2.bytes >= 2 * capacityBytes && b2.length > 0) {
+      } else if (t1.bytes + b1.bytes + t2.bytes + b2.bytes >= 2 * capacity.bytes && b2.length > 0) {
         forgetOldest(b2);
       }
       return replace(mayGo);

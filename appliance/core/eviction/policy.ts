@@ -4,7 +4,7 @@ import { clockRule } from './clock.ts';
 import { fifoRule } from './fifo.ts';
 import { gdsfRule } from './gdsf.ts';
 import { lruRule } from './lru.ts';
-import type { CacheObject, EvictionRule, ObjectId } from './rule.ts';
+import type { CacheObject, Capacity, EvictionRule, ObjectId } from './rule.ts';
 import { s3fifoRule } from './s3fifo.ts';
 import { sieveRule } from './sieve.ts';
 import { none } from './id-index.ts';
@@ -19,7 +19,7 @@ const rules = {
   arc: arcRule,
   gdsf: gdsfRule,
   belady: beladyRule,
-} as const satisfies Record<string, (slots: Slots, capacityBytes: number) => EvictionRule>;
+} as const satisfies Record<string, (slots: Slots, capacity: Capacity) => EvictionRule>;
 
 export type PolicyName = keyof typeof rules;
 
@@ -29,16 +29,8 @@ export const policyNames = Object.keys(rules) as readonly PolicyName[];
 /** What suits a box: docs/cache-lab.md has the evidence. */
 export const policyDefault: PolicyName = 's3fifo';
 
-/** Whether an object may be evicted now: not while it is leased or pinned. */
+/** Whether an object may be evicted now: not while it is leased. */
 export type IsEvictable = (id: ObjectId) => boolean;
-
-/** What came of making room. */
-export interface Room {
-  /** Whether there is room now; if not, no more objects may go. */
-  readonly fits: boolean;
-  /** What was evicted for it, first to go first. The policy has forgotten them already, also where it did not help. */
-  readonly victims: readonly ObjectId[];
-}
 
 /**
  * Which objects to hold within a capacity in bytes, and which to evict for another. It knows objects by id and size only; whoever holds
@@ -53,35 +45,39 @@ export interface EvictionPolicy {
   has(id: ObjectId): boolean;
   /** Notes that an object is asked for. @returns whether it is held: false is a miss */
   touch(object: Pick<CacheObject, 'id' | 'nextAccess'>): boolean;
-  /** Takes in an object that is not held and evicts until it fits. One that is larger than the capacity never fits, and nothing is evicted for it. */
-  admit(object: CacheObject, isEvictable?: IsEvictable): Room;
-  /** Evicts until so many bytes of the capacity are unused. */
-  evictUntil(unusedBytes: number, isEvictable?: IsEvictable): Room;
+  /** Takes in an object that is not held. Nothing is evicted for it: whoever asks has made room, or knows that there is some. */
+  hold(object: CacheObject): void;
+  /** Takes out the object that is to go first, and forgets it but for its ghost; undefined where none may go. */
+  evict(isEvictable?: IsEvictable): ObjectId | undefined;
+  /** Gives it another capacity: a whole number above 0. What is held stays. */
+  resize(capacityBytes: number): void;
   /** Forgets an object that is gone for another reason than eviction. @returns whether it was held */
   remove(id: ObjectId): boolean;
-  /** One request of a trace: `touch`, and on a miss `admit`. @returns whether it was a hit */
+  /** One request of a trace: a hit, or a miss that takes it in and evicts until it fits; one larger than the capacity stays out. @returns whether it was a hit */
   request(object: CacheObject): boolean;
 }
 
 /** Makes a policy that holds nothing yet. `capacityBytes` is a whole number above 0. */
 export function createPolicy(name: PolicyName, capacityBytes: number): EvictionPolicy {
-  if (!Number.isSafeInteger(capacityBytes) || capacityBytes < 1)
-    throw new RangeError(`a capacity is a whole number of bytes above 0, not ${capacityBytes}`);
   return new RuledPolicy(name, capacityBytes);
 }
 
 class RuledPolicy implements EvictionPolicy {
   readonly name: PolicyName;
-  readonly capacityBytes: number;
   readonly #slots = new Slots();
+  readonly #capacity: { bytes: number };
   readonly #rule: EvictionRule;
   #usedBytes = 0;
   #length = 0;
 
   constructor(name: PolicyName, capacityBytes: number) {
     this.name = name;
-    this.capacityBytes = capacityBytes;
-    this.#rule = rules[name](this.#slots, capacityBytes);
+    this.#capacity = { bytes: checkedCapacity(capacityBytes) };
+    this.#rule = rules[name](this.#slots, this.#capacity);
+  }
+
+  get capacityBytes(): number {
+    return this.#capacity.bytes;
   }
 
   get usedBytes(): number {
@@ -103,17 +99,27 @@ class RuledPolicy implements EvictionPolicy {
     return true;
   }
 
-  admit(object: CacheObject, isEvictable?: IsEvictable): Room {
+  hold(object: CacheObject): void {
     const ghost = this.#slots.find(object.id);
     if (this.#slots.isHeld(ghost)) throw new RangeError(`${object.id} is held already`);
-    const victims: ObjectId[] = [];
-    return { fits: this.#take(ghost, object, { isEvictable, victims }), victims };
+    checkSize(object);
+    this.#rule.miss?.(ghost);
+    this.#takeIn(ghost, object);
   }
 
-  evictUntil(unusedBytes: number, isEvictable?: IsEvictable): Room {
-    const victims: ObjectId[] = [];
+  evict(isEvictable?: IsEvictable): ObjectId | undefined {
+    const slots = this.#slots;
+    const mayGo = isEvictable === undefined ? undefined : (slot: number) => isEvictable(slots.idOf(slot));
     this.#rule.miss?.(none);
-    return { fits: this.#makeRoom(unusedBytes, 0, { isEvictable, victims }), victims };
+    const victim = this.#rule.evict(0, mayGo);
+    if (victim === none) return undefined;
+    const id = slots.idOf(victim);
+    this.#letGo(victim);
+    return id;
+  }
+
+  resize(capacityBytes: number): void {
+    this.#capacity.bytes = checkedCapacity(capacityBytes);
   }
 
   remove(id: ObjectId): boolean {
@@ -130,39 +136,24 @@ class RuledPolicy implements EvictionPolicy {
       this.#rule.hit(slot, object);
       return true;
     }
-    this.#take(slot, object, anything);
+    checkSize(object);
+    const { sizeBytes } = object;
+    if (sizeBytes > this.#capacity.bytes) return false;
+    this.#rule.miss?.(slot);
+    while (this.#usedBytes + sizeBytes > this.#capacity.bytes)
+      this.#letGo(this.#rule.evict(sizeBytes, undefined));
+    this.#takeIn(slot, object);
     return false;
   }
 
   /** Takes in an object of which a ghost may be known. */
-  #take(ghost: number, object: CacheObject, choice: Choice): boolean {
-    const { sizeBytes } = object;
-    if (!(sizeBytes > 0)) throw new RangeError(`${object.id} has ${sizeBytes} bytes`);
-    if (sizeBytes > this.capacityBytes) return false;
-    this.#rule.miss?.(ghost);
-    if (!this.#makeRoom(sizeBytes, sizeBytes, choice)) {
-      if (ghost !== none) this.#slots.release(ghost);
-      return false;
-    }
+  #takeIn(ghost: number, object: CacheObject): void {
     const slot = ghost === none ? this.#slots.take(object.id) : ghost;
-    this.#slots.sizeBytes[slot] = sizeBytes;
+    this.#slots.sizeBytes[slot] = object.sizeBytes;
     this.#slots.held[slot] = 1;
-    this.#usedBytes += sizeBytes;
+    this.#usedBytes += object.sizeBytes;
     this.#length++;
     this.#rule.insert(slot, object);
-    return true;
-  }
-
-  #makeRoom(unusedBytes: number, incomingBytes: number, { isEvictable, victims }: Choice): boolean {
-    const slots = this.#slots;
-    const mayGo = isEvictable === undefined ? undefined : (slot: number) => isEvictable(slots.idOf(slot));
-    while (this.#usedBytes + unusedBytes > this.capacityBytes) {
-      const victim = this.#rule.evict(incomingBytes, mayGo);
-      if (victim === none) return false;
-      victims?.push(slots.idOf(victim));
-      this.#letGo(victim);
-    }
-    return true;
   }
 
   /** What is not held any more; its ghost, if it is one, keeps the slot. */
@@ -174,10 +165,11 @@ class RuledPolicy implements EvictionPolicy {
   }
 }
 
-/** What may be evicted, and where the victims are noted. */
-interface Choice {
-  readonly isEvictable: IsEvictable | undefined;
-  readonly victims: ObjectId[] | undefined;
+function checkedCapacity(bytes: number): number {
+  if (Number.isSafeInteger(bytes) && bytes > 0) return bytes;
+  throw new RangeError(`a capacity is a whole number of bytes above 0, not ${bytes}`);
 }
 
-const anything: Choice = { isEvictable: undefined, victims: undefined };
+function checkSize({ id, sizeBytes }: CacheObject): void {
+  if (!(sizeBytes > 0)) throw new RangeError(`${id} has ${sizeBytes} bytes`);
+}

@@ -10,6 +10,11 @@ export interface CacheObject {
   readonly nextAccess?: number;
 }
 
+/** How many bytes a policy has to do with; it may change. */
+export interface Capacity {
+  readonly bytes: number;
+}
+
 /** Whether the object of a slot may be chosen as a victim. */
 export type MayGo = (slot: number) => boolean;
 

@@ -1,5 +1,5 @@
 import { Queue } from './queue.ts';
-import type { EvictionRule, MayGo } from './rule.ts';
+import type { Capacity, EvictionRule, MayGo } from './rule.ts';
 import { none } from './id-index.ts';
 import type { Slots } from './slots.ts';
 
@@ -17,16 +17,16 @@ const askedMax = 3;
  * Where the paper's text leaves room it is read as its authors' program does: the ghosts are worth 90 % of the capacity in bytes, and the main queue is
  * evicted from while it has more than its share or the small queue is empty.
  */
-export function s3fifoRule(slots: Slots, capacityBytes: number): EvictionRule {
+export function s3fifoRule(slots: Slots, capacity: Capacity): EvictionRule {
   const small = new Queue(slots, 1);
   const main = new Queue(slots, 2);
   const ghosts = new Queue(slots, 3);
-  const mainBytesMax = capacityBytes - Math.floor(capacityBytes * smallShare);
-  const ghostBytesMax = Math.floor(capacityBytes * ghostShare);
+  const mainBytesMax = (): number => capacity.bytes - Math.floor(capacity.bytes * smallShare);
   let wasGhost = false;
 
   const leaveGhost = (slot: number): void => {
     const sizeBytes = slots.sizeOf(slot);
+    const ghostBytesMax = Math.floor(capacity.bytes * ghostShare);
     if (sizeBytes > ghostBytesMax) return;
     while (ghosts.bytes + sizeBytes > ghostBytesMax) slots.release(ghosts.takeOldest(undefined));
     ghosts.add(slot);
@@ -77,7 +77,7 @@ export function s3fifoRule(slots: Slots, capacityBytes: number): EvictionRule {
       (wasGhost ? main : small).add(slot);
     },
     evict(_incomingBytes, mayGo) {
-      const isMain = main.bytes > mainBytesMax || small.length === 0;
+      const isMain = main.bytes > mainBytesMax() || small.length === 0;
       const victim = isMain ? evictMain(mayGo) : evictSmall(mayGo);
       if (victim !== none) return victim;
       return isMain ? evictSmall(mayGo) : evictMain(mayGo);

@@ -56,7 +56,6 @@ void t.test(
       sizeBytes: fc.integer({ min: 1, max: 50 }),
       disk: fc.nat(3),
       inUse: fc.boolean(),
-      lastServedMs: fc.nat(100),
     });
     fc.assert(
       fc.property(
@@ -84,11 +83,18 @@ void t.test(
             },
           });
           const used = disks.map(({ disk }) => on(disk));
-          for (const each of plan.remove) used[heldMap.get(each)!.disk]! -= heldMap.get(each)!.sizeBytes;
+          for (const [disk, bytes] of plan.evictBytes) used[disk]! -= bytes;
           for (const { disk, sizeBytes } of plan.fetch) used[disk!]! += sizeBytes;
           for (const { file: each, disk } of plan.move) used[disk]! += heldMap.get(each)!.sizeBytes;
           const wantedNames = new Set(list.map((each) => each.file));
-          const isFair = plan.remove.every((each) => !wantedNames.has(each) && !heldMap.get(each)!.inUse);
+          const isSpare = (each: string): boolean => !wantedNames.has(each) && !heldMap.get(each)!.inUse;
+          const spareOn = (disk: number): number =>
+            held
+              .filter((each) => each.disk === disk && isSpare(name(each.index)))
+              .reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+          const isFair =
+            plan.remove.every((each) => isSpare(each) && heldMap.get(each)!.disk === 3) &&
+            [...plan.evictBytes].every(([disk, bytes]) => bytes <= spareOn(disk));
           const isMoved = plan.move.every(
             (each) => heldMap.get(each.file)?.disk === 3 && wantedNames.has(each.file),
           );
@@ -109,20 +115,20 @@ void t.test(
 );
 
 void t.test(
-  'room is made on the disk whose files were not served for longest; a begun download stays put',
+  'room is made on the disk with the most that is free or may go; a begun download stays put',
   (test) => {
     const held = new Map([
-      [name(1), { sizeBytes: 10, disk: 0, inUse: false, lastServedMs: 50 }],
-      [name(2), { sizeBytes: 10, disk: 1, inUse: false, lastServedMs: 5 }],
+      [name(1), { sizeBytes: 10, disk: 0, inUse: false }],
+      [name(2), { sizeBytes: 12, disk: 1, inUse: false }],
     ]);
-    const disks = [0, 1].map((disk) => ({ disk, capacityBytes: 10, bytesPerSecond: undefined }));
+    const disks = [10, 12].map((capacityBytes, disk) => ({ disk, capacityBytes, bytesPerSecond: undefined }));
     const wanted = [{ file: name(3), ext: 'mp4', sizeBytes: 10 }];
     const costBytes = (size: number): number => size;
     const plan = planFill({ wanted, held, disks, begunOn: () => undefined, costBytes });
-    test.same(plan.remove, [name(2)]);
+    test.same(plan.evictBytes, new Map([[1, 10]]));
     test.equal(plan.fetch[0]?.disk, 1);
     const begun = planFill({ wanted, held, disks, begunOn: () => 0, costBytes });
-    test.same(begun.remove, [name(1)]);
+    test.same(begun.evictBytes, new Map([[0, 10]]));
     test.end();
   },
 );

@@ -5,7 +5,7 @@ import t, { type Test } from 'tap';
 
 import { createSystemClock } from '../../../common/runtime/clock.ts';
 import { putFile, seededBytes, testFile, type TestFile } from '../../support/appliance/content.ts';
-import { startSource, type Behaviour } from '../../support/appliance/fill-source.ts';
+import { faults, startSource } from '../../support/appliance/fill-source.ts';
 import { startFilling } from '../../support/appliance/filling-box.ts';
 import { until } from '../../support/appliance/raw-http.ts';
 import { temporaryDirectory, testDisk } from '../../support/appliance/serving-box.ts';
@@ -67,17 +67,7 @@ void t.test(
   },
 );
 
-for (const behaviour of [
-  'lies',
-  'lies-about-chunks',
-  'stalls',
-  'truncates',
-  'resets',
-  'absent',
-  'denies',
-  'busy',
-  'garbage',
-] satisfies Behaviour[]) {
+for (const behaviour of faults) {
   void t.test(`a source that ${behaviour} is left for one that does not`, async (test) => {
     const { disk } = await emptyDisk(test);
     const film = testFile(seededBytes(6 * mib + 11, 3));
@@ -146,7 +136,7 @@ void t.test(
     want(film);
     await until(() => outcomes.length > 0);
     test.equal(outcomes[0]?.outcome, 'failed');
-    test.match(outcomes[0]?.code, /FILL_CHECKSUM|FILL_SOURCE_FAILED/);
+    test.match(outcomes[0]?.code, /FILL_CHECKSUM|FILL_NO_SOURCE/);
     test.equal(filler.missingFiles, 1);
     test.ok(filler.reasons().length > 0);
     test.equal(disk.held.size, 0);
@@ -171,6 +161,34 @@ void t.test('a manifest whose size is not the size of the file is not believed',
   test.equal(outcomes[0]?.code, 'FILE_CORRUPT');
   test.equal(disk.partial.size, 0);
 });
+
+void t.test(
+  'a manifest with files that nobody has and files that do not fit: told by name, the others come',
+  async (test) => {
+    const { disk, path } = await emptyDisk(test, { capacityBytes: 7 * mib });
+    const good = [testFile(seededBytes(2 * mib, 30)), testFile(seededBytes(mib, 31))];
+    const [unknown, unheard] = [testFile(seededBytes(mib, 32)), testFile(seededBytes(mib, 33))];
+    const large = testFile(seededBytes(8 * mib, 34));
+    const source = await startSource(test, { name: 'origin', files: [...good, large] });
+    const { want, outcomes, filler } = startFilling(test, {
+      store: disk,
+      // The origin answers that it has no such file; of the other the control plane itself knows nothing.
+      ways: (file) => (file === unheard.file ? [] : [source.way('origin')]),
+    });
+    want(unknown, large, good[0]!, unheard, good[1]!);
+    const codeOf = ({ file }: TestFile): string | undefined =>
+      outcomes.find((one) => one.file === file && one.outcome === 'failed')?.code;
+    await until(() => good.every(({ file }) => disk.held.has(file)));
+    await until(() => [unknown, unheard, large].every((file) => codeOf(file) !== undefined));
+    test.same([unknown, unheard, large].map(codeOf), ['FILL_NO_SOURCE', 'FILL_NO_SOURCE', 'FILL_NO_SPACE']);
+    test.same(filler.reasons().toSorted(), ['FILL_NO_SOURCE', 'FILL_NO_SPACE']);
+    test.equal(filler.missingFiles, 3);
+    test.same(await readdir(join(path, 'partial')), [], 'nothing half-done');
+    want(...good);
+    await until(() => filler.missingFiles === 0);
+    test.same(filler.reasons(), []);
+  },
+);
 
 void t.test('a new manifest in mid-fill: what is no longer wanted stops and leaves nothing', async (test) => {
   const { disk, path } = await emptyDisk(test);

@@ -1,8 +1,6 @@
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import t, { type Test } from 'tap';
 
-import { startBox } from '../../support/appliance/box-process.ts';
+import { boxArgv, startBox } from '../../support/appliance/box-process.ts';
 import { testToken } from '../../support/appliance/content.ts';
 import { ControlDouble } from '../../support/appliance/control-double.ts';
 import { startSource } from '../../support/appliance/fill-source.ts';
@@ -15,22 +13,10 @@ async function world(test: Test, miss: string) {
   await control.start();
   test.teardown(() => control.stop());
   const directory = await temporaryDirectory(test);
-  const codeFile = join(directory, 'code');
-  await writeFile(codeFile, `${control.code('box')}\n`);
   const { film, bundle } = filmOf(12 * mib, 1);
   const source = await startSource(test, { name: 'origin', files: [film, bundle] });
   control.waysOfAll = [source.way('origin')];
-  const argv = [
-    ...[
-      '--data-dir',
-      join(directory, 'box'),
-      '--control-url',
-      control.url,
-      '--enrolment-code-file',
-      codeFile,
-    ],
-    ...['--port', '0', '--reserve-bytes', '0', '--miss', miss],
-  ];
+  const argv = await boxArgv({ control, directory }, '--miss', miss);
   const path = `/v1/${testToken(control.keys.tokens, { bundle: bundle.file })}/${film.file}.mp4`;
   return { control, film, bundle, source, argv, path };
 }

@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap';
 
 import { seededBytes, testBundle, testFile, testToken } from '../../support/appliance/content.ts';
-import { startSource, type Behaviour } from '../../support/appliance/fill-source.ts';
+import { faults, startSource } from '../../support/appliance/fill-source.ts';
 import { filmOf, mib, readToTheEnd, startPullingBox } from '../../support/appliance/pulling-box.ts';
 import { rawGet, until } from '../../support/appliance/raw-http.ts';
 import { engineKinds, type EngineKind } from '../../support/appliance/serving-box.ts';
@@ -146,18 +146,6 @@ async function fetching(t: Test, kind: EngineKind): Promise<void> {
     test.ok(box.disk.held.has(empty.file));
   });
 }
-
-const faults = [
-  'lies',
-  'lies-about-chunks',
-  'stalls',
-  'truncates',
-  'resets',
-  'absent',
-  'denies',
-  'busy',
-  'garbage',
-] as const satisfies readonly Behaviour[];
 
 for (const behaviour of faults) {
   void t.test(`a source that ${behaviour}: the next one gives the viewer what is right`, async (test) => {

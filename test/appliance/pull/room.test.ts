@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap';
 
+import type { FillWay } from '../../../appliance/core/choose-way.ts';
 import { createSystemClock, type Clock } from '../../../common/runtime/clock.ts';
 import { putFile, seededBytes, testFile, type TestFile } from '../../support/appliance/content.ts';
 import { createFastClock } from '../../support/appliance/fast-clock.ts';
@@ -41,7 +42,7 @@ void t.test(
     const planned = filmOf(4 * mib, 1);
     const asked = filmOf(4 * mib, 2);
     const box = await boxWithRoom(test, [planned, asked], { capacityBytes: 9 * mib });
-    box.pull.planned.set(wanted([planned.film, planned.bundle, testFile(seededBytes(2 * mib, 3))]));
+    box.pull.room.setPlanned(wanted([planned.film, planned.bundle, testFile(seededBytes(2 * mib, 3))]));
     for (const _session of [1, 2]) {
       const answer = await box.ask(asked);
       test.equal(answer.status, 307, 'nor for a second one: there is nothing that may go');
@@ -53,7 +54,7 @@ void t.test(
     test.same(box.origin.asked, [asked.bundle.file], 'its bundle is small');
     const own = await box.ask(planned);
     test.equal(own.status, 206, 'what is planned has its room, whoever asks for it first');
-    box.pull.planned.set([]);
+    box.pull.room.setPlanned([]);
     test.equal((await box.ask(asked)).status, 206);
   },
 );
@@ -84,7 +85,7 @@ void t.test('a manifest that grows ends what is pulled, and fill gets the room',
   const planned = testFile(seededBytes(4 * mib, 9));
   const box = await boxWithRoom(test, [pulled], { capacityBytes: 6 * mib });
   test.equal((await box.ask(pulled)).status, 206);
-  box.pull.planned.set(wanted([planned]));
+  box.pull.room.setPlanned(wanted([planned]));
   const more = await rawGet(box.port, `/v1/${box.viewer(pulled.bundle)}/${pulled.film.file}.mp4`, {
     headers: { range: `bytes=${2 * mib}-${2 * mib + 9}` },
   });
@@ -93,13 +94,29 @@ void t.test('a manifest that grows ends what is pulled, and fill gets the room',
   test.equal((await box.ask(pulled)).status, 307);
 });
 
-void t.test('a manifest that grows drives out what was pulled and nobody reads', async (test) => {
-  const pulled = filmOf(4 * mib, 16);
-  const box = await boxWithRoom(test, [pulled], { capacityBytes: 6 * mib, clock: createFastClock(20) });
-  test.equal((await box.ask(pulled)).status, 206);
-  box.pull.planned.set(wanted([testFile(seededBytes(4 * mib, 17))]));
-  await until(() => !box.disk.partial.has(pulled.film.file));
-});
+void t.test(
+  'what was pulled and nobody reads goes when fill needs its room, and not before',
+  async (test) => {
+    const pulled = filmOf(4 * mib, 16);
+    const planned = testFile(seededBytes(4 * mib, 17));
+    const clock = createFastClock(20);
+    const box = await boxWithRoom(test, [pulled], { capacityBytes: 6 * mib, clock });
+    test.equal((await box.ask(pulled)).status, 206);
+    const idleFromMs = clock.monotonicMs() + 10_000;
+    await until(() => clock.monotonicMs() > idleFromMs);
+    const source = await startSource(test, { name: 'peer', files: [planned] });
+    let ways: FillWay[] = [];
+    const { store, room } = box.pull;
+    const fill = startFilling(test, { store, room, clock, ways: () => ways });
+    fill.want(planned);
+    await until(() => fill.outcomes.length > 0);
+    test.match(fill.outcomes, [{ code: 'FILL_NO_SOURCE' }]);
+    test.ok(box.disk.partial.has(pulled.film.file), 'there is nothing to make room for yet');
+    ways = [source.way()];
+    await until(() => box.disk.held.has(planned.file));
+    test.notOk(box.disk.partial.has(pulled.film.file));
+  },
+);
 
 void t.test(
   'a disk that turns out to be full goes on serving, and sends on what it cannot take',
@@ -139,10 +156,11 @@ void t.test('fill and viewers work on one download: nothing is fetched twice', a
   test.equal((await rawGet(box.port, path, { headers: range })).body.length, mib);
   const fill = startFilling(test, {
     store: box.pull.store,
+    room: box.pull.room,
     clock: createSystemClock(),
     ways: () => [source.way('origin')],
   });
-  box.pull.planned.set(wanted([film, bundle]));
+  box.pull.room.setPlanned(wanted([film, bundle]));
   fill.want(film, bundle);
   await until(() => box.disk.held.has(film.file));
   test.equal(source.askedBytes, film.bytes.length + bundle.bytes.length);
@@ -159,15 +177,17 @@ void t.test(
     const box = await startPullingBox(test, { kind: 'native', ways: () => [source.way('origin')] });
     const path = `/v1/${box.viewer(bundle)}/${film.file}.mp4`;
     await rawGet(box.port, path, { headers: { range: 'bytes=0-9' } });
-    const fill = startFilling(test, { store: box.pull.store, clock: createSystemClock(), ways: () => [] });
-    box.pull.planned.set(wanted([film, bundle]));
+    const fill = startFilling(test, {
+      ...{ store: box.pull.store, room: box.pull.room, clock: createSystemClock(), ways: () => [] },
+    });
+    box.pull.room.setPlanned(wanted([film, bundle]));
     fill.want(film, bundle);
     await until(() => fill.outcomes.length > 0);
-    box.pull.planned.set([]);
+    box.pull.room.setPlanned([]);
     fill.want();
     await until(() => fill.filler.missingFiles === 0);
     test.ok(box.disk.partial.has(film.file), 'it is still of use');
-    box.pull.planned.set(wanted([film, bundle]));
+    box.pull.room.setPlanned(wanted([film, bundle]));
     fill.want(film, bundle);
     await until(() => fill.filler.missingFiles === 1);
     test.ok((await rawGet(box.port, path)).body.equals(film.bytes));

@@ -1,8 +1,8 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 
-import { startBox } from '../../support/appliance/box-process.ts';
+import { boxArgv, startBox } from '../../support/appliance/box-process.ts';
 import { seededBytes, testBundle, testFile, testToken } from '../../support/appliance/content.ts';
 import { ControlDouble } from '../../support/appliance/control-double.ts';
 import { startSource } from '../../support/appliance/fill-source.ts';
@@ -30,13 +30,8 @@ void t.test(
     const bundle = testBundle([film]);
     const source = await startSource(test, { name: 'source', files: [film, bundle] });
     control.waysOfAll = [source.way('origin')];
-    const code = join(directory, 'code');
-    await writeFile(code, control.code('box'));
     const dataDir = join(directory, 'box');
-    const argv = [
-      ...['--data-dir', dataDir, '--control-url', control.url, '--enrolment-code-file', code],
-      ...['--port', '0', '--reserve-bytes', '0', '--workers', '2'],
-    ];
+    const argv = await boxArgv({ control, directory }, '--workers', '2');
     const box = await startBox(test, argv);
     const files = [bundle, film].map(({ file, ext, bytes }) => ({
       ...{ file, ext, sizeBytes: bytes.length, bundle: bundle.file },

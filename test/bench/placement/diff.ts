@@ -15,7 +15,7 @@ export function measureDiff({ files, rounds }: { files: number; rounds: number }
   const wanted: WantedFile[] = [];
   for (let index = 0; index < files; index++) {
     const name = nameOf(index);
-    held.set(name, { sizeBytes, disk: 0, inUse: false, lastServedMs: Math.floor(random() * 1e9) });
+    held.set(name, { sizeBytes, disk: 0, inUse: false });
     // A string of its own, as the manifest's are.
     const file = nameOf(random() < changedShare ? files + index : index);
     wanted.push({ file, ext: 'mp4', sizeBytes });

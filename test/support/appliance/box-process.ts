@@ -1,5 +1,9 @@
 import { spawn } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+
+import type { ControlDouble } from './control-double.ts';
 
 /** An appliance as a process of its own. */
 export interface BoxProcess {
@@ -11,6 +15,26 @@ export interface BoxProcess {
   /** Resolves with exit code or signal. */
   readonly ended: Promise<number | NodeJS.Signals>;
   kill(signal: NodeJS.Signals): Promise<number | NodeJS.Signals>;
+}
+
+/** The command line of a box called `box`, with a data directory in `directory`, that enrols at a control plane. */
+export async function boxArgv(
+  { control, directory }: { control: ControlDouble; directory: string },
+  ...more: readonly string[]
+): Promise<string[]> {
+  const codeFile = join(directory, 'code');
+  await writeFile(codeFile, `${control.code('box')}\n`);
+  return [
+    ...[
+      '--data-dir',
+      join(directory, 'box'),
+      '--control-url',
+      control.url,
+      '--enrolment-code-file',
+      codeFile,
+    ],
+    ...['--port', '0', '--reserve-bytes', '0', ...more],
+  ];
 }
 
 const bin = new URL('../../../appliance/bin.ts', import.meta.url).pathname;

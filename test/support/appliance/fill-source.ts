@@ -6,18 +6,20 @@ import type { FillKind } from '../../../common/contract/fill.ts';
 import type { FillWay } from '../../../appliance/core/choose-way.ts';
 import type { TestFile } from './content.ts';
 
-/** How a source behaves when it is asked for content; chunk lists are always given right, but for those that say so. */
-export type Behaviour =
-  | 'good'
-  | 'lies'
-  | 'lies-about-chunks'
-  | 'stalls'
-  | 'truncates'
-  | 'resets'
-  | 'absent'
-  | 'denies'
-  | 'busy'
-  | 'garbage';
+/** How a source may misbehave when it is asked for content; chunk lists are always given right, but for those that say so. */
+export const faults = [
+  'lies',
+  'lies-about-chunks',
+  'stalls',
+  'truncates',
+  'resets',
+  'absent',
+  'denies',
+  'busy',
+  'garbage',
+] as const;
+
+type Behaviour = 'good' | (typeof faults)[number];
 
 /** A source of files over real HTTP that can be told to misbehave. */
 export interface FillSource {

@@ -1,5 +1,6 @@
 import { Filler } from '../../../appliance/fill/filler.ts';
 import { Pacer } from '../../../appliance/fill/pacer.ts';
+import type { Room } from '../../../appliance/fill/room.ts';
 import { SourceClient } from '../../../appliance/fill/source-client.ts';
 import type { LoadLevel } from '../../../appliance/core/judge-load.ts';
 import type { FillWay } from '../../../appliance/core/choose-way.ts';
@@ -11,9 +12,12 @@ import type { Clock } from '../../../common/runtime/clock.ts';
 import { createSilentLog } from '../../../common/runtime/log.ts';
 import type { TestFile } from './content.ts';
 import { createFastClock } from './fast-clock.ts';
+import { testRoom } from './test-room.ts';
 
 export interface FillingBoxOptions {
   store: FileStore;
+  /** One of its own if absent. */
+  room?: Room;
   ways: (file: string) => FillWay[];
   clock?: Clock;
   concurrency?: number;
@@ -34,6 +38,7 @@ export function startFilling(t: { teardown(done: () => Promise<void>): void }, o
   const sources = new SourceClient({ pacer, clock, stallMs: options.stallMs ?? 300, transfersMax });
   const filler = new Filler({
     store: options.store,
+    room: options.room ?? testRoom(options.store, { clock }),
     sources,
     pacer,
     askSources: (files) =>

@@ -8,6 +8,7 @@ import { createSilentLog } from '../../../common/runtime/log.ts';
 import { createMetrics } from '../../../common/runtime/metrics.ts';
 import type { FileStore } from '../../../appliance/store/file-store.ts';
 import { seededBytes, testBundle, testFile, testToken, type TestFile } from './content.ts';
+import { testRoom } from './test-room.ts';
 import { temporaryDirectory, testDisk, testEngine, type EngineKind } from './serving-box.ts';
 
 interface Test {
@@ -28,6 +29,7 @@ export interface PullSetup {
 export function startPull(t: Test, store: FileStore, setup: PullSetup) {
   const { mode = 'fetch', stallMs = 400, clock = createSystemClock(), ways } = setup;
   const metrics = createMetrics({ name: 'box', version: '1.2.3' });
+  const room = testRoom(store, { clock });
   const asked: string[] = [];
   let receivedBytes = 0;
   const part = createPull({
@@ -35,6 +37,7 @@ export function startPull(t: Test, store: FileStore, setup: PullSetup) {
     clock,
     log: createSilentLog(),
     store,
+    room,
     metrics,
     askSources: (files) => {
       asked.push(...files);
@@ -71,7 +74,7 @@ export function startPull(t: Test, store: FileStore, setup: PullSetup) {
         ?.split(' ')
         .at(-1) ?? 0,
     );
-  return { ...part, asked, count, stop, received: () => receivedBytes };
+  return { ...part, room, asked, count, stop, received: () => receivedBytes };
 }
 
 export interface PullingBoxOptions extends PullSetup {

@@ -8,6 +8,7 @@ import type { HalfLives } from '../../../control-plane/core/popularity.ts';
 import { rungCount, sliceMinutes, slicesMax, type Catalogue } from './catalogue.ts';
 import { slotsPerDay, type Demand } from './demand.ts';
 import { PopularityFeed } from './popularity-feed.ts';
+import { victimsOf } from './evict.ts';
 import type { HitOptions, Tally } from './reactive.ts';
 
 /** How a planned fill goes. */
@@ -141,7 +142,7 @@ class PlannedRun {
     const numbers = new Map(wanted.map(({ file, number }) => [file, number]));
     const held = new Map<string, HeldFile>();
     for (const file of box.held) {
-      held.set(this.#names[file]!, { sizeBytes: fileBytes[file]!, disk: 0, inUse: false, lastServedMs: 0 });
+      held.set(this.#names[file]!, { sizeBytes: fileBytes[file]!, disk: 0, inUse: false });
       numbers.set(this.#names[file]!, file);
     }
     const disks = [{ disk: 0, capacityBytes: this.#options.boxBytes, bytesPerSecond: undefined }];
@@ -152,7 +153,7 @@ class PlannedRun {
       begunOn: () => undefined,
       costBytes: (sizeBytes) => sizeBytes,
     });
-    for (const name of diff.remove) {
+    for (const name of victimsOf(diff, { held, wanted: new Set(wanted.map(({ file }) => file)) })) {
       const file = numbers.get(name)!;
       box.held.delete(file);
       holders[file]!--;

@@ -72,7 +72,7 @@ export class SimBox {
     }));
   }
 
-  holdings(): Map<string, HeldFile> {
+  holdings(): Map<string, HeldFile & { readonly lastServedMs: number }> {
     return new Map(
       this.#files.entries().map(([file, held]) => [file, { ...held, inUse: this.isLeased(file) }]),
     );

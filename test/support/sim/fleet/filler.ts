@@ -6,6 +6,7 @@ import type { FillWindow } from '../../../../common/contract/documents.ts';
 import { fillWindow, siteChance } from '../../../../common/core/fill-window.ts';
 import { TokenBucket } from '../../../../common/core/token-bucket.ts';
 import type { EventQueue } from '../event-queue.ts';
+import { victimsOf } from '../evict.ts';
 import type { SimBox } from './box.ts';
 import type { SimNetwork } from './network.ts';
 import { RateMeter, type Watch } from './watch.ts';
@@ -158,11 +159,15 @@ export class SimFiller {
       const fetch = new Map(result.fetch.map((wanted) => [wanted.file, wanted]));
       this.#checkLeft(result, held);
       for (const file of this.#jobs.keys()) if (!fetch.has(file)) this.#drop(file);
-      for (const file of result.remove) box.evict(file);
+      for (const file of victimsOf(result, { held, wanted: this.#wanted() })) box.evict(file);
       this.#arrange(fetch);
       if (this.#left.size > 0) this.#replanLater();
     }
     this.#pump();
+  }
+
+  #wanted(): Set<string> {
+    return new Set(this.#manifest?.files.map(({ file }) => file));
   }
 
   #replanLater(): void {
@@ -183,7 +188,7 @@ export class SimFiller {
     const { box, watch } = this.#options;
     this.#left.clear();
     if (result.left.length === 0) return;
-    const wanted = new Set(this.#manifest?.files.map(({ file }) => file));
+    const wanted = this.#wanted();
     const freeBytes = new Map(box.diskCapacities().map(({ disk, capacityBytes }) => [disk, capacityBytes]));
     const take = (disk: number, bytes: number): void =>
       void freeBytes.set(disk, (freeBytes.get(disk) ?? 0) - bytes);
