@@ -2,7 +2,8 @@ import type { PlaybackNews } from './playback-slice.ts';
 
 /**
  * Tells what a video element does. A stall is the time between `waiting` and `playing` that no start, seek or pause
- * explains. Returns what ends the watch; a stall that lasts until then is counted.
+ * explains, or that a library holds a starving video at rate 0, as Shaka does before the element itself would wait.
+ * Returns what ends the watch; a stall that lasts until then is counted.
  */
 export function watchVideo(video: HTMLVideoElement, tell: (news: PlaybackNews) => void): () => void {
   let hasPlayed = false;
@@ -15,15 +16,20 @@ export function watchVideo(video: HTMLVideoElement, tell: (news: PlaybackNews) =
     tell({ kind: 'stalled', durationMs: performance.now() - waitingSinceMs });
     waitingSinceMs = undefined;
   };
+  const wait = () => {
+    if (hasPlayed && !video.seeking) waitingSinceMs ??= performance.now();
+  };
   const handlers: Record<string, () => void> = {
-    waiting: () => {
-      if (hasPlayed && !video.seeking) waitingSinceMs ??= performance.now();
+    waiting: wait,
+    ratechange: () => {
+      if (video.playbackRate === 0) wait();
+      else if (video.readyState >= HTMLMediaElement.HAVE_FUTURE_DATA) settle();
     },
     seeking: forget,
     pause: forget,
     playing: () => {
       hasPlayed = true;
-      settle();
+      if (video.playbackRate > 0) settle();
       tell({ kind: 'playing' });
     },
     ended: () => {

@@ -1,16 +1,14 @@
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 import { createTitle, waitUntilLive } from '../../cli/commands/title.ts';
 import { openPlayer, playThrough, startSession } from '../../cli/demo/check.ts';
-import { SteeringStatus } from '../../common/contract/steering.ts';
 import { makeClip } from './clip.ts';
+import { untilHealthy } from './healthy-boxes.ts';
 import type { ProofOptions, ProofResult } from './proof.ts';
 import { pick, seededRandom } from './seeded.ts';
 import { startTestSystem } from './system.ts';
 
 const victims = ['isp-a-1', 'isp-a-2', 'isp-b-1', 'control-plane', 'steering'];
-const healTimeoutMs = 30_000;
 
 /** Plays a title `rounds` times while a random process is killed in each, and verifies every byte of each playback. */
 export async function proveKills({ seed, rounds }: ProofOptions): Promise<ProofResult> {
@@ -41,7 +39,7 @@ export async function proveKills({ seed, rounds }: ProofOptions): Promise<ProofR
       failovers += player.fetched.failovers;
       await system.start(victim);
       await system.settled();
-      await untilAllHealthy();
+      await untilHealthy(running, boxes);
     } catch (error) {
       failures.push(`round ${round}, ${victim} at ${moment.toFixed(2)}: ${String(error)}`);
       break;
@@ -52,17 +50,4 @@ export async function proveKills({ seed, rounds }: ProofOptions): Promise<ProofR
     holds: failures.length === 0,
     lines: [`Killed: ${counted.join(', ')}`, `Failovers of the player: ${failovers}`, ...failures],
   };
-
-  async function untilAllHealthy(): Promise<void> {
-    const deadlineMs = performance.now() + healTimeoutMs;
-    for (;;) {
-      const path = `${system.topology.steeringUrl}/v1/status`;
-      const { pathways } = await context.api.call({ path, reply: SteeringStatus });
-      const healthy = pathways.filter((pathway) => pathway.healthy).map((pathway) => pathway.id);
-      if (boxes.every((box) => healthy.includes(box))) return;
-      if (performance.now() > deadlineMs)
-        throw new Error(`only ${healthy.join(', ')} healthy after ${healTimeoutMs} ms`);
-      await sleep(100);
-    }
-  }
 }

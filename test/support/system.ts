@@ -19,12 +19,15 @@ export async function startTestSystem(options: {
   portOffset: number;
   /** More of the environment, which every process gets. */
   env?: NodeJS.ProcessEnv;
+  /** How players reach steering, where something stands before it. */
+  steeringUrl?: string;
 }): Promise<TestSystem> {
   const { portOffset } = options;
   const env = { ...process.env, ...options.env };
   const dataDir = await mkdtemp(join(tmpdir(), 'nearcast-system-'));
   const { signal } = new AbortController();
-  const topology = createTopology(portOffset);
+  const steeringUrl = options.steeringUrl === undefined ? {} : { steeringUrl: options.steeringUrl };
+  const topology = { ...createTopology(portOffset), ...steeringUrl };
   const removeData = () => rm(dataDir, { recursive: true, force: true });
   const system = await startSystem({ dataDir, topology, env, signal }).catch(async (error: unknown) => {
     await removeData();

@@ -2,6 +2,7 @@ import shaka from 'shaka-player';
 
 import { pathwayOf, refusalText, steeringText } from '../pathways.ts';
 import { backBufferS, renditionText, startClock, type Engine, type EngineOptions } from './engine.ts';
+import { tryingAgain, type TryAgain } from './try-again.ts';
 
 // Three quick attempts, each of which goes to the next BaseURL; 1.5 s without a byte ends one.
 const retryParameters = {
@@ -17,12 +18,14 @@ export function startDash(options: EngineOptions): Engine {
   const { video, session, bufferS, startS, tell } = options;
   shaka.polyfill.installAll();
   const player = new shaka.Player();
-  const unlisten = listen(player, options);
+  const tryAgain = tryingAgain(() => player.retryStreaming(0));
+  const unlisten = listen(player, options, tryAgain);
   const stopClock = startClock(options, () => player.getStats().estimatedBandwidth);
   void load();
   return {
     stop() {
       stopClock();
+      tryAgain.stop();
       unlisten();
       void player.destroy();
     },
@@ -37,6 +40,8 @@ export function startDash(options: EngineOptions): Engine {
           rebufferingGoal: 1,
           bufferBehind: backBufferS,
           retryParameters,
+          // Shaka's own would try again for live streams only: `error` below does.
+          failureCallback: () => undefined,
         },
         manifest: { retryParameters },
       });
@@ -61,11 +66,14 @@ interface FailedDownload {
   readonly aborted: boolean;
 }
 
-function listen(player: shaka.Player, options: EngineOptions): () => void {
+function listen(player: shaka.Player, options: EngineOptions, tryAgain: TryAgain): () => void {
   const { session, tell, video } = options;
   const { SEGMENT, CONTENT_STEERING } = shaka.net.NetworkingEngine.RequestType;
   player.getNetworkingEngine()?.registerResponseFilter((type, { uri, data }) => {
-    if (type === SEGMENT) tell({ kind: 'served', pathway: pathwayOf(session, uri), bytes: data.byteLength });
+    if (type === SEGMENT) {
+      tryAgain.served();
+      tell({ kind: 'served', pathway: pathwayOf(session, uri), bytes: data.byteLength });
+    }
     if (type === CONTENT_STEERING) tell({ kind: 'log', about: 'steering', text: steeringNews(data) });
   });
   player.addEventListener('downloadfailed', (event) => {
@@ -89,7 +97,9 @@ function listen(player: shaka.Player, options: EngineOptions): () => void {
   video.addEventListener('resize', onRendition);
   player.addEventListener('error', (event) => {
     const { detail: error } = event as CustomEvent<Partial<shaka.util.Error>>;
-    const isFatal = error.severity === shaka.util.Error.Severity.CRITICAL;
+    const { Category, Severity } = shaka.util.Error;
+    const goesOn = error.category === Category.NETWORK && tryAgain.failed();
+    const isFatal = error.severity === Severity.CRITICAL && !goesOn;
     const text = describe(error);
     tell(isFatal ? { kind: 'fatal', text } : { kind: 'log', about: 'error', text });
   });

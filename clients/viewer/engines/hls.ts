@@ -3,6 +3,7 @@ import Hls, { type ErrorData, type LoadPolicy, type NullableNetworkDetails } fro
 import { pathwayOf, refusalText, steeringText } from '../pathways.ts';
 import { backBufferS, renditionText, startClock, type Engine, type EngineOptions } from './engine.ts';
 import { steeringLoader } from './hls-steering-loader.ts';
+import { tryingAgain, type TryAgain } from './try-again.ts';
 
 // A box that does not answer within 1.5 s is left for the next pathway; trying the same box again only costs time.
 function policy(maxLoadTimeMs: number): LoadPolicy {
@@ -24,25 +25,32 @@ export function startHls(options: EngineOptions): Engine {
       tell({ kind: 'log', about: 'steering', text });
     }),
   });
-  listen(hls, options);
+  const tryAgain = tryingAgain(() => {
+    // Without a manifest there is nothing yet to load segments of.
+    if (hls.levels.length === 0) hls.loadSource(session.hlsUrl);
+    else hls.startLoad();
+  });
+  listen(hls, options, tryAgain);
   const stopClock = startClock(options, () => hls.bandwidthEstimate);
   hls.loadSource(session.hlsUrl);
   hls.attachMedia(video);
   return {
     stop() {
       stopClock();
+      tryAgain.stop();
       hls.destroy();
     },
   };
 }
 
-function listen(hls: Hls, { session, tell }: EngineOptions): void {
+function listen(hls: Hls, { session, tell }: EngineOptions, tryAgain: TryAgain): void {
   hls.on(Hls.Events.STEERING_MANIFEST_LOADED, (_event, { steeringManifest }) => {
     const text = steeringText(steeringManifest);
     if (text !== undefined) tell({ kind: 'log', about: 'steering', text });
   });
   hls.on(Hls.Events.FRAG_LOADED, (_event, { frag, networkDetails }) => {
     const url = finalUrl(networkDetails) || frag.url;
+    tryAgain.served();
     tell({ kind: 'served', pathway: pathwayOf(session, url), bytes: frag.stats.loaded });
   });
   hls.on(Hls.Events.LEVEL_SWITCHED, (_event, { level }) => {
@@ -53,7 +61,8 @@ function listen(hls: Hls, { session, tell }: EngineOptions): void {
     // hls.js mends a short hole by itself; the video element tells of stalls.
     if (!data.fatal && data.details === Hls.ErrorDetails.BUFFER_STALLED_ERROR) return;
     const text = errorText(session, data);
-    tell(data.fatal ? { kind: 'fatal', text } : { kind: 'log', about: 'error', text });
+    const isOver = data.fatal && !(data.type === Hls.ErrorTypes.NETWORK_ERROR && tryAgain.failed());
+    tell(isOver ? { kind: 'fatal', text } : { kind: 'log', about: 'error', text });
   });
 }
 
