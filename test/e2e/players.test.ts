@@ -4,13 +4,13 @@ import { breakBox } from '../support/players/faults.ts';
 import {
   changeOrder,
   requestsAfterAnswer,
+  stallMsMax,
   startPlayers,
   until,
   watchToTheEnd,
 } from '../support/players/measure.ts';
 import { startPlayersRig } from '../support/players/rig.ts';
 
-const stallMsMax = 200;
 const timeoutMs = 240_000;
 /** Of both tracks the segment that was decided on before the answer came, and one playlist. */
 const lateRequestsMax = 3;

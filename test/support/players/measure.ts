@@ -6,6 +6,8 @@ import { playerNames, type PlayerName, type PlayerSettings, type PlayerState } f
 import type { PlayerRequest, PlayersRig, RunningPlayer } from './rig.ts';
 import type { SteeringFault } from './steering-proxy.ts';
 
+/** The longest that our settings may let a film stand still, in all. */
+export const stallMsMax = 200;
 /** Most that all players together may take to start. */
 const startS = 60;
 /** The longest wait for the end of the film after its length where only steering fails. */

@@ -5,6 +5,7 @@ import {
   followedMs,
   measureFault,
   measureSteeringFault,
+  stallMsMax,
   startPlayers,
   until,
   watchToTheEnd,
@@ -15,8 +16,6 @@ import { startPlayersRig, type PlayersRig } from './rig.ts';
 import type { SteeringFault } from './steering-proxy.ts';
 import type { ProofOptions, ProofResult } from '../proof.ts';
 
-/** What our settings are held to. */
-export const stallMsMax = 200;
 /** A film's segments. */
 const segmentS = 4;
 const ttlS = 2;
