@@ -4,7 +4,7 @@ import { exitCodeOf } from '../common/runtime/exit-codes.ts';
 import { keepHeapSmall } from '../common/runtime/heap.ts';
 import { toCoded } from '../common/runtime/errors.ts';
 import packageJson from '../package.json' with { type: 'json' };
-import { withFileThreads } from './store/file-threads.ts';
+import { withFileThreads } from '../common/runtime/file-threads.ts';
 
 const usage = `nearcast-appliance enrol CODE --control-url URL   join a control plane
 nearcast-appliance [options]                      serve; the options:

@@ -1,21 +1,20 @@
 import type { Chance } from '../common/runtime/chance.ts';
 import type { Clock } from '../common/runtime/clock.ts';
-import { createSilentLog, type Log } from '../common/runtime/log.ts';
+import type { Log } from '../common/runtime/log.ts';
 import type { ApplianceConfig } from './config.ts';
 import { Claims } from './disk/claims.ts';
 import { DiskBook } from './disk/disk-book.ts';
+import { DiskProcess } from './disk/disk-process.ts';
 import { DiskKeeper, noDisks, type WantedDisks } from './disk/disk-keeper.ts';
 import type { DiskState } from './disk/disk-slot.ts';
-import { loadAddon } from './engine/native-loader.ts';
 import { HeldView } from './serving/held-view.ts';
 import { BufferPool } from './store/buffer-pool.ts';
 import type { ContentSource } from './store/content.ts';
-import { openDisk } from './store/disk.ts';
+import { Disk } from './store/disk.ts';
 import { DiskSet } from './store/disk-set.ts';
 import type { FileStore, StoreUsage } from './store/file-store.ts';
 import type { HeldFault } from './store/held-reader.ts';
 import { OpenFiles } from './store/open-files.ts';
-import { createWriteBehind } from './store/write-behind.ts';
 
 /** What a box serves from, and what it reports of it. */
 export interface Storage {
@@ -58,8 +57,6 @@ export async function openDiskStorage(
   const { dataDir, capacityBytes, reserveBytes, diskSlowMs: slowMs } = config;
   const openFiles = new OpenFiles({ openMax: config.openFilesMax });
   const pool = bufferPool(config);
-  // It has said in the log already where it is not there.
-  const behind = createWriteBehind({ loadAddon: () => loadAddon(createSilentLog()), log });
   const set = new DiskSet({ capacityBytes, clock, log });
   const book = new DiskBook(dataDir);
   await book.open();
@@ -71,10 +68,9 @@ export async function openDiskStorage(
     changed: () => {
       for (const listener of listeners) listener();
     },
-    openStore: (path, disk, onTrouble) => {
-      const room = { capacityBytes: undefined, reserveBytes };
-      return openDisk({ path, number: disk, ...room, openFiles, pool, behind, onTrouble, clock, log });
-    },
+    startProcess: (path) => new DiskProcess({ path, nodeId: box, log: config.log, clock }),
+    openStore: (disk) =>
+      new Disk({ ...disk, capacityBytes: undefined, reserveBytes, openFiles, pool, clock, log }),
   });
   await keeper.use(config);
   return {

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The only file of the CLI that knows the planes; each is loaded when it is asked for, so that none costs the others' start.
 import { exitCodes } from '../common/runtime/exit-codes.ts';
+import { withFileThreads } from '../common/runtime/file-threads.ts';
 import { keepHeapSmall } from '../common/runtime/heap.ts';
 import { exitWith } from '../common/runtime/run-process.ts';
 
@@ -21,6 +22,7 @@ async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<number> {
   // A plane that cannot start says why on stderr and ends with the code of that.
   if (plane !== undefined && isRun) {
     keepHeapSmall();
+    if (word === 'appliance') Object.assign(env, withFileThreads(env));
     return await exitWith(async () => (await plane()).run(rest, env));
   }
   const { runCommand } = await import('./program.ts');

@@ -1,15 +1,16 @@
 import type { Chance } from '../../common/runtime/chance.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
-import { dropOwnLock, openDataDir, type DataDir } from '../../common/runtime/data-dir.ts';
-import { coded, toCoded, type CodedError } from '../../common/runtime/errors.ts';
+import { coded, isCoded, toCoded, type CodedError } from '../../common/runtime/errors.ts';
 import type { Log } from '../../common/runtime/log.ts';
 import { healthy, judgeDisk, noteAnswer, noteFailedRead, type DiskHealth } from '../core/judge-disk.ts';
-import type { DiskTrouble } from '../store/disk.ts';
+import { RestartBackoff } from '../serving/restart-backoff.ts';
+import type { Disk, DiskOptions, DiskTrouble } from '../store/disk.ts';
 import type { DiskSet } from '../store/disk-set.ts';
-import type { DiskStore } from '../store/file-store.ts';
 import type { DiskBook } from './disk-book.ts';
 import type { Claims } from './claims.ts';
-import { lookAt, newLabel, probeDisk, readLabel, writeLabel, type DiskLabel } from './label.ts';
+import type { DiskLook } from './disk-messages.ts';
+import type { DiskProcess } from './disk-process.ts';
+import { newLabel, type DiskLabel } from './label.ts';
 
 /** What every disk of a box is given. */
 export interface DiskHost {
@@ -28,7 +29,11 @@ export interface DiskHost {
   nextNumber(): number;
   /** Hears that a disk has come, gone, or is to be emptied. */
   changed(): void;
-  openStore(path: string, number: number, onTrouble: (trouble: DiskTrouble) => void): Promise<DiskStore>;
+  /** Starts the process of the disk at a path. */
+  startProcess(path: string): DiskProcess;
+  openStore(
+    disk: Pick<DiskOptions, 'path' | 'number' | 'device' | 'writer' | 'contents' | 'onTrouble'>,
+  ): Disk;
 }
 
 /** `out`: not in use, for a reason that is told. */
@@ -36,7 +41,9 @@ export type DiskState = 'serving' | 'draining' | 'out';
 
 interface Serving {
   readonly label: DiskLabel;
-  readonly store: DiskStore;
+  readonly store: Disk;
+  process: DiskProcess;
+  processStartedAtMs: number;
 }
 
 const checkEveryMs = 500;
@@ -61,10 +68,12 @@ export class DiskSlot {
   #health: DiskHealth = healthy;
   #isDraining: boolean;
   #opening: Promise<void> | undefined;
-  #lock: DataDir | undefined;
+  /** Of a disk that is not in use yet: it is asked again. */
+  #process: DiskProcess | undefined;
   /** Until its quarantine is written down nothing is tried; where it cannot be, not before the next start. */
   #quarantining: Promise<void> = Promise.resolve();
   #drainedAtMs = -Infinity;
+  readonly #backoff = new RestartBackoff();
   #isOver = false;
 
   constructor(host: DiskHost, path: string, isDraining: boolean) {
@@ -140,14 +149,15 @@ export class DiskSlot {
   async end(): Promise<void> {
     this.#isOver = true;
     this.#host.claims.release(this);
-    if (this.#serving !== undefined) await this.#letGo(this.#serving.store);
+    await this.#leave()?.store.close();
+    await this.#process?.close();
   }
 
   /** The process ends: what it holds stays its own. */
   async close(): Promise<void> {
     this.#isOver = true;
     await this.#serving?.store.close();
-    await this.#lock?.close();
+    await this.#process?.close();
   }
 
   /** What was being read when files were last moved is looked at again. */
@@ -160,15 +170,50 @@ export class DiskSlot {
 
   async #open(): Promise<void> {
     const { path } = this;
-    const { box, dataDir, book, claims, chance, set } = this.#host;
+    const { book, set, dataDir, clock, log } = this.#host;
     await this.#quarantining;
     const idBefore = book.idAt(path);
     // One that is quarantined is not even looked at: it may hang.
     if (idBefore !== undefined) await this.#refuseQuarantined(idBefore);
-    const { directory, isMounted } = await lookAt(path);
+    const process = this.#reach();
+    const look = await process.look();
+    const label = this.#judgeLook(look, idBefore);
+    await this.#refuseQuarantined(label.id);
+    const isNew = label !== look.label;
+    const contents = await process.open({ label, isNew, isDataDir: path === dataDir });
+    this.#process = undefined;
+    await book.remember(path, label.id);
+    if (this.#isOver) {
+      process.abandon();
+      return;
+    }
+    const number = this.#host.nextNumber();
+    const store = this.#host.openStore({
+      ...{ path, number, device: look.device, writer: process, contents },
+      onTrouble: (trouble) => {
+        if (this.#serving?.store.number === number) this.#met(this.#serving, trouble);
+      },
+    });
+    this.#health = healthy;
+    this.#serving = { label, store, process, processStartedAtMs: clock.monotonicMs() };
+    this.#follow(this.#serving);
+    set.join(store, { isDraining: this.#isDraining });
+    this.#host.changed();
+    log.info({ disk: path, id: label.id, files: store.held.size }, 'a disk serves');
+  }
+
+  #reach(): DiskProcess {
+    if (this.#process === undefined || this.#process.isOver)
+      this.#process = this.#host.startProcess(this.path);
+    return this.#process;
+  }
+
+  /** Whether what is there may be used here. @returns its label, or the one that it is to have. */
+  #judgeLook({ directory, isMounted, label: found }: DiskLook, idBefore: string | undefined): DiskLabel {
+    const { path } = this;
+    const { box, dataDir, claims, chance } = this.#host;
     claims.release(this);
     claims.claim(this, { directory });
-    const found = await readLabel(path);
     if (found === undefined && idBefore !== undefined && !isMounted && path !== dataDir) {
       throw coded(
         'DISK_GONE',
@@ -183,24 +228,7 @@ export class DiskSlot {
     }
     const label = found?.box === box ? found : { ...(found ?? newLabel(box, chance)), box };
     claims.claim(this, { id: label.id });
-    await this.#refuseQuarantined(label.id);
-    await this.#takeLock();
-    if (label !== found) await writeLabel(path, label);
-    await book.remember(path, label.id);
-    await probeDisk(path, label.id);
-    const number = this.#host.nextNumber();
-    const store = await this.#host.openStore(path, number, (trouble) => {
-      if (this.#serving?.store.number === number) this.#met(this.#serving, trouble);
-    });
-    if (this.#isOver) {
-      await this.#letGo(store);
-      return;
-    }
-    this.#health = healthy;
-    this.#serving = { label, store };
-    set.join(store, { isDraining: this.#isDraining });
-    this.#host.changed();
-    this.#host.log.info({ disk: path, id: label.id, files: store.held.size }, 'a disk serves');
+    return label;
   }
 
   async #refuseQuarantined(id: string): Promise<void> {
@@ -208,26 +236,68 @@ export class DiskSlot {
     if (quarantine !== undefined) throw quarantine;
   }
 
-  async #takeLock(): Promise<void> {
-    const { path } = this;
-    if (path === this.#host.dataDir) return;
-    // Nothing else here has it: the directory is claimed.
-    await dropOwnLock(path);
-    this.#lock = await openDataDir({ path, kind: 'appliance-disk', formatVersion: 1 });
+  /** Index and disk are compared while it serves; when its process ends, what is under way has to be resumed. */
+  #follow({ store, process }: Serving): void {
+    void process.ended.then(() => {
+      if (this.#serving?.process === process) store.suspend();
+    });
+    process.heal().catch((error: unknown) => {
+      this.#host.log.warn({ disk: this.path, err: error }, 'a disk was not compared with its index');
+    });
   }
 
   async #check(serving: Serving): Promise<void> {
     const { slowMs } = this.#host;
-    const { failure, tookMs } = await this.#probe(serving.label.id);
-    if (this.#serving !== serving) return;
+    const { process } = serving;
+    const hasEnded = (): boolean => process.isOver;
+    if (hasEnded()) return this.#revive(serving);
+    const { failure, tookMs } = await this.#patiently(process.probe(serving.label.id));
+    if (this.#serving !== serving || hasEnded()) return;
     this.#health = noteAnswer(this.#health, tookMs, slowMs);
     if (failure !== undefined) this.#quarantine(serving, failure);
     else this.#judge(serving);
   }
 
-  async #probe(id: string): Promise<{ failure: CodedError | undefined; tookMs: number }> {
+  /** Its process has ended, and not because the disk was given up: what is held is read on while another one takes its place. */
+  async #revive(serving: Serving): Promise<void> {
+    const { clock, log } = this.#host;
+    const delayMs = this.#backoff.died(clock.monotonicMs() - serving.processStartedAtMs);
+    const why = coded('STORE_UNAVAILABLE', serving.process.why);
+    log.error(
+      { disk: this.path, err: why, delayMs },
+      'the process of a disk has ended; another one takes its place',
+    );
+    if (this.#backoff.isFailing) {
+      this.#giveUp(why);
+      return;
+    }
+    await clock.sleep(delayMs);
+    const process = this.#host.startProcess(this.path);
+    const { failure } = await this.#patiently(this.#replace(serving, process));
+    if (serving.process !== process) process.abandon();
+    if (failure === undefined || this.#serving !== serving) return;
+    if (isCoded(failure, 'DISK_FAILED', 'DISK_GONE', 'DISK_READ_ONLY', 'DISK_SLOW'))
+      this.#quarantine(serving, failure);
+    else this.#giveUp(failure);
+  }
+
+  async #replace(serving: Serving, process: DiskProcess): Promise<void> {
+    const { clock, dataDir } = this.#host;
+    const { label } = await process.look();
+    if (label?.id !== serving.label.id) throw coded('DISK_GONE', `${this.path} has lost its label`);
+    const contents = await process.open({ label, isNew: false, isDataDir: this.path === dataDir });
+    if (this.#serving !== serving) return;
+    serving.process = process;
+    serving.processStartedAtMs = clock.monotonicMs();
+    serving.store.renew(process, contents);
+    this.#follow(serving);
+    this.#host.changed();
+  }
+
+  /** Waits for what is asked of a disk, but no longer than a disk may take. */
+  async #patiently(asked: Promise<void>): Promise<{ failure: CodedError | undefined; tookMs: number }> {
     const { clock, slowMs } = this.#host;
-    const answer = probeDisk(this.path, id).then(
+    const answer = asked.then(
       () => ({ failure: undefined }),
       (error: unknown) => ({ failure: toCoded(error) }),
     );
@@ -263,9 +333,8 @@ export class DiskSlot {
     if (this.#serving !== serving) return;
     const { book, clock, log } = this.#host;
     const { id } = serving.label;
-    this.#why = why;
     const files = serving.store.held.size;
-    void this.#letGo(serving.store);
+    this.#giveUp(why);
     log.error({ disk: this.path, id, code: why.code, files, err: why }, 'a disk is quarantined');
     const { code, detail, title } = why;
     this.#quarantining = book.quarantine(id, {
@@ -282,14 +351,21 @@ export class DiskSlot {
     });
   }
 
-  async #letGo(store: DiskStore): Promise<void> {
+  /** It is not used any more, for this reason; nobody waits for its process. */
+  #giveUp(why: CodedError): void {
+    this.#why = why;
+    const serving = this.#leave();
+    serving?.process.abandon();
+    void serving?.store.close();
+  }
+
+  /** Its files are withdrawn in this moment. */
+  #leave(): Serving | undefined {
+    const serving = this.#serving;
+    if (serving === undefined) return undefined;
     this.#serving = undefined;
-    this.#host.set.leave(store.number);
+    this.#host.set.leave(serving.store.number);
     this.#host.changed();
-    const lock = this.#lock;
-    this.#lock = undefined;
-    // A disk that fails need not be closed well.
-    await store.close().catch(() => undefined);
-    await lock?.close();
+    return serving;
   }
 }

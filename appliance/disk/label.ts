@@ -39,12 +39,15 @@ export function newLabel(box: string, chance: Chance): DiskLabel {
   return { id: chance.bytes(8).toString('hex'), box };
 }
 
-/** What tells directories apart, whatever way leads to them, and whether something is mounted at the path. */
-export async function lookAt(path: string): Promise<{ directory: string; isMounted: boolean }> {
+/** What tells directories apart, whatever way leads to them, on which device it is, and whether something is mounted at the path. */
+export async function lookAt(
+  path: string,
+): Promise<{ directory: string; device: string; isMounted: boolean }> {
   try {
     const [here, above] = await Promise.all([stat(path), stat(dirname(path))]);
     if (!here.isDirectory()) throw coded('CONFIG_INVALID', `${path} is not a directory`);
-    return { directory: `${here.dev}:${here.ino}`, isMounted: here.dev !== above.dev };
+    const device = String(here.dev);
+    return { directory: `${device}:${here.ino}`, device, isMounted: here.dev !== above.dev };
   } catch (error) {
     if (isAbsent(error))
       throw coded('DISK_GONE', `${path} is not there; mount the disk, or take it out of disks`);

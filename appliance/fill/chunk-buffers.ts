@@ -1,26 +1,19 @@
 import { chunkSizeBytes } from '../../common/core/chunk-tree.ts';
 import { assert } from '../../common/runtime/errors.ts';
-
-// Node has it; the types of Node 26 do not.
-declare const WebAssembly: {
-  readonly Memory: new (pages: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer };
-};
-const wasmPageBytes = 64 * 1024;
+import { pageAligned } from '../store/page-aligned.ts';
 
 /**
  * Memory for chunks that are being received, verified and written: so many, and no more. All of them begin on a page, which
- * writes around the page cache demand; only WebAssembly promises such memory without native code. Pages that were never
- * used cost nothing.
+ * writes around the page cache demand. Pages that were never used cost nothing.
  */
 export class ChunkBuffers {
   readonly #idle: Buffer[];
   #waiting: (() => void)[] = [];
 
   constructor(count: number) {
-    const pages = (count * chunkSizeBytes) / wasmPageBytes;
-    const { buffer } = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    const memory = pageAligned(count * chunkSizeBytes);
     this.#idle = Array.from({ length: count }, (_, at) =>
-      Buffer.from(buffer, at * chunkSizeBytes, chunkSizeBytes),
+      memory.subarray(at * chunkSizeBytes, (at + 1) * chunkSizeBytes),
     );
   }
 

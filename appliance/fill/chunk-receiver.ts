@@ -1,6 +1,6 @@
 import { chunkCount, chunkLengthBytes, chunkSizeBytes } from '../../common/core/chunk-tree.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
-import type { PartialFile } from '../store/partial-file.ts';
+import type { PartialFile } from '../store/download.ts';
 import type { ChunkBuffers } from './chunk-buffers.ts';
 import type { AnswerHead } from './http-head.ts';
 import type { Pacer } from './pacer.ts';

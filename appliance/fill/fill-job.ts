@@ -4,7 +4,7 @@ import { isFileExtension } from '../../common/core/media-types.ts';
 import type { FillWay } from '../core/choose-way.ts';
 import type { ChunkRun } from '../core/chunk-map.ts';
 import type { WantedFile } from '../core/fill-diff.ts';
-import type { PartialFile } from '../store/partial-file.ts';
+import type { PartialFile } from '../store/download.ts';
 import type { Transfer } from './transfer.ts';
 
 /** What a job can do next. */

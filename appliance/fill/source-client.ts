@@ -1,7 +1,7 @@
 import { chunkSizeBytes, descriptorLengthBytes, openDescriptor } from '../../common/core/chunk-tree.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import type { FillWay } from '../core/choose-way.ts';
-import type { PartialFile } from '../store/partial-file.ts';
+import type { PartialFile } from '../store/download.ts';
 import { ChunkBuffers } from './chunk-buffers.ts';
 import { ChunkReceiver } from './chunk-receiver.ts';
 import { ListReceiver } from './list-receiver.ts';

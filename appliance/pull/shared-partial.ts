@@ -1,7 +1,7 @@
 import { verifyChunk, type ChunkTree } from '../../common/core/chunk-tree.ts';
 import { coded } from '../../common/runtime/errors.ts';
 import type { ChunkMap } from '../core/chunk-map.ts';
-import type { PartialFile } from '../store/partial-file.ts';
+import type { PartialFile } from '../store/download.ts';
 
 /** A download that several work on at once. What one of them has brought is not written again by the other. */
 export class SharedPartial implements PartialFile {
@@ -26,12 +26,16 @@ export class SharedPartial implements PartialFile {
 
   /** It is neither given up nor on its way to be held. */
   get isOpen(): boolean {
-    return this.#state === 'open';
+    return this.#state === 'open' && !this.isOver;
   }
 
-  /** It was given up, with its bytes. */
+  get isOver(): boolean {
+    return this.inner.isOver;
+  }
+
+  /** It was given up with its bytes, or its disk has let go of it. */
   get isGone(): boolean {
-    return this.#state === 'gone';
+    return this.#state === 'gone' || (this.isOver && this.#state === 'open');
   }
 
   isWhole(): boolean {

@@ -3,7 +3,7 @@ import { assert, coded } from '../../common/runtime/errors.ts';
 import type { ReadBy } from '../store/chunk-check.ts';
 import type { ContentForm, OpenContent } from '../store/content.ts';
 import type { DiskUsage, FileStore, HeldInfo, HoldingsChange, StoreUsage } from '../store/file-store.ts';
-import type { PartialFile } from '../store/partial-file.ts';
+import type { PartialFile } from '../store/download.ts';
 import { SharedPartial } from './shared-partial.ts';
 
 /**
@@ -145,8 +145,8 @@ export class SharedStore implements FileStore {
     start: () => Promise<SharedPartial | undefined>,
   ): Promise<SharedPartial | undefined> {
     const open = this.#open.get(file);
-    // Its disk has been taken out, and took the download along.
-    if (open !== undefined && !this.partial.has(file) && !this.held.has(file)) {
+    // Its disk has been taken out and took the download along, or is written by another process now.
+    if (open !== undefined && !this.held.has(file) && (open.isGone || !this.partial.has(file))) {
       this.#open.delete(file);
       await open.end('gone');
     }

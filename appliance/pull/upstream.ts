@@ -9,7 +9,7 @@ import { SourceBook } from '../fill/source-book.ts';
 import type { SourceClient } from '../fill/source-client.ts';
 import { SourceError } from '../fill/source-failure.ts';
 import { Transfer } from '../fill/transfer.ts';
-import type { PartialFile } from '../store/partial-file.ts';
+import type { PartialFile } from '../store/download.ts';
 import { Deadline } from './deadline.ts';
 import type { PullRecords } from './pull-records.ts';
 import type { KnownWays } from './known-ways.ts';

@@ -3,7 +3,7 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { parseAs } from '../../common/runtime/parse.ts';
-import { withFileThreads } from '../store/file-threads.ts';
+import { withFileThreads } from '../../common/runtime/file-threads.ts';
 import { FromWorker, type ToWorker } from './messages.ts';
 
 /** The master's side of one worker. */

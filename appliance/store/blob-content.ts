@@ -66,7 +66,9 @@ class BlobContent implements ContentSource {
   async open(file: string, form: ContentForm): Promise<OpenContent | undefined> {
     const known = this.#files.get(file) ?? (await this.#openings.run(file, () => this.#describe(file)));
     if (known === undefined) return undefined;
-    return form === 'descriptor' ? this.#chunks.openDescriptor(known.descriptor, known.lastModifiedMs) : this.#openContent(known);
+    return form === 'descriptor'
+      ? this.#chunks.openDescriptor(known.descriptor, known.lastModifiedMs)
+      : this.#openContent(known);
   }
 
   async #describe(file: string): Promise<BlobFile | undefined> {

@@ -15,12 +15,12 @@ import { ChunkMap } from '../core/chunk-map.ts';
 import type { DiskLayout } from './disk-layout.ts';
 import { replaceFile } from './durable.ts';
 import { isDiskError } from './failure.ts';
+import { pageAligned } from './page-aligned.ts';
 
 /** Past the page cache, or as readers get it. */
 export type ReadBy = 'disk' | 'cache';
 
 const alignedBytes = 4096;
-const wasmPageBytes = 65_536;
 
 /** Verifies chunks of held files of one disk, one at a time. */
 export class ChunkChecker {
@@ -96,17 +96,6 @@ async function readDirect(path: string, buffer: Buffer, positionBytes: number): 
   } finally {
     await handle?.close();
   }
-}
-
-// O_DIRECT wants memory that begins with a page. Node promises that of no buffer of its own, the engine of WebAssembly's.
-function pageAligned(sizeBytes: number): Buffer {
-  const { Memory } = (globalThis as unknown as { WebAssembly: WasmMemories }).WebAssembly;
-  const pages = Math.ceil(sizeBytes / wasmPageBytes);
-  return Buffer.from(new Memory({ initial: pages, maximum: pages }).buffer);
-}
-
-interface WasmMemories {
-  Memory: new (options: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer };
 }
 
 /**

@@ -6,74 +6,104 @@ import {
   descriptorHeadLengthBytes,
   descriptorLengthBytes,
 } from '../../common/core/chunk-tree.ts';
-import { removeHeld } from './chunk-check.ts';
 import type { DiskLayout } from './disk-layout.ts';
-import { storeFailure } from './failure.ts';
-import type { HeldInfo } from './file-store.ts';
+import { isAbsent, storeFailure } from './failure.ts';
 
-/** What a disk holds, as its files say. */
-export interface DiskContents {
-  readonly held: Map<string, HeldInfo>;
-  /** Downloads that can be resumed. */
-  readonly partial: Set<string>;
+const namePattern = /^[0-9a-f]{64}$/;
+const foldersAtOnce = 16;
+const folders: readonly string[] = Array.from({ length: 256 }, (_, index) =>
+  index.toString(16).padStart(2, '0'),
+);
+
+/** What was found of one kind on a disk. */
+export interface Scanned<T> {
+  readonly found: T;
   /** How many leftovers of an interrupted write were removed. */
   readonly leftovers: number;
 }
 
-const namePattern = /^[0-9a-f]{64}$/;
-const foldersAtOnce = 16;
-
-/**
- * Rebuilds the holdings from the files: a file is held when its content and its chunk list are both there and as long as
- * the chunk list says, since the content is renamed into place last. All else is what an interrupted write left, or
- * what somebody cut, and is removed.
- */
-export async function scanDisk(layout: DiskLayout, disk: number): Promise<DiskContents> {
+/** Makes the folders of a disk, which everything else here relies on. */
+export async function makeFolders({ filesPath, partialPath }: DiskLayout): Promise<void> {
   try {
-    const held = new Map<string, HeldInfo>();
-    const held256 = Array.from({ length: 256 }, (_, index) => index.toString(16).padStart(2, '0'));
-    await Promise.all([layout.filesPath, layout.partialPath].map((path) => mkdir(path, { recursive: true })));
-    await Promise.all(held256.map((name) => mkdir(join(layout.filesPath, name), { recursive: true })));
-    let leftovers = 0;
-    const folders = held256.values();
-    const walk = async (): Promise<void> => {
-      for (const name of folders) leftovers += await scanFolder(layout, { name, held, disk });
-    };
-    await Promise.all(Array.from({ length: foldersAtOnce }, walk));
-    const partials = await scanPartials(layout);
-    // A file that was found bad and was being sent back to the downloads.
-    for (const file of partials.found) if (held.delete(file)) await removeHeld(layout, file);
-    return { held, partial: partials.found, leftovers: leftovers + partials.leftovers };
+    await Promise.all([filesPath, partialPath].map((path) => mkdir(path, { recursive: true })));
+    await Promise.all(folders.map((name) => mkdir(join(filesPath, name), { recursive: true })));
   } catch (error) {
-    throw storeFailure(error, `scanning ${layout.filesPath}`);
+    throw storeFailure(error, `making ${filesPath}`);
   }
 }
 
-async function scanFolder(
-  layout: DiskLayout,
-  { name, held, disk }: { name: string; held: Map<string, HeldInfo>; disk: number },
-): Promise<number> {
-  const folder = join(layout.filesPath, name);
-  const entries = new Set(await readdir(folder));
+/** Walks the folders of a disk, some at a time. */
+export async function walkFolders(visit: (folder: string) => Promise<void>, atOnce: number): Promise<void> {
+  const left = folders.values();
+  const walk = async (): Promise<void> => {
+    for (const folder of left) await visit(folder);
+  };
+  await Promise.all(Array.from({ length: atOnce }, walk));
+}
+
+/**
+ * Finds what is held from the files alone, file → bytes: one is held when its content and its chunk list are both there and as
+ * long as the chunk list says, since the content is renamed into place last. All else is what an interrupted write left, or
+ * what somebody cut, and is removed.
+ */
+export async function scanFiles(layout: DiskLayout): Promise<Scanned<Map<string, number>>> {
+  const found = new Map<string, number>();
   let leftovers = 0;
-  for (const entry of entries) {
-    const file = entry.endsWith('.chunks') ? entry.slice(0, -'.chunks'.length) : entry;
-    const isOurs = namePattern.test(file) && file.startsWith(name);
-    if (isOurs && entries.has(file) && entries.has(`${file}.chunks`)) {
-      if (entry !== file) continue;
-      const [content, described] = await Promise.all([
-        stat(layout.content(file)),
-        readDescribedSize(layout.descriptor(file)),
-      ]);
-      if (content.size === described) {
-        held.set(file, { sizeBytes: content.size, disk });
-        continue;
-      }
-      await rm(layout.descriptor(file), { force: true });
+  const visit = async (folder: string): Promise<void> => {
+    const { files, others } = await listFolder(layout, folder);
+    for (const file of files) {
+      const sizeBytes = await wholeSizeBytes(layout, file);
+      if (sizeBytes !== undefined) found.set(file, sizeBytes);
+      else leftovers += await removeLeftovers([layout.content(file), layout.descriptor(file)]);
     }
-    if (await removeLeftover(join(folder, entry))) leftovers++;
+    leftovers += await removeLeftovers(others);
+  };
+  try {
+    await walkFolders(visit, foldersAtOnce);
+  } catch (error) {
+    throw storeFailure(error, `scanning ${layout.filesPath}`);
   }
-  return leftovers;
+  return { found, leftovers };
+}
+
+/** What lies in one of a disk's folders: the files of which there is something, and the paths of what is no file's. */
+export async function listFolder(
+  layout: DiskLayout,
+  folder: string,
+): Promise<{ files: Set<string>; others: string[] }> {
+  const files = new Set<string>();
+  const others: string[] = [];
+  for (const entry of await readdir(join(layout.filesPath, folder))) {
+    const file = entry.endsWith('.chunks') ? entry.slice(0, -'.chunks'.length) : entry;
+    if (namePattern.test(file) && file.startsWith(folder)) files.add(file);
+    else others.push(join(layout.filesPath, folder, entry));
+  }
+  return { files, others };
+}
+
+/** The size in bytes of a file that lies whole on the disk, as its chunk list states it; undefined where it does not. */
+export async function wholeSizeBytes(layout: DiskLayout, file: string): Promise<number | undefined> {
+  try {
+    const [{ size }, described] = await Promise.all([
+      stat(layout.content(file)),
+      readDescribedSize(layout.descriptor(file)),
+    ]);
+    return size === described ? size : undefined;
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Whether a file of that size seems to lie whole on the disk, by the lengths of content and chunk list alone. */
+export async function seemsWhole(layout: DiskLayout, file: string, sizeBytes: number): Promise<boolean> {
+  try {
+    const [content, list] = await Promise.all([stat(layout.content(file)), stat(layout.descriptor(file))]);
+    return content.size === sizeBytes && list.size === descriptorLengthBytes(sizeBytes);
+  } catch (error) {
+    if (isAbsent(error)) return false;
+    throw error;
+  }
 }
 
 /** The size in bytes that a chunk list states; undefined for one that is none or is not whole. */
@@ -92,23 +122,35 @@ async function readDescribedSize(path: string): Promise<number | undefined> {
   }
 }
 
-async function scanPartials(layout: DiskLayout): Promise<{ found: Set<string>; leftovers: number }> {
-  const entries = new Set(await readdir(layout.partialPath));
-  const found = new Set<string>();
-  let leftovers = 0;
-  for (const entry of entries) {
-    const file = entry.replace(/\.(?:chunks|map)$/, '');
-    const whole = [file, `${file}.chunks`, `${file}.map`].every((name) => entries.has(name));
-    if (namePattern.test(file) && whole) found.add(file);
-    else if (await removeLeftover(join(layout.partialPath, entry))) leftovers++;
+/** Finds the downloads that can be resumed, and removes what is left of others. */
+export async function scanPartials(layout: DiskLayout): Promise<Scanned<Set<string>>> {
+  try {
+    const entries = new Set(await readdir(layout.partialPath));
+    const found = new Set<string>();
+    let leftovers = 0;
+    for (const entry of entries) {
+      const file = entry.replace(/\.(?:chunks|map)$/, '');
+      const whole = [file, `${file}.chunks`, `${file}.map`].every((name) => entries.has(name));
+      if (namePattern.test(file) && whole) found.add(file);
+      else leftovers += await removeLeftovers([join(layout.partialPath, entry)]);
+    }
+    return { found, leftovers };
+  } catch (error) {
+    throw storeFailure(error, `scanning ${layout.partialPath}`);
   }
-  return { found, leftovers };
 }
 
-// Only files: a folder in here is somebody's `lost+found`, not ours.
-async function removeLeftover(path: string): Promise<boolean> {
-  const info = await stat(path);
-  if (!info.isFile()) return false;
-  await rm(path, { force: true });
-  return true;
+/** Removes files that are nobody's; a folder in here is somebody's `lost+found`, not ours. @returns how many there were. */
+export async function removeLeftovers(paths: readonly string[]): Promise<number> {
+  let count = 0;
+  for (const path of paths) {
+    const info = await stat(path).catch((error: unknown) => {
+      if (isAbsent(error)) return undefined;
+      throw error;
+    });
+    if (info?.isFile() !== true) continue;
+    await rm(path, { force: true });
+    count++;
+  }
+  return count;
 }

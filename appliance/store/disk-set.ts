@@ -8,7 +8,7 @@ import type { ContentForm, OpenContent } from './content.ts';
 import { fileCostBytes } from './disk-layout.ts';
 import { FileMoves } from './file-moves.ts';
 import type { DiskStore, DiskUsage, FileStore, HeldInfo, HoldingsChange, StoreUsage } from './file-store.ts';
-import type { PartialFile } from './partial-file.ts';
+import type { PartialFile } from './download.ts';
 
 export interface DiskSetOptions {
   /** How much files may take on all disks together; undefined for all that the disks have. */
@@ -48,6 +48,7 @@ export class DiskSet implements FileStore {
     assert(!this.#members.has(disk.number), 'a disk joins once');
     this.#members.set(disk.number, { disk, isDraining });
     this.roots.set(disk.number, disk.root);
+    this.#shareRooms();
     const doubles: string[] = [];
     for (const [file, info] of disk.held) {
       if (this.held.has(file)) doubles.push(file);
@@ -70,13 +71,16 @@ export class DiskSet implements FileStore {
     if (member === undefined) return;
     this.#members.delete(number);
     this.roots.delete(number);
+    this.#shareRooms();
     for (const file of member.disk.partial) if (this.#begunOn.get(file) === number) this.#forget(file);
     for (const file of member.disk.held.keys()) this.#drop(file, number);
   }
 
   setDraining(number: number, isDraining: boolean): void {
     const member = this.#members.get(number);
-    if (member !== undefined) member.isDraining = isDraining;
+    if (member === undefined) return;
+    member.isDraining = isDraining;
+    this.#shareRooms();
   }
 
   async open(file: string, form: ContentForm): Promise<OpenContent | undefined> {
@@ -174,6 +178,13 @@ export class DiskSet implements FileStore {
   async close(): Promise<void> {
     await this.#moves.close();
     await Promise.all([...this.#members.values()].map(({ disk }) => disk.close()));
+  }
+
+  /** Disks on one file system have its room together. */
+  #shareRooms(): void {
+    const taking = [...this.#members.values()].filter(({ isDraining }) => !isDraining);
+    for (const { disk } of taking)
+      disk.shareRoom(taking.filter((other) => other.disk.device === disk.device).length);
   }
 
   #holder(file: string): Member | undefined {

@@ -1,29 +1,24 @@
-import { rename, rm } from 'node:fs/promises';
-
-import { chunkSizeBytes, describedSizeBytes } from '../../common/core/chunk-tree.ts';
+import { chunkSizeBytes, describedSizeBytes, openDescriptor } from '../../common/core/chunk-tree.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
-import { syncDirectory } from '../../common/runtime/durable.ts';
-import { assert, coded, isCoded, type CodedError } from '../../common/runtime/errors.ts';
+import { assert, coded, isCoded, toCoded, valueOf, type CodedError } from '../../common/runtime/errors.ts';
 import type { Log } from '../../common/runtime/log.ts';
 import type { BufferPool } from './buffer-pool.ts';
-import type { WriteBehind } from './chunk-file.ts';
-import { ChunkChecker, removeHeld, sendBack, type ReadBy } from './chunk-check.ts';
+import type { ReadBy } from './chunk-check.ts';
 import type { ContentForm, OpenContent } from './content.ts';
 import { DiskLane } from './disk-lane.ts';
 import { diskLayout, fileCostBytes, type DiskLayout } from './disk-layout.ts';
-import { scanDisk } from './disk-scan.ts';
-import { isAbsent, storeFailure } from './failure.ts';
+import type {
+  DiskContents,
+  DiskWriter,
+  FoundDifference,
+  ResumedDownload,
+  WriteSpeed,
+} from './disk-writer.ts';
+import { Download, type PartialFile } from './download.ts';
 import type { DiskStore, DiskUsage, HeldInfo, HoldingsChange, StoreUsage } from './file-store.ts';
 import { FreeSpace } from './free-space.ts';
 import { HeldReader, type HeldFault } from './held-reader.ts';
 import type { OpenFiles } from './open-files.ts';
-import {
-  createPartial,
-  removePartial,
-  resumePartial,
-  type OwnPartialFile,
-  type PartialFile,
-} from './partial-file.ts';
 
 /** A disk did not do what was asked of it: it answered with an error, or it can only be read. */
 export interface DiskTrouble {
@@ -31,19 +26,23 @@ export interface DiskTrouble {
   readonly error: CodedError;
 }
 
-/** What a disk is opened with. */
+/** What a disk is used with. */
 export interface DiskOptions {
-  /** The root, which exists. Whoever opens it holds its lock. */
+  /** The root. */
   path: string;
   /** No other disk of this process ever had it: reading threads are kept by it. */
   number: number;
+  /** The device of its file system, which disks may share. */
+  device: string;
+  /** Does all that is done on it besides reading what is held. */
+  writer: DiskWriter;
+  contents: DiskContents;
   /** How much files may take; undefined for all that the disk has. */
   capacityBytes: number | undefined;
   /** What stays free for everything else on the disk. */
   reserveBytes: number;
   openFiles: OpenFiles;
   pool: BufferPool;
-  behind: WriteBehind;
   /** Told besides whatever is thrown. */
   onTrouble: (trouble: DiskTrouble) => void;
   clock: Clock;
@@ -57,55 +56,43 @@ const ratedBytesMin = 8 * chunkSizeBytes;
 /** How much one file tells of it: the rest is what was known before. */
 const ratedShare = 0.2;
 
-/** Opens one directory as a disk: scans it, cleans what an interrupted write left, and serves from it. */
-export async function openDisk(options: DiskOptions): Promise<DiskStore> {
-  const { path, number, log } = options;
-  const layout = diskLayout(path);
-  const { held, partial, leftovers } = await scanDisk(layout, number);
-  if (leftovers > 0) log.warn({ path, leftovers }, 'leftovers of an interrupted write were removed');
-  return new Disk(options, { layout, held, partial });
-}
-
-class Disk implements DiskStore {
+/** One directory as a disk: what it holds, read here, and its downloads; whatever changes it is the writer's. */
+export class Disk implements DiskStore {
   readonly number: number;
   readonly root: string;
+  readonly device: string;
   readonly roots: ReadonlyMap<number, string>;
-  readonly held: Map<string, HeldInfo>;
+  readonly held = new Map<string, HeldInfo>();
   readonly partial: Set<string>;
   readonly #options: DiskOptions;
   readonly #lane: DiskLane;
   readonly #space: FreeSpace;
   readonly #layout: DiskLayout;
-  readonly #own = new Map<string, OwnPartialFile>();
+  readonly #own = new Map<string, Download>();
   /** What each download under way takes once it is whole. */
   readonly #promisedBytes = new Map<string, number>();
   readonly #reader: HeldReader;
   /** When bytes of a file last left, in whatever process. */
   readonly #sentAtMs = new Map<string, number>();
   readonly #listeners: ((change: HoldingsChange) => void)[] = [];
-  readonly #checker: ChunkChecker;
-  /** Files that were found bad, on their way back to the downloads. */
-  readonly #sendingBack = new Map<string, Promise<void>>();
+  #writer: DiskWriter;
   #usedBytes = 0;
   #bytesPerSecond: number | undefined;
+  #sharedBy = 1;
 
-  constructor(
-    options: DiskOptions,
-    contents: { layout: DiskLayout; held: Map<string, HeldInfo>; partial: Set<string> },
-  ) {
-    const { number, path, openFiles, pool } = options;
+  constructor(options: DiskOptions) {
+    const { number, path, device, openFiles, pool, clock, contents } = options;
     this.#options = options;
     this.#lane = new DiskLane(path);
-    this.#space = new FreeSpace({ path, lane: this.#lane, clock: options.clock });
+    this.#space = new FreeSpace({ ask: () => this.#ask((writer) => writer.freeBytes()), clock });
     this.number = number;
     this.root = path;
+    this.device = device;
     this.roots = new Map([[number, path]]);
-    this.#layout = contents.layout;
-    this.#checker = new ChunkChecker(contents.layout);
-    this.held = contents.held;
-    this.partial = contents.partial;
+    this.#layout = diskLayout(path);
+    this.partial = new Set(contents.partial);
     this.#reader = new HeldReader({
-      layout: contents.layout,
+      layout: this.#layout,
       disk: number,
       lane: this.#lane,
       openFiles,
@@ -115,7 +102,9 @@ class Disk implements DiskStore {
         this.#withdrawFaulty(file, fault);
       },
     });
-    for (const { sizeBytes } of contents.held.values()) this.#usedBytes += this.costBytes(sizeBytes);
+    for (const [file, sizeBytes] of contents.held) this.#hold(file, sizeBytes);
+    this.#writer = options.writer;
+    this.#follow(options.writer);
   }
 
   open(file: string, form: ContentForm): Promise<OpenContent | undefined> {
@@ -131,19 +120,23 @@ class Disk implements DiskStore {
   }
 
   async inspect(file: string): Promise<boolean> {
+    if (!this.held.has(file)) return false;
     // Descriptors opened earlier would show it as it was then.
     this.#reader.forget(file);
-    for (const form of ['content', 'descriptor'] as const) (await this.#reader.open(file, form))?.release();
+    if (!(await this.#ask((writer) => writer.examine(file)))) this.#withdraw(file);
     return this.held.has(file);
   }
 
   async usage(): Promise<StoreUsage> {
-    const { path, capacityBytes, reserveBytes } = this.#options;
-    const freeBytes = await this.#space.bytes().catch((error: unknown): never => {
-      throw this.#failure(error, `asking for the room on ${path}`);
-    });
-    const reachable = Math.max(0, this.#usedBytes + this.#partialBytes() + freeBytes - reserveBytes);
+    const { capacityBytes, reserveBytes } = this.#options;
+    const freeBytes = ((await this.#space.bytes()) - reserveBytes) / this.#sharedBy;
+    const reachable = Math.max(0, Math.floor(this.#usedBytes + this.#partialBytes() + freeBytes));
     return { capacityBytes: Math.min(capacityBytes ?? Infinity, reachable), usedBytes: this.#usedBytes };
+  }
+
+  shareRoom(disks: number): void {
+    assert(disks >= 1, 'a disk shares its room with itself at least');
+    this.#sharedBy = disks;
   }
 
   async rooms(): Promise<DiskUsage[]> {
@@ -172,28 +165,9 @@ class Disk implements DiskStore {
     this.#sentAtMs.set(file, this.#options.clock.monotonicMs());
   }
 
-  begin(file: string, descriptor: Buffer): Promise<PartialFile> {
-    return this.#lane.outlast(this.#begin(file, descriptor));
-  }
-
-  resume(file: string): Promise<PartialFile | undefined> {
-    return this.#lane.outlast(this.#resume(file));
-  }
-
-  publish(partial: PartialFile): Promise<void> {
-    return this.#lane.outlast(this.#publish(partial));
-  }
-
-  discard(file: string): Promise<void> {
-    return this.#lane.outlast(this.#discard(file));
-  }
-
-  async remove(file: string): Promise<void> {
-    if (this.#withdraw(file)) await this.#lane.outlast(this.#delete(file));
-  }
-
-  async #begin(file: string, descriptor: Buffer): Promise<PartialFile> {
+  async begin(file: string, descriptor: Buffer): Promise<PartialFile> {
     assert(!this.#own.has(file), 'a download is begun twice');
+    const tree = valueOf(openDescriptor(file, descriptor));
     const needBytes = this.costBytes(describedSizeBytes(descriptor) ?? 0);
     const { capacityBytes, usedBytes } = await this.usage();
     const freeBytes = this.#promisedBytes
@@ -202,55 +176,47 @@ class Disk implements DiskStore {
     if (needBytes > freeBytes) throw coded('DISK_FULL', `${file} takes ${needBytes} bytes on ${this.root}`);
     this.#promisedBytes.set(file, needBytes);
     try {
-      return this.#adopt(await createPartial(this.#layout, { file, descriptor, ...this.#hooks() }));
+      await this.#ask((writer) => writer.begin(file, descriptor));
     } catch (error) {
       this.#promisedBytes.delete(file);
       throw error;
     }
+    return this.#adopt(file, { tree });
   }
 
-  async #resume(file: string): Promise<PartialFile | undefined> {
+  async resume(file: string): Promise<PartialFile | undefined> {
     if (!this.partial.has(file)) return undefined;
     assert(!this.#own.has(file), 'a download is resumed twice');
-    await this.#sendingBack.get(file);
-    const own = await resumePartial(this.#layout, { file, ...this.#hooks() });
-    if (own !== undefined) {
-      this.#promisedBytes.set(file, this.costBytes(own.tree.sizeBytes));
-      return this.#adopt(own);
+    const resumed = await this.#ask((writer) => writer.resume(file));
+    if (resumed === undefined) {
+      this.#forgetPartial(file);
+      return undefined;
     }
-    await this.#discard(file);
-    return undefined;
+    const tree = valueOf(openDescriptor(file, resumed.descriptor));
+    this.#promisedBytes.set(file, this.costBytes(tree.sizeBytes));
+    return this.#adopt(file, { tree, resumed });
   }
 
-  async #publish(partial: PartialFile): Promise<void> {
+  async publish(partial: PartialFile): Promise<void> {
     const { file } = partial;
-    const own = this.#own.get(file);
-    assert(own === partial && own.isWhole(), 'only a whole download of this disk can be published');
-    const from = this.#layout.partial(file);
-    await own.sync();
-    await own.close();
-    try {
-      // The content last: where it is, its chunk list is too.
-      await rename(from.descriptor, this.#layout.descriptor(file));
-      await rename(from.content, this.#layout.content(file));
-      await syncDirectory(this.#layout.folder(file));
-      await rm(from.map, { force: true });
-    } catch (error) {
-      throw this.#failure(error, `publishing ${file}`);
-    }
+    if (partial.isOver) throw coded('DISK_GONE', `the download of ${file} has ended`);
+    assert(this.#own.get(file) === partial && partial.isWhole(), 'only a whole download can be published');
+    const speed = await this.#ask((writer) => writer.publish(file));
+    this.#own.get(file)?.end();
     this.#forgetPartial(file);
-    this.#rate(own);
-    this.held.set(file, { sizeBytes: own.tree.sizeBytes, disk: this.number });
-    this.#usedBytes += this.costBytes(own.tree.sizeBytes);
+    this.#rate(speed);
+    this.#hold(file, partial.tree.sizeBytes);
     this.#tell({ kind: 'added', file });
   }
 
-  async #discard(file: string): Promise<void> {
-    const own = this.#own.get(file);
+  async discard(file: string): Promise<void> {
+    this.#own.get(file)?.end();
     this.#forgetPartial(file);
-    await this.#sendingBack.get(file);
-    await own?.close();
-    await removePartial(this.#layout, file);
+    await this.#ask((writer) => writer.discard(file));
+  }
+
+  async remove(file: string): Promise<void> {
+    if (this.#withdraw(file)) await this.#ask((writer) => writer.remove(file));
   }
 
   move(file: string, disk: number): void {
@@ -259,47 +225,62 @@ class Disk implements DiskStore {
 
   async check(file: string, index: number, by: ReadBy): Promise<'good' | 'bad' | 'gone'> {
     if (!this.held.has(file)) return 'gone';
-    try {
-      if (await this.#checker.isGood(file, index, by)) return 'good';
-    } catch (error) {
-      if (!isAbsent(error)) throw storeFailure(error, `looking at ${file}`);
-      await this.inspect(file);
-    }
+    const outcome = await this.#ask((writer) => writer.check(file, index, by));
     if (!this.held.has(file)) return 'gone';
-    this.#reader.foundUnreadable(file);
-    return 'bad';
+    if (outcome === 'bad') this.#reader.foundUnreadable(file);
+    if (outcome === 'gone') this.#withdraw(file);
+    return outcome;
   }
 
   onChange(listener: (change: HoldingsChange) => void): void {
     this.#listeners.push(listener);
   }
 
+  /** The writer has ended: its downloads can be resumed once there is another one. What is held is read on. */
+  suspend(): void {
+    for (const download of this.#own.values()) download.end();
+    this.#own.clear();
+    this.#promisedBytes.clear();
+  }
+
+  /** Goes on with another writer, and holds what that one has found. */
+  renew(writer: DiskWriter, { held, partial }: DiskContents): void {
+    this.suspend();
+    this.#writer = writer;
+    this.#follow(writer);
+    for (const file of [...this.held.keys()]) if (!held.has(file)) this.#withdraw(file);
+    for (const [file, sizeBytes] of held) this.#takeIn(file, sizeBytes);
+    for (const file of partial) {
+      if (this.partial.has(file)) continue;
+      this.partial.add(file);
+      this.#tell({ kind: 'begun', file });
+    }
+  }
+
   async close(): Promise<void> {
     this.#lane.abandon();
-    await Promise.all([...this.#own.values()].map((own) => own.close()));
-    this.#own.clear();
+    this.suspend();
     this.#options.openFiles.forgetUnder(this.root);
+    await this.#writer.close();
   }
 
-  #hooks() {
-    const { clock, behind } = this.#options;
-    return {
-      clock,
-      behind,
-      lane: this.#lane,
-      failure: (error: unknown, what: string) => this.#failure(error, what),
-    };
+  #follow(writer: DiskWriter): void {
+    writer.onFound(({ file, sizeBytes }: FoundDifference) => {
+      if (this.#writer !== writer) return;
+      if (sizeBytes !== undefined) this.#takeIn(file, sizeBytes);
+      else if (this.#withdraw(file)) this.#options.log.warn({ file }, 'a held file is not there any more');
+    });
   }
 
-  /** Gives what a write met its code, and tells of it where it is the disk that fails. */
-  #failure(error: unknown, what: string): CodedError {
-    // What is written is always below folders that were there at the start.
-    const failure = isAbsent(error)
-      ? coded('DISK_GONE', { detail: what, cause: error })
-      : storeFailure(error, what);
-    if (isCoded(failure, 'DISK_FAILED', 'DISK_READ_ONLY', 'DISK_GONE'))
-      this.#options.onTrouble({ op: 'write', error: failure });
-    return failure;
+  /** Asks the writer, for as long as the disk is in use, and tells of what is the disk's fault. */
+  async #ask<T>(question: (writer: DiskWriter) => Promise<T>): Promise<T> {
+    try {
+      return await this.#lane.outlast(question(this.#writer));
+    } catch (error) {
+      if (isCoded(error, 'DISK_FAILED', 'DISK_READ_ONLY', 'DISK_GONE'))
+        this.#options.onTrouble({ op: 'write', error });
+      throw toCoded(error);
+    }
   }
 
   #forgetPartial(file: string): void {
@@ -308,25 +289,34 @@ class Disk implements DiskStore {
     this.partial.delete(file);
   }
 
-  #rate({ writtenBytes, spentMs }: OwnPartialFile): void {
+  #rate({ writtenBytes, spentMs }: WriteSpeed): void {
     if (writtenBytes < ratedBytesMin || spentMs <= 0) return;
     const rate = (writtenBytes * 1000) / spentMs;
     const before = this.#bytesPerSecond ?? rate;
     this.#bytesPerSecond = before + (rate - before) * ratedShare;
   }
 
-  async #delete(file: string): Promise<void> {
-    try {
-      await removeHeld(this.#layout, file);
-    } catch (error) {
-      throw this.#failure(error, `removing ${file}`);
-    }
+  #adopt(
+    file: string,
+    known: { tree: PartialFile['tree']; resumed?: ResumedDownload | undefined },
+  ): PartialFile {
+    const put: DiskWriter['put'] = (...chunk) => this.#ask((writer) => writer.put(...chunk));
+    const download = new Download({ file, ...known, paths: this.#layout.partial(file), put });
+    this.#own.set(file, download);
+    this.partial.add(file);
+    return download;
   }
 
-  #adopt(own: OwnPartialFile): PartialFile {
-    this.#own.set(own.file, own);
-    this.partial.add(own.file);
-    return own;
+  #hold(file: string, sizeBytes: number): void {
+    if (this.held.has(file)) return;
+    this.held.set(file, { sizeBytes, disk: this.number });
+    this.#usedBytes += this.costBytes(sizeBytes);
+  }
+
+  #takeIn(file: string, sizeBytes: number): void {
+    if (this.held.has(file)) return;
+    this.#hold(file, sizeBytes);
+    this.#tell({ kind: 'added', file });
   }
 
   /** Takes a file out of the holdings and tells so; false when it was not in them. */
@@ -343,30 +333,21 @@ class Disk implements DiskStore {
 
   #withdrawFaulty(file: string, fault: HeldFault): void {
     const { log, onTrouble } = this.#options;
-    const sizeBytes = this.held.get(file)?.sizeBytes ?? 0;
     if (!this.#withdraw(file)) return;
     if (fault === 'cut')
       log.error({ file, code: 'FILE_CORRUPT' }, 'a held file has another length than its own');
-    if (fault !== 'unreadable') return;
+    // What fails of it has been told.
+    if (fault !== 'unreadable') {
+      void this.#ask((writer) => writer.examine(file)).catch(() => undefined);
+      return;
+    }
     const error = coded('DISK_FAILED', `${this.root} does not give the bytes of ${file}`);
     log.error({ file, err: error }, 'a held file cannot be read as it was written');
     onTrouble({ op: 'read', error });
+    // Written anew, sectors are good again, or others are taken for them. Who resumes it comes after this.
+    void this.#ask((writer) => writer.sendBack(file)).catch(() => undefined);
     this.partial.add(file);
-    this.#sendingBack.set(file, this.#sendBack(file, sizeBytes));
     this.#tell({ kind: 'begun', file });
-  }
-
-  /** What is good of it is kept. Written anew, sectors are good again, or others are taken for them. */
-  async #sendBack(file: string, sizeBytes: number): Promise<void> {
-    try {
-      await sendBack(this.#layout, file, sizeBytes);
-    } catch (error) {
-      this.#options.log.warn({ err: error, file }, 'nothing could be kept of a file that is bad');
-      // What fails here too has been told.
-      await this.#delete(file).catch(() => undefined);
-    } finally {
-      this.#sendingBack.delete(file);
-    }
   }
 
   #tell(change: HoldingsChange): void {

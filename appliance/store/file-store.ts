@@ -1,7 +1,7 @@
 import type { DiskCapacity } from '../core/fill-diff.ts';
 import type { ReadBy } from './chunk-check.ts';
 import type { ContentSource } from './content.ts';
-import type { PartialFile } from './partial-file.ts';
+import type { PartialFile } from './download.ts';
 
 /** Room for files, in bytes. */
 export interface StoreUsage {
@@ -85,4 +85,8 @@ export interface FileStore extends ContentSource {
 export interface DiskStore extends FileStore {
   readonly number: number;
   readonly root: string;
+  /** The device of its file system. */
+  readonly device: string;
+  /** So many disks, this one among them, take files on its file system: of what is free there each has its part. */
+  shareRoom(disks: number): void;
 }

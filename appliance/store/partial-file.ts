@@ -13,7 +13,6 @@ import type { Clock } from '../../common/runtime/clock.ts';
 import { coded, type CodedError } from '../../common/runtime/errors.ts';
 import { ChunkMap } from '../core/chunk-map.ts';
 import { ChunkFile, type WriteBehind } from './chunk-file.ts';
-import type { DiskLane } from './disk-lane.ts';
 import type { DiskLayout } from './disk-layout.ts';
 import { isAbsent, isDiskError } from './failure.ts';
 
@@ -21,25 +20,18 @@ import { isAbsent, isDiskError } from './failure.ts';
  * A download under way. Only chunks that match the chunk list are ever written, so what is there is right; which ones
  * are there is kept beside them, for the next start.
  */
-export interface PartialFile {
+export interface PartialOnDisk {
   readonly file: string;
   readonly tree: ChunkTree;
   /** Which chunks are there. */
   readonly chunks: ChunkMap;
   /** Bytes that were there already when it was opened. */
   readonly resumedBytes: number;
-  /** Where it lies until it is whole, for others to read what is there. */
-  readonly paths: { readonly content: string; readonly descriptor: string };
-  /** Verifies a chunk and writes it at its place; false when it does not match, and nothing is written. */
-  put(index: number, chunk: Uint8Array): Promise<boolean>;
-  isWhole(): boolean;
-}
-
-/** The same with what only the disk may do. */
-export interface OwnPartialFile extends PartialFile {
   /** Bytes that were written since it was opened, and how long the disk took for them. */
   readonly writtenBytes: number;
   readonly spentMs: number;
+  /** Verifies a chunk and writes it at its place; false when it does not match, and nothing is written. */
+  put(index: number, chunk: Uint8Array): Promise<boolean>;
   /** Makes the content durable, as the last step before it is renamed. */
   sync(): Promise<void>;
   close(): Promise<void>;
@@ -49,7 +41,6 @@ export interface OwnPartialFile extends PartialFile {
 export interface PartialHooks {
   clock: Clock;
   behind: WriteBehind;
-  lane: DiskLane;
   /** Gives what went wrong on the disk its code. */
   failure: (error: unknown, what: string) => CodedError;
 }
@@ -58,7 +49,7 @@ export interface PartialHooks {
 export async function createPartial(
   layout: DiskLayout,
   options: PartialHooks & { file: string; descriptor: Buffer },
-): Promise<OwnPartialFile> {
+): Promise<PartialOnDisk> {
   const { file, descriptor, behind, failure } = options;
   const tree = treeOf(file, descriptor);
   const paths = layout.partial(file);
@@ -71,7 +62,7 @@ export async function createPartial(
     await content.handle.truncate(tree.sizeBytes);
     await syncDirectory(layout.partialPath);
     const map = await open(paths.map, 'r+');
-    return partialFile({ ...options, tree, chunks, content, map, resumedBytes: 0, paths });
+    return partialFile({ ...options, tree, chunks, content, map, resumedBytes: 0 });
   } catch (error) {
     await content?.close().catch(() => undefined);
     await removePartial(layout, file);
@@ -86,7 +77,7 @@ export async function createPartial(
 export async function resumePartial(
   layout: DiskLayout,
   options: PartialHooks & { file: string },
-): Promise<OwnPartialFile | undefined> {
+): Promise<PartialOnDisk | undefined> {
   const { file, behind, failure } = options;
   const paths = layout.partial(file);
   let content: ChunkFile | undefined;
@@ -103,7 +94,7 @@ export async function resumePartial(
     const chunks = new ChunkMap(chunkCount(tree.sizeBytes), marks);
     const resumedBytes = await reverify({ tree, chunks, content: content.handle });
     const map = await open(paths.map, 'r+');
-    return partialFile({ ...options, tree, chunks, content, map, resumedBytes, paths });
+    return partialFile({ ...options, tree, chunks, content, map, resumedBytes });
   } catch (error) {
     await content?.close().catch(() => undefined);
     if (isAbsent(error)) return undefined;
@@ -173,18 +164,17 @@ interface PartialState extends PartialHooks {
   content: ChunkFile;
   map: FileHandle;
   resumedBytes: number;
-  paths: PartialFile['paths'];
 }
 
-function partialFile(state: PartialState): OwnPartialFile {
-  const { file, tree, chunks, content, map, resumedBytes, paths, clock, lane, failure } = state;
+function partialFile(state: PartialState): PartialOnDisk {
+  const { file, tree, chunks, content, map, resumedBytes, clock, failure } = state;
   let closed: Promise<void> | undefined;
   let writtenBytes = 0;
   let spentMs = 0;
   const timed = async (what: string, work: () => Promise<void>): Promise<void> => {
     const startedMs = clock.monotonicMs();
     try {
-      await lane.outlast(work());
+      await work();
     } catch (error) {
       throw failure(error, `${what} ${file}`);
     } finally {
@@ -196,17 +186,15 @@ function partialFile(state: PartialState): OwnPartialFile {
     tree,
     chunks,
     resumedBytes,
-    paths,
     get writtenBytes() {
       return writtenBytes;
     },
     get spentMs() {
       return spentMs;
     },
-    isWhole: () => chunks.size === chunks.count,
     async put(index, chunk) {
-      // Its disk may leave, or the file be no longer wanted, while bytes are on their way.
-      if (closed !== undefined) throw coded('DISK_GONE', `the download of ${file} has ended`);
+      // It may be given up while bytes are on their way.
+      if (closed !== undefined) throw coded('ABORTED', `the download of ${file} has ended`);
       if (!verifyChunk(tree, index, chunk)) return false;
       await timed('writing', async () => {
         await content.write(chunk, index * chunkSizeBytes);

@@ -58,17 +58,6 @@ export async function openDataDir(options: DataDirOptions): Promise<DataDir> {
   };
 }
 
-/**
- * Removes a lock that this very process has left in a directory, such as one on a disk that was away when it was let go of.
- * Only for whoever knows that nothing in this process has the directory open.
- */
-export async function dropOwnLock(path: string): Promise<void> {
-  const lockPath = join(path, 'lock');
-  const text = await readIfThere(lockPath);
-  const holder = text === undefined ? undefined : holderOf(text);
-  if (holder?.pid === process.pid && isAlive(holder)) await unlink(lockPath).catch(ignoreAbsent);
-}
-
 async function makeDirectory(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true, mode: 0o700 });

@@ -69,7 +69,8 @@ function heldOf({ control }: World): Set<string> {
 }
 
 async function filesOn(path: string): Promise<string[]> {
-  const names = await readdir(join(path, 'files'), { recursive: true });
+  // A disk that has just come may not have been opened yet.
+  const names = await readdir(join(path, 'files'), { recursive: true }).catch(() => []);
   return names.map((name) => name.slice(3)).filter((name) => name.length === 64);
 }
 

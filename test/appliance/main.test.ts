@@ -184,7 +184,7 @@ void t.test(
   },
 );
 
-void t.test('its workers go with it: after what is in flight, also when it is killed', async (test) => {
+void t.test('its processes go with it: after what is in flight, also when it is killed', async (test) => {
   const here = await world(test, 12_000_000);
   const { control, film, bundle, files } = here;
   await startOrigin(test, here);
@@ -194,8 +194,8 @@ void t.test('its workers go with it: after what is in flight, also when it is ki
     await control.setManifest('box', 1, { files });
     const path = `/v1/${testToken(control.keys.tokens, { bundle: bundle.file })}/${film.file}.mp4`;
     await until(async () => (await fetch(box.url + path, { method: 'HEAD' })).status === 200, 10_000);
-    const workers = childrenOf(box.pid);
-    test.equal(workers.length, 2);
+    const processes = childrenOf(box.pid);
+    test.equal(processes.length, 3, 'two that serve, and the one of its disk');
     test.equal(box.lines.filter((line) => line.includes('"msg":"ready"')).length, 1, 'the box is ready once');
     const socket = await openSocket(Number(new URL(box.url).port));
     socket.write(`GET ${path} HTTP/1.1\r\nhost: box\r\n\r\n`);
@@ -207,7 +207,7 @@ void t.test('its workers go with it: after what is in flight, also when it is ki
     const all = Buffer.concat(parts);
     test.ok(all.subarray(all.indexOf('\r\n\r\n') + 4).equals(film.bytes), `after ${signal} it gets the rest`);
     test.equal(await ended, signal === 'SIGTERM' ? 0 : signal);
-    await until(async () => !(await Promise.all(workers.map(isAlive))).includes(true), 10_000);
+    await until(async () => !(await Promise.all(processes.map(isAlive))).includes(true), 10_000);
   }
 });
 

@@ -3,8 +3,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 
-import { bindMount, openBoxDisks, remount, unmountNow } from '../../support/appliance/box-disks.ts';
+import { bindMount, openBoxDisks, unmountNow } from '../../support/appliance/box-disks.ts';
 import { putFile, seededBytes, testFile } from '../../support/appliance/content.ts';
+import { faultyIo } from '../../support/appliance/faulty-io.ts';
 import { until } from '../../support/appliance/raw-http.ts';
 import { temporaryDirectory, testDisk } from '../../support/appliance/serving-box.ts';
 import { mountSmallDisk } from '../../support/small-disk.ts';
@@ -145,10 +146,10 @@ void t.test(
   },
 );
 
-void t.test('a disk that can only be read is quarantined; a full one is not', async (test) => {
+void t.test('a full disk stays in use', async (test) => {
   const disk = await mountSmallDisk(16 * mib);
   if (typeof disk === 'string') {
-    test.pass('it is told', { skip: disk });
+    test.pass('it does', { skip: disk });
     return;
   }
   const [dataDir = '', one = ''] = await places(test, 'd1');
@@ -165,9 +166,31 @@ void t.test('a disk that can only be read is quarantined; a full one is not', as
   await disk.fill();
   await new Promise((resolve) => setTimeout(resolve, 1200));
   test.same(storage.reasons(), [], 'two probes later');
-  await remount(disk.path, 'ro');
+});
+
+void t.test('a disk that can only be read is quarantined', async (test) => {
+  const faults = await faultyIo(test);
+  if (typeof faults === 'string') {
+    test.pass('it is', { skip: faults });
+    return;
+  }
+  const [dataDir = '', one = '', two = ''] = await places(test, 'd1', 'd2');
+  const { storage, set } = await withEnvironment(faults.by, () =>
+    openBoxDisks(test, { dataDir, disks: [one, two] }),
+  );
+  await faults.fail('write', `${two}/`, 'EROFS');
   await until(() => storage.reasons().length > 0, 10_000);
   test.match(storage.reasons().join(), /^DISK_READ_ONLY: /);
   test.same([...set.roots.values()], [one]);
-  await remount(disk.path, 'rw');
 });
+
+/** Starts something with what `env NAME=VALUE…` would give it. */
+async function withEnvironment<T>(env: readonly string[], start: () => Promise<T>): Promise<T> {
+  const pairs = env.slice(1).map((pair) => pair.split('=') as [string, string]);
+  for (const [name, value] of pairs) process.env[name] = value;
+  try {
+    return await start();
+  } finally {
+    for (const [name] of pairs) Reflect.deleteProperty(process.env, name);
+  }
+}

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap';
 
 import { earnScrub, scrubWaitMs } from '../../../appliance/core/scrub-pace.ts';
 import { Scrubber } from '../../../appliance/disk/scrubber.ts';
+import { DiskIndex } from '../../../appliance/store/disk-index.ts';
 import { diskLayout } from '../../../appliance/store/disk-layout.ts';
 import { DiskSet } from '../../../appliance/store/disk-set.ts';
 import { createSeededChance } from '../../../common/runtime/chance.ts';
@@ -132,7 +133,13 @@ void t.test('killed while a bad file is sent back, a start believes the download
   const layout = diskLayout(path);
   await until(async () => (await readdir(layout.folder(film.file))).length === 0);
   test.equal((await readdir(layout.partialPath)).length, 3);
+  await set.close();
   // As if the old names had not been removed yet.
+  const index = await DiskIndex.open(join(path, 'index.sqlite'), () =>
+    Promise.reject(new Error('it is there')),
+  );
+  index.change(film.file, film.bytes.length);
+  index.close();
   await link(layout.partial(film.file).content, layout.content(film.file));
   await link(layout.partial(film.file).descriptor, layout.descriptor(film.file));
   const again = await testDisk(path);

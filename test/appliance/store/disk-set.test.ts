@@ -88,6 +88,32 @@ void t.test('a bound for all disks together is shared out among them', async (te
   );
 });
 
+void t.test('the room of a file system is counted once, however many disks are on it', async (test) => {
+  const set = new DiskSet({ capacityBytes: undefined, clock: createSystemClock(), log: createSilentLog() });
+  const devices = ['1', '1', '2', '1'];
+  const disks = await Promise.all(
+    devices.map(async (device, number) => {
+      const { disk } = await testDisk(await temporaryDirectory(test), { number, device });
+      return disk;
+    }),
+  );
+  test.teardown(() => set.close());
+  disks.forEach((disk, number) => {
+    set.join(disk, { isDraining: number === 3 });
+  });
+  const parts = async (): Promise<number[]> => {
+    const whole = (await disks[2]!.usage()).capacityBytes;
+    return (await set.rooms()).map(({ capacityBytes }) => Math.round((10 * capacityBytes) / whole) / 10);
+  };
+  test.same(await parts(), [0.5, 0.5, 1], 'one that is emptied takes nothing');
+  set.setDraining(3, false);
+  test.same(await parts(), [0.3, 0.3, 1, 0.3]);
+  set.leave(0);
+  set.leave(1);
+  test.same(await parts(), [1, 1]);
+  await Promise.all([disks[0]!.close(), disks[1]!.close()]);
+});
+
 void t.test(
   'a disk that leaves takes its files and downloads out of the holdings, and only those',
   async (test) => {

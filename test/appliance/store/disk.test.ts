@@ -8,7 +8,7 @@ import { temporaryDirectory, testDisk } from '../../support/appliance/serving-bo
 const mib = 1024 * 1024;
 
 void t.test(
-  'holdings are rebuilt from the files, and what an interrupted write left is removed',
+  'by its index a disk holds at once what it held; compared with its files, what they say',
   async (test) => {
     const path = await temporaryDirectory(test);
     const files = [1, 2, 3].map((seed) => testFile(seededBytes(1000 * seed, seed)));
@@ -27,14 +27,19 @@ void t.test(
     await writeFile(join(path, 'files', '00', 'notes.txt'), 'x');
     await writeFile(join(path, 'partial', `${'0'.repeat(64)}.map`), 'x');
     await mkdir(join(path, 'files', '00', 'lost+found'));
-    const { disk } = await testDisk(path);
+    const { disk, writer } = await testDisk(path);
+    test.equal(disk.held.size, 3);
+    test.equal((await readdir(join(path, 'partial'))).length, 3);
+    const told: string[] = [];
+    disk.onChange(({ kind, file }) => void told.push(`${kind} ${file}`));
+    await writer.heal();
+    test.same(told.toSorted(), [`removed ${bare.file}`, `removed ${cut.file}`].toSorted());
     test.same([...disk.held.keys()], [kept.file]);
     test.same([...disk.partial], [partial.file]);
     test.same(
       await readdir(join(path, 'files', '00')).then((names) => names.filter((name) => name.length < 64)),
       ['lost+found'],
     );
-    test.equal((await readdir(join(path, 'partial'))).length, 3);
     test.ok((await disk.usage()).usedBytes < usedBytes);
     await disk.close();
   },
@@ -87,29 +92,33 @@ void t.test('a file that somebody deleted is withdrawn when it is asked for', as
   await disk.close();
 });
 
-void t.test('a file that somebody cut is never served as a whole, nor held after a start', async (test) => {
-  const path = await temporaryDirectory(test);
-  const { disk } = await testDisk(path);
-  const files = [1, 2, 3].map((seed) => testFile(seededBytes(mib + 5000, seed)));
-  const [early, late, list] = files as [(typeof files)[0], (typeof files)[0], (typeof files)[0]];
-  for (const file of files) await putFile(disk, file);
-  const at = ({ file }: (typeof files)[0], suffix = ''): string =>
-    join(path, 'files', file.slice(0, 2), `${file}${suffix}`);
-  // One byte: the number of chunks stays the same.
-  await truncate(at(early), mib + 4999);
-  test.equal(await disk.open(early.file, 'content'), undefined);
-  const reading = await disk.open(late.file, 'content');
-  await truncate(at(late), 100);
-  await test.rejects(reading!.read(mib, 10), { code: 'FILE_CORRUPT' });
-  reading!.release();
-  test.equal(await disk.open(late.file, 'content'), undefined);
-  test.same([...disk.held.keys()], [list.file]);
-  await truncate(at(list, '.chunks'), list.descriptor.length - 1);
-  await disk.close();
-  const again = await testDisk(path);
-  test.equal(again.disk.held.size, 0);
-  await again.disk.close();
-});
+void t.test(
+  'a file that somebody cut is never served as a whole, nor held once disk and index were compared',
+  async (test) => {
+    const path = await temporaryDirectory(test);
+    const { disk } = await testDisk(path);
+    const files = [1, 2, 3].map((seed) => testFile(seededBytes(mib + 5000, seed)));
+    const [early, late, list] = files as [(typeof files)[0], (typeof files)[0], (typeof files)[0]];
+    for (const file of files) await putFile(disk, file);
+    const at = ({ file }: (typeof files)[0], suffix = ''): string =>
+      join(path, 'files', file.slice(0, 2), `${file}${suffix}`);
+    // One byte: the number of chunks stays the same.
+    await truncate(at(early), mib + 4999);
+    test.equal(await disk.open(early.file, 'content'), undefined);
+    const reading = await disk.open(late.file, 'content');
+    await truncate(at(late), 100);
+    await test.rejects(reading!.read(mib, 10), { code: 'FILE_CORRUPT' });
+    reading!.release();
+    test.equal(await disk.open(late.file, 'content'), undefined);
+    test.same([...disk.held.keys()], [list.file]);
+    await truncate(at(list, '.chunks'), list.descriptor.length - 1);
+    await disk.close();
+    const again = await testDisk(path);
+    await again.writer.heal();
+    test.equal(again.disk.held.size, 0);
+    await again.disk.close();
+  },
+);
 
 void t.test('the reserve and the configured capacity bound what may be filled', async (test) => {
   const path = await temporaryDirectory(test);

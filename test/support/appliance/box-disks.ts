@@ -9,7 +9,6 @@ import { createSystemClock } from '../../../common/runtime/clock.ts';
 import { createSilentLog } from '../../../common/runtime/log.ts';
 
 const run = promisify(execFile);
-const remountAttemptsMax = 100;
 
 /** Opens the disks of a box the way its main does, and watches them. */
 export async function openBoxDisks(
@@ -24,6 +23,8 @@ export async function openBoxDisks(
     dataDir,
     '--reserve-bytes',
     '0',
+    '--log-level',
+    'silent',
     ...more,
   ];
   const config = readConfig([...argv, ...disks.flatMap((path) => ['--disks', path])], {});
@@ -57,17 +58,4 @@ export async function bindMount(
 /** Takes a mount away under whoever uses it. */
 export async function unmountNow(path: string): Promise<void> {
   await run('umount', ['-l', path]);
-}
-
-/** Makes a mounted file system read-only, or writable again. */
-export async function remount(path: string, mode: 'ro' | 'rw'): Promise<void> {
-  // While something is being written the kernel refuses.
-  for (let attempt = 1; ; attempt++) {
-    try {
-      await run('mount', ['-o', `remount,${mode}`, path]);
-      return;
-    } catch (error) {
-      if (attempt === remountAttemptsMax) throw error;
-    }
-  }
 }

@@ -12,7 +12,8 @@ import { TokenGate } from '../../../appliance/engine/token-gate.ts';
 import { BufferPool } from '../../../appliance/store/buffer-pool.ts';
 import type { ServingRecording } from '../../../appliance/records/serving-recording.ts';
 import type { ContentSource } from '../../../appliance/store/content.ts';
-import { openDisk, type DiskTrouble } from '../../../appliance/store/disk.ts';
+import { Disk, type DiskTrouble } from '../../../appliance/store/disk.ts';
+import { LocalWriter } from '../../../appliance/store/local-writer.ts';
 import { OpenFiles } from '../../../appliance/store/open-files.ts';
 import { probeObject } from '../../../common/core/probe-object.ts';
 import { createSystemClock } from '../../../common/runtime/clock.ts';
@@ -48,11 +49,12 @@ export async function temporaryDirectory(t: { teardown(done: () => Promise<void>
   return path;
 }
 
-/** Opens a disk on a directory. */
-export function testDisk(
+/** Opens a disk on a directory, all in this process. */
+export async function testDisk(
   path: string,
   options: {
     number?: number;
+    device?: string;
     capacityBytes?: number;
     reserveBytes?: number;
     openMax?: number;
@@ -61,18 +63,18 @@ export function testDisk(
   } = {},
 ) {
   const openFiles = new OpenFiles({ openMax: options.openMax ?? 64 });
-  return openDisk({
-    path,
+  const common = { path, clock: createSystemClock(), log: createSilentLog() };
+  const { writer, contents } = await LocalWriter.open({ ...common, behind: { drop: () => undefined } });
+  const disk = new Disk({
+    ...{ ...common, writer, contents, openFiles },
     number: options.number ?? 0,
+    device: options.device ?? path,
     onTrouble: (trouble) => options.troubles?.push(trouble),
     capacityBytes: options.capacityBytes,
     reserveBytes: options.reserveBytes ?? 0,
-    openFiles,
     pool: testPool(),
-    behind: { drop: () => undefined },
-    clock: createSystemClock(),
-    log: createSilentLog(),
-  }).then((disk) => ({ disk, openFiles }));
+  });
+  return { disk, writer, openFiles };
 }
 
 /** The two engines, which answer alike. The addon is built by `./dev`; without it there is nothing to be tested. */
