@@ -33,18 +33,6 @@ export interface RoutesOptions {
   log: Log;
 }
 
-/** The routes of a node, as registry and steering map use them. */
-export interface NodeRoutes {
-  /** The name of the table as the box told it. */
-  readonly told: string;
-  /** The name of what is used of it: a table of the store. */
-  readonly used: string;
-  readonly ipv4: number;
-  readonly ipv6: number;
-  readonly refused: readonly RefusedRoutes[];
-  readonly changedAtMs: number;
-}
-
 /** What boxes announce, what is used of it, and what is wrong with it. */
 export interface Routes {
   /** Takes a whole table. Errors: ROUTE_TABLE_INVALID, NODE_UNKNOWN, OVERLOADED, DISK_FULL. */
@@ -53,7 +41,7 @@ export interface Routes {
   patch(nodeId: string, packed: Buffer): Promise<RouteTableReply>;
   /** Takes the routes of a box that tells them in heartbeats. */
   list(nodeId: string, routes: readonly Route[]): Promise<RouteTableReply>;
-  of(nodeId: string): NodeRoutes | undefined;
+  of(nodeId: string): NodeRoutesRecord | undefined;
   /** The routes that steering goes by. */
   used(nodeId: string): readonly Route[];
   /** Errors: INVALID, OVERLOADED. Every box of the site is judged anew. */
@@ -150,7 +138,7 @@ class KeptRoutes implements Routes {
     return this.#used.get(nodeId) ?? [];
   }
 
-  of(nodeId: string): NodeRoutes | undefined {
+  of(nodeId: string): NodeRoutesRecord | undefined {
     return this.#opened.known.get(nodeId);
   }
 
@@ -212,7 +200,11 @@ class KeptRoutes implements Routes {
     return { name: told.name, routes: ipv4 + ipv6, refused };
   }
 
-  async #noteFlaps(nodeId: string, before: NodeRoutes | undefined, told: NamedRouteTable): Promise<void> {
+  async #noteFlaps(
+    nodeId: string,
+    before: NodeRoutesRecord | undefined,
+    told: NamedRouteTable,
+  ): Promise<void> {
     if (before === undefined || before.told === told.name) return;
     const from = this.store.has(before.told)
       ? (await this.store.table(before.told)).table
@@ -236,9 +228,10 @@ class KeptRoutes implements Routes {
     await this.store.retain(new Set([...known.values()].flatMap(({ told, used }) => [told, used])));
   }
 
-  #tellOf({ id }: RoutesNode, before: NodeRoutes | undefined, now: NodeRoutes): void {
+  #tellOf({ id }: RoutesNode, before: NodeRoutesRecord | undefined, now: NodeRoutesRecord): void {
     const { log } = this.#options;
-    const countOf = ({ refused }: NodeRoutes): number => refused.reduce((sum, { count }) => sum + count, 0);
+    const countOf = ({ refused }: NodeRoutesRecord): number =>
+      refused.reduce((sum, { count }) => sum + count, 0);
     if (countOf(now) > 0 && (before === undefined || countOf(before) !== countOf(now)))
       log.warn(
         { node: id, refused: now.refused },
@@ -248,7 +241,7 @@ class KeptRoutes implements Routes {
   }
 }
 
-function isSame(before: NodeRoutes, now: Omit<NodeRoutes, 'changedAtMs'>): boolean {
+function isSame(before: NodeRoutesRecord, now: Omit<NodeRoutesRecord, 'changedAtMs'>): boolean {
   const { told, used, refused } = before;
   return told === now.told && used === now.used && JSON.stringify(refused) === JSON.stringify(now.refused);
 }

@@ -15,7 +15,7 @@ import type { FlapBook } from '../../core/route-flaps.ts';
 import { lintBox, unionOf, type LintedBox } from '../../core/route-lint.ts';
 import { longestRow, routeAt, rowsAbout } from '../../core/route-rows.ts';
 import type { RoutesNode, RoutesNodes } from './ports.ts';
-import type { NodeRoutes } from './service.ts';
+import type { NodeRoutesRecord } from './records.ts';
 import type { RouteSites } from './sites.ts';
 import type { TableStore } from './table-store.ts';
 
@@ -23,7 +23,7 @@ export interface RouteViewsOptions {
   store: TableStore;
   sites: RouteSites;
   nodes: () => RoutesNodes;
-  of: (nodeId: string) => NodeRoutes | undefined;
+  of: (nodeId: string) => NodeRoutesRecord | undefined;
   flaps: (nodeId: string) => FlapBook | undefined;
   clock: Clock;
 }
