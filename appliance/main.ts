@@ -96,9 +96,7 @@ async function serve(base: Base, source: RouteSource): Promise<number> {
   const serving = createServing({
     ...base,
     ...{ name: identity.nodeId, version, keyring: identity.keyring },
-    storage,
-    pulls: pull?.puller,
-    metrics,
+    ...{ storage, pulls: pull?.puller, metrics },
     onServed: (file, scope, bytes) => {
       store?.noteSent(file);
       if (scope === 'play') room?.noteSent(file, bytes);

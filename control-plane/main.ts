@@ -239,7 +239,10 @@ async function openServices(base: Base, opened: Opened): Promise<Services> {
     records: await stores.open('withdrawal'),
     catalog,
     nodes: { serving: () => registry.serving(), findNode: (kid) => access.identities.findNode(kid) },
-    revoke: (bundle) => maps.revoke({ bundles: [bundle] }),
+    revocations: {
+      revoke: (bundle) => maps.revoke({ bundles: [bundle] }),
+      lift: (bundle) => maps.lift(bundle),
+    },
     ...{ clock, chance, log },
   });
   const maps = await createSteeringMaps({

@@ -19,7 +19,7 @@ export function titleWithdrawCommand(shell: CommandShell): Command {
   return new Command('withdraw')
     .description('take a title off the network for good: refused at once, its bytes deleted on every box')
     .argument('<title>', 'its id or name')
-    .requiredOption('--now', 'playbacks that are under way are cut; this cannot be undone')
+    .requiredOption('--now', 'playbacks that are under way are cut')
     .addHelpText(
       'after',
       '\nWho has not confirmed yet is listed; `nearcast title withdrawals` lists it again.',
@@ -32,11 +32,18 @@ export function titleWithdrawalsCommand(shell: CommandShell): Command {
   return new Command('withdrawals')
     .description('what was withdrawn, which boxes have confirmed, and which have not')
     .argument('[withdrawal]', 'one of them by its id, with the signed receipts in its JSON')
-    .action((id: string | undefined) =>
+    .option(
+      '--lift',
+      'its files may be shown again, by a title that is added anew; links from before work again',
+    )
+    .action((id: string | undefined, { lift = false }: { lift?: boolean }) =>
       shell.act(async ({ api, output }) => {
+        if (lift && id === undefined) throw coded('INVALID', 'name the withdrawal that is to be lifted');
         if (id !== undefined) {
           const path = `/v1/withdrawals/${encodeURIComponent(id)}`;
-          const view = await api.call({ path, reply: WithdrawalView });
+          const view = lift
+            ? await api.call({ method: 'POST', path: `${path}/lift`, reply: WithdrawalView })
+            : await api.call({ path, reply: WithdrawalView });
           output.facts(view, () => {
             printWithdrawal(output, view);
           });
@@ -74,7 +81,7 @@ function printWithdrawals(output: Output, withdrawals: readonly WithdrawalView[]
   output.table({
     head: ['withdrawal', 'title', 'at', 'size', 'confirmed by', 'not confirmed by'],
     rows: withdrawals.map((view) => [
-      ...[view.id, view.title, new Date(view.withdrawnAtMs).toISOString(), formatBytes(view.sizeBytes)],
+      ...[view.id, view.title, dateOf(view.withdrawnAtMs) + liftedText(view), formatBytes(view.sizeBytes)],
       namesOf(view, true),
       namesOf(view, false) || '–',
     ]),
@@ -89,9 +96,17 @@ function namesOf({ nodes }: WithdrawalView, confirmed: boolean): string {
     .join(' ');
 }
 
+function liftedText({ liftedAtMs }: WithdrawalView): string {
+  return liftedAtMs === undefined ? '' : `, lifted at ${dateOf(liftedAtMs)}`;
+}
+
+function dateOf(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
 function printWithdrawal(output: Output, view: WithdrawalView): void {
   output.table({
-    title: `${view.title}, withdrawn at ${new Date(view.withdrawnAtMs).toISOString()} (${view.id})`,
+    title: `${view.title}, withdrawn at ${dateOf(view.withdrawnAtMs)}${liftedText(view)} (${view.id})`,
     head: ['box', 'confirmed', 'files deleted', 'bytes deleted', 'at'],
     rows: view.nodes.map((node) => [
       node.id,

@@ -55,6 +55,8 @@ export const WithdrawalView = Type.Object({
   withdrawnAtMs: TimeMs,
   /** Sequence of the first revocations with it in them; 0 until they are signed. */
   revocationsSequence: Sequence,
+  /** Since when its files may be shown again; absent where that was not allowed. */
+  liftedAtMs: Type.Optional(TimeMs),
   /** Every box has confirmed. */
   complete: Type.Boolean(),
   /** Those that have not confirmed first. */

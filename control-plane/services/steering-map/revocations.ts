@@ -21,6 +21,8 @@ const revocationsMax = 100_000;
 /** What was revoked, kept as long as there can be a token that it refuses. */
 export interface RevocationStore {
   add(request: RevocationRequest): Promise<void>;
+  /** Takes the revocation of a bundle back: tokens that were made before it are good again. */
+  lift(bundle: string): Promise<void>;
   /** What is in force now, in order. */
   current(): Promise<Revocations>;
   /** Whether this session or bundle is in force. */
@@ -69,6 +71,11 @@ export async function openRevocations(options: { records: Records; clock: Clock 
       }
       await records.commit(fresh.map((record) => collection.putOperation(keyOf(record), record)));
       for (const record of fresh) known.set(keyOf(record), record);
+    },
+    async lift(bundle) {
+      const key = keyOf({ kind: 'bundle', name: bundle });
+      if (known.has(key)) await collection.remove(key);
+      known.delete(key);
     },
     async current() {
       await prune();

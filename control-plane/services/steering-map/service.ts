@@ -38,6 +38,8 @@ export interface SteeringMaps {
   revocations(want: SignedPoll): Promise<SignedDocument | undefined>;
   revocationsSequence(): number;
   revoke(request: RevocationRequest): Promise<SignedDocument>;
+  /** Takes the revocation of a bundle back, for everyone. */
+  lift(bundle: string): Promise<SignedDocument>;
   /** Whether a delivery token with these claims was revoked. */
   isRevoked(claims: { readonly session: string; readonly bundle?: string | undefined }): boolean;
 }
@@ -118,6 +120,12 @@ class PublishedMaps implements SteeringMaps {
 
   async revoke(request: RevocationRequest): Promise<SignedDocument> {
     await this.#revocations.add(request);
+    this.changed();
+    return this.publishRevocations();
+  }
+
+  async lift(bundle: string): Promise<SignedDocument> {
+    await this.#revocations.lift(bundle);
     this.changed();
     return this.publishRevocations();
   }

@@ -25,5 +25,8 @@ export interface WithdrawalNodes {
   findNode(kid: string): Pick<KnownNode, 'nodeId' | 'publicKey' | 'revoked'> | undefined;
 }
 
-/** Revokes a bundle's tokens, and tells every box at once what is withdrawn. */
-export type RevokeBundle = (bundle: string) => Promise<{ readonly sequence: number }>;
+/** Revokes a bundle's tokens or takes that back, and tells every box at once what is withdrawn. */
+export interface BundleRevocations {
+  revoke(bundle: string): Promise<{ readonly sequence: number }>;
+  lift(bundle: string): Promise<unknown>;
+}

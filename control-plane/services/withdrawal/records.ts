@@ -26,6 +26,8 @@ export const WithdrawalRecord = Type.Object({
   revocationsSequence: Sequence,
   /** Every box has confirmed and no token can be left: boxes are no longer told. */
   closed: Type.Boolean(),
+  /** Its files may be shown again since then. */
+  liftedAtMs: Type.Optional(TimeMs),
 });
 export type WithdrawalRecord = Static<typeof WithdrawalRecord>;
 

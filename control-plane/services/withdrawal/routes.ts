@@ -53,6 +53,20 @@ export function withdrawalRoutes(app: App, { withdrawals }: { withdrawals: Withd
     (request) => withdrawals.view(request.params.id),
   );
   app.post(
+    '/v1/withdrawals/:id/lift',
+    {
+      config: { credential: ['operator'] },
+      schema: {
+        summary:
+          'Allow the files of a withdrawn title to be shown again, by a title that is made of them anew; tokens that were made before are good again',
+        tags: ['titles'],
+        params,
+        response: { 200: WithdrawalView },
+      },
+    },
+    (request) => withdrawals.lift(request.params.id),
+  );
+  app.post(
     '/v1/nodes/:id/withdrawal-receipts',
     {
       config: { credential: ['node:appliance', 'node:origin'] },

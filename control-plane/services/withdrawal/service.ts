@@ -13,7 +13,7 @@ import type { Log } from '../../../common/runtime/log.ts';
 import { openDocument } from '../../../common/runtime/signed-documents.ts';
 import { newObjectId } from '../../core/object-id.ts';
 import { createTurns } from '../turns.ts';
-import type { RevokeBundle, WithdrawalCatalog, WithdrawalNodes } from './ports.ts';
+import type { BundleRevocations, WithdrawalCatalog, WithdrawalNodes } from './ports.ts';
 import {
   openWithdrawalRecords,
   type ReceiptRecord,
@@ -25,7 +25,7 @@ export interface WithdrawalsOptions {
   records: Records;
   catalog: WithdrawalCatalog;
   nodes: WithdrawalNodes;
-  revoke: RevokeBundle;
+  revocations: BundleRevocations;
   clock: Clock;
   chance: Chance;
   log: Log;
@@ -40,6 +40,11 @@ export interface Withdrawals {
    * Errors: TITLE_UNKNOWN, TITLE_NOT_LIVE, CONFLICT, OVERLOADED (too many withdrawals are not confirmed).
    */
   withdraw(titleId: string): Promise<WithdrawalView>;
+  /**
+   * Allows the files of a withdrawn title to be shown again, by a title that is made of them anew: boxes need not delete them any more,
+   * and tokens that were made before are good again for as long as they last. Again does no harm. Errors: NOT_FOUND.
+   */
+  lift(id: string): Promise<WithdrawalView>;
   /** What boxes are to delete: of every withdrawal that a box has not confirmed, or of which a token may be left. */
   active(): Promise<WithdrawnFiles[]>;
   /** Takes a box's receipt. Errors: SIGNATURE_INVALID, KEY_UNKNOWN, DOCUMENT_FOREIGN, DOCUMENT_EXPIRED, NOT_FOUND. */
@@ -91,7 +96,9 @@ class KeptWithdrawals implements Withdrawals {
 
   async start(): Promise<void> {
     for (const entry of this.#entries.values()) {
-      if (entry.record.revocationsSequence === 0) await this.#inTurn(() => this.#carryOut(entry));
+      const { revocationsSequence, liftedAtMs } = entry.record;
+      if (revocationsSequence === 0 && liftedAtMs === undefined)
+        await this.#inTurn(() => this.#carryOut(entry));
     }
   }
 
@@ -100,6 +107,23 @@ class KeptWithdrawals implements Withdrawals {
       const known = [...this.#entries.values()].find(({ record }) => record.titleId === titleId);
       const entry = known ?? (await this.#begin(titleId));
       if (entry.record.revocationsSequence === 0) await this.#carryOut(entry);
+      return this.#viewOf(entry);
+    });
+  }
+
+  lift(id: string): Promise<WithdrawalView> {
+    return this.#inTurn(async () => {
+      const { clock, revocations, log } = this.#options;
+      const entry = this.#entry(id);
+      const { bundle, titleId, liftedAtMs = clock.nowMs() } = entry.record;
+      // First the record: boxes are told by what it says.
+      await this.#change(entry, { closed: true, liftedAtMs });
+      // Another withdrawal of the same files is none of this one's.
+      const isWithdrawn = [...this.#entries.values()].some(
+        ({ record }) => record.bundle === bundle && record.liftedAtMs === undefined,
+      );
+      if (!isWithdrawn) await revocations.lift(bundle);
+      log.info({ titleId, withdrawal: id }, 'withdrawal lifted');
       return this.#viewOf(entry);
     });
   }
@@ -182,9 +206,9 @@ class KeptWithdrawals implements Withdrawals {
 
   /** Out of plans and steering first, so that no new token comes after the revocation. */
   async #carryOut(entry: Entry): Promise<void> {
-    const { catalog, revoke } = this.#options;
+    const { catalog, revocations } = this.#options;
     await catalog.withdraw(entry.record.titleId);
-    const { sequence } = await revoke(entry.record.bundle);
+    const { sequence } = await revocations.revoke(entry.record.bundle);
     await this.#change(entry, { revocationsSequence: sequence });
   }
 
@@ -233,14 +257,14 @@ class KeptWithdrawals implements Withdrawals {
   }
 
   #viewOf(entry: Entry): WithdrawalView {
-    const { id, titleId, title, bundle, files, sizeBytes, withdrawnAtMs, revocationsSequence, closed } =
-      entry.record;
+    const { id, titleId, title, bundle, files, sizeBytes, withdrawnAtMs } = entry.record;
+    const { revocationsSequence, closed, liftedAtMs } = entry.record;
     // Of one that is over those that confirmed: boxes that came since have nothing to do with it.
     const nodes = closed ? confirmedNodes(entry) : this.#openNodes(entry);
     const complete = nodes.every(({ confirmed }) => confirmed);
     return {
       ...{ id, titleId, title, bundle, files: files.length, sizeBytes, withdrawnAtMs },
-      ...{ revocationsSequence, complete, nodes },
+      ...{ revocationsSequence, ...(liftedAtMs !== undefined && { liftedAtMs }), complete, nodes },
     };
   }
 

@@ -143,6 +143,34 @@ t.test('a receipt counts only from the box itself, signed, whole and in time', a
   t.ok(nodes.every(({ confirmed }) => !confirmed));
 });
 
+t.test('a withdrawal that is lifted: the same files may be shown again, and boxes are told', async (t) => {
+  const { plane, encoder, a1, dataDir } = await start(t);
+  const title = await addTitle(plane, encoder, { name: 'Film' });
+  const { id } = await withdraw(plane, title.id);
+  t.same((await ordersFor(plane, a1)).bundles, [title.bundle]);
+  t.match(await plane.call('POST /v1/withdrawals/withdraw_00000000/lift'), {
+    status: 404,
+    json: { code: 'NOT_FOUND' },
+  });
+  const asked = await a1.call(`POST /v1/withdrawals/${id}/lift`);
+  t.ok([401, 403].includes(asked.status), 'a box cannot lift');
+  for (const _again of [1, 2]) {
+    const lifted = (await plane.call(`POST /v1/withdrawals/${id}/lift`)).as(WithdrawalView);
+    t.ok((lifted.liftedAtMs ?? 0) >= lifted.withdrawnAtMs);
+    const orders = await ordersFor(plane, a1);
+    t.same([orders.bundles, orders.withdrawals], [[], undefined]);
+  }
+  t.match(
+    (await plane.call(`GET /v1/titles/${title.id}`)).json,
+    { state: 'withdrawn' },
+    'it is added anew to be shown',
+  );
+  await plane.stop();
+  const second = await startPlane(t, { dataDir, flags: ['--ingest-roots', dataDir] });
+  const list = (await second.call('GET /v1/withdrawals')).as(WithdrawalList);
+  t.match(list.withdrawals, [{ id, liftedAtMs: Number }], 'over a restart too');
+});
+
 t.test('a box that is enrolled anew has to confirm anew', async (t) => {
   const { plane, encoder, a1 } = await start(t);
   const title = await addTitle(plane, encoder, { name: 'Film' });
@@ -201,8 +229,11 @@ t.test(
           serving: () => [{ id: 'box', state: 'ready', enrolledAtMs: 0 }],
           findNode: () => ({ nodeId: 'box', publicKey: key.publicKey, revoked: false }),
         },
-        revoke: () =>
-          fails ? Promise.reject(new Error('the disk is full')) : Promise.resolve({ sequence: 7 }),
+        revocations: {
+          revoke: () =>
+            fails ? Promise.reject(new Error('the disk is full')) : Promise.resolve({ sequence: 7 }),
+          lift: () => Promise.resolve(),
+        },
       });
     const first = await open();
     await t.rejects(first.withdraw('title_00000000'));
