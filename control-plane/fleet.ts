@@ -1,6 +1,8 @@
 import type { Pathway } from '../common/contract/steering.ts';
+import type { Access } from './services/access/service.ts';
 import type { CatalogBundle, Fleet } from './services/catalog/ports.ts';
 import type { Catalog } from './services/catalog/service.ts';
+import type { ServedNodes } from './services/events/ports.ts';
 import type { PlaybackCatalog } from './services/playback/ports.ts';
 import type { Fill } from './services/fill/service.ts';
 import type { FillBundle } from './services/fill/ports.ts';
@@ -63,4 +65,15 @@ export function publishedBundles(bundles: readonly CatalogBundle[]): (FillBundle
     byName.set(bundle, { ...(known ?? { bundle, titleId, name, files }), ...flags });
   }
   return [...byName.values()];
+}
+
+/** Who may say what was served, and to whose viewers: an origin's may be anywhere. */
+export function servedNodes({ identities }: Access): ServedNodes {
+  return {
+    findNode: (kid) => identities.findNode(kid),
+    siteOf: (nodeId) => {
+      const identity = identities.get(nodeId);
+      return identity?.role === 'appliance' ? identity.site : undefined;
+    },
+  };
 }

@@ -11,7 +11,7 @@ import { runProcess } from '../common/runtime/run-process.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { everyDay, loop, started, withStop } from './background.ts';
 import { controlPlaneHelp, readConfig, type ControlPlaneConfig } from './config.ts';
-import { createFleet, playbackCatalog, publishedBundles, readyHolders } from './fleet.ts';
+import { createFleet, playbackCatalog, publishedBundles, readyHolders, servedNodes } from './fleet.ts';
 import { fillSession } from './core/fill-session.ts';
 import { createGateway } from './gateway/server.ts';
 import { measureStatus } from './metrics.ts';
@@ -20,7 +20,7 @@ import { createAccess, type Access } from './services/access/service.ts';
 import { catalogDefaults, type Fleet } from './services/catalog/ports.ts';
 import { catalogRoutes } from './services/catalog/routes.ts';
 import { createCatalog, type Catalog } from './services/catalog/service.ts';
-import { eventsDefaults, type ServedNodes } from './services/events/ports.ts';
+import { eventsDefaults } from './services/events/ports.ts';
 import { eventsRoutes } from './services/events/routes.ts';
 import { createEventsService, type EventsService } from './services/events/service.ts';
 import type { FillSigner } from './services/fill/ports.ts';
@@ -30,6 +30,7 @@ import { lazyRanker, type LazyRanker } from './services/playback/lazy-ranker.ts'
 import { playbackDefaults } from './services/playback/ports.ts';
 import { playbackRoutes } from './services/playback/routes.ts';
 import { createPlayback, type Playback } from './services/playback/service.ts';
+import { openMaintenance, type MaintenanceCalendar } from './services/registry/maintenance.ts';
 import { registryRoutes } from './services/registry/routes.ts';
 import { createRegistry, type Registry } from './services/registry/service.ts';
 import { routesRoutes } from './services/routes/routes.ts';
@@ -143,10 +144,10 @@ async function compose(base: Base, opened: { stores: Stores; access: Access }): 
     trustedProxies: config.trustedProxies,
     clientsDir: config.clientsDir ?? join(import.meta.dirname, '..', 'clients', 'dist'),
     routes: ({ app, draining }) => {
-      const { registry, catalog, fill, maps, status, playback, events, withdrawals } = services;
+      const { registry, maintenance, catalog, fill, maps, status, playback, events, withdrawals } = services;
       routesRoutes(app, { routes: services.routes });
       accessRoutes(app, { access });
-      registryRoutes(app, { registry });
+      registryRoutes(app, { registry, maintenance });
       catalogRoutes(app, { catalog, draining });
       playbackRoutes(app, { playback });
       eventsRoutes(app, { events });
@@ -179,6 +180,7 @@ interface Services {
   access: Access;
   routes: Routes;
   registry: Registry;
+  maintenance: MaintenanceCalendar;
   catalog: Catalog;
   fill: Fill;
   maps: SteeringMaps;
@@ -215,9 +217,10 @@ async function openServices(base: Base, opened: Opened): Promise<Services> {
     nodes: () => registry,
     ...{ clock, log },
   });
+  const shelf = { records: await stores.open('registry'), identities: access.identities };
+  const maintenance = await openMaintenance({ ...shelf, clock, chance });
   const registry = createRegistry({
-    records: await stores.open('registry'),
-    identities: access.identities,
+    ...{ ...shelf, maintenance },
     fill: () => fill,
     revocationsSequence: () => maps.revocationsSequence(),
     revokeTokens: async (node) => {
@@ -249,22 +252,23 @@ async function openServices(base: Base, opened: Opened): Promise<Services> {
     ...shared,
     records: await stores.open('steering-map'),
     withdrawals: () => withdrawals.active(),
+    maintenance: () => maintenance.current(),
   });
   await withdrawals.start();
   const { playback, ranker } = await openPlayback(base, { ...opened, registry, catalog });
-  const services = { access, routes, registry, catalog, fill, maps, events, playback, ranker, withdrawals };
-  return { ...services, status: statusOf(services, base) };
-}
-
-/** Who may say what was served, and to whose viewers: an origin's may be anywhere. */
-function servedNodes({ identities }: Access): ServedNodes {
-  return {
-    findNode: (kid) => identities.findNode(kid),
-    siteOf: (nodeId) => {
-      const identity = identities.get(nodeId);
-      return identity?.role === 'appliance' ? identity.site : undefined;
-    },
+  const services = {
+    ...{ access, routes },
+    registry,
+    maintenance,
+    catalog,
+    fill,
+    maps,
+    events,
+    playback,
+    ranker,
+    withdrawals,
   };
+  return { ...services, status: statusOf(services, base) };
 }
 
 async function openCatalog(
@@ -321,13 +325,16 @@ function statusOf(services: Omit<Services, 'status'>, { config, clock }: Base): 
 
 /** Lets each service hear of the others' changes, and runs what runs beside requests. */
 function backgroundWork(services: Services, { clock, log }: Base): Component[] {
-  const { access, registry, catalog, fill, maps, events, playback } = services;
+  const { access, registry, maintenance, catalog, fill, maps, events, playback } = services;
   access.onClockRefused((nodeId) => {
     registry.noteClockRefused(nodeId);
   });
   registry.onChange(({ steering, holdings, placement }) => {
     if (steering || holdings) maps.changed();
     if (placement) fill.changed();
+  });
+  maintenance.onChange(() => {
+    maps.changed();
   });
   catalog.onBundlesChange(() => {
     maps.changed();
@@ -343,6 +350,7 @@ function backgroundWork(services: Services, { clock, log }: Base): Component[] {
     started('events', events),
     loop('keys', (signal) => everyDay({ clock, signal, work: () => access.renew(), onError: keysFailed })),
     loop('leases', (signal) => registry.watchLeases(signal)),
+    loop('maintenance', (signal) => maintenance.watch(signal)),
     started('catalog', catalog),
     started('playback', playback),
     withStop(

@@ -7,6 +7,7 @@ import type { CommandContext } from '../context.ts';
 import { formatAgo, formatBytes, formatDuration, formatPercent } from '../output/format.ts';
 import type { TableView } from '../output/output.ts';
 import type { CommandShell } from '../shell.ts';
+import { maintenanceCommand } from './appliance-maintenance.ts';
 
 /** Nodes as a table. */
 export function nodeRows(nodes: readonly NodeView[], nowMs: number): TableView {
@@ -45,9 +46,10 @@ export function nodeRows(nodes: readonly NodeView[], nowMs: number): TableView {
   };
 }
 
-/** `nearcast appliance list|show|drain|undrain|enrol|revoke`. */
+/** `nearcast appliance list|show|drain|undrain|enrol|maintenance`. */
 export function applianceCommand(shell: CommandShell): Command {
-  const command = new Command('appliance').description('the boxes: list, show, drain, enrol');
+  const command = new Command('appliance').description('the boxes: list, show, drain, enrol, maintenance');
+  command.addCommand(maintenanceCommand(shell));
   command
     .command('list')
     .description('every appliance and origin')

@@ -78,6 +78,7 @@ export const problemCodes = {
     title: 'The enrolment code has expired; ask for a new one',
   },
   NAME_TAKEN: { status: 409, title: 'Another node has this name' },
+  MAINTENANCE_UNKNOWN: { status: 404, title: 'No maintenance has this id' },
   NODE_UNKNOWN: { status: 404, title: 'No node has this name' },
   NODE_REVOKED: { status: 403, title: 'This node was revoked' },
   WRONG_CONTROL_PLANE: {

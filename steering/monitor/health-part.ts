@@ -1,3 +1,4 @@
+import type { Sight } from '../../common/contract/health.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import type { Chance } from '../../common/runtime/chance.ts';
 import { createControlClient } from '../../common/runtime/control-client.ts';
@@ -44,16 +45,24 @@ export interface HealthPart {
 const HOLD_WINDOW_MS = 10_000;
 const SILENT_MS = 3000;
 const FRESH_MS = 5000;
+const sightTexts: Readonly<Record<Sight, string>> = {
+  clear: 'other steering nodes are in sight',
+  alone: 'no other steering node is in sight: this one answers from its own view',
+  isolated: 'no other steering node and few boxes are in sight: the last good state is kept',
+};
 
 /** Makes what watches; `onUpdate` hears that something has changed of what is to be believed. */
 export function createHealthPart(options: HealthPartOptions, onUpdate: () => void): HealthPart {
-  const { clock, identity } = options;
+  const { clock, identity, log } = options;
   let changedAtMs: number | undefined;
   const ending = new AbortController();
   let parts: MonitorParts | undefined;
   const monitor = createMonitor(
     {
       ...{ node: identity.nodeId, clock, holdWindowMs: HOLD_WINDOW_MS, onUpdate },
+      onSight: (sight) => {
+        log[sight === 'clear' ? 'info' : 'warn']({ sight }, sightTexts[sight]);
+      },
       onChange: (change) => {
         tell(change, options);
         // That a box was found well at the start is no incident, nor is one that was planned.

@@ -34,6 +34,7 @@ export interface MonitorOptions {
   /** See `holdLastGood`. */
   readonly holdWindowMs: number;
   readonly onChange: (change: HealthChange) => void;
+  readonly onSight: (sight: Sight) => void;
   /** What is to be believed of some box may be something else now, if only its headroom. */
   readonly onUpdate: () => void;
 }
@@ -196,11 +197,13 @@ class HealthMonitor implements Monitor {
     this.#isUrgent = false;
     const evidence = prober.evidence().map((each) => ({ ...each, report: streams.report(each.id) }));
     const others = peers.fresh();
+    const sightBefore = this.#sight;
     this.#sight = judgeSight({
       peers: peers.status().length,
       peersFresh: others.length,
       ...countDown(evidence),
     });
+    if (this.#sight !== sightBefore) this.#options.onSight(this.#sight);
     const mapSequence = this.#map.sequence;
     const own = castView(evidence, { node, mapSequence, sight: this.#sight, holdWindowMs });
     this.#views = [own.view, ...others];

@@ -279,6 +279,15 @@ async function recordSteering(
   await keep('BoxReport', sampleReport(plane));
 }
 
+async function recordMaintenance(plane: TestPlane): Promise<void> {
+  const startMs = plane.clock.nowMs() + 86_400_000;
+  const times = { startMs, endMs: startMs + 7_200_000, drainMs: 900_000, timeZone: 'Europe/Berlin' };
+  const body = { site: 'isp-a', ...times, reason: 'new fans' };
+  await keep('MaintenanceRequest', body);
+  await plane.call('POST /v1/maintenance', { body });
+  await keep('MaintenanceList', (await plane.call('GET /v1/maintenance')).json);
+}
+
 async function main(): Promise<void> {
   const ends: (() => unknown)[] = [];
   const t = { teardown: (end: () => unknown) => ends.unshift(end) } as unknown as Test;
@@ -336,6 +345,7 @@ async function main(): Promise<void> {
     await recordDocuments(plane, watcher);
     await recordNodes(plane, first);
     await keep('Heartbeat', sampleHeartbeat(plane));
+    await recordMaintenance(plane);
     await recordWithdrawal(plane, first, title.id);
   } finally {
     for (const end of ends) await end();

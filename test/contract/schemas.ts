@@ -5,6 +5,7 @@ import * as documents from '../../common/contract/documents.ts';
 import * as fill from '../../common/contract/fill.ts';
 import * as fillSites from '../../common/contract/fill-sites.ts';
 import * as health from '../../common/contract/health.ts';
+import * as maintenance from '../../common/contract/maintenance.ts';
 import * as manifestDiff from '../../common/contract/manifest-diff.ts';
 import * as nodes from '../../common/contract/nodes.ts';
 import * as playback from '../../common/contract/playback.ts';
@@ -22,6 +23,7 @@ const groups: Record<string, unknown>[] = [
   fill,
   fillSites,
   health,
+  maintenance,
   manifestDiff,
   nodes,
   playback,
@@ -57,6 +59,7 @@ const parts = new Set([
     'FamilyVote',
     'HealthEvent',
     'HealthVote',
+    'MaintenanceWindow',
     'PeerStatus',
     'Sight',
     'SteeringNodes',

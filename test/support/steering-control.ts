@@ -2,7 +2,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { documentTypes, type Keyset, type SteeringMap } from '../../common/contract/documents.ts';
-import type { AccessRole } from '../../common/contract/credentials.ts';
+import type { AccessRole, EnrolRequest } from '../../common/contract/credentials.ts';
+import type { PublicJwk } from '../../common/contract/primitives.ts';
 import { mintDeliveryToken, type DeliveryClaims } from '../../common/core/tokens/delivery-token.ts';
 import { signAccessToken } from '../../common/runtime/access-tokens.ts';
 import { createSystemChance } from '../../common/runtime/chance.ts';
@@ -21,6 +22,8 @@ export interface SteeringControl {
   readonly code: string;
   /** Proofs with which the map was asked for. */
   readonly authorizations: string[];
+  /** The key of the node that has joined; undefined until then. */
+  nodeKey(): PublicJwk | undefined;
   signMap(
     body: SteeringMap,
     sequence: number,
@@ -33,7 +36,7 @@ export interface SteeringControl {
   close(): Promise<void>;
 }
 
-export async function startSteeringControl(): Promise<SteeringControl> {
+export async function startSteeringControl(nodeId = 'steering-1'): Promise<SteeringControl> {
   const root = generateKey();
   const keys = { documents: generateKey(), tokens: generateKey(), access: generateKey() };
   const { code } = makeEnrolmentCode(root.kid, chance);
@@ -58,6 +61,7 @@ export async function startSteeringControl(): Promise<SteeringControl> {
   let published: { jws: string; sequence: number } | undefined;
   const waiting = new Set<() => void>();
   const authorizations: string[] = [];
+  let nodeKey: PublicJwk | undefined;
   const sendMap = (request: IncomingMessage, response: ServerResponse): void => {
     authorizations.push(request.headers.authorization ?? '');
     const query = new URL(request.url ?? '/', 'http://x').searchParams;
@@ -78,10 +82,13 @@ export async function startSteeringControl(): Promise<SteeringControl> {
     if (path === '/v1/keyset') response.end(keyset);
     else if (path === '/v1/steering-map') sendMap(request, response);
     else if (path === '/v1/enrol') {
-      const reply = { nodeId: 'steering-1', role: 'steering', rootJwk: root.publicJwk, keyset };
-      request
-        .resume()
-        .on('end', () => response.setHeader('content-type', 'application/json').end(JSON.stringify(reply)));
+      const reply = { nodeId, role: 'steering', rootJwk: root.publicJwk, keyset };
+      let text = '';
+      request.setEncoding('utf8').on('data', (part: string) => (text += part));
+      request.on('end', () => {
+        nodeKey = (JSON.parse(text) as EnrolRequest).publicJwk;
+        response.setHeader('content-type', 'application/json').end(JSON.stringify(reply));
+      });
     } else response.writeHead(404).end();
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -90,6 +97,7 @@ export async function startSteeringControl(): Promise<SteeringControl> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     code,
     authorizations,
+    nodeKey: () => nodeKey,
     signMap: (map, sequence, { audience = 'steering', lifeMs = HOUR_MS, key = keys.documents } = {}) => {
       const issuedAtMs = clock.nowMs() - 1_000;
       const document = { audience, sequence, issuedAtMs, notAfterMs: issuedAtMs + lifeMs, body: map };

@@ -1,5 +1,7 @@
 import type { Place } from '../../../common/contract/documents.ts';
+import type { MaintenanceWindow } from '../../../common/contract/maintenance.ts';
 import type { Heartbeat } from '../../../common/contract/nodes.ts';
+import { describeMaintenance } from '../../../common/core/maintenance.ts';
 import type { NodeIdentity } from './ports.ts';
 import type { NodeRecord } from './records.ts';
 
@@ -26,6 +28,8 @@ export interface NodeChange {
 export interface LiveNode {
   identity: NodeIdentity;
   drainWanted: boolean;
+  /** For which it is led out of service now. */
+  maintenance: MaintenanceWindow | undefined;
   state: LiveState;
   stateReason: string;
   stateSinceMs: number;
@@ -67,6 +71,7 @@ export function createLiveNode(
   const node: LiveNode = {
     identity,
     drainWanted: record?.drainWanted ?? false,
+    maintenance: undefined,
     state: 'enrolled',
     stateReason: 'it has not reported yet',
     stateSinceMs: identity.enrolledAtMs,
@@ -194,14 +199,21 @@ function applyHealth(node: LiveNode, heartbeat: Heartbeat, nowMs: number): boole
   const changed = !sameJson(reasons.map(codeOf), node.reasons.map(codeOf));
   node.reasons = reasons;
   const returned = node.state === 'lost' || node.state === 'enrolled';
-  const draining = node.drainWanted || heartbeat.state === 'draining';
-  const reason = node.drainWanted ? 'drained by an operator' : 'the node is shutting down or drains itself';
+  const wanted = drainReason(node);
+  const draining = wanted !== undefined || heartbeat.state === 'draining';
+  const reason = wanted ?? 'the node is shutting down or drains itself';
   const stateChanged = draining
     ? setState(node, 'draining', { reason, nowMs })
     : setState(node, 'ready', { reason: returned ? 'it reports' : node.stateReason, nowMs });
   if (stateChanged && !draining) node.stateReason = 'it reports';
   node.lostSinceMonotonicMs = undefined;
   return changed || stateChanged;
+}
+
+/** Why it is to be drained, if it is. */
+export function drainReason({ drainWanted, maintenance }: LiveNode): string | undefined {
+  if (drainWanted) return 'drained by an operator';
+  return maintenance && describeMaintenance(maintenance);
 }
 
 function skewReason(skewMs: number): string {

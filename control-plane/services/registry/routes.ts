@@ -9,6 +9,8 @@ import {
 } from '../../../common/contract/nodes.ts';
 import { NodeId } from '../../../common/contract/primitives.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
+import type { MaintenanceCalendar } from './maintenance.ts';
+import { maintenanceRoutes } from './maintenance-routes.ts';
 import { requireSelf } from '../require-self.ts';
 import type { Registry } from './service.ts';
 
@@ -17,7 +19,10 @@ const NodeParams = Type.Object({ id: NodeId });
 const heartbeatBytesMax = 64 * 1024 * 1024;
 
 /** Routes of the nodes: their reports, and what operators see and do. */
-export function registryRoutes(app: App, { registry }: { registry: Registry }): void {
+export function registryRoutes(
+  app: App,
+  { registry, maintenance }: { registry: Registry; maintenance: MaintenanceCalendar },
+): void {
   app.addHook('preHandler', async (request) => {
     if (!request.is404 && request.caller.kind === 'node') registry.touch(request.caller.nodeId);
   });
@@ -59,6 +64,7 @@ export function registryRoutes(app: App, { registry }: { registry: Registry }): 
       return reply.code(204).send(null);
     },
   );
+  maintenanceRoutes(app, { calendar: maintenance });
   readRoutes(app, registry);
   changeRoutes(app, registry);
 }

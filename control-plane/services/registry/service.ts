@@ -8,11 +8,13 @@ import { createListeners } from '../listeners.ts';
 import {
   applyHeartbeat,
   createLiveNode,
+  drainReason,
   noChange,
   setState,
   type LiveNode,
   type NodeChange,
 } from './live-node.ts';
+import type { MaintenanceCalendar } from './maintenance.ts';
 import type { FillProgress, NodeIdentities, RouteBook, ServedBy } from './ports.ts';
 import { openNodeRecords, type NodeRecord } from './records.ts';
 import { routeReasons } from './route-reasons.ts';
@@ -27,6 +29,7 @@ export interface RegistryOptions {
   revocationsSequence: () => number;
   served: ServedBy;
   routes: RouteBook;
+  maintenance: Pick<MaintenanceCalendar, 'of' | 'onChange'>;
   /** Revokes the tokens that a node was given; called once it is revoked itself. */
   revokeTokens: (node: { id: string; enrolledAtMs: number }) => Promise<void>;
   clock: Clock;
@@ -86,6 +89,9 @@ class NodeRegistry implements Registry {
     options.routes.onChange((id) => {
       this.#routesChanged(id);
     });
+    options.maintenance.onChange(() => {
+      this.#maintenanceChanged();
+    });
   }
 
   async start(): Promise<void> {
@@ -124,6 +130,7 @@ class NodeRegistry implements Registry {
     const node = this.#serving(nodeId);
     if (heartbeat.routes !== undefined) await routes.list(nodeId, heartbeat.routes);
     const before = factsOf(node);
+    node.maintenance = this.#options.maintenance.of(node.identity);
     const change = applyHeartbeat(node, heartbeat, clock.nowMs());
     node.leaseEndMonotonicMs = clock.monotonicMs() + leaseMs;
     this.#tell(change);
@@ -135,7 +142,7 @@ class NodeRegistry implements Registry {
       fillManifestSequence: fill().manifestSequence(nodeId),
       revocationsSequence: revocationsSequence(),
       fullWanted: !node.synced,
-      drainWanted: node.drainWanted,
+      drainWanted: drainReason(node) !== undefined,
       steering: this.steering().flatMap(({ id, url }) => (url === undefined ? [] : [{ id, url }])),
       ...(told !== undefined && { routeTable: told }),
     };
@@ -240,6 +247,17 @@ class NodeRegistry implements Registry {
     if (node === undefined) return;
     node.routeReasons = routeReasons(this.#options.routes.of(id)?.refused ?? []);
     this.#tell({ ...noChange(node), steering: true });
+  }
+
+  /** Boxes follow with their next report; the map need not wait for that. */
+  #maintenanceChanged(): void {
+    for (const node of this.#nodes.values()) {
+      node.maintenance = this.#options.maintenance.of(node.identity);
+      const reason = drainReason(node);
+      if (reason === undefined || node.state !== 'ready') continue;
+      setState(node, 'draining', { reason, nowMs: this.#options.clock.nowMs() });
+      this.#tell({ ...noChange(node), steering: true });
+    }
   }
 
   #endLeases(nowMonotonicMs: number): void {

@@ -1,5 +1,6 @@
 import type { Revocations, SteeringAppliance, SteeringMap } from '../../../common/contract/documents.ts';
 import type { SteeringPeer } from '../../../common/contract/health.ts';
+import type { MaintenanceWindow } from '../../../common/contract/maintenance.ts';
 import type { MapBundle, MapNode } from './ports.ts';
 
 const titleLengthMax = 200;
@@ -19,6 +20,7 @@ export function buildMap(
     bundles: readonly MapBundle[];
     revocations: Revocations;
     steering: SteeringPeer[];
+    maintenance: MaintenanceWindow[];
   },
   holds: HoldsBundle,
 ): SteeringMap {
@@ -34,6 +36,7 @@ export function buildMap(
     })),
     revocations: parts.revocations,
     steering: parts.steering,
+    maintenance: parts.maintenance,
   };
 }
 

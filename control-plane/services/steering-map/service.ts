@@ -1,5 +1,6 @@
 import type { Records } from '../../../common/adapters/records/port.ts';
 import { documentTypes, type RevocationRequest } from '../../../common/contract/documents.ts';
+import type { MaintenanceWindow } from '../../../common/contract/maintenance.ts';
 import type { WithdrawnFiles } from '../../../common/contract/withdrawals.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import type { Log } from '../../../common/runtime/log.ts';
@@ -19,6 +20,8 @@ export interface SteeringMapOptions {
   signer: MapSigner;
   /** What boxes are to delete; told with the revocations. */
   withdrawals: () => Promise<WithdrawnFiles[]>;
+  /** What is planned and not over. */
+  maintenance: () => MaintenanceWindow[];
   clock: Clock;
   log: Log;
 }
@@ -159,7 +162,10 @@ class PublishedMaps implements SteeringMaps {
     const serving = nodes.serving();
     const revocations = await this.#revocations.current();
     const body = buildMap(
-      { nodes: serving, bundles: catalog().bundles(), revocations, steering: nodes.steering() },
+      {
+        ...{ nodes: serving, bundles: catalog().bundles(), revocations },
+        ...{ steering: nodes.steering(), maintenance: this.#options.maintenance() },
+      },
       this.#holds,
     );
     this.#holds.forget(new Set(serving.map(({ id }) => id)));
