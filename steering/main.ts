@@ -19,6 +19,7 @@ import type { SteerPolicy } from './dns/worker-messages.ts';
 import { createClientAddressOf } from './http/client-address.ts';
 import { addHealthRoutes } from './http/health-routes.ts';
 import { addSteeringRoutes } from './http/routes.ts';
+import { createSteerFastPath, steerPath } from './http/steer-answer.ts';
 import { createTokenVerifier } from './http/token-verifier.ts';
 import { createMapFollower, type MapFollower } from './map/map-follower.ts';
 import { createMapHolder, type MapHolder } from './map/map-holder.ts';
@@ -177,6 +178,11 @@ async function createServer(
   { brain, health }: { brain: Brain; health: HealthPart },
 ): Promise<HttpServer> {
   const { keyring, nodeId } = identity;
+  const verify = createTokenVerifier({
+    findKey: (kid) => keyring.find(kid, 'tokens'),
+    keysSequence: () => keyring.sequence(),
+    clock,
+  });
   const server = await createHttpServer({
     name: nodeId,
     version: packageJson.version,
@@ -185,21 +191,19 @@ async function createServer(
     cors: true,
     credentials: {
       access: (token) => verifyAccessToken(token, { findKey: (kid) => keyring.find(kid, 'access'), clock }),
-      delivery: createTokenVerifier({
-        findKey: (kid) => keyring.find(kid, 'tokens'),
-        keysSequence: () => keyring.sequence(),
-        clock,
-      }),
+      delivery: verify,
       node: health.verifyNode,
     },
     openapi: { title: 'Nearcast steering', version: packageJson.version },
   });
-  addSteeringRoutes(server.app, {
+  const steer = {
     brain,
     clientAddressOf: createClientAddressOf(config.trustedProxies),
     publicUrl: config.publicUrl,
     clock,
-  });
+  };
+  addSteeringRoutes(server.app, steer);
+  server.before(`${steerPath}:token`, createSteerFastPath({ ...steer, verify }));
   addHealthRoutes(server.app, { brain, monitor: health.monitor });
   health.addTo(server.app, server.draining);
   return server;

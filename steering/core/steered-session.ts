@@ -42,11 +42,13 @@ export function readSteeredSession(
 
 /** The query of the next RELOAD-URI, which `readSteeredSession` reads; `first` is the pathway that this answer puts first. */
 export function steeredSessionQuery({ current, left }: SteeredSession, first: string | undefined): string {
-  const query = new URLSearchParams();
-  if (first !== undefined) query.set('on', first);
-  if (current !== undefined) query.set('from', current);
-  if (left.size > 0) query.set('left', [...left].map(([id, untilS]) => `${id}~${untilS}`).join(','));
-  return query.toString();
+  let query = `on=${encodeURIComponent(first ?? '')}&from=${encodeURIComponent(current ?? '')}`;
+  let separator = '&left=';
+  for (const [id, untilS] of left) {
+    query += `${separator}${encodeURIComponent(id)}~${untilS}`;
+    separator = ',';
+  }
+  return query;
 }
 
 /** The session's own ids in a list, each once. A parameter that comes twice is read once. */

@@ -1,42 +1,32 @@
 import { Type } from '../../common/contract/type.ts';
 import type { FastifyRequest } from 'fastify';
 import { FileName, IpAddress } from '../../common/contract/primitives.ts';
-import { RankRequest, type ContentSteeringReply, type RankReply } from '../../common/contract/steering.ts';
+import { RankRequest, type RankReply } from '../../common/contract/steering.ts';
 import { parseFilePath } from '../../common/core/file-path.ts';
 import { parseAddress, sameAddress, type Address } from '../../common/core/ip-address.ts';
 import type { DeliveryClaims } from '../../common/core/tokens/delivery-token.ts';
-import type { Clock } from '../../common/runtime/clock.ts';
 import { coded, isCoded, toCoded } from '../../common/runtime/errors.ts';
 import type { App } from '../../common/runtime/http-app.ts';
 import { sendProblem } from '../../common/runtime/http-errors.ts';
 import type { Brain } from '../brain.ts';
 import { pathwayOf } from '../core/explain.ts';
 import type { Ranking } from '../core/rank.ts';
-import { readSteeredSession, steeredSessionQuery } from '../core/steered-session.ts';
 import type { ClientAddressOf } from './client-address.ts';
+import { answerSteer, refuseRevoked, senderAddress, steerPath, type SteerOptions } from './steer-answer.ts';
 
-export interface RoutesOptions {
-  readonly brain: Brain;
-  readonly clientAddressOf: ClientAddressOf;
-  /** Where players reach steering; the request's own host unless given. */
-  readonly publicUrl: string | undefined;
-  readonly clock: Clock;
-}
-
-const steeringListType = 'application/vnd.apple.steering-list';
 const TokenParams = Type.Object({ token: Type.String({ maxLength: 2048 }) });
 /** Players come back when told to, and many stand behind one address: they are not counted against each other. */
 const PLAYERS_RATE = { max: 20_000, timeWindow: 1000 };
 
 /** Registers steering's routes on a server whose credential verifiers know access and delivery tokens. */
-export function addSteeringRoutes(app: App, options: RoutesOptions): void {
+export function addSteeringRoutes(app: App, options: SteerOptions): void {
   addRank(app, options);
   addExplain(app, options);
   addSteer(app, options);
   addGo(app, options);
 }
 
-function addRank(app: App, options: RoutesOptions): void {
+function addRank(app: App, options: SteerOptions): void {
   app.post(
     '/v1/rank',
     {
@@ -64,7 +54,7 @@ function rankedClient(
   clientAddressOf: ClientAddressOf,
 ): Address {
   const { client: text } = request.body;
-  const own = senderAddress(request, clientAddressOf);
+  const own = senderAddress(request.raw, clientAddressOf);
   if (text === undefined) return own;
   const client = mustParse(text);
   if (request.caller.kind === 'delivery' && !sameAddress(client, own)) {
@@ -73,7 +63,7 @@ function rankedClient(
   return client;
 }
 
-function addExplain(app: App, { brain }: RoutesOptions): void {
+function addExplain(app: App, { brain }: SteerOptions): void {
   app.get(
     '/v1/explain',
     {
@@ -92,9 +82,9 @@ function addExplain(app: App, { brain }: RoutesOptions): void {
   );
 }
 
-function addSteer(app: App, { brain, clientAddressOf, publicUrl, clock }: RoutesOptions): void {
+function addSteer(app: App, options: SteerOptions): void {
   app.get(
-    '/v1/steer/:token',
+    `${steerPath}:token`,
     {
       config: { credential: ['delivery:steer'], rateLimit: PLAYERS_RATE },
       // Query parameters differ by player, in lists and quotes: none is refused, and none must be there.
@@ -104,24 +94,15 @@ function addSteer(app: App, { brain, clientAddressOf, publicUrl, clock }: Routes
       },
     },
     (request, reply) => {
-      const claims = mustClaims(request);
-      refuseRevoked(brain, claims);
+      const { token } = request.params;
       const query = request.query as Record<string, unknown>;
-      const session = readSteeredSession(query, claims.pathways ?? [], Math.floor(clock.nowMs() / 1000));
-      const client = senderAddress(request, clientAddressOf);
-      const { pathways, ttlS } = brain.priority({ client, bundle: claims.bundle ?? '' }, session);
-      const reload = `${publicUrl ?? ownUrl(request)}/v1/steer/${request.params.token}`;
-      const answer: ContentSteeringReply = {
-        VERSION: 1,
-        TTL: ttlS,
-        'RELOAD-URI': `${reload}?${steeredSessionQuery(session, pathways[0])}`,
-        'PATHWAY-PRIORITY': [...pathways],
-      };
-      void reply.header('cache-control', 'no-store').header('access-control-allow-origin', '*');
-      // DASH asks for JSON (ETSI TS 103 998 §6), HLS has a type of its own.
-      const isDash = Object.keys(query).some((name) => name.startsWith('_DASH_'));
-      void reply.type(isDash ? 'application/json' : steeringListType);
-      return reply.send(JSON.stringify(answer));
+      const { headers, body } = answerSteer(options, {
+        token,
+        claims: mustClaims(request),
+        query,
+        raw: request.raw,
+      });
+      return reply.headers(headers).send(body);
     },
   );
 }
@@ -139,7 +120,7 @@ function endOrFail(error: unknown) {
   return toCoded(error);
 }
 
-function addGo(app: App, options: RoutesOptions): void {
+function addGo(app: App, options: SteerOptions): void {
   app.get(
     '/v1/go/:token/:file',
     {
@@ -156,7 +137,7 @@ function addGo(app: App, options: RoutesOptions): void {
       const path = `/v1/${token}/${file}`;
       if (parseFilePath(path) === undefined)
         throw coded('NOT_FOUND', 'a file is <64 hex digits>.<extension>');
-      const client = senderAddress(request, options.clientAddressOf);
+      const client = senderAddress(request.raw, options.clientAddressOf);
       const [best] = mustRank(options.brain, { client, bundle: claims.bundle ?? '' }).ways;
       if (best === undefined) throw coded('NO_PATHWAY');
       return reply.redirect(`${best.appliance.url.replace(/\/$/, '')}${path}`, 302);
@@ -169,13 +150,6 @@ function mustRank(brain: Brain, query: { client: Address; bundle: string }): Ran
   if (ranking === undefined) throw noMap();
   if (ranking.ways.length === 0) throw coded('NO_PATHWAY', 'nothing that holds it is well');
   return ranking;
-}
-
-function refuseRevoked(brain: Brain, { session, bundle }: DeliveryClaims): void {
-  const view = brain.view();
-  if (view?.revokedSessions.has(session) === true || view?.revokedBundles.has(bundle ?? '') === true) {
-    throw coded('TOKEN_REVOKED');
-  }
 }
 
 function claimsOf(request: FastifyRequest): DeliveryClaims | undefined {
@@ -192,24 +166,6 @@ function mustParse(text: string): Address {
   const address = parseAddress(text);
   if (address === undefined) throw coded('INVALID', `${text} is not an IP address`);
   return address;
-}
-
-function senderAddress(request: FastifyRequest, clientAddressOf: ClientAddressOf): Address {
-  const address = clientAddressOf({
-    remoteAddress: request.socket.remoteAddress,
-    forwardedFor: request.headers['x-forwarded-for'],
-  });
-  if (address === undefined) throw coded('ABORTED', 'the caller has gone');
-  return address;
-}
-
-/** The address by which the player found us. A Host that is none goes back to its sender alone, and is not stored. */
-function ownUrl(request: FastifyRequest): string {
-  const { host } = request.headers;
-  if (host !== undefined && /^(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i.test(host))
-    return `http://${host}`;
-  const { localAddress, localPort } = request.socket;
-  return `http://${localAddress?.includes(':') === true ? `[${localAddress}]` : localAddress}:${localPort}`;
 }
 
 function noMap() {

@@ -220,6 +220,22 @@ t.test('a port in use is named with what to do', async (t) => {
   await t.rejects(third.listen({ host: '192.0.2.1', port: 0 }), { code: 'ADDRESS_UNAVAILABLE' });
 });
 
+t.test('what comes before the framework answers, is measured, and leaves it the rest', async (t) => {
+  const server = await makeServer(t);
+  server.app.get('/quick/:id', { config: { credential: ['none'] } }, () => 'from the framework');
+  server.before('/quick/:id', (request, response) => {
+    if (request.url !== '/quick/1') return false;
+    response.end('at once');
+    return true;
+  });
+  const url = await server.listen(local);
+  t.equal(await (await fetch(`${url}/quick/1`)).text(), 'at once');
+  t.equal(await (await fetch(`${url}/quick/2`)).text(), 'from the framework');
+  t.equal((await fetch(`${url}/nothing`)).status, 404);
+  const metrics = await (await fetch(`${url}/metrics`)).text();
+  t.match(metrics, /nearcast_http_answer_seconds_count\{method="GET",route="\/quick\/:id",status="200"\} 2/);
+});
+
 t.test('draining answers what is in hand, ends long polls and takes nothing new', async (t) => {
   const server = await makeServer(t);
   const release = Promise.withResolvers<undefined>();
