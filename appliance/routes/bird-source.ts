@@ -8,7 +8,7 @@ import type { RouteClassifier } from '../core/routes/route-classes.ts';
 import { SessionBook } from '../core/routes/session-book.ts';
 import { isOver } from '../fill/wakeup.ts';
 import { BirdControl } from './bird-control.ts';
-import { learnedRoutesMax, type RouteListener, type RouteSource } from './route-source.ts';
+import type { RouteListener, RouteSource } from './route-source.ts';
 
 export interface BirdSourceOptions {
   /** Path of the control socket. */
@@ -18,6 +18,8 @@ export interface BirdSourceOptions {
   classifier: RouteClassifier;
   /** Routes of a lost session are kept for so long. */
   restartMs: number;
+  /** Routes above so many are not told, but counted. */
+  routesMax: number;
   clock: Clock;
   log: Log;
 }
@@ -158,17 +160,18 @@ class BirdFollower {
       control.close();
     }
     if (signal.aborted) return;
-    this.#readNotes = notesOf(read);
+    this.#readNotes = notesOf(read, this.#options.routesMax);
     this.#book.took(tables, state);
     this.#tellRoutes();
   }
 
   async #readSession(control: BirdControl, name: string, read: ReadSoFar): Promise<RouteTable> {
+    const { classifier, routesMax } = this.#options;
     const builder = createRouteTableBuilder();
     const reader = new BirdRouteReader({
-      classifier: this.#options.classifier,
+      classifier,
       onRoute: (prefix, keys) => {
-        if (++read.routes <= learnedRoutesMax) builder.add(prefix, keys);
+        if (++read.routes <= routesMax) builder.add(prefix, keys);
       },
     });
     await control.ask(`show route all primary protocol '${name}'`, (code, text) => {
@@ -200,11 +203,11 @@ interface ReadSoFar {
   readonly passedOver: PassedOver;
 }
 
-function notesOf({ routes, passedOver }: ReadSoFar): string[] {
+function notesOf({ routes, passedOver }: ReadSoFar, routesMax: number): string[] {
   const { unreadable, discarding } = passedOver;
   return [
-    ...(routes > learnedRoutesMax
-      ? [`ROUTES_CAPPED: BIRD has ${routes} routes, of which ${learnedRoutesMax} are told`]
+    ...(routes > routesMax
+      ? [`ROUTES_CAPPED: BIRD has ${routes} routes, of which ${routesMax} are told`]
       : []),
     ...(unreadable > 0 ? [`ROUTE_UNREADABLE: ${unreadable} routes have no prefix that can be read`] : []),
     ...(discarding > 0 ? [`ROUTE_DISCARDING: ${discarding} routes lead to nowhere and are not told`] : []),

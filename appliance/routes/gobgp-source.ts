@@ -19,7 +19,7 @@ import { JsonObjects } from '../core/routes/json-objects.ts';
 import type { RouteClassifier } from '../core/routes/route-classes.ts';
 import { isOver } from '../fill/wakeup.ts';
 import { readGobgpPath } from './gobgp-paths.ts';
-import { learnedRoutesMax, type RouteListener, type RouteSource } from './route-source.ts';
+import type { RouteListener, RouteSource } from './route-source.ts';
 
 export interface GobgpSourceOptions {
   /** `host:port` of gobgpd's API. */
@@ -27,6 +27,8 @@ export interface GobgpSourceOptions {
   classifier: RouteClassifier;
   /** What was learned is kept for so long when gobgpd is gone. */
   restartMs: number;
+  /** Routes above so many are not told, but counted. */
+  routesMax: number;
   clock: Clock;
   log: Log;
 }
@@ -142,7 +144,7 @@ class GobgpFollower {
     const { prefix, keys } = change;
     this.#changes++;
     if (keys === undefined) this.#routes.delete(prefix);
-    else if (this.#routes.size < learnedRoutesMax || this.#routes.has(prefix))
+    else if (this.#routes.size < this.#options.routesMax || this.#routes.has(prefix))
       this.#routes.set(prefix, packRouteKeys(keys));
     else this.#dropped++;
   }
@@ -210,7 +212,7 @@ class GobgpFollower {
       ...(this.#down.length === 0 ? [] : [`ROUTE_SESSION_DOWN: ${this.#down.join(', ')}`]),
       ...(this.#dropped === 0
         ? []
-        : [`ROUTES_CAPPED: GoBGP has more than ${learnedRoutesMax} routes, and these are told`]),
+        : [`ROUTES_CAPPED: GoBGP has more than ${this.#options.routesMax} routes, and these are told`]),
     ]);
   }
 }

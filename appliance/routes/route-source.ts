@@ -1,8 +1,5 @@
 import type { RouteTable } from '../../common/core/route-table.ts';
 
-/** No box is told more: a full table of both families is some 1.2 million prefixes. */
-export const learnedRoutesMax = 2_000_000;
-
 /** What a source of routes tells. */
 export interface RouteListener {
   /** All routes that there are now. */

@@ -10,6 +10,9 @@ import { createGobgpSource } from './gobgp-source.ts';
 import type { RouteSource } from './route-source.ts';
 import type { RouteUplink } from './route-uplink.ts';
 
+/** No box tells more: a full table of both families is some 1.2 million prefixes. */
+const routesMax = 2_000_000;
+
 /** Opens what the configuration names as the source of the routes. @throws CONFIG_INVALID for a file that is wrong. */
 export async function openRouteSource({
   config: { routesFile, bgp },
@@ -23,7 +26,7 @@ export async function openRouteSource({
   if (routesFile !== undefined) return openFileSource({ path: routesFile, log });
   const { birdSocket, birdProtocols, gobgpAddress, restartMs } = bgp;
   const classifier = createRouteClassifier(bgp.classes, bgp.class);
-  const shared = { classifier, restartMs, clock, log };
+  const shared = { classifier, restartMs, routesMax, clock, log };
   if (birdSocket !== undefined)
     return createBirdSource({ ...shared, socket: birdSocket, protocols: birdProtocols });
   return gobgpAddress === undefined ? noSource : createGobgpSource({ ...shared, address: gobgpAddress });

@@ -29,6 +29,7 @@ async function converse(t: Test, answer: (command: string, socket: Socket) => vo
     protocols: [],
     classifier: createRouteClassifier([], 'embedded'),
     restartMs: 0,
+    routesMax: 3,
     clock: createSystemClock(),
     log: createSilentLog(),
   });
@@ -104,4 +105,16 @@ t.test('errors, junk and half a table are no routes', async (t) => {
   await told.until((routes) => routes.length === 1);
   t.equal(told.tables, 1, 'the half was not told');
   t.equal(reads, 2);
+});
+
+t.test('of a flood so many routes are told as a box may have, and how many there are', async (t) => {
+  const flood = Array.from(
+    { length: 9 },
+    (_, at) => `1007-10.${at}.0.0/16 unicast [isp 10:00:00.000] * (100)\n`,
+  );
+  const told = await converse(t, (command, socket) => {
+    socket.write(command.startsWith('show route') ? `${flood.join('')}0000 \n` : (answers[command] ?? ''));
+  });
+  await told.until((routes) => routes.length === 3);
+  await told.untilReason(/ROUTES_CAPPED: BIRD has 9 routes, of which 3 are told/);
 });

@@ -17,6 +17,7 @@ function follow(lab: BirdLab, restartMs = 0): { told: Told; stop: () => Promise<
     protocols: [],
     classifier: createRouteClassifier(['65001:300=public', '65001:1:2=private'], 'embedded'),
     restartMs,
+    routesMax: 1000,
     clock: createSystemClock(),
     log: createSilentLog(),
   });

@@ -18,7 +18,13 @@ t.test(
     const lab = await startGobgpLab();
     t.teardown(() => lab.close());
     const told = createTold();
-    const options = { address: lab.address, classifier, restartMs: 0, clock: createSystemClock() };
+    const options = {
+      address: lab.address,
+      classifier,
+      restartMs: 0,
+      routesMax: 3,
+      clock: createSystemClock(),
+    };
     const source = createGobgpSource({ ...options, log: createSilentLog() });
     const ended = new AbortController();
     const done = source.run(told.listener, ended.signal);
@@ -28,7 +34,10 @@ t.test(
     });
     // Without a next hop it would be the loopback, which the other side refuses.
     await lab.command('isp', 'global rib add 203.0.113.0/24 nexthop 192.0.2.1 med 50 community 65001:300');
-    await lab.command('isp', 'global rib add 198.51.100.0/24 nexthop 192.0.2.1 aspath 65009,65010 large-community 65001:1:2');
+    await lab.command(
+      'isp',
+      'global rib add 198.51.100.0/24 nexthop 192.0.2.1 aspath 65009,65010 large-community 65001:1:2',
+    );
     await lab.command('isp', 'global rib add -a ipv6 2001:db8::/32');
     await told.until((routes) => routes.length === 3);
     t.same(told.routes, [
@@ -40,6 +49,10 @@ t.test(
     await told.until((routes) => routes.some(({ med }) => med === 7));
     await lab.command('isp', 'global rib del 203.0.113.0/24');
     await told.until((routes) => routes.length === 2);
+    for (const last of [1, 2, 3])
+      await lab.command('isp', `global rib add 10.${last}.0.0/16 nexthop 192.0.2.1`);
+    await told.untilReason(/ROUTES_CAPPED/);
+    await told.until((routes) => routes.length === 3);
     await lab.kill('isp');
     await told.until((routes) => routes.length === 0);
     await told.untilReason(/ROUTE_SESSION_DOWN: 127\.0\.9\.1/);

@@ -22,6 +22,7 @@ const source = createBirdSource({
   protocols: [],
   classifier: createRouteClassifier(['65001:24=private'], 'embedded'),
   restartMs: 0,
+  routesMax: 2_000_000,
   clock: createSystemClock(),
   log: createSilentLog(),
 });

@@ -1,0 +1,28 @@
+import t from 'tap';
+
+import { FlapBook } from '../../../control-plane/core/route-flaps.ts';
+import { tableOf } from '../support/tell-routes.ts';
+
+const minuteMs = 60_000;
+const [calm, other] = [tableOf('10.0.0.0/8').table, tableOf('10.0.0.0/8', '11.0.0.0/8').table];
+const many = tableOf(...Array.from({ length: 3000 }, (_, at) => `10.${at >> 8}.${at & 255}.0/24`)).table;
+
+t.test('what changes again and again within the hour flaps; after an hour it is forgotten', async (t) => {
+  const book = new FlapBook();
+  for (let minute = 0; minute < 40; minute += 10) {
+    t.same(book.flapping(minute * minuteMs), []);
+    book.note(minute % 20 === 0 ? calm : other, minute % 20 === 0 ? other : calm, minute * minuteMs);
+  }
+  t.same(book.flapping(39 * minuteMs), [{ prefix: '11.0.0.0/8', changes: 4 }]);
+  t.equal(book.tables(39 * minuteMs), 4);
+  t.same(book.flapping(65 * minuteMs), [], 'the first half hour is gone');
+  t.equal(book.tables(65 * minuteMs), 1);
+  t.equal(book.tables(200 * minuteMs), 0);
+});
+
+t.test('of a change of everything some prefixes are looked at', async (t) => {
+  const book = new FlapBook();
+  for (let change = 0; change < 4; change++)
+    book.note(change % 2 === 0 ? calm : many, change % 2 === 0 ? many : calm, change);
+  t.equal(book.flapping(4).length, 1000);
+});
