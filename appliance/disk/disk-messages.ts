@@ -87,6 +87,10 @@ export const Resumed = Type.Union([
 ]);
 /** The answer to `publish`. */
 export const Published = Type.Object({ writtenBytes: SizeBytes, spentMs: Type.Number({ minimum: 0 }) });
+/** The answer to `put` and `examine`. */
+export const YesOrNo = Type.Boolean();
+/** The answer to `free`. */
+export const FreeBytes = Type.Number();
 /** The answer to `check`. */
 export const Checked = Type.Union([Type.Literal('good'), Type.Literal('bad'), Type.Literal('gone')]);
 

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { Type, type Static, type TSchema } from '../../common/contract/type.ts';
+import type { Static, TSchema } from '../../common/contract/type.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import { coded, isProblemCode, type CodedError } from '../../common/runtime/errors.ts';
 import { parseAs } from '../../common/runtime/parse.ts';
@@ -20,10 +20,12 @@ import { sendChunk } from './chunk-pipe.ts';
 import {
   Checked,
   DiskLook,
+  FreeBytes,
   FromDisk,
   Opened,
   Published,
   Resumed,
+  YesOrNo,
   type DiskQuestion,
   type ToDisk,
 } from './disk-messages.ts';
@@ -121,7 +123,7 @@ export class DiskProcess implements DiskWriter {
   }
 
   freeBytes(): Promise<number> {
-    return this.#askFor({ op: 'free' }, Type.Number());
+    return this.#askFor({ op: 'free' }, FreeBytes);
   }
 
   async begin(file: string, descriptor: Buffer): Promise<void> {
@@ -142,7 +144,7 @@ export class DiskProcess implements DiskWriter {
   async put(file: string, index: number, chunk: Uint8Array): Promise<boolean> {
     const { id, answer } = this.#expect();
     if (!this.isOver) sendChunk(this.#pipe, { id, file, index }, chunk);
-    return parse(Type.Boolean(), await answer);
+    return parse(YesOrNo, await answer);
   }
 
   publish(file: string): Promise<WriteSpeed> {
@@ -162,7 +164,7 @@ export class DiskProcess implements DiskWriter {
   }
 
   examine(file: string): Promise<boolean> {
-    return this.#askFor({ op: 'examine', file }, Type.Boolean());
+    return this.#askFor({ op: 'examine', file }, YesOrNo);
   }
 
   check(file: string, index: number, by: ReadBy): Promise<Static<typeof Checked>> {

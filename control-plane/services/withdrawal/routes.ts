@@ -66,6 +66,10 @@ export function withdrawalRoutes(app: App, { withdrawals }: { withdrawals: Withd
     },
     (request) => withdrawals.lift(request.params.id),
   );
+  receiptRoute(app, withdrawals);
+}
+
+function receiptRoute(app: App, withdrawals: Withdrawals): void {
   app.post(
     '/v1/nodes/:id/withdrawal-receipts',
     {
