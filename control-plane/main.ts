@@ -250,6 +250,7 @@ async function openServices(base: Base, opened: Opened): Promise<Services> {
   });
   const maps = await createSteeringMaps({
     ...shared,
+    routes,
     records: await stores.open('steering-map'),
     withdrawals: () => withdrawals.active(),
     maintenance: () => maintenance.current(),

@@ -4,7 +4,7 @@ import type { Address } from '../common/core/ip-address.ts';
 import type { Clock } from '../common/runtime/clock.ts';
 import { contentOf, nothingKnown } from './dns/content.ts';
 import type { Steered, ZoneContent, ZoneSource } from './dns/zone.ts';
-import { bundlesByShard } from './core/bundle-shard.ts';
+import { shardBits } from './core/bundle-shard.ts';
 import {
   chooseTtlS,
   FULL_LEAVE_SHARE,
@@ -13,10 +13,13 @@ import {
   type TtlPolicy,
 } from './core/content-steering.ts';
 import { explain } from './core/explain.ts';
-import { rank, type RankInput, type RankPolicy, type Ranking } from './core/rank.ts';
+import { firstRowWith } from './core/holdings.ts';
+import { rank, rankQueryOf, type RankInput, type RankPolicy, type Ranking } from './core/rank.ts';
+import { anyBundle, type RankQuery } from './core/ranker.ts';
 import type { SteeredSession } from './core/steered-session.ts';
-import type { SteeringView } from './core/view.ts';
+import type { SteeringView, ViewAppliance } from './core/view.ts';
 import type { Monitor } from './monitor/monitor.ts';
+import { createOutlooks, type Outlook } from './outlook.ts';
 
 export interface BrainOptions {
   readonly view: () => SteeringView | undefined;
@@ -47,8 +50,8 @@ export interface Query {
 /** The one brain behind HTTP, redirects, content steering and DNS. All of it answers from memory. */
 export interface Brain extends ZoneSource {
   view(): SteeringView | undefined;
-  /** Undefined until the first map. */
-  rank(query: Query): Ranking | undefined;
+  /** The ways for a client, best first, the origin last. Undefined until the first map. */
+  rank(query: Query): readonly ViewAppliance[] | undefined;
   explain(query: Query): ExplainReply | undefined;
   /** The order of a session's pathways for a player, and how long it holds. */
   priority(query: Query, session: SteeredSession): { pathways: readonly string[]; ttlS: number };
@@ -65,47 +68,47 @@ const NOBODY: Readonly<Record<4 | 6, Address>> = {
 
 export function createBrain(options: BrainOptions): Brain {
   const { monitor, clock } = options;
-  const inputOf = (view: SteeringView, client: Address): RankInput => ({
-    view,
+  const outlookNow = createOutlooks({ ...options, health: () => monitor.health(), nodes: () => 1 });
+  const inputOf = (outlook: Outlook, { client, bundle }: Query): RankInput => ({
+    ...outlook,
     health: monitor.health(),
-    client,
-    placeUnknown: options.placeUnknown,
     policy: options.policy,
+    placeUnknown: options.placeUnknown,
+    client,
+    bundle,
   });
   const hasIncident = (): boolean => {
     const changedAtMs = options.changedAtMs();
     const isFresh = changedAtMs !== undefined && clock.monotonicMs() - changedAtMs < options.incidentMs;
     return isFresh || monitor.holding();
   };
-  const ask = <T>(run: (view: SteeringView) => T): T | undefined => {
-    const view = options.view();
-    return view === undefined ? undefined : run(view);
+  const ask = <T>(run: (outlook: Outlook) => T): T | undefined => {
+    const outlook = outlookNow();
+    return outlook === undefined ? undefined : run(outlook);
   };
-  const steer = (
-    view: SteeringView,
-    client: Address | undefined,
-    { family, bundle }: { family: 4 | 6; bundle: string | undefined },
-  ): Steered | undefined => {
-    const { ways, scopeLength } = rank({ ...inputOf(view, client ?? NOBODY[family]), family, bundle });
-    if (ways.length === 0) return undefined;
-    const reachable = ways.filter(({ appliance }) => appliance.addresses[family].length > 0);
-    const boxes = reachable.filter(({ appliance }) => appliance.role !== 'origin');
-    const chosen = (boxes.length > 0 ? boxes : reachable).slice(0, DNS_BOXES_MAX);
-    const ttlS = chooseTtlS(options.dnsTtl, hasIncident(), options.fraction());
-    return { nodes: chosen.map(({ index }) => index), scopeLength, ttlS };
+  const waysFor = (outlook: Outlook, query: RankQuery): ViewAppliance[] => {
+    const { ranker, state, view } = outlook;
+    ranker.rank(query, state);
+    const ways: ViewAppliance[] = [];
+    for (let at = 0; at < ranker.wayCount; at++) {
+      const way = view.appliances[ranker.appliances[ranker.ways[at] ?? 0] ?? 0];
+      if (way !== undefined) ways.push(way);
+    }
+    if (ranker.wayCount > 0) outlook.decide(ranker.appliances[ranker.ways[0] ?? 0] ?? 0);
+    return ways;
   };
-  const zoneOf = perView((view) => ({
-    content: contentOf(view),
-    bundles: bundlesByShard(view.bundles.keys()),
-  }));
-
+  const steer = createDnsSteer(options, hasIncident);
+  const contentNow = perView(contentOf);
   return {
     view: options.view,
-    rank: ({ client, bundle }) => ask((view) => rank({ ...inputOf(view, client), bundle })),
-    explain: ({ client, bundle }) =>
-      ask((view) => explain({ ...inputOf(view, client), bundle }, clock.nowMs())),
-    priority({ client, bundle }, session) {
-      const ranking = ask((view) => rankSession({ ...inputOf(view, client), bundle }, session));
+    rank: (query) =>
+      ask((outlook) =>
+        waysFor(outlook, rankQueryOf(outlook.view, { ...query, placeUnknown: options.placeUnknown })),
+      ),
+    explain: (query) =>
+      ask((outlook) => explain({ ...inputOf(outlook, query), bundle: query.bundle }, clock.nowMs())),
+    priority(query, session) {
+      const ranking = ask((outlook) => rankSession(inputOf(outlook, query), session));
       const { pathways, incident } = orderPathways(session, ranking, stayPolicy(options));
       return { pathways, ttlS: chooseTtlS(options.ttl, incident || hasIncident(), options.fraction()) };
     },
@@ -118,12 +121,51 @@ export function createBrain(options: BrainOptions): Brain {
         controlPlane: options.isConnected() ? 'connected' : 'lost',
       };
     },
-    steer: (client, family, shard) =>
-      ask((view) => {
-        const bundle = shard === undefined ? undefined : zoneOf(view).bundles.get(shard);
-        return steer(view, client, { family, bundle });
-      }),
-    content: (): ZoneContent => ask((view) => zoneOf(view).content) ?? nothingKnown,
+    steer: (client, family, shard) => ask((outlook) => steer(outlook, client, { family, shard })),
+    content: (): ZoneContent => ask(({ view }) => contentNow(view)) ?? nothingKnown,
+  };
+}
+
+type DnsSteer = (
+  outlook: Outlook,
+  client: Address | undefined,
+  asked: { family: 4 | 6; shard: number | undefined },
+) => Steered | undefined;
+
+/** Steers DNS clients: for every query, so with as little garbage as can be. */
+function createDnsSteer(options: BrainOptions, hasIncident: () => boolean): DnsSteer {
+  const key = { a: 0, b: 0 };
+  const query: RankQuery = {
+    ...{ words: [], clientFamily: 4, family: 4, row: anyBundle, key: undefined, place: undefined },
+    ...{ forBlock: true, placeUnknown: options.placeUnknown },
+  };
+  const nodes: number[] = [];
+  return (outlook, client, { family, shard }) => {
+    const { view, ranker, state } = outlook;
+    const { holdings } = view;
+    query.words = (client ?? NOBODY[family]).words;
+    query.clientFamily = client?.family ?? family;
+    query.family = family;
+    const row = shard === undefined ? -1 : firstRowWith(holdings, { value: shard, bits: shardBits });
+    query.row = row < 0 ? anyBundle : row;
+    key.a = holdings.hashA[row] ?? 0;
+    key.b = holdings.hashB[row] ?? 0;
+    query.key = row < 0 ? undefined : key;
+    ranker.rank(query, state);
+    if (ranker.wayCount === 0) return undefined;
+    nodes.length = 0;
+    for (let at = 0; at < ranker.wayCount && nodes.length < DNS_BOXES_MAX; at++) {
+      const index = ranker.appliances[ranker.ways[at] ?? 0] ?? 0;
+      const appliance = view.appliances[index];
+      if (appliance === undefined || appliance.addresses[family].length === 0) continue;
+      // An origin is for where there is no box; it stands behind all of them.
+      if (appliance.role === 'origin' && nodes.length > 0) break;
+      nodes.push(index);
+    }
+    const [best] = nodes;
+    if (best !== undefined) outlook.decide(best);
+    const ttlS = chooseTtlS(options.dnsTtl, hasIncident(), options.fraction());
+    return { nodes, scopeLength: ranker.scopeLength, ttlS };
   };
 }
 

@@ -11,7 +11,7 @@ import {
   logOptions,
   refusePublic,
 } from '../common/runtime/node-options.ts';
-import { rankKeys } from './core/rank.ts';
+import { rankKeys } from './core/rank-keys.ts';
 import { parseProxy } from './http/client-address.ts';
 
 const prefix = 'NEARCAST_STEERING';

@@ -9,6 +9,7 @@ import type { Component } from '../common/runtime/lifecycle.ts';
 import { createLog, type Log } from '../common/runtime/log.ts';
 import { createMetrics } from '../common/runtime/metrics.ts';
 import { readEnrolmentCode } from '../common/runtime/node-options.ts';
+import { routeTableBytesMax } from '../common/runtime/route-table-packing.ts';
 import { runProcess } from '../common/runtime/run-process.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { createBrain, type Brain } from './brain.ts';
@@ -23,6 +24,8 @@ import { createSteerFastPath, steerPath } from './http/steer-answer.ts';
 import { createTokenVerifier } from './http/token-verifier.ts';
 import { createMapFollower, type MapFollower } from './map/map-follower.ts';
 import { createMapHolder, type MapHolder } from './map/map-holder.ts';
+import { startMapLoader, type MapLoader } from './map/map-loader.ts';
+import type { MissingTable } from './map/map-compiler.ts';
 import { createMapSnapshot } from './map/snapshot.ts';
 import { createSteeringMetrics, type SteeringMetrics } from './metrics.ts';
 import { announceComponent } from './monitor/announce.ts';
@@ -68,14 +71,16 @@ async function serve(base: Base): Promise<number> {
   const { config, clock, chance, log, identity, metrics } = base;
   const health = createHealthPart(base, () => feed.healthChanged());
   const feed = createFeed(base, health);
+  const loader = startMapLoader(join(config.dataDir, 'map-tables'));
   const holder = createMapHolder({
+    compiler: loader,
     snapshot: createMapSnapshot(join(config.dataDir, 'steering-map.jws'), log),
     findKey: (kid) => identity.keyring.find(kid, 'documents'),
     clock,
     log,
-    onView: (view, payload) => {
+    onView: (view) => {
       health.watch(view);
-      feed.mapChanged(payload);
+      feed.mapChanged(view);
     },
     onRefused: (code) => metrics.mapsRefused.inc({ code }),
   });
@@ -113,7 +118,7 @@ async function serve(base: Base): Promise<number> {
     components: [
       identityComponent(identity, { clock, chance, log }),
       health.component,
-      mapComponent(holder, follower),
+      mapComponent({ holder, follower, loader }),
       ...(config.dns ? [dns] : []),
       http,
       announceComponent({ config, identity, clock, log, url: () => http.url() }),
@@ -153,13 +158,29 @@ function mapSource(identity: Identity) {
       });
       return status === 204 ? undefined : value;
     },
+    fetchTable: async ({ kind, name, from }: MissingTable, signal: AbortSignal) => {
+      const path = kind === 'routes' ? `/v1/route-tables/${name}` : `/v1/holdings/${name}`;
+      const { value } = await identity.control.bytes({
+        ...{ method: 'GET', path, query: { from }, signal },
+        answerBytesMax: routeTableBytesMax,
+      });
+      return value;
+    },
     refreshKeys: async (signal: AbortSignal) => {
       await identity.refreshKeyset(signal);
     },
   };
 }
 
-function mapComponent(holder: MapHolder, follower: MapFollower): Component {
+function mapComponent({
+  holder,
+  follower,
+  loader,
+}: {
+  holder: MapHolder;
+  follower: MapFollower;
+  loader: MapLoader;
+}): Component {
   let done: Promise<void> | undefined;
   return {
     name: 'map',
@@ -169,6 +190,7 @@ function mapComponent(holder: MapHolder, follower: MapFollower): Component {
     },
     stop: async () => {
       await done;
+      await loader.close();
     },
   };
 }

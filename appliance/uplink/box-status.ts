@@ -83,6 +83,7 @@ export class BoxStatus {
       place: latitude === undefined || longitude === undefined ? undefined : { latitude, longitude },
       ...(await this.#usage()),
       lineBytesPerSecond: (await this.#line.read())?.bytesPerSecond,
+      ...(config.miss === 'fetch' && { mayFetch: true }),
       headroom: load.headroom,
       liveRequests: load.liveRequests,
       liveSessions: load.liveSessions,

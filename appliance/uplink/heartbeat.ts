@@ -16,6 +16,8 @@ export interface HeartbeatFacts {
   usedBytes: number;
   /** Absent where it is not known. */
   lineBytesPerSecond: number | undefined;
+  /** It fetches what it does not hold. */
+  mayFetch?: true;
   headroom: number;
   liveRequests: number;
   liveSessions: number;

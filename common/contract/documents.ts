@@ -155,6 +155,15 @@ export const Place = Type.Object({
 });
 export type Place = Static<typeof Place>;
 
+/** A table that travels apart from the map, named by the SHA-256 of its canonical bytes (ADR 15). */
+export const RouteTableRef = Type.Object({
+  name: FileName,
+  count: Type.Integer({ minimum: 0, maximum: 2_000_000 }),
+  /** It has routes that are not of the class `embedded`. */
+  open: Type.Boolean(),
+});
+export type RouteTableRef = Static<typeof RouteTableRef>;
+
 export const SteeringAppliance = Type.Object({
   id: NodeId,
   role: Type.Union([Type.Literal('appliance'), Type.Literal('origin')]),
@@ -170,22 +179,19 @@ export const SteeringAppliance = Type.Object({
   state: Type.Union([Type.Literal('ready'), Type.Literal('draining'), Type.Literal('lost')]),
   /** Clock skew, errors …: reasons why the node says it is not well. */
   reasons: Type.Array(Type.String({ maxLength: 200 }), { maxItems: 16 }),
-  routes: Type.Array(Route, { maxItems: 2_000_000 }),
+  /** Its route table; absent where it has no routes. */
+  routeTable: Type.Optional(RouteTableRef),
+  /** It fetches what it does not hold, so it may be a way to any bundle. */
+  mayFetch: Type.Optional(Type.Literal(true)),
 });
 export type SteeringAppliance = Static<typeof SteeringAppliance>;
 
 /** Who holds what, who reaches whom, how healthy. */
 export const SteeringMap = Type.Object({
   appliances: Type.Array(SteeringAppliance, { maxItems: 10_000 }),
-  /** bundle → indexes into `appliances` of those that hold the whole bundle. */
-  bundles: Type.Array(
-    Type.Object({
-      bundle: FileName,
-      title: Type.String({ maxLength: 200 }),
-      titleId: Type.String({ maxLength: 64 }),
-      holders: Type.Array(Type.Integer({ minimum: 0 }), { maxItems: 10_000 }),
-    }),
-    { maxItems: 1_000_000 },
+  /** Who holds which bundle whole: named by the SHA-256 of its canonical form, which has a bit for each of `appliances`. */
+  holdings: Type.Optional(
+    Type.Object({ name: FileName, count: Type.Integer({ minimum: 0, maximum: 1_000_000 }) }),
   ),
   revocations: Revocations,
   /** Every steering node, by id. */

@@ -49,6 +49,8 @@ export const Heartbeat = Type.Object(
     usedBytes: SizeBytes,
     /** What its line carries; absent where that is not known. */
     lineBytesPerSecond: Type.Optional(SizeBytes),
+    /** It fetches what it does not hold. */
+    mayFetch: Type.Optional(Type.Literal(true)),
     /** Share of the serving capacity that is free. */
     headroom: Fraction,
     /** How many requests are being answered now. */

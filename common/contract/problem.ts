@@ -111,7 +111,8 @@ export const problemCodes = {
     status: 400,
     title: 'A signed document names a key that the keyset does not hold',
   },
-  // route tables
+  // route tables and holdings
+  HOLDINGS_INVALID: { status: 400, title: 'Holdings are not readable' },
   ROUTE_SOURCE_UNAVAILABLE: { status: 503, title: 'The routing daemon cannot be asked' },
   ROUTE_SOURCE_UNREADABLE: { status: 502, title: 'The routing daemon says what is not understood' },
   ROUTE_TABLE_INVALID: { status: 400, title: 'A route table is not readable' },

@@ -26,18 +26,34 @@ export function hashText(text: string): HashPair {
   return { a: finish(a ^ text.length), b: finish(b ^ Math.imul(a, 0x27d4eb2f)) };
 }
 
+/** Hashes the first `bits` of an address in 32-bit words, most significant first: the same for every address of the block. */
+export function hashBlock(words: ArrayLike<number>, bits: number): HashPair {
+  let a = 0x9e3779b9 ^ bits;
+  let b = 0x85ebca6b;
+  for (let word = 0; 32 * word < bits; word++) {
+    const left = bits - 32 * word;
+    const value = left >= 32 ? (words[word] ?? 0) : (words[word] ?? 0) & ~(0xffffffff >>> left);
+    a = Math.imul(rotate(a ^ Math.imul(value, 0xcc9e2d51), 13), 5) + 0xe6546b64;
+    b = Math.imul(rotate(b ^ Math.imul(value, 0x1b873593), 15), 9) + 0x38495ab5;
+  }
+  return { a: finish(a), b: finish(b ^ Math.imul(a, 0x27d4eb2f)) };
+}
+
 /**
  * The score of a node for a key: -weight / ln(u), u from the hash of both, uniform in (0, 1). The node with the
  * highest score gets the key. A node's share of the keys is its share of the weights, and a change of one node moves
  * only that node's keys (Schindelhauer and Schomaker, "Weighted distributed hash tables", 2005).
  */
 export function rendezvousScore(node: RendezvousNode, key: HashPair): number {
-  if (node.weight <= 0) return 0;
-  const high = finish(node.hash.a ^ Math.imul(key.a, 0x9e3779b1));
-  const low = finish(node.hash.b ^ Math.imul(key.b, 0x85ebca77) ^ high);
+  return node.weight <= 0 ? 0 : -node.weight / Math.log(uniformOf(node.hash.a, node.hash.b, key));
+}
+
+/** A number in (0, 1) that follows from a node's two lanes and a key alone, and is as good as one by chance. */
+export function uniformOf(nodeA: number, nodeB: number, key: HashPair): number {
+  const high = finish(nodeA ^ Math.imul(key.a, 0x9e3779b1));
+  const low = finish(nodeB ^ Math.imul(key.b, 0x85ebca77) ^ high);
   // 52 bits and a half: never 0, never 1.
-  const uniform = ((high >>> 6) * 2 ** 26 + (low >>> 6) + 0.5) / 2 ** 52;
-  return -node.weight / Math.log(uniform);
+  return ((high >>> 6) * 2 ** 26 + (low >>> 6) + 0.5) / 2 ** 52;
 }
 
 function rotate(value: number, bits: number): number {

@@ -49,6 +49,12 @@ export function countRoutes(table: RouteTable): number {
   return table[4].lengths.length + table[6].lengths.length;
 }
 
+/** Whether some route is not of the class `embedded`. */
+export function hasOpenRoutes(table: RouteTable): boolean {
+  const open = packRouteKeys({ classOrder: 1, asPathLength: 0, med: 0 });
+  return [table[4], table[6]].some(({ keys }) => keys.some((key) => key >= open));
+}
+
 /** Takes routes in any order. */
 export interface RouteTableBuilder {
   /** Adds a route. Of two with one prefix the better is kept. */

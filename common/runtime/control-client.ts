@@ -55,6 +55,8 @@ export interface ControlClient {
   json<T extends TSchema>(call: Call, schema: T): Promise<Answer<Static<T> | undefined>>;
   /** Calls and returns the answer's text, for signed documents and metrics; empty for 204. */
   text(call: Call): Promise<Answer<string>>;
+  /** Calls and returns the answer's bytes. */
+  bytes(call: Call): Promise<Answer<Buffer>>;
   /** Cuts what is under way and frees the sockets. */
   close(): Promise<void>;
 }
@@ -82,9 +84,10 @@ export function createControlClient(options: ControlClientOptions): ControlClien
   };
   return {
     url: options.url,
-    text: (call) => callWithRetries(context, call),
+    bytes: (call) => callWithRetries(context, call),
+    text: (call) => callForText(context, call),
     async json(call, schema) {
-      const { value, ...answer } = await callWithRetries(context, call);
+      const { value, ...answer } = await callForText(context, call);
       if (answer.status === 204 || value === '') return { ...answer, value: undefined };
       const what = `the answer of ${base.origin}${call.path}`;
       return { ...answer, value: parseJsonAs(schema, value, { what, code: 'UNAVAILABLE' }) };
@@ -109,7 +112,12 @@ async function createAgent(): Promise<Agent> {
   return new undici.Agent({ connections: 16, headersTimeout: 0, bodyTimeout: 0, keepAliveTimeout: 10_000 });
 }
 
-async function callWithRetries(context: Context, call: Call): Promise<Answer<string>> {
+async function callForText(context: Context, call: Call): Promise<Answer<string>> {
+  const { value, ...answer } = await callWithRetries(context, call);
+  return { ...answer, value: value.toString('utf8') };
+}
+
+async function callWithRetries(context: Context, call: Call): Promise<Answer<Buffer>> {
   const repeatable =
     call.stream === undefined && (call.idempotent ?? !['POST', 'PATCH'].includes(call.method));
   const retriesMax = repeatable ? (call.retriesMax ?? RETRIES_MAX) : 0;
@@ -135,7 +143,7 @@ function retryWaitMs(error: unknown, attempt: number, chance: Chance): number | 
   return fullMs * (0.5 + chance.fraction() / 2);
 }
 
-async function callOnce(context: Context, call: Call): Promise<Answer<string>> {
+async function callOnce(context: Context, call: Call): Promise<Answer<Buffer>> {
   const attempt = new AbortController();
   const timeoutMs = context.timeoutMs + (call.waitMs ?? 0);
   const signal = call.signal === undefined ? attempt.signal : AbortSignal.any([attempt.signal, call.signal]);
@@ -149,10 +157,10 @@ async function callOnce(context: Context, call: Call): Promise<Answer<string>> {
       body: bodyOf(call, timer),
       signal,
     });
-    const text = await readText(answer.body, call.answerBytesMax ?? ANSWER_BYTES_MAX);
+    const value = await readBytes(answer.body, call.answerBytesMax ?? ANSWER_BYTES_MAX);
     const { statusCode: status, headers } = answer;
-    if (status >= 400) throw refusal(status, headers, text);
-    return { status, headers, value: text };
+    if (status >= 400) throw refusal(status, headers, value.toString('utf8'));
+    return { status, headers, value };
   } catch (cause) {
     if (call.signal?.aborted === true) throw coded('ABORTED', { cause });
     if (attempt.signal.aborted) throw unreached(context, cause, timeoutMs);
@@ -208,7 +216,7 @@ async function requestOf(context: Context, call: Call): Promise<Omit<Dispatcher.
   };
 }
 
-async function readText(body: AsyncIterable<Uint8Array>, sizeBytesMax: number): Promise<string> {
+async function readBytes(body: AsyncIterable<Uint8Array>, sizeBytesMax: number): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let sizeBytes = 0;
   for await (const chunk of body) {
@@ -218,7 +226,7 @@ async function readText(body: AsyncIterable<Uint8Array>, sizeBytesMax: number): 
       throw coded('UNAVAILABLE', `the answer is larger than ${sizeBytesMax} bytes`);
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
 }
 
 function unreached({ base, unreachable }: Context, cause: unknown, timeoutMs?: number): CodedError {

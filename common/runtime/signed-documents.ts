@@ -42,7 +42,7 @@ export async function openDocument<T extends TSchema>(
   options: OpenOptions<T>,
 ): Promise<DocumentPayload<Static<T>>> {
   const { typ, schema, findKey, ...demands } = options;
-  const kid = kidOf(jws, typ);
+  const kid = documentKeyId(jws, typ);
   const key = findKey(kid);
   if (key === undefined) throw coded('KEY_UNKNOWN', `${typ}: no valid key ${kid}`);
   const text = await verifiedText(jws, key, typ);
@@ -54,7 +54,8 @@ export async function openDocument<T extends TSchema>(
   return payload;
 }
 
-function kidOf(jws: string, typ: DocumentType): string {
+/** The id of the key that a document's header names, not verified. @throws SIGNATURE_INVALID where it is no such document. */
+export function documentKeyId(jws: string, typ: DocumentType): string {
   if (jws.length > LENGTH_MAX) throw coded('SIGNATURE_INVALID', `${typ}: larger than ${LENGTH_MAX} bytes`);
   let header;
   try {

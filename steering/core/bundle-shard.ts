@@ -5,19 +5,9 @@
  * on to the mate that holds it.
  */
 export const shardDigits = 5;
+export const shardBits = 4 * shardDigits;
 
 /** The shard of a bundle's name, which is lower-case hexadecimal. */
 export function shardOf(bundle: string): number {
   return Number.parseInt(bundle.slice(0, shardDigits), 16);
-}
-
-/** For each shard that has a bundle, its first one by name. */
-export function bundlesByShard(bundles: Iterable<string>): ReadonlyMap<number, string> {
-  const first = new Map<number, string>();
-  for (const bundle of bundles) {
-    const shard = shardOf(bundle);
-    const held = first.get(shard);
-    if (held === undefined || bundle < held) first.set(shard, bundle);
-  }
-  return first;
 }

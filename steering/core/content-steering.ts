@@ -1,5 +1,6 @@
 import type { FilterName } from '../../common/contract/steering.ts';
-import { compareCandidates, type Candidate, type RankKey, type Ranking } from './rank.ts';
+import type { RankKey } from './rank-keys.ts';
+import { compareCandidates, type Candidate, type Ranking } from './rank.ts';
 import type { SteeredSession } from './steered-session.ts';
 
 /** The ways of one playback in the order in which its player is to try them. */

@@ -1,13 +1,15 @@
 import type { ExplainReply, FilterName, Pathway } from '../../common/contract/steering.ts';
 import { formatAddress } from '../../common/core/ip-address.ts';
+import { routeClasses } from '../../common/core/route-table.ts';
+import { headroomOf } from './filters.ts';
 import type { NodeHealth } from './health.ts';
-import { compareCandidates, rank, type Candidate, type RankInput, type Ranking } from './rank.ts';
+import { rowOfBundle } from './holdings.ts';
 import { quarantineOf } from './quarantine.ts';
-import { routeClasses } from './route-table.ts';
+import { compareCandidates, rank, type Candidate, type RankInput, type Ranking } from './rank.ts';
+import type { ViewAppliance } from './view.ts';
 
 /** The wire form of a way. */
-export function pathwayOf({ appliance }: Candidate): Pathway {
-  const { id, url, site, cluster, role } = appliance;
+export function pathwayOf({ id, url, site, cluster, role }: ViewAppliance): Pathway {
   return { id, url, site, cluster, role };
 }
 
@@ -35,7 +37,7 @@ export function explain(input: RankInput & { readonly bundle: string }, nowMs: n
         decidedBy: null,
       })),
     ],
-    pathways: ranking.ways.map(pathwayOf),
+    pathways: ranking.ways.map(({ appliance }) => pathwayOf(appliance)),
   };
 }
 
@@ -73,7 +75,9 @@ function detailOfQualified(candidate: Candidate, { ways, overfull }: Ranking): s
       : candidate.prefixLength > 0
         ? `reaches the client by a /${candidate.prefixLength}`
         : 'by place: no route of its own reaches the client';
-  return `${place}; ${why}${overfull ? '; everybody is full, so headroom was waived' : ''}`;
+  const load = candidate.spilled ? '; full, so this viewer is sent on while others have room' : '';
+  const fetch = candidate.fetches ? '; it does not hold the bundle, and would fetch it' : '';
+  return `${place}; ${why}${fetch}${load}${overfull ? '; everybody is full, so headroom was waived' : ''}`;
 }
 
 function detailOfRemoved({ appliance }: Candidate, removedBy: FilterName, input: RankInput): string {
@@ -84,7 +88,7 @@ function detailOfRemoved({ appliance }: Candidate, removedBy: FilterName, input:
     case 'address-family':
       return familyDetail(probe, input.family ?? input.client.family);
     case 'not-held':
-      return input.view.bundles.has(input.bundle ?? '')
+      return rowOfBundle(input.view.holdings, input.bundle ?? '') >= 0
         ? 'it does not hold the whole bundle'
         : 'the map knows no holder of this bundle';
     case 'draining':
@@ -96,7 +100,7 @@ function detailOfRemoved({ appliance }: Candidate, removedBy: FilterName, input:
         ? probe.reason
         : `it says ${quarantineOf(appliance, probe?.said) ?? 'it is not well'}`;
     case 'no-headroom':
-      return `headroom ${(probe?.said?.headroom ?? appliance.headroom).toFixed(3)} is below ${input.policy.headroomMin}`;
+      return `headroom ${headroomOf(appliance, probe).toFixed(3)} is below ${input.policy.headroomMin}`;
   }
 }
 

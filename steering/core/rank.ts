@@ -1,55 +1,64 @@
 import type { Place } from '../../common/contract/documents.ts';
 import type { FilterName } from '../../common/contract/steering.ts';
 import { formatPrefix, type Address } from '../../common/core/ip-address.ts';
-import { hashText, rendezvousScore } from '../../common/core/rendezvous.ts';
-import { distanceKm } from './distance.ts';
+import { hashText, type HashPair } from '../../common/core/rendezvous.ts';
+import { conditionOf, familyBits, filterNumber, filters } from './filters.ts';
 import type { NodeHealth } from './health.ts';
-import { quarantineOf } from './quarantine.ts';
-import { routeClasses, type RouteKeys } from './route-table.ts';
-import { holdsBundle, type SteeringView, type ViewAppliance } from './view.ts';
-import { chooseWays } from './ways.ts';
-
-/** A key by which candidates are compared, in words of the configuration. */
-export type RankKey = 'prefix-length' | 'class' | 'as-path' | 'med' | 'distance';
-
-export const rankKeys: readonly RankKey[] = ['prefix-length', 'class', 'as-path', 'med', 'distance'];
+import { rowOfBundle } from './holdings.ts';
+import { rankedRouteOf, rankKeys, type RankedRoute, type RankKey } from './rank-keys.ts';
+import { anyBundle, type Ranker, type RankQuery, type RankState } from './ranker.ts';
+import type { SteeringView, ViewAppliance } from './view.ts';
 
 export interface RankPolicy {
   /** The keys that are compared, most important first. */
   readonly order: readonly RankKey[];
   /** Appliances with a smaller share of free capacity get nobody. */
   readonly headroomMin: number;
-  /** How many ways an answer has at most, the origin included. */
+  /** How many ways an answer has at most, the origin included; 2 or more. */
   readonly waysMax: number;
 }
 
 export const rankPolicyDefault: RankPolicy = { order: rankKeys, headroomMin: 0.05, waysMax: 4 };
 
-export interface RankInput {
-  readonly view: SteeringView;
-  /** What is believed of each node, by its id. */
-  readonly health: ReadonlyMap<string, NodeHealth>;
+/** What is believed of each node, by its id. */
+export type HealthById = ReadonlyMap<string, NodeHealth>;
+
+/** What is asked of a ranking, in words. */
+export interface RankAsked {
   readonly client: Address;
   /** The family in which the client will call; its own unless given (DNS answers for a family). */
   readonly family?: 4 | 6 | undefined;
-  /** Left out by DNS, whose names carry no bundle yet: then no one is asked to hold it. */
+  /** Left out by DNS for names that carry none: then no one is asked to hold it. */
   readonly bundle?: string | undefined;
+  /** The answer is for the whole block of addresses around the client (DNS). */
+  readonly forBlock?: boolean | undefined;
   /** Where the client is, if that is known. */
   readonly place?: Place | undefined;
   /** Where a client is taken to be that no route reaches and whose place is not known. */
   readonly placeUnknown?: Place | undefined;
+}
+
+export interface RankInput extends RankAsked {
+  readonly view: SteeringView;
+  readonly ranker: Ranker;
+  readonly state: RankState;
+  readonly health: HealthById;
   readonly policy: RankPolicy;
 }
 
 /** An appliance or origin with the keys by which it is compared. */
-export interface Candidate extends RouteKeys {
+export interface Candidate extends RankedRoute {
   readonly index: number;
   readonly appliance: ViewAppliance;
+  /** It is full for this viewer, who is sent on while others are there. */
+  readonly spilled: boolean;
+  /** It does not hold the bundle and would fetch it. */
+  readonly fetches: boolean;
   readonly distanceKm: number | null;
   readonly rendezvous: number;
   /** What is wrong with it whoever asks: the filter of its state and health that it fails, if any. */
   readonly condition: FilterName | null;
-  removedBy: FilterName | null;
+  readonly removedBy: FilterName | null;
 }
 
 /** A decision with all that led to it. */
@@ -66,95 +75,97 @@ export interface Ranking {
   readonly overfull: boolean;
 }
 
-/**
- * Ranks the ways to a bundle for a client, as algorithms says: filters in their order, then the keys in the order of the
- * policy, then weighted rendezvous on the bundle, then the id. Pure: the same input has the same answer everywhere.
- * `also` are indexes of appliances to be judged even where no route brings them in.
- */
-export function rank(input: RankInput, also: Iterable<number> = []): Ranking {
-  const { view, client, policy } = input;
-  const routes = new Map<number, RouteKeys>();
-  const found = view.routes[client.family].reach(client, (appliance, keys) => {
-    // Longest prefix first: only routes of one length compete.
-    const known = routes.get(appliance);
-    if (known === undefined || (known.prefixLength === keys.prefixLength && isBetter(keys, known))) {
-      routes.set(appliance, keys);
-    }
-  });
-  // Geography guesses only where no route matches.
-  const place = input.place ?? (found.matchedPrefix === null ? input.placeUnknown : undefined);
-  const key = hashText(input.bundle ?? formatPrefix(client, found.scopeLength));
-  const candidates: Candidate[] = [];
-  for (const index of new Set([...routes.keys(), ...view.everywhere, ...also])) {
-    const route = routes.get(index);
-    const appliance = view.appliances[index];
-    if (appliance === undefined) continue;
-    const condition = conditionOf(appliance, input);
-    candidates.push({
-      ...(route ?? unrouted),
-      index,
-      appliance,
-      distanceKm: place && appliance.place ? distanceKm(place, appliance.place) : null,
-      rendezvous: rendezvousScore(appliance, key),
-      condition,
-      removedBy: reachFilter({ index, appliance, isRouted: route !== undefined }, input) ?? condition,
-    });
+/** What the map and the health say of every appliance, whoever asks; nobody is full for anybody. */
+export function rankStateOf(view: SteeringView, health: HealthById, headroomMin: number): RankState {
+  const state = {
+    conditions: new Uint8Array(view.appliances.length),
+    downFamilies: new Uint8Array(view.appliances.length),
+    kept: new Float64Array(view.appliances.length).fill(1),
+  };
+  for (const [index, appliance] of view.appliances.entries()) {
+    const believed = health.get(appliance.id);
+    state.conditions[index] = filterNumber(conditionOf(appliance, believed, headroomMin));
+    for (const family of believed?.downFamilies ?? [])
+      state.downFamilies[index] = (state.downFamilies[index] ?? 0) | familyBits[family];
   }
-  let qualified = candidates.filter((candidate) => candidate.removedBy === null);
-  const overfull = qualified.length === 0;
-  // A full box is better than none.
-  if (overfull) qualified = candidates.filter((candidate) => candidate.removedBy === 'no-headroom');
-  for (const candidate of qualified) candidate.removedBy = null;
-  qualified.sort((a, b) => compareCandidates(a, b, policy.order).sign);
+  return state;
+}
+
+/** What is asked, in the terms of a ranker. */
+export function rankQueryOf({ holdings }: SteeringView, asked: RankAsked): RankQuery {
+  const { client, bundle } = asked;
+  const row = bundle === undefined ? anyBundle : rowOfBundle(holdings, bundle);
+  let key: HashPair | undefined;
+  if (row >= 0) key = { a: holdings.hashA[row] ?? 0, b: holdings.hashB[row] ?? 0 };
+  else if (bundle !== undefined) key = hashText(bundle);
   return {
-    matchedPrefix: found.matchedPrefix,
-    scopeLength: found.scopeLength,
-    qualified,
-    removed: candidates.filter((candidate) => candidate.removedBy !== null),
-    ways: chooseWays(qualified, policy.waysMax),
-    overfull: overfull && qualified.length > 0,
+    words: client.words,
+    clientFamily: client.family,
+    family: asked.family ?? client.family,
+    row,
+    key,
+    forBlock: asked.forBlock ?? bundle === undefined,
+    place: asked.place,
+    placeUnknown: asked.placeUnknown,
   };
 }
 
-const unrouted: RouteKeys = {
-  prefixLength: 0,
-  classOrder: routeClasses.indexOf('none'),
-  asPathLength: 0,
-  med: 0,
-};
-
-/** The first filter between a client and an appliance. An origin is every answer's last way: none applies to it. */
-function reachFilter(
-  { index, appliance, isRouted }: { index: number; appliance: ViewAppliance; isRouted: boolean },
-  { view, client, family = client.family, bundle, health }: RankInput,
-): FilterName | null {
-  if (appliance.role === 'origin') return null;
-  if (!isRouted && !appliance.open) return 'no-route';
-  const isFamilyDown = health.get(appliance.id)?.downFamilies?.includes(family) === true;
-  if (isFamilyDown || isUnreachable(appliance, family)) return 'address-family';
-  return bundle !== undefined && !holdsBundle(view, index, bundle) ? 'not-held' : null;
+/**
+ * Ranks the ways to a bundle for a client with all that led to it: filters in their order, then whoever holds it and is not full,
+ * then the keys in the order of the policy, then weighted rendezvous on the bundle, then the id. It reads what the
+ * ranker that answers has found, so it cannot tell another story. `also` are indexes of appliances to be judged even where no
+ * route brings them in.
+ */
+export function rank(input: RankInput, also: Iterable<number> = []): Ranking {
+  const { view, ranker, client } = input;
+  ranker.rankAll(rankQueryOf(view, input), input.state, also);
+  const slots = Array.from({ length: ranker.count }, (_, slot) => slot);
+  const candidates = slots.map((slot) => candidateAt(input, slot));
+  const at = (slot: number): Candidate[] => candidates.slice(slot, slot + 1);
+  const { matched, scopeLength } = { matched: matchedLength(input), scopeLength: ranker.scopeLength };
+  return {
+    matchedPrefix: matched === 0 ? null : formatPrefix(client, matched),
+    scopeLength,
+    qualified: slots
+      .filter((slot) => ranker.removedBy[slot] === 0)
+      .sort((a, b) => ranker.compare(a, b))
+      .flatMap(at),
+    removed: candidates.filter(({ removedBy }) => removedBy !== null),
+    ways: [...ranker.ways.subarray(0, ranker.wayCount)].flatMap(at),
+    overfull: ranker.overfull,
+  };
 }
 
-/** The first filter that an appliance fails whoever asks. A full origin is still the last way. */
-function conditionOf(appliance: ViewAppliance, { health, policy }: RankInput): FilterName | null {
-  const { verdict, said } = health.get(appliance.id) ?? {};
-  if (appliance.state === 'draining' || verdict === 'draining') return 'draining';
-  // Lost to the control plane but well in our own eyes: it serves on (ADR 6), so it is steered to.
-  if (appliance.state === 'lost' && verdict !== 'up') return 'stale';
-  if (verdict === 'down' || quarantineOf(appliance, said) !== undefined) return 'unhealthy';
-  const headroom = said?.headroom ?? appliance.headroom;
-  return appliance.role !== 'origin' && headroom < policy.headroomMin ? 'no-headroom' : null;
+/** Bits of the longest prefix that reaches the client, whoever announces it; 0: none. */
+function matchedLength({ view, ranker }: RankInput): number {
+  const { lists } = view.routes;
+  if (ranker.list === 0) return 0;
+  const set = lists.sets[ranker.list] ?? 0;
+  return lists.lengths[lists.routes[lists.starts[set] ?? 0] ?? 0] ?? 0;
 }
 
-/** Whether it is known to have addresses, but none of the family. */
-function isUnreachable({ addresses }: ViewAppliance, family: 4 | 6): boolean {
-  return addresses[family].length === 0 && addresses[family === 4 ? 6 : 4].length > 0;
+function candidateAt({ view, ranker, state }: RankInput, slot: number): Candidate {
+  const index = ranker.appliances[slot] ?? 0;
+  const appliance = view.appliances[index];
+  if (appliance === undefined) throw new TypeError('a candidate is of the view');
+  const distanceKm = ranker.distances[slot] ?? Infinity;
+  return {
+    ...rankedRouteOf(view.routes.lists, ranker.routes[slot] ?? 0),
+    index,
+    appliance,
+    spilled: ranker.isSpilled(slot),
+    fetches: ranker.isFetching(slot),
+    distanceKm: Number.isFinite(distanceKm) ? distanceKm : null,
+    rendezvous: ranker.scores[slot] ?? 0,
+    condition: filters[(state.conditions[index] ?? 0) - 1] ?? null,
+    removedBy: filters[(ranker.removedBy[slot] ?? 0) - 1] ?? null,
+  };
 }
 
 /** What decided between two candidates: a key of the policy, or one of the rules around it. */
-export type DecidedBy = 'role' | RankKey | 'rendezvous' | 'id';
+export type DecidedBy = 'role' | 'load' | 'held' | RankKey | 'rendezvous' | 'id';
 
-/** Compares two candidates; a negative sign puts `a` first. */
+/** Compares two candidates, and says by what; a negative sign puts `a` first. */
 export function compareCandidates(
   a: Candidate,
   b: Candidate,
@@ -162,6 +173,8 @@ export function compareCandidates(
 ): { sign: number; by: DecidedBy } {
   if (a.appliance.role !== b.appliance.role)
     return { sign: a.appliance.role === 'origin' ? 1 : -1, by: 'role' };
+  if (a.spilled !== b.spilled) return { sign: a.spilled ? 1 : -1, by: 'load' };
+  if (a.fetches !== b.fetches) return { sign: a.fetches ? 1 : -1, by: 'held' };
   for (const by of order) {
     const sign = compareKey(a, b, by);
     if (sign !== 0) return { sign, by };
@@ -190,8 +203,4 @@ function compareDistance(a: number | null, b: number | null): number {
   if (a === b) return 0;
   if (a === null) return 1;
   return b === null ? -1 : a - b;
-}
-
-function isBetter(a: RouteKeys, b: RouteKeys): boolean {
-  return (a.classOrder - b.classOrder || a.asPathLength - b.asPathLength || a.med - b.med) < 0;
 }

@@ -8,8 +8,13 @@ import type { SteeringPeer } from '../../common/contract/health.ts';
 import type { MaintenanceWindow } from '../../common/contract/maintenance.ts';
 import type { PublicJwk } from '../../common/contract/primitives.ts';
 import { formatAddress, parseAddress } from '../../common/core/ip-address.ts';
-import { hashText, type HashPair } from '../../common/core/rendezvous.ts';
-import { buildRouteTables, type OwnedRoute, type RouteTables } from './route-table.ts';
+import { openHoldings } from '../../common/core/holdings-codec.ts';
+import { hashText } from '../../common/core/rendezvous.ts';
+import { ok, refused, type Result } from '../../common/core/result.ts';
+import { openRouteBytes } from '../../common/core/route-table-codec.ts';
+import { compileHoldings, type Holdings } from './holdings.ts';
+import { deadFamilies } from './filters.ts';
+import { buildRouteMap, type OwnedTable, type RouteMap } from './route-map.ts';
 
 /** An appliance or origin as ranking sees it. */
 export interface ViewAppliance {
@@ -28,103 +33,180 @@ export interface ViewAppliance {
   readonly routeCount: number;
   /** Addresses by family, in text. */
   readonly addresses: Readonly<Record<4 | 6, readonly string[]>>;
-  /** Hash of the id, for rendezvous. */
-  readonly hash: HashPair;
+  /** It fetches what it does not hold, so it may be a way to any bundle. */
+  readonly mayFetch: boolean;
+}
+
+/** What ranking reads of each appliance, in columns over shared memory. */
+export interface ApplianceColumns {
+  readonly isOrigin: Uint8Array;
   /**
    * Whether it may serve a client that none of its routes reaches: a box in no one's network (no route of its own) or at
    * an exchange. A box whose routes are all `embedded` is its ISP's, and serves that ISP's clients only.
    */
-  readonly open: boolean;
+  readonly open: Uint8Array;
+  readonly mayFetch: Uint8Array;
+  /** See `deadFamilies`. */
+  readonly deadFamilies: Uint8Array;
+  readonly weights: Float64Array;
+  /** Hash of the id, for rendezvous. */
+  readonly hashA: Uint32Array;
+  readonly hashB: Uint32Array;
+  /** Equal for those of one site, and of one cluster of a site. */
+  readonly sites: Uint16Array;
+  readonly clusters: Uint16Array;
+  /** Its place among all ids in their order. */
+  readonly idOrder: Uint16Array;
 }
 
-export interface ViewBundle {
-  readonly title: string;
-  readonly titleId: string;
-  /** Indexes of the appliances that hold all of it, ascending. */
-  readonly holders: Uint32Array;
-}
-
-/** A steering map made ready for lookups. Never changed: the next map makes another. */
-export interface SteeringView {
+/** What a worker makes of a map and its tables: plain data and shared memory, so that it can be posted to another thread. */
+export interface ViewParts {
   readonly sequence: number;
   readonly issuedAtMs: number;
   readonly notAfterMs: number;
   readonly appliances: readonly ViewAppliance[];
-  readonly indexOf: ReadonlyMap<string, number>;
-  /** Indexes of those that may serve a client that no route of theirs reaches: origins and open appliances. */
-  readonly everywhere: readonly number[];
-  readonly routes: RouteTables;
-  readonly bundles: ReadonlyMap<string, ViewBundle>;
+  readonly columns: ApplianceColumns;
+  readonly routes: RouteMap;
+  readonly holdings: Holdings;
   /** Every steering node, this one too. */
   readonly steering: readonly SteeringPeer[];
   readonly maintenance: readonly MaintenanceWindow[];
+  readonly revocations: SteeringMap['revocations'];
+}
+
+/** A steering map made ready for lookups. Never changed: the next map makes another. */
+export interface SteeringView extends ViewParts {
+  readonly indexOf: ReadonlyMap<string, number>;
   readonly revokedSessions: ReadonlySet<string>;
   readonly revokedBundles: ReadonlySet<string>;
 }
 
-/** Compiles a verified steering map. Of two appliances with one id only the first is taken. */
-export function compileView(payload: DocumentPayload<SteeringMap>): SteeringView {
-  const { body } = payload;
-  const appliances: ViewAppliance[] = [];
-  const indexOf = new Map<string, number>();
-  const owned: OwnedRoute[] = [];
-  const indexes = new Map<number, number>();
-  for (const [listed, appliance] of body.appliances.entries()) {
-    if (indexOf.has(appliance.id)) continue;
-    const index = appliances.length;
-    indexOf.set(appliance.id, index);
-    indexes.set(listed, index);
-    appliances.push(viewAppliance(appliance));
-    for (const route of appliance.routes) owned.push({ appliance: index, route });
-  }
-  return {
-    sequence: payload.sequence,
-    issuedAtMs: payload.issuedAtMs,
-    notAfterMs: payload.notAfterMs,
-    appliances,
-    indexOf,
-    everywhere: [...appliances.keys()].filter((index) => {
-      const appliance = appliances[index];
-      return appliance?.role === 'origin' || appliance?.open === true;
-    }),
-    routes: buildRouteTables(owned),
-    bundles: new Map(
-      body.bundles.map(({ bundle, title, titleId, holders }) => {
-        const known = holders.map((holder) => indexes.get(holder)).filter((index) => index !== undefined);
-        return [bundle, { title, titleId, holders: Uint32Array.from(known).sort() }];
-      }),
-    ),
+/** The tables that a map names, by their names. */
+export type TablesByName = (name: string) => Uint8Array | undefined;
+
+const ROUTES_MAX = 2_000_000;
+
+/**
+ * Compiles a verified steering map with its tables, which have been checked against their names. What is known to be unchanged is
+ * not made again. Errors: ROUTE_TABLE_INVALID, HOLDINGS_INVALID.
+ */
+export function compileParts(
+  payload: DocumentPayload<SteeringMap>,
+  tables: TablesByName,
+  unchanged: Pick<Partial<ViewParts>, 'routes' | 'holdings'> = {},
+): Result<ViewParts> {
+  const { sequence, issuedAtMs, notAfterMs, body } = payload;
+  const routes = unchanged.routes === undefined ? compileRoutes(body, tables) : ok(unchanged.routes);
+  if (!routes.ok) return routes;
+  const holdings =
+    unchanged.holdings === undefined ? compileHoldingsOf(body, tables) : ok(unchanged.holdings);
+  if (!holdings.ok) return holdings;
+  const appliances = body.appliances.map(viewAppliance);
+  return ok({
+    ...{ sequence, issuedAtMs, notAfterMs, appliances },
+    columns: columnsOf(body.appliances, appliances),
+    routes: routes.value,
+    holdings: holdings.value,
     steering: body.steering ?? [],
     maintenance: body.maintenance ?? [],
-    revokedSessions: new Set(body.revocations.sessions),
-    revokedBundles: new Set(body.revocations.bundles),
+    revocations: body.revocations,
+  });
+}
+
+/** Opens a view of parts; quick, since it is done where answers are given. */
+export function openView(parts: ViewParts): SteeringView {
+  return {
+    ...parts,
+    indexOf: new Map(parts.appliances.map(({ id }, index) => [id, index])),
+    revokedSessions: new Set(parts.revocations.sessions),
+    revokedBundles: new Set(parts.revocations.bundles),
   };
 }
 
-/** Whether the appliance holds all of the bundle. An origin holds everything (ADR 9). */
-export function holdsBundle(view: SteeringView, index: number, bundle: string): boolean {
-  if (view.appliances[index]?.role === 'origin') return true;
-  const holders = view.bundles.get(bundle)?.holders;
-  if (holders === undefined) return false;
-  let low = 0;
-  let high = holders.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((holders[middle] ?? 0) < index) low = middle + 1;
-    else high = middle;
+function compileRoutes({ appliances }: SteeringMap, tables: TablesByName): Result<RouteMap> {
+  const owners = new Map<string, number[]>();
+  for (const [index, { routeTable }] of appliances.entries()) {
+    if (routeTable === undefined) continue;
+    const held = owners.get(routeTable.name);
+    if (held === undefined) owners.set(routeTable.name, [index]);
+    else held.push(index);
   }
-  return holders[low] === index;
+  const owned: OwnedTable[] = [];
+  for (const [name, indexes] of owners) {
+    const opened = openRouteBytes(tables(name) ?? new Uint8Array(), { routesMax: ROUTES_MAX });
+    if (!opened.ok) return { ...opened, detail: `route table ${name}: ${opened.detail}` };
+    owned.push({ routes: opened.value, owners: indexes });
+  }
+  return buildRouteMap(owned);
+}
+
+function compileHoldingsOf({ appliances, holdings }: SteeringMap, tables: TablesByName): Result<Holdings> {
+  if (holdings === undefined)
+    return refused(
+      'HOLDINGS_INVALID',
+      'the map names none: its control plane is from before them, upgrade it',
+    );
+  const opened = openHoldings(tables(holdings.name) ?? new Uint8Array(), appliances.length);
+  return opened.ok ? ok(compileHoldings(opened.value)) : opened;
 }
 
 function viewAppliance(appliance: SteeringAppliance): ViewAppliance {
-  const { id, role, site, cluster, url, key, place, weight, headroom, state, reasons, routes } = appliance;
+  const { id, role, site, cluster, url, key, place, weight, headroom, state, reasons, routeTable } = appliance;
   return {
     ...{ id, role, site, cluster, url, key, place, weight, headroom, state, reasons },
-    routeCount: routes.length,
+    routeCount: routeTable?.count ?? 0,
     addresses: addressesOf(appliance),
-    hash: hashText(id),
-    open: role === 'appliance' && (routes.length === 0 || routes.some((route) => route.class !== 'embedded')),
+    mayFetch: appliance.mayFetch === true,
   };
+}
+
+function columnsOf(
+  listed: readonly SteeringAppliance[],
+  appliances: readonly ViewAppliance[],
+): ApplianceColumns {
+  const bytes = (valueOf: (appliance: ViewAppliance, index: number) => number): Uint8Array =>
+    fill(new Uint8Array(new SharedArrayBuffer(appliances.length)), appliances, valueOf);
+  const shorts = (valueOf: (appliance: ViewAppliance) => number): Uint16Array =>
+    fill(new Uint16Array(new SharedArrayBuffer(2 * appliances.length)), appliances, valueOf);
+  const longs = (valueOf: (appliance: ViewAppliance) => number): Uint32Array =>
+    fill(new Uint32Array(new SharedArrayBuffer(4 * appliances.length)), appliances, valueOf);
+  const weights = new Float64Array(new SharedArrayBuffer(8 * appliances.length));
+  const sites = numbersOf(appliances.map(({ site }) => site));
+  const clusters = numbersOf(appliances.map(({ site, cluster }) => `${site}/${cluster}`));
+  const ids = numbersOf(appliances.map(({ id }) => id).sort());
+  return {
+    isOrigin: bytes(({ role }) => (role === 'origin' ? 1 : 0)),
+    open: bytes(({ role }, index) => (role === 'appliance' && isOpen(listed[index]) ? 1 : 0)),
+    mayFetch: bytes(({ mayFetch }) => (mayFetch ? 1 : 0)),
+    deadFamilies: bytes(deadFamilies),
+    weights: fill(weights, appliances, ({ weight }) => weight),
+    hashA: longs(({ id }) => hashText(id).a),
+    hashB: longs(({ id }) => hashText(id).b),
+    sites: shorts(({ site }) => sites.get(site) ?? 0),
+    clusters: shorts(({ site, cluster }) => clusters.get(`${site}/${cluster}`) ?? 0),
+    idOrder: shorts(({ id }) => ids.get(id) ?? 0),
+  };
+}
+
+function isOpen(appliance: SteeringAppliance | undefined): boolean {
+  const table = appliance?.routeTable;
+  return table === undefined || table.count === 0 || table.open;
+}
+
+function fill<T extends Uint8Array | Uint16Array | Uint32Array | Float64Array>(
+  column: T,
+  appliances: readonly ViewAppliance[],
+  valueOf: (appliance: ViewAppliance, index: number) => number,
+): T {
+  for (const [index, appliance] of appliances.entries()) column[index] = valueOf(appliance, index);
+  return column;
+}
+
+/** Distinct texts numbered in the order in which they come. */
+function numbersOf(texts: readonly string[]): Map<string, number> {
+  const numbers = new Map<string, number>();
+  for (const text of texts) if (!numbers.has(text)) numbers.set(text, numbers.size);
+  return numbers;
 }
 
 /** The addresses that it announced, or where there are none the one that its URL names. */

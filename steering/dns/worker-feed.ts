@@ -1,10 +1,10 @@
-import type { DocumentPayload, SteeringMap } from '../../common/contract/documents.ts';
+import type { SteeringView, ViewParts } from '../core/view.ts';
 import type { HealthState, ToWorker } from './worker-messages.ts';
 
 /** Keeps a thread that answers UDP at the state of the main one, where maps are verified and nodes are probed. */
 export class WorkerFeed {
   readonly #readHealth: () => HealthState;
-  #payload: DocumentPayload<SteeringMap> | undefined;
+  #parts: ViewParts | undefined;
   #send: ((message: ToWorker) => void) | undefined;
   #isTelling = false;
 
@@ -15,7 +15,7 @@ export class WorkerFeed {
   /** Sends all that is known, and from now on all that changes. */
   begin(send: (message: ToWorker) => void): void {
     this.#send = send;
-    if (this.#payload !== undefined) send({ kind: 'map', payload: this.#payload });
+    if (this.#parts !== undefined) send({ kind: 'map', parts: this.#parts });
     send({ kind: 'health', state: this.#readHealth() });
   }
 
@@ -23,9 +23,9 @@ export class WorkerFeed {
     this.#send = undefined;
   }
 
-  mapChanged(payload: DocumentPayload<SteeringMap>): void {
-    this.#payload = payload;
-    this.#send?.({ kind: 'map', payload });
+  mapChanged({ indexOf: _index, revokedSessions: _sessions, revokedBundles: _bundles, ...parts }: SteeringView): void {
+    this.#parts = parts;
+    this.#send?.({ kind: 'map', parts });
     this.healthChanged();
   }
 

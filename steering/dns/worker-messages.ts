@@ -1,6 +1,6 @@
-import type { DocumentPayload, SteeringMap } from '../../common/contract/documents.ts';
 import type { BrainOptions } from '../brain.ts';
 import type { NodeHealth } from '../core/health.ts';
+import type { ViewParts } from '../core/view.ts';
 import type { ReplyCounts } from './reply-counts.ts';
 import type { ZoneOptions } from './zone.ts';
 
@@ -28,6 +28,6 @@ export interface HealthState {
 }
 
 export type ToWorker =
-  | { readonly kind: 'map'; readonly payload: DocumentPayload<SteeringMap> }
+  | { readonly kind: 'map'; readonly parts: ViewParts }
   | { readonly kind: 'health'; readonly state: HealthState }
   | { readonly kind: 'stop' };

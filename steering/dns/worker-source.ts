@@ -1,7 +1,7 @@
 import type { Chance } from '../../common/runtime/chance.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import { createBrain } from '../brain.ts';
-import { compileView, type SteeringView } from '../core/view.ts';
+import { openView, type SteeringView } from '../core/view.ts';
 import type { HealthState, SteerPolicy, ToWorker } from './worker-messages.ts';
 import type { ZoneSource } from './zone.ts';
 
@@ -32,7 +32,7 @@ export function createWorkerSource(
     source,
     take(message) {
       if (message.kind === 'map') {
-        view = compileView(message.payload);
+        view = openView(message.parts);
         return;
       }
       state = message.state;

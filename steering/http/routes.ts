@@ -10,7 +10,7 @@ import type { App } from '../../common/runtime/http-app.ts';
 import { sendProblem } from '../../common/runtime/http-errors.ts';
 import type { Brain } from '../brain.ts';
 import { pathwayOf } from '../core/explain.ts';
-import type { Ranking } from '../core/rank.ts';
+import type { ViewAppliance } from '../core/view.ts';
 import type { ClientAddressOf } from './client-address.ts';
 import { answerSteer, refuseRevoked, senderAddress, steerPath, type SteerOptions } from './steer-answer.ts';
 
@@ -42,8 +42,8 @@ function addRank(app: App, options: SteerOptions): void {
         refuseRevoked(options.brain, claims);
         if (claims.bundle !== bundle) throw coded('TOKEN_FOREIGN', 'the token is for another bundle');
       }
-      const ranking = mustRank(options.brain, { client, bundle });
-      return { mapSequence: options.brain.content().serial, pathways: ranking.ways.map(pathwayOf) };
+      const ways = mustRank(options.brain, { client, bundle });
+      return { mapSequence: options.brain.content().serial, pathways: ways.map(pathwayOf) };
     },
   );
 }
@@ -138,18 +138,18 @@ function addGo(app: App, options: SteerOptions): void {
       if (parseFilePath(path) === undefined)
         throw coded('NOT_FOUND', 'a file is <64 hex digits>.<extension>');
       const client = senderAddress(request.raw, options.clientAddressOf);
-      const [best] = mustRank(options.brain, { client, bundle: claims.bundle ?? '' }).ways;
+      const [best] = mustRank(options.brain, { client, bundle: claims.bundle ?? '' });
       if (best === undefined) throw coded('NO_PATHWAY');
-      return reply.redirect(`${best.appliance.url.replace(/\/$/, '')}${path}`, 302);
+      return reply.redirect(`${best.url.replace(/\/$/, '')}${path}`, 302);
     },
   );
 }
 
-function mustRank(brain: Brain, query: { client: Address; bundle: string }): Ranking {
-  const ranking = brain.rank(query);
-  if (ranking === undefined) throw noMap();
-  if (ranking.ways.length === 0) throw coded('NO_PATHWAY', 'nothing that holds it is well');
-  return ranking;
+function mustRank(brain: Brain, query: { client: Address; bundle: string }): readonly ViewAppliance[] {
+  const ways = brain.rank(query);
+  if (ways === undefined) throw noMap();
+  if (ways.length === 0) throw coded('NO_PATHWAY', 'nothing that holds it is well');
+  return ways;
 }
 
 function claimsOf(request: FastifyRequest): DeliveryClaims | undefined {

@@ -2,12 +2,15 @@ import type { Chance } from '../../common/runtime/chance.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import { isCoded, toCoded } from '../../common/runtime/errors.ts';
 import type { Log } from '../../common/runtime/log.ts';
-import type { MapHolder } from './map-holder.ts';
+import type { MissingTable } from './map-compiler.ts';
+import type { FetchTable, MapHolder } from './map-holder.ts';
 
 /** What the follower asks of the control plane. */
 export interface MapSource {
   /** Long-polls for a map newer than `after`; undefined where none came in `waitMs`. */
   fetchMap(query: { after: number; waitMs: number }, signal: AbortSignal): Promise<string | undefined>;
+  /** Fetches a table that a map names, packed. */
+  fetchTable(table: MissingTable, signal: AbortSignal): Promise<Uint8Array>;
   /** Fetches the keyset and takes it. */
   refreshKeys(signal: AbortSignal): Promise<void>;
 }
@@ -44,13 +47,14 @@ export function createMapFollower(options: MapFollowerOptions): MapFollower {
       log.warn({ code: toCoded(error).code, err: error }, 'control plane lost: answering from the last map');
   };
   const take = async (jws: string, signal: AbortSignal): Promise<void> => {
+    const fetchTable: FetchTable = (table) => source.fetchTable(table, signal);
     try {
-      await holder.take(jws);
+      await holder.take(jws, fetchTable);
     } catch (error) {
       // The keys may have been rotated since they were last fetched.
       if (!isCoded(error, 'KEY_UNKNOWN')) throw error;
       await source.refreshKeys(signal);
-      await holder.take(jws);
+      await holder.take(jws, fetchTable);
     }
   };
   const once = async (signal: AbortSignal): Promise<void> => {
@@ -64,7 +68,8 @@ export function createMapFollower(options: MapFollowerOptions): MapFollower {
       return;
     }
     await take(jws, signal).catch((error: unknown) => {
-      throw new RefusedMap(error);
+      // That a table could not be fetched says nothing against the map.
+      throw isCoded(error, 'CONTROL_UNREACHABLE') ? error : new RefusedMap(error);
     });
   };
 

@@ -1,20 +1,25 @@
 import type { KeyObject } from 'node:crypto';
-import { documentTypes, SteeringMap, type DocumentPayload } from '../../common/contract/documents.ts';
+import { documentTypes } from '../../common/contract/documents.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
-import { toCoded } from '../../common/runtime/errors.ts';
+import { assert, coded, isCoded, toCoded } from '../../common/runtime/errors.ts';
 import type { Log } from '../../common/runtime/log.ts';
-import { openDocument } from '../../common/runtime/signed-documents.ts';
-import { compileView, type SteeringView } from '../core/view.ts';
+import { documentKeyId } from '../../common/runtime/signed-documents.ts';
+import { openView, type SteeringView } from '../core/view.ts';
+import type { MapCompiler, MissingTable } from './map-compiler.ts';
 import type { MapSnapshot } from './snapshot.ts';
+
+/** Fetches a table, packed; as a difference to `from` where the other side chooses so. */
+export type FetchTable = (table: MissingTable) => Promise<Uint8Array>;
 
 export interface MapHolderOptions {
   readonly snapshot: MapSnapshot;
+  readonly compiler: MapCompiler;
   /** A key of use `documents` that is in force. */
   readonly findKey: (kid: string) => KeyObject | undefined;
   readonly clock: Clock;
   readonly log: Log;
   /** Called after each swap, with the view that now answers. */
-  readonly onView: (view: SteeringView, payload: DocumentPayload<SteeringMap>) => void;
+  readonly onView: (view: SteeringView) => void;
   /** Told the code of each map that was refused. */
   readonly onRefused: (code: string) => void;
 }
@@ -25,48 +30,56 @@ export interface MapHolder {
   view(): SteeringView | undefined;
   sequence(): number;
   /**
-   * Takes a signed map: verifies signature, audience, sequence and notAfter, builds its tables, then swaps it in and
-   * stores it. One that is held already is left alone.
+   * Takes a signed map: verifies signature, audience, sequence and notAfter, fetches the tables that are not held, compiles,
+   * then swaps it in and stores it. One that is held already is left alone. Maps are taken one after the other.
    *
    * @returns whether it was newer.
-   * @throws SIGNATURE_INVALID, KEY_UNKNOWN, DOCUMENT_FOREIGN, DOCUMENT_STALE, DOCUMENT_EXPIRED; the map held stays.
+   * @throws SIGNATURE_INVALID, KEY_UNKNOWN, DOCUMENT_FOREIGN, DOCUMENT_STALE, DOCUMENT_EXPIRED, ROUTE_TABLE_INVALID,
+   * ROUTE_TABLE_MISMATCH, ROUTE_TABLE_UNKNOWN, HOLDINGS_INVALID, or what the fetch throws; the map held stays.
    */
-  take(jws: string): Promise<boolean>;
-  /** Takes the stored map, also past its notAfter: an old map is better than none. One that does not verify is left. */
+  take(jws: string, fetchTable: FetchTable): Promise<boolean>;
+  /**
+   * Takes the stored map, also past its notAfter: an old map is better than none. One that does not verify is left, and so is
+   * one whose tables are damaged: they come with the next map.
+   */
   load(): Promise<void>;
 }
 
 export function createMapHolder(options: MapHolderOptions): MapHolder {
-  const { snapshot, clock, log } = options;
+  const { snapshot, compiler, clock, log } = options;
   let view: SteeringView | undefined;
 
-  const open = async (jws: string, nowMs: number): Promise<boolean> => {
-    const payload = await openDocument(jws, {
-      typ: documentTypes.steeringMap,
-      schema: SteeringMap,
-      findKey: options.findKey,
-      audience: 'steering',
-      sequenceMin: view?.sequence ?? 0,
-      nowMs,
-    });
-    if (payload.sequence === view?.sequence) return false;
-    const next = compileView(payload);
-    const { dropped } = next.routes;
-    if (dropped.defaults + dropped.invalid > 0)
-      log.warn({ sequence: next.sequence, ...dropped }, 'routes dropped');
+  const open = async (
+    jws: string,
+    { nowMs, fetchTable }: { nowMs: number; fetchTable: FetchTable | undefined },
+  ): Promise<boolean> => {
+    const kid = documentKeyId(jws, documentTypes.steeringMap);
+    const key = options.findKey(kid);
+    if (key === undefined) throw coded('KEY_UNKNOWN', `the map: no valid key ${kid}`);
+    const demands = { audience: 'steering', sequenceMin: view?.sequence ?? 0, nowMs };
+    const { sequence, missing } = await compiler.open({ jws, key, demands });
+    if (sequence === view?.sequence) return false;
+    if (fetchTable !== undefined) await fetchAll(missing, (table) => fetchInto(compiler, table, fetchTable));
+    const parts = await compiler.compile();
+    const routes = parts.routes ?? view?.routes;
+    const holdings = parts.holdings ?? view?.holdings;
+    assert(routes !== undefined && holdings !== undefined, 'only what is held is left out');
+    const next = openView({ ...parts, routes, holdings });
+    if (parts.routes !== undefined && routes.defaultsDropped > 0)
+      log.warn({ sequence, defaults: routes.defaultsDropped }, 'routes dropped');
     // The swap: who asked before has the old map whole, who asks from now on the new one.
     view = next;
-    options.onView(next, payload);
+    options.onView(next);
     return true;
   };
 
   return {
     view: () => view,
     sequence: () => view?.sequence ?? 0,
-    async take(jws) {
+    async take(jws, fetchTable) {
       let isNewer: boolean;
       try {
-        isNewer = await open(jws, clock.nowMs());
+        isNewer = await open(jws, { nowMs: clock.nowMs(), fetchTable });
       } catch (error) {
         options.onRefused(toCoded(error).code);
         throw error;
@@ -82,7 +95,7 @@ export function createMapHolder(options: MapHolderOptions): MapHolder {
       if (jws === undefined) return;
       try {
         // Time 0: past its notAfter it still answers; only what is new must be in time.
-        await open(jws, 0);
+        await open(jws, { nowMs: 0, fetchTable: undefined });
         log.info(
           { sequence: view?.sequence, appliances: view?.appliances.length },
           'map loaded from the snapshot',
@@ -94,4 +107,31 @@ export function createMapHolder(options: MapHolderOptions): MapHolder {
       }
     },
   };
+}
+
+const FETCHES_MAX = 4;
+
+async function fetchAll(
+  missing: readonly MissingTable[],
+  fetchOne: (table: MissingTable) => Promise<void>,
+): Promise<void> {
+  const left = missing.values();
+  const lane = async (): Promise<void> => {
+    for (const table of left) await fetchOne(table);
+  };
+  await Promise.all(Array.from({ length: FETCHES_MAX }, lane));
+}
+
+/** A difference that does not lead to the table is no reason to be without it: the whole is fetched. */
+async function fetchInto(compiler: MapCompiler, table: MissingTable, fetchTable: FetchTable): Promise<void> {
+  const { kind, name, from } = table;
+  if (from !== undefined) {
+    try {
+      await compiler.take(name, await fetchTable(table));
+      return;
+    } catch (error) {
+      if (!isCoded(error, 'ROUTE_TABLE_INVALID', 'ROUTE_TABLE_MISMATCH', 'ROUTE_TABLE_UNKNOWN')) throw error;
+    }
+  }
+  await compiler.take(name, await fetchTable({ kind, name }));
 }

@@ -6,22 +6,29 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ExplainReply, SteeringStatus, type RankReply } from '../../common/contract/steering.ts';
-import type { SteeringAppliance, SteeringMap } from '../../common/contract/documents.ts';
 import { generateKey } from '../../common/runtime/keys.ts';
 import { matches } from '../../common/runtime/parse.ts';
 import { queryPacket, readReply } from '../support/dns-zones.ts';
 import { startSteeringControl, type SteeringControl } from '../support/steering-control.ts';
-import { appliance, bundleOf, mapOf, origin, route } from '../support/steering-maps.ts';
+import {
+  appliance,
+  bundleOf,
+  mapOf,
+  origin,
+  route,
+  type TestAppliance,
+  type TestMap,
+} from '../support/steering-maps.ts';
 import { startBox, startSteering, until, type SteeringProcess } from '../support/steering-process.ts';
 
 const BUNDLE = bundleOf('0');
-const loopback = (id: string, url: string, more: Partial<SteeringAppliance> = {}) =>
+const loopback = (id: string, url: string, more: Partial<TestAppliance> = {}) =>
   appliance(id, { url, routes: [route('127.0.0.0/8')], ...more });
 
 interface World {
   control: SteeringControl;
   dataDir: string;
-  map: SteeringMap;
+  map: TestMap;
   boxes: Record<'a-1' | 'a-2' | 'origin', Awaited<ReturnType<typeof startBox>>>;
   steering: SteeringProcess;
 }

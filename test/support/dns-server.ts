@@ -1,27 +1,26 @@
-import type { SteeringMap } from '../../common/contract/documents.ts';
 import { createSystemChance } from '../../common/runtime/chance.ts';
 import { createSystemClock } from '../../common/runtime/clock.ts';
 import { createLog } from '../../common/runtime/log.ts';
 import { createBrain } from '../../steering/brain.ts';
 import type { ProbeState } from '../../steering/core/health.ts';
 import { rankPolicyDefault } from '../../steering/core/rank.ts';
-import { compileView, type SteeringView } from '../../steering/core/view.ts';
+import type { SteeringView } from '../../steering/core/view.ts';
 import { loadNativeAddon } from '../../steering/dns/native-addon.ts';
 import { startDnsServer, type DnsServer, type DnsServerOptions } from '../../steering/dns/server.ts';
 import { WorkerFeed } from '../../steering/dns/worker-feed.ts';
 import type { SteerPolicy } from '../../steering/dns/worker-messages.ts';
 import { zoneOptions } from './dns-zones.ts';
-import { appliance, mapOf, payloadOf, route } from './steering-maps.ts';
+import { appliance, mapOf, route, viewOf, type TestMap } from './steering-maps.ts';
 
 export type DnsStart = Partial<DnsServerOptions> & {
   readonly udp?: 'native' | 'dgram';
   /** Instead of the small map. */
-  readonly body?: SteeringMap;
+  readonly body?: TestMap;
 };
 
 /** A server whose map and health a test may change. */
 export interface TestDns extends DnsServer {
-  setMap(sequence: number, body: SteeringMap): void;
+  setMap(sequence: number, body: TestMap): void;
   setHealth(health: ReadonlyMap<string, ProbeState>): void;
 }
 
@@ -34,7 +33,7 @@ const nodes = [
   }),
   appliance('isp-b-1', { url: 'https://isp-b-1.test', addresses: ['192.0.2.2'], routes: [] }),
 ];
-const bundles = [{ bundle: 'abcde'.padEnd(64, '0'), title: 'A', titleId: 'ttl_00000001', holders: [1] }];
+const bundles = [{ bundle: 'abcde'.padEnd(64, '0'), holders: [1] }];
 
 /** What is served unless told otherwise. */
 export const smallMap = mapOf(nodes, { bundles });
@@ -59,10 +58,9 @@ export async function startDns({
   let view: SteeringView | undefined;
   let health: ReadonlyMap<string, ProbeState> = new Map();
   const feed = new WorkerFeed(() => ({ health, holding: false, changedAgoMs: undefined }));
-  const setMap = (sequence: number, next: SteeringMap): void => {
-    const payload = payloadOf(next, sequence);
-    view = compileView(payload);
-    feed.mapChanged(payload);
+  const setMap = (sequence: number, next: TestMap): void => {
+    view = viewOf(next, sequence);
+    feed.mapChanged(view);
   };
   setMap(77, body);
   const source = createBrain({

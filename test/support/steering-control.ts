@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { documentTypes, type Keyset, type SteeringMap } from '../../common/contract/documents.ts';
+import { documentTypes, type Keyset } from '../../common/contract/documents.ts';
 import type { AccessRole, EnrolRequest } from '../../common/contract/credentials.ts';
 import type { PublicJwk } from '../../common/contract/primitives.ts';
 import { mintDeliveryToken, type DeliveryClaims } from '../../common/core/tokens/delivery-token.ts';
@@ -10,7 +10,9 @@ import { createSystemChance } from '../../common/runtime/chance.ts';
 import { createSystemClock } from '../../common/runtime/clock.ts';
 import { makeEnrolmentCode } from '../../common/runtime/enrolment-code.ts';
 import { generateKey, type SigningKey } from '../../common/runtime/keys.ts';
+import { packRouteTable } from '../../common/runtime/route-table-packing.ts';
 import { signDocument } from '../../common/runtime/signed-documents.ts';
+import { wireOf, type TestMap } from './steering-maps.ts';
 
 const HOUR_MS = 3_600_000;
 const clock = createSystemClock();
@@ -20,12 +22,14 @@ const chance = createSystemChance();
 export interface SteeringControl {
   readonly url: string;
   readonly code: string;
+  /** What it hands out by name: the tables of every map that was signed. */
+  readonly tables: Map<string, Uint8Array>;
   /** Proofs with which the map was asked for. */
   readonly authorizations: string[];
   /** The key of the node that has joined; undefined until then. */
   nodeKey(): PublicJwk | undefined;
   signMap(
-    body: SteeringMap,
+    body: TestMap,
     sequence: number,
     more?: { audience?: string; lifeMs?: number; key?: SigningKey },
   ): Promise<string>;
@@ -58,6 +62,13 @@ export async function startSteeringControl(nodeId = 'steering-1'): Promise<Steer
     root,
   );
 
+  const tables = new Map<string, Uint8Array>();
+  const sendTable = async (name: string, response: ServerResponse): Promise<void> => {
+    const bytes = tables.get(name);
+    if (bytes === undefined) response.writeHead(404).end();
+    else response.end(await packRouteTable(bytes));
+  };
+
   let published: { jws: string; sequence: number } | undefined;
   const waiting = new Set<() => void>();
   const authorizations: string[] = [];
@@ -81,6 +92,8 @@ export async function startSteeringControl(nodeId = 'steering-1'): Promise<Steer
     const path = request.url?.split('?', 1)[0];
     if (path === '/v1/keyset') response.end(keyset);
     else if (path === '/v1/steering-map') sendMap(request, response);
+    else if (path?.match(/^\/v1\/(route-tables|holdings)\//))
+      void sendTable(path.split('/').at(-1) ?? '', response);
     else if (path === '/v1/enrol') {
       const reply = { nodeId, role: 'steering', rootJwk: root.publicJwk, keyset };
       let text = '';
@@ -96,11 +109,14 @@ export async function startSteeringControl(nodeId = 'steering-1'): Promise<Steer
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     code,
+    tables,
     authorizations,
     nodeKey: () => nodeKey,
     signMap: (map, sequence, { audience = 'steering', lifeMs = HOUR_MS, key = keys.documents } = {}) => {
       const issuedAtMs = clock.nowMs() - 1_000;
-      const document = { audience, sequence, issuedAtMs, notAfterMs: issuedAtMs + lifeMs, body: map };
+      const wire = wireOf(map);
+      for (const [name, bytes] of wire.tables) tables.set(name, bytes);
+      const document = { audience, sequence, issuedAtMs, notAfterMs: issuedAtMs + lifeMs, body: wire.body };
       return signDocument(documentTypes.steeringMap, document, key);
     },
     publish(jws, sequence) {

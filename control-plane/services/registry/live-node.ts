@@ -46,6 +46,8 @@ export interface LiveNode {
   capacityBytes: number;
   usedBytes: number;
   lineBytesPerSecond: number | undefined;
+  /** It fetches what it does not hold. */
+  mayFetch: boolean;
   headroom: number;
   /** The headroom that the steering map shows. */
   headroomPublished: number;
@@ -86,6 +88,7 @@ export function createLiveNode(
     capacityBytes: facts?.capacityBytes ?? 0,
     usedBytes: 0,
     lineBytesPerSecond: undefined,
+    mayFetch: false,
     headroom: 0,
     headroomPublished: 0,
     liveRequests: 0,
@@ -180,6 +183,8 @@ function applyHoldings(node: LiveNode, holdings: Heartbeat['holdings']): boolean
 
 function applyFacts(node: LiveNode, heartbeat: Heartbeat): { placement: boolean; steering: boolean } {
   const moved = node.url !== heartbeat.url || !sameJson(node.addresses, heartbeat.addresses);
+  const fetches = node.mayFetch !== (heartbeat.mayFetch === true);
+  node.mayFetch = heartbeat.mayFetch === true;
   const placed = !sameJson(node.place, heartbeat.place);
   const { capacityBytes, lineBytesPerSecond } = heartbeat;
   const grown = node.capacityBytes !== capacityBytes || node.lineBytesPerSecond !== lineBytesPerSecond;
@@ -188,7 +193,7 @@ function applyFacts(node: LiveNode, heartbeat: Heartbeat): { placement: boolean;
   node.place = heartbeat.place;
   node.capacityBytes = capacityBytes;
   node.lineBytesPerSecond = lineBytesPerSecond;
-  return { placement: moved || grown, steering: moved || placed };
+  return { placement: moved || grown, steering: moved || placed || fetches };
 }
 
 function applyHealth(node: LiveNode, heartbeat: Heartbeat, nowMs: number): boolean {

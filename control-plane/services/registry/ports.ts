@@ -1,4 +1,4 @@
-import type { Route } from '../../../common/contract/documents.ts';
+import type { Route, RouteTableRef } from '../../../common/contract/documents.ts';
 import type { RefusedRoutes } from '../../../common/contract/routes.ts';
 import type { ServedSummary } from '../../../common/contract/served.ts';
 import type { Static } from '../../../common/contract/type.ts';
@@ -46,7 +46,7 @@ export interface RouteBook {
       }
     | undefined;
   /** Those that steering goes by. */
-  used(nodeId: string): readonly Route[];
+  used(nodeId: string): RouteTableRef | undefined;
   onChange(listener: (nodeId: string) => void): () => void;
 }
 

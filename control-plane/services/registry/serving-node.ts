@@ -1,4 +1,4 @@
-import type { Place, Route } from '../../../common/contract/documents.ts';
+import type { Place, RouteTableRef } from '../../../common/contract/documents.ts';
 import type { PublicJwk } from '../../../common/contract/primitives.ts';
 import type { LiveNode, LiveState } from './live-node.ts';
 
@@ -17,9 +17,12 @@ export interface ServingNode {
   readonly url: string | undefined;
   readonly addresses: readonly string[];
   readonly place: Place | undefined;
-  readonly routes: readonly Route[];
+  /** What of its routes is used; undefined where it has none. */
+  readonly routeTable: RouteTableRef | undefined;
   readonly capacityBytes: number;
   readonly lineBytesPerSecond: number | undefined;
+  /** It fetches what it does not hold. */
+  readonly mayFetch: boolean;
   readonly headroom: number;
   readonly reasons: readonly string[];
   readonly held: ReadonlySet<string>;
@@ -29,7 +32,7 @@ export interface ServingNode {
 /** A node as others see it, with the routes that are used of it; undefined for what serves nothing or was revoked. */
 export function servingNodeOf(
   node: LiveNode,
-  routes: readonly Route[],
+  routeTable: RouteTableRef | undefined,
   nowMs: number,
 ): ServingNode | undefined {
   const { lostSinceMonotonicMs } = node;
@@ -48,9 +51,10 @@ export function servingNodeOf(
     url: node.url,
     addresses: node.addresses,
     place: node.place,
-    routes,
+    routeTable,
     capacityBytes: node.capacityBytes,
     lineBytesPerSecond: node.lineBytesPerSecond,
+    mayFetch: node.mayFetch,
     headroom: node.headroomPublished,
     reasons: node.reasons,
     held: node.held,

@@ -14,6 +14,8 @@ export const NodeRoutesRecord = Type.Object({
   used: FileName,
   ipv4: Count,
   ipv6: Count,
+  /** Some of what is used is not of the class `embedded`. */
+  open: Type.Boolean(),
   refused: Type.Array(RefusedRoutes),
   changedAtMs: TimeMs,
 });

@@ -1,20 +1,21 @@
 import type { Records } from '../../../common/adapters/records/port.ts';
-import type { Route } from '../../../common/contract/documents.ts';
+import type { Route, RouteTableRef } from '../../../common/contract/documents.ts';
 import type { RefusedRoutes, RouteSitePatch, RouteTableReply } from '../../../common/contract/routes.ts';
 import { decodeRouteTable, nameOfRouteBytes } from '../../../common/core/route-table-codec.ts';
 import {
   applyRouteTableDelta,
+  encodeRouteTableDelta,
   nameRouteTable,
   type NamedRouteTable,
 } from '../../../common/core/route-table-delta.ts';
-import { createRouteTableBuilder } from '../../../common/core/route-table.ts';
+import { createRouteTableBuilder, hasOpenRoutes } from '../../../common/core/route-table.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { coded, valueOf } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
-import { unpackRouteTable } from '../../../common/runtime/route-table-packing.ts';
+import { packRouteTable, unpackRouteTable } from '../../../common/runtime/route-table-packing.ts';
 import { FlapBook } from '../../core/route-flaps.ts';
 import { admitRoutes } from '../../core/route-policy.ts';
-import { listRoutes, tableOfRoutes } from '../../core/route-rows.ts';
+import { tableOfRoutes } from '../../core/route-rows.ts';
 import { createListeners } from '../listeners.ts';
 import { createTurns } from '../turns.ts';
 import type { RoutesNode, RoutesNodes } from './ports.ts';
@@ -42,8 +43,10 @@ export interface Routes {
   /** Takes the routes of a box that tells them in heartbeats. */
   list(nodeId: string, routes: readonly Route[]): Promise<RouteTableReply>;
   of(nodeId: string): NodeRoutesRecord | undefined;
-  /** The routes that steering goes by. */
-  used(nodeId: string): readonly Route[];
+  /** The table that steering goes by; undefined where there is nothing in it. */
+  used(nodeId: string): RouteTableRef | undefined;
+  /** A table, packed; as a difference to `from` where that is known and both are small. Errors: ROUTE_TABLE_UNKNOWN. */
+  packed(name: string, from?: string): Promise<Uint8Array>;
   /** Errors: INVALID, OVERLOADED. Every box of the site is judged anew. */
   patchSite(site: string, patch: RouteSitePatch): Promise<void>;
   readonly views: RouteViews;
@@ -51,6 +54,9 @@ export interface Routes {
   /** Called with the id of a node of which other routes are used now, or others were refused. */
   onChange(listener: (nodeId: string) => void): () => void;
 }
+
+// A difference of larger tables would hold up this process for longer than the network needs for the whole.
+const deltaBytesMax = 2 * 1024 * 1024;
 
 /** Bodies that wait for their turn, all together. */
 const waitingBytesMax = 256 * 1024 * 1024;
@@ -65,9 +71,7 @@ export async function createRoutes(options: RoutesOptions): Promise<Routes> {
   for await (const { key, value } of records.nodes.all()) {
     if (store.has(value.told) && store.has(value.used)) known.set(key, value);
   }
-  const routes = new KeptRoutes(options, { sites, store, known, nodeRecords: records.nodes });
-  await routes.load();
-  return routes;
+  return new KeptRoutes(options, { sites, store, known, nodeRecords: records.nodes });
 }
 
 interface Opened {
@@ -82,7 +86,6 @@ class KeptRoutes implements Routes {
   readonly views: RouteViews;
   readonly #options: RoutesOptions;
   readonly #opened: Opened;
-  readonly #used = new Map<string, readonly Route[]>();
   readonly #flaps = new Map<string, FlapBook>();
   readonly #listeners = createListeners<string>();
   readonly #inTurn = createTurns();
@@ -128,14 +131,17 @@ class KeptRoutes implements Routes {
     });
   }
 
-  async load(): Promise<void> {
-    for (const [nodeId, { used }] of this.#opened.known) {
-      this.#used.set(nodeId, listRoutes((await this.store.table(used)).table));
-    }
+  used(nodeId: string): RouteTableRef | undefined {
+    const known = this.#opened.known.get(nodeId);
+    const count = known === undefined ? 0 : known.ipv4 + known.ipv6;
+    return known === undefined || count === 0 ? undefined : { name: known.used, count, open: known.open };
   }
 
-  used(nodeId: string): readonly Route[] {
-    return this.#used.get(nodeId) ?? [];
+  async packed(name: string, from?: string): Promise<Uint8Array> {
+    const delta = from === undefined ? undefined : await this.#difference(from, name);
+    const packed = delta ?? (await this.store.packed(name));
+    if (packed === undefined) throw coded('ROUTE_TABLE_UNKNOWN', name);
+    return packed;
   }
 
   of(nodeId: string): NodeRoutesRecord | undefined {
@@ -185,7 +191,8 @@ class KeptRoutes implements Routes {
     const used = table === told.table ? told : nameRouteTable(table);
     const before = known.get(nodeId);
     const [ipv4, ipv6] = [table[4].lengths.length, table[6].lengths.length];
-    const facts = { told: told.name, used: used.name, ipv4, ipv6, refused };
+    const open = hasOpenRoutes(table);
+    const facts = { told: told.name, used: used.name, ipv4, ipv6, open, refused };
     if (before === undefined || !isSame(before, facts)) {
       await this.store.put(told);
       await this.store.put(used);
@@ -193,7 +200,6 @@ class KeptRoutes implements Routes {
       const record = { ...facts, changedAtMs: this.#options.clock.nowMs() };
       await nodeRecords.put(nodeId, record);
       known.set(nodeId, record);
-      this.#used.set(nodeId, listRoutes(table));
       await this.#forgetOthers();
       this.#tellOf(node, before, record);
     }
@@ -223,9 +229,16 @@ class KeptRoutes implements Routes {
       await nodeRecords.remove(nodeId);
       known.delete(nodeId);
       this.#flaps.delete(nodeId);
-      this.#used.delete(nodeId);
     }
     await this.store.retain(new Set([...known.values()].flatMap(({ told, used }) => [told, used])));
+  }
+
+  async #difference(from: string, to: string): Promise<Uint8Array | undefined> {
+    if (!this.store.has(from) || !this.store.has(to)) return undefined;
+    const [before, after] = [await this.store.table(from), await this.store.table(to)];
+    if (before.bytes.length + after.bytes.length > deltaBytesMax) return undefined;
+    const delta = encodeRouteTableDelta(before, after);
+    return delta.length < after.bytes.length / 2 ? packRouteTable(delta) : undefined;
   }
 
   #tellOf({ id }: RoutesNode, before: NodeRoutesRecord | undefined, now: NodeRoutesRecord): void {

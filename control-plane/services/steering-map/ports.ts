@@ -1,4 +1,4 @@
-import type { DocumentType, Place, Route } from '../../../common/contract/documents.ts';
+import type { DocumentType, Place, RouteTableRef } from '../../../common/contract/documents.ts';
 import type { SteeringPeer } from '../../../common/contract/health.ts';
 import type { PublicJwk } from '../../../common/contract/primitives.ts';
 
@@ -14,11 +14,13 @@ export interface MapNode {
   readonly key: PublicJwk;
   readonly addresses: readonly string[];
   readonly place: Place | undefined;
-  readonly routes: readonly Route[];
+  readonly routeTable: RouteTableRef | undefined;
   readonly headroom: number;
   readonly reasons: readonly string[];
   readonly held: ReadonlySet<string>;
   readonly holdingsVersion: number;
+  /** It fetches what it does not hold. */
+  readonly mayFetch: boolean;
 }
 
 /** What the map needs of the registry. */
@@ -30,11 +32,15 @@ export interface MapNodes {
   settled(): boolean;
 }
 
+/** What the map needs of the route tables, which it names. */
+export interface MapRoutes {
+  /** A table, packed; as a difference to `from` where that is known and small. Errors: ROUTE_TABLE_UNKNOWN. */
+  packed(name: string, from?: string): Promise<Uint8Array>;
+}
+
 /** A published bundle; its files never change. */
 export interface MapBundle {
   readonly bundle: string;
-  readonly titleId: string;
-  readonly name: string;
   /** Every file, the bundle's own included. */
   readonly files: readonly { readonly file: string }[];
 }

@@ -1,4 +1,6 @@
 import { RevocationReply, RevocationRequest } from '../../../common/contract/documents.ts';
+import { FileName } from '../../../common/contract/primitives.ts';
+import { Type } from '../../../common/contract/type.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
 import { answerPoll, signedAnswers, SignedPollQuery, type SignedPoll } from '../signed-poll.ts';
 import type { SteeringMaps } from './service.ts';
@@ -28,6 +30,7 @@ export function steeringMapRoutes(app: App, { maps, draining }: SteeringMapRoute
       return answerPoll({ request, reply }, request.query, { draining, poll });
     },
   );
+  tableRoutes(app, maps);
   app.get(
     '/v1/revocations',
     {
@@ -60,5 +63,37 @@ export function steeringMapRoutes(app: App, { maps, draining }: SteeringMapRoute
       const { sequence } = await maps.revoke(request.body);
       return { sequence };
     },
+  );
+}
+
+/** Tables never change, since they are named by what is in them. */
+function tableRoutes(app: App, maps: SteeringMaps): void {
+  const params = Type.Object({ name: FileName });
+  const response = { 200: Type.Unsafe<Uint8Array>({ type: 'string', format: 'binary' }) };
+  const tags = ['steering'];
+  app.get(
+    '/v1/route-tables/:name',
+    {
+      config: { credential: ['node:steering'] },
+      schema: {
+        summary: 'A route table that the steering map names (zstd), or what makes it of another',
+        tags,
+        params,
+        querystring: Type.Object({ from: Type.Optional(FileName) }, { additionalProperties: false }),
+        response,
+      },
+    },
+    async (request, reply) => {
+      const packed = await maps.routeTable(request.params.name, request.query.from);
+      return reply.type('application/zstd').send(packed);
+    },
+  );
+  app.get(
+    '/v1/holdings/:name',
+    {
+      config: { credential: ['node:steering'] },
+      schema: { summary: 'The holdings that the steering map names (zstd)', tags, params, response },
+    },
+    async (request, reply) => reply.type('application/zstd').send(await maps.holdings(request.params.name)),
   );
 }

@@ -3,18 +3,22 @@ import { documentTypes, type RevocationRequest } from '../../../common/contract/
 import type { MaintenanceWindow } from '../../../common/contract/maintenance.ts';
 import type { WithdrawnFiles } from '../../../common/contract/withdrawals.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
+import { coded } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
+import { packRouteTable } from '../../../common/runtime/route-table-packing.ts';
 import { createDebounced, type Debounced } from '../debounce.ts';
 import { createWaiters } from '../long-poll.ts';
 import { pollSigned, type SignedDocument, type SignedPoll } from '../signed-poll.ts';
 import { createTurns } from '../turns.ts';
-import { buildMap, createHoldsCache } from './build-map.ts';
-import type { MapCatalog, MapNodes, MapSigner } from './ports.ts';
+import { buildMap, shownNodes } from './build-map.ts';
+import { createHoldingsMatrix, type HoldingsTable } from './holdings-matrix.ts';
+import type { MapCatalog, MapNodes, MapRoutes, MapSigner } from './ports.ts';
 import { openRevocations, type RevocationStore } from './revocations.ts';
 
 export interface SteeringMapOptions {
   records: Records;
   nodes: MapNodes;
+  routes: MapRoutes;
   /** Asked at each build, so that it may be wired after the map was made. */
   catalog: () => MapCatalog;
   signer: MapSigner;
@@ -37,7 +41,11 @@ export interface SteeringMaps {
   stop(): Promise<void>;
   /** The map, once there is one newer than `after`; undefined when there is none within `waitMs`. */
   map(want: SignedPoll): Promise<SignedDocument | undefined>;
-  /** The revocations, likewise. */
+  /** A route table that a map names, packed; as a difference to `from` where that is known and small. Errors: ROUTE_TABLE_UNKNOWN. */
+  routeTable(name: string, from?: string): Promise<Uint8Array>;
+  /** The holdings that one of the last maps names, packed. Errors: NOT_FOUND. */
+  holdings(name: string): Promise<Uint8Array>;
+  /** The revocations, as the map. */
   revocations(want: SignedPoll): Promise<SignedDocument | undefined>;
   revocationsSequence(): number;
   revoke(request: RevocationRequest): Promise<SignedDocument>;
@@ -50,6 +58,8 @@ export interface SteeringMaps {
 const debounceMs = 100;
 const renewMs = 60_000;
 const pollsMax = 20_000;
+// Steering that is a few maps behind finds what its map names.
+const holdingsKept = 8;
 
 /** Opens the steering map's service. */
 export async function createSteeringMaps(options: SteeringMapOptions): Promise<SteeringMaps> {
@@ -65,7 +75,9 @@ class PublishedMaps implements SteeringMaps {
   readonly #options: SteeringMapOptions;
   readonly #revocations: RevocationStore;
   readonly #published = new Map<Kind, SignedDocument>();
-  readonly #holds = createHoldsCache();
+  readonly #holdings = createHoldingsMatrix();
+  /** The holdings of the last maps, packed, by their names. */
+  readonly #packedHoldings = new Map<string, Promise<Uint8Array>>();
   readonly #waiters;
   readonly #work: Debounced;
   readonly #inTurn = createTurns();
@@ -111,6 +123,17 @@ class PublishedMaps implements SteeringMaps {
 
   map(want: SignedPoll): Promise<SignedDocument | undefined> {
     return this.#poll('map', want);
+  }
+
+  routeTable(name: string, from?: string): Promise<Uint8Array> {
+    return this.#options.routes.packed(name, from);
+  }
+
+  async holdings(name: string): Promise<Uint8Array> {
+    const packed = this.#packedHoldings.get(name);
+    if (packed === undefined)
+      throw coded('NOT_FOUND', `no map in force or before it names the holdings ${name}`);
+    return packed;
   }
 
   revocations(want: SignedPoll): Promise<SignedDocument | undefined> {
@@ -159,17 +182,22 @@ class PublishedMaps implements SteeringMaps {
     const { nodes, catalog, signer } = this.#options;
     // Before nodes have reported again, a map would say that all are lost: steering's last one is better.
     if (!nodes.settled()) return;
-    const serving = nodes.serving();
+    const shown = shownNodes(nodes.serving());
     const revocations = await this.#revocations.current();
-    const body = buildMap(
-      {
-        ...{ nodes: serving, bundles: catalog().bundles(), revocations },
-        ...{ steering: nodes.steering(), maintenance: this.#options.maintenance() },
-      },
-      this.#holds,
-    );
-    this.#holds.forget(new Set(serving.map(({ id }) => id)));
+    const holdings = this.#holdings(shown, catalog().bundles());
+    this.#keepHoldings(holdings);
+    const body = buildMap({
+      ...{ nodes: shown, holdings, revocations, steering: nodes.steering() },
+      maintenance: this.#options.maintenance(),
+    });
     this.#publish('map', await signer.issue({ type: documentTypes.steeringMap, audience: 'steering', body }));
+  }
+
+  #keepHoldings({ name, bytes }: HoldingsTable): void {
+    if (this.#packedHoldings.has(name)) return;
+    this.#packedHoldings.set(name, packRouteTable(bytes));
+    for (const old of [...this.#packedHoldings.keys()].slice(0, -holdingsKept))
+      this.#packedHoldings.delete(old);
   }
 
   #publish(kind: Kind, issued: SignedDocument): void {

@@ -28,6 +28,7 @@ const chance = createSystemChance();
 export interface Answer {
   status: number;
   headers: Record<string, string | string[] | undefined>;
+  bytes: Buffer;
   text: string;
   json: unknown;
   /** The body as the contract's type; throws where it is not of it. */
@@ -96,11 +97,12 @@ async function call(url: string, route: string, { token, body, headers = {} }: C
     },
     ...(body !== undefined && { body: isRaw ? body : JSON.stringify(body) }),
   });
-  const text = await reply.body.text();
+  const bytes = Buffer.from(await reply.body.arrayBuffer());
+  const text = bytes.toString('utf8');
   const isJson = String(reply.headers['content-type']).includes('json') && text !== '';
   const json: unknown = isJson ? JSON.parse(text) : undefined;
   return {
-    ...{ status: reply.statusCode, headers: reply.headers, text, json },
+    ...{ status: reply.statusCode, headers: reply.headers, bytes, text, json },
     as: (schema) =>
       parseAs(schema, json, { what: `${route} (${String(reply.statusCode)}: ${text.slice(0, 300)})` }),
   };

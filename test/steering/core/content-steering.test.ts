@@ -2,8 +2,18 @@ import fc from 'fast-check';
 import t from 'tap';
 import { chooseTtlS, orderPathways } from '../../../steering/core/content-steering.ts';
 import { unprobed, type Verdict } from '../../../steering/core/health.ts';
-import { rank, rankKeys, rankPolicyDefault, type Ranking } from '../../../steering/core/rank.ts';
-import { address, appliance, bundleOf, mapOf, origin, route, viewOf } from '../../support/steering-maps.ts';
+import { rankKeys } from '../../../steering/core/rank-keys.ts';
+import { rank, type Ranking } from '../../../steering/core/rank.ts';
+import {
+  address,
+  appliance,
+  bundleOf,
+  mapOf,
+  origin,
+  rankInputOf,
+  route,
+  viewOf,
+} from '../../support/steering-maps.ts';
 
 const view = viewOf(
   mapOf([
@@ -15,13 +25,11 @@ const view = viewOf(
 );
 const ranking = (client: string, verdicts: Record<string, Verdict> = {}, of = view) =>
   rank(
-    {
-      view: of,
-      health: new Map(Object.entries(verdicts).map(([id, verdict]) => [id, { ...unprobed(0), verdict }])),
-      client: address(client),
-      bundle: bundleOf('0'),
-      policy: rankPolicyDefault,
-    },
+    rankInputOf(
+      of,
+      { client: address(client), bundle: bundleOf('0') },
+      { health: new Map(Object.entries(verdicts).map(([id, verdict]) => [id, { ...unprobed(0), verdict }])) },
+    ),
     of.appliances.keys(),
   );
 

@@ -4,8 +4,17 @@ import { ExplainReply } from '../../../common/contract/steering.ts';
 import { matches } from '../../../common/runtime/parse.ts';
 import { explain } from '../../../steering/core/explain.ts';
 import { unprobed } from '../../../steering/core/health.ts';
-import { rank, rankPolicyDefault } from '../../../steering/core/rank.ts';
-import { address, appliance, bundleOf, mapOf, origin, route, viewOf } from '../../support/steering-maps.ts';
+import { rank } from '../../../steering/core/rank.ts';
+import {
+  address,
+  appliance,
+  bundleOf,
+  mapOf,
+  origin,
+  rankInputOf,
+  route,
+  viewOf,
+} from '../../support/steering-maps.ts';
 
 const map = mapOf(
   [
@@ -21,18 +30,17 @@ const map = mapOf(
     appliance('full', { headroom: 0.01 }),
     origin(),
   ],
-  { bundles: [{ bundle: bundleOf('0'), title: 'T', titleId: 'x', holders: [0, 1, 2, 3, 5, 6, 7, 8, 9] }] },
+  { bundles: [{ bundle: bundleOf('0'), holders: [0, 1, 2, 3, 5, 6, 7, 8, 9] }] },
 );
-const input = {
-  view: viewOf(map),
-  health: new Map([['dead', { ...unprobed(0), verdict: 'down' as const, reason: 'ECONNREFUSED' }]]),
-  client: address('10.1.2.3'),
-  bundle: bundleOf('0'),
-  policy: rankPolicyDefault,
-};
+const view = viewOf(map);
+const health = new Map([['dead', { ...unprobed(0), verdict: 'down' as const, reason: 'ECONNREFUSED' }]]);
+const inputOf = (client: string, bundle: string) => ({
+  ...rankInputOf(view, { client: address(client) }, { health }),
+  bundle,
+});
 
 t.test('every filter names itself and says why', (t) => {
-  const reply = explain(input, 5_000);
+  const reply = explain(inputOf('10.1.2.3', bundleOf('0')), 5_000);
   t.ok(matches(ExplainReply, reply), 'is of the contract');
   const byId = new Map(reply.candidates.map((candidate) => [candidate.id, candidate]));
   const why: Record<string, [string | null, RegExp]> = {
@@ -61,7 +69,7 @@ t.test('every filter names itself and says why', (t) => {
 t.test('the answer that is explained is the answer', (t) => {
   fc.assert(
     fc.property(fc.ipV4(), fc.constantFrom('0', '1', '2'), (client, digit) => {
-      const asked = { ...input, client: address(client), bundle: bundleOf(digit) };
+      const asked = inputOf(client, bundleOf(digit));
       const answered = rank(asked).ways.map((way) => way.appliance.id);
       const explained = explain(asked, 0);
       const all = new Set(explained.candidates.map((candidate) => candidate.id));

@@ -1,27 +1,34 @@
 import fc from 'fast-check';
 import t from 'tap';
-import type { Route, SteeringAppliance } from '../../../common/contract/documents.ts';
+import type { Route } from '../../../common/contract/documents.ts';
 import { unprobed, type ProbeState, type Verdict } from '../../../steering/core/health.ts';
-import { rank, rankPolicyDefault, type RankInput, type Ranking } from '../../../steering/core/rank.ts';
-import { address, appliance, bundleOf, mapOf, origin, route, viewOf } from '../../support/steering-maps.ts';
+import { rank, type RankAsked, type RankInput, type Ranking } from '../../../steering/core/rank.ts';
+import type { SteeringView } from '../../../steering/core/view.ts';
+import {
+  address,
+  appliance,
+  bundleOf,
+  mapOf,
+  origin,
+  rankInputOf,
+  route,
+  viewOf,
+  type TestAppliance,
+} from '../../support/steering-maps.ts';
 
 const probe = (verdict: Verdict): ProbeState => ({ ...unprobed(0), verdict, reason: `made ${verdict}` });
 
 interface World {
-  appliances: SteeringAppliance[];
+  appliances: TestAppliance[];
   verdicts: Map<string, Verdict>;
   client: string;
 }
 
-function inputOf(world: World, more: Partial<RankInput> = {}): RankInput {
-  return {
-    view: viewOf(mapOf(world.appliances)),
-    health: new Map([...world.verdicts].map(([id, verdict]) => [id, probe(verdict)])),
-    client: address(world.client),
-    bundle: bundleOf('0'),
-    policy: rankPolicyDefault,
-    ...more,
-  };
+type Asked = Partial<RankAsked> & { view?: SteeringView };
+
+function inputOf(world: World, { view = viewOf(mapOf(world.appliances)), ...more }: Asked = {}): RankInput {
+  const health = new Map([...world.verdicts].map(([id, verdict]) => [id, probe(verdict)]));
+  return rankInputOf(view, { client: address(world.client), bundle: bundleOf('0'), ...more }, { health });
 }
 
 const ids = ({ ways }: Ranking): string[] => ways.map((way) => way.appliance.id);
@@ -183,7 +190,7 @@ t.test('monotone: being nearer never makes a box rank lower', (t) => {
 });
 
 t.test('the keys are compared in their order', (t) => {
-  const order = (a: Partial<SteeringAppliance>, b: Partial<SteeringAppliance>): string[] =>
+  const order = (a: Partial<TestAppliance>, b: Partial<TestAppliance>): string[] =>
     ids(
       rank(
         inputOf({
@@ -193,7 +200,7 @@ t.test('the keys are compared in their order', (t) => {
         }),
       ),
     );
-  const routes = (r: Route): Partial<SteeringAppliance> => ({ routes: [r] });
+  const routes = (r: Route): Partial<TestAppliance> => ({ routes: [r] });
   const far = { asPathLength: 9, class: 'public', med: 9 } as const;
   t.strictSame(
     order(routes(route('10.0.0.0/8')), routes(route('10.1.0.0/16', far))),
@@ -256,7 +263,7 @@ t.test('adding a box to a cluster moves few bundles', (t) => {
     const appliances = Array.from({ length: n }, (_, at) => appliance(`n${at}`));
     const view = viewOf({
       ...mapOf(appliances),
-      bundles: [{ bundle, title: '', titleId: '', holders: [...appliances.keys()] }],
+      bundles: [{ bundle, holders: [...appliances.keys()] }],
     });
     return ids(rank(inputOf({ appliances, verdicts: new Map(), client: '10.0.0.1' }, { view, bundle })))[0];
   };

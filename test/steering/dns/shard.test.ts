@@ -1,7 +1,8 @@
 import t from 'tap';
 import { createManualClock } from '../../../common/runtime/manual-clock.ts';
 import { createBrain } from '../../../steering/brain.ts';
-import { bundlesByShard, shardOf } from '../../../steering/core/bundle-shard.ts';
+import { shardBits, shardOf } from '../../../steering/core/bundle-shard.ts';
+import { firstRowWith } from '../../../steering/core/holdings.ts';
 import { rankPolicyDefault } from '../../../steering/core/rank.ts';
 import { address, appliance, bundleOf, mapOf, viewOf } from '../../support/steering-maps.ts';
 
@@ -9,15 +10,11 @@ const shardText = (shard: number): string => shard.toString(16).padStart(5, '0')
 
 t.test('a bundle has the shard of its first digits; the first by name stands for all of one', (t) => {
   t.equal(shardText(shardOf(`0a1b2${'0'.repeat(59)}`)), '0a1b2');
-  const bundles = ['ffffff', 'ffffe1', '00000a', 'fffff0'].map((text) => text.padEnd(64, '7'));
-  t.strictSame(
-    [...bundlesByShard(bundles)].map(([shard, bundle]) => [shardText(shard), bundle.slice(0, 6)]),
-    [
-      ['fffff', 'fffff0'],
-      ['ffffe', 'ffffe1'],
-      ['00000', '00000a'],
-    ],
-  );
+  const names = ['ffffff', 'ffffe1', '00000a', 'fffff0'].map((text) => text.padEnd(64, '7'));
+  const { holdings } = viewOf(mapOf([], { bundles: names.map((bundle) => ({ bundle, holders: [] })) }));
+  const rowOf = (value: number): number => firstRowWith(holdings, { value, bits: shardBits });
+  t.strictSame([0, 0xffffe, 0xfffff].map(rowOf), [0, 1, 2]);
+  t.strictSame([1, 0xffffd].map(rowOf), [-1, -1]);
   t.end();
 });
 
@@ -27,8 +24,6 @@ t.test('DNS sends a shard to the homes that HTTP sends its bundle to', (t) => {
   );
   const bundles = ['3', '7', 'c'].map((digit, at) => ({
     bundle: bundleOf(digit),
-    title: digit,
-    titleId: `ttl_0000000${at}`,
     holders: [at, at + 2, at + 3],
   }));
   const view = viewOf(mapOf(appliances, { bundles }));
@@ -49,7 +44,7 @@ t.test('DNS sends a shard to the homes that HTTP sends its bundle to', (t) => {
   const client = address('10.1.2.3');
   for (const { bundle, holders } of bundles) {
     const nodes = brain.steer(client, 4, shardOf(bundle))?.nodes ?? [];
-    const ways = brain.rank({ client, bundle })?.ways.map(({ index }) => index) ?? [];
+    const ways = brain.rank({ client, bundle })?.map(({ id }) => view.indexOf.get(id)) ?? [];
     t.strictSame(nodes, ways.slice(0, 2));
     t.ok(nodes.every((node) => holders.includes(node)));
   }

@@ -8,7 +8,12 @@ import {
 import { FillPlanView, FillReportView, FillSourcesReply } from '../../../../common/contract/fill.ts';
 import { StatusView } from '../../../../common/contract/status.ts';
 import { TitleView } from '../../../../common/contract/titles.ts';
+import { openHoldings } from '../../../../common/core/holdings-codec.ts';
+import { decodeRouteTable } from '../../../../common/core/route-table-codec.ts';
+import { countRoutes } from '../../../../common/core/route-table.ts';
 import { verifyDeliveryToken } from '../../../../common/core/tokens/delivery-token.ts';
+import { valueOf } from '../../../../common/runtime/errors.ts';
+import { unpackRouteTable } from '../../../../common/runtime/route-table-packing.ts';
 import { addTitle } from '../../support/add-title.ts';
 import { enrolNode, eventually, openSigned, tokenKey, type TestNode } from '../../support/control-plane.ts';
 import { manifestWithFiles, pollManifest, startFleet } from '../../support/fleet.ts';
@@ -131,15 +136,22 @@ t.test('a title is live when copies stand, and the steering map says where', asy
   const answer = await steering.call('GET /v1/steering-map?waitMs=1000');
   const wanted = { typ: documentTypes.steeringMap, schema: SteeringMap, audience: 'steering' } as const;
   const { body } = await openSigned(plane, answer.text, wanted);
+  const table = await steering.call(`GET /v1/holdings/${body.holdings?.name ?? ''}`);
+  const holdings = valueOf(openHoldings(await unpackRouteTable(table.bytes), body.appliances.length));
+  t.equal(Buffer.from(holdings.names).toString('hex'), title.bundle);
+  const holders = body.appliances.filter((_, index) => ((holdings.bits[0] ?? 0) >>> index) & 1);
   t.strictSame(
-    body.bundles.map(({ bundle, title: name, holders }) => [
-      bundle,
-      name,
-      holders.map((at) => body.appliances[at]?.id),
-    ]),
-    [[title.bundle, 'Film', ['isp-a-1', 'origin']]],
+    holders.map(({ id }) => id),
+    ['isp-a-1', 'origin'],
   );
-  t.ok(body.appliances.find(({ id }) => id === a2.id)?.routes.length);
+  const { name = '', count } = body.appliances.find(({ id }) => id === a2.id)?.routeTable ?? {};
+  const packed = await steering.call(`GET /v1/route-tables/${name}`);
+  const routes = valueOf(decodeRouteTable(await unpackRouteTable(packed.bytes), { routesMax: 10 }));
+  t.equal(countRoutes(routes), count);
+  t.match(await steering.call(`GET /v1/route-tables/${'0'.repeat(64)}`), {
+    status: 404,
+    json: { code: 'ROUTE_TABLE_UNKNOWN' },
+  });
 });
 
 t.test('reports: summed by source and over time, repeats ignored, the missing explained', async (t) => {

@@ -3,9 +3,16 @@ import t from 'tap';
 
 import { documentTypes, SteeringMap } from '../../../../common/contract/documents.ts';
 import { RouteLint, RoutesView, RouteTableReply } from '../../../../common/contract/routes.ts';
+import { decodeRouteTable } from '../../../../common/core/route-table-codec.ts';
 import { createRouteTableBuilder } from '../../../../common/core/route-table.ts';
 import { nameRouteTable, type NamedRouteTable } from '../../../../common/core/route-table-delta.ts';
-import { packRouteTable, routeTableBytesMax } from '../../../../common/runtime/route-table-packing.ts';
+import { valueOf } from '../../../../common/runtime/errors.ts';
+import {
+  packRouteTable,
+  routeTableBytesMax,
+  unpackRouteTable,
+} from '../../../../common/runtime/route-table-packing.ts';
+import { listRoutes } from '../../../../control-plane/core/route-rows.ts';
 import {
   enrolNode,
   eventually,
@@ -36,7 +43,11 @@ async function prefixesInMap(plane: TestPlane, steering: TestNode, nodeId: strin
   const { text, status } = await steering.call('GET /v1/steering-map');
   if (status !== 200) return [];
   const { body } = await openSigned(plane, text, { typ: documentTypes.steeringMap, schema: SteeringMap, audience: 'steering' }); // prettier-ignore
-  return body.appliances.find(({ id }) => id === nodeId)?.routes.map(({ prefix }) => prefix) ?? [];
+  const name = body.appliances.find(({ id }) => id === nodeId)?.routeTable?.name;
+  if (name === undefined) return [];
+  const { bytes } = await steering.call(`GET /v1/route-tables/${name}`);
+  const table = valueOf(decodeRouteTable(await unpackRouteTable(bytes), { routesMax: 100 }));
+  return listRoutes(table).map(({ prefix }) => prefix);
 }
 
 t.test('a table is told whole, then what changed; the map follows; both outlive the process', async (t) => {

@@ -1,0 +1,152 @@
+import type { KeyObject } from 'node:crypto';
+import { documentTypes, SteeringMap, type DocumentPayload } from '../../common/contract/documents.ts';
+import type { DocumentDemands } from '../../common/core/documents.ts';
+import { decodeRouteTable } from '../../common/core/route-table-codec.ts';
+import { applyRouteTableDelta, nameRouteTable, readDeltaNames } from '../../common/core/route-table-delta.ts';
+import { coded, isCoded, valueOf } from '../../common/runtime/errors.ts';
+import { unpackRouteTable } from '../../common/runtime/route-table-packing.ts';
+import { openDocument } from '../../common/runtime/signed-documents.ts';
+import { compileParts, type ViewParts } from '../core/view.ts';
+import type { TableStore } from './table-store.ts';
+
+/** A table that a map names and that is not held. */
+export interface MissingTable {
+  readonly kind: 'routes' | 'holdings';
+  readonly name: string;
+  /** One that is held and of which it may be a small difference. */
+  readonly from?: string;
+}
+
+/** A signed map with what is demanded of it. */
+export interface SignedMap {
+  readonly jws: string;
+  /** The key that its header names. */
+  readonly key: KeyObject;
+  readonly demands: DocumentDemands;
+}
+
+/** A map that was opened: its sequence, and what must be fetched before it can be compiled. */
+export interface OpenedMap {
+  readonly sequence: number;
+  readonly missing: readonly MissingTable[];
+}
+
+/** What is the same as in the view before is left out. */
+export type CompiledParts = Omit<ViewParts, 'routes' | 'holdings'> &
+  Partial<Pick<ViewParts, 'routes' | 'holdings'>>;
+
+/** Makes views of signed maps and their tables, one after the other. */
+export interface MapCompiler {
+  /** @throws SIGNATURE_INVALID, KEY_UNKNOWN, DOCUMENT_FOREIGN, DOCUMENT_STALE, DOCUMENT_EXPIRED. */
+  open(map: SignedMap): Promise<OpenedMap>;
+  /**
+   * Takes a table as it was fetched: packed, whole or as a difference.
+   *
+   * @throws ROUTE_TABLE_INVALID, ROUTE_TABLE_MISMATCH, ROUTE_TABLE_UNKNOWN where the table that it is a difference to is not held.
+   */
+  take(name: string, packed: Uint8Array): Promise<void>;
+  /** Compiles the map that was opened last. @throws ROUTE_TABLE_INVALID, ROUTE_TABLE_MISMATCH, ROUTE_TABLE_UNKNOWN, HOLDINGS_INVALID. */
+  compile(): Promise<CompiledParts>;
+}
+
+const LIMITS = { routesMax: 2_000_000 };
+
+interface Compiled {
+  /** Names of the route tables in the order of the appliances. */
+  readonly routeNames: string;
+  readonly payload: DocumentPayload<SteeringMap>;
+  readonly parts: ViewParts;
+}
+
+/** Makes a compiler over a store of tables. */
+export function createMapCompiler(store: TableStore): MapCompiler {
+  let opened: DocumentPayload<SteeringMap> | undefined;
+  let last: Compiled | undefined;
+
+  const missing = async (body: SteeringMap): Promise<MissingTable[]> => {
+    const before = new Map(last?.payload.body.appliances.map(({ id, routeTable }) => [id, routeTable?.name]));
+    const wanted = new Map<string, MissingTable>();
+    for (const { id, routeTable } of body.appliances) {
+      if (routeTable === undefined || wanted.has(routeTable.name)) continue;
+      const { name } = routeTable;
+      const from = before.get(id);
+      wanted.set(name, { kind: 'routes', name, ...(from !== undefined && { from }) });
+    }
+    const { holdings } = body;
+    if (holdings !== undefined) wanted.set(holdings.name, { kind: 'holdings', name: holdings.name });
+    const found: MissingTable[] = [];
+    for (const table of wanted.values()) if (!(await store.has(table.name))) found.push(table);
+    return found;
+  };
+  const readAll = async (names: Iterable<string>): Promise<Map<string, Uint8Array>> => {
+    const tables = new Map<string, Uint8Array>();
+    for (const name of names) {
+      const bytes = await store.read(name);
+      if (bytes === undefined) throw coded('ROUTE_TABLE_UNKNOWN', name);
+      tables.set(name, bytes);
+    }
+    return tables;
+  };
+
+  return {
+    async open({ jws, key, demands }) {
+      const payload = await openDocument(jws, {
+        ...demands,
+        typ: documentTypes.steeringMap,
+        schema: SteeringMap,
+        findKey: () => key,
+      });
+      opened = payload;
+      return { sequence: payload.sequence, missing: await missing(payload.body) };
+    },
+    async take(name, packed) {
+      const bytes = await unpackRouteTable(packed);
+      const names = readDeltaNames(bytes);
+      await store.write(name, names === undefined ? bytes : await applied(store, names.from, bytes));
+    },
+    async compile() {
+      if (opened === undefined) throw new TypeError('a map is opened before it is compiled');
+      const { body } = opened;
+      const routeNames = body.appliances.map(({ routeTable }) => routeTable?.name ?? '').join();
+      const routes = last?.routeNames === routeNames ? last.parts.routes : undefined;
+      const sameHoldings =
+        last?.payload.body.holdings?.name === body.holdings?.name &&
+        last?.payload.body.appliances.length === body.appliances.length;
+      const holdings = sameHoldings ? last?.parts.holdings : undefined;
+      const wanted = new Set([
+        ...(routes === undefined ? body.appliances.flatMap((box) => box.routeTable?.name ?? []) : []),
+        ...(holdings === undefined && body.holdings !== undefined ? [body.holdings.name] : []),
+      ]);
+      const tables = await readAll(wanted);
+      const parts = valueOf(
+        compileParts(opened, (name) => tables.get(name), {
+          ...(routes !== undefined && { routes }),
+          ...(holdings !== undefined && { holdings }),
+        }),
+      );
+      last = { routeNames, payload: opened, parts };
+      await store.prune(namesOf(body));
+      const { routes: newRoutes, holdings: newHoldings, ...rest } = parts;
+      return {
+        ...rest,
+        ...(routes === undefined && { routes: newRoutes }),
+        ...(holdings === undefined && { holdings: newHoldings }),
+      };
+    },
+  };
+}
+
+function namesOf({ appliances, holdings }: SteeringMap): Set<string> {
+  const names = appliances.flatMap(({ routeTable }) => routeTable?.name ?? []);
+  return new Set(holdings === undefined ? names : [...names, holdings.name]);
+}
+
+async function applied(store: TableStore, from: string, delta: Uint8Array): Promise<Uint8Array> {
+  const held = await store.read(from).catch((error: unknown) => {
+    if (isCoded(error, 'ROUTE_TABLE_MISMATCH')) return undefined;
+    throw error;
+  });
+  if (held === undefined) throw coded('ROUTE_TABLE_UNKNOWN', from);
+  const table = valueOf(decodeRouteTable(held, LIMITS), from);
+  return valueOf(applyRouteTableDelta(nameRouteTable(table), delta, LIMITS), from).bytes;
+}

@@ -1,0 +1,109 @@
+import fc from 'fast-check';
+import t from 'tap';
+import { networkOf, type Address } from '../../../common/core/ip-address.ts';
+import { openPrefixTable } from '../../../common/core/prefix-table.ts';
+import { encodeRouteTable, openRouteBytes } from '../../../common/core/route-table-codec.ts';
+import { packRouteKeys } from '../../../common/core/route-table.ts';
+import { buildRouteMap, type RouteMap } from '../../../steering/core/route-map.ts';
+import { addressArb, routesArb, tableOf, type TestRoute } from '../../support/route-tables.ts';
+
+const limits = { routesMax: 1000 };
+
+function mapOf(announced: readonly (readonly TestRoute[])[], owners?: readonly number[][]): RouteMap {
+  const tables = announced.map((routes, at) => {
+    const opened = openRouteBytes(encodeRouteTable(tableOf(routes)), limits);
+    if (!opened.ok) throw new TypeError(opened.detail);
+    return { routes: opened.value, owners: owners?.[at] ?? [at] };
+  });
+  const built = buildRouteMap(tables);
+  if (!built.ok) throw new TypeError(built.detail);
+  return built.value;
+}
+
+/** Every appliance that reaches an address, with its prefix and keys, as the lists say. */
+function reach({ lists, ...tables }: RouteMap, { family, words }: Address): Record<string, [number, number]> {
+  const table = openPrefixTable(tables[family]);
+  const found: Record<string, [number, number]> = {};
+  for (let list = table.valueAt(table.find(words)); list !== 0; list = lists.around[list] ?? 0) {
+    const set = lists.sets[list] ?? 0;
+    for (let at = lists.starts[set] ?? 0; at < (lists.starts[set + 1] ?? 0); at++) {
+      const route = lists.routes[at] ?? 0;
+      found[lists.appliances[at] ?? 0] ??= [lists.lengths[route] ?? 0, lists.keys[route] ?? 0];
+    }
+  }
+  return found;
+}
+
+/** The same by looking at every route: the longest prefix of each, and of one prefix the better keys. */
+function naive(
+  announced: readonly (readonly TestRoute[])[],
+  address: Address,
+): Record<string, [number, number]> {
+  const found: Record<string, [number, number]> = {};
+  for (const [appliance, routes] of announced.entries()) {
+    for (const [prefix, keys] of routes) {
+      const { length } = prefix;
+      if (prefix.address.family !== address.family || length === 0) continue;
+      if (networkOf(address, length).words.some((word, at) => word !== prefix.address.words[at])) continue;
+      const [longest = 0, best = Infinity] = found[appliance] ?? [];
+      const key = packRouteKeys(keys);
+      if (length > longest || (length === longest && key < best)) found[appliance] = [length, key];
+    }
+  }
+  return found;
+}
+
+t.test('lists hold what a search through all routes of all appliances finds', (t) => {
+  fc.assert(
+    fc.property(
+      fc.array(routesArb, { maxLength: 6 }),
+      fc.array(fc.oneof(addressArb(4), addressArb(6)), { maxLength: 12 }),
+      (announced, random) => {
+        const map = mapOf(announced);
+        const firsts = announced.flat().map(([prefix]) => prefix.address);
+        for (const address of [...random, ...firsts])
+          t.strictSame(reach(map, address), naive(announced, address));
+      },
+    ),
+    { numRuns: 200 },
+  );
+  t.end();
+});
+
+t.test('appliances with one table are found as if each had its own', (t) => {
+  fc.assert(
+    fc.property(routesArb, routesArb, addressArb(4), (shared, own, address) => {
+      const map = mapOf([shared, own], [[0, 2, 5], [1]]);
+      t.strictSame(reach(map, address), reach(mapOf([shared, own, shared, [], [], shared]), address));
+    }),
+  );
+  t.end();
+});
+
+t.test('default routes are dropped and counted, and equal lists are kept once', (t) => {
+  const keys = { classOrder: 0, asPathLength: 1, med: 0 };
+  const at = (word: number, length: number): TestRoute => [
+    { address: { family: 4, words: [word] }, length },
+    keys,
+  ];
+  const blocks = Array.from({ length: 100 }, (_, block) => at((block + 1) * 2 ** 24, 24));
+  const map = mapOf([
+    [at(0, 0), ...blocks],
+    [at(0, 0), ...blocks],
+  ]);
+  t.equal(map.defaultsDropped, 2);
+  t.equal(map.lists.sets.length, 2, 'the empty list, and one for all blocks');
+  t.equal(map.lists.appliances.length, 2);
+  t.end();
+});
+
+t.test('a table that is at fault is told', (t) => {
+  const bytes = encodeRouteTable(tableOf([[{ address: { family: 4, words: [2 ** 24] }, length: 8 }, { classOrder: 0, asPathLength: 0, med: 0 }]])); // prettier-ignore
+  const damaged = Uint8Array.from(bytes);
+  damaged[damaged.length - 2] = 4;
+  const opened = openRouteBytes(damaged, limits);
+  t.match(opened.ok && buildRouteMap([{ routes: opened.value, owners: [0] }]), {
+    code: 'ROUTE_TABLE_INVALID',
+  });
+  t.end();
+});
