@@ -24,7 +24,7 @@ import { createSteerFastPath, steerPath } from './http/steer-answer.ts';
 import { createTokenVerifier } from './http/token-verifier.ts';
 import { createMapFollower, type MapFollower } from './map/map-follower.ts';
 import { createMapHolder, type MapHolder } from './map/map-holder.ts';
-import { startMapLoader, type MapLoader } from './map/map-loader.ts';
+import { createMapLoader, type MapLoader } from './map/map-loader.ts';
 import type { MissingTable } from './map/map-compiler.ts';
 import { createMapSnapshot } from './map/snapshot.ts';
 import { createSteeringMetrics, type SteeringMetrics } from './metrics.ts';
@@ -71,7 +71,7 @@ async function serve(base: Base): Promise<number> {
   const { config, clock, chance, log, identity, metrics } = base;
   const health = createHealthPart(base, () => feed.healthChanged());
   const feed = createFeed(base, health);
-  const loader = startMapLoader(join(config.dataDir, 'map-tables'));
+  const loader = createMapLoader(join(config.dataDir, 'map-tables'));
   const holder = createMapHolder({
     compiler: loader,
     snapshot: createMapSnapshot(join(config.dataDir, 'steering-map.jws'), log),

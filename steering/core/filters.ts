@@ -34,7 +34,10 @@ export function conditionOf(
 }
 
 /** The share of its capacity that is free, as it said last: on its stream, or by the map. */
-export function headroomOf(appliance: Pick<ViewAppliance, 'headroom'>, health: NodeHealth | undefined): number {
+export function headroomOf(
+  appliance: Pick<ViewAppliance, 'headroom'>,
+  health: NodeHealth | undefined,
+): number {
   return health?.said?.headroom ?? appliance.headroom;
 }
 

@@ -186,7 +186,7 @@ class Known {
 }
 
 type Numbers = Uint8Array | Uint16Array | Uint32Array | Float64Array;
-type NumbersOf<T extends Numbers> = { new (size: number): T; new (buffer: SharedArrayBuffer): T };
+type NumbersOf<T extends Numbers> = new (sizeOrBuffer: number | SharedArrayBuffer) => T;
 
 /** A column that grows. */
 class Column<T extends Numbers> {

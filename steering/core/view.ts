@@ -151,7 +151,8 @@ function compileHoldingsOf({ appliances, holdings }: SteeringMap, tables: Tables
 }
 
 function viewAppliance(appliance: SteeringAppliance): ViewAppliance {
-  const { id, role, site, cluster, url, key, place, weight, headroom, state, reasons, routeTable } = appliance;
+  const { id, role, site, cluster, url, key, place, weight, headroom, state, reasons, routeTable } =
+    appliance;
   return {
     ...{ id, role, site, cluster, url, key, place, weight, headroom, state, reasons },
     routeCount: routeTable?.count ?? 0,

@@ -23,7 +23,12 @@ export class WorkerFeed {
     this.#send = undefined;
   }
 
-  mapChanged({ indexOf: _index, revokedSessions: _sessions, revokedBundles: _bundles, ...parts }: SteeringView): void {
+  mapChanged({
+    indexOf: _index,
+    revokedSessions: _sessions,
+    revokedBundles: _bundles,
+    ...parts
+  }: SteeringView): void {
     this.#parts = parts;
     this.#send?.({ kind: 'map', parts });
     this.healthChanged();

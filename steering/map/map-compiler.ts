@@ -28,6 +28,8 @@ export interface SignedMap {
 /** A map that was opened: its sequence, and what must be fetched before it can be compiled. */
 export interface OpenedMap {
   readonly sequence: number;
+  /** Routes of all appliances together. */
+  readonly routeCount: number;
   readonly missing: readonly MissingTable[];
 }
 
@@ -63,31 +65,6 @@ export function createMapCompiler(store: TableStore): MapCompiler {
   let opened: DocumentPayload<SteeringMap> | undefined;
   let last: Compiled | undefined;
 
-  const missing = async (body: SteeringMap): Promise<MissingTable[]> => {
-    const before = new Map(last?.payload.body.appliances.map(({ id, routeTable }) => [id, routeTable?.name]));
-    const wanted = new Map<string, MissingTable>();
-    for (const { id, routeTable } of body.appliances) {
-      if (routeTable === undefined || wanted.has(routeTable.name)) continue;
-      const { name } = routeTable;
-      const from = before.get(id);
-      wanted.set(name, { kind: 'routes', name, ...(from !== undefined && { from }) });
-    }
-    const { holdings } = body;
-    if (holdings !== undefined) wanted.set(holdings.name, { kind: 'holdings', name: holdings.name });
-    const found: MissingTable[] = [];
-    for (const table of wanted.values()) if (!(await store.has(table.name))) found.push(table);
-    return found;
-  };
-  const readAll = async (names: Iterable<string>): Promise<Map<string, Uint8Array>> => {
-    const tables = new Map<string, Uint8Array>();
-    for (const name of names) {
-      const bytes = await store.read(name);
-      if (bytes === undefined) throw coded('ROUTE_TABLE_UNKNOWN', name);
-      tables.set(name, bytes);
-    }
-    return tables;
-  };
-
   return {
     async open({ jws, key, demands }) {
       const payload = await openDocument(jws, {
@@ -97,7 +74,9 @@ export function createMapCompiler(store: TableStore): MapCompiler {
         findKey: () => key,
       });
       opened = payload;
-      return { sequence: payload.sequence, missing: await missing(payload.body) };
+      const { sequence, body } = payload;
+      const routeCount = body.appliances.reduce((sum, { routeTable }) => sum + (routeTable?.count ?? 0), 0);
+      return { sequence, routeCount, missing: await missingOf(store, body, last?.payload.body) };
     },
     async take(name, packed) {
       const bytes = await unpackRouteTable(packed);
@@ -117,7 +96,7 @@ export function createMapCompiler(store: TableStore): MapCompiler {
         ...(routes === undefined ? body.appliances.flatMap((box) => box.routeTable?.name ?? []) : []),
         ...(holdings === undefined && body.holdings !== undefined ? [body.holdings.name] : []),
       ]);
-      const tables = await readAll(wanted);
+      const tables = await readAll(store, wanted);
       const parts = valueOf(
         compileParts(opened, (name) => tables.get(name), {
           ...(routes !== undefined && { routes }),
@@ -134,6 +113,35 @@ export function createMapCompiler(store: TableStore): MapCompiler {
       };
     },
   };
+}
+
+async function missingOf(
+  store: TableStore,
+  { appliances, holdings }: SteeringMap,
+  before: SteeringMap | undefined,
+): Promise<MissingTable[]> {
+  const held = new Map(before?.appliances.map(({ id, routeTable }) => [id, routeTable?.name]));
+  const wanted = new Map<string, MissingTable>();
+  for (const { id, routeTable } of appliances) {
+    if (routeTable === undefined || wanted.has(routeTable.name)) continue;
+    const { name } = routeTable;
+    const from = held.get(id);
+    wanted.set(name, { kind: 'routes', name, ...(from !== undefined && { from }) });
+  }
+  if (holdings !== undefined) wanted.set(holdings.name, { kind: 'holdings', name: holdings.name });
+  const missing: MissingTable[] = [];
+  for (const table of wanted.values()) if (!(await store.has(table.name))) missing.push(table);
+  return missing;
+}
+
+async function readAll(store: TableStore, names: Iterable<string>): Promise<Map<string, Uint8Array>> {
+  const tables = new Map<string, Uint8Array>();
+  for (const name of names) {
+    const bytes = await store.read(name);
+    if (bytes === undefined) throw coded('ROUTE_TABLE_UNKNOWN', name);
+    tables.set(name, bytes);
+  }
+  return tables;
 }
 
 function namesOf({ appliances, holdings }: SteeringMap): Set<string> {

@@ -1,79 +1,39 @@
-import { Worker } from 'node:worker_threads';
-import type { ProblemCode } from '../../common/contract/problem.ts';
-import { coded } from '../../common/runtime/errors.ts';
-import type { CompiledParts, MapCompiler, OpenedMap, SignedMap } from './map-compiler.ts';
+import { createMapCompiler, type MapCompiler } from './map-compiler.ts';
+import { startMapThread, type MapThread } from './map-thread.ts';
+import { openTableStore } from './table-store.ts';
 
-export type WorkerRequest = { readonly id: number } & (
-  | { readonly kind: 'open'; readonly map: SignedMap }
-  | { readonly kind: 'take'; readonly name: string; readonly packed: Uint8Array }
-  | { readonly kind: 'compile' }
-);
-
-export type WorkerReply = { readonly id: number } & (
-  | { readonly ok: true; readonly value: unknown }
-  | { readonly ok: false; readonly code: ProblemCode; readonly detail: string | undefined }
-);
-
-/** A compiler in a thread of its own. */
+/** A compiler that never holds up who answers. */
 export interface MapLoader extends MapCompiler {
   close(): Promise<void>;
 }
 
 /** What the tables of maps, present and past, may take on disk. */
 const TABLES_BYTES_MAX = 1024 * 1024 * 1024;
+// A map within these is compiled in a few milliseconds; a thread costs some 30 MiB of memory.
+const SMALL_MAP_CHARACTERS = 64 * 1024;
+const SMALL_MAP_ROUTES = 2_000;
 
-interface Waiting {
-  resolve(value: unknown): void;
-  reject(error: unknown): void;
-}
-
-/** Starts the thread. `folder` is where the tables are kept. Calls are answered in turn; where the thread dies, all fail. */
-export function startMapLoader(folder: string): MapLoader {
-  const worker = new Worker(new URL('./map-worker.ts', import.meta.url), {
-    workerData: { folder, bytesMax: TABLES_BYTES_MAX },
-    resourceLimits: { maxYoungGenerationSizeMb: 16 },
-  });
-  const waiting = new Map<number, Waiting>();
-  let lastId = 0;
-  let failure: unknown;
-
-  const fail = (error: unknown): void => {
-    failure ??= error;
-    for (const { reject } of waiting.values()) reject(failure);
-    waiting.clear();
-  };
-  worker.on('message', (reply: WorkerReply) => {
-    const call = waiting.get(reply.id);
-    waiting.delete(reply.id);
-    if (reply.ok) call?.resolve(reply.value);
-    else call?.reject(coded(reply.code, reply.detail === undefined ? {} : { detail: reply.detail }));
-  });
-  worker.on('error', fail);
-  worker.on('exit', () => {
-    fail(coded('ABORTED', 'the thread that compiles maps has ended'));
-  });
-  const call = (
-    request: DistributiveOmit<WorkerRequest, 'id'>,
-    transfer: ArrayBuffer[] = [],
-  ): Promise<unknown> => {
-    if (failure !== undefined) return Promise.reject(failure as Error);
-    const id = ++lastId;
-    return new Promise((resolve, reject) => {
-      waiting.set(id, { resolve, reject });
-      worker.postMessage({ ...request, id }, transfer);
-    });
-  };
+/** Makes a loader whose tables are kept in a folder. Small maps are compiled here, and from the first large one on all in a thread. */
+export function createMapLoader(folder: string): MapLoader {
+  const start = { folder, bytesMax: TABLES_BYTES_MAX };
+  let here: Promise<MapCompiler> | undefined;
+  let thread: MapThread | undefined;
+  const small = (): Promise<MapCompiler> =>
+    (here ??= openTableStore(folder, TABLES_BYTES_MAX).then(createMapCompiler));
 
   return {
-    open: (map) => call({ kind: 'open', map }) as Promise<OpenedMap>,
-    take: async (name, packed) => {
-      await call({ kind: 'take', name, packed });
+    async open(map) {
+      if (thread === undefined && map.jws.length <= SMALL_MAP_CHARACTERS) {
+        const opened = await (await small()).open(map);
+        if (opened.routeCount <= SMALL_MAP_ROUTES) return opened;
+      }
+      thread ??= startMapThread(start);
+      return thread.open(map);
     },
-    compile: () => call({ kind: 'compile' }) as Promise<CompiledParts>,
+    take: async (name, packed) => (thread ?? (await small())).take(name, packed),
+    compile: async () => (thread ?? (await small())).compile(),
     async close() {
-      await worker.terminate();
+      await thread?.close();
     },
   };
 }
-
-type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;

@@ -21,9 +21,9 @@ function mapOf(announced: readonly (readonly TestRoute[])[], owners?: readonly n
 }
 
 /** Every appliance that reaches an address, with its prefix and keys, as the lists say. */
-function reach({ lists, ...tables }: RouteMap, { family, words }: Address): Record<string, [number, number]> {
+function reach({ lists, ...tables }: RouteMap, { family, words }: Address) {
   const table = openPrefixTable(tables[family]);
-  const found: Record<string, [number, number]> = {};
+  const found: Partial<Record<string, [number, number]>> = {};
   for (let list = table.valueAt(table.find(words)); list !== 0; list = lists.around[list] ?? 0) {
     const set = lists.sets[list] ?? 0;
     for (let at = lists.starts[set] ?? 0; at < (lists.starts[set + 1] ?? 0); at++) {

@@ -1,0 +1,76 @@
+import { Worker } from 'node:worker_threads';
+import type { ProblemCode } from '../../common/contract/problem.ts';
+import { coded } from '../../common/runtime/errors.ts';
+import type { CompiledParts, MapCompiler, OpenedMap, SignedMap } from './map-compiler.ts';
+
+export type ThreadRequest = { readonly id: number } & (
+  | { readonly kind: 'open'; readonly map: SignedMap }
+  | { readonly kind: 'take'; readonly name: string; readonly packed: Uint8Array }
+  | { readonly kind: 'compile' }
+);
+
+export type ThreadReply = { readonly id: number } & (
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly code: ProblemCode; readonly detail: string | undefined }
+);
+
+/** What the thread is started with: where the tables are kept, and what they may take there. */
+export interface ThreadStart {
+  readonly folder: string;
+  readonly bytesMax: number;
+}
+
+/** A compiler in a thread of its own. */
+export interface MapThread extends MapCompiler {
+  close(): Promise<void>;
+}
+
+interface Waiting {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Starts the thread. Where it dies, all calls fail. */
+export function startMapThread(start: ThreadStart): MapThread {
+  const worker = new Worker(new URL('./map-worker.ts', import.meta.url), { workerData: start });
+  const waiting = new Map<number, Waiting>();
+  let lastId = 0;
+  let failure: Error | undefined;
+
+  const fail = (error: Error): void => {
+    failure ??= error;
+    for (const { reject } of waiting.values()) reject(failure);
+    waiting.clear();
+  };
+  worker.on('message', (reply: ThreadReply) => {
+    const call = waiting.get(reply.id);
+    waiting.delete(reply.id);
+    if (reply.ok) call?.resolve(reply.value);
+    else call?.reject(coded(reply.code, { detail: reply.detail }));
+  });
+  worker.on('error', fail);
+  worker.on('exit', () => {
+    fail(coded('ABORTED', 'the thread that compiles maps has ended'));
+  });
+  const call = (request: WithoutId<ThreadRequest>): Promise<unknown> => {
+    if (failure !== undefined) return Promise.reject(failure);
+    const id = ++lastId;
+    return new Promise((resolve, reject) => {
+      waiting.set(id, { resolve, reject });
+      worker.postMessage({ ...request, id });
+    });
+  };
+
+  return {
+    open: (map) => call({ kind: 'open', map }) as Promise<OpenedMap>,
+    take: async (name, packed) => {
+      await call({ kind: 'take', name, packed });
+    },
+    compile: () => call({ kind: 'compile' }) as Promise<CompiledParts>,
+    async close() {
+      await worker.terminate();
+    },
+  };
+}
+
+type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never;

@@ -1,0 +1,133 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { documentTypes } from '../../../common/contract/documents.ts';
+import { decodeRouteTable } from '../../../common/core/route-table-codec.ts';
+import { encodeRouteTableDelta, nameRouteTable } from '../../../common/core/route-table-delta.ts';
+import { valueOf } from '../../../common/runtime/errors.ts';
+import { generateKey } from '../../../common/runtime/keys.ts';
+import { packRouteTable } from '../../../common/runtime/route-table-packing.ts';
+import { signDocument } from '../../../common/runtime/signed-documents.ts';
+import { createMapCompiler, type MapCompiler, type SignedMap } from '../../../steering/map/map-compiler.ts';
+import { startMapThread } from '../../../steering/map/map-thread.ts';
+import { openTableStore } from '../../../steering/map/table-store.ts';
+import { appliance, mapOf, route, wireOf, type TestMap } from '../../support/steering-maps.ts';
+
+const key = generateKey();
+const times = { issuedAtMs: 1_000, notAfterMs: 9e12 };
+
+async function signed(map: TestMap, sequence: number): Promise<SignedMap> {
+  const document = { audience: 'steering', sequence, body: wireOf(map).body, ...times };
+  const jws = await signDocument(documentTypes.steeringMap, document, key);
+  return { jws, key: key.publicKey, demands: { audience: 'steering', sequenceMin: 0, nowMs: 2_000 } };
+}
+
+/** Gives a compiler all tables of a map that it asks for, whole. */
+async function feed(compiler: MapCompiler, map: TestMap, sequence: number): Promise<string[]> {
+  const { tables } = wireOf(map);
+  const { missing } = await compiler.open(await signed(map, sequence));
+  for (const { name } of missing)
+    await compiler.take(name, await packRouteTable(tables.get(name) ?? Buffer.of()));
+  return missing.map(({ name }) => name);
+}
+
+async function folderOf(t: Test): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'map-tables-'));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+const first = mapOf([
+  appliance('a'),
+  appliance('b', { routes: [route('10.1.0.0/16'), route('2001:db8::/32')] }),
+]);
+const second = mapOf([appliance('a'), appliance('b', { routes: [route('10.1.0.0/16')] })]);
+
+const compilers = {
+  here: async (folder: string) => ({
+    ...createMapCompiler(await openTableStore(folder, 1e6)),
+    close: () => Promise.resolve(),
+  }),
+  'in a thread': (folder: string) => Promise.resolve(startMapThread({ folder, bytesMax: 1e6 })),
+};
+
+for (const [where, make] of Object.entries(compilers)) {
+  t.test(`${where}: tables are asked for once, and what is unchanged is left out`, async (t) => {
+    const compiler = await make(await folderOf(t));
+    t.teardown(() => compiler.close());
+    t.equal((await feed(compiler, first, 1)).length, 3, 'two of routes, one of holdings');
+    const parts = await compiler.compile();
+    t.match(parts, { sequence: 1, appliances: [{ id: 'a' }, { id: 'b' }] });
+    t.ok(parts.routes !== undefined && parts.holdings !== undefined);
+    t.strictSame(await feed(compiler, first, 2), []);
+    const again = await compiler.compile();
+    t.strictSame([again.sequence, again.routes, again.holdings], [2, undefined, undefined]);
+    const opened = await compiler.open(await signed(second, 3));
+    const from = wireOf(first).body.appliances[1]?.routeTable?.name;
+    t.match(opened.missing, [{ kind: 'routes', from }], 'a difference to what it had will do');
+  });
+
+  t.test(`${where}: a difference gives the table, and one to an unknown table is refused`, async (t) => {
+    const compiler = await make(await folderOf(t));
+    t.teardown(() => compiler.close());
+    await feed(compiler, first, 1);
+    await compiler.compile();
+    const { missing } = await compiler.open(await signed(second, 2));
+    const { name = '', from = '' } = missing[0] ?? {};
+    const tableOf = (map: TestMap, of: string) =>
+      nameRouteTable(valueOf(decodeRouteTable(wireOf(map).tables.get(of) ?? Buffer.of(), { routesMax: 10 })));
+    const delta = await packRouteTable(encodeRouteTableDelta(tableOf(first, from), tableOf(second, name)));
+    await compiler.take(name, delta);
+    t.match(await compiler.compile(), { sequence: 2, routes: { defaultsDropped: 0 } });
+    const stranger = await packRouteTable(encodeRouteTableDelta(tableOf(second, name), tableOf(first, from)));
+    await t.rejects(compiler.take('0'.repeat(64), stranger), { code: 'ROUTE_TABLE_MISMATCH' });
+    const lost = await make(await folderOf(t));
+    t.teardown(() => lost.close());
+    await t.rejects(lost.take(name, delta), { code: 'ROUTE_TABLE_UNKNOWN' });
+  });
+
+  t.test(`${where}: what is not of its name, not whole or not there is refused with its code`, async (t) => {
+    const folder = await folderOf(t);
+    const compiler = await make(folder);
+    t.teardown(() => compiler.close());
+    const { missing } = await compiler.open(await signed(first, 1));
+    const name = missing[0]?.name ?? '';
+    await t.rejects(compiler.take(name, await packRouteTable(Buffer.from('other'))), {
+      code: 'ROUTE_TABLE_MISMATCH',
+    });
+    await t.rejects(compiler.take(name, Buffer.from('junk')), { code: 'ROUTE_TABLE_INVALID' });
+    await t.rejects(compiler.compile(), { code: 'ROUTE_TABLE_UNKNOWN' });
+    await t.rejects(compiler.open({ ...(await signed(first, 1)), key: generateKey().publicKey }), {
+      code: 'SIGNATURE_INVALID',
+    });
+    t.strictSame(await readdir(folder), []);
+  });
+
+  t.test(`${where}: a table that is damaged on disk is refused, deleted and asked for again`, async (t) => {
+    const folder = await folderOf(t);
+    const before = await make(folder);
+    await feed(before, first, 1);
+    await before.compile();
+    await before.close();
+    const [file = ''] = await readdir(folder);
+    const path = join(folder, file);
+    const bytes = await readFile(path);
+    await writeFile(path, bytes.fill(0, bytes.length >> 1));
+    const compiler = await make(folder);
+    t.teardown(() => compiler.close());
+    t.strictSame((await compiler.open(await signed(first, 1))).missing, []);
+    await t.rejects(compiler.compile(), { code: 'ROUTE_TABLE_MISMATCH' });
+    t.strictSame(await feed(compiler, first, 1), [file.replace('.zst', '')]);
+    t.equal((await compiler.compile()).sequence, 1);
+  });
+}
+
+t.test('where there is no room, tables that the map does not name go', async (t) => {
+  const store = await openTableStore(await folderOf(t), 1);
+  const tables = [...wireOf(first).tables];
+  for (const [name, bytes] of tables) await store.write(name, bytes);
+  const [kept = ''] = tables[1] ?? [];
+  await store.prune(new Set([kept]));
+  t.strictSame(await Promise.all(tables.map(([name]) => store.has(name))), [false, true, false]);
+});
