@@ -155,7 +155,7 @@ export const Place = Type.Object({
 });
 export type Place = Static<typeof Place>;
 
-/** A table that travels apart from the map, named by the SHA-256 of its canonical bytes (ADR 15). */
+/** A table that travels apart from the map, named by the SHA-256 of its canonical bytes (ADR 17). */
 export const RouteTableRef = Type.Object({
   name: FileName,
   count: Type.Integer({ minimum: 0, maximum: 2_000_000 }),

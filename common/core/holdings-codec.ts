@@ -1,7 +1,7 @@
 import { ok, refused, type Result } from './result.ts';
 
 /**
- * The canonical binary form of who holds which bundle whole (ADR 15): "NHT1", then as 32-bit little-endian numbers how many bundles
+ * The canonical binary form of who holds which bundle whole (ADR 17): "NHT1", then as 32-bit little-endian numbers how many bundles
  * and how many appliances, then the names of the bundles, ascending, 32 bytes each, then for each bundle a bit for each
  * appliance of the map in the map's order, the lowest of a byte first.
  */

@@ -3,7 +3,7 @@ import { ok, refused, type Result } from './result.ts';
 import { RouteColumns, routeClasses, type FamilyRoutes, type RouteTable } from './route-table.ts';
 
 /**
- * The canonical binary form of a route table (ADR 15): equal tables have equal bytes, so their SHA-256 is their name.
+ * The canonical binary form of a route table (ADR 17): equal tables have equal bytes, so their SHA-256 is their name.
  *
  *     "NRT1", then as 32-bit little-endian numbers: distinct keys, IPv4 routes, bytes of their suffixes, IPv6 routes, bytes of theirs
  *     the distinct keys, ascending: class (1 byte), AS path length (1), MED (4)
