@@ -2,6 +2,7 @@ import shaka from 'shaka-player';
 
 import { pathwayOf, refusalText, steeringText } from '../pathways.ts';
 import { backBufferS, renditionText, startClock, type Engine, type EngineOptions } from './engine.ts';
+import { watchStuck } from './shaka-stuck.ts';
 import { tryingAgain, type TryAgain } from './try-again.ts';
 
 // Three quick attempts, each of which goes to the next BaseURL; 1.5 s without a byte ends one.
@@ -20,18 +21,27 @@ export function startDash(options: EngineOptions): Engine {
   const player = new shaka.Player();
   const tryAgain = tryingAgain(() => player.retryStreaming(0));
   const unlisten = listen(player, options, tryAgain);
+  const unwatch = watchStuck(player, () => {
+    tell({
+      kind: 'log',
+      about: 'error',
+      text: 'Shaka stands still without a reason: the film is loaded again',
+    });
+    void load(video.currentTime);
+  });
   const stopClock = startClock(options, () => player.getStats().estimatedBandwidth);
-  void load();
+  void load(startS);
   return {
     stop() {
       stopClock();
       tryAgain.stop();
+      unwatch();
       unlisten();
       void player.destroy();
     },
   };
 
-  async function load(): Promise<void> {
+  async function load(atS: number): Promise<void> {
     try {
       await player.attach(video);
       player.configure({
@@ -45,7 +55,7 @@ export function startDash(options: EngineOptions): Engine {
         },
         manifest: { retryParameters },
       });
-      await player.load(session.dashUrl, startS);
+      await player.load(session.dashUrl, atS);
     } catch (error) {
       const code: unknown = (error as Partial<shaka.util.Error>).code;
       // Stopped before it had started.

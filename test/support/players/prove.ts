@@ -1,4 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
+import { availableParallelism, loadavg } from 'node:os';
 import { boxFaultText, type BoxFault } from './faults.ts';
 import {
   changeOrder,
@@ -54,11 +55,12 @@ const steeringCases: readonly { fault: SteeringFault; atS: number; what: string 
 /** Every case with every player, with our settings and as it comes; the table goes into docs/player.md. */
 export async function provePlayers({ rounds }: ProofOptions): Promise<ProofResult> {
   const rows: Row[] = [];
+  const [loadBefore = 0] = loadavg();
   for (let round = 0; round < rounds; round++) {
     rows.push(...(await boxRows('ours', 36)), ...(await boxRows('stock', 75)), ...(await steeredRows()));
   }
   const merged = [...Map.groupBy(rows, ({ what }) => what)].map(([what, same]) => mergeRows(what, same));
-  await writeTable(merged);
+  await writeTable(merged, loadBefore);
   const failures = merged.flatMap(({ what, failures }) => failures.map((failure) => `${what}: ${failure}`));
   return {
     holds: failures.length === 0,
@@ -169,7 +171,7 @@ const page = new URL('../../../docs/player.md', import.meta.url);
 const begin = '<!-- written by ./dev soak players -->';
 const end = '<!-- end -->';
 
-async function writeTable(rows: readonly Row[]): Promise<void> {
+async function writeTable(rows: readonly Row[], loadBefore: number): Promise<void> {
   const columns = (['ours', 'stock'] as const).flatMap((settings) =>
     playerNames.map((name) => ({
       key: `${name} ${settings}`,
@@ -182,8 +184,10 @@ async function writeTable(rows: readonly Row[]): Promise<void> {
     line(['---', ...columns.map(() => '---:')]),
     ...rows.map(({ what, cells }) => line([what, ...columns.map(({ key }) => cells.get(key) ?? '')])),
   ].join('\n');
+  const day = new Date().toISOString().slice(0, 10);
+  const when = `Measured ${day} on ${availableParallelism()} cores, load average before it ${loadBefore.toFixed(1)}.`;
   const text = await readFile(page, 'utf8');
   const [before = '', rest = ''] = text.split(begin);
   const after = rest.slice(rest.indexOf(end));
-  await writeFile(page, `${before}${begin}\n\n${table}\n\n${after}`);
+  await writeFile(page, `${before}${begin}\n\n${when}\n\n${table}\n\n${after}`);
 }

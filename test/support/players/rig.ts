@@ -87,11 +87,14 @@ export async function startPlayersRig({ portOffset, filmS, ttlS }: RigOptions): 
   };
 }
 
+/** With many players on a busy machine a page takes long to open. */
+const openTimeoutMs = 90_000;
+
 async function openPlayer(browser: Browser, url: string, order: PlayerOrder): Promise<RunningPlayer> {
   const page = await browser.newPage();
   const requests = watchRequests(page, order.session);
-  await page.goto(url);
-  await page.waitForFunction(() => 'startPlayer' in globalThis);
+  await page.goto(url, { timeout: openTimeoutMs });
+  await page.waitForFunction(() => 'startPlayer' in globalThis, undefined, { timeout: openTimeoutMs });
   await page.evaluate((sent) => {
     (globalThis as unknown as PlayerPage).startPlayer(sent);
   }, order);
