@@ -66,6 +66,7 @@ export class SourceConnection implements Flow {
   #leftBytes = 0;
   #isKeptAlive = true;
   #isReading = true;
+  #reads = 0;
   /** Anything of the answer to the last request has come. */
   #isAnswered = false;
 
@@ -77,8 +78,11 @@ export class SourceConnection implements Flow {
     });
     this.#socket.setNoDelay(true);
     this.#socket.on('timeout', () => {
-      // What it does not send while nothing is read is not its fault.
-      if (this.#state === 'idle' || this.#isReading) this.#end(fails('it has stalled'));
+      const readsBefore = this.#reads;
+      // Where this process itself stood still, what has come meanwhile is read first.
+      setImmediate(() => {
+        this.#stalled(readsBefore);
+      });
     });
     this.#socket.on('error', (error) => {
       this.#lost(fails(error.message, error));
@@ -126,6 +130,13 @@ export class SourceConnection implements Flow {
     this.#socket.destroy();
   }
 
+  #stalled(readsBefore: number): void {
+    if (this.#socket.destroyed) return;
+    if (this.#reads !== readsBefore) this.#socket.setTimeout(this.#options.stallMs);
+    // What it does not send while nothing is read is not its fault.
+    else if (this.#state === 'idle' || this.#isReading) this.#end(fails('it has stalled'));
+  }
+
   /** Where the next read goes. */
   #next(): Buffer {
     this.#direct = this.#state === 'body' && this.#isReading ? this.#space() : undefined;
@@ -139,6 +150,7 @@ export class SourceConnection implements Flow {
 
   #received(bytes: number, into: Uint8Array): boolean {
     this.#isAnswered = true;
+    this.#reads++;
     if (into === this.#direct) this.#took(bytes);
     else this.#take(this.#scratch.subarray(0, bytes));
     // Without space the next read would have nowhere to go.

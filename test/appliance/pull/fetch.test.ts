@@ -22,7 +22,8 @@ async function fetching(t: Test, kind: EngineKind): Promise<void> {
     test.equal(first.headers['cache-status'], 'nearcast;fwd=uri-miss');
     test.match(first.headers['server-timing'], /desc=miss/);
     test.same(origin.ranges, [`0-${bundle.bytes.length - 1}`, `${2 * mib}-${4 * mib - 1}`]);
-    test.ok(box.disk.held.has(bundle.file), 'the bundle is whole, so it is held');
+    // The bundle is whole.
+    await until(() => box.disk.held.has(bundle.file));
 
     const again = await rawGet(box.port, path, { headers: range });
     test.ok(again.body.equals(first.body));
