@@ -1,0 +1,129 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, rm, rmdir, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { createLog } from '../../../common/runtime/log.ts';
+import { createManualClock } from '../../../common/runtime/manual-clock.ts';
+import { listSegments } from '../../../steering/history/journal-files.ts';
+import { readSegment } from '../../../steering/history/journal-reader.ts';
+import { Journal, type JournalOptions } from '../../../steering/history/journal.ts';
+import { seededRandom } from '../../support/seeded.ts';
+
+const hourMs = 3_600_000;
+
+function lab(test: Test, options: Partial<JournalOptions> = {}) {
+  const directory = join(test.testdir(), 'journal');
+  const clock = createManualClock({ nowMs: Date.UTC(2026, 10, 21) });
+  const said: string[] = [];
+  const log = createLog({ name: 'test', format: 'json', write: (line) => said.push(line) });
+  const journal = new Journal({
+    ...{ directory, clock, log, opening: () => ['opening'] },
+    ...{ keepMs: 48 * hourMs, bytesMax: 2 ** 30, segmentMs: hourMs, segmentBytes: 2 ** 20, ...options },
+  });
+  const over = new AbortController();
+  const running = journal.open().then(() => journal.run(over.signal));
+  const close = async () => {
+    over.abort();
+    await running;
+  };
+  return { directory, clock, said, journal, close };
+}
+
+/** The journal makes its directory when it is opened. */
+async function opened(directory: string): Promise<void> {
+  while ((await stat(directory).catch(() => undefined)) === undefined) await new Promise(setImmediate);
+}
+
+async function linesOf(directory: string): Promise<string[][]> {
+  const segments = await listSegments(directory);
+  return await Promise.all(segments.map(({ path }) => Array.fromAsync(readSegment(path))));
+}
+
+t.test('what is appended is read, segment by segment, each with its opening', async (test) => {
+  const { directory, clock, journal, close } = lab(test);
+  await opened(directory);
+  journal.append('one');
+  journal.append('zwei ü');
+  await clock.advance(hourMs);
+  journal.append('three');
+  await close();
+  test.same(await linesOf(directory), [
+    ['opening', 'one', 'zwei ü'],
+    ['opening', 'three'],
+  ]);
+  test.equal(journal.dropped, 0);
+});
+
+t.test('maps that are much alike cost little', async (test) => {
+  const { directory, journal, close } = lab(test, { segmentBytes: 2 ** 30 });
+  await opened(directory);
+  const random = seededRandom(1);
+  const boxes = Array.from({ length: 20_000 }, (_, box) => `box-${box} ${random()}`);
+  for (let map = 0; map < 20; map++) {
+    boxes[map * 7] = `box-${map * 7} ${random()}`;
+    journal.append(boxes.join());
+  }
+  await close();
+  const [segment] = await listSegments(directory);
+  const whole = boxes.join().length;
+  test.ok((segment?.sizeBytes ?? Infinity) < whole, `${segment?.sizeBytes} bytes for 20 maps of ${whole}`);
+  const [lines] = await linesOf(directory);
+  test.equal(lines?.at(-1), boxes.join());
+});
+
+t.test('a segment that was cut off, or is damaged, gives what is whole', async (test) => {
+  const { directory, clock, journal, close } = lab(test);
+  await opened(directory);
+  journal.append('flushed');
+  await clock.advance(1000);
+  journal.append(randomBytes(100_000).toString('hex'));
+  await close();
+  const [segment] = await listSegments(directory);
+  const bytes = await readFile(segment?.path ?? '');
+  await writeFile(segment?.path ?? '', bytes.subarray(0, -1000));
+  test.same(await linesOf(directory), [['opening', 'flushed']]);
+  await writeFile(segment?.path ?? '', Buffer.from('no journal'));
+  test.same(await linesOf(directory), [[]]);
+});
+
+t.test('it keeps no more than it may, by age and by size', async (test) => {
+  const random = seededRandom(2);
+  const noise = () => Array.from({ length: 10_000 }, () => random().toString(36)).join();
+  const { directory, clock, journal, close } = lab(test, { keepMs: 3 * hourMs });
+  await opened(directory);
+  const starts = async () => (await listSegments(directory)).length;
+  for (let hour = 0; hour < 6; hour++) {
+    journal.append(`hour ${hour}`);
+    await clock.advance(hourMs);
+  }
+  await close();
+  test.ok((await starts()) <= 5, 'those whose time is over are gone');
+  const more = lab(test, { bytesMax: 400_000, segmentBytes: 1 });
+  await opened(more.directory);
+  for (let line = 0; line < 8; line++) {
+    more.journal.append(noise());
+    await more.clock.advance(1);
+  }
+  await more.close();
+  const kept = await listSegments(more.directory);
+  test.ok(kept.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) < 600_000);
+  test.match((await linesOf(more.directory)).at(-1), ['opening', /./]);
+});
+
+t.test('a disk that fails costs lines, not more, and is tried again', async (test) => {
+  const { directory, clock, said, journal, close } = lab(test);
+  await opened(directory);
+  await rmdir(directory);
+  await writeFile(directory, 'not a directory');
+  journal.append('lost');
+  while (said.length === 0) await new Promise(setImmediate);
+  test.match(said.join(), /the journal cannot be written/);
+  journal.append('lost too');
+  test.equal(journal.dropped, 1);
+  await rm(directory);
+  await mkdir(directory);
+  await clock.advance(1000);
+  journal.append('kept');
+  await close();
+  test.same(await linesOf(directory), [['opening', 'kept']]);
+});
