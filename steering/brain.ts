@@ -1,6 +1,6 @@
 import type { Place } from '../common/contract/documents.ts';
 import type { ExplainReply, SteeringStatus } from '../common/contract/steering.ts';
-import type { Address } from '../common/core/ip-address.ts';
+import { formatPrefix, type Address } from '../common/core/ip-address.ts';
 import type { Clock } from '../common/runtime/clock.ts';
 import { contentOf, nothingKnown } from './dns/content.ts';
 import type { Steered, ZoneContent, ZoneSource } from './dns/zone.ts';
@@ -13,6 +13,7 @@ import {
   type TtlPolicy,
 } from './core/content-steering.ts';
 import { explain } from './core/explain.ts';
+import { blockBits, type Decision, type DecisionSink } from './core/history-records.ts';
 import { firstRowWith } from './core/holdings.ts';
 import { rank, rankQueryOf, type RankInput, type RankPolicy, type Ranking } from './core/rank.ts';
 import { anyBundle, type RankQuery } from './core/ranker.ts';
@@ -34,6 +35,8 @@ export interface BrainOptions {
   /** So long after a change an incident is taken to go on. */
   readonly incidentMs: number;
   readonly isConnected: () => boolean;
+  /** Told of decisions. */
+  readonly decisions?: DecisionSink;
   readonly clock: Clock;
   /** In [0, 1); spreads the TTLs of an incident. */
   readonly fraction: () => number;
@@ -55,6 +58,8 @@ export interface Brain extends ZoneSource {
   explain(query: Query): ExplainReply | undefined;
   /** The order of a session's pathways for a player, and how long it holds. */
   priority(query: Query, session: SteeredSession): { pathways: readonly string[]; ttlS: number };
+  /** What answers now depend on; undefined until the first map. */
+  outlook(): Outlook | undefined;
   /** What can be told without knowing who watches. */
   status(): MapStatus;
 }
@@ -67,7 +72,7 @@ const NOBODY: Readonly<Record<4 | 6, Address>> = {
 };
 
 export function createBrain(options: BrainOptions): Brain {
-  const { monitor, clock } = options;
+  const { monitor, clock, decisions } = options;
   const outlookNow = createOutlooks({ ...options, health: () => monitor.health(), nodes: () => 1 });
   const inputOf = (outlook: Outlook, { client, bundle }: Query): RankInput => ({
     ...outlook,
@@ -101,15 +106,26 @@ export function createBrain(options: BrainOptions): Brain {
   const contentNow = perView(contentOf);
   return {
     view: options.view,
+    outlook: outlookNow,
     rank: (query) =>
-      ask((outlook) =>
-        waysFor(outlook, rankQueryOf(outlook.view, { ...query, placeUnknown: options.placeUnknown })),
-      ),
+      ask((outlook) => {
+        const asked = { ...query, placeUnknown: options.placeUnknown };
+        const ways = waysFor(outlook, rankQueryOf(outlook.view, asked));
+        const weight = decisions?.take() ?? 0;
+        if (weight > 0)
+          decisions?.add(weight, told(outlook, { output: 'http', ...query, ways: ways.map(({ id }) => id) }));
+        return ways;
+      }),
     explain: (query) =>
       ask((outlook) => explain({ ...inputOf(outlook, query), bundle: query.bundle }, clock.nowMs())),
     priority(query, session) {
       const ranking = ask((outlook) => rankSession(inputOf(outlook, query), session));
       const { pathways, incident } = orderPathways(session, ranking, stayPolicy(options));
+      ask((outlook) => {
+        const weight = decisions?.take() ?? 0;
+        if (weight > 0)
+          decisions?.add(weight, told(outlook, { output: 'steering', ...query, ways: pathways }));
+      });
       return { pathways, ttlS: chooseTtlS(options.ttl, incident || hasIncident(), options.fraction()) };
     },
     status() {
@@ -164,8 +180,33 @@ function createDnsSteer(options: BrainOptions, hasIncident: () => boolean): DnsS
     }
     const [best] = nodes;
     if (best !== undefined) outlook.decide(best);
+    const weight = options.decisions?.take() ?? 0;
+    if (weight > 0) {
+      const ways = nodes.map((node) => view.appliances[node]?.id ?? '');
+      const asked = { client: client ?? NOBODY[family], family, shard };
+      options.decisions?.add(weight, told(outlook, { output: 'dns', ...asked, ways }));
+    }
     const ttlS = chooseTtlS(options.dnsTtl, hasIncident(), options.fraction());
     return { nodes, scopeLength: ranker.scopeLength, ttlS };
+  };
+}
+
+interface Told {
+  readonly output: Decision['output'];
+  readonly client: Address;
+  readonly family?: 4 | 6;
+  readonly bundle?: string;
+  readonly shard?: number | undefined;
+  readonly ways: readonly string[];
+}
+
+/** A decision as it is recorded: of the client its block only. */
+function told({ view }: Outlook, { client, family = client.family, bundle, shard, ...rest }: Told): Decision {
+  return {
+    ...{ ...rest, family, sequence: view.sequence, ways: [...rest.ways] },
+    client: formatPrefix(client, blockBits[client.family]),
+    ...(bundle !== undefined && bundle !== '' && { bundle }),
+    ...(shard !== undefined && { shard }),
   };
 }
 

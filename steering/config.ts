@@ -117,6 +117,12 @@ export const SteeringSchema = Type.Object({
     uniqueItems: true,
     description: 'Keys that boxes are compared by, most important first',
   }),
+  historyHours: Type.Integer({
+    default: 48,
+    minimum: 1,
+    maximum: 24 * 31,
+    description: 'How long maps, health and sampled decisions are kept, in at most 2 GiB',
+  }),
   placeUnknown: Type.Optional(
     Type.Unsafe<Static<typeof Place>>({
       type: 'object',

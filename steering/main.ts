@@ -14,10 +14,14 @@ import { runProcess } from '../common/runtime/run-process.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { createBrain, type Brain } from './brain.ts';
 import { readConfig, steeringHelp, type SteeringConfig } from './config.ts';
+import type { TtlPolicy } from './core/content-steering.ts';
 import { createDnsComponent } from './dns/component.ts';
 import { WorkerFeed } from './dns/worker-feed.ts';
 import type { SteerPolicy } from './dns/worker-messages.ts';
+import { createHistoryPart, type HistoryPart } from './history/history-part.ts';
+import { Recorder } from './history/recorder.ts';
 import { createClientAddressOf } from './http/client-address.ts';
+import { addExplainRoutes } from './http/explain-routes.ts';
 import { addHealthRoutes } from './http/health-routes.ts';
 import { addSteeringRoutes } from './http/routes.ts';
 import { createSteerFastPath, steerPath } from './http/steer-answer.ts';
@@ -30,6 +34,7 @@ import { createMapSnapshot } from './map/snapshot.ts';
 import { createSteeringMetrics, type SteeringMetrics } from './metrics.ts';
 import { announceComponent } from './monitor/announce.ts';
 import { createHealthPart, type HealthPart } from './monitor/health-part.ts';
+import type { Outlook } from './outlook.ts';
 
 interface Base {
   readonly config: SteeringConfig;
@@ -71,10 +76,15 @@ async function serve(base: Base): Promise<number> {
   const { config, clock, chance, log, identity, metrics } = base;
   const health = createHealthPart(base, () => feed.healthChanged());
   const feed = createFeed(base, health);
-  const loader = createMapLoader(join(config.dataDir, 'map-tables'));
+  const recorder = createRecorder(base, { health, outlook: () => brain.outlook() });
+  const tables = join(config.dataDir, 'map-tables');
+  const loader = createMapLoader(tables);
   const holder = createMapHolder({
     compiler: loader,
     snapshot: createMapSnapshot(join(config.dataDir, 'steering-map.jws'), log),
+    onMap: (jws) => {
+      recorder.mapTaken(jws);
+    },
     findKey: (kid) => identity.keyring.find(kid, 'documents'),
     clock,
     log,
@@ -96,21 +106,25 @@ async function serve(base: Base): Promise<number> {
     view: () => holder.view(),
     monitor: health.monitor,
     ...policyOf(config),
-    ttl: {
-      healthyS: config.ttlHealthyS,
-      healthySpread: 0.1,
-      incidentMinS: config.ttlIncidentMinS,
-      incidentMaxS: config.ttlIncidentMaxS,
-    },
+    ttl: ttlOf(config),
     changedAtMs: health.changedAtMs,
+    decisions: recorder,
     isConnected: () => follower.isConnected(),
     clock,
     fraction: () => chance.fraction(),
   });
   metrics.watch(brain, health.monitor, () => clock.nowMs());
-  const server = await createServer(base, { brain, health });
+  const { policy, placeUnknown } = policyOf(config);
+  const history = createHistoryPart({ ...base, tables, recorder, policy, placeUnknown });
+  const server = await createServer(base, { brain, health, history });
   const http = httpComponent(server, { host: config.host, port: config.port });
-  const dns = createDnsComponent({ ...base, source: brain, feed, policy: policyOf(config) });
+  const dns = createDnsComponent({
+    ...base,
+    source: brain,
+    feed,
+    policy: policyOf(config),
+    decisions: recorder,
+  });
   return runProcess({
     name: identity.nodeId,
     log,
@@ -118,6 +132,7 @@ async function serve(base: Base): Promise<number> {
     components: [
       identityComponent(identity, { clock, chance, log }),
       health.component,
+      history.component,
       mapComponent({ holder, follower, loader }),
       ...(config.dns ? [dns] : []),
       http,
@@ -129,6 +144,27 @@ async function serve(base: Base): Promise<number> {
       mapSequence: holder.sequence(),
     }),
   });
+}
+
+function createRecorder(
+  { clock, chance }: Base,
+  { health, outlook }: { health: HealthPart; outlook: () => Outlook | undefined },
+): Recorder {
+  return new Recorder({
+    health: () => health.monitor.health(),
+    outlook,
+    clock,
+    fraction: () => chance.fraction(),
+  });
+}
+
+function ttlOf(config: SteeringConfig): TtlPolicy {
+  return {
+    healthyS: config.ttlHealthyS,
+    healthySpread: 0.1,
+    incidentMinS: config.ttlIncidentMinS,
+    incidentMaxS: config.ttlIncidentMaxS,
+  };
 }
 
 function policyOf(config: SteeringConfig): SteerPolicy {
@@ -197,7 +233,7 @@ function mapComponent({
 
 async function createServer(
   { config, clock, log, identity, metrics }: Base,
-  { brain, health }: { brain: Brain; health: HealthPart },
+  { brain, health, history }: { brain: Brain; health: HealthPart; history: HistoryPart },
 ): Promise<HttpServer> {
   const { keyring, nodeId } = identity;
   const verify = createTokenVerifier({
@@ -226,6 +262,7 @@ async function createServer(
   };
   addSteeringRoutes(server.app, steer);
   server.before(`${steerPath}:token`, createSteerFastPath({ ...steer, verify }));
+  addExplainRoutes(server.app, { brain, history });
   addHealthRoutes(server.app, { brain, monitor: health.monitor });
   health.addTo(server.app, server.draining);
   return server;

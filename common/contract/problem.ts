@@ -112,6 +112,7 @@ export const problemCodes = {
     title: 'A signed document names a key that the keyset does not hold',
   },
   // route tables and holdings
+  HISTORY_GONE: { status: 404, title: 'Steering keeps nothing of that time' },
   HOLDINGS_INVALID: { status: 400, title: 'Holdings are not readable' },
   ROUTE_SOURCE_UNAVAILABLE: { status: 503, title: 'The routing daemon cannot be asked' },
   ROUTE_SOURCE_UNREADABLE: { status: 502, title: 'The routing daemon says what is not understood' },

@@ -1,3 +1,6 @@
+/** Decisions that a brain tells of in a second, at most on average. */
+export const samplesPerSecond = 50;
+
 /** How often a sample is taken. */
 export interface SamplerOptions {
   /** Samples a second at most, on average, however many decisions there are. */

@@ -4,6 +4,7 @@ import type { Component } from '../../common/runtime/lifecycle.ts';
 import { listenFailed } from '../../common/runtime/listen.ts';
 import type { Log } from '../../common/runtime/log.ts';
 import type { SteeringConfig } from '../config.ts';
+import type { DecisionSink } from '../core/history-records.ts';
 import type { SteeringMetrics } from '../metrics.ts';
 import { loadNativeAddon } from './native-addon.ts';
 import { startDnsServer, type DnsServer } from './server.ts';
@@ -23,6 +24,7 @@ export interface DnsComponentOptions {
   readonly source: ZoneSource;
   readonly feed: WorkerFeed;
   readonly policy: SteerPolicy;
+  readonly decisions: Pick<DecisionSink, 'add'>;
 }
 
 /** DNS as a part of the steering process; `address` tells where it listens. */

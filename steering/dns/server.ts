@@ -1,5 +1,6 @@
 import type { Chance } from '../../common/runtime/chance.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
+import type { DecisionSink } from '../core/history-records.ts';
 import { Cookies } from './cookies.ts';
 import type { NativeAddon } from './native-addon.ts';
 import { RateLimit } from './rate-limit.ts';
@@ -22,6 +23,8 @@ export interface DnsServerOptions {
   readonly addon: NativeAddon | undefined;
   readonly feed: WorkerFeed;
   readonly policy: SteerPolicy;
+  /** Told a sample of the decisions of another thread; those of this one are told by the source. */
+  readonly decisions: Pick<DecisionSink, 'add'>;
   /** UDP replies of one kind a second to one network. */
   readonly repliesPerSecond: number;
   readonly tcpConnectionsMax: number;
@@ -72,11 +75,11 @@ async function listenUdp(
   options: DnsServerOptions,
   { port, cookieRoot, counts }: { port: number; cookieRoot: Buffer; counts: ReplyCounts },
 ): Promise<Listening> {
-  const { host, zone, source, clock, repliesPerSecond, addon, policy, feed, onCrash } = options;
+  const { host, zone, source, clock, repliesPerSecond, addon, policy, feed, onCrash, decisions } = options;
   const seed = options.chance.bytes(4).readInt32BE();
   if (addon !== undefined) {
     const start = { zone, policy, cookieRoot, repliesPerSecond, seed, counts };
-    return listenNative({ host, port, addon, start, feed, onCrash });
+    return listenNative({ host, port, addon, start, feed, onCrash, decisions });
   }
   const responder = new Responder({
     transport: 'udp',

@@ -8,7 +8,7 @@ import { requireAddon } from './native-addon.ts';
 import { RateLimit } from './rate-limit.ts';
 import { Responder } from './responder.ts';
 import { openBatches } from './udp-batches.ts';
-import type { ToWorker, WorkerStart } from './worker-messages.ts';
+import type { FromWorker, ToWorker, WorkerStart } from './worker-messages.ts';
 import { createWorkerSource } from './worker-source.ts';
 
 const TURN_MS = 100;
@@ -17,7 +17,13 @@ assert(parentPort !== null, 'this is a worker');
 const port = parentPort;
 const start = workerData as WorkerStart;
 const clock = createSystemClock();
-const state = createWorkerSource(start.policy, { clock, chance: createSystemChance() });
+const state = createWorkerSource(start.policy, {
+  clock,
+  chance: createSystemChance(),
+  onDecision: (weight, decision) => {
+    port.postMessage({ weight, decision } satisfies FromWorker);
+  },
+});
 const responder = new Responder({
   transport: 'udp',
   zone: start.zone,

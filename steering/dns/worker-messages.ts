@@ -1,4 +1,5 @@
 import type { BrainOptions } from '../brain.ts';
+import type { Decision } from '../core/history-records.ts';
 import type { NodeHealth } from '../core/health.ts';
 import type { ViewParts } from '../core/view.ts';
 import type { ReplyCounts } from './reply-counts.ts';
@@ -31,3 +32,9 @@ export type ToWorker =
   | { readonly kind: 'map'; readonly parts: ViewParts }
   | { readonly kind: 'health'; readonly state: HealthState }
   | { readonly kind: 'stop' };
+
+/** A decision of the thread, one of its sample. */
+export interface FromWorker {
+  readonly weight: number;
+  readonly decision: Decision;
+}

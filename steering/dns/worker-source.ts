@@ -1,6 +1,8 @@
 import type { Chance } from '../../common/runtime/chance.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import { createBrain } from '../brain.ts';
+import { DecisionSampler, samplesPerSecond } from '../core/decision-sampler.ts';
+import type { Decision } from '../core/history-records.ts';
 import { openView, type SteeringView } from '../core/view.ts';
 import type { HealthState, SteerPolicy, ToWorker } from './worker-messages.ts';
 import type { ZoneSource } from './zone.ts';
@@ -11,13 +13,21 @@ export interface WorkerSource {
   take(message: Exclude<ToWorker, { kind: 'stop' }>): void;
 }
 
+export interface WorkerSourceTools {
+  readonly clock: Clock;
+  readonly chance: Chance;
+  /** Told a sample of the decisions, each with how many it stands for. */
+  readonly onDecision: (weight: number, decision: Decision) => void;
+}
+
 export function createWorkerSource(
   settings: SteerPolicy,
-  { clock, chance }: { clock: Clock; chance: Chance },
+  { clock, chance, onDecision }: WorkerSourceTools,
 ): WorkerSource {
   let view: SteeringView | undefined;
   let state: HealthState = { health: new Map(), holding: false, changedAgoMs: undefined };
   let changedAtMs: number | undefined;
+  const sampler = new DecisionSampler({ perSecond: samplesPerSecond, fraction: () => chance.fraction() });
   const source = createBrain({
     ...settings,
     ttl: settings.dnsTtl,
@@ -25,6 +35,7 @@ export function createWorkerSource(
     monitor: { health: () => state.health, holding: () => state.holding },
     changedAtMs: () => changedAtMs,
     isConnected: () => true,
+    decisions: { take: () => sampler.take(() => clock.monotonicMs()), add: onDecision },
     clock,
     fraction: () => chance.fraction(),
   });

@@ -1,6 +1,5 @@
 import { Type } from '../../common/contract/type.ts';
 import type { FastifyRequest } from 'fastify';
-import { FileName, IpAddress } from '../../common/contract/primitives.ts';
 import { RankRequest, type RankReply } from '../../common/contract/steering.ts';
 import { parseFilePath } from '../../common/core/file-path.ts';
 import { parseAddress, sameAddress, type Address } from '../../common/core/ip-address.ts';
@@ -21,7 +20,6 @@ const PLAYERS_RATE = { max: 20_000, timeWindow: 1000 };
 /** Registers steering's routes on a server whose credential verifiers know access and delivery tokens. */
 export function addSteeringRoutes(app: App, options: SteerOptions): void {
   addRank(app, options);
-  addExplain(app, options);
   addSteer(app, options);
   addGo(app, options);
 }
@@ -61,25 +59,6 @@ function rankedClient(
     throw coded('FORBIDDEN', 'a player is ranked for its own address: leave out client');
   }
   return client;
-}
-
-function addExplain(app: App, { brain }: SteerOptions): void {
-  app.get(
-    '/v1/explain',
-    {
-      config: { credential: ['operator', 'admin'] },
-      schema: {
-        querystring: Type.Object({ client: IpAddress, bundle: FileName }),
-        summary: 'Why a client is sent where it is: candidates, filters, keys, answer',
-      },
-    },
-    (request) => {
-      const { client, bundle } = request.query;
-      const reply = brain.explain({ client: mustParse(client), bundle });
-      if (reply === undefined) throw noMap();
-      return reply;
-    },
-  );
 }
 
 function addSteer(app: App, options: SteerOptions): void {

@@ -20,6 +20,8 @@ export interface MapHolderOptions {
   readonly log: Log;
   /** Called after each swap, with the view that now answers. */
   readonly onView: (view: SteeringView) => void;
+  /** Called with each map that answers from now on, as it was signed. */
+  readonly onMap: (jws: string) => void;
   /** Told the code of each map that was refused. */
   readonly onRefused: (code: string) => void;
 }
@@ -70,6 +72,7 @@ export function createMapHolder(options: MapHolderOptions): MapHolder {
     // The swap: who asked before has the old map whole, who asks from now on the new one.
     view = next;
     options.onView(next);
+    options.onMap(jws);
     return true;
   };
 

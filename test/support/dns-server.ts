@@ -81,6 +81,7 @@ export async function startDns({
     addon: udp === 'native' ? loadNativeAddon(log) : undefined,
     feed,
     policy,
+    decisions: { add: () => undefined },
     repliesPerSecond: 1000,
     tcpConnectionsMax: 100,
     tcpIdleMs: 5_000,
