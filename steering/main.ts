@@ -94,14 +94,7 @@ async function serve(base: Base): Promise<number> {
     },
     onRefused: (code) => metrics.mapsRefused.inc({ code }),
   });
-  const follower = createMapFollower({
-    source: mapSource(identity),
-    holder,
-    clock,
-    chance,
-    log,
-    waitMs: MAP_WAIT_MS,
-  });
+  const follower = createFollower(base, holder);
   const brain = createBrain({
     view: () => holder.view(),
     monitor: health.monitor,
@@ -114,8 +107,7 @@ async function serve(base: Base): Promise<number> {
     fraction: () => chance.fraction(),
   });
   metrics.watch(brain, health.monitor, () => clock.nowMs());
-  const { policy, placeUnknown } = policyOf(config);
-  const history = createHistoryPart({ ...base, tables, recorder, policy, placeUnknown });
+  const history = createHistoryPart({ ...base, tables, recorder });
   const server = await createServer(base, { brain, health, history });
   const http = httpComponent(server, { host: config.host, port: config.port });
   const dns = createDnsComponent({
@@ -146,16 +138,17 @@ async function serve(base: Base): Promise<number> {
   });
 }
 
+function createFollower({ identity, clock, chance, log }: Base, holder: MapHolder): MapFollower {
+  return createMapFollower({ source: mapSource(identity), holder, clock, chance, log, waitMs: MAP_WAIT_MS });
+}
+
 function createRecorder(
-  { clock, chance }: Base,
+  { config, clock, chance }: Base,
   { health, outlook }: { health: HealthPart; outlook: () => Outlook | undefined },
 ): Recorder {
-  return new Recorder({
-    health: () => health.monitor.health(),
-    outlook,
-    clock,
-    fraction: () => chance.fraction(),
-  });
+  const { policy, placeUnknown } = policyOf(config);
+  const read = { health: () => health.monitor.health(), outlook };
+  return new Recorder({ ...read, policy, placeUnknown, clock, fraction: () => chance.fraction() });
 }
 
 function ttlOf(config: SteeringConfig): TtlPolicy {

@@ -1,6 +1,7 @@
-import { documentPayload, SteeringMap } from '../../common/contract/documents.ts';
+import { documentPayload, Place, SteeringMap } from '../../common/contract/documents.ts';
 import { FileName, NodeId, Sequence, TimeMs } from '../../common/contract/primitives.ts';
 import { Type, type Static } from '../../common/contract/type.ts';
+import { rankKeys } from './rank-keys.ts';
 
 // What the journal of a steering node keeps, a line of JSON each: from the map, the health and the shares in force at a moment
 // every decision of it can be made again.
@@ -23,6 +24,17 @@ export const BelievedHealth = Type.Object({
   ),
 });
 export type BelievedHealth = Static<typeof BelievedHealth>;
+
+/** The policy that a node runs with. */
+export const PolicyRecord = Type.Object({
+  kind: Type.Literal('policy'),
+  atMs: TimeMs,
+  order: Type.Array(Type.Union(rankKeys.map((key) => Type.Literal(key))), { uniqueItems: true }),
+  headroomMin: Type.Number({ minimum: 0, maximum: 1 }),
+  waysMax: Type.Integer({ minimum: 2, maximum: 8 }),
+  placeUnknown: Type.Optional(Place),
+});
+export type PolicyRecord = Static<typeof PolicyRecord>;
 
 /** A map that was taken; it is in force from then on. */
 export const MapRecord = Type.Object({
@@ -81,7 +93,14 @@ export const TableRecord = Type.Object({
 });
 export type TableRecord = Static<typeof TableRecord>;
 
-export const HistoryRecord = Type.Union([MapRecord, HealthRecord, KeptRecord, DecisionRecord, TableRecord]);
+export const HistoryRecord = Type.Union([
+  PolicyRecord,
+  MapRecord,
+  HealthRecord,
+  KeptRecord,
+  DecisionRecord,
+  TableRecord,
+]);
 export type HistoryRecord = Static<typeof HistoryRecord>;
 
 /** A decision as whoever makes it tells of it. */

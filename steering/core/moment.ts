@@ -1,12 +1,14 @@
-import type { DocumentPayload, SteeringMap } from '../../common/contract/documents.ts';
+import type { DocumentPayload, Place, SteeringMap } from '../../common/contract/documents.ts';
 import type { BelievedHealth, HistoryRecord } from './history-records.ts';
-import { rankStateOf, type HealthById } from './rank.ts';
+import { rankPolicyDefault, rankStateOf, type HealthById, type RankPolicy } from './rank.ts';
 import type { RankState } from './ranker.ts';
 import type { SteeringView } from './view.ts';
 
 /** What was in force on a steering node at one moment, made up of its records one after the other. */
 export class Moment {
   payload: DocumentPayload<SteeringMap> | undefined;
+  policy: RankPolicy = rankPolicyDefault;
+  placeUnknown: Place | undefined;
   /** Changes with each record that changes what an answer depends on. */
   version = 0;
   readonly #health = new Map<string, BelievedHealth>();
@@ -15,6 +17,10 @@ export class Moment {
   /** Takes a record of the state; decisions and tables are no part of it. */
   take(record: HistoryRecord): void {
     switch (record.kind) {
+      case 'policy':
+        this.policy = { order: record.order, headroomMin: record.headroomMin, waysMax: record.waysMax };
+        this.placeUnknown = record.placeUnknown;
+        break;
       case 'map':
         this.payload = record.payload;
         break;

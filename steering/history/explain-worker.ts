@@ -1,11 +1,9 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import type { Place } from '../../common/contract/documents.ts';
 import type { ExplainReply } from '../../common/contract/steering.ts';
 import type { ProblemCode } from '../../common/contract/problem.ts';
 import { parseAddress } from '../../common/core/ip-address.ts';
 import { assert, coded, toCoded } from '../../common/runtime/errors.ts';
 import { explain } from '../core/explain.ts';
-import type { RankPolicy } from '../core/rank.ts';
 import { Ranker } from '../core/ranker.ts';
 import { openTableStore } from '../map/table-store.ts';
 import { momentAt } from './past.ts';
@@ -18,8 +16,6 @@ export interface ExplainPast {
   readonly atMs: number;
   readonly client: string;
   readonly bundle: string;
-  readonly policy: RankPolicy;
-  readonly placeUnknown: Place | undefined;
 }
 
 export type ExplainPastReply =
@@ -31,11 +27,11 @@ assert(parentPort !== null, 'this is a worker');
 const port = parentPort;
 
 async function answer(asked: ExplainPast): Promise<ExplainReply> {
-  const { journal, tables, atMs, bundle, policy, placeUnknown } = asked;
+  const { journal, tables, atMs, bundle } = asked;
   const client = parseAddress(asked.client);
   if (client === undefined) throw coded('INVALID', `${asked.client} is not an IP address`);
   const moment = await momentAt(journal, atMs);
-  const { payload } = moment;
+  const { payload, policy, placeUnknown } = moment;
   assert(payload !== undefined, 'a moment has a map');
   const store = await openTableStore(tables, Infinity);
   const view = await compilePast(payload, (name) => store.read(name));

@@ -3,7 +3,6 @@ import { extname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { Worker } from 'node:worker_threads';
 import { createZstdCompress } from 'node:zlib';
-import type { Place } from '../../common/contract/documents.ts';
 import type { ExplainReply } from '../../common/contract/steering.ts';
 import { Limiter } from '../../common/core/limiter.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
@@ -12,7 +11,6 @@ import type { Component } from '../../common/runtime/lifecycle.ts';
 import type { Log } from '../../common/runtime/log.ts';
 import { packRouteTable } from '../../common/runtime/route-table-packing.ts';
 import type { SteeringConfig } from '../config.ts';
-import type { RankPolicy } from '../core/rank.ts';
 import { openTableStore } from '../map/table-store.ts';
 import type { ExplainPast, ExplainPastReply } from './explain-worker.ts';
 import { Journal } from './journal.ts';
@@ -24,8 +22,6 @@ export interface HistoryPartOptions {
   /** Where the tables of maps are kept. */
   readonly tables: string;
   readonly recorder: Recorder;
-  readonly policy: RankPolicy;
-  readonly placeUnknown: Place | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -52,7 +48,7 @@ const entry = new URL(`./explain-worker${extname(import.meta.url)}`, import.meta
 
 /** Makes it; nothing is kept before its component starts. */
 export function createHistoryPart(options: HistoryPartOptions): HistoryPart {
-  const { config, recorder, clock, log, tables, policy, placeUnknown } = options;
+  const { config, recorder, clock, log, tables } = options;
   const directory = join(config.dataDir, 'history');
   const journal = new Journal({
     ...{ directory, clock, log, segmentMs, segmentBytes, bytesMax: journalBytesMax },
@@ -83,7 +79,7 @@ export function createHistoryPart(options: HistoryPartOptions): HistoryPart {
         throw coded('OVERLOADED', { detail: 'the past is asked about too often', retryAfterMs: 5000 });
       asking++;
       try {
-        const question = { ...asked, journal: directory, tables, policy, placeUnknown };
+        const question = { ...asked, journal: directory, tables };
         return await turns.run(() => askPast(question));
       } finally {
         asking--;

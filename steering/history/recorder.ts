@@ -1,12 +1,15 @@
 import type { Clock } from '../../common/runtime/clock.ts';
 import { isDeepStrictEqual } from 'node:util';
+import type { Place } from '../../common/contract/documents.ts';
 import { DecisionSampler, samplesPerSecond } from '../core/decision-sampler.ts';
 import type { BelievedHealth, Decision, DecisionSink } from '../core/history-records.ts';
-import type { HealthById } from '../core/rank.ts';
+import type { HealthById, RankPolicy } from '../core/rank.ts';
 import type { Outlook } from '../outlook.ts';
 import type { Journal } from './journal.ts';
 
 export interface RecorderOptions {
+  readonly policy: RankPolicy;
+  readonly placeUnknown: Place | undefined;
   readonly health: () => HealthById;
   readonly outlook: () => Outlook | undefined;
   readonly clock: Clock;
@@ -39,7 +42,9 @@ export class Recorder implements DecisionSink {
 
   /** What a segment begins with: all that is in force. */
   opening(): string[] {
+    const { policy, placeUnknown } = this.#options;
     return [
+      this.#line({ kind: 'policy', ...policy, placeUnknown }),
       ...(this.#map === undefined ? [] : [this.#map]),
       this.#line({ kind: 'health', nodes: Object.fromEntries(this.#health) }),
       this.#line({ kind: 'kept', shares: this.#kept }),

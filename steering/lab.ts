@@ -1,0 +1,150 @@
+import { stat } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
+import type { DocumentPayload, SteeringMap } from '../common/contract/documents.ts';
+import { coded, systemCode } from '../common/runtime/errors.ts';
+import { unpackRouteTable } from '../common/runtime/route-table-packing.ts';
+import type { DecisionRecord } from './core/history-records.ts';
+import { Moment } from './core/moment.ts';
+import type { RankPolicy } from './core/rank.ts';
+import { rankKeys, type RankKey } from './core/rank-keys.ts';
+import { Replayer, ReplayTally, without, type ReplayReport, type ReplayWorld } from './core/replay.ts';
+import type { SteeringView } from './core/view.ts';
+import { readSegment } from './history/journal-reader.ts';
+import { parseRecord } from './history/past.ts';
+import { compilePast } from './history/past-view.ts';
+
+/** A change to be tried on recorded decisions. */
+export interface ReplayRequest {
+  /** A recording of `nearcast steer record`. */
+  readonly file: string;
+  /** Another recording: its last map is in force instead, with the recorded health. */
+  readonly map?: string | undefined;
+  readonly rankOrder?: readonly string[] | undefined;
+  readonly headroomMin?: number | undefined;
+  /** Boxes that are taken to be gone. */
+  readonly without: readonly string[];
+  readonly signal: AbortSignal;
+}
+
+interface Recording {
+  readonly moment: Moment;
+  readonly decisions: AsyncGenerator<DecisionRecord, void>;
+  readonly readTable: (name: string) => Promise<Uint8Array | undefined>;
+}
+
+/**
+ * Makes the decisions of a recording again, as they were and with a change, and counts who would move.
+ *
+ * @throws INVALID, STORE_CORRUPT, HISTORY_GONE where a table is missing.
+ */
+export async function replayDecisions(request: ReplayRequest): Promise<ReplayReport> {
+  const recording = await openRecording(request.file);
+  const other = request.map === undefined ? undefined : await lastView(request.map);
+  const gone = new Set(request.without);
+  const compile = viewKeeper(recording);
+  const tally = new ReplayTally();
+  let seen = -1;
+  let sides: { before: Side; after: Side } | undefined;
+  for await (const decision of recording.decisions) {
+    request.signal.throwIfAborted();
+    const { moment } = recording;
+    if (moment.payload === undefined) continue;
+    if (seen !== moment.version || sides === undefined) {
+      seen = moment.version;
+      const view = await compile(moment.payload);
+      sides = {
+        before: sideOf(sides?.before, { view, moment, policy: moment.policy }),
+        after: sideOf(sides?.after, {
+          view: other ?? view,
+          moment,
+          policy: changedPolicy(moment.policy, request),
+        }),
+      };
+      sides.after.world = without(sides.after.world, gone);
+    }
+    const [was, is] = [sides.before, sides.after].map(
+      ({ replayer, world }) => replayer.ways(decision, world)?.[0],
+    );
+    tally.add(decision, { before: was, after: is });
+  }
+  return tally.report();
+}
+
+interface Side {
+  readonly replayer: Replayer;
+  world: ReplayWorld;
+}
+
+function sideOf(
+  before: Side | undefined,
+  { view, moment, policy }: { view: SteeringView; moment: Moment; policy: RankPolicy },
+): Side {
+  const replayer =
+    before !== undefined && isDeepStrictEqual(before.replayer.policy, policy)
+      ? before.replayer
+      : new Replayer(policy, moment.placeUnknown);
+  return { replayer, world: { view, state: moment.state(view, policy.headroomMin) } };
+}
+
+function changedPolicy(policy: RankPolicy, { rankOrder, headroomMin }: ReplayRequest): RankPolicy {
+  const order = rankOrder?.map((name): RankKey => {
+    const key = rankKeys.find((known) => known === name);
+    if (key === undefined) throw coded('INVALID', `${name} is no key: ${rankKeys.join(', ')}`);
+    return key;
+  });
+  if (headroomMin !== undefined && !(headroomMin >= 0 && headroomMin < 1))
+    throw coded('INVALID', 'the least headroom is a share from 0 to less than 1');
+  return {
+    ...policy,
+    ...(order !== undefined && { order }),
+    ...(headroomMin !== undefined && { headroomMin }),
+  };
+}
+
+async function openRecording(path: string): Promise<Recording> {
+  try {
+    await stat(path);
+  } catch (cause) {
+    throw coded('INVALID', {
+      detail: `${path} cannot be read (${systemCode(cause) ?? 'no reason known'})`,
+      cause,
+    });
+  }
+  const moment = new Moment();
+  const tables = new Map<string, Buffer>();
+  async function* decisions(): AsyncGenerator<DecisionRecord, void> {
+    let lines = 0;
+    for await (const line of readSegment(path)) {
+      lines++;
+      const record = parseRecord(line);
+      if (record.kind === 'table') tables.set(record.name, Buffer.from(record.packed, 'base64'));
+      else if (record.kind === 'decision') yield record;
+      else moment.take(record);
+    }
+    if (lines === 0) throw coded('STORE_CORRUPT', `${path} is no recording`);
+  }
+  const readTable = async (name: string): Promise<Uint8Array | undefined> => {
+    const packed = tables.get(name);
+    return packed && (await unpackRouteTable(packed));
+  };
+  return { moment, decisions: decisions(), readTable };
+}
+
+/** Compiles the map in force, as long as it is. */
+function viewKeeper({
+  readTable,
+}: Recording): (payload: DocumentPayload<SteeringMap>) => Promise<SteeringView> {
+  let held: { payload: DocumentPayload<SteeringMap>; view: SteeringView } | undefined;
+  return async (payload) => {
+    if (held?.payload !== payload) held = { payload, view: await compilePast(payload, readTable, held) };
+    return held.view;
+  };
+}
+
+async function lastView(path: string): Promise<SteeringView> {
+  const recording = await openRecording(path);
+  for await (const _ of recording.decisions);
+  const { payload } = recording.moment;
+  if (payload === undefined) throw coded('STORE_CORRUPT', `${path} has no map`);
+  return await compilePast(payload, recording.readTable);
+}
