@@ -17,6 +17,8 @@ export interface ApiCall<T extends TSchema> {
 export interface Api {
   readonly server: string;
   call<T extends TSchema>(call: ApiCall<T>): Promise<Static<T>>;
+  /** The bytes of an answer, as they come. */
+  stream(path: string): Promise<ReadableStream<Uint8Array>>;
   /** A call whose body is a stream of bytes; returns the reply's JSON by schema. */
   send<T extends TSchema>(call: SendCall<T>): Promise<Static<T>>;
 }
@@ -38,12 +40,12 @@ const replySizeBytesMax = 64 * 1024 * 1024;
  */
 export function createApi(options: { server: string; token: string; signal: AbortSignal }): Api {
   const authorization = `Bearer ${options.token}`;
-  const request = async (url: URL, init: RequestInit & { duplex?: 'half' }): Promise<unknown> => {
-    const response = await fetch(url, { ...init, redirect: 'error' }).catch((cause: unknown) => {
+  const ask = async (url: URL, init: RequestInit & { duplex?: 'half' }): Promise<Response> =>
+    await fetch(url, { ...init, redirect: 'error' }).catch((cause: unknown) => {
       throw unreachable(url, options, cause);
     });
-    return await readReply(response, url);
-  };
+  const request = async (url: URL, init: RequestInit & { duplex?: 'half' }): Promise<unknown> =>
+    await readReply(await ask(url, init), url);
   return {
     server: options.server,
     async call({ method = 'GET', path, body, reply, timeoutMs = callTimeoutMs }) {
@@ -58,6 +60,13 @@ export function createApi(options: { server: string; token: string; signal: Abor
         signal: AbortSignal.any([options.signal, AbortSignal.timeout(timeoutMs)]),
       });
       return parseAs(reply, value, { what: `the answer of ${url.pathname}` });
+    },
+    async stream(path) {
+      const url = new URL(path, options.server);
+      const response = await ask(url, { headers: { authorization }, signal: options.signal });
+      if (response.ok && response.body !== null) return response.body;
+      await readReply(response, url);
+      throw coded('INTERNAL', `${url.origin}${url.pathname} answered nothing`);
     },
     async send({ path, offsetBytes, lengthBytes, body, reply }) {
       const url = new URL(path, options.server);

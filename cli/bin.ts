@@ -26,7 +26,10 @@ async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<number> {
     return await exitWith(async () => (await plane()).run(rest, env));
   }
   const { runCommand } = await import('./program.ts');
-  return await runCommand(argv, env, { cacheLab: () => import('../appliance/lab.ts') });
+  return await runCommand(argv, env, {
+    cacheLab: () => import('../appliance/lab.ts'),
+    steeringLab: () => import('../steering/lab.ts'),
+  });
 }
 
 // A reader that goes away (`nearcast title list | head`) ends the program like any other of the shell's.

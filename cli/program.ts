@@ -12,6 +12,7 @@ import { consoleCommand, playCommand } from './commands/play.ts';
 import { routesCommand } from './commands/routes.ts';
 import { statusCommand } from './commands/status.ts';
 import { steerCommand } from './commands/steer.ts';
+import type { SteeringLab } from './commands/steer-history.ts';
 import { titleCommand } from './commands/title.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { createContext, defaultServer, type GlobalOptions } from './context.ts';
@@ -23,6 +24,7 @@ const interruptedExit = 130;
 /** Parts of planes that commands run in this process; each is loaded when it is asked for. */
 interface Labs {
   readonly cacheLab: () => Promise<CacheLab>;
+  readonly steeringLab: () => Promise<SteeringLab>;
 }
 
 /** Runs a command line and returns its exit code; what went wrong was said on stderr. */
@@ -83,7 +85,7 @@ function createProgram(env: NodeJS.ProcessEnv, labs: Labs, signal: AbortSignal):
     nodeCommand,
     fillCommand,
     routesCommand,
-    steerCommand,
+    (commandShell: CommandShell) => steerCommand(commandShell, labs.steeringLab),
     statusCommand,
     (commandShell: CommandShell) => labCommand(commandShell, labs.cacheLab),
     demoCommand,

@@ -8,32 +8,39 @@ import { formatDuration } from '../output/format.ts';
 import type { Output } from '../output/output.ts';
 import type { CommandShell } from '../shell.ts';
 import { steerHealthCommand, steeringUrl } from './steer-health.ts';
+import { parsePast, steerRecordCommand, steerReplayCommand, type SteeringLab } from './steer-history.ts';
 
-/** `nearcast steer explain|health`. */
-export function steerCommand(shell: CommandShell): Command {
+/** `nearcast steer explain|health|record|replay`. */
+export function steerCommand(shell: CommandShell, loadLab: () => Promise<SteeringLab>): Command {
   const command = new Command('steer').description('which box a client is sent to, and why');
   command
     .command('explain')
     .description('candidates, the filter that removed each, the keys compared, the answer')
     .requiredOption('--client <ip>', "the client's address")
     .requiredOption('--title <title>', 'id or name')
-    .action(({ client, title }: { client: string; title: string }) =>
+    .option('--at <time>', 'as it was then: like 10m (ago) or 2026-12-24T20:15Z')
+    .action(({ client, title, at }: { client: string; title: string; at?: string }) =>
       shell.act(async ({ api, output }) => {
         const { bundle, name } = await findTitle(api, title);
         if (bundle === undefined) throw coded('TITLE_NOT_LIVE', `${name} has no bundle yet`);
-        const explained = await explain(api, client, bundle);
+        const explained = await explain(api, { client, bundle, atMs: at === undefined ? undefined : parsePast(at) });
         output.facts(explained, () => {
           printExplain(output, explained, name);
         });
       }),
     );
   command.addCommand(steerHealthCommand(shell));
+  command.addCommand(steerRecordCommand(shell));
+  command.addCommand(steerReplayCommand(shell, loadLab));
   return command;
 }
 
-/** Asks steering why it would answer a client what it would. */
-export async function explain(api: Api, client: string, bundle: string): Promise<ExplainReply> {
-  const query = new URLSearchParams({ client, bundle });
+/** Asks steering why it answers a client what it does, or did at a time. */
+export async function explain(
+  api: Api,
+  { client, bundle, atMs }: { client: string; bundle: string; atMs?: number | undefined },
+): Promise<ExplainReply> {
+  const query = new URLSearchParams({ client, bundle, ...(atMs !== undefined && { atMs: `${atMs}` }) });
   return await api.call({
     path: `${await steeringUrl(api)}/v1/explain?${query.toString()}`,
     reply: ExplainReply,
