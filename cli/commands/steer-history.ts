@@ -108,11 +108,18 @@ export function steerReplayCommand(shell: CommandShell, loadLab: () => Promise<S
     });
 }
 
-function printReplay(output: Output, { decisions, samples, fidelity, moved, moves, boxes }: ReplayReport): void {
+function printReplay(
+  output: Output,
+  { decisions, samples, fidelity, moved, moves, boxes }: ReplayReport,
+): void {
   if (samples === 0) throw coded('INVALID', 'the recording has no decisions');
-  output.line(`${decisions} decisions (${samples} samples): ${formatPercent(moved)} of them would go elsewhere first`);
+  output.line(
+    `${decisions} decisions (${samples} samples): ${formatPercent(moved)} of them would go elsewhere first`,
+  );
   if (fidelity < 1)
-    output.line(`without the change ${formatPercent(fidelity)} of those of HTTP and DNS come out as they were recorded`);
+    output.line(
+      `without the change ${formatPercent(fidelity)} of those of HTTP and DNS come out as they were recorded`,
+    );
   output.table({
     head: ['from', 'to', 'decisions'],
     rows: moves.slice(0, movesShown).map(({ from, to, decisions: count }) => [from, to, String(count)]),

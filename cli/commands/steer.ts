@@ -23,7 +23,11 @@ export function steerCommand(shell: CommandShell, loadLab: () => Promise<Steerin
       shell.act(async ({ api, output }) => {
         const { bundle, name } = await findTitle(api, title);
         if (bundle === undefined) throw coded('TITLE_NOT_LIVE', `${name} has no bundle yet`);
-        const explained = await explain(api, { client, bundle, atMs: at === undefined ? undefined : parsePast(at) });
+        const explained = await explain(api, {
+          client,
+          bundle,
+          atMs: at === undefined ? undefined : parsePast(at),
+        });
         output.facts(explained, () => {
           printExplain(output, explained, name);
         });

@@ -109,7 +109,7 @@ function nameOf(file: string): string {
 async function isKnown({ api }: CommandContext, bundle: string): Promise<boolean> {
   const { appliances } = await api.call({ path: '/v1/fill/report', reply: FillReportView });
   const isPlanned = appliances.every((row) => row.plannedFiles > 0 && row.heldFiles === row.plannedFiles);
-  const { candidates } = await explain(api, demoClients[0].address, bundle);
+  const { candidates } = await explain(api, { client: demoClients[0].address, bundle });
   return isPlanned && candidates.every(({ removedBy }) => removedBy === null || removedBy === 'no-route');
 }
 
@@ -125,7 +125,7 @@ async function report(context: CommandContext, title: TitleView): Promise<void> 
   printFillReport(output, await api.call({ path: '/v1/fill/report', reply: FillReportView }));
   for (const { address, where } of demoClients) {
     output.line(colors.bold(`\nSteering of a client ${where}`));
-    printExplain(output, await explain(api, address, bundle), title.name);
+    printExplain(output, await explain(api, { client: address, bundle }), title.name);
   }
   output.line('');
 }
