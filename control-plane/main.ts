@@ -258,16 +258,8 @@ async function openServices(base: Base, opened: Opened): Promise<Services> {
   await withdrawals.start();
   const { playback, ranker } = await openPlayback(base, { ...opened, registry, catalog });
   const services = {
-    ...{ access, routes },
-    registry,
-    maintenance,
-    catalog,
-    fill,
-    maps,
-    events,
-    playback,
-    ranker,
-    withdrawals,
+    ...{ access, routes, registry, maintenance, catalog, fill },
+    ...{ maps, events, playback, ranker, withdrawals },
   };
   return { ...services, status: statusOf(services, base) };
 }

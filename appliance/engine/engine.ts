@@ -21,6 +21,8 @@ export interface EngineLoad {
   /** Requests that are being answered now. */
   readonly liveRequests: number;
   readonly connections: number;
+  /** Requests that failed by the box's own fault: answered with 500 or more, or cut for what its storage gave. Cumulative. */
+  readonly failures: number;
   /** Share of the serving capacity that is free, 0 to 1. */
   readonly headroom: number;
   /** What it refuses, and why. */

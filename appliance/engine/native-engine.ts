@@ -70,6 +70,7 @@ export class NativeEngine implements Engine {
   #ticketKeys: readonly Buffer[] = [];
   #admission: Admission = 'all';
   #judged: LoadJudgement = calmLoad;
+  #failures = 0;
   /** How often tokens or files were taken back. */
   #withdrawals = 0;
   /** The addon's server is gone; what a box is told after its end (a file that came, a new key) is harmless. */
@@ -155,7 +156,8 @@ export class NativeEngine implements Engine {
   }
 
   load(): EngineLoad {
-    return engineLoad(this.readLoad(), this.#options.limits, this.#judged);
+    const failures = this.#failures + this.#node.load().failures;
+    return engineLoad({ ...this.readLoad(), failures }, this.#options.limits, this.#judged);
   }
 
   tokensChanged(): void {
@@ -298,6 +300,7 @@ export class NativeEngine implements Engine {
     const { content, log, records } = this.#options;
     const isCut = errno === 0;
     const code = isCut ? 'FILE_CORRUPT' : 'STORE_UNAVAILABLE';
+    this.#failures++;
     this.#server.forgetFile(file);
     records.cut(code);
     log.warn({ file, ext, code, errno }, 'a held file could not be read to its end');

@@ -85,6 +85,7 @@ export class NodeEngine implements Engine {
   #admission: Admission = 'all';
   #judged: LoadJudgement = calmLoad;
   #liveRequests = 0;
+  #failures = 0;
   #closing = false;
   /** Connections with requests that are being answered, and how many on each. */
   readonly #answering = new WeakMap<Duplex, number>();
@@ -144,7 +145,8 @@ export class NodeEngine implements Engine {
 
   load(): EngineLoad {
     const { connections } = this.#front;
-    return engineLoad({ connections, liveRequests: this.#liveRequests }, this.#options.limits, this.#judged);
+    const counts = { connections, liveRequests: this.#liveRequests, failures: this.#failures };
+    return engineLoad(counts, this.#options.limits, this.#judged);
   }
 
   tokensChanged(): void {
@@ -358,7 +360,10 @@ export class NodeEngine implements Engine {
   ): void {
     const failure = toCoded(error);
     const { log, records } = this.#options;
-    if (failure.status >= 500) log.warn({ code: failure.code, err: failure }, 'a request failed');
+    if (failure.status >= 500) {
+      this.#failures++;
+      log.warn({ code: failure.code, err: failure }, 'a request failed');
+    }
     if (exchange.response.headersSent) {
       exchange.note.isCut = true;
       records.cut(failure.code);

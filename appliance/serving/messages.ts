@@ -112,6 +112,7 @@ export const FromWorker = Type.Union([
     load: Type.Object({
       liveRequests: Count,
       connections: Count,
+      failures: Count,
       headroom: Fraction,
       level: Level,
       reasons: Reasons,

@@ -57,6 +57,7 @@ export function sumLoads(loads: readonly EngineLoad[]): EngineLoad {
   return {
     liveRequests: sum((load) => load.liveRequests),
     connections: sum((load) => load.connections),
+    failures: sum((load) => load.failures),
     headroom: Math.min(1, ...loads.map((load) => load.headroom)),
     level: loadLevels[Math.max(0, ...levels)] ?? 'normal',
     reasons: [...new Set(loads.flatMap(({ reasons }) => reasons))],

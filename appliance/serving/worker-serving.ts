@@ -182,11 +182,11 @@ export class Worker {
 
   /** @returns how many files it told of. */
   async #sendReport(): Promise<number> {
-    const { liveRequests, connections, headroom, level, reasons, openFiles } = this.#serving.load();
+    const { liveSessions: _sessions, openFiles, reasons, ...load } = this.#serving.load();
     const served = this.#tally.take(batchMax);
     await this.#channel.send({
       kind: 'report',
-      load: { liveRequests, connections, headroom, level, reasons: [...reasons] },
+      load: { ...load, reasons: [...reasons] },
       reading: asJson(this.#serving.readLoad()),
       openFiles,
       served,

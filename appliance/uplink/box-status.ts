@@ -4,6 +4,7 @@ import type { Clock } from '../../common/runtime/clock.ts';
 import { assert } from '../../common/runtime/errors.ts';
 import type { ListenAddress } from '../../common/runtime/listen.ts';
 import type { ApplianceConfig } from '../config.ts';
+import { FailureWindow } from '../core/failure-window.ts';
 import type { Drain } from '../drain.ts';
 import { LineRate } from '../engine/line-rate.ts';
 import type { Filler } from '../fill/filler.ts';
@@ -41,6 +42,7 @@ const reasonLengthMax = 200;
 export class BoxStatus {
   readonly #options: BoxStatusOptions;
   readonly #line: LineRate;
+  readonly #failures = new FailureWindow();
   #reachability: Reachability | undefined;
   #skewMs = 0;
 
@@ -109,6 +111,7 @@ export class BoxStatus {
       liveRequests: load.liveRequests,
       liveSessions: load.liveSessions,
       connections: load.connections,
+      failures: this.#failures.lately(load.failures, clock.monotonicMs()),
       disks: { serving: disks.serving, all: disks.serving + disks.draining + disks.out },
       reasons: [...new Set(this.#reasons(load))]
         .slice(0, reasonsMax)

@@ -68,7 +68,7 @@ function printOne(output: Output, one: PathwayHealth): void {
     const disks = said.disks.all === 0 ? '' : `, ${said.disks.serving} of ${said.disks.all} disks serve`;
     const wrong = said.reasons.length === 0 ? 'nothing is wrong' : said.reasons.join('; ');
     output.line(
-      `It says: ${said.state}, ${said.level}, ${said.liveSessions} live sessions, ${said.liveRequests} requests, ${said.connections} connections${disks}; ${wrong}.`,
+      `It says: ${said.state}, ${said.level}, ${said.liveSessions} live sessions, ${said.liveRequests} requests, ${said.connections} connections, ${said.failures} failures within a minute${disks}; ${wrong}.`,
     );
   }
   output.table({

@@ -47,6 +47,8 @@ export const BoxReport = Type.Object({
   liveRequests: Count,
   liveSessions: Count,
   connections: Count,
+  /** Requests that failed by its own fault within the last minute. */
+  failures: Count,
   /** How many of its disks serve, and how many there are; both 0 at an origin. */
   disks: Type.Object({ serving: Count, all: Count }),
   /** Problem codes of what is wrong on the box. */

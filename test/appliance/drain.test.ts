@@ -18,7 +18,15 @@ function world() {
     serving: {
       admit: (admission) => void told.push(`admits ${admission}`),
       setState: (state) => void told.push(`is ${state}`),
-      load: () => ({ ...load, connections: 0, headroom: 1, level: 'normal', reasons: [], openFiles: 0 }),
+      load: () => ({
+        ...load,
+        connections: 0,
+        failures: 0,
+        headroom: 1,
+        level: 'normal',
+        reasons: [],
+        openFiles: 0,
+      }),
       close: (deadlineMs) => {
         told.push(`closes within ${deadlineMs}`);
         return Promise.resolve();

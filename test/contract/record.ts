@@ -363,7 +363,7 @@ function sampleReport(plane: TestPlane): object {
       headroom: 0.25,
       level: 'shed-fill',
     },
-    ...{ liveRequests: 12, liveSessions: 40, connections: 44, disks: { serving: 3, all: 4 } },
+    ...{ liveRequests: 12, liveSessions: 40, connections: 44, failures: 2, disks: { serving: 3, all: 4 } },
     reasons: ['DISK_FAILED: /srv/disk-4'],
   };
 }

@@ -114,12 +114,15 @@ t.test('metrics of dead processes stay in the sum; gauges do not', async (test) 
 });
 
 t.test('loads of several are summed, and the worst one says how full the box is', async (test) => {
-  const load = { liveRequests: 1, connections: 2, headroom: 0.5, level: 'normal', reasons: [] } as const;
+  const calm = { headroom: 0.5, level: 'normal', reasons: [] } as const;
+  const load = { liveRequests: 1, connections: 2, failures: 1, ...calm };
   const worse = { ...load, headroom: 0.1, level: 'shed-new', reasons: ['BUSY_DISK'] } as const;
   test.same(sumLoads([load, worse, load]), {
-    ...{ liveRequests: 3, connections: 6, headroom: 0.1, level: 'shed-new', reasons: ['BUSY_DISK'] },
+    ...{ liveRequests: 3, connections: 6, failures: 3 },
+    ...{ headroom: 0.1, level: 'shed-new', reasons: ['BUSY_DISK'] },
   });
-  test.same(sumLoads([]), { liveRequests: 0, connections: 0, headroom: 1, level: 'normal', reasons: [] });
+  const none = { liveRequests: 0, connections: 0, failures: 0, headroom: 1, level: 'normal', reasons: [] };
+  test.same(sumLoads([]), none);
   const reading = {
     connections: 1,
     liveRequests: 1,

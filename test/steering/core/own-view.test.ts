@@ -111,6 +111,7 @@ t.test('what a box says goes along; what is wrong with it only where it keeps vi
     liveRequests: 1,
     liveSessions: 2,
     connections: 3,
+    failures: 0,
     disks: { serving: 1, all: 2 },
     reasons: ['DISK_FAILED: /d1', 'STORE_UNAVAILABLE'],
   };

@@ -27,6 +27,7 @@ const report = (more: Partial<BoxReport> = {}): BoxReport => ({
   liveRequests: 0,
   liveSessions: 0,
   connections: 0,
+  failures: 0,
   disks: { serving: 1, all: 1 },
   reasons: [],
   ...more,
