@@ -91,3 +91,11 @@ export function makeTables(size: WorldSize, prefixes: RouteTable): Uint8Array[] 
     });
   });
 }
+
+/** Where an appliance stands, and whether it is at an exchange. */
+export function siteOf({ appliances }: WorldSize, index: number): { site: string; open: boolean } {
+  const sites = Math.floor((appliances - exchangeBoxes) / boxesPerSite);
+  const site = Math.floor(index / boxesPerSite);
+  if (site < sites) return { site: `isp-${site}`, open: false };
+  return { site: `ix-${Math.floor((index - sites * boxesPerSite) / (exchangeBoxes / 2))}`, open: true };
+}
