@@ -128,7 +128,7 @@ export class RouteUplink implements RouteListener {
       if (signal.aborted) return false;
       records.routes(kind, 'failed');
       // Whatever it holds by now, it is not what the difference was to.
-      const isLost = kind === 'delta' && isCoded(error, 'ROUTE_TABLE_UNKNOWN', 'ROUTE_TABLE_MISMATCH');
+      const isLost = kind === 'delta' && isCoded(error) && error.code.startsWith('ROUTE_TABLE_');
       if (isLost) this.#acknowledged = undefined;
       else log.warn({ err: error }, 'the routes could not be told to the control plane; it is tried again');
       return isLost;

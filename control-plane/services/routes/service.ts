@@ -8,7 +8,7 @@ import {
   nameRouteTable,
   type NamedRouteTable,
 } from '../../../common/core/route-table-delta.ts';
-import { createRouteTableBuilder, hasOpenRoutes } from '../../../common/core/route-table.ts';
+import { hasOpenRoutes } from '../../../common/core/route-table.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { coded, valueOf } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
@@ -132,7 +132,7 @@ class KeptRoutes implements Routes {
   }
 
   used(nodeId: string): RouteTableRef | undefined {
-    const known = this.#opened.known.get(nodeId);
+    const known = this.of(nodeId);
     const count = known === undefined ? 0 : known.ipv4 + known.ipv6;
     return known === undefined || count === 0 ? undefined : { name: known.used, count, open: known.open };
   }
@@ -145,7 +145,10 @@ class KeptRoutes implements Routes {
   }
 
   of(nodeId: string): NodeRoutesRecord | undefined {
-    return this.#opened.known.get(nodeId);
+    const known = this.#opened.known.get(nodeId);
+    // What the disk has lost is not known any more: the box tells it again.
+    const isHeld = known !== undefined && this.store.has(known.told) && this.store.has(known.used);
+    return isHeld ? known : undefined;
   }
 
   async patchSite(site: string, patch: RouteSitePatch): Promise<void> {
@@ -189,7 +192,7 @@ class KeptRoutes implements Routes {
     const { table } = admitted;
     const refused = [...admitted.refused, ...unread].map((one) => ({ ...one, examples: [...one.examples] }));
     const used = table === told.table ? told : nameRouteTable(table);
-    const before = known.get(nodeId);
+    const before = this.of(nodeId);
     const [ipv4, ipv6] = [table[4].lengths.length, table[6].lengths.length];
     const open = hasOpenRoutes(table);
     const facts = { told: told.name, used: used.name, ipv4, ipv6, open, refused };
@@ -212,12 +215,11 @@ class KeptRoutes implements Routes {
     told: NamedRouteTable,
   ): Promise<void> {
     if (before === undefined || before.told === told.name) return;
-    const from = this.store.has(before.told)
-      ? (await this.store.table(before.told)).table
-      : createRouteTableBuilder().build();
+    const from = await this.store.table(before.told).catch(() => undefined);
+    if (from === undefined) return;
     const book = this.#flaps.get(nodeId) ?? new FlapBook();
     this.#flaps.set(nodeId, book);
-    book.note(from, told.table, this.#options.clock.nowMs());
+    book.note(from.table, told.table, this.#options.clock.nowMs());
   }
 
   /** Boxes that were revoked leave nothing behind. */

@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { open, readdir, readFile, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
-import { decodeRouteTable } from '../../../common/core/route-table-codec.ts';
-import { nameRouteTable, type NamedRouteTable } from '../../../common/core/route-table-delta.ts';
+import { decodeRouteTable, nameOfRouteBytes } from '../../../common/core/route-table-codec.ts';
+import type { NamedRouteTable } from '../../../common/core/route-table-delta.ts';
 import { countRoutes } from '../../../common/core/route-table.ts';
 import { makeDirectory, syncDirectory } from '../../../common/runtime/durable.ts';
-import { coded, systemCode, valueOf } from '../../../common/runtime/errors.ts';
+import { coded, isCoded, systemCode, valueOf } from '../../../common/runtime/errors.ts';
 import { packRouteTable, unpackRouteTable } from '../../../common/runtime/route-table-packing.ts';
 
 /** No table has more routes; a box that has more tells some of them. */
@@ -21,7 +21,7 @@ const unusedMax = 64;
 export interface TableStore {
   /** Keeps a table; it is on disk when this resolves. */
   put(table: NamedRouteTable): Promise<void>;
-  /** ROUTE_TABLE_UNKNOWN where there is none of this name, ROUTE_TABLE_MISMATCH where its file is damaged. */
+  /** ROUTE_TABLE_UNKNOWN where there is none of this name; one whose file is damaged is none any more. */
   table(name: string): Promise<NamedRouteTable>;
   /** A table as it is sent; undefined where there is none of this name. */
   packed(name: string): Promise<Buffer | undefined>;
@@ -67,13 +67,13 @@ class DirectoryStore implements TableStore {
   async table(name: string): Promise<NamedRouteTable> {
     const cached = this.#decoded.get(name);
     if (cached !== undefined) return cached;
-    const packed = await this.packed(name);
-    if (packed === undefined) throw coded('ROUTE_TABLE_UNKNOWN', name);
-    const bytes = await unpackRouteTable(packed);
-    const table = nameRouteTable(valueOf(decodeRouteTable(bytes, { routesMax: tableRoutesMax })));
-    if (table.name !== name) throw coded('ROUTE_TABLE_MISMATCH', `the file of ${name} is damaged`);
-    this.#decoded.set(name, table);
-    return table;
+    const table = await this.#read(name);
+    if (table !== undefined) {
+      this.#decoded.set(name, table);
+      return table;
+    }
+    await this.#remove(name);
+    throw coded('ROUTE_TABLE_UNKNOWN', name);
   }
 
   async packed(name: string): Promise<Buffer | undefined> {
@@ -97,9 +97,28 @@ class DirectoryStore implements TableStore {
     }
     const unused = [...this.#names].filter((name) => !names.has(name));
     for (const name of unused.slice(0, Math.max(0, unused.length - unusedMax))) {
-      this.#names.delete(name);
-      await unlink(this.#pathOf(name)).catch(() => undefined);
+      await this.#remove(name);
     }
+  }
+
+  /** Undefined where it is not there, or not what its name says. */
+  async #read(name: string): Promise<NamedRouteTable | undefined> {
+    const packed = await this.packed(name);
+    if (packed === undefined) return undefined;
+    try {
+      const bytes = await unpackRouteTable(packed);
+      const table = valueOf(decodeRouteTable(bytes, { routesMax: tableRoutesMax }));
+      return nameOfRouteBytes(bytes) === name ? { name, bytes, table } : undefined;
+    } catch (error) {
+      if (isCoded(error, 'ROUTE_TABLE_INVALID')) return undefined;
+      throw error;
+    }
+  }
+
+  async #remove(name: string): Promise<void> {
+    this.#names.delete(name);
+    this.#decoded.delete(name);
+    await unlink(this.#pathOf(name)).catch(() => undefined);
   }
 
   #pathOf(name: string): string {

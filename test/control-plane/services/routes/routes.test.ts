@@ -1,3 +1,5 @@
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
 import t from 'tap';
 
@@ -89,6 +91,28 @@ t.test('a difference to another table is refused, so that the whole one comes', 
   await tellRoutes(box, one);
   t.match(await tellDelta(box, two, three), { status: 404, json: { code: 'ROUTE_TABLE_UNKNOWN' } });
   t.match(await show(plane, ''), { appliances: [{ table: one.name }] }, 'what was held stays');
+});
+
+t.test('a table that the disk has damaged is told again', async (t) => {
+  const plane = await startPlane(t);
+  const box = await addBox(plane, 'isp-a-1');
+  const [one, two] = [tableOf('203.0.113.0/24'), tableOf('203.0.113.0/25')];
+  await tellRoutes(box, one);
+  await plane.stop();
+  await writeFile(join(plane.dataDir, 'route-tables', `${one.name}.zst`), 'rot');
+  await writeFile(join(plane.dataDir, 'route-tables', 'half.tmp'), 'of a process that was killed');
+
+  const again = await startPlane(t, { dataDir: plane.dataDir });
+  const here = testNode(again, box);
+  t.match((await tellDelta(here, one, two)).json, { code: 'ROUTE_TABLE_UNKNOWN' });
+  t.notMatch((await here.beat({ routes: undefined })).json, { routeTable: one.name });
+  t.match((await tellRoutes(here, one)).json, { routes: 1 });
+  t.match((await tellDelta(here, one, two)).json, { name: two.name });
+  const files = await readdir(join(plane.dataDir, 'route-tables'));
+  t.ok(
+    files.includes(`${two.name}.zst`) && files.every((file) => file.endsWith('.zst')),
+    'nothing is left over',
+  );
 });
 
 t.test('bodies that are cut, bombs, junk and of others change nothing', async (t) => {
