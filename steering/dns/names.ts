@@ -106,7 +106,8 @@ export class ZoneNames {
     const hash = hashOf(wire, 0, wire.length);
     this.#byHash.set(hash, { wire, hash, kind, of, next: this.#byHash.get(hash) });
     const above = name.slice(name.indexOf('.') + 1);
-    if (wire.length > this.#apex.length && above.includes('.')) this.#add(above, 'empty', () => undefined);
+    // The zone itself came first.
+    if (wire.length - 1 - (wire[0] ?? 0) > this.#apex.length) this.#add(above, 'empty', () => undefined);
   }
 }
 

@@ -28,7 +28,11 @@ const WAIT_MS = 100;
 export function listenNative(options: NativeOptions): Listening {
   const { host, port, addon, start, feed } = options;
   const fd = addon.bind(host, port, WAIT_MS);
-  const worker = new Worker(entry, { workerData: { ...start, fd } satisfies WorkerStart });
+  const worker = new Worker(entry, {
+    workerData: { ...start, fd } satisfies WorkerStart,
+    // A query leaves next to no garbage.
+    resourceLimits: { maxYoungGenerationSizeMb: 8 },
+  });
   const ended = once(worker, 'exit');
   worker.on('error', options.onCrash);
   worker.on('message', ({ weight, decision }: FromWorker) => {
