@@ -3,7 +3,8 @@ import { formatAddress, parseAddress } from '../../common/core/ip-address.ts';
 import { assert } from '../../common/runtime/errors.ts';
 import { shardDigits } from '../core/bundle-shard.ts';
 import { addressSet, NodeRecords, recordSet, wireName, type RecordSet } from './records.ts';
-import { rrTypes } from './wire.ts';
+import type { Query } from './query.ts';
+import { hashByte, hashStart, rrTypes } from './wire.ts';
 import type { ZoneContent, ZoneOptions } from './zone.ts';
 
 /** What a name of the zone has. */
@@ -56,31 +57,31 @@ export class ZoneNames {
     });
   }
 
-  /** Where the zone's own name begins in a name in lower case; -1 where it is none of the zone's. */
-  apexAt(name: Uint8Array, bytes: number): number {
-    const start = bytes - this.#apex.length;
+  /** Where the zone's own name begins in a query's; -1 where that is none of the zone's. */
+  apexAt({ name, nameBytes }: Query): number {
+    const start = nameBytes - this.#apex.length;
     let at = 0;
     while (at < start) at += 1 + (name[at] ?? 0);
     return at === start && isSame(this.#apex, name, start) ? start : -1;
   }
 
-  /** The name in lower case, of the zone; undefined where it does not exist. */
-  find(name: Uint8Array, bytes: number): ZoneName | undefined {
+  /** The name of a query, which must have been read; undefined where it does not exist. */
+  find({ name, nameBytes, nameHash }: Query): ZoneName | undefined {
     this.shard = undefined;
-    const found = this.#at(name, 0, bytes);
+    const found = this.#at(nameHash, name, 0);
     if (found !== undefined) return found;
     const shard = shardIn(name);
     if (shard === undefined) return undefined;
-    const steered = this.#at(name, SHARD_LABEL_BYTES, bytes);
+    const steered = this.#at(hashOf(name, SHARD_LABEL_BYTES, nameBytes), name, SHARD_LABEL_BYTES);
     if (steered?.kind !== 'steered') return undefined;
     this.shard = shard;
     return steered;
   }
 
-  #at(name: Uint8Array, from: number, bytes: number): ZoneName | undefined {
-    let found = this.#byHash.get(hashOf(name, from, bytes));
-    while (found !== undefined && !(found.wire.length === bytes - from && isSame(found.wire, name, from)))
-      found = found.next;
+  /** The name of this hash that stands at `from`; the empty label at its end makes it the whole of what stands there. */
+  #at(hash: number, name: Uint8Array, from: number): ZoneName | undefined {
+    let found = this.#byHash.get(hash);
+    while (found !== undefined && !isSame(found.wire, name, from)) found = found.next;
     return found;
   }
 
@@ -101,9 +102,9 @@ export class ZoneNames {
   /** Adds a name, and those above it in which it stands; who comes first stays, but for an empty one. */
   #add(name: string, kind: ZoneName['kind'], of: ZoneName['of']): void {
     const wire = wireName(name);
-    const held = this.#at(wire, 0, wire.length);
-    if (held !== undefined && (held.kind !== 'empty' || kind === 'empty')) return;
     const hash = hashOf(wire, 0, wire.length);
+    const held = this.#at(hash, wire, 0);
+    if (held !== undefined && (held.kind !== 'empty' || kind === 'empty')) return;
     this.#byHash.set(hash, { wire, hash, kind, of, next: this.#byHash.get(hash) });
     const above = name.slice(name.indexOf('.') + 1);
     // The zone itself came first.
@@ -151,10 +152,9 @@ function soaSet({ zone, servers, negativeTtlS }: ZoneOptions, serial: number, tt
   return set;
 }
 
-/** FNV-1a over the bytes from `from` to `end`. */
 function hashOf(name: Uint8Array, from: number, end: number): number {
-  let hash = 0x811c9dc5;
-  for (let at = from; at < end; at++) hash = Math.imul(hash ^ (name[at] ?? 0), 0x01000193);
+  let hash = hashStart;
+  for (let at = from; at < end; at++) hash = hashByte(hash, name[at] ?? 0);
   return hash;
 }
 

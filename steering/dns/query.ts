@@ -1,6 +1,15 @@
 import { isCookie } from './cookies.ts';
 import { isClientSubnet } from './ecs.ts';
-import { flagBits, headerBytes, optionCodes, rcodes, rrTypes, uint16At } from './wire.ts';
+import {
+  flagBits,
+  hashByte,
+  hashStart,
+  headerBytes,
+  optionCodes,
+  rcodes,
+  rrTypes,
+  uint16At,
+} from './wire.ts';
 
 const NAME_BYTES_MAX = 255;
 const LABEL_BYTES_MAX = 63;
@@ -28,6 +37,8 @@ export class Query {
   /** The question's name as it is on the wire, in lower case, with the empty label at its end. */
   readonly name = new Uint8Array(NAME_BYTES_MAX);
   nameBytes = 0;
+  /** Of the name's bytes, see `hashByte`. */
+  nameHash = 0;
   hasEdns = false;
   /** What the asker takes by UDP. */
   payloadBytes = PLAIN_UDP_BYTES_MAX;
@@ -113,12 +124,15 @@ function readQuestion(query: Query): boolean {
   const { packet, end, name } = query;
   const from = query.start + headerBytes;
   let at = from;
+  let hash = hashStart;
   // Only lengths are looked at here: a label's bytes are copied whatever they are.
   for (let labelEnd = at; ; at++) {
     if (at >= end || at - from >= NAME_BYTES_MAX) return false;
     const byte = packet[at] ?? 0;
     // Lengths are below the letters, so that one rule makes lower case of both.
-    name[at - from] = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
+    const lower = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
+    name[at - from] = lower;
+    hash = hashByte(hash, lower);
     if (at !== labelEnd) continue;
     // A question has nothing before it that a compression pointer could point to.
     if (byte > LABEL_BYTES_MAX) return false;
@@ -128,6 +142,7 @@ function readQuestion(query: Query): boolean {
   at++;
   if (at + 4 > end) return false;
   query.nameBytes = at - from;
+  query.nameHash = hash;
   query.type = uint16At(packet, at);
   query.classCode = uint16At(packet, at + 2);
   query.questionEnd = at + 4;

@@ -136,13 +136,10 @@ export class Responder {
     const query = this.#query;
     if (query.rcode !== rcodes.ok || query.questionEnd === 0) return undefined;
     const isTransfer = query.type === rrTypes.axfr || query.type === rrTypes.ixfr;
-    if (query.classCode !== classIn || isTransfer || this.#names.apexAt(query.name, query.nameBytes) < 0) {
-      this.#rcode = rcodes.refused;
-      return undefined;
-    }
-    this.#isAuthoritative = true;
-    const name = this.#names.find(query.name, query.nameBytes);
-    if (name === undefined) this.#rcode = rcodes.nxDomain;
+    const isOurs = query.classCode === classIn && !isTransfer;
+    const name = isOurs ? this.#names.find(query) : undefined;
+    this.#isAuthoritative = name !== undefined || (isOurs && this.#names.apexAt(query) >= 0);
+    if (name === undefined) this.#rcode = this.#isAuthoritative ? rcodes.nxDomain : rcodes.refused;
     return name;
   }
 
@@ -240,9 +237,8 @@ export class Responder {
   #writeNegative(): void {
     const { soa } = this.#names;
     if (!this.#fits(soa)) return;
-    const query = this.#query;
     this.#out.set(soa.bytes, this.#at);
-    putOwner(this.#out, this.#at, headerBytes + this.#names.apexAt(query.name, query.nameBytes));
+    putOwner(this.#out, this.#at, headerBytes + this.#names.apexAt(this.#query));
     this.#at += soa.bytes.length;
     this.#authorities = 1;
   }

@@ -39,6 +39,12 @@ export const flagBits = {
 /** EDNS options (RFC 7871, RFC 7873). */
 export const optionCodes = { clientSubnet: 8, cookie: 10 } as const;
 
+/** FNV-1a, by which names are found: begun with `hashStart`, a byte at a time. Our own names alone are in the table. */
+export const hashStart = 0x811c9dc5;
+export function hashByte(hash: number, byte: number): number {
+  return Math.imul(hash ^ byte, 0x01000193);
+}
+
 /** Two bytes in network order; 0 for what lies beyond the end. */
 export function uint16At(bytes: Uint8Array, at: number): number {
   return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
