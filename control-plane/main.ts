@@ -30,6 +30,8 @@ import { lazyRanker, type LazyRanker } from './services/playback/lazy-ranker.ts'
 import { playbackDefaults } from './services/playback/ports.ts';
 import { playbackRoutes } from './services/playback/routes.ts';
 import { createPlayback, type Playback } from './services/playback/service.ts';
+import { challengeRoutes } from './services/challenges/routes.ts';
+import { createChallenges, type Challenges } from './services/challenges/service.ts';
 import { openMaintenance, type MaintenanceCalendar } from './services/registry/maintenance.ts';
 import { registryRoutes } from './services/registry/routes.ts';
 import { createRegistry, type Registry } from './services/registry/service.ts';
@@ -148,6 +150,7 @@ async function compose(base: Base, opened: { stores: Stores; access: Access }): 
       routesRoutes(app, { routes: services.routes });
       accessRoutes(app, { access });
       registryRoutes(app, { registry, maintenance });
+      challengeRoutes(app, services);
       catalogRoutes(app, { catalog, draining });
       playbackRoutes(app, { playback });
       eventsRoutes(app, { events });
@@ -188,6 +191,7 @@ interface Services {
   playback: Playback;
   ranker: LazyRanker | undefined;
   withdrawals: Withdrawals;
+  challenges: Challenges;
   status: Status;
 }
 
@@ -248,9 +252,11 @@ async function openServices(base: Base, opened: Opened): Promise<Services> {
     },
     ...{ clock, chance, log },
   });
+  const challenges = createChallenges({ clock, onChange: () => maps.changed() });
   const maps = await createSteeringMaps({
     ...shared,
     routes,
+    challenges: () => challenges.published(),
     records: await stores.open('steering-map'),
     withdrawals: () => withdrawals.active(),
     maintenance: () => maintenance.current(),
@@ -259,7 +265,7 @@ async function openServices(base: Base, opened: Opened): Promise<Services> {
   const { playback, ranker } = await openPlayback(base, { ...opened, registry, catalog });
   const services = {
     ...{ access, routes, registry, maintenance, catalog, fill },
-    ...{ maps, events, playback, ranker, withdrawals },
+    ...{ maps, events, playback, ranker, withdrawals, challenges },
   };
   return { ...services, status: statusOf(services, base) };
 }

@@ -1,3 +1,4 @@
+import { NodeChallenge } from './challenges.ts';
 import { Type, type Static, type TSchema } from './type.ts';
 import {
   BaseUrl,
@@ -196,6 +197,8 @@ export const SteeringMap = Type.Object({
   revocations: Revocations,
   /** Every steering node, by id. */
   steering: Type.Optional(Type.Array(SteeringPeer, { maxItems: steeringNodesMax })),
+  /** What nodes show to ACME servers; only nodes that have something are in it. */
+  challenges: Type.Optional(Type.Array(NodeChallenge, { maxItems: 10_000 })),
   /** What is planned and not over yet. */
   maintenance: Type.Optional(Type.Array(MaintenanceWindow, { maxItems: maintenanceMax })),
 });

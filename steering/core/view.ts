@@ -4,6 +4,7 @@ import type {
   SteeringAppliance,
   SteeringMap,
 } from '../../common/contract/documents.ts';
+import type { NodeChallenge } from '../../common/contract/challenges.ts';
 import type { SteeringPeer } from '../../common/contract/health.ts';
 import type { MaintenanceWindow } from '../../common/contract/maintenance.ts';
 import type { PublicJwk } from '../../common/contract/primitives.ts';
@@ -70,6 +71,7 @@ export interface ViewParts {
   readonly holdings: Holdings;
   /** Every steering node, this one too. */
   readonly steering: readonly SteeringPeer[];
+  readonly challenges: readonly NodeChallenge[];
   readonly maintenance: readonly MaintenanceWindow[];
   readonly revocations: SteeringMap['revocations'];
 }
@@ -108,6 +110,7 @@ export function compileParts(
     routes: routes.value,
     holdings: holdings.value,
     steering: body.steering ?? [],
+    challenges: body.challenges ?? [],
     maintenance: body.maintenance ?? [],
     revocations: body.revocations,
   });

@@ -4,12 +4,12 @@ import type { ZoneContent } from './zone.ts';
 const PORTS: Readonly<Record<string, number>> = { 'https:': 443 };
 
 /** Before the first map. */
-export const nothingKnown: ZoneContent = { serial: 0, nodes: [] };
+export const nothingKnown: ZoneContent = { serial: 0, nodes: [], challenges: [] };
 
 /** What the zone says of a map's nodes; their order is that of the view's appliances. */
-export function contentOf({ sequence, appliances }: SteeringView): ZoneContent {
+export function contentOf({ sequence, appliances, indexOf, challenges }: SteeringView): ZoneContent {
   const nodes = appliances.map(({ id, addresses, url }) => ({ id, addresses, httpsPort: httpsPortOf(url) }));
-  return { serial: sequence, nodes };
+  return { serial: sequence, nodes, challenges: challenges.filter(({ node }) => indexOf.has(node)) };
 }
 
 function httpsPortOf(text: string): number | undefined {

@@ -1,4 +1,5 @@
 import type { Answer } from 'dns-packet';
+import type { NodeChallenge } from '../../common/contract/challenges.ts';
 import { formatAddress, parseAddress } from '../../common/core/ip-address.ts';
 import { assert } from '../../common/runtime/errors.ts';
 import { shardDigits } from '../core/bundle-shard.ts';
@@ -35,7 +36,7 @@ export class ZoneNames {
   readonly #apex: Uint8Array;
   readonly #byHash = new Map<number, ZoneName>();
 
-  constructor(options: ZoneOptions, { serial, nodes }: ZoneContent) {
+  constructor(options: ZoneOptions, { serial, nodes, challenges }: ZoneContent) {
     const zone = options.zone.toLowerCase();
     this.#apex = wireName(zone);
     this.soa = soaSet(options, serial, options.negativeTtlS);
@@ -55,6 +56,19 @@ export class ZoneNames {
         withAny((type) => this.nodes[index]?.of(type)),
       );
     });
+    this.#addChallenges(challenges, zone, options.negativeTtlS);
+  }
+
+  /** RFC 8555 §8.4: an ACME server finds here that a node's name is the node's. */
+  #addChallenges(challenges: readonly NodeChallenge[], zone: string, ttl: number): void {
+    for (const { node, values } of challenges) {
+      const set = recordSet(values.map((data): Answer => ({ type: 'TXT', name: '.', ttl, data })));
+      this.#add(
+        `_acme-challenge.${node}.${zone}`,
+        'fixed',
+        withAny((type) => (type === rrTypes.txt ? set : undefined)),
+      );
+    }
   }
 
   /** Where the zone's own name begins in a query's; -1 where that is none of the zone's. */

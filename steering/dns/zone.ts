@@ -1,3 +1,4 @@
+import type { NodeChallenge } from '../../common/contract/challenges.ts';
 import type { Address } from '../../common/core/ip-address.ts';
 
 /** A node with a name of its own under the zone. */
@@ -14,6 +15,8 @@ export interface ZoneContent {
   /** Grows with every map. */
   readonly serial: number;
   readonly nodes: readonly ZoneNode[];
+  /** What stands in the TXT records of `_acme-challenge.<node>`. */
+  readonly challenges: readonly NodeChallenge[];
 }
 
 /** Who serves a client; read before the next question is asked of its source, which may use it again. */

@@ -141,7 +141,7 @@ function report(turns: ReadonlyMap<string, readonly Turn[]>, note: string): Benc
 
 await runBench('dns', async ({ quick }): Promise<BenchReport> => {
   const directory = await mkdtemp(join(tmpdir(), 'nearcast-bench-dns-'));
-  const prefixes = quick ? 20_000 : 50_000;
+  const prefixes = quick ? 100_000 : 1_000_000;
   const peers: DnsPeer[] = [];
   try {
     const load = await compileLoad(directory);

@@ -15,6 +15,7 @@ const node = (id: string, addresses: [four: string[], six: string[]], httpsPort?
 
 export const content: ZoneContent = {
   serial: 77,
+  challenges: [{ node: 'isp-a-1', values: ['a'.repeat(43), 'b'.repeat(43)] }],
   nodes: [
     node('isp-a-1', [['192.0.2.1'], ['2001:db8::1']], 8443),
     node('isp-b-1', [['192.0.2.2'], []], 443),

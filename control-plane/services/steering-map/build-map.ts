@@ -1,3 +1,4 @@
+import type { NodeChallenge } from '../../../common/contract/challenges.ts';
 import type { Revocations, SteeringAppliance, SteeringMap } from '../../../common/contract/documents.ts';
 import type { SteeringPeer } from '../../../common/contract/health.ts';
 import type { MaintenanceWindow } from '../../../common/contract/maintenance.ts';
@@ -19,6 +20,7 @@ export function buildMap(parts: {
   revocations: Revocations;
   steering: SteeringPeer[];
   maintenance: MaintenanceWindow[];
+  challenges: NodeChallenge[];
 }): SteeringMap {
   const { name, count } = parts.holdings;
   return {
@@ -27,6 +29,7 @@ export function buildMap(parts: {
     revocations: parts.revocations,
     steering: parts.steering,
     maintenance: parts.maintenance,
+    ...(parts.challenges.length > 0 && { challenges: parts.challenges }),
   };
 }
 

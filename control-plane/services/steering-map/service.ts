@@ -1,4 +1,5 @@
 import type { Records } from '../../../common/adapters/records/port.ts';
+import type { NodeChallenge } from '../../../common/contract/challenges.ts';
 import { documentTypes, type RevocationRequest } from '../../../common/contract/documents.ts';
 import type { MaintenanceWindow } from '../../../common/contract/maintenance.ts';
 import type { WithdrawnFiles } from '../../../common/contract/withdrawals.ts';
@@ -22,6 +23,8 @@ export interface SteeringMapOptions {
   /** Asked at each build, so that it may be wired after the map was made. */
   catalog: () => MapCatalog;
   signer: MapSigner;
+  /** What nodes show to ACME servers. */
+  challenges: () => NodeChallenge[];
   /** What boxes are to delete; told with the revocations. */
   withdrawals: () => Promise<WithdrawnFiles[]>;
   /** What is planned and not over. */
@@ -189,6 +192,7 @@ class PublishedMaps implements SteeringMaps {
     const body = buildMap({
       ...{ nodes: shown, holdings, revocations, steering: nodes.steering() },
       maintenance: this.#options.maintenance(),
+      challenges: this.#options.challenges(),
     });
     this.#publish('map', await signer.issue({ type: documentTypes.steeringMap, audience: 'steering', body }));
   }

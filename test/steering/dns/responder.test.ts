@@ -55,6 +55,24 @@ t.test('what is not there is said with an SOA', (t) => {
   t.end();
 });
 
+t.test('an ACME server finds what a node has published, and nothing under the others', (t) => {
+  const values = ['a', 'b'].map((letter) => letter.repeat(43));
+  const reply =
+    createAsker()(queryPacket(`_Acme-Challenge.isp-a-1.${ZONE}`, { type: 'TXT' })) ?? Buffer.alloc(12);
+  const { answers = [] } = decode(reply);
+  t.strictSame(
+    answers.map((record) => record.type === 'TXT' && String(record.data)),
+    values,
+  );
+  t.match(ask(queryPacket(`_acme-challenge.isp-a-1.${ZONE}`)), {
+    rcode: 'NOERROR',
+    answers: [],
+    authorities: ['SOA'],
+  });
+  t.match(ask(queryPacket(`_acme-challenge.isp-b-1.${ZONE}`, { type: 'TXT' })), { rcode: 'NXDOMAIN' });
+  t.end();
+});
+
 t.test('CAA stands at the zone', (t) => {
   const caa = ask(queryPacket(ZONE, { type: 'CAA' }))?.answers;
   t.match(caa, [/CAA .*"tag":"issue","value":"ca.example"/]);
@@ -192,7 +210,7 @@ t.test('what does not fit into a datagram is cut, and whole over TCP', (t) => {
   const addresses = Array.from({ length: 60 }, (_, at) => `192.0.2.${at}`);
   const listing = (count: number): Partial<ZoneSource> => ({
     content: () => ({
-      serial: 1,
+      ...content,
       nodes: content.nodes.map((node) => ({ ...node, addresses: { 4: addresses.slice(0, count), 6: [] } })),
     }),
     steer: () => ({ nodes: [0, 1], scopeLength: 0, ttlS: 1 }),

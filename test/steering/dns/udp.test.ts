@@ -116,6 +116,11 @@ for (const udp of ['native', 'dgram'] as const) {
     const gone = queryPacket(`isp-b-1.${ZONE}`);
     while ((await ask(socket, gone)).rcode !== 'NXDOMAIN');
     t.match(await ask(socket, near), { answers: ['A 192.0.2.1'] });
+    const challenge = queryPacket(`_acme-challenge.isp-a-1.${ZONE}`, { type: 'TXT' });
+    t.match(await ask(socket, challenge), { rcode: 'NXDOMAIN' });
+    server.setMap(79, { ...smallMap, challenges: [{ node: 'isp-a-1', values: ['c'.repeat(43)] }] });
+    while ((await ask(socket, challenge)).rcode !== 'NOERROR');
+    t.equal((await ask(socket, challenge)).answers.length, 1);
   });
 
   t.test(
