@@ -1,6 +1,7 @@
 import type {
   DocumentPayload,
   Route,
+  RouteTableRef,
   SteeringAppliance,
   SteeringMap,
 } from '../../common/contract/documents.ts';
@@ -76,12 +77,19 @@ export function wireOf({ appliances, bundles, ...rest }: TestMap): {
   tables: Map<string, Uint8Array>;
 } {
   const tables = new Map<string, Uint8Array>();
-  const boxes = appliances.map(({ routes, ...box }): SteeringAppliance => {
-    if (routes.length === 0) return box;
+  // Boxes of a site often have the very same list.
+  const refs = new Map<readonly Route[], RouteTableRef>();
+  const refOf = (routes: readonly Route[]): RouteTableRef => {
     const { name, bytes, table } = nameRouteTable(tableOf(routes.flatMap(testRoute)));
     tables.set(name, bytes);
     const open = routes.some((one) => one.class !== 'embedded');
-    return { ...box, routeTable: { name, count: countRoutes(table), open } };
+    return { name, count: countRoutes(table), open };
+  };
+  const boxes = appliances.map(({ routes, ...box }): SteeringAppliance => {
+    if (routes.length === 0) return box;
+    const routeTable = refs.get(routes) ?? refOf(routes);
+    refs.set(routes, routeTable);
+    return { ...box, routeTable };
   });
   const sorted = bundles.toSorted((a, b) => (a.bundle < b.bundle ? -1 : 1));
   const rowBytes = holdingsRowBytes(appliances.length);
