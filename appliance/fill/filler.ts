@@ -45,11 +45,13 @@ interface Manifest {
 
 const idleWaitMs = 1000;
 const replanMs = 60_000;
+/** A file of which bytes left so lately is popular. */
+const popularWithinMs = 86_400_000;
 
 /**
  * Makes the holdings what the manifest says: compares, fetches in the manifest's order from several sources at
  * once, peer before tier before origin, and publishes what is whole. Room is made when a file begins. What fails is reported, rests and is tried
- * again. Out of the manifest's window only urgent files are fetched; what is under way when it closes
+ * again. Out of the manifest's window only urgent files are fetched, and what viewers lost; what is under way when it closes
  * ends with the chunk in progress and goes on in the next one.
  */
 export class Filler {
@@ -67,6 +69,8 @@ export class Filler {
   #leftFiles = 0;
   #waitingFiles = 0;
   #diskReason: ProblemCode | undefined;
+  /** Files that were being watched when they got lost. */
+  readonly #missed = new Set<string>();
 
   constructor(options: FillerOptions) {
     this.#options = options;
@@ -91,11 +95,16 @@ export class Filler {
         this.#replanAtMs = clock.monotonicMs() + replanMs;
       },
     });
-    store.onChange((change) => {
-      // A wanted file that got lost is wanted again.
-      if (change.kind === 'removed') this.planAgain();
-      // Viewers may have had it fetched before its turn came.
-      else if (change.kind === 'added') this.#jobs.arrived(change.file);
+    store.onChange(({ kind, file, lastSentMs = -Infinity }) => {
+      if (kind === 'removed') {
+        if (clock.monotonicMs() - lastSentMs < popularWithinMs) this.#missed.add(file);
+        // A wanted file that got lost is wanted again.
+        this.planAgain();
+      } else if (kind === 'added') {
+        this.#missed.delete(file);
+        // Viewers may have had it fetched before its turn came.
+        this.#jobs.arrived(file);
+      }
     });
   }
 
@@ -170,7 +179,7 @@ export class Filler {
 
   async #replan({ sequence, body }: Manifest): Promise<void> {
     const { store, room, clock, log } = this.#options;
-    const diff = await this.#compare(body.files);
+    const diff = await this.#compare(this.#hurried(body.files));
     const kept = new Set(body.files.map(({ file }) => file));
     for (const { file } of diff.left) kept.delete(file);
     await this.#jobs.keepOnly((file) => kept.has(file));
@@ -185,6 +194,13 @@ export class Filler {
     if (diff.fetch.length + diff.left.length === 0) return;
     const evictBytes = diff.evictBytes.values().reduce((sum, bytes) => sum + bytes, 0);
     log.info({ sequence, fetch: diff.fetch.length, evictBytes, left: diff.left.length }, 'fill planned');
+  }
+
+  /** What was being watched when it got lost is as urgent as what the manifest says is. */
+  #hurried(files: readonly WantedFile[]): WantedFile[] {
+    const wanted = new Set(files.map(({ file }) => file));
+    for (const file of this.#missed) if (!wanted.has(file)) this.#missed.delete(file);
+    return files.map((item) => (this.#missed.has(item.file) ? { ...item, urgent: true } : item));
   }
 
   /** What is to be done now: what must wait for its window is neither fetched nor makes others go. */

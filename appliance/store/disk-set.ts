@@ -73,7 +73,7 @@ export class DiskSet implements FileStore {
     this.roots.delete(number);
     this.#shareRooms();
     for (const file of member.disk.partial) if (this.#begunOn.get(file) === number) this.#forget(file);
-    for (const file of member.disk.held.keys()) this.#drop(file, number);
+    for (const file of member.disk.held.keys()) this.#drop(file, number, member.disk.lastSentMs(file));
   }
 
   setDraining(number: number, isDraining: boolean): void {
@@ -232,10 +232,10 @@ export class DiskSet implements FileStore {
     }
   }
 
-  #changed(disk: DiskStore, { kind, file }: HoldingsChange): void {
+  #changed(disk: DiskStore, { kind, file, lastSentMs }: HoldingsChange): void {
     if (this.#members.get(disk.number)?.disk !== disk) return;
     const info = disk.held.get(file);
-    if (kind === 'removed') this.#drop(file, disk.number);
+    if (kind === 'removed') this.#drop(file, disk.number, lastSentMs);
     else if (kind === 'added' && info !== undefined) this.#add(file, info);
     else if (this.held.has(file) || this.#begunOn.has(file))
       void this.#clean(disk, { doubles: [], begun: [file] });
@@ -248,10 +248,10 @@ export class DiskSet implements FileStore {
   }
 
   /** A file that has moved on is not its former disk's any more. */
-  #drop(file: string, number: number): void {
+  #drop(file: string, number: number, lastSentMs: number | undefined): void {
     if (this.held.get(file)?.disk !== number) return;
     this.held.delete(file);
-    this.#tell({ kind: 'removed', file });
+    this.#tell({ kind: 'removed', file, lastSentMs });
   }
 
   #tell(change: HoldingsChange): void {

@@ -156,8 +156,12 @@ export class Disk implements DiskStore {
 
   inUse(file: string): boolean {
     if (this.#reader.inUse(file)) return true;
-    const sentAtMs = this.#sentAtMs.get(file);
+    const sentAtMs = this.lastSentMs(file);
     return sentAtMs !== undefined && this.#options.clock.monotonicMs() - sentAtMs < sentRecentlyMs;
+  }
+
+  lastSentMs(file: string): number | undefined {
+    return this.#sentAtMs.get(file);
   }
 
   noteSent(file: string): void {
@@ -323,11 +327,12 @@ export class Disk implements DiskStore {
   #withdraw(file: string): boolean {
     const info = this.held.get(file);
     if (info === undefined) return false;
+    const lastSentMs = this.lastSentMs(file);
     this.held.delete(file);
     this.#sentAtMs.delete(file);
     this.#usedBytes -= this.costBytes(info.sizeBytes);
     this.#reader.forget(file);
-    this.#tell({ kind: 'removed', file });
+    this.#tell({ kind: 'removed', file, lastSentMs });
     return true;
   }
 

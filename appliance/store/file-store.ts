@@ -33,6 +33,8 @@ export interface DiskUsage extends DiskCapacity {
 export interface HoldingsChange {
   readonly kind: 'added' | 'removed' | 'begun';
   readonly file: string;
+  /** When bytes of a removed file last left (monotonic ms); undefined where none have. */
+  readonly lastSentMs?: number | undefined;
 }
 
 /** Held files and the downloads that become held files. One disk is one; several behind one face are one too. */
@@ -87,6 +89,8 @@ export interface DiskStore extends FileStore {
   readonly root: string;
   /** The device of its file system. */
   readonly device: string;
+  /** When bytes of a held file last left (monotonic ms); undefined where none have. */
+  lastSentMs(file: string): number | undefined;
   /** So many disks, this one among them, take files on its file system: of what is free there each has its part. */
   shareRoom(disks: number): void;
 }

@@ -108,6 +108,16 @@ void t.test(
     await until(tells, 30_000);
     test.match(reasonsOf(here, box), /^DISK_FAILED: .*d2: /m);
     await until(() => heldOf(here).size === 7, 60_000);
+    const told = here.control.heartbeats.slice(count).map(({ holdings }) => holdings);
+    const ofLost = told.find(({ added, removed }) =>
+      lost.some((file) => [...added, ...removed].includes(file)),
+    );
+    test.same(
+      ofLost?.removed.toSorted(),
+      lost.toSorted(),
+      'withdrawn all at once, before any is fetched again',
+    );
+    test.same(ofLost?.added, []);
     const films = new Set(here.films.map(({ file }) => file));
     test.same(here.source.asked.toSorted(), lost.toSorted(), 'what the other disk has is not fetched again');
     test.equal((await filesOn(one)).length, 7);

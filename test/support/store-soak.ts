@@ -1,4 +1,4 @@
-import { mkdtemp, mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,6 +19,9 @@ const filmsMax = 24;
 const wantedFilms = 12;
 const viewers = 4;
 const settleMs = 60_000;
+/** From so many rounds on it is the long form, of which times are asked. */
+const longRounds = 100;
+const lostMsMax = 2000;
 /** A kill comes at most so long after the box is ready. */
 const lifeMsMax = 1200;
 
@@ -65,6 +68,9 @@ async function soak(t: Teardown, { seed, rounds }: ProofOptions): Promise<ProofR
     counts.rounds++;
   }
   if (failures.length === 0) await converge(t, here);
+  const lostMs = failures.length === 0 ? await lose(t, here) : undefined;
+  if (lostMs !== undefined && rounds >= longRounds && lostMs >= lostMsMax)
+    failures.push(`what was on a lost disk was withdrawn after ${lostMs} ms`);
   return {
     holds: failures.length === 0,
     lines: [
@@ -74,6 +80,7 @@ async function soak(t: Teardown, { seed, rounds }: ProofOptions): Promise<ProofR
       `Files held in the end, each compared: ${counts.held}; refused or failed fills meanwhile: ${
         control.outcomes.filter(({ outcome }) => outcome === 'failed').length
       }`,
+      `Lost disk: ${lostMs ?? '-'} ms later a heartbeat had withdrawn all of its files`,
       ...failures,
     ],
   };
@@ -211,6 +218,29 @@ async function converge(t: Teardown, here: Soak): Promise<void> {
     const left = await readdir(join(disk, 'partial'));
     if (left.length > 0) failures.push(`${left.join(', ')} is left on ${disk}`);
   }
+}
+
+/** A disk vanishes. @returns how many milliseconds later a heartbeat has told that all that was on it is gone. */
+async function lose(t: Teardown, here: Soak): Promise<number | undefined> {
+  const { control, disks, argv, failures } = here;
+  const [lost = ''] = disks;
+  const box = await startBox(t, argv);
+  await until(() => (control.last(box.url)?.holdings.added.length ?? 0) > 0);
+  const names = await readdir(join(lost, 'files'), { recursive: true });
+  const files = names.filter((name) => name.length === 67).map((name) => name.slice(3));
+  if (files.length === 0) failures.push('the disk that is to be lost holds nothing');
+  const startedMs = performance.now();
+  await rename(lost, `${lost}.gone`);
+  const isTold = await until(() => {
+    const removed = new Set(
+      control.heartbeats.filter(({ url }) => url === box.url).flatMap(({ holdings }) => holdings.removed),
+    );
+    return files.every((file) => removed.has(file));
+  });
+  const tookMs = Math.round(performance.now() - startedMs);
+  if (!isTold) failures.push('what was on a lost disk was not withdrawn');
+  await box.kill('SIGKILL');
+  return isTold ? tookMs : undefined;
 }
 
 async function until(isSo: () => boolean | Promise<boolean>): Promise<boolean> {

@@ -1,7 +1,9 @@
 import t, { type Test } from 'tap';
 
+import { DiskSet } from '../../../appliance/store/disk-set.ts';
+import { createSilentLog } from '../../../common/runtime/log.ts';
 import { createManualClock } from '../../../common/runtime/manual-clock.ts';
-import { seededBytes, testFile } from '../../support/appliance/content.ts';
+import { putFile, seededBytes, testFile, type TestFile } from '../../support/appliance/content.ts';
 import { startSource } from '../../support/appliance/fill-source.ts';
 import { startFilling, wanted } from '../../support/appliance/filling-box.ts';
 import { until } from '../../support/appliance/raw-http.ts';
@@ -167,3 +169,48 @@ void t.test('a time zone that is not known here counts as UTC', async (test) => 
   await jump(0.5 * hourMs);
   await eventually(() => disk.held.has(film.file));
 });
+
+void t.test(
+  'what was being watched on a disk that is lost is fetched at once, the rest of it in the window',
+  async (test) => {
+    const clock = createManualClock({ nowMs: eveningMs });
+    const set = new DiskSet({ capacityBytes: undefined, clock, log: createSilentLog() });
+    test.teardown(() => set.close());
+    const paths = [await temporaryDirectory(test), await temporaryDirectory(test)];
+    const disks = await Promise.all(
+      paths.map(async (path, number) => (await testDisk(path, { number, clock })).disk),
+    );
+    for (const disk of disks) set.join(disk, { isDraining: false });
+    const films = [1, 2, 3, 4].map((seed) => testFile(seededBytes(mib + seed, seed)));
+    const [watched, quiet, watchedBefore, other] = films as [TestFile, TestFile, TestFile, TestFile];
+    for (const film of [watched, quiet, watchedBefore]) await putFile(disks[0]!, film);
+    await putFile(disks[1]!, other);
+    const source = await startSource(test, { name: 'a', files: films });
+    const { filler, wantBy } = startFilling(test, { store: set, clock, ways: () => [source.way()] });
+    wantBy({ files: wanted(films), window });
+    set.noteSent(watchedBefore.file);
+    await clock.advance(dayMs);
+    set.noteSent(watched.file);
+    await clock.advance(hourMs);
+    set.leave(0);
+    await disks[0]!.close();
+    await until(async () => {
+      await clock.advance(1000);
+      return set.held.has(watched.file);
+    });
+    test.equal(filler.missingFiles, 2);
+    test.same(source.asked, [watched.file], 'only that one');
+    clock.jumpWall(6 * hourMs);
+    await until(async () => {
+      await clock.advance(1500);
+      return set.held.size === 4;
+    });
+    test.equal(
+      source.asked.toSorted().join(),
+      [watched, quiet, watchedBefore]
+        .map(({ file }) => file)
+        .toSorted()
+        .join(),
+    );
+  },
+);

@@ -174,7 +174,9 @@ void t.test(
       test.equal(set.held.get(file.file)?.disk, 1);
       test.ok((await bytesOf(set, file)).equals(file.bytes));
     }
-    const left = await readdir(join(roots[0]!, 'files'), { recursive: true });
-    test.notOk(left.some((name) => name.length > 3));
+    await until(async () => {
+      const left = await readdir(join(roots[0]!, 'files'), { recursive: true });
+      return !left.some((name) => name.length > 3);
+    });
   },
 );

@@ -16,7 +16,7 @@ import { Disk, type DiskTrouble } from '../../../appliance/store/disk.ts';
 import { LocalWriter } from '../../../appliance/store/local-writer.ts';
 import { OpenFiles } from '../../../appliance/store/open-files.ts';
 import { probeObject } from '../../../common/core/probe-object.ts';
-import { createSystemClock } from '../../../common/runtime/clock.ts';
+import { createSystemClock, type Clock } from '../../../common/runtime/clock.ts';
 import { generateKey } from '../../../common/runtime/keys.ts';
 import { createSilentLog, type Log } from '../../../common/runtime/log.ts';
 
@@ -58,12 +58,13 @@ export async function testDisk(
     capacityBytes?: number;
     reserveBytes?: number;
     openMax?: number;
+    clock?: Clock;
     /** Takes what the disk tells of itself. */
     troubles?: DiskTrouble[];
   } = {},
 ) {
   const openFiles = new OpenFiles({ openMax: options.openMax ?? 64 });
-  const common = { path, clock: createSystemClock(), log: createSilentLog() };
+  const common = { path, clock: options.clock ?? createSystemClock(), log: createSilentLog() };
   const { writer, contents } = await LocalWriter.open({ ...common, behind: { drop: () => undefined } });
   const disk = new Disk({
     ...{ ...common, writer, contents, openFiles },
