@@ -40,13 +40,3 @@ export function headroomOf(
 ): number {
   return health?.said?.headroom ?? appliance.headroom;
 }
-
-/** The families of which it has no address though it has some, as a set of `familyBits`. */
-export function deadFamilies({ addresses }: Pick<ViewAppliance, 'addresses'>): number {
-  const none4 = addresses[4].length === 0;
-  const none6 = addresses[6].length === 0;
-  return none4 === none6 ? 0 : none4 ? familyBits[4] : familyBits[6];
-}
-
-/** A bit for each family, in sets of them. */
-export const familyBits: Readonly<Record<4 | 6, number>> = { 4: 1, 6: 2 };

@@ -2,13 +2,13 @@ import { openPrefixTable, type PrefixTable } from '../../common/core/prefix-tabl
 import type { Place } from '../../common/contract/documents.ts';
 import { hashBlock, uniformOf, type HashPair } from '../../common/core/rendezvous.ts';
 import { distanceKm } from './distance.ts';
-import { familyBits, filterNumber } from './filters.ts';
+import { familyBits } from './families.ts';
+import { filterNumber } from './filters.ts';
 import { holds } from './holdings.ts';
 import { packRankKeys, packedRange, type PackedRankKeys, type RankKey } from './rank-keys.ts';
 import type { SteeringView } from './view.ts';
 
-/** Rows of a query that are of no bundle of the map: one that it does not know, and any (DNS without a shard). */
-export const unknownBundle = -1;
+/** Row of a query that asks for no bundle (DNS without a shard); -1 is one that the map does not know. */
 export const anyBundle = -2;
 
 /** What is asked. May be used again for the next query. */

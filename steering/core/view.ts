@@ -14,7 +14,7 @@ import { hashText } from '../../common/core/rendezvous.ts';
 import { ok, refused, type Result } from '../../common/core/result.ts';
 import { openRouteBytes } from '../../common/core/route-table-codec.ts';
 import { compileHoldings, type Holdings } from './holdings.ts';
-import { deadFamilies } from './filters.ts';
+import { deadFamilies } from './families.ts';
 import { buildRouteMap, type OwnedTable, type RouteMap } from './route-map.ts';
 
 /** An appliance or origin as ranking sees it. */

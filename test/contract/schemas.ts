@@ -37,7 +37,16 @@ const groups: Record<string, unknown>[] = [
 
 // Parts of other schemas: they cross the wire inside those, whose goldens hold them.
 const parts = new Set([
-  ...['AccessRole', 'EnrolmentCode', 'KeyUse', 'RouteClass', 'Route', 'RouteTableRef', 'Place', 'SteeringAppliance'],
+  ...[
+    'AccessRole',
+    'EnrolmentCode',
+    'KeyUse',
+    'RouteClass',
+    'Route',
+    'RouteTableRef',
+    'Place',
+    'SteeringAppliance',
+  ],
   ...[
     'FillKind',
     'FillPurpose',

@@ -51,6 +51,7 @@ const holder = createMapHolder({
   clock: createSystemClock(),
   log,
   onView: () => undefined,
+  onMap: () => undefined,
   onRefused: (code) => {
     throw new Error(code);
   },
