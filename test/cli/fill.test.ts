@@ -14,7 +14,8 @@ t.test(
   'fill and withdrawal from the command line: tables, JSON, CSV, and exit codes',
   { timeout: 120_000 },
   async (t) => {
-    const { plane, encoder, a1 } = await startFleet(t);
+    // The commands take their time, and the fleet says nothing meanwhile.
+    const { plane, encoder, a1 } = await startFleet(t, ['--lease-ms', '120000']);
     const title = await addTitle(plane, encoder, { name: 'A "film", once' });
     await manifestWithFiles(plane, a1, title.files.length);
     const env = {
