@@ -89,7 +89,8 @@ t.test('every package comes with its licence', async (t) => {
 });
 
 t.test('every module loads on the packaged runtime, away from the repository', async (t) => {
-  const modules = ours.filter((path) => path.endsWith('.js') && !path.endsWith('/bin.js'));
+  // These two begin to work when they are loaded: the command, and the process of a disk, which reads from a pipe.
+  const modules = ours.filter((path) => path.endsWith('.js') && !/\/(bin|disk-worker)\.js$/.test(path));
   const loader = join(work, 'load.mjs');
   writeFileSync(
     loader,
@@ -133,7 +134,9 @@ t.test('the shipped settings are valid, and so is everything that they suggest',
   const read = (file: string) => readConfig(['--config', file, '--control-url', 'http://127.0.0.1:7070'], {});
   t.equal(read(path).dataDir, '/var/lib/nearcast-appliance');
   const everything = join(work, 'everything.json');
-  writeFileSync(everything, readFileSync(path, 'utf8').replace(/^ {2}\/\/ (?=")/gm, '  '));
+  const suggested = readFileSync(path, 'utf8').replace(/^ {2}\/\/ (?=")/gm, '  ');
+  // Routes come from one source: BIRD is instead of the file.
+  writeFileSync(everything, suggested.replace(/^ {2}"routesFile".*\n/m, ''));
   t.match(read(everything), { capacityBytes: 7 * 2 ** 40, drainMs: 10_000, publicUrl: /^http/ });
   t.same(JSON.parse(readFileSync(join(tree, 'etc/nearcast/routes.json'), 'utf8')), []);
   const conffiles = execFileSync('dpkg-deb', ['-I', deb, 'conffiles'], { encoding: 'utf8' });
