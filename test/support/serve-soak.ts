@@ -213,15 +213,14 @@ async function serve(t: Teardown, content: Content, { secure }: { secure: boolea
   });
   const pathOf = (file: string): string => `/v1/${token}/${file}.mp4`;
   const { hot } = await content.writeTargets(directory, pathOf);
-  await untilServed(
-    box,
-    content.files.map(({ file }) => pathOf(file)),
-  );
+  await untilServed(box, content.hot.map(pathOf));
   return { box, directory, port: Number(new URL(box.url).port), targets: hot, pathOf };
 }
 
 /** The disk has no index yet: its files are found one by one while the box serves already. */
-async function untilServed({ url }: BoxProcess, paths: readonly string[]): Promise<void> {
+async function untilServed(box: BoxProcess, paths: readonly string[]): Promise<void> {
+  const { protocol, port } = new URL(box.url);
+  const url = `${protocol}//127.0.0.1:${port}`;
   for (const path of paths) {
     for (let tries = 0; ; tries++) {
       // Its certificate is its own.
