@@ -6,8 +6,6 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 
-import { Agent, request } from 'undici';
-
 import { diskLayout } from '../../appliance/store/disk-layout.ts';
 import { makeContent, linkStore, type Content } from '../bench/serve/content.ts';
 import {
@@ -41,7 +39,6 @@ export interface SoakSize {
 const fileBytes = 4 * 2 ** 20;
 const sizes = [4096, 16_384, 65_536, 262_144, 1_048_576];
 const victimsMax = 60;
-const anyCertificate = new Agent({ connect: { rejectUnauthorized: false } });
 const wrongAnswers: readonly Failure[] = ['head', 'status', 'length', 'bytes', 'surplus'];
 /** A worker that is killed takes them along. */
 const brokenTransfers: readonly Failure[] = ['connect', 'tls', 'write', 'closed'];
@@ -213,27 +210,7 @@ async function serve(t: Teardown, content: Content, { secure }: { secure: boolea
   });
   const pathOf = (file: string): string => `/v1/${token}/${file}.mp4`;
   const { hot } = await content.writeTargets(directory, pathOf);
-  await untilServed(box, content.hot.map(pathOf));
   return { box, directory, port: Number(new URL(box.url).port), targets: hot, pathOf };
-}
-
-/** The disk has no index yet: its files are found one by one while the box serves already. */
-async function untilServed(box: BoxProcess, paths: readonly string[]): Promise<void> {
-  const { protocol, port } = new URL(box.url);
-  const url = `${protocol}//127.0.0.1:${port}`;
-  for (const path of paths) {
-    for (let tries = 0; ; tries++) {
-      // Its certificate is its own.
-      const { statusCode, body } = await request(`${url}${path}`, {
-        method: 'HEAD',
-        dispatcher: anyCertificate,
-      });
-      await body.dump();
-      if (statusCode === 200) break;
-      if (tries === 300) throw new Error(`${url} does not hold what is on its disk: ${statusCode}`);
-      await sleep(100);
-    }
-  }
 }
 
 async function ask({ port, pathOf }: Served, file: string): Promise<Socket> {

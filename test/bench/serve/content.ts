@@ -113,6 +113,8 @@ export async function makeContent(options: {
 /** Gives a data directory the store's files without copying them. */
 export async function linkStore({ store }: Content, dataDir: string): Promise<void> {
   await run('cp', ['--archive', '--link', `${store}/.`, dataDir]);
+  // A link to the index would be the same index, which only one box at a time can open.
+  await run('cp', ['--archive', '--remove-destination', join(store, 'index.sqlite'), dataDir]);
 }
 
 /** Makes a certificate as an appliance would have: ECDSA on P-256. */
