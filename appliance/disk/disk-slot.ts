@@ -91,10 +91,9 @@ export class DiskSlot {
       return code.startsWith('DISK_') ? `${code}: ${said}` : `DISK_REFUSED: ${code}: ${said}`;
     }
     if (!this.#isDraining) return undefined;
-    const { size } = store.held;
-    return size === 0
+    return store.isEmpty()
       ? `DISK_DRAINED: ${this.path} may be taken out`
-      : `DISK_DRAINING: ${this.path}: ${size} files left`;
+      : `DISK_DRAINING: ${this.path}: ${store.held.size} files left`;
   }
 
   get state(): DiskState {

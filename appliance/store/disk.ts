@@ -79,6 +79,8 @@ export class Disk implements DiskStore {
   #usedBytes = 0;
   #bytesPerSecond: number | undefined;
   #sharedBy = 1;
+  /** Files that are held no more and are still being deleted. */
+  #leaving = 0;
 
   constructor(options: DiskOptions) {
     const { number, path, device, openFiles, pool, clock, contents } = options;
@@ -220,7 +222,17 @@ export class Disk implements DiskStore {
   }
 
   async remove(file: string): Promise<void> {
-    if (this.#withdraw(file)) await this.#ask((writer) => writer.remove(file));
+    if (!this.#withdraw(file)) return;
+    this.#leaving++;
+    try {
+      await this.#ask((writer) => writer.remove(file));
+    } finally {
+      this.#leaving--;
+    }
+  }
+
+  isEmpty(): boolean {
+    return this.held.size === 0 && this.#leaving === 0;
   }
 
   move(file: string, disk: number): void {

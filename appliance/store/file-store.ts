@@ -93,4 +93,6 @@ export interface DiskStore extends FileStore {
   lastSentMs(file: string): number | undefined;
   /** So many disks, this one among them, take files on its file system: of what is free there each has its part. */
   shareRoom(disks: number): void;
+  /** Whether it holds no file, and none is being deleted. */
+  isEmpty(): boolean;
 }

@@ -57,7 +57,7 @@ export function openSocket(port: number): Promise<Socket> {
 export async function until(condition: () => boolean | Promise<boolean>, timeoutMs = 20_000): Promise<void> {
   const endMs = Date.now() + timeoutMs;
   while (!(await condition())) {
-    if (Date.now() > endMs) throw new Error('it did not become true in time');
+    if (Date.now() > endMs) throw new Error(`it did not become true in time: ${String(condition)}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
