@@ -8,7 +8,7 @@ import {
   type RouteTableLimits,
 } from './route-table-codec.ts';
 import {
-  comparePrefixes,
+  walkRows,
   countRoutes,
   packRouteKeys,
   RouteColumns,
@@ -92,38 +92,23 @@ export function applyRouteTableDelta(
 
 function changesOf(from: FamilyRoutes, to: FamilyRoutes): FamilyRoutes {
   const changes = new RouteColumns(from.family);
-  walkBoth(from, to, (held, wanted) => {
+  walkRows(from, to, (held, wanted) => {
     if (wanted < 0) push(changes, [from, held], WITHDRAWN);
     else if (held < 0 || from.keys[held] !== to.keys[wanted]) push(changes, [to, wanted], to.keys[wanted]);
+    return true;
   });
   return changes.routes();
 }
 
 function applyChanges(from: FamilyRoutes, changes: FamilyRoutes): FamilyRoutes {
   const applied = new RouteColumns(from.family, from.lengths.length + changes.lengths.length);
-  walkBoth(from, changes, (held, changed) => {
+  walkRows(from, changes, (held, changed) => {
     if (changed < 0) push(applied, [from, held], from.keys[held]);
     else if ((changes.keys[changed] ?? 0) < WITHDRAWN)
       push(applied, [changes, changed], changes.keys[changed]);
+    return true;
   });
   return applied.routes();
-}
-
-/** Visits each prefix of either side in order, with its rows on both: -1 where it has none. */
-function walkBoth(a: FamilyRoutes, b: FamilyRoutes, visit: (a: number, b: number) => void): void {
-  let left = 0;
-  let right = 0;
-  while (left < a.lengths.length || right < b.lengths.length) {
-    const order =
-      left === a.lengths.length
-        ? 1
-        : right === b.lengths.length
-          ? -1
-          : comparePrefixes([a, left], [b, right]);
-    visit(order <= 0 ? left : -1, order >= 0 ? right : -1);
-    if (order <= 0) left++;
-    if (order >= 0) right++;
-  }
 }
 
 function push(columns: RouteColumns, [routes, row]: readonly [FamilyRoutes, number], key = 0): void {

@@ -139,6 +139,25 @@ export function comparePrefixes(
   return (left.lengths[a] ?? 0) - (right.lengths[b] ?? 0);
 }
 
+/**
+ * Visits each prefix of either side in order until `visit` says false, with its rows on both: -1 where a side has it not.
+ */
+export function walkRows(a: FamilyRoutes, b: FamilyRoutes, visit: (a: number, b: number) => boolean): void {
+  let left = 0;
+  let right = 0;
+  while (left < a.lengths.length || right < b.lengths.length) {
+    const order =
+      left === a.lengths.length
+        ? 1
+        : right === b.lengths.length
+          ? -1
+          : comparePrefixes([a, left], [b, right]);
+    if (!visit(order <= 0 ? left : -1, order >= 0 ? right : -1)) return;
+    if (order <= 0) left++;
+    if (order >= 0) right++;
+  }
+}
+
 function sortRoutes(routes: FamilyRoutes): FamilyRoutes {
   const wordCount = widthOf(routes.family) / 32;
   const sorted = new RouteColumns(routes.family, routes.lengths.length);

@@ -1,5 +1,5 @@
-import type { RouteTable } from '../../common/core/route-table.ts';
-import { prefixAt, walkRows } from './route-rows.ts';
+import { walkRows, type RouteTable } from '../../common/core/route-table.ts';
+import { prefixAt } from './route-rows.ts';
 
 const halfMs = 30 * 60_000;
 /** Of one change no more prefixes are looked at: where a whole session went, some of them say so. */

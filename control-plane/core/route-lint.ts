@@ -1,7 +1,7 @@
 import type { RefusedRoutes, RouteFault, RouteRefusal } from '../../common/contract/routes.ts';
 import { parseAddress } from '../../common/core/ip-address.ts';
-import { countRoutes, RouteColumns, type RouteTable } from '../../common/core/route-table.ts';
-import { longestRow, prefixAt, walkRows } from './route-rows.ts';
+import { countRoutes, RouteColumns, walkRows, type RouteTable } from '../../common/core/route-table.ts';
+import { longestRow, prefixAt } from './route-rows.ts';
 
 /** What is known of the routes of one box. */
 export interface LintedBox {

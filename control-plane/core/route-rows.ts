@@ -8,7 +8,6 @@ import {
   type Prefix,
 } from '../../common/core/ip-address.ts';
 import {
-  comparePrefixes,
   createRouteTableBuilder,
   routeClasses,
   unpackRouteKeys,
@@ -87,25 +86,6 @@ export function holdsPrefix(outer: Prefix, inner: Prefix): boolean {
     if ((((outer.address.words[word] ?? 0) ^ (inner.address.words[word] ?? 0)) & mask) !== 0) return false;
   }
   return true;
-}
-
-/**
- * Visits each prefix of either side in order until `visit` says false, with its rows on both; -1 where a side has it not.
- */
-export function walkRows(a: FamilyRoutes, b: FamilyRoutes, visit: (a: number, b: number) => boolean): void {
-  let left = 0;
-  let right = 0;
-  while (left < a.lengths.length || right < b.lengths.length) {
-    const order =
-      left === a.lengths.length
-        ? 1
-        : right === b.lengths.length
-          ? -1
-          : comparePrefixes([a, left], [b, right]);
-    if (!visit(order <= 0 ? left : -1, order >= 0 ? right : -1)) return;
-    if (order <= 0) left++;
-    if (order >= 0) right++;
-  }
 }
 
 /** Compares two prefixes of one family by address, then length. */

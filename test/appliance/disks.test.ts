@@ -5,7 +5,7 @@ import t, { type Test } from 'tap';
 import { startBox, type BoxProcess } from '../support/appliance/box-process.ts';
 import { seededBytes, testBundle, testFile, testToken, type TestFile } from '../support/appliance/content.ts';
 import { ControlDouble } from '../support/appliance/control-double.ts';
-import { faultyIo } from '../support/appliance/faulty-io.ts';
+import { faultyIo, type FaultyIo } from '../support/appliance/faulty-io.ts';
 import { startSource, type FillSource } from '../support/appliance/fill-source.ts';
 import { wanted } from '../support/appliance/filling-box.ts';
 import { until } from '../support/appliance/raw-http.ts';
@@ -91,14 +91,18 @@ async function isServed({ control, bundle }: World, box: BoxProcess, film: TestF
   return answer?.status === 200 && Buffer.from(await answer.arrayBuffer()).equals(film.bytes);
 }
 
-void t.test(
-  'a disk that answers with errors is out at once; only its files are fetched again, onto the other',
-  async (test) => {
+/** A test with disks that break when told to; skipped, with the reason, where none can be made. */
+function onFaultyDisks(name: string, body: (test: Test, faults: FaultyIo) => Promise<void>): void {
+  void t.test(name, async (test) => {
     const faults = await faultyIo(test);
-    if (typeof faults === 'string') {
-      test.pass('it is out', { skip: faults });
-      return;
-    }
+    if (typeof faults === 'string') test.pass(name, { skip: faults });
+    else await body(test, faults);
+  });
+}
+
+onFaultyDisks(
+  'a disk that answers with errors is out at once; only its files are fetched again, onto the other',
+  async (test, faults) => {
     const here = await world(test);
     const box = await filled(test, here, faults.by);
     const [one = '', two = ''] = here.disks;
@@ -142,14 +146,9 @@ void t.test(
   },
 );
 
-void t.test(
+onFaultyDisks(
   'a file whose bytes a disk does not give is fetched anew; three of them, and the disk is out',
-  async (test) => {
-    const faults = await faultyIo(test);
-    if (typeof faults === 'string') {
-      test.pass('it is out', { skip: faults });
-      return;
-    }
+  async (test, faults) => {
     const here = await world(test);
     const box = await filled(test, here, faults.by);
     const on = await filesOn(here.disks[1]!);
@@ -176,18 +175,13 @@ void t.test(
 
 for (const hasBundle of [false, true]) {
   const which = hasBundle ? 'with' : 'without';
-  void t.test(
+  onFaultyDisks(
     `a disk ${which} what tokens are checked by hangs: out after its time, the other serves`,
-    (test) => hang(test, hasBundle),
+    (test, faults) => hang(test, faults, hasBundle),
   );
 }
 
-async function hang(test: Test, hasBundle: boolean): Promise<void> {
-  const faults = await faultyIo(test);
-  if (typeof faults === 'string') {
-    test.pass('it is out', { skip: faults });
-    return;
-  }
+async function hang(test: Test, faults: FaultyIo, hasBundle: boolean): Promise<void> {
   const here = await world(test);
   const box = await filled(test, { ...here, argv: [...here.argv, '--disk-slow-ms', '1500'] }, faults.by);
   const isOnFirst = (await filesOn(here.disks[0]!)).includes(here.bundle.file);

@@ -1,14 +1,8 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
-import { text as textOf } from 'node:stream/consumers';
-
 import t from 'tap';
 
 import { addTitle } from '../control-plane/support/add-title.ts';
 import { manifestWithFiles, startFleet } from '../control-plane/support/fleet.ts';
-
-const bin = new URL('../../cli/bin.ts', import.meta.url).pathname;
+import { nearcastCli } from '../support/nearcast-cli.ts';
 
 t.test(
   'fill and withdrawal from the command line: tables, JSON, CSV, and exit codes',
@@ -18,17 +12,7 @@ t.test(
     const { plane, encoder, a1 } = await startFleet(t, ['--lease-ms', '120000']);
     const title = await addTitle(plane, encoder, { name: 'A "film", once' });
     await manifestWithFiles(plane, a1, title.files.length);
-    const env = {
-      ...process.env,
-      NEARCAST_SERVER: plane.url,
-      NEARCAST_TOKEN_FILE: join(plane.dataDir, 'operator.token'),
-    };
-    const nearcast = async (...argv: string[]) => {
-      const child = spawn(process.execPath, [bin, ...argv], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-      const ended = once(child, 'exit') as Promise<[number | null]>;
-      const [stdout, stderr, [code]] = await Promise.all([textOf(child.stdout), textOf(child.stderr), ended]);
-      return { stdout, stderr, code };
-    };
+    const nearcast = nearcastCli(plane);
 
     const set = ['--site', 'isp-a', '--time-zone', 'Europe/Berlin', '--cap', '1.6Gbit'];
     const window = await nearcast('fill', 'window', '03:00-13:30', ...set);

@@ -1,13 +1,7 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
-import { text as textOf } from 'node:stream/consumers';
-
 import t from 'tap';
 
 import { healthOf, startHealthWorld, untilWell } from '../support/health-world.ts';
-
-const bin = new URL('../../cli/bin.ts', import.meta.url).pathname;
+import { nearcastCli } from '../support/nearcast-cli.ts';
 
 // A dozen processes, beside other tests.
 t.setTimeout(300_000);
@@ -17,17 +11,7 @@ t.test('health and maintenance from the command line', { timeout: 300_000 }, asy
   await world.startBox('isp-a-1', { site: 'isp-a' });
   const steering = await world.startSteering('steering-1');
   await untilWell(plane, [steering], ['isp-a-1']);
-  const env = {
-    ...process.env,
-    NEARCAST_SERVER: plane.url,
-    NEARCAST_TOKEN_FILE: join(plane.dataDir, 'operator.token'),
-  };
-  const nearcast = async (...argv: string[]) => {
-    const child = spawn(process.execPath, [bin, ...argv], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-    const ended = once(child, 'exit') as Promise<[number | null]>;
-    const [stdout, stderr, [code]] = await Promise.all([textOf(child.stdout), textOf(child.stderr), ended]);
-    return { stdout, stderr, code };
-  };
+  const nearcast = nearcastCli(plane);
 
   const all = await nearcast('steer', 'health', '--from', steering.url);
   t.match(all.stdout, /isp-a-1 +up +up +– +live .* it answers/);

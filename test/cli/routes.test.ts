@@ -1,31 +1,15 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
-import { text as textOf } from 'node:stream/consumers';
-
 import t from 'tap';
 
 import { enrolNode, startPlane } from '../control-plane/support/control-plane.ts';
 import { tableOf, tellRoutes } from '../control-plane/support/tell-routes.ts';
-
-const bin = new URL('../../cli/bin.ts', import.meta.url).pathname;
+import { nearcastCli } from '../support/nearcast-cli.ts';
 
 t.test('routes from the command line: shown, linted and allowed', { timeout: 120_000 }, async (t) => {
   const plane = await startPlane(t);
   const box = await enrolNode(plane, 'isp-a-1', { site: 'isp-a' });
   await box.beat({ routes: undefined, addresses: ['203.0.113.1'] });
   await tellRoutes(box, tableOf('203.0.113.0/24', { prefix: '198.51.100.0/22', class: 'public', med: 9 }));
-  const env = {
-    ...process.env,
-    NEARCAST_SERVER: plane.url,
-    NEARCAST_TOKEN_FILE: join(plane.dataDir, 'operator.token'),
-  };
-  const nearcast = async (...argv: string[]) => {
-    const child = spawn(process.execPath, [bin, ...argv], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-    const ended = once(child, 'exit') as Promise<[number | null]>;
-    const [stdout, stderr, [code]] = await Promise.all([textOf(child.stdout), textOf(child.stderr), ended]);
-    return { stdout, stderr, code };
-  };
+  const nearcast = nearcastCli(plane);
 
   t.match((await nearcast('routes', 'show')).stdout, /isp-a-1 +isp-a +isp-a +2 +0 +–/);
   const allowed = await nearcast('routes', 'allow', '203.0.113.0/24', '2001:db8::/32', '--site', 'isp-a');
