@@ -1,12 +1,13 @@
 import { availableParallelism } from 'node:os';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Type, type Static } from '../common/contract/type.ts';
 
 import { RouteClass } from '../common/contract/documents.ts';
-import { BaseUrl, IpAddress, SizeBytes } from '../common/contract/primitives.ts';
+import { BaseUrl, DomainName, IpAddress, SizeBytes } from '../common/contract/primitives.ts';
 import { configHelp, loadConfig } from '../common/runtime/config.ts';
 import { coded } from '../common/runtime/errors.ts';
 import { enrolmentOptions, logOptions } from '../common/runtime/node-options.ts';
+import { certificateFiles } from './acme/certificate-files.ts';
 import { communityRulePattern } from './core/routes/route-classes.ts';
 import { policyDefault } from './core/eviction/policy.ts';
 import { accessLogOptions } from './records/config.ts';
@@ -30,6 +31,27 @@ export const ApplianceSchema = Type.Object({
     ),
     keyFile: Type.Optional(Type.String({ description: 'PEM private key of that certificate' })),
     dir: Type.Optional(Type.String({ description: 'Certificates for more names: NAME.crt beside NAME.key' })),
+  }),
+  acme: Type.Object({
+    directory: Type.Optional({
+      ...BaseUrl,
+      description: 'ACME directory of an authority that certifies the box; with it the box speaks https',
+    }),
+    zone: Type.Optional({
+      ...DomainName,
+      description: "Steering's zone: the certificate is for NAME-OF-THE-BOX.ZONE",
+    }),
+    contact: Type.Optional(
+      Type.String({
+        pattern: '^[^\\s@,]+@[^\\s@,]+$',
+        maxLength: 254,
+        description: 'Mail address that the authority may write to',
+      }),
+    ),
+    termsAgreed: Type.Boolean({
+      default: false,
+      description: "The authority's terms of service are agreed to",
+    }),
   }),
   h2: Type.Boolean({ default: false, description: 'With TLS: HTTP/2 too, by the slower engine' }),
   publicUrl: Type.Optional({
@@ -223,22 +245,50 @@ function readDisks({ disks, drainDisks }: ApplianceConfig, dataDir: string) {
   return { disks: paths, drainDisks: drained };
 }
 
-function checkTls({ tls, h2, publicUrl }: ApplianceConfig): void {
+function checkTls({ tls, acme, h2, publicUrl, dataDir }: ApplianceConfig): void {
   if ((tls.certFile === undefined) !== (tls.keyFile === undefined)) {
     throw coded('CONFIG_INVALID', 'TLS needs both --tls-cert-file and --tls-key-file');
   }
-  const files = tlsFiles({ tls });
+  checkAcme({ tls, acme });
+  const files = tlsFiles({ tls, acme, dataDir });
   if (files === undefined && h2) {
-    throw coded('CONFIG_INVALID', '--h2 needs TLS: give --tls-cert-file and --tls-key-file, or --tls-dir');
+    throw coded(
+      'CONFIG_INVALID',
+      '--h2 needs TLS: give --tls-cert-file and --tls-key-file, --tls-dir, or --acme-directory',
+    );
   }
   if (files !== undefined && publicUrl?.startsWith('http://') === true) {
     throw coded('CONFIG_INVALID', '--public-url must begin with https:// where the box speaks TLS');
   }
 }
 
+function checkAcme({ tls, acme }: Pick<ApplianceConfig, 'tls' | 'acme'>): void {
+  const { directory, zone, termsAgreed } = acme;
+  if (directory === undefined) return;
+  if (tls.certFile !== undefined)
+    throw coded('CONFIG_INVALID', 'give --acme-directory or --tls-cert-file, not both');
+  if (zone === undefined)
+    throw coded('CONFIG_INVALID', "--acme-directory needs --acme-zone: steering's zone, as its --zone says");
+  if (!termsAgreed)
+    throw coded(
+      'CONFIG_INVALID',
+      '--acme-directory needs --acme-terms-agreed: authorities certify only those who agree to their terms',
+    );
+}
+
 /** Where the certificates are; undefined where the box speaks plain HTTP. */
-export function tlsFiles({ tls }: Pick<ApplianceConfig, 'tls'>): ApplianceConfig['tls'] | undefined {
+export function tlsFiles({
+  tls,
+  acme,
+  dataDir,
+}: Pick<ApplianceConfig, 'tls' | 'acme' | 'dataDir'>): ApplianceConfig['tls'] | undefined {
+  if (acme.directory !== undefined) return { ...tls, ...certificateFiles(acmeDir({ dataDir })) };
   return tls.certFile === undefined && tls.dir === undefined ? undefined : tls;
+}
+
+/** Where an authority's certificate is kept with its keys. */
+export function acmeDir({ dataDir }: Pick<ApplianceConfig, 'dataDir'>): string {
+  return join(dataDir, 'acme');
 }
 
 /** The options as lines of help. */

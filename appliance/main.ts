@@ -11,12 +11,12 @@ import { createMetrics, type Metrics } from '../common/runtime/metrics.ts';
 import { readEnrolmentCode } from '../common/runtime/node-options.ts';
 import { runProcess } from '../common/runtime/run-process.ts';
 import packageJson from '../package.json' with { type: 'json' };
-import { applianceHelp, readConfig, tlsFiles, type ApplianceConfig } from './config.ts';
+import { createTls } from './acme/tls-part.ts';
+import { applianceHelp, readConfig, type ApplianceConfig } from './config.ts';
 import { scrubComponent, Scrubber } from './disk/scrubber.ts';
 import { storageComponent } from './disk/storage-component.ts';
 import { Drain } from './drain.ts';
 import { loadComponent } from './engine/load-watch.ts';
-import { TlsKeeper, tlsComponent } from './engine/tls-keeper.ts';
 import { createFill, type FillPart, type FillPartOptions } from './fill/fill-part.ts';
 import { Room, roomComponent } from './fill/room.ts';
 import { nodeRecords, registerGauges, type ScrubRecords, type UplinkRecords } from './metrics.ts';
@@ -113,7 +113,7 @@ async function serve(base: Base, source: RouteSource): Promise<number> {
   applyRevocations(revocations, { serving, withdrawals, fill });
   const holdings = new HoldingsDelta(() => store?.held.keys() ?? []);
   const drain = new Drain({ serving, clock, drainMs: config.drainMs, announce: () => announce() });
-  const tls = createTls(base, serving);
+  const tls = createTls({ ...base, nodeId: identity.nodeId, serving, link });
   const routes = new RouteUplink({ link, clock, log, records: records.uplink });
   const status = new BoxStatus({ config, clock, serving, drain, storage, revocations, routes, fill, tls });
   const { heartbeats, streams, announce } = createReports(base, { link, status, holdings, routes, records });
@@ -133,7 +133,7 @@ async function serve(base: Base, source: RouteSource): Promise<number> {
     documentsComponent([revocations, ...(fill === undefined ? [] : [fill.manifest])]),
     recordsComponent({ ...base, serving }),
     servedComponent(served),
-    ...(tls === undefined ? [] : [tlsComponent(tls)]),
+    ...(tls?.components ?? []),
     servingComponent(base, { serving, drain, status }),
     loadComponent({ serving, config, clock, log, onLevel: () => heartbeats.hurry() }),
     streams.component,
@@ -151,11 +151,6 @@ async function serve(base: Base, source: RouteSource): Promise<number> {
     components,
     ready: () => ({ url: status.url, role: identity.role, heldFiles: store?.held.size ?? 0 }),
   });
-}
-
-function createTls(base: Base, serving: ServingUnit): TlsKeeper | undefined {
-  const files = tlsFiles(base.config);
-  return files && new TlsKeeper({ ...base, files, h2: base.config.h2, serving });
 }
 
 function openStorage({ config, clock, chance, log, identity }: Base): Promise<Storage> {

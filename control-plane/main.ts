@@ -150,7 +150,10 @@ async function compose(base: Base, opened: { stores: Stores; access: Access }): 
       routesRoutes(app, { routes: services.routes });
       accessRoutes(app, { access });
       registryRoutes(app, { registry, maintenance });
-      challengeRoutes(app, services);
+      challengeRoutes(app, {
+        challenges: services.challenges,
+        shown: (node, signal) => maps.shown(node, signal),
+      });
       catalogRoutes(app, { catalog, draining });
       playbackRoutes(app, { playback });
       eventsRoutes(app, { events });

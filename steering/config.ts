@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { Type, type Static } from '../common/contract/type.ts';
-import { BaseUrl, Fraction } from '../common/contract/primitives.ts';
+import { BaseUrl, DomainName, Fraction } from '../common/contract/primitives.ts';
 import { Place } from '../common/contract/documents.ts';
 import type { Prefix } from '../common/core/ip-address.ts';
 import { configHelp, loadConfig } from '../common/runtime/config.ts';
@@ -22,11 +22,6 @@ const Seconds = (fallback: number, description: string) =>
   Type.Integer({ default: fallback, minimum: 1, maximum: 86_400, description });
 const Milliseconds = (fallback: number, description: string) =>
   Type.Integer({ default: fallback, minimum: 50, maximum: 60_000, description });
-const DomainName = Type.String({
-  pattern: '^[a-z0-9_]([a-z0-9_-]*)(\\.[a-z0-9_]([a-z0-9_-]*))*$',
-  maxLength: 200,
-});
-
 /** Everything that can be configured; each key is also a flag and an environment variable. */
 export const SteeringSchema = Type.Object({
   dataDir: Type.String({ default: 'nearcast-data/steering', description: 'Identity and the last map' }),

@@ -113,15 +113,13 @@ export class BoxStatus {
       connections: load.connections,
       failures: this.#failures.lately(load.failures, clock.monotonicMs()),
       disks: { serving: disks.serving, all: disks.serving + disks.draining + disks.out },
-      reasons: [...new Set(this.#reasons(load))]
-        .slice(0, reasonsMax)
-        .map((reason) => reason.slice(0, reasonLengthMax)),
+      reasons: this.#reasons(load),
     };
   }
 
   #reasons(load: ServingLoad): string[] {
     const { serving, storage, revocations, routes, fill, tls } = this.#options;
-    return [
+    const all = [
       ...(this.#skewMs > skewMsMax ? ['CLOCK_SKEW'] : []),
       ...(this.#storageFails ? ['STORE_UNAVAILABLE'] : []),
       ...storage.reasons(),
@@ -132,6 +130,7 @@ export class BoxStatus {
       ...routes.sourceReasons,
       ...(fill === undefined ? [] : [...fill.manifest.reasons(), ...fill.filler.reasons()]),
     ];
+    return [...new Set(all)].slice(0, reasonsMax).map((reason) => reason.slice(0, reasonLengthMax));
   }
 
   #storageFails = false;

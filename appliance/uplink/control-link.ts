@@ -1,3 +1,4 @@
+import { ChallengeReply } from '../../common/contract/challenges.ts';
 import { FillSourcesReply, type FillPurpose, type FillReport } from '../../common/contract/fill.ts';
 import { HeartbeatReply, type Heartbeat } from '../../common/contract/nodes.ts';
 import { routeDeltaType, RouteTableReply, routeTableType } from '../../common/contract/routes.ts';
@@ -65,6 +66,15 @@ export class ControlLink {
   async fillReport(body: FillReport, signal: AbortSignal): Promise<void> {
     const path = `${this.#path}/fill-reports`;
     await this.#control.text({ method: 'POST', path, body, idempotent: true, signal });
+  }
+
+  /** Has steering show these TXT records for this node's certificate; answered once it does. */
+  async challenge(values: readonly string[]): Promise<ChallengeReply> {
+    const call = { method: 'PUT', path: `${this.#path}/challenge`, body: { values }, retriesMax: 0 } as const;
+    const { value } = await this.#control.json(call, ChallengeReply);
+    if (value === undefined)
+      throw coded('UNAVAILABLE', 'the control plane answered a challenge with nothing');
+    return value;
   }
 
   /** Delivers a signed report; a repeat changes nothing. */

@@ -11,6 +11,13 @@ const ChallengeValues = Type.Array(ChallengeValue, { maxItems: 4 });
 export const ChallengeRequest = Type.Object({ values: ChallengeValues });
 export type ChallengeRequest = Static<typeof ChallengeRequest>;
 
+/** Who shows it, once it is answered: of the steering nodes that ask for maps, and those of them that still had an older one. */
+export const ChallengeReply = Type.Object({
+  steering: Type.Integer({ minimum: 0 }),
+  behind: Type.Integer({ minimum: 0 }),
+});
+export type ChallengeReply = Static<typeof ChallengeReply>;
+
 /** The TXT records of `_acme-challenge.<node>` under the steering zone. */
 export const NodeChallenge = Type.Object({ node: NodeId, values: ChallengeValues });
 export type NodeChallenge = Static<typeof NodeChallenge>;

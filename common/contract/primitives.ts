@@ -99,3 +99,9 @@ export const Line = Type.String({
   maxLength: 200,
   pattern: '^(?=.*\\S)[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029\\u202a-\\u202e\\u2066-\\u2069]+$',
 });
+
+/** A name in DNS, lower case, without the dot at its end. */
+export const DomainName = Type.String({
+  pattern: '^[a-z0-9_]([a-z0-9_-]*)(\\.[a-z0-9_]([a-z0-9_-]*))*$',
+  maxLength: 200,
+});

@@ -192,6 +192,8 @@ export const problemCodes = {
   CONFIG_INVALID: { status: 500, title: 'The configuration is not valid' },
   TLS_CERTIFICATE_INVALID: { status: 500, title: 'A TLS certificate cannot be used' },
   TLS_CERTIFICATE_EXPIRED: { status: 500, title: 'A TLS certificate has expired' },
+  TLS_CERTIFICATE_PENDING: { status: 500, title: 'No authority has certified the box yet' },
+  ACME_ORDER_FAILED: { status: 502, title: 'The authority gave no certificate' },
   TLS_CERTIFICATE_EXPIRES: { status: 500, title: 'A TLS certificate expires within 14 days' },
   ADDRESS_IN_USE: {
     status: 500,

@@ -21,8 +21,14 @@ export interface BoxOptions {
 /** A control plane, and boxes and steering nodes as processes of their own that have joined it. */
 export interface HealthWorld {
   readonly plane: TestPlane;
+  /** Where each has its data, in a directory of its name. */
+  readonly dataDir: string;
   startBox(name: string, options?: BoxOptions): Promise<BoxProcess>;
-  startSteering(name: string, more?: readonly string[]): Promise<SteeringProcess>;
+  startSteering(
+    name: string,
+    more?: readonly string[],
+    env?: Readonly<Record<string, string>>,
+  ): Promise<SteeringProcess>;
 }
 
 export async function startHealthWorld(t: Test): Promise<HealthWorld> {
@@ -32,16 +38,17 @@ export async function startHealthWorld(t: Test): Promise<HealthWorld> {
     (await plane.call('POST /v1/enrolment-codes', { body })).as(EnrolmentCodeReply).code;
   return {
     plane,
+    dataDir,
     async startBox(name, { site = 'site-a', more = [], by = [], controlUrl = plane.url } = {}) {
       const code = await codeOf({ role: 'appliance', name, site });
       const argv = ['--data-dir', join(dataDir, name), '--control-url', controlUrl, '--port', '0'];
       const small = ['--reserve-bytes', '0', '--workers', '0', '--enrolment-code', code];
       return startBox(t, [...argv, ...small, ...more], by);
     },
-    async startSteering(name, more = []) {
+    async startSteering(name, more = [], env = undefined) {
       const code = await codeOf({ role: 'steering', name });
       const steering = await startSteering({
-        ...{ dataDir: join(dataDir, name), controlUrl: plane.url, code },
+        ...{ dataDir: join(dataDir, name), controlUrl: plane.url, code, env },
         // Boxes of a machine that runs all tests at a time are often full.
         more: ['--headroom-min', '0', ...more],
       });

@@ -1,15 +1,11 @@
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { access, mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { homedir, tmpdir } from 'node:os';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { promisify } from 'node:util';
+import { freePort, goTool, stopChild } from './go-tool.ts';
 
-const run = promisify(execFile);
 const MODULE = 'github.com/versity/versitygw/cmd/versitygw@v1.8.0';
-const BUILD_TIMEOUT_MS = 100_000;
 const START_TIMEOUT_MS = 10_000;
 
 /** A real S3 server of its own, with one bucket. */
@@ -26,8 +22,8 @@ export interface S3Server {
  * into ~/.cache/nearcast-test-tools and found there the next time.
  */
 export async function startS3Server(): Promise<S3Server | string> {
-  const program = await findProgram();
-  if (!program.startsWith('/')) return program;
+  const program = await goTool('versitygw', MODULE);
+  if (!program.startsWith('/')) return `no S3 server here: ${program}`;
   const base = await mkdtemp(join(tmpdir(), 'nearcast-s3-'));
   const directory = join(base, 'objects');
   for (const path of [join(directory, 'nearcast'), join(base, 'sidecar')])
@@ -58,35 +54,6 @@ export async function startS3Server(): Promise<S3Server | string> {
 /** The environment that the server's credentials are taken from. */
 export const s3Credentials = { AWS_ACCESS_KEY_ID: 'test-access', AWS_SECRET_ACCESS_KEY: 'test-secret' };
 
-async function findProgram(): Promise<string> {
-  const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'nearcast-test-tools');
-  const program = join(cache, 'versitygw');
-  if (await exists(program)) return program;
-  const go = (await exists('/usr/local/go/bin/go')) ? '/usr/local/go/bin/go' : 'go';
-  try {
-    await run(go, ['install', MODULE], { env: { ...process.env, GOBIN: cache }, timeout: BUILD_TIMEOUT_MS });
-    return program;
-  } catch (error) {
-    const reason = error instanceof Error ? error.message.split('\n')[0] : '';
-    return `no S3 server here: versitygw could not be built (${reason ?? ''})`;
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await access(path).then(
-    () => true,
-    () => false,
-  );
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const address = probe.address();
-  probe.close();
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
-
 /** Whether the server answers HTTP before it exits or its time is over. */
 async function answers(endpoint: string, server: ChildProcess): Promise<boolean> {
   const deadline = performance.now() + START_TIMEOUT_MS;
@@ -99,10 +66,4 @@ async function answers(endpoint: string, server: ChildProcess): Promise<boolean>
     await delay(20);
   }
   return false;
-}
-
-async function stopChild(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  child.kill('SIGKILL');
-  await once(child, 'exit');
 }

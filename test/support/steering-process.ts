@@ -30,6 +30,7 @@ export async function startSteering(options: {
   controlUrl: string;
   code?: string;
   more?: readonly string[];
+  env?: Readonly<Record<string, string>> | undefined;
 }): Promise<SteeringProcess> {
   const argv = [
     '--data-dir',
@@ -47,6 +48,7 @@ export async function startSteering(options: {
     [bin, 'steering', ...argv, ...code, ...(options.more ?? [])],
     {
       stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, ...options.env },
     },
   );
   const exited = once(child, 'exit') as Promise<[number | null]>;

@@ -26,6 +26,8 @@ export function steeringMapRoutes(app: App, { maps, draining }: SteeringMapRoute
       },
     },
     async (request, reply) => {
+      const { caller } = request;
+      if (caller.kind === 'node') maps.held(caller.nodeId, request.query.after ?? 0);
       const poll = (want: SignedPoll) => maps.map(want);
       return answerPoll({ request, reply }, request.query, { draining, poll });
     },

@@ -1,5 +1,5 @@
 import type { Records } from '../../../common/adapters/records/port.ts';
-import type { NodeChallenge } from '../../../common/contract/challenges.ts';
+import type { ChallengeReply, NodeChallenge } from '../../../common/contract/challenges.ts';
 import { documentTypes, type RevocationRequest } from '../../../common/contract/documents.ts';
 import type { MaintenanceWindow } from '../../../common/contract/maintenance.ts';
 import type { WithdrawnFiles } from '../../../common/contract/withdrawals.ts';
@@ -14,6 +14,7 @@ import { createTurns } from '../turns.ts';
 import { buildMap, shownNodes } from './build-map.ts';
 import { createHoldingsMatrix, type HoldingsTable } from './holdings-matrix.ts';
 import type { MapCatalog, MapNodes, MapRoutes, MapSigner } from './ports.ts';
+import { MapReaders } from './map-readers.ts';
 import { openRevocations, type RevocationStore } from './revocations.ts';
 
 export interface SteeringMapOptions {
@@ -44,6 +45,14 @@ export interface SteeringMaps {
   stop(): Promise<void>;
   /** The map, once there is one newer than `after`; undefined when there is none within `waitMs`. */
   map(want: SignedPoll): Promise<SignedDocument | undefined>;
+  /** A steering node says that it holds the map of this sequence. */
+  held(node: string, sequence: number): void;
+  /**
+   * Builds what has changed, and waits until the steering nodes hold it, 10 s at most.
+   *
+   * @throws UNAVAILABLE where the map does not show the node yet.
+   */
+  shown(node: string, signal: AbortSignal): Promise<ChallengeReply>;
   /** A route table that a map names, packed; as a difference to `from` where that is known and small. Errors: ROUTE_TABLE_UNKNOWN. */
   routeTable(name: string, from?: string): Promise<Uint8Array>;
   /** The holdings that one of the last maps names, packed. Errors: NOT_FOUND. */
@@ -84,12 +93,16 @@ class PublishedMaps implements SteeringMaps {
   readonly #waiters;
   readonly #work: Debounced;
   readonly #inTurn = createTurns();
+  readonly #readers: MapReaders;
+  /** The nodes of the last map. */
+  #shown: ReadonlySet<string> = new Set();
 
   constructor(options: SteeringMapOptions, revocations: RevocationStore) {
     const { clock, log } = options;
     this.#options = options;
     this.#revocations = revocations;
     this.#waiters = createWaiters({ clock, waitersMax: pollsMax });
+    this.#readers = new MapReaders(clock);
     this.#work = createDebounced({
       clock,
       delayMs: debounceMs,
@@ -126,6 +139,19 @@ class PublishedMaps implements SteeringMaps {
 
   map(want: SignedPoll): Promise<SignedDocument | undefined> {
     return this.#poll('map', want);
+  }
+
+  held(node: string, sequence: number): void {
+    this.#readers.held(node, sequence);
+  }
+
+  async shown(node: string, signal: AbortSignal): Promise<ChallengeReply> {
+    await this.#work.flush();
+    if (!this.#shown.has(node)) {
+      const detail = `the steering map does not show ${node} yet: it has to have reported where it serves`;
+      throw coded('UNAVAILABLE', { detail, retryAfterMs: 1000 });
+    }
+    return this.#readers.until(this.#published.get('map')?.sequence ?? 0, signal);
   }
 
   routeTable(name: string, from?: string): Promise<Uint8Array> {
@@ -189,6 +215,7 @@ class PublishedMaps implements SteeringMaps {
     const revocations = await this.#revocations.current();
     const holdings = this.#holdings(shown, catalog().bundles());
     this.#keepHoldings(holdings);
+    this.#shown = new Set(shown.map(({ id }) => id));
     const body = buildMap({
       ...{ nodes: shown, holdings, revocations, steering: nodes.steering() },
       maintenance: this.#options.maintenance(),

@@ -21,14 +21,18 @@ t.test('what a box asks to be published under its own name is in the steering ma
       async () => (await openSigned(plane, (await steering.call('GET /v1/steering-map')).text, wanted)).body,
       (body) => JSON.stringify(body.challenges) === JSON.stringify(challenges),
     );
-  t.match(await publish(box, 'isp-a-1', [value('x'), value('y')]), { status: 204 });
+  t.match(await publish(box, 'isp-a-1', []), { status: 200, json: { steering: 0, behind: 0 } });
+  const shown = publish(box, 'isp-a-1', [value('x'), value('y')]);
   await mapHas([{ node: 'isp-a-1', values: [value('x'), value('y')] }]);
+  const { headers } = await steering.call('GET /v1/steering-map');
+  await steering.call(`GET /v1/steering-map?after=${String(headers['x-sequence'])}`);
+  t.match(await shown, { status: 200, json: { steering: 1, behind: 0 } }, 'answered once steering holds it');
   t.match(await publish(box, 'isp-a-2', [value('z')]), { status: 403 }, 'not under the name of another');
   t.match(await publish(steering, 'steer-1', [value('z')]), { status: 403 }, 'boxes only');
   t.match(await publish(box, 'isp-a-1', ['v=spf1 -all']), { status: 400 }, 'nothing but a challenge');
   t.match(await publish(box, 'isp-a-1', Array<string>(5).fill(value('z'))), { status: 400 });
-  t.match(await publish(box, 'isp-a-1', []), { status: 204 });
-  await mapHas(undefined);
+  const silent = await enrolNode(plane, 'isp-a-3');
+  t.match(await publish(silent, 'isp-a-3', []), { status: 503, json: { code: 'UNAVAILABLE' } });
 });
 
 t.test('a challenge is forgotten after an hour', async (t) => {
