@@ -3,29 +3,18 @@
  * Times are milliseconds, `expiresAtS` and `nowS` are Unix seconds, files are named by 64 hex digits.
  */
 export interface NativeAddon {
-  /** What the addon was built for; it must be what runs now. */
-  readonly builtFor: { readonly node: string; readonly openssl: string };
   createServer(options: NativeOptions, callbacks: NativeCallbacks): NativeServer;
-  /**
-   * Makes a listening socket and returns its descriptor. `reusePort` lets several sockets share the address.
-   *
-   * @throws Error with `code` EADDRINUSE, EADDRNOTAVAIL, EACCES, EINVAL.
-   */
-  listenSocket(address: { host: string; port: number; backlog: number; reusePort: boolean }): number;
-  /** The address that a socket is bound to. */
-  boundAddress(fd: number): { host: string; port: number };
-  closeSocket(fd: number): void;
   /** Takes what is durable of a file out of the page cache (POSIX_FADV_DONTNEED). It does not wait for the disk. */
   dropCached(fd: number): void;
-  /** Shared memory in which the workers of one box count their connections; returns a descriptor to be inherited. */
-  makeCaps(workers: number): number;
+  /** Shared memory in which the workers of one box count their connections: a descriptor, to be inherited and closed. */
+  makeCaps(): number;
 }
 
 export interface NativeOptions {
-  /** This worker's row of `capsFd`; both absent where one process serves alone. */
-  readonly capsFd?: number;
-  readonly worker?: number;
-  readonly workers?: number;
+  /** This worker's row of `capsFd`; -1 where one process serves alone. */
+  readonly capsFd: number;
+  readonly worker: number;
+  readonly workers: number;
   readonly connectionsMax: number;
   readonly connectionsPerAddressMax: number;
   readonly requestsMax: number;
@@ -44,7 +33,9 @@ export interface NativeOptions {
   readonly readThreadsPerDisk: number;
   readonly readMemoryBytes: number;
   /** Answers made by the TypeScript server's rules, for what must cost nothing: each ends its connection. */
-  readonly canned: { readonly overloaded: Buffer; readonly draining: Buffer; readonly timeout: Buffer };
+  readonly overloaded: Buffer;
+  readonly draining: Buffer;
+  readonly timeout: Buffer;
   /** The last header lines of an answer with a body, around its delay in milliseconds, which stands in them twice. */
   readonly timing: readonly [string, string, string];
   /** Counters, written in place; `native-counters.ts` names the slots. */
@@ -55,7 +46,7 @@ export interface NativeCallbacks {
   /** A connection is parked until `decide(id, …)`: its token is unknown or its file is not open. */
   readonly park: (parked: Parked) => void;
   /** A plain connection leaves the addon: its socket, and what was read of it. It counts until `handedClosed(id)`. */
-  readonly handOver: (connection: { fd: number; id: number }, bytes: Buffer) => void;
+  readonly handOver: (fd: number, id: number, bytes: Buffer) => void;
   /** A TLS connection becomes a stream: `bytes` is plaintext read already. */
   readonly handOverStream: (peer: StreamPeer, bytes: Buffer) => void;
   /** Plaintext of a stream; `undefined` at its end. */
@@ -64,27 +55,15 @@ export interface NativeCallbacks {
   readonly streamDrained: (id: number, isBroken: boolean) => void;
   readonly streamClosed: (id: number) => void;
   /** A read of an open file failed, or ended early (errno 0): it must not be served further. */
-  readonly fileFailed: (failed: { file: string; ext: string; errno: number }) => void;
+  readonly fileFailed: (file: string, ext: string, errno: number) => void;
   /** At least half of the record ring is full. */
   readonly recordsWaiting: () => void;
 }
 
-export interface Parked {
-  readonly id: number;
-  readonly token: string;
-  readonly file: string;
-  readonly ext: string;
-  /** The client's address. */
-  readonly client: string;
-}
+/** What a request that is parked asks for, and the client's address. */
+export type Parked = readonly [id: number, token: string, file: string, ext: string, client: string];
 
-export interface StreamPeer {
-  readonly id: number;
-  readonly client: string;
-  readonly port: number;
-  readonly tls: string;
-  readonly isH2: boolean;
-}
+export type StreamPeer = readonly [id: number, client: string, port: number, tls: string, isH2: boolean];
 
 /** What a file answers with; the texts come from `planResponse`, so that both engines say the same. */
 export interface NativeFile {
@@ -95,7 +74,9 @@ export interface NativeFile {
   readonly sizeBytes: number;
   readonly etag: string;
   /** Header lines, each with its CRLF, that stand before content-range and content-length in a 206 or 200. */
-  readonly heads: { readonly whole: Buffer; readonly part: Buffer; readonly notModified: Buffer };
+  readonly whole: Buffer;
+  readonly part: Buffer;
+  readonly notModified: Buffer;
   /** Files of one disk share its reading threads. */
   readonly disk: number;
 }
@@ -108,13 +89,22 @@ export interface NativeGrant {
   readonly verifyAgainInMs: number;
   /** The bundle whose files it covers; absent for every file. */
   readonly bundle?: string;
-  /** Prefixes that may use it, as `address/length`; absent for any client. */
-  readonly clients?: readonly string[];
+  /**
+   * Prefixes that may use it, each 16 bytes of address (IPv4 as ::ffff:0:0/96) and one of length in bits; absent for any
+   * client.
+   */
+  readonly clients?: readonly Buffer[];
 }
 
 export interface NativeServer {
-  /** Accepts on a listening socket, which it duplicates. */
-  listen(fd: number): void;
+  /**
+   * Accepts on a bound socket, which it duplicates; returns where that is.
+   *
+   * @throws Error with `code` EADDRINUSE and the like.
+   */
+  listen(fd: number): readonly [host: string, port: number];
+  /** Ends what has taken too long, and counts what is there; to be called a few times a second. */
+  tick(): void;
   stopListening(): void;
   /** Answers what is in flight and closes; connections without a request are closed at once. */
   closeIdle(): void;
@@ -135,12 +125,13 @@ export interface NativeServer {
   open(file: NativeFile): void;
   /** Every form of the file; its descriptors are closed when the last transfer is done. */
   forgetFile(file: string): void;
-  setTls(tls: NativeTls | undefined): void;
+  /** Without a certificate none is served. */
+  setTls(tls: NativeTls): void;
   setTicketKeys(keys: readonly Buffer[]): void;
   /** 32 random bytes of the day, for the pseudonyms of addresses. */
   setAddressKey(key: Buffer): void;
-  /** Formatted records into `out`; returns the bytes, and those with CMCD apart. */
-  drainRecords(out: Buffer): { bytes: number; withCmcd: readonly { line: string; cmcd: string }[] };
+  /** Formatted records into `out`; returns how many bytes, and those with CMCD apart: [bytes, line, cmcd, …]. */
+  drainRecords(out: Buffer): readonly [bytes: number, ...withCmcd: string[]];
   /** Bytes of files since the last call: [file, play bytes, fill bytes, …]. */
   drainServed(): readonly (string | number)[];
   streamWrite(id: number, bytes: Buffer): void;

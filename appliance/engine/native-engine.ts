@@ -1,11 +1,12 @@
 import { lookup } from 'node:dns/promises';
-import { isIP, Socket } from 'node:net';
+import { closeSync } from 'node:fs';
+import { BoundSocket, isIP, Socket } from 'node:net';
 
 import { parseFilePath, type FilePath } from '../../common/core/file-path.ts';
 import { coded, toCoded } from '../../common/runtime/errors.ts';
 import { listenFailed } from '../../common/runtime/listen.ts';
 import { admitUnder, calmLoad, type Admission, type LoadJudgement } from '../core/judge-load.ts';
-import { etagOf, planResponse, timingHeaders, type ResponsePlan } from '../core/respond.ts';
+import { etagOf } from '../core/respond.ts';
 import type { OpenContent } from '../store/content.ts';
 import { isDiskFailure } from '../store/failure.ts';
 import { engineLoad } from './engine-load.ts';
@@ -21,6 +22,7 @@ import type {
 } from './engine.ts';
 import type { NativeAddon, NativeServer, Parked, StreamPeer } from './native-addon.ts';
 import { counterLayout, counterSlots, latencyBoundsUs, type CounterName } from './native-counters.ts';
+import { fileHeads, prefixBytes, timingParts } from './native-forms.ts';
 import { NativeStream } from './native-stream.ts';
 import type { NodeEngine, NodeEngineOptions } from './node-engine.ts';
 import { draining, overloaded, problemAnswer } from './reply.ts';
@@ -47,12 +49,11 @@ export interface NativeEngineOptions extends NodeEngineOptions {
   readMemoryBytes: number;
 }
 
-const listenBacklog = 4096;
 const turnBytes = 2 * 2 ** 20;
 const grantsMax = 65_536;
 const recordsMax = 16_384;
 const readThreadsPerDisk = 8;
-const drainEveryMs = 250;
+const tickEveryMs = 250;
 const closePollMs = 20;
 const admissionLevels = { all: 0, 'known-sessions': 1, nobody: 2 } as const;
 
@@ -66,7 +67,7 @@ export class NativeEngine implements Engine {
   readonly #server: NativeServer;
   readonly #streams = new Map<number, NativeStream>();
   readonly #recordBytes = Buffer.allocUnsafeSlow(256 * 1024);
-  readonly #drainTimer: NodeJS.Timeout;
+  readonly #timer: NodeJS.Timeout;
   #ticketKeys: readonly Buffer[] = [];
   #admission: Admission = 'all';
   #judged: LoadJudgement = calmLoad;
@@ -83,7 +84,7 @@ export class NativeEngine implements Engine {
       park: (parked) => {
         void this.#decide(parked);
       },
-      handOver: ({ fd, id }, bytes) => {
+      handOver: (fd, id, bytes) => {
         this.#adoptSocket({ fd, id }, bytes);
       },
       handOverStream: (peer, bytes) => {
@@ -95,38 +96,45 @@ export class NativeEngine implements Engine {
         this.#streams.get(id)?.over();
         this.#streams.delete(id);
       },
-      fileFailed: (failed) => {
-        this.#fileFailed(failed);
+      fileFailed: (file, ext, errno) => {
+        this.#fileFailed({ file, ext, errno });
       },
       recordsWaiting: () => {
         this.#drainRecords();
       },
     });
-    this.#drainTimer = setInterval(() => {
+    this.#timer = setInterval(() => {
+      this.#server.tick();
       this.#drain();
-    }, drainEveryMs);
-    this.#drainTimer.unref();
+    }, tickEveryMs);
+    this.#timer.unref();
   }
 
   async listen(at: EngineAddress | InheritedSocket): Promise<EngineAddress> {
-    const { addon } = this.#options;
+    // The addon has its own; with another one open, nobody would be refused once the addon has let go of it.
     if ('fd' in at) {
-      this.#server.listen(at.fd);
-      const bound = addon.boundAddress(at.fd);
-      // The addon has its own; with this one open, nobody would be refused once the addon has let go of it.
-      addon.closeSocket(at.fd);
-      return bound;
+      try {
+        return this.#listenOn(at.fd);
+      } finally {
+        closeSync(at.fd);
+      }
     }
-    const host = isIP(at.host) === 0 ? (await lookup(at.host)).address : at.host;
     try {
-      const fd = addon.listenSocket({ host, port: at.port, backlog: listenBacklog, reusePort: false });
-      this.#server.listen(fd);
-      const bound = addon.boundAddress(fd);
-      addon.closeSocket(fd);
-      return bound;
+      const host = isIP(at.host) === 0 ? (await lookup(at.host)).address : at.host;
+      const socket = new BoundSocket({ host, port: at.port });
+      try {
+        return this.#listenOn(socket.fd());
+      } finally {
+        socket.close();
+      }
     } catch (error) {
       throw listenFailed(error, at);
     }
+  }
+
+  #listenOn(fd: number): EngineAddress {
+    const [host, port] = this.#server.listen(fd);
+    return { host, port };
   }
 
   admit(admission: Admission): void {
@@ -176,7 +184,7 @@ export class NativeEngine implements Engine {
   setTls(tls: EngineTls | undefined): void {
     this.#node.setTls(tls);
     if (this.#isDestroyed) return;
-    this.#server.setTls(tls && { ...tls, ticketKeys: this.#ticketKeys });
+    this.#server.setTls({ certificates: [], h2: false, ...tls, ticketKeys: this.#ticketKeys });
   }
 
   setTicketKeys(keys: readonly Buffer[]): void {
@@ -203,7 +211,7 @@ export class NativeEngine implements Engine {
     await behind;
     // Once more: what ended last has left its records.
     this.#drain();
-    clearInterval(this.#drainTimer);
+    clearInterval(this.#timer);
     this.#isDestroyed = true;
     for (const stream of this.#streams.values()) stream.over();
     this.#server.destroy();
@@ -219,7 +227,7 @@ export class NativeEngine implements Engine {
     this.#server.admit(admissionLevels[admission], why, shedFill);
   }
 
-  async #decide({ id, token, file, ext, client }: Parked): Promise<void> {
+  async #decide([id, token, file, ext, client]: Parked): Promise<void> {
     let isGranted = false;
     try {
       const path = parseFilePath(`/v1/${token}/${file}.${ext}`);
@@ -265,7 +273,7 @@ export class NativeEngine implements Engine {
         expiresAtS,
         verifyAgainInMs: rememberedMsMax,
         ...(bundle !== undefined && { bundle }),
-        ...(clients !== undefined && { clients }),
+        ...(clients !== undefined && { clients: clients.map(prefixBytes) }),
       });
       this.#open(path, opened, opened.whole);
       return true;
@@ -279,7 +287,7 @@ export class NativeEngine implements Engine {
     if (this.#server.has('file', `${file}.${ext}`)) return;
     const { sizeBytes } = content;
     const heads = fileHeads(path, content, this.#options.name);
-    this.#server.open({ file, ext, fd, sizeBytes, etag: etagOf(path), heads, disk });
+    this.#server.open({ file, ext, fd, sizeBytes, etag: etagOf(path), disk, ...heads });
   }
 
   #adoptSocket({ fd, id }: { fd: number; id: number }, bytes: Buffer): void {
@@ -292,8 +300,9 @@ export class NativeEngine implements Engine {
 
   #adoptStream(peer: StreamPeer, bytes: Buffer): void {
     const stream = new NativeStream(this.#server, peer);
-    this.#streams.set(peer.id, stream);
-    this.#node.adopt(stream, { bytes, isH2: peer.isH2 });
+    const [id, , , , isH2] = peer;
+    this.#streams.set(id, stream);
+    this.#node.adopt(stream, { bytes, isH2 });
   }
 
   #fileFailed({ file, ext, errno }: { file: string; ext: string; errno: number }): void {
@@ -325,9 +334,10 @@ export class NativeEngine implements Engine {
     const { requestRecords } = this.#options;
     if (requestRecords === undefined) return;
     for (let left = recordsMax; left > 0; left -= 256) {
-      const { bytes, withCmcd } = this.#server.drainRecords(this.#recordBytes);
+      const [bytes, ...withCmcd] = this.#server.drainRecords(this.#recordBytes);
       if (bytes > 0) requestRecords.lines(this.#recordBytes.subarray(0, bytes));
-      for (const { line, cmcd } of withCmcd) requestRecords.withCmcd(line, cmcd);
+      for (let at = 0; at < withCmcd.length; at += 2)
+        requestRecords.withCmcd(withCmcd[at] ?? '', withCmcd[at + 1] ?? '');
       if (bytes === 0 && withCmcd.length === 0) return;
     }
   }
@@ -337,57 +347,19 @@ function nativeOptions(options: NativeEngineOptions) {
   const { limits, share, counters, requestRecords, filesMax, readMemoryBytes, name } = options;
   return {
     ...limits,
-    ...(share?.capsFd !== undefined && {
-      capsFd: share.capsFd,
-      worker: share.worker,
-      workers: share.workers,
-    }),
+    ...(share?.capsFd === undefined
+      ? { capsFd: -1, worker: 0, workers: 1 }
+      : { capsFd: share.capsFd, worker: share.worker, workers: share.workers }),
     turnBytes,
     filesMax,
     grantsMax,
     recordsMax: requestRecords === undefined ? 0 : recordsMax,
     readThreadsPerDisk,
     readMemoryBytes,
-    canned: {
-      overloaded: problemAnswer(overloaded()),
-      draining: problemAnswer(draining()),
-      timeout: problemAnswer(coded('REQUEST_TIMEOUT')),
-    },
+    overloaded: problemAnswer(overloaded()),
+    draining: problemAnswer(draining()),
+    timeout: problemAnswer(coded('REQUEST_TIMEOUT')),
     timing: timingParts(name),
     counters,
   };
-}
-
-/** The timing headers as lines, cut where their number stands. */
-function timingParts(box: string): [string, string, string] {
-  const number = 7_654_321;
-  const text = Object.entries(timingHeaders({ box, delayMs: number }, 'hit'))
-    .map(([name, value]) => `${name}: ${value}\r\n`)
-    .join('');
-  const [before = '', between = '', after = ''] = text.split(String(number));
-  return [before, between, after];
-}
-
-const etagNever = '"never"';
-
-/** The header lines before content-range and content-length, by the same plan that the TypeScript engine follows. */
-function fileHeads(path: FilePath, { sizeBytes, lastModifiedMs }: OpenContent, box: string) {
-  const plan = (headers: { range?: string; ifNoneMatch?: string }) =>
-    planResponse(
-      { ...headers, head: false },
-      { path, sizeBytes, lastModifiedMs, cache: 'hit' },
-      { box, delayMs: 0 },
-    );
-  return {
-    whole: lines(plan({})),
-    part: sizeBytes === 0 ? Buffer.alloc(0) : lines(plan({ range: 'bytes=0-0', ifNoneMatch: etagNever })),
-    notModified: lines(plan({ ifNoneMatch: etagOf(path) })),
-  };
-}
-
-const ofTheRequest = new Set(['content-range', 'content-length', 'cmsd-dynamic', 'server-timing']);
-
-function lines({ headers }: ResponsePlan): Buffer {
-  const kept = Object.entries(headers).filter(([name]) => !ofTheRequest.has(name));
-  return Buffer.from(kept.map(([name, value]) => `${name}: ${value}\r\n`).join(''), 'latin1');
 }

@@ -14,13 +14,13 @@ export class NativeStream extends Duplex {
   #isOver = false;
   #isEnded = false;
 
-  constructor(server: NativeServer, peer: StreamPeer) {
+  constructor(server: NativeServer, [id, client, port, tls]: StreamPeer) {
     super({ allowHalfOpen: true });
     this.#server = server;
-    this.#id = peer.id;
-    this.remoteAddress = peer.client;
-    this.remotePort = peer.port;
-    this.#protocol = `TLSv${peer.tls}`;
+    this.#id = id;
+    this.remoteAddress = client;
+    this.remotePort = port;
+    this.#protocol = `TLSv${tls}`;
   }
 
   /** As a TLS socket of Node has it. */

@@ -4,7 +4,6 @@ import { BoundSocket, isIP } from 'node:net';
 import { coded, systemCode } from '../../common/runtime/errors.ts';
 import { listenFailed } from '../../common/runtime/listen.ts';
 import type { EngineAddress } from '../engine/engine.ts';
-import type { NativeAddon } from '../engine/native-addon.ts';
 
 /** A socket that connections come to. It lives as long as any process holds it, and so does its queue. */
 export interface ListenSocket {
@@ -20,14 +19,6 @@ export interface SocketMaker {
   make(): ListenSocket;
 }
 
-type Bind = (
-  host: string,
-  port: number,
-  reusePort: boolean,
-) => ListenSocket & { readonly bound: EngineAddress };
-
-const backlog = 4096;
-
 /**
  * Finds out where to listen and makes the first socket. Several sockets share an address only among processes that all
  * want that (SO_REUSEPORT), which another box on this machine would too: so it is first tried without.
@@ -36,10 +27,8 @@ const backlog = 4096;
  */
 export async function openSockets(
   wanted: EngineAddress,
-  options: { shared: boolean; addon: NativeAddon | undefined },
+  { shared }: { shared: boolean },
 ): Promise<{ first: ListenSocket; maker: SocketMaker }> {
-  const { shared, addon } = options;
-  const bind = addon === undefined ? bindByNode : bindByAddon(addon);
   try {
     const host = await numericHost(wanted.host);
     if (wanted.port !== 0 && shared) bind(host, wanted.port, false).close();
@@ -62,8 +51,12 @@ async function numericHost(host: string): Promise<string> {
   }
 }
 
-// Bound but not yet listening: whoever inherits it calls listen().
-const bindByNode: Bind = (host, port, reusePort) => {
+/** Bound but not yet listening: whoever inherits it calls listen(). */
+function bind(
+  host: string,
+  port: number,
+  reusePort: boolean,
+): ListenSocket & { readonly bound: EngineAddress } {
   const socket = new BoundSocket({ host, port, reusePort });
   const { address, port: boundPort } = socket.address();
   return {
@@ -72,18 +65,5 @@ const bindByNode: Bind = (host, port, reusePort) => {
     close: () => {
       socket.close();
     },
-  };
-};
-
-function bindByAddon(addon: NativeAddon): Bind {
-  return (host, port, reusePort) => {
-    const fd = addon.listenSocket({ host, port, backlog, reusePort });
-    return {
-      fd,
-      bound: addon.boundAddress(fd),
-      close: () => {
-        addon.closeSocket(fd);
-      },
-    };
   };
 }

@@ -1,3 +1,4 @@
+import { closeSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 
 import type { Revocations } from '../../common/contract/documents.ts';
@@ -96,15 +97,15 @@ export class PoolServing implements ServingUnit {
   }
 
   async start(): Promise<EngineAddress> {
-    const { config, addon, clock, log } = this.#options;
+    const { config, clock, log } = this.#options;
     const { workers } = config;
     const at = { host: config.host, port: config.port };
-    const { first, maker } = await openSockets(at, { shared: workers > 1, addon });
+    const { first, maker } = await openSockets(at, { shared: workers > 1 });
     if (this.#isClosing) {
       first.close();
       throw coded('ABORTED', 'the box was closed before it served');
     }
-    const capsFd = this.#makeCaps(workers);
+    const capsFd = this.#makeCaps();
     this.#slots = Array.from({ length: workers }, (_, index) => {
       return new WorkerSlot({
         index,
@@ -133,10 +134,10 @@ export class PoolServing implements ServingUnit {
   }
 
   /** Without shared memory each worker has its part of every limit: worth a word, no reason not to serve. */
-  #makeCaps(workers: number): number | undefined {
+  #makeCaps(): number | undefined {
     const { addon, log } = this.#options;
     try {
-      return (this.#capsFd = addon?.makeCaps(workers));
+      return (this.#capsFd = addon?.makeCaps());
     } catch (error) {
       log.warn(
         { err: error },
@@ -225,7 +226,7 @@ export class PoolServing implements ServingUnit {
     this.#isClosing = true;
     await Promise.all(this.#slots.map((slot) => slot.close(deadlineMs)));
     clearInterval(this.#timer);
-    if (this.#capsFd !== undefined) this.#options.addon?.closeSocket(this.#capsFd);
+    if (this.#capsFd !== undefined) closeSync(this.#capsFd);
     this.#capsFd = undefined;
   }
 

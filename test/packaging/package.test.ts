@@ -116,11 +116,11 @@ t.test('the native engine is shipped stripped, and loads on the packaged runtime
     loader,
     `const { loadAddon } = await import(${JSON.stringify(module)});
      const addon = loadAddon({ warn: (fields) => { throw new Error(fields.why); } });
-     console.log(addon.builtFor.node);\n`,
+     console.log(typeof addon.createServer);\n`,
   );
   const env = { LD_LIBRARY_PATH: join(tree, home, 'lib') };
   const loaded = spawnSync(join(tree, home, 'bin/node'), [loader], { cwd: '/', env, encoding: 'utf8' });
-  t.equal(loaded.stdout, `${process.versions.node}\n`, loaded.stderr);
+  t.equal(loaded.stdout, 'function\n', loaded.stderr);
   const control = execFileSync('dpkg-deb', ['-f', deb, 'Depends'], { encoding: 'utf8' });
   t.match(control, /libstdc\+\+6 \(>= 12\)/);
   // What GCC 12 brought; a newer compiler's symbols would need a newer library.

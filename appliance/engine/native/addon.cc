@@ -1,12 +1,8 @@
 // The addon: a Server for JavaScript. Types and meaning of everything here are in ../native-addon.ts.
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <node_api.h>
-#include <openssl/crypto.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <sys/mman.h>
 #include <uv.h>
 
 #include <cstdio>
@@ -14,213 +10,157 @@
 
 #include "loop.h"
 #include "script.h"
-#include "values.h"
 
 namespace nearcast {
 namespace {
 
-// The memory of a Float64Array of the right length, or nullptr.
-double* countersOf(napi_env env, napi_value array) {
+// The memory of a Float64Array of the right length.
+double* countersOf(Object options) {
   napi_typedarray_type type = napi_int8_array;
   size_t length = 0;
   void* data = nullptr;
-  const napi_status status = napi_get_typedarray_info(env, array, &type, &length, &data, nullptr, nullptr);
-  if (status != napi_ok || type != napi_float64_array || length != counterSize)
-    throw ScriptError{"EINVAL", "counters is not a Float64Array of the right length"};
+  napi_get_typedarray_info(options.env, options.at("counters"), &type, &length, &data, nullptr, nullptr);
+  if (type != napi_float64_array || length != counterSize)
+    throw std::invalid_argument("counters is not a Float64Array of the right length");
   return static_cast<double*>(data);
 }
 
-ServerOptions readOptions(Object from) {
-  const auto number = [&](const char* key) { return from.get<uint64_t>(key); };
-  const Object canned = from.get<Object>("canned");
-  ServerOptions options;
-  Settings& settings = options.settings;
-  settings.headersTimeoutMs = number("headersTimeoutMs");
-  settings.keepAliveTimeoutMs = number("keepAliveTimeoutMs");
-  settings.idleTimeoutMs = number("idleTimeoutMs");
-  settings.minBytesPerSecond = number("minBytesPerSecond");
-  settings.turnBytes = number("turnBytes");
-  settings.requestsMax = number("requestsMax");
-  settings.overloaded = canned.get<std::string>("overloaded");
-  settings.draining = canned.get<std::string>("draining");
-  settings.timeout = canned.get<std::string>("timeout");
+Settings readSettings(Object from) {
+  Settings settings;
+#define NEARCAST_NUMBER(name) settings.name = from.get<uint64_t>(#name);
+  NEARCAST_NUMBERS(NEARCAST_NUMBER)
+#undef NEARCAST_NUMBER
+  settings.capsFd = from.get<int>("capsFd");
+  settings.counters = countersOf(from);
+  settings.overloaded = from.get<std::string>("overloaded");
+  settings.draining = from.get<std::string>("draining");
+  settings.timeout = from.get<std::string>("timeout");
   settings.timing = from.get<std::vector<std::string>>("timing");
-  options.connectionsMax = from.get<uint32_t>("connectionsMax");
-  options.connectionsPerAddressMax = from.get<uint32_t>("connectionsPerAddressMax");
-  options.paceBytesPerSecond = number("paceBytesPerSecond");
-  options.filesMax = number("filesMax");
-  options.grantsMax = number("grantsMax");
-  options.recordsMax = number("recordsMax");
-  options.readThreadsPerDisk = from.get<unsigned>("readThreadsPerDisk");
-  options.readMemoryBytes = number("readMemoryBytes");
-  options.counters = countersOf(from.env, from.at("counters"));
-  if (!from.has("capsFd")) return options;
-  options.capsFd = from.get<int>("capsFd");
-  options.workers = from.get<unsigned>("workers");
-  options.worker = from.get<unsigned>("worker");
-  return options;
+  return settings;
 }
 
-// A server within Node's loop.
-struct Binding {
+// A server within Node's loop. A call keeps it, so that whoever is called back may destroy it.
+struct Binding : std::enable_shared_from_this<Binding> {
   Binding(Object options, Object callbacks)
-      : script(options.env, callbacks.value), server(readOptions(options), script) {
-    napi_create_reference(options.env, options.at("counters"), 1, &counters);
+      : env(options.env), script(env, callbacks.value), server(readSettings(options), script) {
+    napi_create_reference(env, options.at("counters"), 1, &counters);
     uv_loop_t* loop = nullptr;
-    napi_get_uv_event_loop(options.env, &loop);
-    uv_poll_init(loop, &handles->poll, server.pollFd());
-    uv_timer_init(loop, &handles->timer);
-    handles->poll.data = handles->timer.data = this;
-    uv_poll_start(&handles->poll, UV_READABLE, [](uv_poll_t* handle, int, int) {
-      static_cast<Binding*>(handle->data)->turn(&Server::poll);
+    napi_get_uv_event_loop(env, &loop);
+    uv_poll_init(loop, poll, server.pollFd());
+    poll->data = this;
+    uv_poll_start(poll, UV_READABLE, [](uv_poll_t* handle, int, int) {
+      const auto self = static_cast<Binding*>(handle->data)->shared_from_this();
+      self->script.beginTurn();
+      self->server.poll();
+      self->script.endTurn();
     });
-    const auto tick = [](uv_timer_t* handle) { static_cast<Binding*>(handle->data)->turn(&Server::tick); };
-    uv_timer_start(&handles->timer, tick, 500, 500);
-    uv_unref(reinterpret_cast<uv_handle_t*>(&handles->timer));
   }
   ~Binding() {
-    // libuv lets go of its handles later than we do.
-    uv_poll_stop(&handles->poll);
-    handles->poll.data = handles->timer.data = handles;
-    const auto closed = [](uv_handle_t* handle) {
-      auto* both = static_cast<Handles*>(handle->data);
-      if (--both->open == 0) delete both;
-    };
-    uv_close(reinterpret_cast<uv_handle_t*>(&handles->timer), closed);
-    uv_close(reinterpret_cast<uv_handle_t*>(&handles->poll), closed);
-    napi_delete_reference(script.env(), counters);
-  }
-  void turn(void (Server::*work)()) {
-    const Use use(*this);
-    script.beginTurn();
-    (server.*work)();
-    script.endTurn();
+    // libuv lets go of its handle later than we do.
+    uv_close(reinterpret_cast<uv_handle_t*>(poll), [](uv_handle_t* handle) {
+      delete reinterpret_cast<uv_poll_t*>(handle);
+    });
+    napi_delete_reference(env, counters);
   }
 
-  // Whoever is called back may destroy the server: it goes when the last call into it has returned.
-  struct Use {
-    explicit Use(Binding& binding) : binding(binding) { binding.uses++; }
-    ~Use() {
-      if (--binding.uses == 0 && binding.script.isSilent) delete &binding;
-    }
-    Use(const Use&) = delete;
-    Binding& binding;
-  };
-  void destroy() {
-    const Use use(*this);
-    script.isSilent = true;
-  }
-
-  struct Handles {
-    uv_poll_t poll;
-    uv_timer_t timer;
-    int open = 2;
-  };
+  const napi_env env;
   Script script;
   Server server;
   napi_ref counters = nullptr;
-  unsigned uses = 0;
-  Handles* handles = new Handles;
+  uv_poll_t* const poll = new uv_poll_t;
 };
+using Self = This<Binding>;
 
 // --- its methods ----------------------------------------------------------------------------------
 
-constexpr auto listen = [](Binding& self, int fd) {
-  if (!self.server.listen(fd)) throw SystemError{errno};
-};
+constexpr auto listen = [](Self self, int fd) { return self->server.listen(fd); };
+constexpr auto stopListening = [](Self self) { self->server.stopListening(); };
+constexpr auto closeIdle = [](Self self) { self->server.closeIdle(); };
+constexpr auto tick = [](Self self) { self->server.tick(); };
+constexpr auto handedClosed = [](Self self, uint64_t id) { self->server.handedClosed(id); };
 
-constexpr auto stopListening = [](Binding& self) { self.server.stopListening(); };
-constexpr auto closeIdle = [](Binding& self) { self.server.closeIdle(); };
-constexpr auto handedClosed = [](Binding& self, uint64_t id) { self.server.handedClosed(id); };
-
-constexpr auto admit = [](Binding& self, uint32_t level, std::string why, bool shedFill) {
-  Shared& shared = self.server.shared();
+constexpr auto admit = [](Self self, uint32_t level, std::string why, bool shedFill) {
+  Shared& shared = self->server.shared();
   shared.admission = static_cast<Admission>(level);
   shared.isDraining = why == "draining";
   shared.shedsFill = shedFill;
 };
 
-constexpr auto decide = [](Binding& self, uint64_t id, std::string decision) {
-  self.server.decide(id, decision == "again");
-  self.server.settle();
+constexpr auto decide = [](Self self, uint64_t id, std::string decision) {
+  self->server.decide(id, decision == "again");
 };
 
-constexpr auto grant = [](Binding& self, Object from) {
+constexpr auto grant = [](Self self, Object from) {
   Grant grant;
   grant.token = from.get<std::string>("token");
   grant.scope = from.get<std::string>("scope") == "fill" ? Scope::fill : Scope::play;
   grant.expiresAtS = from.get<uint64_t>("expiresAtS");
-  grant.verifyAgainAtNs = self.server.nowNs() + from.get<uint64_t>("verifyAgainInMs") * 1'000'000;
-  if (from.has("bundle")) grant.bundleName = from.get<std::string>("bundle");
-  if (from.has("clients")) {
-    for (const std::string& text : from.get<std::vector<std::string>>("clients"))
-      if (!parsePrefix(text, grant.clients.emplace_back())) throw SystemError{EINVAL};
+  grant.verifyAgainAtNs = self->server.nowNs() + from.get<uint64_t>("verifyAgainInMs") * 1'000'000;
+  grant.bundleName = from.get<std::string>("bundle");
+  for (const std::string_view prefix : from.get<std::vector<std::string_view>>("clients")) {
+    Prefix& client = grant.clients.emplace_back();
+    if (prefix.size() != sizeof client) throw std::invalid_argument("a prefix has 17 bytes");
+    memcpy(&client, prefix.data(), sizeof client);
   }
-  self.server.shared().grants.add(std::move(grant));
+  self->server.shared().grants.add(std::move(grant));
 };
 
-constexpr auto bundle = [](Binding& self, std::string name, std::vector<std::string> files) {
-  self.server.shared().grants.addBundle(std::move(name), Names(files.begin(), files.end()));
+constexpr auto bundle = [](Self self, std::string name, std::vector<std::string> files) {
+  self->server.shared().grants.addBundle(std::move(name), Names(files.begin(), files.end()));
 };
-constexpr auto forgetBundle = [](Binding& self, std::string name) { self.server.shared().grants.forgetBundle(name); };
-constexpr auto forgetGrants = [](Binding& self) { self.server.shared().grants.verifyAgain(); };
+constexpr auto forgetBundle = [](Self self, std::string name) { self->server.shared().grants.forgetBundle(name); };
+constexpr auto forgetGrants = [](Self self) { self->server.shared().grants.verifyAgain(); };
 
-constexpr auto has = [](Binding& self, std::string what, std::string name) {
-  Shared& shared = self.server.shared();
+constexpr auto has = [](Self self, std::string what, std::string name) {
+  Shared& shared = self->server.shared();
   return what == "bundle" ? shared.grants.hasBundle(name) : shared.files.has(name);
 };
 
-constexpr auto open = [](Binding& self, Object from) {
-  const Object heads = from.get<Object>("heads");
-  const int fd = fcntl(from.get<int>("fd"), F_DUPFD_CLOEXEC, 0);
-  if (fd < 0) throw SystemError{errno};
-  FileHeads lines{heads.get<std::string>("whole"), heads.get<std::string>("part"),
-                  heads.get<std::string>("notModified")};
-  self.server.shared().files.add(from.get<std::string>("file") + "." + from.get<std::string>("ext"), fd,
-                                 from.get<uint64_t>("sizeBytes"), from.get<std::string>("etag"), std::move(lines),
-                                 from.get<uint32_t>("disk"));
+constexpr auto open = [](Self self, Object from) {
+  FileFacts facts;
+  facts.name = from.get<std::string>("file") + "." + from.get<std::string>("ext");
+  facts.fd = std::make_shared<Descriptor>(checked(fcntl(from.get<int>("fd"), F_DUPFD_CLOEXEC, 0)));
+  facts.sizeBytes = from.get<uint64_t>("sizeBytes");
+  facts.etag = from.get<std::string>("etag");
+  facts.heads.whole = from.get<std::string>("whole");
+  facts.heads.part = from.get<std::string>("part");
+  facts.heads.notModified = from.get<std::string>("notModified");
+  facts.disk = from.get<uint32_t>("disk");
+  self->server.shared().files.add(std::move(facts));
 };
-constexpr auto forgetFile = [](Binding& self, std::string file) { self.server.shared().files.forget(file); };
+constexpr auto forgetFile = [](Self self, std::string file) { self->server.shared().files.forget(file); };
 
-constexpr auto setTls = [](Binding& self, Object from) {
-  if (!from.isObject()) return self.server.setTls(nullptr);
+constexpr auto setTls = [](Self self, Object from) {
   TlsSettings settings;
   for (const Object& each : from.get<std::vector<Object>>("certificates"))
     settings.certificates.push_back({each.get<std::vector<std::string>>("names"), each.get<std::string>("chainPem"),
                                      each.get<std::string>("keyPem")});
   settings.ticketKeys = from.get<TicketKeys>("ticketKeys");
   settings.h2 = from.get<bool>("h2");
-  std::string error;
-  auto context = TlsContext::make(settings, error);
-  if (!context) throw ScriptError{"ERR_TLS", error};
-  self.server.setTls(std::move(context));
+  self->server.tls = settings.certificates.empty() ? nullptr : TlsContext::make(settings);
 };
 
-constexpr auto setTicketKeys = [](Binding& self, TicketKeys keys) {
-  TlsContext* const tls = self.server.tls();
-  if (tls != nullptr && !tls->setTicketKeys(keys)) throw ScriptError{"EINVAL", "a ticket key has 80 bytes"};
+constexpr auto setTicketKeys = [](Self self, TicketKeys keys) {
+  if (self->server.tls) self->server.tls->setTicketKeys(keys);
 };
 
-constexpr auto setAddressKey = [](Binding& self, std::string key) {
-  self.script.addressKey = std::move(key);
-  self.server.shared().addressKey++;
+constexpr auto setAddressKey = [](Self self, std::string key) {
+  self->server.shared().addressKey = std::move(key);
+  self->server.shared().addressKeys++;
 };
 
-constexpr auto drainRecords = [](Binding& self, std::string_view out) {
-  napi_env env = self.script.env();
+constexpr auto drainRecords = [](Self self, std::string_view out) {
   std::vector<RecordRing::WithCmcd> apart;
-  const size_t bytes = self.server.shared().records.drain(const_cast<char*>(out.data()), out.size(), apart);
-  std::vector<napi_value> withCmcd;
-  for (const auto& [line, cmcd] : apart)
-    withCmcd.push_back(to(env, {{"line", to(env, line)}, {"cmcd", to(env, cmcd)}}));
-  return to(env, {{"bytes", to(env, bytes)}, {"withCmcd", to(env, withCmcd)}});
+  const size_t bytes = self->server.shared().records.drain(const_cast<char*>(out.data()), out.size(), apart);
+  std::vector<napi_value> result{to(self->env, bytes)};
+  for (const auto& [line, cmcd] : apart) result.insert(result.end(), {to(self->env, line), to(self->env, cmcd)});
+  return result;
 };
 
-constexpr auto drainServed = [](Binding& self) {
-  napi_env env = self.script.env();
+constexpr auto drainServed = [](Self self) {
   std::vector<napi_value> list;
-  for (const auto& [file, bytes] : self.server.shared().files.drainServed())
-    list.insert(list.end(), {to(env, file), to(env, bytes.play), to(env, bytes.fill)});
+  for (const auto& [file, bytes] : self->server.shared().files.drainServed())
+    list.insert(list.end(), {to(self->env, file), to(self->env, bytes.play), to(self->env, bytes.fill)});
   return list;
 };
 
@@ -231,96 +171,52 @@ void onStream(Binding& self, uint64_t id, Work work) {
   self.server.wake();
 }
 
-constexpr auto streamWrite = [](Binding& self, uint64_t id, std::string_view bytes) {
-  onStream(self, id, [&](Connection& stream) { stream.streamWrite(bytes); });
+constexpr auto streamWrite = [](Self self, uint64_t id, std::string_view bytes) {
+  onStream(*self, id, [&](Connection& stream) { stream.streamWrite(bytes); });
 };
-constexpr auto streamRead = [](Binding& self, uint64_t id, bool flowing) {
-  onStream(self, id, [&](Connection& stream) { stream.streamFlow(flowing); });
+constexpr auto streamRead = [](Self self, uint64_t id, bool flowing) {
+  onStream(*self, id, [&](Connection& stream) { stream.streamFlow(flowing); });
 };
-constexpr auto streamEnd = [](Binding& self, uint64_t id) {
-  onStream(self, id, [](Connection& stream) { stream.streamEnd(); });
-};
-constexpr auto streamDestroy = [](Binding& self, uint64_t id) {
-  onStream(self, id, [](Connection& stream) { stream.cut(); });
-};
+constexpr auto streamEnd = [](Self self, uint64_t id) { onStream(*self, id, [](auto& stream) { stream.streamEnd(); }); };
+constexpr auto streamDestroy = [](Self self, uint64_t id) { onStream(*self, id, [](auto& stream) { stream.cut(); }); };
+
+void letGo(napi_env, void* wrapped, void*) {
+  const std::unique_ptr<Self> self(static_cast<Self*>(wrapped));
+  (*self)->script.isSilent = true;
+}
 
 napi_value destroy(napi_env env, napi_callback_info info) {
   napi_value self = nullptr;
+  void* wrapped = nullptr;
   napi_get_cb_info(env, info, nullptr, nullptr, &self, nullptr);
-  void* binding = nullptr;
-  if (napi_remove_wrap(env, self, &binding) == napi_ok) static_cast<Binding*>(binding)->destroy();
+  if (napi_remove_wrap(env, self, &wrapped) == napi_ok) letGo(env, wrapped, nullptr);
   return nullptr;
 }
 
-constexpr auto createServer = [](napi_env& env, Object options, Object callbacks) {
-  napi_value object = to(env, Properties{});
-  auto binding = std::make_unique<Binding>(options, callbacks);
-  const auto finalize = [](napi_env, void* data, void*) { static_cast<Binding*>(data)->destroy(); };
-  napi_wrap(env, object, binding.release(), finalize, nullptr, nullptr);
-#define METHOD(name) {#name, nullptr, invoke<Binding, name>, nullptr, nullptr, nullptr, napi_default, nullptr}
-  const napi_property_descriptor methods[] = {
-      METHOD(listen),       METHOD(stopListening), METHOD(closeIdle),   METHOD(admit),         METHOD(decide),
-      METHOD(handedClosed), METHOD(grant),         METHOD(bundle),      METHOD(forgetBundle),  METHOD(forgetGrants),
-      METHOD(has),          METHOD(open),          METHOD(forgetFile),  METHOD(setTls),        METHOD(setTicketKeys),
-      METHOD(setAddressKey), METHOD(drainRecords), METHOD(drainServed), METHOD(streamWrite),   METHOD(streamRead),
-      METHOD(streamEnd),    METHOD(streamDestroy),
-      {"destroy", nullptr, destroy, nullptr, nullptr, nullptr, napi_default, nullptr},
-  };
-#undef METHOD
-  napi_define_properties(env, object, std::size(methods), methods);
+constexpr auto createServer = [](Object options, Object callbacks) {
+  const napi_env env = options.env;
+  auto self = std::make_unique<Self>(std::make_shared<Binding>(options, callbacks));
+  napi_value object = nullptr;
+  napi_create_object(env, &object);
+  napi_wrap(env, object, self.release(), letGo, nullptr, nullptr);
+#define METHOD(name) {#name, call<name>}
+  define(env, object,
+         {METHOD(listen),       METHOD(stopListening), METHOD(closeIdle),    METHOD(tick),        METHOD(admit),
+          METHOD(decide),       METHOD(handedClosed),  METHOD(grant),        METHOD(bundle),      METHOD(forgetBundle),
+          METHOD(forgetGrants), METHOD(has),           METHOD(open),         METHOD(forgetFile),  METHOD(setTls),
+          METHOD(setTicketKeys), METHOD(setAddressKey), METHOD(drainRecords), METHOD(drainServed), METHOD(streamWrite),
+          METHOD(streamRead),   METHOD(streamEnd),     METHOD(streamDestroy), {"destroy", destroy}});
   return object;
 };
 
-// --- sockets, and what they are counted in --------------------------------------------------------
+// --- what needs no server -------------------------------------------------------------------------
 
-// One socket for both: IPv4 addresses have an IPv4 socket, so that 0.0.0.0 and :: mean what they mean elsewhere.
-union SocketAddress {
-  sockaddr any;
-  sockaddr_in v4;
-  sockaddr_in6 v6;
+constexpr auto dropCached = [](int fd) {
+  errno = posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+  checked(errno == 0 ? 0 : -1);
 };
 
-constexpr auto listenSocket = [](napi_env&, Object from) {
-  const std::string host = from.get<std::string>("host");
-  const bool isIpv6 = host.find(':') != host.npos;
-  SocketAddress at{};
-  at.any.sa_family = isIpv6 ? AF_INET6 : AF_INET;
-  at.v4.sin_port = htons(from.get<uint16_t>("port"));
-  void* const bytes = isIpv6 ? static_cast<void*>(&at.v6.sin6_addr) : &at.v4.sin_addr;
-  if (inet_pton(at.any.sa_family, host.c_str(), bytes) != 1) throw SystemError{EINVAL};
-  const int fd = socket(at.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) throw SystemError{errno};
-  const int one = 1;
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-  if (from.get<bool>("reusePort")) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
-  if (bind(fd, &at.any, isIpv6 ? sizeof at.v6 : sizeof at.v4) == 0 && ::listen(fd, from.get<int>("backlog")) == 0)
-    return fd;
-  const int error = errno;
-  close(fd);
-  throw SystemError{error};
-};
-
-constexpr auto boundAddress = [](napi_env& env, int fd) {
-  SocketAddress at{};
-  socklen_t size = sizeof at;
-  if (getsockname(fd, &at.any, &size) != 0) throw SystemError{errno};
-  char text[INET6_ADDRSTRLEN] = {};
-  const bool isIpv6 = at.any.sa_family == AF_INET6;
-  inet_ntop(at.any.sa_family, isIpv6 ? static_cast<void*>(&at.v6.sin6_addr) : &at.v4.sin_addr, text, sizeof text);
-  return to(env, {{"host", to(env, std::string_view(text))}, {"port", to(env, ntohs(at.v4.sin_port))}});
-};
-
-constexpr auto closeSocket = [](napi_env&, int fd) { close(fd); };
-
-constexpr auto dropCached = [](napi_env&, int fd) {
-  if (const int error = posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED)) throw SystemError{error};
-};
-
-constexpr auto makeCaps = [](napi_env&, unsigned workers) {
-  const int fd = Caps::make(workers);
-  if (fd < 0) throw SystemError{errno};
-  return fd;
-};
+constexpr auto makeCaps = [] { return checked(memfd_create("nearcast-caps", MFD_CLOEXEC)); };
 
 napi_value init(napi_env env, napi_value exports) {
   const napi_node_version* node = nullptr;
@@ -332,14 +228,8 @@ napi_value init(napi_env env, napi_value exports) {
     napi_throw_error(env, "ERR_RUNTIME", "the addon was built for Node " BUILT_FOR_NODE);
     return nullptr;
   }
-  const std::string_view versions[] = {BUILT_FOR_NODE, BUILT_FOR_OPENSSL};
-  const napi_value builtFor = to(env, {{"node", to(env, versions[0])}, {"openssl", to(env, versions[1])}});
-  napi_set_named_property(env, exports, "builtFor", builtFor);
-#define FUNCTION(name) {#name, nullptr, call<name>, nullptr, nullptr, nullptr, napi_default, nullptr}
-  const napi_property_descriptor functions[] = {FUNCTION(createServer), FUNCTION(listenSocket), FUNCTION(boundAddress),
-                                                FUNCTION(closeSocket), FUNCTION(dropCached), FUNCTION(makeCaps)};
-#undef FUNCTION
-  napi_define_properties(env, exports, std::size(functions), functions);
+  define(env, exports, {METHOD(createServer), METHOD(dropCached), METHOD(makeCaps)});
+#undef METHOD
   return exports;
 }
 

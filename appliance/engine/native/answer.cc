@@ -1,7 +1,10 @@
 #include <errno.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "connection.h"
 #include "text.h"
@@ -14,10 +17,18 @@ namespace {
 constexpr uint64_t msNs = 1'000'000;
 constexpr size_t corkAboveBytes = 64 << 10;  // measured: below it the cork costs more than it saves
 constexpr size_t requestCostBytes = 4 << 10;  // of a turn: who asks for nothing but heads lets others in too
-constexpr uint64_t lentNsMax = 1'000'000'000;
 constexpr uint32_t coldBytesMin = 64 << 10;
 constexpr size_t batchBytesMin = 16 << 10;
 constexpr size_t batchBytes = 256 << 10;
+
+// ADR 6: an address leaves as an HMAC under a key that is gone after a day.
+uint64_t pseudonymOf(const Address& address, const std::string& key) {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), address.data(), address.size(), digest, nullptr);
+  uint64_t first = 0;
+  memcpy(&first, digest, sizeof first);
+  return __builtin_bswap64(first);
+}
 
 }  // namespace
 
@@ -40,7 +51,7 @@ size_t Connection::writeHead(char* out) {
     const auto& timing = shared_.settings.timing;
     if (timing.size() == 3) at = putAll(at, timing[0], delayMs, timing[1], delayMs, timing[2]);
   }
-  at = put(put(put(at, "Date: "), host_.date()), "\r\n");
+  at = put(put(put(at, "Date: "), shared_.date), "\r\n");
   if (finishing_) answer_.close = true;
   if (answer_.close) return static_cast<size_t>(put(at, "Connection: close\r\n\r\n") - out);
   at = put(put(at, "Connection: keep-alive\r\nKeep-Alive: timeout="), shared_.settings.keepAliveTimeoutMs / 1000);
@@ -48,45 +59,29 @@ size_t Connection::writeHead(char* out) {
 }
 
 Connection::Step Connection::send() {
-  for (;;) {
-    if (!output_.empty() && pushOut() == Step::wait) return Step::wait;
-    if (state_ != State::sending) return Step::again;
-    if (answer_.headSent && answer_.at == answer_.end) return complete();
-    if (!canWrite_) return Step::wait;
-    if (turnLeft_ == 0) return later();
-    if ((tls_ ? sendEncrypted() : sendPlain()) == Step::wait) return Step::wait;
-  }
+  if (answer_.headSent && answer_.at == answer_.end) return complete();
+  if (!canWrite_) return Step::wait;
+  if (turnLeft_ == 0) return later();
+  return tls_ ? sendEncrypted() : sendPlain();
 }
 
 Connection::Step Connection::sendPlain() {
   const uint64_t left = answer_.end - answer_.at;
   const size_t turn = std::min<uint64_t>(left, turnLeft_);
-  if (turn > 0 && cold_ == nullptr && !answer_.file->isHot(answer_.at, turn, host_.unixMs(), shared_.probe))
-    return askDisk();
+  if (turn > 0 && !lent_ && !answer_.file->isHot(answer_.at, turn, shared_.unixMs, shared_.probe)) return askDisk();
   if (!answer_.headSent) {
     answer_.headSent = true;
     const size_t bytes = writeHead(shared_.plain.get());
     if (left > corkAboveBytes) host_.cork(*this, isCorked_ = true);
     if (push({shared_.plain.get(), bytes}, 0, left > 0) == Step::wait || left == 0) return Step::again;
   }
-  if (cold_ != nullptr) {
-    const size_t bytes = std::min<uint64_t>(coldEnd_ - coldAt_, turn);
-    const ssize_t sent = host_.send(*this, {cold_ + coldAt_, bytes}, bytes < left);
-    if (sent == -EAGAIN) canWrite_ = false;
-    if (sent == -EAGAIN) return Step::wait;
-    if (sent < 0) return gone();
-    coldAt_ += static_cast<uint32_t>(sent);
-    answer_.at += static_cast<uint64_t>(sent);
-    moved(static_cast<uint64_t>(sent));
-    if (coldAt_ == coldEnd_) releaseCold();
-    return Step::again;
-  }
-  const ssize_t sent = host_.sendFile(*this, answer_.file->fd, answer_.at, turn);
-  if (sent == -EAGAIN) canWrite_ = false;
-  if (sent == -EAGAIN) return Step::wait;
-  if (sent == 0) return fail(0);
-  if (sent < 0) return sent == -EIO ? fail(EIO) : gone();
+  const std::string_view cold = cold_.substr(0, turn);
+  const ssize_t sent = lent_ ? host_.send(*this, cold, cold.size() < left)
+                             : host_.sendFile(*this, answer_.file->fd->get(), answer_.at, turn);
+  if (sent == 0 || sent == -EIO) return fail(static_cast<int>(-sent));
+  if (sent < 0) return untaken(sent);
   answer_.at += static_cast<uint64_t>(sent);
+  if (lent_) took(static_cast<uint64_t>(sent));
   moved(static_cast<uint64_t>(sent));
   return Step::again;
 }
@@ -94,78 +89,68 @@ Connection::Step Connection::sendPlain() {
 Connection::Step Connection::sendEncrypted() {
   char* const plain = shared_.plain.get();
   const size_t want = std::min<uint64_t>(answer_.end - answer_.at, std::min(batch_, turnLeft_));
-  size_t head = 0;
-  size_t body = 0;
-  std::string_view source;
-  if (cold_ != nullptr) {
-    body = std::min<size_t>(want, coldEnd_ - coldAt_);
-    if (!answer_.headSent) head = writeHead(plain);
-    // The head goes in front of a copy; what follows is encrypted from where it was read to.
-    if (head > 0) body = std::min<size_t>(body, batchBytesMin);
-    if (head > 0) memcpy(plain + head, cold_ + coldAt_, body);
-    source = head > 0 ? std::string_view(plain, head + body) : std::string_view(cold_ + coldAt_, body);
-  } else {
-    if (!answer_.headSent) head = writeHead(plain);
-    if (want > 0) {
-      const ssize_t got = host_.readNow(answer_.file->fd, plain + head, want, answer_.at);
-      if (got == -EAGAIN) return askDisk();
-      if (got <= 0) return fail(got == 0 ? 0 : EIO);
-      body = static_cast<size_t>(got);
-    }
-    source = {plain, head + body};
+  const size_t head = answer_.headSent ? 0 : writeHead(plain);
+  // What was lent is encrypted from where it is; only behind a head it is copied.
+  std::string_view source = cold_.substr(0, want);
+  size_t body = source.size();
+  if (lent_ && head > 0) body = source.copy(plain + head, batchBytesMin);
+  if (!lent_ && want > 0) {
+    const ssize_t got = host_.readNow(answer_.file->fd->get(), plain + head, want, answer_.at);
+    if (got == -EAGAIN) return askDisk();
+    if (got <= 0) return fail(got == 0 ? 0 : EIO);
+    body = static_cast<size_t>(got);
   }
-  const size_t bytes = tls_->encryptInto(source, shared_.cipher.get(), cipherBytesMax(batchBytesMax));
-  if (bytes == 0) return gone();
+  if (!lent_ || head > 0) source = {plain, head + body};
+  std::string& cipher = shared_.cipher;
+  cipher.clear();
+  if (!tls_->encrypt(source, cipher)) return gone();
   answer_.headSent = true;
   answer_.at += body;
-  if (cold_ != nullptr && (coldAt_ += static_cast<uint32_t>(body)) == coldEnd_) releaseCold();
-  if (push({shared_.cipher.get(), bytes}, body, false) == Step::wait) {
-    // A client that takes less at a time is given less: what it has not taken stands in our memory.
-    batch_ = std::clamp(bytes - std::min(bytes, output_.size()), batchBytesMin, batchBytes);
-    return Step::again;
-  }
-  batch_ = std::min(batch_ * 2, batchBytes);
+  if (lent_) took(body);
+  if (push(cipher, body, false) == Step::again)
+    batch_ = std::min(batch_ * 2, batchBytes);
+  else  // A client that takes less at a time is given less: what it has not taken stands in our memory.
+    batch_ = std::clamp(cipher.size() - std::min(cipher.size(), output_.size()), batchBytesMin, batchBytes);
   return Step::again;
 }
 
 // Sends what it can now; the rest stays in output_. `wait` where there is a rest, or nobody to take it.
 Connection::Step Connection::push(std::string_view bytes, uint64_t ofFile, bool more) {
-  ssize_t sent = host_.send(*this, bytes, more);
-  if (sent < 0 && sent != -EAGAIN) {
-    gone();
-    return Step::wait;
-  }
-  if (sent < 0) sent = 0;
+  const ssize_t sent = host_.send(*this, bytes, more);
+  if (sent < 0) untaken(sent);
+  if (state_ == State::over) return Step::wait;
   if (answer_.ttfbNs == 0) answer_.ttfbNs = host_.nowNs();
-  if (static_cast<size_t>(sent) == bytes.size()) {
+  if (sent == static_cast<ssize_t>(bytes.size())) {
     if (ofFile > 0) moved(ofFile);
     return Step::again;
   }
   canWrite_ = false;
-  output_.assign(bytes.substr(static_cast<size_t>(sent)));
+  output_.assign(bytes.substr(static_cast<size_t>(std::max<ssize_t>(sent, 0))));
   outputAt_ = 0;
   outputBody_ = ofFile;
   return Step::wait;
 }
 
 Connection::Step Connection::pushOut() {
+  if (output_.empty()) return Step::again;
   if (!canWrite_) return Step::wait;
   const bool more = state_ == State::sending && answer_.at < answer_.end;
   const ssize_t sent = host_.send(*this, std::string_view(output_).substr(outputAt_), more);
-  if (sent == -EAGAIN) canWrite_ = false;
-  if (sent == -EAGAIN) return Step::wait;
-  if (sent < 0) return gone();
+  if (sent < 0) return untaken(sent);
   outputAt_ += static_cast<size_t>(sent);
   movedNs_ = host_.nowNs();
-  if (outputAt_ < output_.size()) {
-    canWrite_ = false;
-    return Step::wait;
-  }
+  if (outputAt_ < output_.size()) return untaken(-EAGAIN);
   drop(output_);
   outputAt_ = 0;
-  if (outputBody_ > 0) moved(outputBody_);
-  outputBody_ = 0;
+  if (outputBody_ > 0) moved(std::exchange(outputBody_, 0));
   return Step::again;
+}
+
+// The kernel takes no more: it tells when it will, or the client is gone.
+Connection::Step Connection::untaken(ssize_t error) {
+  if (error != -EAGAIN) return gone();
+  canWrite_ = false;
+  return Step::wait;
 }
 
 // Bytes of the file have gone to the kernel.
@@ -194,33 +179,30 @@ Connection::Step Connection::askDisk() {
   return Step::wait;
 }
 
-bool Connection::onRead(const ReadJob& job) {
-  if (state_ != State::disk) return false;
-  if (job.data == nullptr || job.got == 0) {
+void Connection::onRead(ReadJob job) {
+  if (state_ != State::disk) return;
+  if (job.got == 0) {
     fail(job.error);
-    run();
-    return false;
+  } else {
+    lent_ = std::move(job.data);
+    cold_ = {lent_.get(), job.got};
+    lentNs_ = host_.nowNs();
+    state_ = State::sending;
   }
-  cold_ = job.data;
-  coldNs_ = host_.nowNs();
-  coldAt_ = 0;
-  coldEnd_ = job.got;
-  state_ = State::sending;
   run();
-  return true;
+}
+
+void Connection::took(uint64_t cold) {
+  cold_.remove_prefix(cold);
+  if (cold_.empty()) dropCold();
 }
 
 // Who took all of it is lent more the next time.
-void Connection::releaseCold() {
-  if (cold_ == nullptr) return;
-  host_.releaseRead(cold_, answer_.file->disk);
-  cold_ = nullptr;
-  coldBytes_ = coldAt_ == coldEnd_ ? std::min<uint32_t>(coldBytes_ * 2, readBytesMax) : coldBytesMin;
-}
-
-// The readers' memory is for all: who is slow to take it gives it back, and has it read again in smaller parts.
-void Connection::reclaim(uint64_t nowNs) {
-  if (cold_ != nullptr && nowNs > coldNs_ + lentNsMax) releaseCold();
+void Connection::dropCold() {
+  if (!lent_) return;
+  coldBytes_ = cold_.empty() ? std::min<uint32_t>(coldBytes_ * 2, readBytesMax) : coldBytesMin;
+  cold_ = {};
+  lent_.reset();
 }
 
 Connection::Step Connection::complete() {
@@ -236,37 +218,31 @@ void Connection::leave(bool isCut) {
   if (answer_.file == nullptr) return;
   if (isCorked_) host_.cork(*this, isCorked_ = false);
   const uint64_t nowNs = host_.nowNs();
-  const uint32_t durationUs = static_cast<uint32_t>(std::min<uint64_t>((nowNs - answer_.startedNs) / 1000, UINT32_MAX));
-  const uint32_t ttfbUs = answer_.ttfbNs == 0 ? 0 : static_cast<uint32_t>((answer_.ttfbNs - answer_.startedNs) / 1000);
   if (answer_.headSent) {
-    shared_.counters.answered(answer_.status, durationUs, ttfbUs);
     Record record;
     record.timeMs = answer_.startedMs;
-    record.first = answer_.first;
-    record.last = answer_.end - 1;
-    if (answer_.end == 0) record.first = 1, record.last = 0;  // nothing of it was asked for
+    if (answer_.end > 0) record.first = answer_.first, record.last = answer_.end - 1;
     record.sentBytes = answer_.sent;
-    record.durationUs = durationUs;
-    record.ttfbUs = ttfbUs;
+    record.durationUs = static_cast<uint32_t>(std::min<uint64_t>((nowNs - answer_.startedNs) / 1000, UINT32_MAX));
+    if (answer_.ttfbNs != 0) record.ttfbUs = static_cast<uint32_t>((answer_.ttfbNs - answer_.startedNs) / 1000);
     record.status = answer_.status;
     record.cache = answer_.cache;
     record.scope = answer_.scope;
     record.isHead = answer_.isHead;
     record.isCut = isCut;
     if (tls_) memcpy(record.tls, tls_->version(), 3);
-    memcpy(record.file, answer_.file->file().data(), sizeof record.file);
+    answer_.file->file().copy(record.file, sizeof record.file);
     answer_.file->ext().copy(record.ext, sizeof record.ext - 1);
-    if (pseudonymKey_ != shared_.addressKey) pseudonym_ = host_.pseudonym(client_);
-    pseudonymKey_ = shared_.addressKey;
+    if (std::exchange(pseudonymKeys_, shared_.addressKeys) != shared_.addressKeys)
+      pseudonym_ = pseudonymOf(client_, shared_.addressKey);
     record.client = pseudonym_;
     if (cmcd_) record.cmcd = std::move(*cmcd_);
-    if (shared_.keepsRecords) shared_.records.push(record);
-    shared_.counters.set(Counter::recordsDropped, static_cast<double>(shared_.records.dropped()));
+    shared_.counters.answered(record.status, record.durationUs, record.ttfbUs);
+    if (shared_.settings.recordsMax > 0) shared_.records.push(std::move(record));
   }
   cmcd_.reset();
-  releaseCold();
-  shared_.files.release(answer_.file);
-  answer_.file = nullptr;
+  dropCold();
+  answer_.file.reset();
   shared_.live--;
   movedNs_ = nowNs;
 }

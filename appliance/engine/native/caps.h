@@ -11,25 +11,24 @@ namespace nearcast {
 
 class Caps {
  public:
-  // Memory for so many workers, as a descriptor to be inherited; -1 with errno.
-  static int make(unsigned workers);
-  // `fd` from `make`, or -1 for one process alone. The row starts at zero.
+  // `fd` is memory that all workers have, and is as long as it must be; -1 for one process alone. The row starts at zero.
   Caps(int fd, unsigned workers, unsigned worker);
   ~Caps();
   Caps(const Caps&) = delete;
-  Caps& operator=(const Caps&) = delete;
 
   // IPv6 counts by /64, and addresses share a slot where their hashes meet: the bound is then met a little early.
   static uint32_t slotOf(const Address& address);
   void add(uint32_t slot, int by);
-  uint32_t total() const;
-  uint32_t at(uint32_t slot) const;
+  uint32_t total() const { return sum(0); }
+  uint32_t at(uint32_t slot) const { return sum(firstSlot + slot); }
 
  private:
-  uint32_t* row(unsigned worker) const;
+  static constexpr size_t firstSlot = 16;  // the total stands before, on a line of its own
+  static constexpr size_t rowCounts = 16384 + firstSlot;
+  uint32_t sum(size_t place) const;
   uint32_t* memory_;
-  unsigned workers_;
-  unsigned worker_;
+  const unsigned workers_;
+  const unsigned worker_;
 };
 
 }  // namespace nearcast

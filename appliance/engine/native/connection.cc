@@ -10,26 +10,24 @@ namespace {
 
 // The value of the query's parameter CMCD, still encoded.
 std::string_view cmcdOf(std::string_view query) {
-  while (!query.empty()) {
-    const std::string_view part = query.substr(0, query.find('&'));
-    if (part.starts_with("CMCD=")) return part.substr(5);
-    query.remove_prefix(std::min(query.size(), part.size() + 1));
-  }
-  return {};
+  constexpr std::string_view mark = "&CMCD=", start = mark.substr(1);
+  const size_t at = query.starts_with(start) ? 0 : query.find(mark) + 1;  // 0 where there is none
+  if (!query.substr(at).starts_with(start)) return {};
+  const std::string_view value = query.substr(at + start.size());
+  return value.substr(0, value.find('&'));
 }
 
 }  // namespace
 
-Shared::Shared(Settings settings, size_t filesMax, size_t grantsMax, size_t recordsMax, double* counterSlots)
-    : settings(std::move(settings)),
-      files(filesMax),
-      grants(grantsMax),
-      records(recordsMax),
-      counters(counterSlots),
+Shared::Shared(Settings from)
+    : settings(std::move(from)),
+      files(settings.filesMax),
+      grants(settings.grantsMax),
+      records(settings.recordsMax),
+      counters(settings.counters),
       input(std::make_unique_for_overwrite<char[]>(inputBytes)),
-      plain(std::make_unique_for_overwrite<char[]>(batchBytesMax)),
-      cipher(std::make_unique_for_overwrite<char[]>(cipherBytesMax(batchBytesMax))) {
-  keepsRecords = recordsMax > 0;
+      plain(std::make_unique_for_overwrite<char[]>(batchBytesMax)) {
+  cipher.reserve(cipherBytesMax(batchBytesMax));
 }
 
 Connection::Connection(Host& host, Shared& shared, const Address& client, std::unique_ptr<TlsSession> tls)
@@ -53,30 +51,27 @@ void Connection::onEvent(bool canRead, bool canWrite, bool isGone, bool isEnd) {
 
 void Connection::run() {
   turnLeft_ = shared_.settings.turnBytes;
-  for (Step step = Step::again; step == Step::again;) {
-    switch (state_) {
-      case State::reading:
-        step = readHead();
-        break;
-      case State::sending:
-        step = send();
-        break;
-      case State::stream:
-        step = runStream();
-        break;
-      case State::lingering:
-        step = runLinger();
-        break;
-      default:
-        return;
-    }
+  while (state_ != State::over && pushOut() == Step::again && step() == Step::again) continue;
+}
+
+Connection::Step Connection::step() {
+  switch (state_) {
+    case State::reading:
+      return readHead();
+    case State::sending:
+      return send();
+    case State::stream:
+      return runStream();
+    case State::lingering:
+      return runLinger();
+    default:
+      return Step::wait;
   }
 }
 
 // --- reading --------------------------------------------------------------------------------------
 
 Connection::Step Connection::readHead() {
-  if (!output_.empty() && pushOut() == Step::wait) return Step::wait;
   if (turnLeft_ == 0) return later();
   if (!isParsed_ && !input_.empty()) return parse(input_);
   // The other server answers a head that was cut off.
@@ -106,16 +101,14 @@ ssize_t Connection::receive(std::string_view& bytes) {
   charge(static_cast<size_t>(count));
   if (!tls_) return count;
   shared_.decrypted.clear();
-  const TlsState state = tls_->receive(bytes, shared_.decrypted);
-  output_.append(tls_->output());
-  tls_->consume(tls_->output().size());
+  const TlsState state = tls_->receive(bytes, shared_.decrypted, output_);
   if (tls_->isReady() && !handshakeCounted_) {
     handshakeCounted_ = true;
     shared_.counters.add(Counter::tlsHandshakes);
     if (tls_->isResumed()) shared_.counters.add(Counter::tlsResumed);
   }
   if (state == TlsState::failed && !handshakeCounted_) shared_.counters.add(Counter::tlsFailed);
-  if (!output_.empty()) pushOut();
+  pushOut();
   if (state == TlsState::failed) return -EPROTO;
   if (state == TlsState::closed) inputEnded_ = true;
   bytes = shared_.decrypted;
@@ -153,44 +146,42 @@ void Connection::keep(std::string_view bytes) {
   isParsed_ = false;
 }
 
-bool Connection::mayBegin(const Request& request, const std::string*& refusal) const {
-  refusal = shared_.isDraining ? &shared_.settings.draining : &shared_.settings.overloaded;
-  if (shared_.admission == Admission::nobody) return false;
+// The answer to a request that may not begin.
+const std::string* Connection::refusalOf(const Request& request) const {
+  const Settings& settings = shared_.settings;
+  const std::string* const refusal = shared_.isDraining ? &settings.draining : &settings.overloaded;
+  if (shared_.admission == Admission::nobody) return refusal;
   // In a drain JavaScript is asked who plays; under load nothing is spent on strangers.
   if (shared_.admission == Admission::known && !shared_.isDraining && !shared_.grants.isKnown(request.token))
-    return false;
-  refusal = &shared_.settings.overloaded;
-  return !isSurplus && shared_.live < shared_.settings.requestsMax;
+    return refusal;
+  return isSurplus || shared_.live >= settings.requestsMax ? &settings.overloaded : nullptr;
 }
 
 Connection::Step Connection::begin(const Request& request, std::string_view bytes) {
-  const std::string* refusal = nullptr;
   // What was let in before JavaScript was asked stays in.
-  if (!isDecided_ && !mayBegin(request, refusal)) return refuse(*refusal, request.isHead);
+  const std::string* const refusal = isDecided_ ? nullptr : refusalOf(request);
+  if (refusal != nullptr) return refuse(*refusal, request.isHead);
   const uint64_t nowNs = host_.nowNs();
   if (!isDecided_) {
     answer_ = {};
     answer_.startedNs = nowNs;
-    answer_.startedMs = host_.unixMs();
+    answer_.startedMs = shared_.unixMs;
   }
-  const Grant* grant = shared_.grants.find(request.token, host_.unixMs() / 1000, nowNs);
+  const Grant* grant = shared_.grants.find(request.token, shared_.unixMs / 1000, nowNs);
   if (grant == nullptr) return park(request, bytes);
   if (grant->scope == Scope::fill && shared_.shedsFill) return refuse(shared_.settings.overloaded, request.isHead);
   // The two stand together in the target, as they do in the tables.
   const std::string_view name(request.file.data(), request.file.size() + 1 + request.ext.size());
   if (!grant->allows(client_) || !grant->covers(name)) return handOver(bytes, Reason::policy);
-  OpenFile* file = shared_.files.acquire(name);
+  std::shared_ptr<OpenFile> file = shared_.files.find(name);
   if (file == nullptr) return park(request, bytes);
   answer_.scope = grant->scope;
   Reason reason;
-  if (!plan(request, *file, reason)) {
-    shared_.files.release(file);
-    return handOver(bytes, reason);
-  }
-  answer_.file = file;
+  if (!plan(request, *file, reason)) return handOver(bytes, reason);
+  answer_.file = std::move(file);
   isDecided_ = false;
   isKnown_ = true;
-  if (shared_.keepsRecords) keepCmcd(request);
+  if (shared_.settings.recordsMax > 0) keepCmcd(request);
   keep(bytes.substr(request.headBytes));
   state_ = State::sending;
   shared_.live++;
@@ -250,7 +241,8 @@ void Connection::keepCmcd(const Request& request) {
     cmcd_->append(query.substr(0, cmcdBytesMax));
     return;
   }
-  for (const std::string_view header : request.cmcd) {
+  const std::string_view headers[] = {request.cmcdObject, request.cmcdRequest, request.cmcdSession, request.cmcdStatus};
+  for (const std::string_view header : headers) {
     // A part of one would make the whole unreadable.
     if (header.empty() || header.size() > cmcdBytesMax) continue;
     if (!cmcd_) cmcd_ = std::make_unique<std::string>("h=");
@@ -295,18 +287,13 @@ void Connection::decided(bool again) {
 Connection::Step Connection::handOver(std::string_view bytes, Reason reason) {
   shared_.counters.handedOver(reason);
   isDecided_ = false;
-  if (tls_) {
-    state_ = State::stream;
-    isStream_ = true;
-    movedNs_ = host_.nowNs();
-    host_.beginStream(*this, bytes);
-    keep({});
-    host_.runLater(*this);
-    return Step::wait;
-  }
-  state_ = State::over;
+  isStream_ = tls_ != nullptr;
+  state_ = isStream_ ? State::stream : State::over;
   host_.handOver(*this, bytes);
-  return Step::wait;
+  if (!isStream_) return Step::wait;
+  movedNs_ = host_.nowNs();
+  keep({});
+  return later();
 }
 
 Connection::Step Connection::refuse(const std::string& text, bool isHead) {
@@ -319,10 +306,10 @@ Connection::Step Connection::refuse(const std::string& text, bool isHead) {
   const std::string_view answer = std::string_view(text).substr(0, isHead ? text.find("\r\n\r\n") + 4 : text.size());
   const size_t line = answer.find('\n') + 1;
   std::string dated(answer.substr(0, line));
-  dated.append("Date: ").append(host_.date()).append("\r\n").append(answer.substr(line));
+  dated.append("Date: ").append(shared_.date).append("\r\n").append(answer.substr(line));
   if (!tls_)
     output_.append(dated);
-  else if (!tls_->isReady() || !encrypt(dated))
+  else if (!tls_->encrypt(dated, output_))
     return end();
   return linger();
 }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "counters.h"
+#include "descriptor.h"
 #include "disk.h"
 #include "files.h"
 #include "grants.h"
@@ -24,13 +25,31 @@ namespace nearcast {
 
 class Connection;
 
+// Numbers that JavaScript sets, by these names; ../native-addon.ts has their meaning.
+#define NEARCAST_NUMBERS(each)    \
+  each(headersTimeoutMs)          \
+  each(keepAliveTimeoutMs)        \
+  each(idleTimeoutMs)             \
+  each(minBytesPerSecond)         \
+  each(paceBytesPerSecond)        \
+  each(turnBytes)                 \
+  each(requestsMax)               \
+  each(connectionsMax)            \
+  each(connectionsPerAddressMax)  \
+  each(filesMax)                  \
+  each(grantsMax)                 \
+  each(recordsMax)                \
+  each(readThreadsPerDisk)        \
+  each(readMemoryBytes)           \
+  each(workers)                   \
+  each(worker)
+
 struct Settings {
-  uint64_t headersTimeoutMs = 10'000;
-  uint64_t keepAliveTimeoutMs = 75'000;
-  uint64_t idleTimeoutMs = 60'000;
-  uint64_t minBytesPerSecond = 0;
-  size_t turnBytes = 2 << 20;  // after this many the others have their turn
-  size_t requestsMax = 4096;
+#define NEARCAST_NUMBER(name) uint64_t name = 0;
+  NEARCAST_NUMBERS(NEARCAST_NUMBER)
+#undef NEARCAST_NUMBER
+  int capsFd = -1;
+  double* counters = nullptr;
   std::string overloaded;  // whole answers, made by JavaScript; each ends its connection
   std::string draining;
   std::string timeout;
@@ -42,9 +61,9 @@ enum class Admission : uint8_t { all, known, nobody };
 
 // What all connections of a loop share. Everything in it is used by the loop's thread alone.
 struct Shared {
-  Shared(Settings settings, size_t filesMax, size_t grantsMax, size_t recordsMax, double* counterSlots);
+  explicit Shared(Settings settings);
 
-  Settings settings;
+  const Settings settings;
   OpenFiles files;
   Grants grants;
   RecordRing records;
@@ -53,12 +72,14 @@ struct Shared {
   Admission admission = Admission::all;
   bool isDraining = false;  // why it is not `all`, for the answer
   bool shedsFill = false;
-  bool keepsRecords = false;
   size_t live = 0;  // requests parked or being answered
-  uint32_t addressKey = 0;  // how often the key of the pseudonyms has changed
-  std::unique_ptr<char[]> input;   // what one receive may bring
-  std::unique_ptr<char[]> plain;   // a batch of plaintext before it is encrypted
-  std::unique_ptr<char[]> cipher;  // and after
+  uint64_t unixMs = 0;
+  char date[30] = {};  // of RFC 9110 §5.6.7, as of this second
+  std::string addressKey;  // of the pseudonyms of addresses
+  uint32_t addressKeys = 0;  // how often it has changed
+  std::unique_ptr<char[]> input;  // what one receive may bring
+  std::unique_ptr<char[]> plain;  // a batch of plaintext before it is encrypted
+  std::string cipher;             // and after
   std::string decrypted;
 };
 // Empties it, its memory too: most connections are idle.
@@ -79,26 +100,20 @@ class Host {
   virtual void cork(Connection& connection, bool on) = 0;
   virtual void shutdownWrite(Connection& connection) = 0;
 
-  // Both end in `onRead`; false where no more can wait.
+  // Ends in `onRead`; false where no more can wait.
   virtual bool readCold(Connection& connection, OpenFile& file, uint64_t offset, uint32_t bytes, Priority priority) = 0;
-  virtual void releaseRead(char* data, uint32_t disk) = 0;
   // JavaScript is asked after this turn, and ends it by `decided`; false where no more can wait.
   virtual bool park(Connection& connection) = 0;
-  // The socket goes to JavaScript with these bytes; the connection is over.
+  // JavaScript goes on: with the socket and these bytes, and the connection is over; or by TLS with a stream.
   virtual void handOver(Connection& connection, std::string_view bytes) = 0;
-  virtual void beginStream(Connection& connection, std::string_view bytes) = 0;
   virtual void streamData(Connection& connection, std::string_view bytes, bool isEnd) = 0;
   virtual void streamDrained(Connection& connection, bool isBroken) = 0;
   virtual void fileFailed(const OpenFile& file, int error) = 0;
   // Calls `run` again after the others had their turn.
   virtual void runLater(Connection& connection) = 0;
-  // The connection is over: to be closed and freed, once a read that is under way has come back.
+  // The connection is over: to be closed and freed.
   virtual void over(Connection& connection) = 0;
-
-  virtual uint64_t nowNs() = 0;      // CLOCK_MONOTONIC
-  virtual uint64_t unixMs() = 0;
-  virtual std::string_view date() = 0;  // of RFC 9110 §5.6.7, as of this second
-  virtual uint64_t pseudonym(const Address& address) = 0;
+  virtual uint64_t nowNs() = 0;  // CLOCK_MONOTONIC
 };
 
 class Connection {
@@ -117,13 +132,12 @@ class Connection {
   void decided(bool again);
   // What it is parked for; false where it no longer is.
   bool parkedFor(Request& request) const;
-  // Whether it took the data; else they are the host's to release.
-  bool onRead(const ReadJob& job);
+  void onRead(ReadJob job);
   // Timeouts, asked about once a second.
   void onTick(uint64_t nowNs);
   // Ends it as soon as nothing is in flight.
   void finish();
-  void cut();
+  void cut() { end(); }
 
   void streamWrite(std::string_view bytes);
   void streamFlow(bool flowing);
@@ -137,17 +151,18 @@ class Connection {
   // JavaScript has been given it as a stream.
   bool isStream() const { return isStream_; }
 
-  // The host's own: which socket this is, and where it is counted.
-  int fd = -1;
-  uint64_t id = 0;
+  // The host's own: which socket this is, where it is counted, and who reads for it.
+  Descriptor fd;
   uint32_t capSlot = 0;
+  uint64_t id = 0;
+  DiskReaders* reads = nullptr;
   uint16_t port = 0;
   bool isQueued = false;
   bool isSurplus = false;  // above a cap: it is only told so
 
  private:
   struct Answer {
-    OpenFile* file = nullptr;
+    std::shared_ptr<OpenFile> file;
     uint64_t at = 0;   // next byte of the file to go
     uint64_t end = 0;  // past the last one
     uint64_t first = 0;
@@ -164,11 +179,12 @@ class Connection {
   };
   enum class Step : uint8_t { again, wait };
 
+  Step step();
   Step readHead();
   ssize_t receive(std::string_view& bytes);
   Step parse(std::string_view bytes);
   Step begin(const Request& request, std::string_view bytes);
-  bool mayBegin(const Request& request, const std::string*& refusal) const;
+  const std::string* refusalOf(const Request& request) const;
   bool plan(const Request& request, const OpenFile& file, Reason& reason);
   Step park(const Request& request, std::string_view bytes);
   Step handOver(std::string_view bytes, Reason reason);
@@ -182,10 +198,11 @@ class Connection {
   Step sendEncrypted();
   Step push(std::string_view bytes, uint64_t ofFile, bool more);
   Step pushOut();
+  Step untaken(ssize_t error);
   Step askDisk();
   void moved(uint64_t ofFile);
-  void releaseCold();
-  void reclaim(uint64_t nowNs);
+  void took(uint64_t cold);
+  void dropCold();
   Step complete();
   void leave(bool isCut);
   Step fail(int error);
@@ -193,7 +210,6 @@ class Connection {
   Step linger();
   Step runLinger();
   Step runStream();
-  bool encrypt(std::string_view plain);
   Step end();
   Step later();
   // So much of its turn is over.
@@ -227,16 +243,15 @@ class Connection {
   size_t outputAt_ = 0;
   uint64_t outputBody_ = 0;  // bytes of the file in output_
   size_t batch_ = 64 << 10;  // how much is encrypted at once: as much as the client was seen to take
-  char* cold_ = nullptr;     // lent by the disk's readers
-  uint32_t coldAt_ = 0;
-  uint32_t coldEnd_ = 0;
+  std::shared_ptr<char> lent_;  // by the disk's readers
+  std::string_view cold_;       // what of it has not gone yet
+  uint64_t lentNs_ = 0;         // since when
   uint32_t coldBytes_ = readBytesMax;  // how much is asked for at once
-  uint64_t coldNs_ = 0;                // since when it is lent
   size_t turnLeft_ = 0;
   Answer answer_;
   std::unique_ptr<std::string> cmcd_;
   uint64_t pseudonym_ = 0;
-  uint32_t pseudonymKey_ = 0;
+  uint32_t pseudonymKeys_ = 0;  // `addressKeys` when it was made
   uint64_t movedNs_ = 0;   // when something last moved
   uint64_t windowNs_ = 0;  // begin and bytes of the window over which the rate is judged
   uint64_t windowBytes_ = 0;

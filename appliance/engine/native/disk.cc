@@ -1,28 +1,18 @@
 #include "disk.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <atomic>
-#include <condition_variable>
-#include <deque>
-#include <mutex>
+#include <string>
+#include <thread>
 #include <utility>
-#include <vector>
-
-#include "buffers.h"
-#include "recent.h"
 
 namespace nearcast {
 namespace {
@@ -47,11 +37,8 @@ struct Cachestat {
 // A page that is being read in is in the cache already, and whoever touches it waits. RWF_NOWAIT tells.
 bool isUpToDate(int fd, uint64_t position) {
   char byte;
-  iovec vector{&byte, 1};
-  ssize_t got;
-  do {
-    got = preadv2(fd, &vector, 1, static_cast<off_t>(position), RWF_NOWAIT);
-  } while (got < 0 && errno == EINTR);
+  const iovec vector{&byte, 1};
+  const ssize_t got = preadv2(fd, &vector, 1, static_cast<off_t>(position), RWF_NOWAIT);
   return got == 1 || (got < 0 && errno == EOPNOTSUPP);
 }
 
@@ -59,7 +46,7 @@ bool isResidentByCachestat(int fd, uint64_t offset, uint64_t bytes) {
   CachestatRange range{offset, bytes};
   Cachestat stat{};
   if (syscall(cachestatCall, fd, &range, &stat, 0) != 0) return false;
-  uint64_t pages = (offset + bytes - 1) / pageBytes - offset / pageBytes + 1;
+  const uint64_t pages = (offset + bytes - 1) / pageBytes - offset / pageBytes + 1;
   // Reads overlap at an end, or are the same: both ends are looked at, and not every page between.
   return stat.cached >= pages && isUpToDate(fd, offset + bytes - 1) && (pages == 1 || isUpToDate(fd, offset));
 }
@@ -87,261 +74,184 @@ bool isResidentByMincore(int fd, uint64_t offset, uint64_t bytes) {
 
 }  // namespace
 
-// ---- The threads of one disk ----
-
-// Shared by the loop's side and the threads: whoever comes last frees it, so that a thread may be left behind.
-struct DiskReaders::Shared {
-  Shared(const DiskReaders::Options& options, int notifyFd)
-      : options_(options), notifyFd_(notifyFd), buffers_(options.memoryBytes), reading_(options.threads) {
-    canDirect_ = options_.read == nullptr;
-    if (options_.read == nullptr) options_.read = pread;
-  }
-  ~Shared() { close(notifyFd_); }
-
-  void stop() {
-    std::lock_guard lock(mutex_);
-    isStopped_ = true;
-    for (auto& queue : queues_) queue.clear();
-    waiting_ = 0;
-    wake_.notify_all();
-  }
-
-  void run(size_t thread) {
-    std::unique_lock lock(mutex_);
-    for (;;) {
-      ReadJob job;
-      char* buffer = nullptr;
-      while (!isStopped_ && !begin(job, buffer)) wake_.wait(lock);
-      if (isStopped_) return;
-      if (waiting_ > 0) wake_.notify_one();  // there may be room for more than one
-      reading_[thread] = {true, job.priority, job.queuedNs};
-      lock.unlock();
-      job.begunNs = monotonicNs();
-      if (buffer != nullptr) read(job, buffer);
-      job.doneNs = monotonicNs();
-      lock.lock();
-      reading_[thread].isBusy = false;
-      if (job.priority != Priority::viewer) others_--;
-      if (isStopped_) return;
-      if (job.data == nullptr && buffer != nullptr) buffers_.giveBack(buffer);
-      done_.push_back(job);
-      uint64_t one = 1;
-      // Only a counter at its end refuses, and then the loop has been told already.
-      (void)!write(notifyFd_, &one, sizeof one);
-    }
-  }
-
-  struct Reading {
-    bool isBusy = false;
-    Priority priority = Priority::viewer;
-    uint64_t queuedNs = 0;
-  };
-
-  // Viewers first. Every 8th job is a fill's if one waits, every 64th a scrub's, so that none starves.
-  std::array<Priority, priorityCount> order() const {
-    if (turn_ % 64 == 63) return {Priority::scrub, Priority::fill, Priority::viewer};
-    if (turn_ % 8 == 7) return {Priority::fill, Priority::scrub, Priority::viewer};
-    return {Priority::viewer, Priority::fill, Priority::scrub};
-  }
-
-  // Takes the next job and memory for it. False when there is nothing to do, or no room to do it in.
-  bool begin(ReadJob& job, char*& buffer) {
-    // Others than viewers never hold all the threads: a viewer's read is not to wait for a whole one of theirs.
-    unsigned othersMax = std::max(1u, options_.threads / 2);
-    for (Priority priority : order()) {
-      auto& queue = queues_[static_cast<size_t>(priority)];
-      if (queue.empty() || (priority != Priority::viewer && others_ >= othersMax)) continue;
-      buffer = buffers_.get(queue.front().bytes);
-      if (buffer == nullptr && buffers_.isAnyLent()) return false;
-      job = queue.front();
-      if (buffer == nullptr) job.error = ENOMEM;
-      queue.pop_front();
-      waiting_--;
-      turn_++;
-      if (priority != Priority::viewer) others_++;
-      return true;
-    }
-    return false;
-  }
-
-  void read(ReadJob& job, char* buffer) {
-    // The pages in which the range begins and ends, as O_DIRECT wants it.
-    size_t skew = job.offset % pageBytes;
-    size_t want = skew + job.bytes;
-    size_t have = skew;
-    if (isDirect(job)) have = std::max(have, readDirect(job, buffer, want));
-    while (job.error == 0 && have < want) {
-      ssize_t got = options_.read(job.fd, buffer + have, want - have, static_cast<off_t>(job.offset - skew + have));
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) job.error = errno;
-      if (got <= 0) break;
-      have += static_cast<size_t>(got);
-    }
-    if (job.error != 0) return;
-    job.data = buffer + skew;
-    job.got = static_cast<uint32_t>(std::min(have, want) - skew);
-  }
-
-  // Past the page cache at a fraction of the processor's time, and nothing that is hot makes way for it. What viewers
-  // ask for again is read into the cache, and is served from there the third time.
-  bool isDirect(const ReadJob& job) {
-    if (!canDirect_) return false;
-    struct stat status;
-    if (job.priority == Priority::viewer && fstat(job.fd, &status) == 0) {
-      std::lock_guard lock(recentMutex_);
-      if (recent_.seen(status.st_dev, status.st_ino, job.offset, job.bytes)) {
-        // No more than what was asked for.
-        posix_fadvise(job.fd, 0, 0, POSIX_FADV_RANDOM);
-        return false;
-      }
-    }
-    return true;
-  }
-
-  // Returns how many bytes of `want`, from the start of the page, are there: fewer at the end of the file, and where
-  // the file system would not; then the usual way goes on.
-  size_t readDirect(ReadJob& job, char* buffer, size_t want) {
-    std::array<char, 32> path;
-    snprintf(path.data(), path.size(), "/proc/self/fd/%d", job.fd);
-    int fd = open(path.data(), O_RDONLY | O_DIRECT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    size_t have = 0;
-    size_t wholePages = (want + pageBytes - 1) / pageBytes * pageBytes;
-    off_t start = static_cast<off_t>(job.offset / pageBytes * pageBytes);
-    while (fd >= 0 && have < want && have % pageBytes == 0) {
-      ssize_t got = pread(fd, buffer + have, wholePages - have, start + static_cast<off_t>(have));
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0 && errno == EINVAL) canDirect_ = false;
-      if (got < 0 && errno != EINVAL) job.error = errno;
-      if (got <= 0) break;
-      have += static_cast<size_t>(got);
-    }
-    if (fd >= 0) close(fd);
-    else if (errno == EINVAL || errno == ENOENT) canDirect_ = false;
-    return have;
-  }
-
-  DiskReaders::Options options_;
-  int notifyFd_;
-  mutable std::mutex mutex_;
-  std::condition_variable wake_;
-  bool isStopped_ = false;
-  std::array<std::deque<ReadJob>, priorityCount> queues_;
-  size_t waiting_ = 0;
-  std::deque<ReadJob> done_;
-  Buffers buffers_;
-  std::vector<Reading> reading_;  // by thread
-  std::atomic<bool> canDirect_;
-  std::mutex recentMutex_;
-  Recent recent_;
-  unsigned others_ = 0;           // reads under way that are not viewers'
-  uint64_t turn_ = 0;
-};
-
-std::unique_ptr<DiskReaders> DiskReaders::make(const Options& options, int notifyFd) {
-  const int notify = fcntl(notifyFd, F_DUPFD_CLOEXEC, 0);
-  if (notify < 0) return nullptr;
-  std::unique_ptr<DiskReaders> readers(new DiskReaders(std::make_shared<Shared>(options, notify)));
-  struct Start {
-    std::shared_ptr<Shared> shared;
-    size_t thread;
-  };
-  const auto run = [](void* argument) -> void* {
-    const std::unique_ptr<Start> start(static_cast<Start*>(argument));
-    start->shared->run(start->thread);
-    return nullptr;
-  };
-  // Signals are the main thread's, and these need little stack.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_attr_t attributes;
-  pthread_attr_init(&attributes);
-  pthread_attr_setstacksize(&attributes, 256 << 10);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  for (size_t i = 0; i < options.threads; i++) {
-    auto start = std::make_unique<Start>(Start{readers->shared_, i});
-    pthread_t thread;
-    if (pthread_create(&thread, &attributes, run, start.get()) != 0) break;
-    start.release();
-    readers->threads_.push_back(thread);
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  pthread_attr_destroy(&attributes);
-  return readers->threads_.empty() ? nullptr : std::move(readers);
-}
-
-DiskReaders::~DiskReaders() {
-  shared_->stop();
-  for (pthread_t thread : threads_) pthread_join(thread, nullptr);
-}
-
-void DiskReaders::abandon(std::unique_ptr<DiskReaders> readers) {
-  if (readers == nullptr) return;
-  for (pthread_t thread : std::exchange(readers->threads_, {})) pthread_detach(thread);
-}
-
-bool DiskReaders::submit(ReadJob job) {
-  std::lock_guard lock(shared_->mutex_);
-  size_t max = job.priority == Priority::viewer ? shared_->options_.queueMax : shared_->options_.queueMax / 2;
-  if (job.bytes > readBytesMax || shared_->waiting_ >= max) return false;
-  job.queuedNs = monotonicNs();
-  shared_->queues_[static_cast<size_t>(job.priority)].push_back(job);
-  shared_->waiting_++;
-  shared_->wake_.notify_one();
-  return true;
-}
-
-bool DiskReaders::take(ReadJob& job) {
-  std::lock_guard lock(shared_->mutex_);
-  if (shared_->done_.empty()) return false;
-  job = shared_->done_.front();
-  shared_->done_.pop_front();
-  return true;
-}
-
-void DiskReaders::release(char* data) {
-  std::lock_guard lock(shared_->mutex_);
-  shared_->buffers_.giveBack(data - reinterpret_cast<uintptr_t>(data) % pageBytes);
-  shared_->wake_.notify_one();
-}
-
-size_t DiskReaders::cancel(uint64_t owner) {
-  std::lock_guard lock(shared_->mutex_);
-  size_t forgotten = 0;
-  for (auto& queue : shared_->queues_)
-    forgotten += std::erase_if(queue, [owner](const ReadJob& job) { return job.owner == owner; });
-  shared_->waiting_ -= forgotten;
-  return forgotten;
-}
-
-uint64_t DiskReaders::oldestWaitNs(uint64_t nowNs) const {
-  std::lock_guard lock(shared_->mutex_);
-  const auto& viewers = shared_->queues_[static_cast<size_t>(Priority::viewer)];
-  uint64_t oldest = viewers.empty() ? nowNs : viewers.front().queuedNs;
-  for (const Shared::Reading& reading : shared_->reading_)
-    if (reading.isBusy && reading.priority == Priority::viewer) oldest = std::min(oldest, reading.queuedNs);
-  return nowNs - std::min(oldest, nowNs);
-}
-
-size_t DiskReaders::waiting() const {
-  std::lock_guard lock(shared_->mutex_);
-  return shared_->waiting_;
-}
-
 Probe bestProbe() {
   // Asked of a file of our own: the kernel tells nothing about those of others.
-  int fd = memfd_create("probe", MFD_CLOEXEC);
-  if (fd < 0) return Probe::mincore;
+  const Descriptor file(memfd_create("probe", MFD_CLOEXEC));
   CachestatRange range{0, pageBytes};
   Cachestat stat{};
-  bool works = syscall(cachestatCall, fd, &range, &stat, 0) == 0;
-  close(fd);
-  return works ? Probe::cachestat : Probe::mincore;
+  return syscall(cachestatCall, file.get(), &range, &stat, 0) == 0 ? Probe::cachestat : Probe::mincore;
 }
 
 bool isResident(int fd, uint64_t offset, uint64_t bytes, Probe probe) {
   if (bytes == 0) return true;
   if (probe == Probe::cachestat) return isResidentByCachestat(fd, offset, bytes);
   return probe == Probe::mincore && isResidentByMincore(fd, offset, bytes);
+}
+
+// ---- The threads of one disk ----
+
+DiskReaders::DiskReaders(const Options& options, Descriptor notifyFd)
+    : options_(options),
+      notifyFd_(std::move(notifyFd)),
+      buffers_(options.memoryBytes),
+      reading_(options.threads),
+      canDirect_(options.read == nullptr) {
+  if (options_.read == nullptr) options_.read = pread;
+}
+
+std::shared_ptr<DiskReaders> DiskReaders::make(const Options& options, int notifyFd) {
+  Descriptor notify(fcntl(notifyFd, F_DUPFD_CLOEXEC, 0));
+  if (!notify) return nullptr;
+  std::shared_ptr<DiskReaders> readers(new DiskReaders(options, std::move(notify)));
+  // Signals are the main thread's.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  size_t threads = 0;
+  try {
+    for (; threads < options.threads; threads++) std::thread([=] { readers->run(threads); }).detach();
+  } catch (const std::system_error&) {
+    // There are no more to be had.
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return threads > 0 ? readers : nullptr;
+}
+
+void DiskReaders::stop() {
+  Queue done;  // what it holds goes back when nothing is locked any more
+  std::lock_guard lock(mutex_);
+  isStopped_ = true;
+  for (Queue& queue : queues_) queue.clear();
+  done.swap(done_);
+  wake_.notify_all();
+}
+
+void DiskReaders::run(size_t thread) {
+  for (;;) {
+    ReadJob job;
+    std::unique_lock lock(mutex_);
+    wake_.wait(lock, [&] { return isStopped_ || begin(job); });
+    if (isStopped_) return;
+    if (waiting() > 0) wake_.notify_one();  // there may be room for more than one
+    reading_[thread] = {true, job.priority, job.queuedNs};
+    lock.unlock();
+    if (job.error == 0) read(job);
+    lock.lock();
+    reading_[thread].isBusy = false;
+    if (job.priority == Priority::fill) fills_--;
+    if (isStopped_) return;
+    done_.push_back(std::move(job));
+    const uint64_t one = 1;
+    // Only a counter at its end refuses, and then the loop has been told already.
+    (void)!write(notifyFd_.get(), &one, sizeof one);
+  }
+}
+
+// Takes the next job and memory for it. False when there is nothing to do, or no room to do it in.
+bool DiskReaders::begin(ReadJob& job) {
+  // Viewers first. Every 8th job is a fill's if one waits, so that none starves. Fills never hold all the threads: a
+  // viewer's read is not to wait for a whole one of theirs.
+  const bool mayFill = !queueOf(Priority::fill).empty() && fills_ < std::max(1u, options_.threads / 2);
+  const bool isViewers = !queueOf(Priority::viewer).empty() && !(mayFill && turn_ % 8 == 7);
+  if (!isViewers && !mayFill) return false;
+  Queue& queue = queueOf(isViewers ? Priority::viewer : Priority::fill);
+  std::shared_ptr<char> buffer = lend(queue.front().bytes);
+  if (buffer == nullptr && buffers_.isAnyLent()) return false;
+  job = std::move(queue.front());
+  queue.pop_front();
+  if (buffer == nullptr) job.error = ENOMEM;
+  job.data = std::move(buffer);
+  turn_++;
+  if (!isViewers) fills_++;
+  return true;
+}
+
+std::shared_ptr<char> DiskReaders::lend(size_t bytes) {
+  const size_t size = Buffers::sizeFor(bytes);
+  char* const buffer = buffers_.get(size);
+  if (buffer == nullptr) return nullptr;
+  return {buffer, [self = shared_from_this(), size](char* lent) {
+            std::lock_guard lock(self->mutex_);
+            self->buffers_.giveBack(lent, size);
+            self->wake_.notify_one();
+          }};
+}
+
+void DiskReaders::read(ReadJob& job) {
+  // From the start of a page, as O_DIRECT wants it.
+  const size_t skew = job.offset % pageBytes;
+  const size_t want = skew + job.bytes;
+  const uint64_t start = job.offset - skew;
+  const Descriptor direct = openDirect(job);
+  size_t have = 0;
+  while (have < want) {
+    // Whole pages while the file system gives them. Behind half a one, at the end of the file, nothing is direct.
+    const bool isWhole = direct && canDirect_ && have % pageBytes == 0;
+    const size_t bytes = (isWhole ? (want + pageBytes - 1) / pageBytes * pageBytes : want) - have;
+    const off_t at = static_cast<off_t>(start + have);
+    const ssize_t got = isWhole ? pread(direct.get(), job.data.get() + have, bytes, at)
+                                : options_.read(job.file->get(), job.data.get() + have, bytes, at);
+    if (got < 0 && isWhole && errno == EINVAL) {
+      canDirect_ = false;
+      continue;
+    }
+    if (got < 0) job.error = errno;
+    if (got <= 0) break;
+    have += static_cast<size_t>(got);
+  }
+  job.got = static_cast<uint32_t>(std::max(std::min(have, want), skew) - skew);
+  job.data = job.error == 0 ? std::shared_ptr<char>(job.data, job.data.get() + skew) : nullptr;
+}
+
+// Past the page cache at a fraction of the processor's time, and nothing that is hot makes way for it. What viewers
+// ask for again is read into the cache, and is served from there the third time.
+Descriptor DiskReaders::openDirect(const ReadJob& job) {
+  if (!canDirect_) return Descriptor();
+  struct stat status;
+  if (job.priority == Priority::viewer && fstat(job.file->get(), &status) == 0) {
+    std::lock_guard lock(recentMutex_);
+    if (recent_.seen(status.st_dev, status.st_ino, job.offset, job.bytes)) {
+      // No more than what was asked for.
+      posix_fadvise(job.file->get(), 0, 0, POSIX_FADV_RANDOM);
+      return Descriptor();
+    }
+  }
+  const std::string path = "/proc/self/fd/" + std::to_string(job.file->get());
+  Descriptor direct(open(path.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!direct && (errno == EINVAL || errno == ENOENT)) canDirect_ = false;
+  return direct;
+}
+
+bool DiskReaders::submit(ReadJob job) {
+  std::lock_guard lock(mutex_);
+  const size_t max = job.priority == Priority::viewer ? options_.queueMax : options_.queueMax / 2;
+  if (job.bytes > readBytesMax || waiting() >= max) return false;
+  job.queuedNs = monotonicNs();
+  queueOf(job.priority).push_back(std::move(job));
+  wake_.notify_one();
+  return true;
+}
+
+std::optional<ReadJob> DiskReaders::take() {
+  std::lock_guard lock(mutex_);
+  if (done_.empty()) return {};
+  std::optional<ReadJob> job(std::move(done_.front()));
+  done_.pop_front();
+  return job;
+}
+
+void DiskReaders::cancel(uint64_t owner) {
+  std::lock_guard lock(mutex_);
+  for (Queue& queue : queues_) std::erase_if(queue, [=](const ReadJob& job) { return job.owner == owner; });
+}
+
+uint64_t DiskReaders::oldestWaitNs(uint64_t nowNs) const {
+  std::lock_guard lock(mutex_);
+  const Queue& viewers = queues_[static_cast<size_t>(Priority::viewer)];
+  uint64_t oldest = viewers.empty() ? nowNs : viewers.front().queuedNs;
+  for (const Reading& reading : reading_)
+    if (reading.isBusy && reading.priority == Priority::viewer) oldest = std::min(oldest, reading.queuedNs);
+  return nowNs - std::min(oldest, nowNs);
 }
 
 }  // namespace nearcast

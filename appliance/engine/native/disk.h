@@ -2,14 +2,22 @@
 // by the loop, nor by files of another disk.
 #pragma once
 
-#include <pthread.h>
 #include <sys/types.h>
 
+#include <array>
+#include <atomic>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
-#include <utility>
+#include <mutex>
+#include <optional>
 #include <vector>
+
+#include "buffers.h"
+#include "descriptor.h"
+#include "recent.h"
 
 namespace nearcast {
 
@@ -20,59 +28,75 @@ Probe bestProbe();
 // False also where it cannot be known: `none`, or a file that is not ours (the kernel tells only owners).
 bool isResident(int fd, uint64_t offset, uint64_t bytes, Probe probe);
 
-enum class Priority : uint8_t { viewer, fill, scrub };
-inline constexpr size_t priorityCount = 3;
+enum class Priority : uint8_t { viewer, fill };
 
-// One read: `bytes` from `offset` of `fd`, into memory that the readers own and lend.
+// One read: `bytes` from `offset` of a file, into memory that the readers own and lend.
 struct ReadJob {
-  int fd = -1;  // stays open until the job is done
+  std::shared_ptr<const Descriptor> file;
   uint64_t offset = 0;
   uint32_t bytes = 0;  // at most readBytesMax
   Priority priority = Priority::viewer;
   uint64_t owner = 0;  // whatever the caller wants back
   // Filled in when done:
-  char* data = nullptr;  // nullptr when it failed; otherwise to be released, also where `got` is 0
-  uint32_t got = 0;      // less than asked only at the end of the file
-  int error = 0;         // errno
-  uint64_t queuedNs = 0;  // CLOCK_MONOTONIC when queued, when begun, and when done
-  uint64_t begunNs = 0;
-  uint64_t doneNs = 0;
+  std::shared_ptr<char> data;  // none when it failed; goes back when nobody holds it
+  uint32_t got = 0;            // less than asked only at the end of the file
+  int error = 0;               // errno
+  uint64_t queuedNs = 0;       // CLOCK_MONOTONIC
 };
-inline constexpr size_t readBytesMax = 1 << 20;
 
-// The reading threads of one disk. Made, used and destroyed by the loop's thread alone.
-class DiskReaders {
+// The reading threads of one disk. Made and used by the loop's thread alone; each thread and whatever is lent keep it.
+class DiskReaders : public std::enable_shared_from_this<DiskReaders> {
  public:
   struct Options {
     unsigned threads = 4;
-    size_t queueMax = 1024;         // jobs waiting; more are refused, fill and scrub at half of it
+    size_t queueMax = 1024;         // jobs waiting; more are refused, fills at half of it
     size_t memoryBytes = 64 << 20;  // buffers lent, being read into or kept for the next; jobs wait for room
     // Tests put a disk that fails or hangs here.
     ssize_t (*read)(int fd, void* into, size_t bytes, off_t offset) = nullptr;
   };
   // `notifyFd` (an eventfd, duplicated) is written to whenever a job is done. nullptr where no thread could be had.
-  static std::unique_ptr<DiskReaders> make(const Options& options, int notifyFd);
-  // Waits for reads under way: destroy it only when nothing hangs, or leave it to `abandon`. What was lent is gone.
-  ~DiskReaders();
+  static std::shared_ptr<DiskReaders> make(const Options& options, int notifyFd);
   // False when the queue is full.
   bool submit(ReadJob job);
-  // Takes one finished job; false when there is none. Its `data` is lent until `release`.
-  bool take(ReadJob& job);
-  void release(char* data);
-  // Forgets jobs of this owner that have not begun, and says how many; what has begun comes back as any other.
-  size_t cancel(uint64_t owner);
+  // Takes one finished job, where there is one.
+  std::optional<ReadJob> take();
+  // Forgets jobs of this owner that have not begun; what has begun comes back as any other.
+  void cancel(uint64_t owner);
   // How long ago the oldest viewer's job was queued that is not done: it waits, or hangs in the disk.
   uint64_t oldestWaitNs(uint64_t nowNs) const;
-  size_t waiting() const;  // jobs that have not begun
-  // Jobs that wait are forgotten, and threads that hang in a dead disk are left behind with what they use: nothing
-  // waits for them. Their files may be closed.
-  static void abandon(std::unique_ptr<DiskReaders> readers);
+  // Jobs that wait are forgotten, and threads end. Nothing waits for those that hang in a dead disk.
+  void stop();
 
  private:
-  struct Shared;
-  explicit DiskReaders(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
-  std::shared_ptr<Shared> shared_;
-  std::vector<pthread_t> threads_;
+  using Queue = std::deque<ReadJob>;
+  struct Reading {
+    bool isBusy = false;
+    Priority priority = Priority::viewer;
+    uint64_t queuedNs = 0;
+  };
+  DiskReaders(const Options& options, Descriptor notifyFd);
+  Queue& queueOf(Priority priority) { return queues_[static_cast<size_t>(priority)]; }
+  size_t waiting() const { return queues_[0].size() + queues_[1].size(); }
+  void run(size_t thread);
+  bool begin(ReadJob& job);
+  std::shared_ptr<char> lend(size_t bytes);
+  void read(ReadJob& job);
+  Descriptor openDirect(const ReadJob& job);
+
+  Options options_;
+  const Descriptor notifyFd_;
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  bool isStopped_ = false;
+  std::array<Queue, 2> queues_;
+  Queue done_;
+  Buffers buffers_;
+  std::vector<Reading> reading_;  // by thread
+  std::atomic<bool> canDirect_;
+  std::mutex recentMutex_;
+  Recent recent_;
+  unsigned fills_ = 0;  // reads under way that are not viewers'
+  uint64_t turn_ = 0;
 };
 
 }  // namespace nearcast

@@ -1,6 +1,7 @@
 #include <errno.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "connection.h"
 
@@ -11,6 +12,7 @@ namespace {
 
 constexpr uint64_t msNs = 1'000'000;
 constexpr uint64_t lingerMs = 2000;
+constexpr uint64_t lentNsMax = 1'000'000'000;
 
 }  // namespace
 
@@ -25,8 +27,6 @@ void Connection::finish() {
   if (isIdle()) end();
 }
 
-void Connection::cut() { end(); }
-
 Connection::Step Connection::linger() {
   state_ = State::lingering;
   movedNs_ = host_.nowNs();
@@ -35,26 +35,18 @@ Connection::Step Connection::linger() {
 
 // RFC 9112 §9.6: after the last answer, read on until the client closes, or it might lose the answer by a reset.
 Connection::Step Connection::runLinger() {
-  if (!output_.empty() && pushOut() == Step::wait) return Step::wait;
-  if (state_ != State::lingering) return Step::again;
-  if (tls_ && !isNotified_) {
-    isNotified_ = true;
-    tls_->shutdown();
-    output_.append(tls_->output());
-    tls_->consume(tls_->output().size());
+  if (tls_ && !std::exchange(isNotified_, true)) {
+    tls_->shutdown(output_);
     return Step::again;
   }
-  if (!isShut_) host_.shutdownWrite(*this);
-  isShut_ = true;
-  while (canRead_) {
-    const ssize_t count = host_.receive(*this, shared_.input.get(), inputBytes);
-    if (count == -EAGAIN) canRead_ = false;
-    if (count == -EAGAIN) break;
-    if (count <= 0) return end();
-    charge(static_cast<size_t>(count));
-    if (turnLeft_ == 0) return later();
-  }
-  return Step::wait;
+  if (!std::exchange(isShut_, true)) host_.shutdownWrite(*this);
+  if (!canRead_) return Step::wait;
+  if (turnLeft_ == 0) return later();
+  const ssize_t count = host_.receive(*this, shared_.input.get(), inputBytes);
+  canRead_ = count != -EAGAIN;
+  if (count <= 0) return canRead_ ? end() : Step::wait;
+  charge(static_cast<size_t>(count));
+  return Step::again;
 }
 
 void Connection::onTick(uint64_t nowNs) {
@@ -74,7 +66,8 @@ void Connection::onTick(uint64_t nowNs) {
       if (stillMs > lingerMs) end();
       return;
     case State::sending: {
-      reclaim(nowNs);
+      // The readers' memory is for all: who is slow to take it gives it back, and has it read again in smaller parts.
+      if (nowNs > lentNs_ + lentNsMax) dropCold();
       const uint64_t windowMs = (nowNs - windowNs_) / msNs;
       const bool isStill = stillMs > settings.idleTimeoutMs;
       const bool isSlow = windowMs > settings.idleTimeoutMs &&

@@ -1,9 +1,8 @@
 #include "files.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace nearcast {
 namespace {
@@ -13,16 +12,17 @@ constexpr uint32_t hotS = 2;  // one to two seconds, as the clock falls
 
 }  // namespace
 
-OpenFile::OpenFile(std::string name, int fd, uint64_t sizeBytes, std::string etag, FileHeads heads, uint32_t disk)
-    : name(std::move(name)),
-      fd(fd),
-      sizeBytes(sizeBytes),
-      etag(std::move(etag)),
-      heads(std::move(heads)),
-      disk(disk),
-      hotUntilS_(sizeBytes / chunkBytes + 1) {}
+OpenFile::OpenFile(OpenFiles& owner, FileFacts facts)
+    : FileFacts(std::move(facts)), owner_(owner), hotUntilS_(sizeBytes / chunkBytes + 1) {
+  owner_.open_++;
+}
 
-OpenFile::~OpenFile() { close(fd); }
+OpenFile::~OpenFile() {
+  owner_.open_--;
+  if (!isDirty_) return;
+  owner_.left_.push_back({std::string(file()), served_});
+  std::erase(owner_.dirty_, this);
+}
 
 bool OpenFile::isHot(uint64_t offset, uint64_t bytes, uint64_t nowMs, Probe probe) {
   const uint32_t nowS = static_cast<uint32_t>(nowMs / 1000);
@@ -31,21 +31,19 @@ bool OpenFile::isHot(uint64_t offset, uint64_t bytes, uint64_t nowMs, Probe prob
     if (hotUntilS_[chunk] > nowS) continue;
     const uint64_t start = chunk * chunkBytes;
     const uint64_t length = std::min(chunkBytes, sizeBytes - start);
-    if (isResident(fd, start, length, probe)) {
+    if (isResident(fd->get(), start, length, probe)) {
       hotUntilS_[chunk] = nowS + hotS;
       continue;
     }
     const uint64_t from = std::max(start, offset);
-    if (!isResident(fd, from, std::min(start + length, offset + bytes) - from, probe)) return false;
+    if (!isResident(fd->get(), from, std::min(start + length, offset + bytes) - from, probe)) return false;
   }
   return true;
 }
 
 void OpenFile::sent(Scope scope, uint64_t bytes) {
   (scope == Scope::play ? served_.play : served_.fill) += bytes;
-  if (isDirty_) return;
-  isDirty_ = true;
-  owner_->dirty_.push_back(this);
+  if (!std::exchange(isDirty_, true)) owner_.dirty_.push_back(this);
 }
 
 size_t OpenFiles::Hash::operator()(std::string_view name) const {
@@ -55,79 +53,39 @@ size_t OpenFiles::Hash::operator()(std::string_view name) const {
   return hash * 0x9e3779b97f4a7c15u ^ hash >> 29 ^ name.size();
 }
 
-OpenFiles::~OpenFiles() {
-  for (OpenFile* file : byUse_) delete file;
+void OpenFiles::add(FileFacts facts) {
+  if (const auto before = table_.find(facts.name); before != table_.end()) erase(before->second);
+  byUse_.push_back(std::make_shared<OpenFile>(*this, std::move(facts)));
+  const Entry newest = std::prev(byUse_.end());
+  table_.emplace((*newest)->name, newest);
+  // The newest is what somebody waits for.
+  for (Entry at = byUse_.begin(); at != newest && open_ > filesMax_;)
+    if (const Entry each = at++; each->use_count() == 1) erase(each);
 }
 
-void OpenFiles::add(std::string name, int fd, uint64_t sizeBytes, std::string etag, FileHeads heads, uint32_t disk) {
-  const auto before = table_.find(name);
-  if (before != table_.end()) retire(before->second);
-  auto* file = new OpenFile(std::move(name), fd, sizeBytes, std::move(etag), std::move(heads), disk);
-  file->owner_ = this;
-  file->place_ = byUse_.insert(byUse_.end(), file);
-  table_.emplace(file->name, file);
-  open_++;
-  trim();
-}
-
-OpenFile* OpenFiles::acquire(std::string_view name) {
+std::shared_ptr<OpenFile> OpenFiles::find(std::string_view name) {
   const auto found = table_.find(name);
   if (found == table_.end()) return nullptr;
-  OpenFile* file = found->second;
-  file->references_++;
-  byUse_.splice(byUse_.end(), byUse_, file->place_);
-  return file;
-}
-
-OpenFile* OpenFiles::acquire(OpenFile& file) {
-  file.references_++;
-  return &file;
-}
-
-void OpenFiles::release(OpenFile* file) {
-  if (--file->references_ == 0 && file->forgotten_) retire(file);
+  byUse_.splice(byUse_.end(), byUse_, found->second);
+  return *found->second;
 }
 
 void OpenFiles::forget(std::string_view file) {
-  std::vector<OpenFile*> forms;
-  for (OpenFile* each : byUse_)
-    if (each->file() == file && !each->forgotten_) forms.push_back(each);
-  for (OpenFile* each : forms) retire(each);
+  for (Entry at = byUse_.begin(); at != byUse_.end();)
+    if (const Entry each = at++; (*each)->file() == file) erase(each);
 }
 
-// Out of the table now, closed when nobody reads it.
-void OpenFiles::retire(OpenFile* file) {
-  if (!file->forgotten_) {
-    file->forgotten_ = true;
-    table_.erase(file->name);
-  }
-  if (file->references_ > 0) return;
-  if (file->isDirty_) {
-    left_.push_back({std::string(file->file()), file->served_});
-    std::erase(dirty_, file);
-  }
-  byUse_.erase(file->place_);
-  open_--;
-  delete file;
-}
-
-void OpenFiles::trim() {
-  for (auto at = byUse_.begin(); at != byUse_.end() && open_ > filesMax_;) {
-    OpenFile* file = *at++;
-    // The newest is what somebody waits for.
-    if (file->references_ == 0 && file != byUse_.back()) retire(file);
-  }
+void OpenFiles::erase(Entry entry) {
+  table_.erase((*entry)->name);
+  byUse_.erase(entry);
 }
 
 std::vector<OpenFiles::Served> OpenFiles::drainServed() {
-  std::vector<Served> served = std::move(left_);
-  left_.clear();
-  for (OpenFile* file : dirty_) {
-    served.push_back({std::string(file->file()), file->served_});
-    file->served_ = {};
+  std::vector<Served> served = std::exchange(left_, {});
+  for (OpenFile* const file : std::exchange(dirty_, {})) {
+    served.push_back({std::string(file->file()), std::exchange(file->served_, {})});
     file->isDirty_ = false;
   }
-  dirty_.clear();
   return served;
 }
 

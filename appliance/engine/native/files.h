@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <list>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -21,6 +22,15 @@ struct FileHeads {
   std::string notModified;
 };
 
+struct FileFacts {
+  std::string name;
+  std::shared_ptr<const Descriptor> fd;  // a thread that reads it keeps it open
+  uint64_t sizeBytes = 0;
+  std::string etag;
+  FileHeads heads;
+  uint32_t disk = 0;
+};
+
 struct ServedBytes {
   uint64_t play = 0;
   uint64_t fill = 0;
@@ -28,12 +38,12 @@ struct ServedBytes {
 
 class OpenFiles;
 
-class OpenFile {
+// Closed when nobody reads it any more.
+class OpenFile : public FileFacts {
  public:
-  OpenFile(std::string name, int fd, uint64_t sizeBytes, std::string etag, FileHeads heads, uint32_t disk);
+  OpenFile(OpenFiles& owner, FileFacts facts);
   ~OpenFile();
   OpenFile(const OpenFile&) = delete;
-  OpenFile& operator=(const OpenFile&) = delete;
 
   std::string_view file() const { return std::string_view(name).substr(0, 64); }
   std::string_view ext() const { return std::string_view(name).substr(65); }
@@ -45,38 +55,25 @@ class OpenFile {
   // Its chunk list is served too, but does not count as the file.
   bool isContent() const { return ext() != "chunks"; }
 
-  const std::string name;
-  const int fd;
-  const uint64_t sizeBytes;
-  const std::string etag;
-  const FileHeads heads;
-  const uint32_t disk;
-
  private:
   friend class OpenFiles;
-  OpenFiles* owner_ = nullptr;
-  uint32_t references_ = 0;
-  bool forgotten_ = false;
+  OpenFiles& owner_;
   bool isDirty_ = false;
   ServedBytes served_;
   std::vector<uint32_t> hotUntilS_;  // per MiB, Unix seconds
-  std::list<OpenFile*>::iterator place_;
 };
 
 // The table. At most `filesMax` stay open; beyond it the idle ones go, least recently used first.
 class OpenFiles {
  public:
   explicit OpenFiles(size_t filesMax) : filesMax_(filesMax) {}
-  ~OpenFiles();
 
-  // Takes the descriptor over. What had the name before is forgotten.
-  void add(std::string name, int fd, uint64_t sizeBytes, std::string etag, FileHeads heads, uint32_t disk);
+  // What had the name before is forgotten.
+  void add(FileFacts facts);
   bool has(std::string_view name) const { return table_.contains(name); }
-  // Finds and references; nullptr where it is not open.
-  OpenFile* acquire(std::string_view name);
-  OpenFile* acquire(OpenFile& file);  // once more
-  void release(OpenFile* file);
-  // Every form of the file: `<file>.*`.
+  // nullptr where it is not open.
+  std::shared_ptr<OpenFile> find(std::string_view name);
+  // Every form of the file: `<file>.*`. Who reads it reads on.
   void forget(std::string_view file);
   size_t size() const { return open_; }
 
@@ -89,20 +86,19 @@ class OpenFiles {
 
  private:
   friend class OpenFile;
+  using Entry = std::list<std::shared_ptr<OpenFile>>::iterator;
   struct Hash {
-    using is_transparent = void;
     // The names are hashes already.
     size_t operator()(std::string_view name) const;
   };
-  void retire(OpenFile* file);
-  void trim();
+  void erase(Entry entry);
 
   const size_t filesMax_;
   size_t open_ = 0;
-  std::unordered_map<std::string_view, OpenFile*, Hash> table_;
-  std::list<OpenFile*> byUse_;  // least recently used first
   std::vector<OpenFile*> dirty_;
   std::vector<Served> left_;  // of files that were closed
+  std::list<std::shared_ptr<OpenFile>> byUse_;  // least recently used first
+  std::unordered_map<std::string_view, Entry, Hash> table_;
 };
 
 }  // namespace nearcast

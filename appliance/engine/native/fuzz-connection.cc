@@ -13,25 +13,31 @@ namespace {
 
 // --- driving ------------------------------------------------------------------------------------------
 
-Settings settingsOf(Script& script) {
+Settings settingsOf(Script& script, double* counters) {
   constexpr size_t turns[] = {2 << 20, 1000, 16384, 65536};
-  Settings settings;
+  Settings settings = usualSettings(counters);
   settings.turnBytes = turns[script.next(4)];
   settings.requestsMax = script.next(8) == 7 ? 0 : 4096;
   settings.minBytesPerSecond = script.next(2) * 1000;
   settings.overloaded = "HTTP/1.1 429 Too Many Requests\r\nX: overloaded\r\n\r\nbusy";
   settings.draining = "HTTP/1.1 429 Going Away\r\nX: draining\r\n\r\nbye";
   settings.timeout = "HTTP/1.1 408 Request Timeout\r\nX: late\r\n\r\nlate";
-  settings.timing = {"x-delay: ", ";again=", "\r\n"};
+  return settings;
+}
+
+// The bounds come after whether it is by TLS.
+Settings bounded(Settings settings, Script& script) {
+  settings.filesMax = 8u - script.next(8);
+  settings.grantsMax = 8u - script.next(8);
+  settings.recordsMax = script.next(8) == 7 ? 1 : 64;
   return settings;
 }
 
 class Run {
  public:
   Run(std::string_view sends, std::string_view script)
-      : script_(script), sends_(sends), settings_(settingsOf(script_)), isTls_(script_.next(2) == 1),
-        shared_(settings_, 8u - script_.next(8), 8u - script_.next(8), script_.next(8) == 7 ? 1 : 64, slots_),
-        world_(script_, shared_) {
+      : script_(script), sends_(sends), settings_(settingsOf(script_, slots_)), isTls_(script_.next(2) == 1),
+        shared_(bounded(settings_, script_)), world_(script_, shared_) {
     shared_.probe = script_.next(2) == 1 ? Probe::none : Probe::mincore;
     if (script_.next(2) == 0) install();
     Address client{};
@@ -80,8 +86,7 @@ class Run {
   }
 
   void open(const Content& each) {
-    const FileHeads heads{each.heads(), each.heads(), each.heads()};
-    shared_.files.add(each.name(), openContent(each), each.bytes, each.etag(), heads, 7);
+    shared_.files.add(factsOf(each));
   }
 
   void deliver() {
@@ -109,20 +114,17 @@ class Run {
   }
 
   void finishRead() {
-    OpenFile* const file = std::exchange(world_.reading, nullptr);
-    if (file == nullptr) return;
-    ReadJob job = world_.job;
+    if (!world_.reading) return;
+    ReadJob job = *std::exchange(world_.reading, {});
     const uint8_t how = script_.next(8);
     if (how == 7) {
       job.error = EIO;
     } else {
-      job.data = new char[job.bytes];
-      world_.lent.insert(job.data);
+      job.data = world_.lend(job.bytes);
       const size_t bytes = how == 6 ? 0 : how == 0 ? job.bytes : script_.share(job.bytes);
-      job.got = static_cast<uint32_t>(pread(job.fd, job.data, bytes, static_cast<off_t>(job.offset)));
+      job.got = static_cast<uint32_t>(pread(job.file->get(), job.data.get(), bytes, static_cast<off_t>(job.offset)));
     }
-    if (!connection_->onRead(job) && job.data != nullptr) world_.releaseRead(job.data, 7);
-    shared_.files.release(file);
+    connection_->onRead(std::move(job));
   }
 
   void runQueued() {
@@ -172,7 +174,7 @@ class Run {
       case 10: return change();
       case 11: return stream();
       case 12:
-        world_.now += uint64_t{script_.next()} * 500'000'000;
+        world_.pass(uint64_t{script_.next()} * 500'000'000);
         return connection_->onTick(world_.now);
       case 13:
         if (!sends_.empty() || script_.next(2) == 0) return connection_->onEvent(true, false, false, world_.isEof);
@@ -194,7 +196,7 @@ class Run {
       CHECK(rounds < 100'000);
       if (!sends_.empty()) deliver();
       else if (world_.isBlocked) unblock();
-      else if (world_.reading != nullptr) finishRead();
+      else if (world_.reading) finishRead();
       else if (world_.isParked) decide();
       else if (world_.isQueued) runQueued();
       else return;
@@ -203,9 +205,9 @@ class Run {
 
   std::string receivedPlain() const {
     if (!isTls_) return world_.received;
-    std::string plain, text = world_.received;
+    std::string plain, output;
     Script kind("");
-    PlainTls(kind, false).receive(text, plain);
+    PlainTls(kind, false).receive(world_.received, plain, output);
     return plain;
   }
 
@@ -228,8 +230,8 @@ class Run {
   }
 
   void finish() {
-    if (world_.reading != nullptr) {
-      if (script_.next(2) == 1) shared_.files.release(std::exchange(world_.reading, nullptr));
+    if (world_.reading) {
+      if (script_.next(2) == 1) world_.reading.reset();
       else finishRead();
     }
     const bool isTold = world_.isOver;
@@ -252,7 +254,7 @@ class Run {
     }
     if (world_.isStream || world_.isHandedOver) CHECK(seen.begun == seen.whole && !seen.isLast);
     CHECK(shared_.live == 0 && shared_.counters.get(Counter::parked) == 0);
-    CHECK(world_.lent.empty() && world_.reading == nullptr && !world_.isCorked);
+    CHECK(world_.lent == 0 && !world_.reading && !world_.isCorked);
     checkRecords(seen);
     for (const Content& each : contents) shared_.files.forget(std::string(64, each.digit));
     CHECK(shared_.files.size() == 0);
@@ -280,9 +282,9 @@ class Run {
 
   Script script_;
   std::string sends_;
+  double slots_[counterSize] = {};
   Settings settings_;
   const bool isTls_;
-  double slots_[counterSize] = {};
   Shared shared_;
   World world_;
   std::unique_ptr<Connection> connection_;

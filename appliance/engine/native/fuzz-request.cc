@@ -171,7 +171,8 @@ void compare(const Request& request, const Expected& expected, std::string_view 
   CHECK(request.query == expected.query);
   CHECK(request.ifRange == expected.ifRange && request.ifNoneMatch == expected.ifNoneMatch);
   const std::string_view head = bytes.substr(0, request.headBytes);
-  for (size_t i = 0; i < 4; i++) CHECK(request.cmcd[i] == expected.cmcd[i] && isWithin(request.cmcd[i], head));
+  const std::string_view cmcd[] = {request.cmcdObject, request.cmcdRequest, request.cmcdSession, request.cmcdStatus};
+  for (size_t i = 0; i < 4; i++) CHECK(cmcd[i] == expected.cmcd[i] && isWithin(cmcd[i], head));
   for (const std::string_view part : {request.token, request.file, request.ext, request.query, request.ifRange,
                                       request.ifNoneMatch})
     CHECK(isWithin(part, head));

@@ -11,8 +11,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
-#include <set>
+#include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "connection.h"
@@ -67,7 +69,7 @@ inline std::string_view bytesOf(const Content& content) {
   return bytes;
 }
 
-inline int openContent(const Content& content) {
+inline Descriptor openContent(const Content& content) {
   static std::map<char, int> made;
   int& fd = made.try_emplace(content.digit, -1).first->second;
   if (fd < 0) {
@@ -75,14 +77,34 @@ inline int openContent(const Content& content) {
     fd = memfd_create("fuzz", MFD_CLOEXEC);
     CHECK(fd >= 0 && pwrite(fd, bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size()));
   }
-  return dup(fd);
+  return Descriptor(dup(fd));
+}
+
+inline FileFacts factsOf(const Content& content) {
+  const FileHeads heads{content.heads(), content.heads(), content.heads()};
+  auto fd = std::make_shared<Descriptor>(openContent(content));
+  return {content.name(), std::move(fd), content.bytes, content.etag(), heads, 7};
+}
+
+inline Settings usualSettings(double* counters) {
+  Settings settings;
+  settings.headersTimeoutMs = 10'000;
+  settings.keepAliveTimeoutMs = 75'000;
+  settings.idleTimeoutMs = 60'000;
+  settings.turnBytes = 2 << 20;
+  settings.requestsMax = 4096;
+  settings.filesMax = settings.grantsMax = 8;
+  settings.recordsMax = 64;
+  settings.counters = counters;
+  settings.timing = {"x-delay: ", ";again=", "\r\n"};
+  return settings;
 }
 
 // TLS without ciphers: 0x16 is a handshake, 0x15 a close_notify, 0x14 breaks it, all else is itself.
 class PlainTls : public TlsSession {
  public:
   PlainTls(Script& script, bool isH2) : script_(script), isH2_(isH2) {}
-  TlsState receive(std::string_view cipher, std::string& plain) override {
+  TlsState receive(std::string_view cipher, std::string& plain, std::string& output) override {
     for (const char c : cipher) {
       if (isBroken_ || c == 0x14 || (!isReady_ && c != 0x16)) {
         isBroken_ = true;
@@ -91,29 +113,22 @@ class PlainTls : public TlsSession {
       if (c == 0x15) isClosed_ = true;
       if (isClosed_) return TlsState::closed;
       if (c != 0x16) plain.push_back(c);
-      if (c == 0x16 && !isReady_) output_ += "HSK";
+      if (c == 0x16 && !isReady_) output += "HSK";
       isReady_ = true;
     }
     return TlsState::ok;
   }
-  bool write(std::string_view plain) override {
-    if (!isReady_ || isBroken_) return false;
-    output_ += plain;
+  bool encrypt(std::string_view plain, std::string& output) override {
+    CHECK(!plain.empty());
+    if (!isReady_ || isBroken_ || script_.next(64) == 63) return false;
+    output += plain;
     return true;
-  }
-  std::string_view output() const override { return output_; }
-  void consume(size_t bytes) override { output_.erase(0, bytes); }
-  size_t encryptInto(std::string_view plain, char* out, size_t room) override {
-    CHECK(output_.empty() && room >= cipherBytesMax(plain.size()));
-    if (!isReady_ || isBroken_ || script_.next(64) == 63) return 0;
-    memcpy(out, plain.data(), plain.size());
-    return plain.size();
   }
   bool isReady() const override { return isReady_; }
   bool isH2() const override { return isH2_; }
   const char* version() const override { return "1.3"; }
   bool isResumed() const override { return false; }
-  void shutdown() override { output_ += "BYE"; }
+  void shutdown(std::string& output) override { output += "BYE"; }
 
  private:
   Script& script_;
@@ -121,12 +136,11 @@ class PlainTls : public TlsSession {
   bool isReady_ = false;
   bool isBroken_ = false;
   bool isClosed_ = false;
-  std::string output_;
 };
 
 class World : public Host {
  public:
-  World(Script& script, Shared& shared) : script_(script), shared_(shared) {}
+  World(Script& script, Shared& shared) : script_(script), shared_(shared) { pass(1'000'000'000); }
 
   // What the client has sent and the kernel holds, and whether it has closed its side.
   std::string arrived;
@@ -146,10 +160,23 @@ class World : public Host {
   unsigned drained = 0;
   std::string handed;       // bytes that JavaScript got, by either way
   size_t outAtHandOver = 0;
-  OpenFile* reading = nullptr;
-  ReadJob job;
-  std::set<char*> lent;
-  uint64_t now = 1'000'000'000;
+  std::optional<ReadJob> reading;
+  unsigned lent = 0;
+  uint64_t now = 0;
+
+  void pass(uint64_t ns) {
+    now += ns;
+    shared_.unixMs = now / 1'000'000;
+    strcpy(shared_.date, "Sat, 21 Nov 2026 10:00:00 GMT");
+  }
+  // Memory as the readers lend it.
+  std::shared_ptr<char> lend(size_t bytes) {
+    lent++;
+    return {new char[bytes], [this](char* data) {
+              lent--;
+              delete[] data;
+            }};
+  }
 
   ssize_t receive(Connection&, char* into, size_t room) override {
     alive();
@@ -195,34 +222,23 @@ class World : public Host {
   }
   bool readCold(Connection&, OpenFile& file, uint64_t offset, uint32_t bytes, Priority) override {
     alive();
-    CHECK(reading == nullptr && bytes > 0 && bytes <= readBytesMax && offset + bytes <= file.sizeBytes);
+    CHECK(!reading && bytes > 0 && bytes <= readBytesMax && offset + bytes <= file.sizeBytes && file.disk == 7);
     if (script_.next(16) == 15) return false;
-    reading = shared_.files.acquire(file);
-    job = ReadJob{};
-    job.fd = file.fd;
-    job.offset = offset;
-    job.bytes = bytes;
+    reading.emplace();
+    reading->file = file.fd;
+    reading->offset = offset;
+    reading->bytes = bytes;
     return true;
-  }
-  void releaseRead(char* data, uint32_t disk) override {
-    CHECK(disk == 7 && lent.erase(data) == 1);
-    delete[] data;
   }
   bool park(Connection&) override {
     alive();
     CHECK(!isParked);
     return isParked = script_.next(16) != 15;
   }
-  void handOver(Connection&, std::string_view bytes) override {
-    alive();
-    isHandedOver = true;
-    handed = bytes;
-    outAtHandOver = out.size();
-  }
-  void beginStream(Connection&, std::string_view bytes) override {
+  void handOver(Connection& connection, std::string_view bytes) override {
     alive();
     CHECK(!isStream);
-    isStream = true;
+    (connection.isTls() ? isStream : isHandedOver) = true;
     handed = bytes;
     outAtHandOver = out.size();
   }
@@ -242,9 +258,6 @@ class World : public Host {
     isOver = true;
   }
   uint64_t nowNs() override { return now; }
-  uint64_t unixMs() override { return now / 1'000'000; }
-  std::string_view date() override { return "Sat, 21 Nov 2026 10:00:00 GMT"; }
-  uint64_t pseudonym(const Address&) override { return 42; }
 
  private:
   void alive() const { CHECK(!isOver && !isHandedOver); }

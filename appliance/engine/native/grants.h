@@ -20,7 +20,7 @@ using Address = std::array<uint8_t, 16>;  // IPv4 as ::ffff:0:0/96
 
 struct Prefix {
   Address address{};
-  uint8_t lengthBits = 0;
+  uint8_t lengthBits = 0;  // at most 128
   bool covers(const Address& client) const;
 };
 

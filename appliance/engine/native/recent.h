@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 namespace nearcast {
@@ -16,11 +17,12 @@ class Recent {
  public:
   // Notes the range and says whether it was there. A segment is asked for in the same ranges by all its viewers.
   bool seen(uint64_t device, uint64_t file, uint64_t offset, uint32_t bytes) {
-    uint64_t hash = mix(mix(mix(device) ^ file) ^ offset / granuleBytes);
-    size_t first = hash % bits, second = (hash >> 32) % bits;
-    auto holds = [=](const std::vector<bool>& filter) { return filter[first] && filter[second]; };
-    bool known = holds(young_) || holds(old_);
-    if (!holds(young_)) {
+    const uint64_t key[] = {device, file, offset / granuleBytes};
+    const size_t hash = std::hash<std::string_view>()({reinterpret_cast<const char*>(key), sizeof key});
+    const size_t first = hash % bits, second = (hash >> 32) % bits;
+    const auto holds = [=](const std::vector<bool>& filter) { return filter[first] && filter[second]; };
+    const bool isYoung = holds(young_), isKnown = isYoung || holds(old_);
+    if (!isYoung) {
       young_[first] = young_[second] = true;
       entries_++;
       bytes_ += bytes;
@@ -30,19 +32,13 @@ class Recent {
       young_.assign(bits, false);
       entries_ = bytes_ = 0;
     }
-    return known;
+    return isKnown;
   }
 
  private:
   static constexpr uint64_t granuleBytes = 64 << 10;
   static constexpr size_t bits = 1 << 19;             // 64 KiB of memory each
   static constexpr uint64_t entriesMax = bits / 16;  // at most 1.5 % are taken for known by mistake
-  static uint64_t mix(uint64_t x) {  // splitmix64
-    x += 0x9e3779b97f4a7c15;
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-    return x ^ (x >> 31);
-  }
 
   uint64_t bytesMax_ = static_cast<uint64_t>(std::max(sysconf(_SC_PHYS_PAGES), 1L << 17)) * 4096 / 2;
   std::vector<bool> young_ = std::vector<bool>(bits), old_ = std::vector<bool>(bits);

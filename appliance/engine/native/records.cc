@@ -64,13 +64,13 @@ size_t formatRecord(const Record& record, char* out, size_t room) {
 
 RecordRing::RecordRing(size_t recordsMax) : slots_(std::max<size_t>(recordsMax, 1)) {}
 
-void RecordRing::push(const Record& record) {
+void RecordRing::push(Record record) {
   if (size_ == slots_.size()) {
     dropped_++;
     return;
   }
   Record& slot = slots_[(head_ + size_++) % slots_.size()];
-  slot = record;
+  slot = std::move(record);
   if (slot.cmcd.size() > cmcdBytesMax) slot.cmcd.clear();  // the beginning of a list would pass for the whole
 }
 

@@ -37,7 +37,7 @@ inline constexpr size_t cmcdBytesMax = 1024;
 class RecordRing {
  public:
   explicit RecordRing(size_t recordsMax);
-  void push(const Record& record);
+  void push(Record record);
   size_t size() const { return size_; }
   uint64_t dropped() const { return dropped_; }
 

@@ -1,51 +1,43 @@
 #include "request.h"
 
+#include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstring>
 
 namespace nearcast {
 namespace {
 
-enum Header : uint8_t {
-  other,
-  host,
-  range,
-  ifRange,
-  ifNoneMatch,
-  connection,
-  cmcdObject,
-  cmcdRequest,
-  cmcdSession,
-  cmcdStatus,
-  bodyKind,       // announces a body, or asks to speak something else
-  conditionKind,  // conditions that need dates or lists
-};
-
-struct Name {
-  std::string_view text;
-  Header header;
+// A header that decides about the answer.
+struct Header {
+  std::string_view name;
+  Reason reason;                                // why not, where it is not understood
+  std::string_view Request::*value = nullptr;  // where it goes; without a place, none may come
+  bool isLastOfMany = false;                    // else it comes once and says something, or the other server is asked
 };
 
 // `proxy-connection` counts as `connection` for the other parser, so it is not ignored here either.
-constexpr Name names[] = {
-    {"host", host},
-    {"range", range},
-    {"if-range", ifRange},
-    {"if-none-match", ifNoneMatch},
-    {"connection", connection},
-    {"cmcd-object", cmcdObject},
-    {"cmcd-request", cmcdRequest},
-    {"cmcd-session", cmcdSession},
-    {"cmcd-status", cmcdStatus},
-    {"content-length", bodyKind},
-    {"transfer-encoding", bodyKind},
-    {"expect", bodyKind},
-    {"upgrade", bodyKind},
-    {"proxy-connection", bodyKind},
-    {"trailer", bodyKind},
-    {"if-match", conditionKind},
-    {"if-modified-since", conditionKind},
-    {"if-unmodified-since", conditionKind},
+constexpr Header headers[] = {
+    {"host", Reason::syntax, &Request::host},
+    {"range", Reason::range, &Request::range},
+    {"if-range", Reason::condition, &Request::ifRange},
+    {"if-none-match", Reason::condition, &Request::ifNoneMatch},
+    {"connection", Reason::body, &Request::connection},
+    {"cmcd-object", Reason::syntax, &Request::cmcdObject, true},
+    {"cmcd-request", Reason::syntax, &Request::cmcdRequest, true},
+    {"cmcd-session", Reason::syntax, &Request::cmcdSession, true},
+    {"cmcd-status", Reason::syntax, &Request::cmcdStatus, true},
+    // They announce a body, or ask to speak something else.
+    {"content-length", Reason::body},
+    {"transfer-encoding", Reason::body},
+    {"expect", Reason::body},
+    {"upgrade", Reason::body},
+    {"proxy-connection", Reason::body},
+    {"trailer", Reason::body},
+    // Conditions that need dates or lists.
+    {"if-match", Reason::condition},
+    {"if-modified-since", Reason::condition},
+    {"if-unmodified-since", Reason::condition},
 };
 
 // RFC 9110 §5.6.2: tchar.
@@ -66,20 +58,16 @@ size_t nameSize(std::string_view text) {
 }
 
 bool equalsLower(std::string_view text, std::string_view lower) {
-  if (text.size() != lower.size()) return false;
-  for (size_t i = 0; i < text.size(); i++) {
-    const char c = text[i];
-    if ((c >= 'A' && c <= 'Z' ? c + 32 : c) != lower[i]) return false;
-  }
-  return true;
+  const auto isSame = [](char c, char wanted) { return (c >= 'A' && c <= 'Z' ? c + 32 : c) == wanted; };
+  return std::ranges::equal(text, lower, isSame);
 }
 
-Header findHeader(std::string_view text) {
+const Header* findHeader(std::string_view text) {
   // Most headers are of no interest: their first letter says so.
   const char first = static_cast<char>(text[0] | 0x20);
-  for (const Name& name : names)
-    if (name.text[0] == first && equalsLower(text, name.text)) return name.header;
-  return other;
+  for (const Header& header : headers)
+    if (header.name[0] == first && equalsLower(text, header.name)) return &header;
+  return nullptr;
 }
 
 std::string_view trim(std::string_view text) {
@@ -91,15 +79,11 @@ std::string_view trim(std::string_view text) {
 
 // Up to 15 digits: exact in a JavaScript number, and larger than any file.
 bool takeNumber(std::string_view& text, uint64_t& value, bool& present) {
-  size_t digits = 0;
-  value = 0;
-  while (digits < text.size() && text[digits] >= '0' && text[digits] <= '9') {
-    if (digits == 15) return false;
-    value = value * 10 + static_cast<uint64_t>(text[digits++] - '0');
-  }
+  const char* const end = std::from_chars(text.data(), text.data() + text.size(), value).ptr;
+  const size_t digits = static_cast<size_t>(end - text.data());
   text.remove_prefix(digits);
   present = digits > 0;
-  return true;
+  return digits <= 15;
 }
 
 bool parseRange(std::string_view text, Request& request) {
@@ -111,17 +95,9 @@ bool parseRange(std::string_view text, Request& request) {
   if (!takeNumber(text, request.first, hasFirst) || !text.starts_with('-')) return false;
   text.remove_prefix(1);
   if (!takeNumber(text, request.last, hasLast) || !text.empty()) return false;
-  if (hasFirst && hasLast) {
-    request.rangeKind = RangeKind::fromTo;
-    return request.first <= request.last;
-  }
-  if (hasFirst) {
-    request.rangeKind = RangeKind::from;
-    return true;
-  }
-  request.rangeKind = RangeKind::suffix;
-  request.first = request.last;
-  return hasLast;
+  if (!hasFirst) request.first = request.last;
+  request.rangeKind = !hasFirst ? RangeKind::suffix : hasLast ? RangeKind::fromTo : RangeKind::from;
+  return hasLast ? !hasFirst || request.first <= request.last : hasFirst;
 }
 
 // Takes `/v1/<token>/<file>.<ext>` apart. Characters are not looked at further: a name that is not exactly one that
@@ -159,61 +135,34 @@ bool parseLine(std::string_view line, Request& request, Reason& reason) {
   return high < 0x80 && parseTarget(target, request);
 }
 
-bool takeHeader(Header header, std::string_view value, unsigned& seen, Request& request, Reason& reason) {
-  // Some may come once: what several mean together is the other server's question.
-  const bool isFirst = (seen & 1u << header) == 0;
-  seen |= 1u << header;
-  switch (header) {
-    case other:
-      return true;
-    case host:
-      reason = Reason::syntax;
-      return isFirst && !value.empty();
-    case range:
-      reason = Reason::range;
-      return isFirst && parseRange(value, request);
-    case ifRange:
-      reason = Reason::condition;
-      request.ifRange = value;
-      return isFirst && !value.empty();
-    case ifNoneMatch:
-      reason = Reason::condition;
-      request.ifNoneMatch = value;
-      return isFirst && !value.empty();
-    case connection:
-      reason = Reason::body;
-      request.close = equalsLower(value, "close");
-      return isFirst && (request.close || equalsLower(value, "keep-alive"));
-    case cmcdObject:
-    case cmcdRequest:
-    case cmcdSession:
-    case cmcdStatus:
-      request.cmcd[header - cmcdObject] = value;
-      return true;
-    case bodyKind:
-      reason = Reason::body;
-      return false;
-    case conditionKind:
-      reason = Reason::condition;
-      return false;
-  }
-  return false;
+bool takeHeader(const Header& header, std::string_view text, Request& request) {
+  if (header.value == nullptr) return false;
+  std::string_view& value = request.*header.value;
+  const bool isFirst = value.empty();
+  value = text;
+  if (header.isLastOfMany) return true;
+  if (!isFirst || text.empty()) return false;
+  if (header.value == &Request::range) return parseRange(text, request);
+  if (header.value != &Request::connection) return true;
+  request.close = equalsLower(text, "close");
+  return request.close || equalsLower(text, "keep-alive");
 }
 
 bool parseHeaders(std::string_view lines, Request& request, Reason& reason) {
-  unsigned seen = 0;
   while (!lines.empty()) {
     const size_t colon = nameSize(lines);
     reason = Reason::syntax;
     if (colon == 0 || lines[colon] != ':') return false;
     const size_t end = lines.find('\r', colon);
-    const Header header = findHeader(lines.substr(0, colon));
     const std::string_view value = lines.substr(colon + 1, end - colon - 1);
-    if (header != other && !takeHeader(header, trim(value), seen, request, reason)) return false;
+    if (const Header* const header = findHeader(lines.substr(0, colon))) {
+      reason = header->reason;
+      if (!takeHeader(*header, trim(value), request)) return false;
+    }
     lines.remove_prefix(end + 2);
   }
   reason = Reason::syntax;
-  return seen & 1u << host;
+  return !request.host.empty();
 }
 
 bool mayBeRead(std::string_view bytes) {

@@ -40,9 +40,15 @@ struct Request {
   std::string_view file;  // 64 hex digits
   std::string_view ext;
   std::string_view query;  // without the question mark
+  std::string_view host;
+  std::string_view range;
   std::string_view ifRange;
   std::string_view ifNoneMatch;
-  std::string_view cmcd[4];  // CMCD-Object, -Request, -Session, -Status
+  std::string_view connection;
+  std::string_view cmcdObject;
+  std::string_view cmcdRequest;
+  std::string_view cmcdSession;
+  std::string_view cmcdStatus;
 };
 
 enum class ParseResult : uint8_t { incomplete, complete, unusual };

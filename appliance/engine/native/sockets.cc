@@ -1,10 +1,8 @@
-#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <unistd.h>
 
 #include "loop.h"
 
@@ -20,18 +18,18 @@ ssize_t orErrno(ssize_t result) { return result < 0 ? -errno : result; }
 }  // namespace
 
 ssize_t Server::receive(Connection& connection, char* into, size_t room) {
-  return orErrno(recv(connection.fd, into, room, 0));
+  return orErrno(recv(connection.fd.get(), into, room, 0));
 }
 
 ssize_t Server::send(Connection& connection, std::string_view bytes, bool more) {
-  const ssize_t sent = ::send(connection.fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+  const ssize_t sent = ::send(connection.fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | (more ? MSG_MORE : 0));
   if (sent > 0) shared_.counters.add(Counter::bytesWire, static_cast<double>(sent));
   return orErrno(sent);
 }
 
 ssize_t Server::sendFile(Connection& connection, int fd, uint64_t offset, size_t bytes) {
   off_t at = static_cast<off_t>(offset);
-  const ssize_t sent = sendfile(connection.fd, fd, &at, bytes);
+  const ssize_t sent = sendfile(connection.fd.get(), fd, &at, bytes);
   if (sent > 0) shared_.counters.add(Counter::bytesWire, static_cast<double>(sent));
   return orErrno(sent);
 }
@@ -47,52 +45,45 @@ ssize_t Server::readNow(int fd, char* into, size_t bytes, uint64_t offset) {
 
 void Server::cork(Connection& connection, bool on) {
   const int value = on;
-  setsockopt(connection.fd, IPPROTO_TCP, TCP_CORK, &value, sizeof value);
+  setsockopt(connection.fd.get(), IPPROTO_TCP, TCP_CORK, &value, sizeof value);
 }
 
-void Server::shutdownWrite(Connection& connection) { shutdown(connection.fd, SHUT_WR); }
+void Server::shutdownWrite(Connection& connection) { shutdown(connection.fd.get(), SHUT_WR); }
 
 DiskReaders* Server::readers(uint32_t disk) {
   const auto found = disks_.find(disk);
   if (found != disks_.end()) return found->second.get();
   DiskReaders::Options options;
-  options.threads = options_.readThreadsPerDisk;
-  options.memoryBytes = options_.readMemoryBytes;
+  options.threads = static_cast<unsigned>(shared_.settings.readThreadsPerDisk);
+  options.memoryBytes = shared_.settings.readMemoryBytes;
   // Without descriptors or threads there are none now; later there may be.
-  auto made = DiskReaders::make(options, wakeFd_);
+  auto made = DiskReaders::make(options, wakeFd_.get());
   return made ? disks_.emplace(disk, std::move(made)).first->second.get() : nullptr;
 }
 
 bool Server::readCold(Connection& connection, OpenFile& file, uint64_t offset, uint32_t bytes, Priority priority) {
   DiskReaders* const disk = readers(file.disk);
   ReadJob job;
-  job.fd = file.fd;
+  job.file = file.fd;
   job.offset = offset;
   job.bytes = bytes;
   job.priority = priority;
   job.owner = connection.id;
   // Who asks a disk that hangs is better served elsewhere at once than after the player's patience.
-  if (disk == nullptr || disk->oldestWaitNs(nowNs()) > diskPatienceNs || !disk->submit(job)) return false;
-  // Its descriptor stays open for the thread, whatever becomes of the connection.
-  reads_.emplace(connection.id, shared_.files.acquire(file));
+  if (disk == nullptr || disk->oldestWaitNs(nowNs()) > diskPatienceNs || !disk->submit(std::move(job))) return false;
+  connection.reads = disk;
   shared_.counters.add(Counter::coldReads);
   return true;
 }
 
-void Server::releaseRead(char* data, uint32_t disk) { readers(disk)->release(data); }
-
 void Server::takeReads() {
   for (auto& [disk, each] : disks_) {
-    for (ReadJob job; each->take(job);) {
-      const auto read = reads_.find(job.owner);
-      OpenFile* const file = read->second;
-      reads_.erase(read);
-      shared_.counters.add(Counter::coldReadBytes, job.got);
-      Connection* connection = find(job.owner);
-      const bool isTaken = connection != nullptr && connection->onRead(job);
-      if (!isTaken && job.data != nullptr) each->release(job.data);
-      shared_.files.release(file);
-      if (connection != nullptr && connection->state() == Connection::State::over) dead_.push_back(job.owner);
+    while (std::optional<ReadJob> job = each->take()) {
+      shared_.counters.add(Counter::coldReadBytes, job->got);
+      Connection* const connection = find(job->owner);
+      if (connection == nullptr) continue;
+      connection->reads = nullptr;
+      connection->onRead(std::move(*job));
     }
   }
 }

@@ -5,8 +5,6 @@
 namespace nearcast {
 
 Connection::Step Connection::runStream() {
-  if (!output_.empty() && pushOut() == Step::wait) return Step::wait;
-  if (state_ != State::stream) return Step::again;
   if (streamWaits_) {
     streamWaits_ = false;
     host_.streamDrained(*this, false);
@@ -31,25 +29,13 @@ Connection::Step Connection::runStream() {
   return Step::again;
 }
 
-bool Connection::encrypt(std::string_view plain) {
-  while (!plain.empty()) {
-    const std::string_view part = plain.substr(0, batchBytesMax);
-    const size_t bytes = tls_->encryptInto(part, shared_.cipher.get(), cipherBytesMax(batchBytesMax));
-    if (bytes == 0) return false;
-    output_.append(shared_.cipher.get(), bytes);
-    plain.remove_prefix(part.size());
-  }
-  return true;
-}
-
 void Connection::streamWrite(std::string_view bytes) {
   if (state_ != State::stream) return;
   streamWaits_ = true;
-  if (!encrypt(bytes)) {
+  if (bytes.empty() || tls_->encrypt(bytes, output_))
+    host_.runLater(*this);
+  else
     end();
-    return;
-  }
-  host_.runLater(*this);
 }
 
 void Connection::streamFlow(bool flowing) {

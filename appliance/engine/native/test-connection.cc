@@ -40,25 +40,19 @@ class Client : public World {
 };
 
 struct Scene {
-  explicit Scene(bool isTls = false) : script(""), shared(settings(), 8, 8, 64, slots), client(script, shared) {
+  explicit Scene(bool isTls = false) : script(""), shared(usualSettings(slots)), client(script, shared) {
     Grant grant;
     grant.token = "f";
     grant.expiresAtS = 100;
     grant.verifyAgainAtNs = UINT64_MAX;
     shared.grants.add(std::move(grant));
-    const FileHeads heads{contents[3].heads(), contents[3].heads(), contents[3].heads()};
-    shared.files.add(name, openContent(contents[3]), contents[3].bytes, contents[3].etag(), heads, 7);
+    shared.files.add(factsOf(contents[3]));
     connection = std::make_unique<Connection>(client, shared, Address{},
                                               isTls ? std::make_unique<PlainTls>(script, false) : nullptr);
   }
   ~Scene() {
     client.endless.clear();
     if (!client.isOver && !client.isHandedOver) connection->cut();
-  }
-  static Settings settings() {
-    Settings settings;
-    settings.timing = {"x-delay: ", ";again=", "\r\n"};
-    return settings;
   }
   void sends(const std::string& bytes) {
     client.arrived += bytes;
@@ -69,15 +63,13 @@ struct Scene {
   }
   // What a thread has read comes back.
   uint32_t finishRead() {
-    OpenFile* const read = std::exchange(client.reading, nullptr);
-    CHECK(read != nullptr);
-    ReadJob job = client.job;
-    job.data = new char[job.bytes];
-    client.lent.insert(job.data);
-    job.got = static_cast<uint32_t>(pread(job.fd, job.data, job.bytes, static_cast<off_t>(job.offset)));
-    if (!connection->onRead(job)) client.releaseRead(job.data, 7);
-    shared.files.release(read);
-    return job.bytes;
+    CHECK(client.reading);
+    ReadJob job = *std::exchange(client.reading, {});
+    job.data = client.lend(job.bytes);
+    job.got = static_cast<uint32_t>(pread(job.file->get(), job.data.get(), job.bytes, static_cast<off_t>(job.offset)));
+    const uint32_t bytes = job.bytes;
+    connection->onRead(std::move(job));
+    return bytes;
   }
 
   Script script;
@@ -135,20 +127,20 @@ void testLentMemory() {
   scene.shared.probe = Probe::none;
   scene.client.room = 10'000;
   scene.sends("GET " + file + "\r\n");
-  CHECK(scene.finishRead() == 280'000 && scene.client.lent.size() == 1);
-  scene.client.now += 500'000'000;
+  CHECK(scene.finishRead() == 280'000 && scene.client.lent == 1);
+  scene.client.pass(500'000'000);
   scene.connection->onTick(scene.client.now);
-  CHECK(scene.client.lent.size() == 1);
-  scene.client.now += 600'000'000;
+  CHECK(scene.client.lent == 1);
+  scene.client.pass(600'000'000);
   scene.connection->onTick(scene.client.now);
-  CHECK(scene.client.lent.empty() && scene.connection->state() == Connection::State::sending);
+  CHECK(scene.client.lent == 0 && scene.connection->state() == Connection::State::sending);
   // It goes on where it was, in small parts that grow with what the client takes.
   scene.client.room = SIZE_MAX;
   scene.connection->onEvent(false, true, false);
   CHECK(scene.finishRead() == 65'536);
   CHECK(scene.finishRead() == 131'072);
-  while (scene.client.reading != nullptr) scene.finishRead();
-  CHECK(scene.client.out.ends_with(bytesOf(contents[3])) && scene.client.lent.empty());
+  while (scene.client.reading) scene.finishRead();
+  CHECK(scene.client.out.ends_with(bytesOf(contents[3])) && scene.client.lent == 0);
   CHECK(scene.connection->state() == Connection::State::reading);
 }
 

@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <stdexcept>
 #include <unordered_map>
+#include <utility>
 
 #include "tls-openssl.h"
 
@@ -14,18 +16,20 @@ namespace nearcast {
 namespace {
 
 constexpr size_t ticketKeyBytes = 80;
-constexpr size_t ticketKeysMax = 16;
-constexpr size_t ticketNameBytes = 16;
 constexpr size_t ticketSecretBytes = 32;
 constexpr int smallShareBytes = 512;
-constexpr size_t recordBytesMax = SSL3_RT_MAX_PLAIN_LENGTH;
 constexpr std::string_view protocols = "\x02h2\x08http/1.1";
 constexpr std::string_view protocolsWithoutH2 = protocols.substr(3);
 
 // ---- context -------------------------------------------------------------------------------------------------------
 
 struct TicketKey {
-  unsigned char name[ticketNameBytes];
+  explicit TicketKey(const std::string& bytes) {
+    if (bytes.size() != ticketKeyBytes) throw std::invalid_argument("a ticket key has 80 bytes");
+    memcpy(static_cast<void*>(this), bytes.data(), ticketKeyBytes);
+  }
+  ~TicketKey() { OPENSSL_cleanse(this, sizeof *this); }
+  unsigned char name[16];
   unsigned char hmac[ticketSecretBytes];
   unsigned char aes[ticketSecretBytes];
 };
@@ -38,59 +42,46 @@ long bioControl(BIO*, int command, long, void*) { return command == BIO_CTRL_FLU
 
 class Context final : public TlsContext {
  public:
-  ~Context() override { forgetTicketKeys(); }
-
-  bool begin(const TlsSettings& settings, std::string& error) {
-    protocols_ = settings.h2 ? protocols : protocolsWithoutH2;
-    keyBytesMax = settings.keyBytesMax;
-    bioMethod.reset(BIO_meth_new(BIO_TYPE_SOURCE_SINK, "nearcast"));
+  explicit Context(const TlsSettings& settings)
+      : bioMethod(BIO_meth_new(BIO_TYPE_SOURCE_SINK, "nearcast")),
+        keyBytesMax(settings.keyBytesMax),
+        protocols_(settings.h2 ? protocols : protocolsWithoutH2) {
     if (!bioMethod || BIO_meth_set_write_ex(bioMethod.get(), bioWrite) != 1 ||
-        BIO_meth_set_read_ex(bioMethod.get(), bioRead) != 1 || BIO_meth_set_ctrl(bioMethod.get(), bioControl) != 1) {
-      error = takeError();
-      return false;
-    }
-    if (settings.certificates.empty()) error = "there is no certificate";
-    for (const Certificate& certificate : settings.certificates) {
-      if (!add(certificate, error)) return false;
-    }
-    if (!settings.ticketKeys.empty()) {
-      if (!setTicketKeys(settings.ticketKeys)) error = "a ticket key has 80 bytes";
-    } else {
-      std::string own(ticketKeyBytes, '\0');
-      if (RAND_bytes(reinterpret_cast<unsigned char*>(own.data()), ticketKeyBytes) != 1) error = takeError();
-      setTicketKeys({own});
-      OPENSSL_cleanse(own.data(), own.size());
-    }
-    return error.empty();
+        BIO_meth_set_read_ex(bioMethod.get(), bioRead) != 1 || BIO_meth_set_ctrl(bioMethod.get(), bioControl) != 1)
+      throw std::runtime_error(takeError());
+    if (settings.certificates.empty()) throw std::invalid_argument("there is no certificate");
+    for (const Certificate& certificate : settings.certificates) add(certificate);
+    setTicketKeys(settings.ticketKeys);
   }
 
-  bool setTicketKeys(const TicketKeys& keys) override {
-    const auto hasLength = [](const std::string& key) { return key.size() == ticketKeyBytes; };
-    if (keys.empty() || keys.size() > ticketKeysMax || !std::all_of(keys.begin(), keys.end(), hasLength)) return false;
-    forgetTicketKeys();
-    ticketKeys_.resize(keys.size());
-    for (size_t i = 0; i < keys.size(); i++) memcpy(&ticketKeys_[i], keys[i].data(), ticketKeyBytes);
-    return true;
+  void setTicketKeys(const TicketKeys& keys) override {
+    std::vector<TicketKey> made(keys.begin(), keys.end());
+    if (made.empty()) {
+      std::string own(ticketKeyBytes, '\0');
+      if (RAND_bytes(reinterpret_cast<unsigned char*>(own.data()), ticketKeyBytes) != 1)
+        throw std::runtime_error(takeError());
+      made.emplace_back(own);
+    }
+    ticketKeys_.swap(made);
   }
 
   SSL_CTX* first() const { return contexts_.front().get(); }
 
-  BioMethod bioMethod;
-  uint64_t keyBytesMax = 0;
+  const BioMethod bioMethod;
+  const uint64_t keyBytesMax;
 
  private:
   static Context& of(SSL* ssl) { return *static_cast<Context*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl))); }
 
-  bool add(const Certificate& certificate, std::string& error) {
+  void add(const Certificate& certificate) {
     SslContext ctx(SSL_CTX_new(TLS_server_method()));
-    const char* const what = !ctx || !useDefaults(ctx.get())                  ? "TLS"
-                             : !useChain(ctx.get(), certificate.chainPem)     ? "the certificate"
-                             : !useKey(ctx.get(), certificate.keyPem)         ? "the private key"
-                                                                              : nullptr;
+    const char* const what = !ctx || !useDefaults(ctx.get())              ? "TLS"
+                             : !useChain(ctx.get(), certificate.chainPem) ? "the certificate"
+                             : !useKey(ctx.get(), certificate.keyPem)     ? "the private key"
+                                                                          : nullptr;
     if (what != nullptr) {
-      error = std::string(what) + (certificate.names.empty() ? "" : " of " + certificate.names.front()) + ": " +
-              takeError();
-      return false;
+      const std::string name = certificate.names.empty() ? "" : " of " + certificate.names.front();
+      throw std::runtime_error(what + name + ": " + takeError());
     }
     SSL_CTX_set_app_data(ctx.get(), this);
     SSL_CTX_set_alpn_select_cb(ctx.get(), selectProtocol, this);
@@ -100,7 +91,6 @@ class Context final : public TlsContext {
     SSL_CTX_set_info_callback(ctx.get(), watchAlerts);
     for (const std::string& name : certificate.names) byName_.emplace(name, ctx.get());
     contexts_.push_back(std::move(ctx));
-    return true;
   }
 
   static int selectProtocol(SSL*, const unsigned char** out, unsigned char* outBytes, const unsigned char* in,
@@ -138,11 +128,11 @@ class Context final : public TlsContext {
                           int encrypts) {
     const auto& keys = of(ssl).ticketKeys_;
     const auto key = encrypts ? keys.begin() : std::find_if(keys.begin(), keys.end(), [&](const TicketKey& each) {
-      return memcmp(each.name, name, ticketNameBytes) == 0;
+      return memcmp(each.name, name, sizeof each.name) == 0;
     });
     if (key == keys.end()) return 0;
     if (encrypts) {
-      memcpy(name, key->name, ticketNameBytes);
+      memcpy(name, key->name, sizeof key->name);
       if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) != 1) return -1;
     }
     char digest[] = "SHA256";
@@ -160,46 +150,39 @@ class Context final : public TlsContext {
 
   static void watchAlerts(const SSL* ssl, int where, int alert);
 
-  void forgetTicketKeys() {
-    if (!ticketKeys_.empty()) OPENSSL_cleanse(ticketKeys_.data(), ticketKeys_.size() * ticketKeyBytes);
-    ticketKeys_.clear();
-  }
-
   std::vector<SslContext> contexts_;
   std::unordered_map<std::string, SSL_CTX*> byName_;
   std::vector<TicketKey> ticketKeys_;
-  std::string_view protocols_;
+  const std::string_view protocols_;
 };
 
 // ---- session -------------------------------------------------------------------------------------------------------
 
 class Session final : public TlsSession {
  public:
-  explicit Session(std::shared_ptr<Context> context) : context_(std::move(context)) {}
+  explicit Session(std::shared_ptr<Context> context) : context_(std::move(context)), ssl_(SSL_new(context_->first())) {}
 
   bool begin() {
-    ssl_.reset(SSL_new(context_->first()));
     BIO* const bio = ssl_ ? BIO_new(context_->bioMethod.get()) : nullptr;
-    if (bio != nullptr) {
-      BIO_set_data(bio, this);
-      BIO_set_init(bio, 1);
-      SSL_set_bio(ssl_.get(), bio, bio);
-      SSL_set_app_data(ssl_.get(), this);
-      SSL_set_accept_state(ssl_.get());
-    }
     dropErrors();
-    return bio != nullptr;
+    if (bio == nullptr) return false;
+    BIO_set_data(bio, this);
+    BIO_set_init(bio, 1);
+    SSL_set_bio(ssl_.get(), bio, bio);
+    SSL_set_app_data(ssl_.get(), this);
+    SSL_set_accept_state(ssl_.get());
+    return true;
   }
 
-  TlsState receive(std::string_view cipher, std::string& plain) override {
+  TlsState receive(std::string_view cipher, std::string& plain, std::string& output) override {
     if (state_ != TlsState::ok) return state_;
     input_ = cipher;
-    char record[recordBytesMax];
+    output_ = &output;
+    char record[SSL3_RT_MAX_PLAIN_LENGTH];
     size_t bytes = 0;
     dropErrors();
-    while (state_ == TlsState::ok && SSL_read_ex(ssl_.get(), record, sizeof record, &bytes) == 1) {
+    while (state_ == TlsState::ok && SSL_read_ex(ssl_.get(), record, sizeof record, &bytes) == 1)
       plain.append(record, bytes);
-    }
     if (state_ == TlsState::ok) {
       const int error = SSL_get_error(ssl_.get(), 0);
       if (error == SSL_ERROR_ZERO_RETURN) state_ = TlsState::closed;
@@ -211,26 +194,25 @@ class Session final : public TlsSession {
     return state_;
   }
 
-  bool write(std::string_view plain) override { return plain.empty() ? canWrite() : encrypt(plain); }
-
-  std::string_view output() const override { return std::string_view(output_).substr(outputAt_); }
-
-  void consume(size_t bytes) override {
-    outputAt_ += bytes;
-    if (outputAt_ < output_.size()) return;
-    // Its memory too: most connections are idle.
-    std::string().swap(output_);
-    outputAt_ = 0;
+  bool encrypt(std::string_view plain, std::string& output) override {
+    if (!canWrite()) return false;
+    output_ = &output;
+    dropErrors();
+    if ((keyBytes_ += plain.size()) > context_->keyBytesMax && SSL_version(ssl_.get()) == TLS1_3_VERSION) {
+      keyBytes_ = plain.size();
+      SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_NOT_REQUESTED);
+    }
+    size_t written = 0;
+    if (SSL_write_ex(ssl_.get(), plain.data(), plain.size(), &written) != 1) state_ = TlsState::failed;
+    dropErrors();
+    return state_ != TlsState::failed;
   }
 
-  size_t encryptInto(std::string_view plain, char* out, size_t room) override {
-    if (plain.empty() || room < cipherBytesMax(plain.size()) || !output_.empty()) return 0;
-    sink_ = out;
-    sinkEnd_ = out + room;
-    const bool isWhole = encrypt(plain);
-    const size_t bytes = static_cast<size_t>(sink_ - out);
-    sink_ = sinkEnd_ = nullptr;
-    return isWhole ? bytes : 0;
+  void shutdown(std::string& output) override {
+    if (!canWrite()) return;
+    output_ = &output;
+    SSL_shutdown(ssl_.get());
+    dropErrors();
   }
 
   bool isReady() const override { return SSL_is_init_finished(ssl_.get()) == 1; }
@@ -245,28 +227,11 @@ class Session final : public TlsSession {
   const char* version() const override { return SSL_version(ssl_.get()) == TLS1_3_VERSION ? "1.3" : "1.2"; }
   bool isResumed() const override { return SSL_session_reused(ssl_.get()) == 1; }
 
-  void shutdown() override {
-    if (!canWrite()) return;
-    SSL_shutdown(ssl_.get());
-    dropErrors();
-  }
-
-  // Called by OpenSSL with whole records, never with a rest of one.
-  void put(const char* data, size_t bytes) {
-    if (sink_ == nullptr) {
-      output_.append(data, bytes);
-    } else if (bytes <= static_cast<size_t>(sinkEnd_ - sink_)) {
-      memcpy(sink_, data, bytes);
-      sink_ += bytes;
-    } else {
-      // Never: cipherBytesMax has more room than records and a KeyUpdate take.
-      state_ = TlsState::failed;
-    }
-  }
+  // Called by OpenSSL.
+  void put(const char* data, size_t bytes) { output_->append(data, bytes); }
 
   size_t take(char* into, size_t room) {
-    const size_t bytes = std::min(room, input_.size());
-    if (bytes > 0) memcpy(into, input_.data(), bytes);
+    const size_t bytes = input_.copy(into, room);
     input_.remove_prefix(bytes);
     return bytes;
   }
@@ -289,29 +254,13 @@ class Session final : public TlsSession {
     EVP_PKEY_free(share);
   }
 
-  bool encrypt(std::string_view plain) {
-    if (!canWrite()) return false;
-    dropErrors();
-    if ((keyBytes_ += plain.size()) > context_->keyBytesMax && SSL_version(ssl_.get()) == TLS1_3_VERSION) {
-      keyBytes_ = plain.size();
-      SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_NOT_REQUESTED);
-    }
-    size_t written = 0;
-    if (SSL_write_ex(ssl_.get(), plain.data(), plain.size(), &written) != 1) state_ = TlsState::failed;
-    dropErrors();
-    return state_ != TlsState::failed;
-  }
-
   const std::shared_ptr<Context> context_;
-  Ssl ssl_;
+  const Ssl ssl_;
   TlsState state_ = TlsState::ok;
   bool isSettled_ = false;
-  std::string_view input_;  // of the `receive` that is under way
-  char* sink_ = nullptr;    // where the records of the `encryptInto` that is under way go
-  char* sinkEnd_ = nullptr;
-  std::string output_;
-  size_t outputAt_ = 0;
-  uint64_t keyBytes_ = 0;  // encrypted under the present key
+  std::string_view input_;         // of the `receive` that is under way
+  std::string* output_ = nullptr;  // of the call that is under way
+  uint64_t keyBytes_ = 0;          // encrypted under the present key
 };
 
 int bioWrite(BIO* bio, const char* data, size_t bytes, size_t* written) {
@@ -337,13 +286,11 @@ void Context::watchAlerts(const SSL* ssl, int where, int alert) {
 
 }  // namespace
 
-std::shared_ptr<TlsContext> TlsContext::make(const TlsSettings& settings, std::string& error) {
-  error.clear();
+std::shared_ptr<TlsContext> TlsContext::make(const TlsSettings& settings) {
   ERR_clear_error();
-  auto context = std::make_shared<Context>();
-  const bool isMade = context->begin(settings, error);
+  auto context = std::make_shared<Context>(settings);
   ERR_clear_error();
-  return isMade ? context : nullptr;
+  return context;
 }
 
 std::unique_ptr<TlsSession> TlsSession::make(std::shared_ptr<TlsContext> context) {

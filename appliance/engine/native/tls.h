@@ -32,17 +32,16 @@ struct TlsSettings {
 // What new sessions are made from. Replaced as a whole on reload; sessions keep the one they began with alive.
 class TlsContext {
  public:
-  // Returns nullptr and says why in `error` where a certificate or a key cannot be used.
-  static std::shared_ptr<TlsContext> make(const TlsSettings& settings, std::string& error);
+  // Throws, and says why, where a certificate or a key cannot be used.
+  static std::shared_ptr<TlsContext> make(const TlsSettings& settings);
   virtual ~TlsContext() = default;
-  // New ticket keys for the handshakes to come. False, and nothing changes, where there is none or one has the wrong
-  // length.
-  virtual bool setTicketKeys(const TicketKeys& keys) = 0;
+  // New ticket keys for the handshakes to come. Throws, and nothing changes, where one has the wrong length.
+  virtual void setTicketKeys(const TicketKeys& keys) = 0;
 };
 
 enum class TlsState : uint8_t { ok, closed /* close_notify came */, failed };
 
-// One server-side session. Ciphertext goes in by `receive`, comes out by `output`; plaintext the other way.
+// One server-side session. Whatever it wants to send is appended to the `output` of the call.
 class TlsSession {
  public:
   // nullptr where there is no memory for one.
@@ -50,27 +49,16 @@ class TlsSession {
   virtual ~TlsSession() = default;
 
   // Takes ciphertext from the peer, goes on with the handshake, and appends what decrypts to `plain`: at most
-  // `cipher` and one record. What is to be sent (handshake, alerts, tickets) is then in `output`, also when the
-  // session failed.
-  virtual TlsState receive(std::string_view cipher, std::string& plain) = 0;
-
-  // Encrypts all of `plain` and appends the records to the output. False where the session is broken or not yet ready.
-  virtual bool write(std::string_view plain) = 0;
-
-  // Ciphertext to be sent, and how much of it was.
-  virtual std::string_view output() const = 0;
-  virtual void consume(size_t bytes) = 0;
-
-  // Encrypts `plain` into `out`, the records going straight there; returns their bytes. 0 where the session is broken
-  // or not yet ready, where `room` is less than cipherBytesMax(plain.size()), and where output() is not empty, since
-  // records would then be out of order.
-  virtual size_t encryptInto(std::string_view plain, char* out, size_t room) = 0;
+  // `cipher` and one record. Handshake, alerts and tickets go to the output, also when the session failed.
+  virtual TlsState receive(std::string_view cipher, std::string& plain, std::string& output) = 0;
+  // Encrypts all of `plain`. False where the session is broken or not yet ready.
+  virtual bool encrypt(std::string_view plain, std::string& output) = 0;
+  virtual void shutdown(std::string& output) = 0;  // sends a close_notify
 
   virtual bool isReady() const = 0;  // the handshake is done
   virtual bool isH2() const = 0;
   virtual const char* version() const = 0;  // "1.2", "1.3"
   virtual bool isResumed() const = 0;
-  virtual void shutdown() = 0;  // puts a close_notify into the output
 };
 
 // Most ciphertext that this much plaintext becomes: records of 16 KiB, each with at most 64 bytes more.

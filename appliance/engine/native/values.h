@@ -1,4 +1,4 @@
-// JavaScript values as C++ ones, and functions of C++ as methods for JavaScript. A value of another type reads as
+// JavaScript values as C++ ones, and functions of C++ as functions of JavaScript. A value of another type reads as
 // nothing: the typed face in ../native-addon.ts is what keeps them right.
 #pragma once
 
@@ -6,8 +6,12 @@
 
 #include <concepts>
 #include <cstring>
+#include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -29,24 +33,24 @@ struct Object {
   T get(const char* key) const {
     return from<T>(env, at(key));
   }
-  bool has(const char* key) const { return typeOf(at(key)) != napi_undefined; }
-  bool isObject() const { return typeOf(value) == napi_object; }
-  napi_valuetype typeOf(napi_value any) const {
-    napi_valuetype type = napi_undefined;
-    napi_typeof(env, any, &type);
-    return type;
-  }
 };
 
+// What a method of JavaScript belongs to: each call keeps it.
 template <typename T>
-struct isVector : std::false_type {};
+using This = std::shared_ptr<T>;
 template <typename T>
-struct isVector<std::vector<T>> : std::true_type {};
+inline constexpr bool isThis = false;
+template <typename T>
+inline constexpr bool isThis<This<T>> = true;
 
 template <typename T>
 T from(napi_env env, napi_value value) {
   if constexpr (std::same_as<T, Object>) {
     return {env, value};
+  } else if constexpr (isThis<T>) {
+    void* wrapped = nullptr;
+    if (napi_unwrap(env, value, &wrapped) != napi_ok || wrapped == nullptr) throw std::logic_error("destroyed");
+    return *static_cast<T*>(wrapped);
   } else if constexpr (std::same_as<T, bool>) {
     bool is = false;
     napi_get_value_bool(env, value, &is);
@@ -68,7 +72,6 @@ T from(napi_env env, napi_value value) {
     napi_get_value_string_latin1(env, value, text.data(), size + 1, &size);
     return text;
   } else {
-    static_assert(isVector<T>::value);
     uint32_t count = 0;
     napi_get_array_length(env, value, &count);
     T list;
@@ -85,7 +88,6 @@ T from(napi_env env, napi_value value) {
 struct Bytes {
   std::string_view bytes;
 };
-using Properties = std::initializer_list<std::pair<const char*, napi_value>>;
 
 inline napi_value to(napi_env, napi_value value) { return value; }
 inline napi_value to(napi_env env, std::string_view text) {
@@ -97,12 +99,6 @@ inline napi_value to(napi_env env, Bytes from) {
   napi_value value = nullptr;
   napi_create_buffer_copy(env, from.bytes.size(), from.bytes.data(), nullptr, &value);
   return value;
-}
-inline napi_value to(napi_env env, Properties properties) {
-  napi_value object = nullptr;
-  napi_create_object(env, &object);
-  for (const auto& [name, value] : properties) napi_set_named_property(env, object, name, value);
-  return object;
 }
 template <typename T>
   requires std::is_arithmetic_v<T>
@@ -120,64 +116,47 @@ inline napi_value to(napi_env env, const std::vector<napi_value>& list) {
   for (uint32_t i = 0; i < list.size(); i++) napi_set_element(env, array, i, list[i]);
   return array;
 }
+template <typename... Values>
+napi_value to(napi_env env, const std::tuple<Values...>& values) {
+  return std::apply([&](const auto&... each) { return to(env, std::vector<napi_value>{to(env, each)...}); }, values);
+}
 
-// The error becomes an exception of JavaScript, with the name of errno as its code.
-struct SystemError {
-  int number;
-};
-struct ScriptError {
-  const char* code;
-  std::string message;
-};
+// Calls a function with what JavaScript has given, `this` first.
+template <typename Result, typename... Parameters>
+napi_value apply(napi_env env, const napi_value* given, Result (*function)(Parameters...)) {
+  constexpr bool isMethod = (isThis<Parameters> || ...);
+  return [&]<size_t... I>(std::index_sequence<I...>) -> napi_value {
+    if constexpr (!std::is_void_v<Result>)
+      return to(env, function(from<Parameters>(env, given[I + !isMethod])...));
+    function(from<Parameters>(env, given[I + !isMethod])...);
+    return nullptr;
+  }(std::index_sequence_for<Parameters...>());
+}
 
-template <typename Work>
-napi_value guarded(napi_env env, Work work) {
+// A function of C++ for JavaScript. What it throws is thrown there, with the name of errno as its code where it has one.
+template <auto function>
+napi_value call(napi_env env, napi_callback_info info) {
+  size_t count = 3;
+  napi_value given[4];
+  napi_get_cb_info(env, info, &count, given + 1, given, nullptr);
   try {
-    return work();
-  } catch (const SystemError& error) {
-    napi_throw_error(env, strerrorname_np(error.number), strerror(error.number));
-  } catch (const ScriptError& error) {
-    napi_throw_error(env, error.code, error.message.c_str());
+    return apply(env, given, +function);
+  } catch (const std::system_error& error) {
+    napi_throw_error(env, strerrorname_np(error.code().value()), error.what());
   } catch (const std::exception& error) {
     napi_throw_error(env, "ERR_NATIVE", error.what());
   }
   return nullptr;
 }
 
-// Calls a function (Self&, arguments…) with what JavaScript has given.
-template <typename Self, typename Result, typename... Arguments>
-napi_value apply(napi_env env, const napi_value* given, Self& self, Result (*function)(Self&, Arguments...)) {
-  return [&]<size_t... I>(std::index_sequence<I...>) -> napi_value {
-    if constexpr (!std::is_void_v<Result>)
-      return to(env, function(self, from<std::decay_t<Arguments>>(env, given[I])...));
-    function(self, from<std::decay_t<Arguments>>(env, given[I])...);
-    return nullptr;
-  }(std::index_sequence_for<Arguments...>());
-}
+using Functions = std::initializer_list<std::pair<const char*, napi_callback>>;
 
-// A free function, whose first parameter is the environment.
-template <auto function>
-napi_value call(napi_env env, napi_callback_info info) {
-  size_t count = 3;
-  napi_value given[3];
-  napi_get_cb_info(env, info, &count, given, nullptr, nullptr);
-  return guarded(env, [&] { return apply(env, given, env, +function); });
-}
-
-// A method of an object that wraps a Self.
-template <typename Self, auto function>
-napi_value invoke(napi_env env, napi_callback_info info) {
-  size_t count = 3;
-  napi_value given[3];
-  napi_value self = nullptr;
-  void* wrapped = nullptr;
-  napi_get_cb_info(env, info, &count, given, &self, nullptr);
-  return guarded(env, [&] {
-    if (napi_unwrap(env, self, &wrapped) != napi_ok || wrapped == nullptr) throw ScriptError{"ERR_CLOSED", "destroyed"};
-    auto& object = *static_cast<Self*>(wrapped);
-    const typename Self::Use use(object);
-    return apply(env, given, object, +function);
-  });
+inline void define(napi_env env, napi_value object, Functions functions) {
+  for (const auto& [name, function] : functions) {
+    napi_value value = nullptr;
+    napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &value);
+    napi_set_named_property(env, object, name, value);
+  }
 }
 
 }  // namespace nearcast

@@ -1,7 +1,7 @@
 // Ends the addon's server at bad moments, one by argument. A process of its own, since what goes wrong here ends it.
 import { openSync, truncateSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { connect, type Socket } from 'node:net';
+import { BoundSocket, connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as tlsConnect } from 'node:tls';
@@ -31,7 +31,12 @@ function createServer(callbacks: Partial<NativeCallbacks> = {}): { server: Nativ
       recordsMax: 8,
       readThreadsPerDisk: 1,
       readMemoryBytes: 2 ** 24,
-      canned: { overloaded: canned, draining: canned, timeout: canned },
+      capsFd: -1,
+      worker: 0,
+      workers: 1,
+      overloaded: canned,
+      draining: canned,
+      timeout: canned,
       timing: ['a: ', '\r\nb: ', '\r\n'],
       counters: new Float64Array(counterLayout.length),
     },
@@ -47,10 +52,9 @@ function createServer(callbacks: Partial<NativeCallbacks> = {}): { server: Nativ
       ...callbacks,
     },
   );
-  const fd = addon.listenSocket({ host: '127.0.0.1', port: 0, backlog: 8, reusePort: false });
-  server.listen(fd);
-  const { port } = addon.boundAddress(fd);
-  addon.closeSocket(fd);
+  const socket = new BoundSocket({ host: '127.0.0.1' });
+  const [, port] = server.listen(socket.fd());
+  socket.close();
   return { server, port };
 }
 
@@ -111,7 +115,9 @@ const scenes: Record<string, () => Promise<void>> = {
       fd,
       sizeBytes,
       etag: '"a"',
-      heads: { whole: line, part: line, notModified: line },
+      whole: line,
+      part: line,
+      notModified: line,
       disk: 1,
     });
     const socket = connect(port, '127.0.0.1');
@@ -126,7 +132,7 @@ const scenes: Record<string, () => Promise<void>> = {
   // The connection that is running is destroyed, and the server asked to tidy up, before it has returned.
   'stream-in-callback': async () => {
     const { server, port } = createServer({
-      handOverStream: ({ id }) => {
+      handOverStream: ([id]) => {
         server.streamRead(id, true);
       },
       streamData: (id) => {
