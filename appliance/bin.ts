@@ -29,9 +29,10 @@ async function main(argv: string[]): Promise<number> {
 }
 
 try {
-  process.exitCode = await main(process.argv.slice(2));
+  // A part that never started may hold the process otherwise.
+  process.exit(await main(process.argv.slice(2)));
 } catch (error) {
   const failure = toCoded(error);
   process.stderr.write(`nearcast-appliance: ${failure.code} ${failure.message}\n`);
-  process.exitCode = exitCodeOf(failure);
+  process.exit(exitCodeOf(failure));
 }

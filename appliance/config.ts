@@ -3,12 +3,13 @@ import { join, resolve } from 'node:path';
 import { Type, type Static } from '../common/contract/type.ts';
 
 import { RouteClass } from '../common/contract/documents.ts';
-import { BaseUrl, DomainName, IpAddress, SizeBytes } from '../common/contract/primitives.ts';
+import { BaseUrl, IpAddress, SizeBytes } from '../common/contract/primitives.ts';
 import { configHelp, loadConfig } from '../common/runtime/config.ts';
 import { coded } from '../common/runtime/errors.ts';
 import { enrolmentOptions, logOptions } from '../common/runtime/node-options.ts';
-import { certificateFiles } from './acme/certificate-files.ts';
+import { certificateFiles } from './tls/certificate-files.ts';
 import { communityRulePattern } from './core/routes/route-classes.ts';
+import type { TlsFiles } from './engine/tls-settings.ts';
 import { policyDefault } from './core/eviction/policy.ts';
 import { accessLogOptions } from './records/config.ts';
 
@@ -30,28 +31,11 @@ export const ApplianceSchema = Type.Object({
       Type.String({ description: 'PEM certificate with its chain; with it the box speaks https' }),
     ),
     keyFile: Type.Optional(Type.String({ description: 'PEM private key of that certificate' })),
-    dir: Type.Optional(Type.String({ description: 'Certificates for more names: NAME.crt beside NAME.key' })),
-  }),
-  acme: Type.Object({
-    directory: Type.Optional({
-      ...BaseUrl,
-      description: 'ACME directory of an authority that certifies the box; with it the box speaks https',
-    }),
-    zone: Type.Optional({
-      ...DomainName,
-      description: "Steering's zone: the certificate is for NAME-OF-THE-BOX.ZONE",
-    }),
-    contact: Type.Optional(
-      Type.String({
-        pattern: '^[^\\s@,]+@[^\\s@,]+$',
-        maxLength: 254,
-        description: 'Mail address that the authority may write to',
-      }),
-    ),
-    termsAgreed: Type.Boolean({
+    auto: Type.Boolean({
       default: false,
-      description: "The authority's terms of service are agreed to",
+      description: "The box has itself certified for its name under steering's zone, by the control plane",
     }),
+    dir: Type.Optional(Type.String({ description: 'Certificates for more names: NAME.crt beside NAME.key' })),
   }),
   h2: Type.Boolean({ default: false, description: 'With TLS: HTTP/2 too, by the slower engine' }),
   publicUrl: Type.Optional({
@@ -245,16 +229,17 @@ function readDisks({ disks, drainDisks }: ApplianceConfig, dataDir: string) {
   return { disks: paths, drainDisks: drained };
 }
 
-function checkTls({ tls, acme, h2, publicUrl, dataDir }: ApplianceConfig): void {
+function checkTls({ tls, h2, publicUrl, dataDir }: ApplianceConfig): void {
   if ((tls.certFile === undefined) !== (tls.keyFile === undefined)) {
     throw coded('CONFIG_INVALID', 'TLS needs both --tls-cert-file and --tls-key-file');
   }
-  checkAcme({ tls, acme });
-  const files = tlsFiles({ tls, acme, dataDir });
+  if (tls.auto && tls.certFile !== undefined)
+    throw coded('CONFIG_INVALID', 'give --tls-auto or --tls-cert-file, not both');
+  const files = tlsFiles({ tls, dataDir });
   if (files === undefined && h2) {
     throw coded(
       'CONFIG_INVALID',
-      '--h2 needs TLS: give --tls-cert-file and --tls-key-file, --tls-dir, or --acme-directory',
+      '--h2 needs TLS: give --tls-cert-file and --tls-key-file, --tls-dir, or --tls-auto',
     );
   }
   if (files !== undefined && publicUrl?.startsWith('http://') === true) {
@@ -262,33 +247,15 @@ function checkTls({ tls, acme, h2, publicUrl, dataDir }: ApplianceConfig): void 
   }
 }
 
-function checkAcme({ tls, acme }: Pick<ApplianceConfig, 'tls' | 'acme'>): void {
-  const { directory, zone, termsAgreed } = acme;
-  if (directory === undefined) return;
-  if (tls.certFile !== undefined)
-    throw coded('CONFIG_INVALID', 'give --acme-directory or --tls-cert-file, not both');
-  if (zone === undefined)
-    throw coded('CONFIG_INVALID', "--acme-directory needs --acme-zone: steering's zone, as its --zone says");
-  if (!termsAgreed)
-    throw coded(
-      'CONFIG_INVALID',
-      '--acme-directory needs --acme-terms-agreed: authorities certify only those who agree to their terms',
-    );
-}
-
 /** Where the certificates are; undefined where the box speaks plain HTTP. */
-export function tlsFiles({
-  tls,
-  acme,
-  dataDir,
-}: Pick<ApplianceConfig, 'tls' | 'acme' | 'dataDir'>): ApplianceConfig['tls'] | undefined {
-  if (acme.directory !== undefined) return { ...tls, ...certificateFiles(acmeDir({ dataDir })) };
+export function tlsFiles({ tls, dataDir }: Pick<ApplianceConfig, 'tls' | 'dataDir'>): TlsFiles | undefined {
+  if (tls.auto) return { ...tls, ...certificateFiles(certificateDir({ dataDir })) };
   return tls.certFile === undefined && tls.dir === undefined ? undefined : tls;
 }
 
-/** Where an authority's certificate is kept with its keys. */
-export function acmeDir({ dataDir }: Pick<ApplianceConfig, 'dataDir'>): string {
-  return join(dataDir, 'acme');
+/** Where the box's own certificate is kept with its keys. */
+export function certificateDir({ dataDir }: Pick<ApplianceConfig, 'dataDir'>): string {
+  return join(dataDir, 'tls');
 }
 
 /** The options as lines of help. */

@@ -11,7 +11,7 @@ import { createMetrics, type Metrics } from '../common/runtime/metrics.ts';
 import { readEnrolmentCode } from '../common/runtime/node-options.ts';
 import { runProcess } from '../common/runtime/run-process.ts';
 import packageJson from '../package.json' with { type: 'json' };
-import { createTls } from './acme/tls-part.ts';
+import { createTls } from './tls/tls-part.ts';
 import { applianceHelp, readConfig, type ApplianceConfig } from './config.ts';
 import { scrubComponent, Scrubber } from './disk/scrubber.ts';
 import { storageComponent } from './disk/storage-component.ts';
@@ -113,7 +113,7 @@ async function serve(base: Base, source: RouteSource): Promise<number> {
   applyRevocations(revocations, { serving, withdrawals, fill });
   const holdings = new HoldingsDelta(() => store?.held.keys() ?? []);
   const drain = new Drain({ serving, clock, drainMs: config.drainMs, announce: () => announce() });
-  const tls = createTls({ ...base, nodeId: identity.nodeId, serving, link });
+  const tls = createTls({ ...base, serving, link });
   const routes = new RouteUplink({ link, clock, log, records: records.uplink });
   const status = new BoxStatus({ config, clock, serving, drain, storage, revocations, routes, fill, tls });
   const { heartbeats, streams, announce } = createReports(base, { link, status, holdings, routes, records });

@@ -1,13 +1,14 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Type, type Static } from '../common/contract/type.ts';
-import { Fraction, SizeBytes, TimeZone } from '../common/contract/primitives.ts';
+import { DomainName, Fraction, SizeBytes, TimeZone } from '../common/contract/primitives.ts';
 import { parseFillHours, type FillHours } from '../common/core/fill-hours.ts';
 import { isTimeZone } from '../common/core/fill-window.ts';
 import { parseAddress, parsePrefix } from '../common/core/ip-address.ts';
 import { configHelp, loadConfig } from '../common/runtime/config.ts';
 import { coded } from '../common/runtime/errors.ts';
 import { insecurePublicOption, logOptions, refusePublic } from '../common/runtime/node-options.ts';
+import type { Authority } from './services/certificates/service.ts';
 
 const prefix = 'NEARCAST_CONTROL_PLANE';
 const Url = Type.String({ pattern: '^https?://[^\\s/?#]+(/[^\\s?#]*)?$', maxLength: 512 });
@@ -102,6 +103,24 @@ export const ControlPlaneSchema = Type.Object({
       description: 'Time zone of sites that have none of their own; without it those fill at any time',
     }),
   }),
+  acme: Type.Object({
+    directory: Type.Optional({
+      ...Url,
+      description: 'ACME directory of an authority that certifies boxes for their names under --acme-zone',
+    }),
+    zone: Type.Optional({ ...DomainName, description: "Steering's zone, as its --zone says" }),
+    contact: Type.Optional(
+      Type.String({
+        pattern: '^[^\\s@,]+@[^\\s@,]+$',
+        maxLength: 254,
+        description: 'Mail address that the authority may write to',
+      }),
+    ),
+    termsAgreed: Type.Boolean({
+      default: false,
+      description: "The authority's terms of service are agreed to",
+    }),
+  }),
   rotateKeys: Type.Boolean({
     default: false,
     description: 'Make new keys, sign them with the root key, and end',
@@ -135,6 +154,7 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Con
   if (config.revokeKeys.length > 0 && !config.rotateKeys) {
     throw coded('CONFIG_INVALID', '--revoke-keys does nothing without --rotate-keys');
   }
+  checkAcme(config);
   const hours = parseFillHours(config.fill.window);
   if (hours === undefined) {
     throw coded('CONFIG_INVALID', `--fill-window: ${config.fill.window} is not like 02:00-14:00`);
@@ -145,6 +165,24 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Con
   const dataDir = resolve(config.dataDir);
   const blobsUrl = config.blobsUrl ?? pathToFileURL(`${dataDir}/blobs`).href;
   return { ...config, dataDir, blobsUrl, fill: { ...config.fill, hours } };
+}
+
+function checkAcme({ acme }: Pick<ControlPlaneConfig, 'acme'>): void {
+  const { directory, zone, termsAgreed } = acme;
+  if (directory === undefined) return;
+  if (zone === undefined)
+    throw coded('CONFIG_INVALID', "--acme-directory needs --acme-zone: steering's zone, as its --zone says");
+  if (!termsAgreed)
+    throw coded(
+      'CONFIG_INVALID',
+      '--acme-directory needs --acme-terms-agreed: authorities certify only those who agree to their terms',
+    );
+}
+
+/** The authority that certifies boxes; undefined where there is none. */
+export function authorityOf({ acme }: ControlPlaneConfig): Authority | undefined {
+  const { directory, zone, contact } = acme;
+  return directory === undefined || zone === undefined ? undefined : { directory, zone, contact };
 }
 
 /** The options as lines of help. */

@@ -10,7 +10,7 @@ import { createMetrics } from '../common/runtime/metrics.ts';
 import { runProcess } from '../common/runtime/run-process.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { everyDay, loop, started, withStop } from './background.ts';
-import { controlPlaneHelp, readConfig, type ControlPlaneConfig } from './config.ts';
+import { authorityOf, controlPlaneHelp, readConfig, type ControlPlaneConfig } from './config.ts';
 import { createFleet, playbackCatalog, publishedBundles, readyHolders, servedNodes } from './fleet.ts';
 import { fillSession } from './core/fill-session.ts';
 import { createGateway } from './gateway/server.ts';
@@ -30,8 +30,9 @@ import { lazyRanker, type LazyRanker } from './services/playback/lazy-ranker.ts'
 import { playbackDefaults } from './services/playback/ports.ts';
 import { playbackRoutes } from './services/playback/routes.ts';
 import { createPlayback, type Playback } from './services/playback/service.ts';
-import { challengeRoutes } from './services/challenges/routes.ts';
-import { createChallenges, type Challenges } from './services/challenges/service.ts';
+import { createChallenges } from './services/certificates/challenges.ts';
+import { certificateRoutes } from './services/certificates/routes.ts';
+import { createCertificates, type Certificates } from './services/certificates/service.ts';
 import { openMaintenance, type MaintenanceCalendar } from './services/registry/maintenance.ts';
 import { registryRoutes } from './services/registry/routes.ts';
 import { createRegistry, type Registry } from './services/registry/service.ts';
@@ -150,10 +151,7 @@ async function compose(base: Base, opened: { stores: Stores; access: Access }): 
       routesRoutes(app, { routes: services.routes });
       accessRoutes(app, { access });
       registryRoutes(app, { registry, maintenance });
-      challengeRoutes(app, {
-        challenges: services.challenges,
-        shown: (node, signal) => maps.shown(node, signal),
-      });
+      certificateRoutes(app, services);
       catalogRoutes(app, { catalog, draining });
       playbackRoutes(app, { playback });
       eventsRoutes(app, { events });
@@ -194,7 +192,7 @@ interface Services {
   playback: Playback;
   ranker: LazyRanker | undefined;
   withdrawals: Withdrawals;
-  challenges: Challenges;
+  certificates: Certificates;
   status: Status;
 }
 
@@ -255,7 +253,7 @@ async function openServices(base: Base, opened: Opened): Promise<Services> {
     },
     ...{ clock, chance, log },
   });
-  const challenges = createChallenges({ clock, onChange: () => maps.changed() });
+  const { challenges, certificates } = openCertificates(base, () => maps);
   const maps = await createSteeringMaps({
     ...shared,
     routes,
@@ -268,9 +266,32 @@ async function openServices(base: Base, opened: Opened): Promise<Services> {
   const { playback, ranker } = await openPlayback(base, { ...opened, registry, catalog });
   const services = {
     ...{ access, routes, registry, maintenance, catalog, fill },
-    ...{ maps, events, playback, ranker, withdrawals, challenges },
+    ...{ maps, events, playback, ranker, withdrawals, certificates },
   };
   return { ...services, status: statusOf(services, base) };
+}
+
+/** What certifies nodes, and what steering shows for it. */
+function openCertificates({ config, clock, chance, log }: Base, maps: () => SteeringMaps) {
+  const challenges = createChallenges({ clock, onChange: () => maps().changed() });
+  const certificates = createCertificates({
+    authority: authorityOf(config),
+    accountKeyFile: join(config.dataDir, 'keys', 'acme-account.pem'),
+    publish: async (node, values) => {
+      challenges.publish(node, values);
+      await shownByAll(maps(), { node, log });
+    },
+    ...{ clock, chance, log },
+  });
+  return { challenges, certificates };
+}
+
+/** Waits until all of steering shows what a node shows to its authority. */
+async function shownByAll(maps: SteeringMaps, { node, log }: { node: string; log: Log }): Promise<void> {
+  const { steering, behind } = await maps.shown(node);
+  if (steering === 0)
+    throw coded('UNAVAILABLE', 'no steering node asks for maps, so nobody would show the challenge by DNS');
+  if (behind > 0) log.warn({ node, steering, behind }, 'not every steering node shows the challenge');
 }
 
 async function openCatalog(

@@ -1,4 +1,4 @@
-import { ChallengeReply } from '../../common/contract/challenges.ts';
+import { CertificateName, CertificateReply } from '../../common/contract/certificates.ts';
 import { FillSourcesReply, type FillPurpose, type FillReport } from '../../common/contract/fill.ts';
 import { HeartbeatReply, type Heartbeat } from '../../common/contract/nodes.ts';
 import { routeDeltaType, RouteTableReply, routeTableType } from '../../common/contract/routes.ts';
@@ -68,13 +68,20 @@ export class ControlLink {
     await this.#control.text({ method: 'POST', path, body, idempotent: true, signal });
   }
 
-  /** Has steering show these TXT records for this node's certificate; answered once it does. */
-  async challenge(values: readonly string[]): Promise<ChallengeReply> {
-    const call = { method: 'PUT', path: `${this.#path}/challenge`, body: { values }, retriesMax: 0 } as const;
-    const { value } = await this.#control.json(call, ChallengeReply);
-    if (value === undefined)
-      throw coded('UNAVAILABLE', 'the control plane answered a challenge with nothing');
-    return value;
+  /** The name that this node's certificate is for. */
+  async certificateName(): Promise<string> {
+    const call = { method: 'GET', path: `${this.#path}/certificate` } as const;
+    const { value } = await this.#control.json(call, CertificateName);
+    if (value === undefined) throw coded('UNAVAILABLE', 'the control plane answered with no name');
+    return value.name;
+  }
+
+  /** Has an authority answer a request; not tried again by itself. */
+  async certificate(csr: string, signal: AbortSignal): Promise<CertificateReply> {
+    const path = `${this.#path}/certificate`;
+    const call = { method: 'PUT', path, body: { csr }, retriesMax: 0, signal } as const;
+    const { value } = await this.#control.json(call, CertificateReply);
+    return value ?? {};
   }
 
   /** Delivers a signed report; a repeat changes nothing. */

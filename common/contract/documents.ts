@@ -1,4 +1,4 @@
-import { NodeChallenge } from './challenges.ts';
+import { NodeChallenge } from './certificates.ts';
 import { Type, type Static, type TSchema } from './type.ts';
 import {
   BaseUrl,

@@ -4,7 +4,7 @@ import type {
   SteeringAppliance,
   SteeringMap,
 } from '../../common/contract/documents.ts';
-import type { NodeChallenge } from '../../common/contract/challenges.ts';
+import type { NodeChallenge } from '../../common/contract/certificates.ts';
 import type { SteeringPeer } from '../../common/contract/health.ts';
 import type { MaintenanceWindow } from '../../common/contract/maintenance.ts';
 import type { PublicJwk } from '../../common/contract/primitives.ts';

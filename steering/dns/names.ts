@@ -1,5 +1,5 @@
 import type { Answer } from 'dns-packet';
-import type { NodeChallenge } from '../../common/contract/challenges.ts';
+import type { NodeChallenge } from '../../common/contract/certificates.ts';
 import { formatAddress, parseAddress } from '../../common/core/ip-address.ts';
 import { assert } from '../../common/runtime/errors.ts';
 import { shardDigits } from '../core/bundle-shard.ts';

@@ -1,4 +1,4 @@
-import type { NodeChallenge } from '../../common/contract/challenges.ts';
+import type { NodeChallenge } from '../../common/contract/certificates.ts';
 import type { Address } from '../../common/core/ip-address.ts';
 
 /** A node with a name of its own under the zone. */

@@ -31,9 +31,12 @@ export interface HealthWorld {
   ): Promise<SteeringProcess>;
 }
 
-export async function startHealthWorld(t: Test): Promise<HealthWorld> {
+export async function startHealthWorld(
+  t: Test,
+  { flags = [] }: { flags?: readonly string[] } = {},
+): Promise<HealthWorld> {
   const dataDir = await temporaryDir(t);
-  const plane = await startPlane(t, { dataDir });
+  const plane = await startPlane(t, { dataDir, flags });
   const codeOf = async (body: object): Promise<string> =>
     (await plane.call('POST /v1/enrolment-codes', { body })).as(EnrolmentCodeReply).code;
   return {

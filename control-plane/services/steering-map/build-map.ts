@@ -1,4 +1,4 @@
-import type { NodeChallenge } from '../../../common/contract/challenges.ts';
+import type { NodeChallenge } from '../../../common/contract/certificates.ts';
 import type { Revocations, SteeringAppliance, SteeringMap } from '../../../common/contract/documents.ts';
 import type { SteeringPeer } from '../../../common/contract/health.ts';
 import type { MaintenanceWindow } from '../../../common/contract/maintenance.ts';

@@ -1,4 +1,3 @@
-import type { ChallengeReply } from '../../../common/contract/challenges.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { createWaiters, type Waiters } from '../long-poll.ts';
 
@@ -6,6 +5,12 @@ import { createWaiters, type Waiters } from '../long-poll.ts';
 const goneMs = 40_000;
 const waitMsMax = 10_000;
 const waitersMax = 1000;
+
+/** Of the steering nodes that ask for maps: how many there are, and how many hold an older one than wanted. */
+export interface MapReach {
+  readonly steering: number;
+  readonly behind: number;
+}
 
 /** Which map each steering node holds: it asks for one that is newer. */
 export class MapReaders {
@@ -25,14 +30,14 @@ export class MapReaders {
   }
 
   /** Waits until all that are there hold this map or a later one; tells how many those are, and how many do not. */
-  async until(sequence: number, signal: AbortSignal): Promise<ChallengeReply> {
+  async until(sequence: number): Promise<MapReach> {
     const endMs = this.#clock.monotonicMs() + waitMsMax;
     for (;;) {
       const nowMs = this.#clock.monotonicMs();
       const there = [...this.#held.values()].filter(({ atMs }) => nowMs - atMs < goneMs);
       const behind = there.filter((reader) => reader.sequence < sequence).length;
-      if (behind === 0 || nowMs >= endMs || signal.aborted) return { steering: there.length, behind };
-      await this.#waiters.wait('held', { waitMs: endMs - nowMs, signal });
+      if (behind === 0 || nowMs >= endMs) return { steering: there.length, behind };
+      await this.#waiters.wait('held', { waitMs: endMs - nowMs });
     }
   }
 }

@@ -1,5 +1,5 @@
 import type { Records } from '../../../common/adapters/records/port.ts';
-import type { ChallengeReply, NodeChallenge } from '../../../common/contract/challenges.ts';
+import type { NodeChallenge } from '../../../common/contract/certificates.ts';
 import { documentTypes, type RevocationRequest } from '../../../common/contract/documents.ts';
 import type { MaintenanceWindow } from '../../../common/contract/maintenance.ts';
 import type { WithdrawnFiles } from '../../../common/contract/withdrawals.ts';
@@ -14,7 +14,7 @@ import { createTurns } from '../turns.ts';
 import { buildMap, shownNodes } from './build-map.ts';
 import { createHoldingsMatrix, type HoldingsTable } from './holdings-matrix.ts';
 import type { MapCatalog, MapNodes, MapRoutes, MapSigner } from './ports.ts';
-import { MapReaders } from './map-readers.ts';
+import { MapReaders, type MapReach } from './map-readers.ts';
 import { openRevocations, type RevocationStore } from './revocations.ts';
 
 export interface SteeringMapOptions {
@@ -52,7 +52,7 @@ export interface SteeringMaps {
    *
    * @throws UNAVAILABLE where the map does not show the node yet.
    */
-  shown(node: string, signal: AbortSignal): Promise<ChallengeReply>;
+  shown(node: string): Promise<MapReach>;
   /** A route table that a map names, packed; as a difference to `from` where that is known and small. Errors: ROUTE_TABLE_UNKNOWN. */
   routeTable(name: string, from?: string): Promise<Uint8Array>;
   /** The holdings that one of the last maps names, packed. Errors: NOT_FOUND. */
@@ -145,13 +145,13 @@ class PublishedMaps implements SteeringMaps {
     this.#readers.held(node, sequence);
   }
 
-  async shown(node: string, signal: AbortSignal): Promise<ChallengeReply> {
+  async shown(node: string): Promise<MapReach> {
     await this.#work.flush();
     if (!this.#shown.has(node)) {
       const detail = `the steering map does not show ${node} yet: it has to have reported where it serves`;
       throw coded('UNAVAILABLE', { detail, retryAfterMs: 1000 });
     }
-    return this.#readers.until(this.#published.get('map')?.sequence ?? 0, signal);
+    return this.#readers.until(this.#published.get('map')?.sequence ?? 0);
   }
 
   routeTable(name: string, from?: string): Promise<Uint8Array> {

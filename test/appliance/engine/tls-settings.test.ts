@@ -238,8 +238,10 @@ void t.test('a box with TLS is reached by https, under what its certificate is f
 void t.test('options that do not go together are refused', (test) => {
   const read = (...argv: string[]) => readConfig(['--control-url', 'https://control.test', ...argv], {});
   const pair = ['--tls-cert-file', 'x.crt', '--tls-key-file', 'x.key'];
-  test.same(read(...pair, '--h2').tls, { certFile: 'x.crt', keyFile: 'x.key' });
-  test.same(read().tls, {});
+  test.same(read(...pair, '--h2').tls, { auto: false, certFile: 'x.crt', keyFile: 'x.key' });
+  test.same(read().tls, { auto: false });
+  test.throws(() => read(...pair, '--tls-auto'), { message: /--tls-auto or --tls-cert-file, not both/ });
+  test.ok(read('--tls-auto', '--h2'));
   test.throws(() => read('--tls-cert-file', 'x.crt'), { message: /needs both/ });
   test.throws(() => read('--h2'), { message: /needs TLS/ });
   test.throws(() => read(...pair, '--public-url', 'http://box.test'), { message: /begin with https/ });

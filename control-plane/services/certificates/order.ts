@@ -1,6 +1,6 @@
 import type { Client, crypto } from 'acme-client';
 
-import { coded } from '../../common/runtime/errors.ts';
+import { coded } from '../../../common/runtime/errors.ts';
 
 export interface CertificateOrder {
   /** The authority's ACME directory. */
@@ -9,16 +9,11 @@ export interface CertificateOrder {
   readonly accountKeyPem: string;
   /** Mail address that the authority may write to. */
   readonly contact: string | undefined;
-  /** The one name that the certificate is for. */
+  /** The one name that the request is for. */
   readonly name: string;
+  readonly csr: string;
   /** Puts these TXT records at `_acme-challenge.<name>`; none takes them back. Resolves once they are to be seen. */
   readonly publish: (values: readonly string[]) => Promise<void>;
-}
-
-/** A certificate with its chain and the key that was made for it. */
-export interface OrderedCertificate {
-  readonly keyPem: string;
-  readonly chainPem: string;
 }
 
 interface AcmeClient {
@@ -31,32 +26,46 @@ const answerMsMax = 30_000;
 /** Asks for a verdict after 1 s, 2 s, 4 s and so on: for about three minutes. */
 const patience = { backoffAttempts: 10, backoffMin: 1000, backoffMax: 30_000 };
 
+/** Makes sure that a request is for this name and no other. Errors: INVALID. */
+export async function checkRequest(csr: string, name: string): Promise<void> {
+  const { crypto } = await loadClient();
+  let names: string[];
+  try {
+    const { commonName, altNames } = crypto.readCsrDomains(csr);
+    names = [...new Set([commonName, ...altNames].filter((each) => typeof each === 'string' && each !== ''))];
+  } catch (cause) {
+    throw coded('INVALID', { detail: 'this is no certificate request', cause });
+  }
+  if (names.length !== 1 || names[0] !== name)
+    throw coded(
+      'INVALID',
+      `the request is for ${names.join(', ') || 'nothing'}; it must be for ${name} alone`,
+    );
+}
+
 /**
- * Orders a certificate by DNS-01 (RFC 8555) for a new P-256 key, which goes nowhere. Takes minutes at most: each call to the
+ * Orders a certificate by DNS-01 (RFC 8555); @returns it with its issuers behind it, PEM. Takes minutes at most: each call to the
  * authority has an end, and so has the wait for its verdict.
  *
  * @throws ACME_ORDER_FAILED with what the authority said; whatever `publish` throws.
  */
-export async function orderCertificate(order: CertificateOrder): Promise<OrderedCertificate> {
-  const { directory, accountKeyPem, contact, name, publish } = order;
+export async function orderCertificate(order: CertificateOrder): Promise<string> {
+  const { directory, accountKeyPem, contact, name, csr, publish } = order;
   const acme = await loadClient();
   const client = new acme.Client({ directoryUrl: directory, accountKey: accountKeyPem, ...patience });
-  const [key, csr] = await acme.crypto.createCsr(
-    { altNames: [name] },
-    await acme.crypto.createPrivateEcdsaKey('P-256'),
-  );
   let refused: { readonly error: unknown } | undefined;
   try {
     // Asked for first, since the library would write anew to one that is there; where there is none, the order makes it.
     await client.createAccount({ onlyReturnExisting: true }).catch(() => undefined);
-    const chainPem = await client.auto({
+    return await client.auto({
       csr,
       ...(contact !== undefined && { email: contact }),
       termsOfServiceAgreed: true,
       challengePriority: ['dns-01'],
-      // The zone is steering's, which says itself when it shows the records; a resolver near the box may remember that there were none.
+      // The zone is steering's, which says itself when it shows the records; a resolver nearby may remember that there were none.
       skipChallengeVerification: true,
-      challengeCreateFn: async (_authorization, _challenge, value) => {
+      challengeCreateFn: async (_authorization, { type }, value) => {
+        if (type !== 'dns-01') throw new Error(`it offers no dns-01, but ${type}`);
         await publish([value]).catch((error: unknown) => {
           refused = { error };
           throw error;
@@ -66,7 +75,6 @@ export async function orderCertificate(order: CertificateOrder): Promise<Ordered
         await publish([]);
       },
     });
-    return { keyPem: key.toString(), chainPem };
   } catch (cause) {
     if (refused !== undefined) throw refused.error;
     const said = cause instanceof Error ? cause.message : String(cause);

@@ -1,4 +1,4 @@
-import type { NodeChallenge } from '../../../common/contract/challenges.ts';
+import type { NodeChallenge } from '../../../common/contract/certificates.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 
 export interface ChallengesOptions {

@@ -1,18 +1,19 @@
 import type { Chance } from '../../common/runtime/chance.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
-import { coded } from '../../common/runtime/errors.ts';
 import type { Component } from '../../common/runtime/lifecycle.ts';
 import type { Log } from '../../common/runtime/log.ts';
-import { acmeDir, tlsFiles, type ApplianceConfig } from '../config.ts';
+import { certificateDir, tlsFiles, type ApplianceConfig } from '../config.ts';
 import { TlsKeeper, tlsComponent, type TlsKeeperOptions } from '../engine/tls-keeper.ts';
-import type { ControlLink } from '../uplink/control-link.ts';
 import type { CertifiedNames } from '../uplink/reachable-at.ts';
-import { certificateComponent, CertificateHolder } from './certificate-holder.ts';
+import {
+  certificateComponent,
+  CertificateHolder,
+  type CertificateHolderOptions,
+} from './certificate-holder.ts';
 
 interface TlsPartOptions {
   config: ApplianceConfig;
-  nodeId: string;
-  link: Pick<ControlLink, 'challenge'>;
+  link: CertificateHolderOptions['link'];
   serving: TlsKeeperOptions['serving'];
   clock: Clock;
   chance: Chance;
@@ -28,7 +29,7 @@ export interface TlsPart {
   readonly components: readonly Component[];
 }
 
-/** What keeps the box's certificates, ordered from an authority or put there by others; undefined where it speaks plain HTTP. */
+/** What keeps the box's certificates, its own or put there by others; undefined where it speaks plain HTTP. */
 export function createTls(options: TlsPartOptions): TlsPart | undefined {
   const { config } = options;
   const files = tlsFiles(config);
@@ -44,21 +45,16 @@ export function createTls(options: TlsPartOptions): TlsPart | undefined {
   };
 }
 
-function createHolder(options: TlsPartOptions, keeper: TlsKeeper): CertificateHolder | undefined {
-  const { config, nodeId, link, log } = options;
-  const { directory, zone, contact } = config.acme;
-  if (directory === undefined || zone === undefined) return undefined;
+function createHolder(
+  { config, link, clock, log }: TlsPartOptions,
+  keeper: TlsKeeper,
+): CertificateHolder | undefined {
+  if (!config.tls.auto) return undefined;
   return new CertificateHolder({
-    ...options,
-    ...{ directory, contact, name: `${nodeId}.${zone}`, dir: acmeDir(config) },
-    publish: (values) => publish(link, values, log),
+    dir: certificateDir(config),
+    link,
     onChange: () => keeper.check(),
+    clock,
+    log,
   });
-}
-
-async function publish(link: TlsPartOptions['link'], values: readonly string[], log: Log): Promise<void> {
-  const { steering, behind } = await link.challenge(values);
-  if (steering === 0)
-    throw coded('UNAVAILABLE', 'no steering node asks for maps, so nobody would show the challenge by DNS');
-  if (behind > 0) log.warn({ steering, behind }, 'not every steering node shows the challenge');
 }
