@@ -4,7 +4,6 @@ import { formatPrefix, type Address } from '../common/core/ip-address.ts';
 import type { Clock } from '../common/runtime/clock.ts';
 import { contentOf, nothingKnown } from './dns/content.ts';
 import type { Steered, ZoneContent, ZoneSource } from './dns/zone.ts';
-import { shardBits } from './core/bundle-shard.ts';
 import {
   chooseTtlS,
   FULL_LEAVE_SHARE,
@@ -14,9 +13,8 @@ import {
 } from './core/content-steering.ts';
 import { explain } from './core/explain.ts';
 import { blockBits, type Decision, type DecisionSink } from './core/history-records.ts';
-import { firstRowWith } from './core/holdings.ts';
 import { rank, rankQueryOf, type RankInput, type RankPolicy, type Ranking } from './core/rank.ts';
-import { anyBundle, type RankQuery } from './core/ranker.ts';
+import { anyBundle, askForShard, type RankQuery, type ShardQuery } from './core/rank-query.ts';
 import type { SteeredSession } from './core/steered-session.ts';
 import type { SteeringView, ViewAppliance } from './core/view.ts';
 import type { Monitor } from './monitor/monitor.ts';
@@ -73,7 +71,7 @@ const NOBODY: Readonly<Record<4 | 6, Address>> = {
 
 export function createBrain(options: BrainOptions): Brain {
   const { monitor, clock, decisions } = options;
-  const outlookNow = createOutlooks({ ...options, health: () => monitor.health(), nodes: () => 1 });
+  const outlookNow = createOutlooks({ ...options, health: () => monitor.health() });
   const inputOf = (outlook: Outlook, { client, bundle }: Query): RankInput => ({
     ...outlook,
     health: monitor.health(),
@@ -150,23 +148,17 @@ type DnsSteer = (
 
 /** Steers DNS clients: for every query, so with as little garbage as can be. */
 function createDnsSteer(options: BrainOptions, hasIncident: () => boolean): DnsSteer {
-  const key = { a: 0, b: 0 };
-  const query: RankQuery = {
-    ...{ words: [], clientFamily: 4, family: 4, row: anyBundle, key: undefined, place: undefined },
-    ...{ forBlock: true, placeUnknown: options.placeUnknown },
+  const query: ShardQuery = {
+    ...{ words: [], clientFamily: 4, family: 4, row: anyBundle, key: undefined, shardKey: { a: 0, b: 0 } },
+    ...{ forBlock: true, place: undefined, placeUnknown: options.placeUnknown },
   };
   const nodes: number[] = [];
   return (outlook, client, { family, shard }) => {
     const { view, ranker, state } = outlook;
-    const { holdings } = view;
     query.words = (client ?? NOBODY[family]).words;
     query.clientFamily = client?.family ?? family;
     query.family = family;
-    const row = shard === undefined ? -1 : firstRowWith(holdings, { value: shard, bits: shardBits });
-    query.row = row < 0 ? anyBundle : row;
-    key.a = holdings.hashA[row] ?? 0;
-    key.b = holdings.hashB[row] ?? 0;
-    query.key = row < 0 ? undefined : key;
+    askForShard(query, view.holdings, shard);
     ranker.rank(query, state);
     if (ranker.wayCount === 0) return undefined;
     nodes.length = 0;

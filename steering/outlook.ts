@@ -2,7 +2,8 @@ import type { Clock } from '../common/runtime/clock.ts';
 import { headroomOf } from './core/filters.ts';
 import { LoadState, loadPolicyOf } from './core/load.ts';
 import { rankStateOf, type HealthById, type RankPolicy } from './core/rank.ts';
-import { Ranker, type RankState } from './core/ranker.ts';
+import { Ranker } from './core/ranker.ts';
+import type { RankState } from './core/rank-query.ts';
 import type { SteeringView } from './core/view.ts';
 
 /** A view with what is believed of its boxes now: all that a ranking needs. */
@@ -18,8 +19,6 @@ export interface OutlookOptions {
   readonly view: () => SteeringView | undefined;
   readonly health: () => HealthById;
   readonly policy: RankPolicy;
-  /** How many steering nodes decide, this one included. */
-  readonly nodes: () => number;
   readonly clock: Clock;
 }
 
@@ -39,7 +38,9 @@ export function createOutlooks(options: OutlookOptions): () => Outlook | undefin
   let held: Held | undefined;
 
   const open = (view: SteeringView, nowMs: number): Held => {
-    const load = new LoadState(view, { policy: loadPolicy, nodes: options.nodes(), nowMs });
+    // Each steering node decides for its share of the viewers.
+    const nodes = Math.max(1, view.steering.length);
+    const load = new LoadState(view, { policy: loadPolicy, nodes, nowMs });
     const before = held;
     if (before !== undefined)
       load.carry(before.load, (index) => before.view.indexOf.get(view.appliances[index]?.id ?? ''));

@@ -26,8 +26,15 @@ export function hashText(text: string): HashPair {
   return { a: finish(a ^ text.length), b: finish(b ^ Math.imul(a, 0x27d4eb2f)) };
 }
 
-/** Hashes the first `bits` of an address in 32-bit words, most significant first: the same for every address of the block. */
-export function hashBlock(words: ArrayLike<number>, bits: number): HashPair {
+/**
+ * Hashes the first `bits` of an address in 32-bit words, most significant first: the same for every address of the block. Into a
+ * pair that is there already, where nothing may be made.
+ */
+export function hashBlock(
+  words: ArrayLike<number>,
+  bits: number,
+  into: { -readonly [lane in keyof HashPair]: number } = { a: 0, b: 0 },
+): HashPair {
   let a = 0x9e3779b9 ^ bits;
   let b = 0x85ebca6b;
   for (let word = 0; 32 * word < bits; word++) {
@@ -36,7 +43,9 @@ export function hashBlock(words: ArrayLike<number>, bits: number): HashPair {
     a = Math.imul(rotate(a ^ Math.imul(value, 0xcc9e2d51), 13), 5) + 0xe6546b64;
     b = Math.imul(rotate(b ^ Math.imul(value, 0x1b873593), 15), 9) + 0x38495ab5;
   }
-  return { a: finish(a), b: finish(b ^ Math.imul(a, 0x27d4eb2f)) };
+  into.a = finish(a);
+  into.b = finish(b ^ Math.imul(a, 0x27d4eb2f));
+  return into;
 }
 
 /**
@@ -50,10 +59,19 @@ export function rendezvousScore(node: RendezvousNode, key: HashPair): number {
 
 /** A number in (0, 1) that follows from a node's two lanes and a key alone, and is as good as one by chance. */
 export function uniformOf(nodeA: number, nodeB: number, key: HashPair): number {
-  const high = finish(nodeA ^ Math.imul(key.a, 0x9e3779b1));
+  const high = laneOf(nodeA, key.a);
   const low = finish(nodeB ^ Math.imul(key.b, 0x85ebca77) ^ high);
   // 52 bits and a half: never 0, never 1.
   return ((high >>> 6) * 2 ** 26 + (low >>> 6) + 0.5) / 2 ** 52;
+}
+
+/** 26 bits by which two nodes of one weight are compared for a key: where they differ, so do their scores, and alike. */
+export function drawOf(nodeA: number, keyA: number): number {
+  return laneOf(nodeA, keyA) >>> 6;
+}
+
+function laneOf(nodeA: number, keyA: number): number {
+  return finish(nodeA ^ Math.imul(keyA, 0x9e3779b1));
 }
 
 function rotate(value: number, bits: number): number {

@@ -52,9 +52,9 @@ export function firstRowWith(
   return (heads[row] ?? Infinity) < (value + 1) * unit ? row : -1;
 }
 
-/** Whether an appliance holds all of the bundle of a row. */
-export function holds({ bits, rowBytes }: Holdings, row: number, appliance: number): boolean {
-  return (((bits[row * rowBytes + (appliance >>> 3)] ?? 0) >>> (appliance & 7)) & 1) === 1;
+/** Whether an appliance holds all of the bundle whose bits begin at `at` of the holdings' bits. */
+export function hasBit(bits: Uint8Array, at: number, appliance: number): boolean {
+  return (((bits[at + (appliance >>> 3)] ?? 0) >>> (appliance & 7)) & 1) === 1;
 }
 
 function headOf(bundle: string): number {

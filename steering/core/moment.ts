@@ -1,7 +1,7 @@
 import type { DocumentPayload, Place, SteeringMap } from '../../common/contract/documents.ts';
 import type { BelievedHealth, HistoryRecord } from './history-records.ts';
 import { rankPolicyDefault, rankStateOf, type HealthById, type RankPolicy } from './rank.ts';
-import type { RankState } from './ranker.ts';
+import type { RankState } from './rank-query.ts';
 import type { SteeringView } from './view.ts';
 
 /** What was in force on a steering node at one moment, made up of its records one after the other. */

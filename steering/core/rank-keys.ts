@@ -25,20 +25,7 @@ export function rankedRouteOf({ lengths, keys }: RouteLists, route: number): Ran
   return prefixLength === undefined ? unrouted : { prefixLength, ...unpackRouteKeys(keys[route] ?? 0) };
 }
 
-/**
- * All keys of each distinct route but the distance, packed into two numbers in the order of a policy: those that are compared
- * before the distance, and those after it. The smaller is the better. Behind the last stands what has no route.
- */
-export interface PackedRankKeys {
-  readonly before: Float64Array;
-  readonly after: Float64Array;
-  /** Whether the distance is compared. */
-  readonly byDistance: boolean;
-  /** Whether whoever has no route stands behind all who have one, whatever else. */
-  readonly unroutedLast: boolean;
-}
-
-/** One more than the greatest packed number: 8 bits of prefix, 2 of class, 8 of AS path, 32 of MED. */
+/** One more than the greatest packed number of `PackedRankKeys`: 8 bits of prefix, 2 of class, 8 of AS path, 32 of MED. */
 export const packedRange = 2 ** 50;
 
 const ranges: Readonly<Record<Exclude<RankKey, 'distance'>, number>> = {
@@ -48,22 +35,51 @@ const ranges: Readonly<Record<Exclude<RankKey, 'distance'>, number>> = {
   med: 2 ** 32,
 };
 
-/** Packs the keys of all distinct routes. Keys that the order does not name are not compared. */
-export function packRankKeys(lists: RouteLists, order: readonly RankKey[]): PackedRankKeys {
-  const cut = order.includes('distance') ? order.indexOf('distance') : order.length;
-  const first = order.slice(0, cut);
-  const then = order.slice(cut + 1);
-  const count = lists.keys.length + 1;
-  const before = new Float64Array(count);
-  const after = new Float64Array(count);
-  for (let route = 0; route < count; route++) {
-    const keys = rankedRouteOf(lists, route);
-    before[route] = pack(keys, first);
-    after[route] = pack(keys, then);
+/**
+ * All keys of each distinct route but the distance, packed into two numbers in the order of a policy: those that are compared before
+ * the distance, and those after it. The smaller is the better. Those of a route are packed when they are first asked
+ * for, so that a new map costs nothing here. Keys that the order does not name are not compared.
+ */
+export class PackedRankKeys {
+  /** Whether the distance is compared, and keys behind it. */
+  readonly byDistance: boolean;
+  readonly hasAfter: boolean;
+  /** The number that stands for no route: it is one behind the last. */
+  readonly unrouted: number;
+  readonly #lists: RouteLists;
+  readonly #first: readonly RankKey[];
+  readonly #then: readonly RankKey[];
+  // One more than the packed number; 0: not packed yet.
+  readonly #before: Float64Array;
+  readonly #after: Float64Array;
+
+  constructor(lists: RouteLists, order: readonly RankKey[]) {
+    const cut = order.includes('distance') ? order.indexOf('distance') : order.length;
+    this.#lists = lists;
+    this.#first = order.slice(0, cut);
+    this.#then = order.slice(cut + 1);
+    this.byDistance = cut < order.length;
+    this.hasAfter = this.#then.length > 0;
+    this.unrouted = lists.keys.length;
+    this.#before = new Float64Array(lists.keys.length + 1);
+    this.#after = new Float64Array(this.hasAfter ? lists.keys.length + 1 : 0);
   }
-  const [leading] = order;
-  const unroutedLast = leading === 'prefix-length' || leading === 'class';
-  return { before, after, byDistance: cut < order.length, unroutedLast };
+
+  /** What is compared before the distance. */
+  before(route: number): number {
+    const known = this.#before[route] ?? 0;
+    return (known === 0 ? this.#pack(this.#before, route, this.#first) : known) - 1;
+  }
+
+  /** What is compared after it. */
+  after(route: number): number {
+    const known = this.#after[route] ?? 0;
+    return (known === 0 ? this.#pack(this.#after, route, this.#then) : known) - 1;
+  }
+
+  #pack(column: Float64Array, route: number, order: readonly RankKey[]): number {
+    return (column[route] = 1 + pack(rankedRouteOf(this.#lists, route), order));
+  }
 }
 
 function pack(route: RankedRoute, order: readonly RankKey[]): number {

@@ -7,7 +7,9 @@ import { conditionOf, filterNumber, filters } from './filters.ts';
 import type { NodeHealth } from './health.ts';
 import { rowOfBundle } from './holdings.ts';
 import { rankedRouteOf, rankKeys, type RankedRoute, type RankKey } from './rank-keys.ts';
-import { anyBundle, type Ranker, type RankQuery, type RankState } from './ranker.ts';
+import { anyBundle, type RankQuery, type RankState } from './rank-query.ts';
+import type { Ranker } from './ranker.ts';
+import { lengthOf } from './route-lists.ts';
 import type { SteeringView, ViewAppliance } from './view.ts';
 
 export interface RankPolicy {
@@ -123,10 +125,10 @@ export function rank(input: RankInput, also: Iterable<number> = []): Ranking {
   const slots = Array.from({ length: ranker.count }, (_, slot) => slot);
   const candidates = slots.map((slot) => candidateAt(input, slot));
   const at = (slot: number): Candidate[] => candidates.slice(slot, slot + 1);
-  const { matched, scopeLength } = { matched: matchedLength(input), scopeLength: ranker.scopeLength };
+  const matched = lengthOf(view.routes.lists, ranker.set);
   return {
     matchedPrefix: matched === 0 ? null : formatPrefix(client, matched),
-    scopeLength,
+    scopeLength: ranker.scopeLength,
     qualified: slots
       .filter((slot) => ranker.removedBy[slot] === 0)
       .sort((a, b) => ranker.compare(a, b))
@@ -135,14 +137,6 @@ export function rank(input: RankInput, also: Iterable<number> = []): Ranking {
     ways: [...ranker.ways.subarray(0, ranker.wayCount)].flatMap(at),
     overfull: ranker.overfull,
   };
-}
-
-/** Bits of the longest prefix that reaches the client, whoever announces it; 0: none. */
-function matchedLength({ view, ranker }: RankInput): number {
-  const { lists } = view.routes;
-  if (ranker.list === 0) return 0;
-  const set = lists.sets[ranker.list] ?? 0;
-  return lists.lengths[lists.routes[lists.starts[set] ?? 0] ?? 0] ?? 0;
 }
 
 function candidateAt({ view, ranker, state }: RankInput, slot: number): Candidate {
@@ -157,7 +151,7 @@ function candidateAt({ view, ranker, state }: RankInput, slot: number): Candidat
     spilled: ranker.isSpilled(slot),
     fetches: ranker.isFetching(slot),
     distanceKm: Number.isFinite(distanceKm) ? distanceKm : null,
-    rendezvous: ranker.scores[slot] ?? 0,
+    rendezvous: ranker.scoreOf(slot),
     condition: filters[(state.conditions[index] ?? 0) - 1] ?? null,
     removedBy: filters[(ranker.removedBy[slot] ?? 0) - 1] ?? null,
   };

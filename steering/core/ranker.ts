@@ -1,50 +1,20 @@
 import { openPrefixTable, type PrefixTable } from '../../common/core/prefix-table.ts';
 import type { Place } from '../../common/contract/documents.ts';
-import { hashBlock, uniformOf, type HashPair } from '../../common/core/rendezvous.ts';
+import {
+  drawOf,
+  hashBlock,
+  rendezvousScore,
+  uniformOf,
+  type HashPair,
+} from '../../common/core/rendezvous.ts';
 import { distanceKm } from './distance.ts';
 import { familyBits } from './families.ts';
 import { filterNumber } from './filters.ts';
-import { holds } from './holdings.ts';
-import { packRankKeys, packedRange, type PackedRankKeys, type RankKey } from './rank-keys.ts';
+import { hasBit } from './holdings.ts';
+import { PackedRankKeys, packedRange } from './rank-keys.ts';
+import { anyBundle, type RankQuery, type RankState, type WaysPolicy } from './rank-query.ts';
+import { DEAD_FAMILIES_SHIFT, indexesWith, IS_OPEN, IS_ORIGIN, MAY_FETCH, traitsOf } from './traits.ts';
 import type { SteeringView } from './view.ts';
-
-/** Row of a query that asks for no bundle (DNS without a shard); -1 is one that the map does not know. */
-export const anyBundle = -2;
-
-/** What is asked. May be used again for the next query. */
-export interface RankQuery {
-  /** The client's address in words, and its family. */
-  words: ArrayLike<number>;
-  clientFamily: 4 | 6;
-  /** The family in which the client will call. */
-  family: 4 | 6;
-  /** Row of the bundle in the holdings, or one of the two above. */
-  row: number;
-  /** Hash of what is asked for, for rendezvous; undefined: the client's own block. */
-  key: HashPair | undefined;
-  /** The answer is for all of the client's block (DNS), so that no part of it may be told from another. */
-  forBlock: boolean;
-  place: Place | undefined;
-  /** Taken for the place of a client that no route reaches. */
-  placeUnknown: Place | undefined;
-}
-
-/** What changes between maps, by appliance. */
-export interface RankState {
-  /** The number of the filter that it fails whoever asks; 0: none. */
-  readonly conditions: Uint8Array;
-  /** The families in which it is not reached, besides those in which it has no address: sets of `familyBits`. */
-  readonly downFamilies: Uint8Array;
-  /** The share of its viewers that it keeps, see load.ts. */
-  readonly kept: Float64Array;
-}
-
-/** How an answer is made of those that qualify. */
-export interface WaysPolicy {
-  readonly order: readonly RankKey[];
-  /** How many ways an answer has at most, the origin included; 2 or more. */
-  readonly waysMax: number;
-}
 
 /** An answer has at least so many ways, where there are so many. */
 const waysMin = 3;
@@ -56,9 +26,9 @@ const NO_HEADROOM = filterNumber('no-headroom');
 
 // What stands above all keys, in one number with those that are compared first: origins last, then whoever is full for this
 // viewer, then whoever would have to fetch.
-const ORIGIN = 4 * packedRange;
-const SPILLED = 2 * packedRange;
-const FETCHES = packedRange;
+const ORIGIN = 4;
+const SPILLED = 2;
+const FETCHES = 1;
 
 const nothing: RankQuery = {
   ...{ words: [], clientFamily: 4, family: 4, row: anyBundle, key: undefined },
@@ -75,8 +45,8 @@ export class Ranker {
   wayCount = 0;
   /** Everybody was full: those that only lack headroom were taken nevertheless. */
   overfull = false;
-  /** The list of routes that was found; 0: no route reaches the client. */
-  list = 0;
+  /** The set of routes that was found; 0: no route reaches the client. */
+  set = 0;
   /** Bits of the block around the client for which this is the answer. */
   scopeLength = 0;
   /** How many candidates were judged, and for each slot what it is. */
@@ -87,60 +57,93 @@ export class Ranker {
   /** Number of the filter that removed it; 0: none. */
   readonly removedBy: Uint8Array;
   readonly distances: Float64Array;
-  readonly scores: Float64Array;
+  readonly #flags: Uint8Array;
   readonly #before: Float64Array;
+  readonly #draws: Uint32Array;
 
   readonly #view: SteeringView;
   readonly #waysMax: number;
-  readonly #tables: Readonly<Record<4 | 6, PrefixTable>>;
+  readonly #table4: PrefixTable;
+  readonly #table6: PrefixTable;
   readonly #keys: PackedRankKeys;
-  readonly #unrouted: number;
+  readonly #traits: Uint8Array;
+  readonly #sets: Uint32Array;
+  readonly #hashA: Uint32Array;
+  readonly #holdingBits: Uint8Array;
   readonly #origins: Uint16Array;
   readonly #open: Uint16Array;
+  /** Whether no list can hold a better way than the one around which it is. */
+  readonly #innerFirst: boolean;
+  /** Whether whoever has no route stands behind all who have one, whatever else. */
+  readonly #unroutedLast: boolean;
   // The turn in which an appliance was last a candidate.
   readonly #seen: Uint32Array;
   #turn = 0;
   #query: RankQuery = nothing;
+  #family = 0;
+  #interval = 0;
+  /** Where the bits of the bundle's holders begin. */
+  #bitsAt = 0;
+  #place: Place | undefined;
   #state: RankState = {
     conditions: new Uint8Array(),
     downFamilies: new Uint8Array(),
     kept: new Float64Array(),
   };
   #key: HashPair = { a: 0, b: 0 };
-  #viewer: HashPair = { a: 0, b: 0 };
+  #keyA = 0;
+  readonly #viewer = { a: 0, b: 0 };
+  #viewerBits = 0;
+  #isViewerHashed = false;
+  // The best of those that qualify, in order; all that can come into an answer.
+  readonly #boxes: Uint16Array;
+  #boxCount = 0;
   readonly #lastWays: Uint16Array;
+  #lastWayCount = 0;
 
   constructor(view: SteeringView, { order, waysMax }: WaysPolicy) {
     const { columns, routes } = view;
     const size = view.appliances.length;
-    const those = (column: Uint8Array): Uint16Array =>
-      Uint16Array.from([...column.keys()].filter((index) => column[index] === 1));
     this.#view = view;
     this.#waysMax = waysMax;
-    this.#tables = { 4: openPrefixTable(routes[4]), 6: openPrefixTable(routes[6]) };
-    this.#keys = packRankKeys(routes.lists, order);
-    this.#unrouted = this.#keys.before.length - 1;
-    this.#origins = those(columns.isOrigin);
-    this.#open = those(columns.open);
+    this.#table4 = openPrefixTable(routes[4]);
+    this.#table6 = openPrefixTable(routes[6]);
+    this.#keys = new PackedRankKeys(routes.lists, order);
+    this.#traits = traitsOf(columns);
+    this.#sets = routes.lists.sets;
+    this.#hashA = columns.hashA;
+    this.#holdingBits = view.holdings.bits;
+    this.#origins = indexesWith(columns.isOrigin);
+    this.#open = indexesWith(columns.open);
+    const [leading] = order;
+    // An origin's own routes are compared with those of other origins, wherever they stand.
+    const originsAreUnrouted = this.#origins.every((index) => view.appliances[index]?.routeCount === 0);
+    this.#innerFirst = leading === 'prefix-length' && originsAreUnrouted;
+    this.#unroutedLast = leading === 'prefix-length' || leading === 'class';
     this.#seen = new Uint32Array(size);
     this.appliances = new Uint16Array(size);
     this.routes = new Uint32Array(size);
     this.removedBy = new Uint8Array(size);
     this.distances = new Float64Array(size);
-    this.scores = new Float64Array(size);
+    this.#flags = new Uint8Array(size);
     this.#before = new Float64Array(size);
+    this.#draws = new Uint32Array(size);
     this.ways = new Uint16Array(waysMax);
+    this.#boxes = new Uint16Array(waysMax);
     this.#lastWays = new Uint16Array(waysMax);
   }
 
-  /** Answers a query: the ways to a bundle for a client. Spares are only looked at where the routed do not make an answer. */
+  /** Answers a query: the ways to a bundle for a client. Whoever could not change the answer any more is not looked at. */
   rank(query: RankQuery, state: RankState): void {
     this.#begin(query, state);
-    this.#addUnrouted(this.#origins);
-    if (this.#keys.unroutedLast) {
-      this.#choose();
+    this.#addSet(this.set);
+    if (this.#innerFirst && this.set !== 0) {
+      this.#addUnrouted(this.#origins);
       if (this.#isSettled()) return;
     }
+    this.#addListsAround();
+    this.#addUnrouted(this.#origins);
+    if (this.#unroutedLast && this.#isSettled()) return;
     this.#addUnrouted(this.#open);
     this.#answer();
   }
@@ -148,7 +151,11 @@ export class Ranker {
   /** The same, with every candidate judged, and of the others those that are named. */
   rankAll(query: RankQuery, state: RankState, also: Iterable<number>): void {
     this.#begin(query, state);
-    for (const appliances of [this.#origins, this.#open, also]) this.#addUnrouted(appliances);
+    this.#addSet(this.set);
+    this.#addListsAround();
+    this.#addUnrouted(this.#origins);
+    this.#addUnrouted(this.#open);
+    for (const appliance of also) this.#add(appliance, this.#keys.unrouted);
     this.#answer();
   }
 
@@ -161,104 +168,163 @@ export class Ranker {
       const far = this.distances[b] ?? 0;
       // Infinity: the distance is not known.
       if (near !== far) return near < far ? -1 : 1;
-      const { after } = this.#keys;
-      const then = (after[this.routes[a] ?? 0] ?? 0) - (after[this.routes[b] ?? 0] ?? 0);
-      if (then !== 0) return then;
+      if (this.#keys.hasAfter) {
+        const then = this.#keys.after(this.routes[a] ?? 0) - this.#keys.after(this.routes[b] ?? 0);
+        if (then !== 0) return then;
+      }
     }
-    const score = (this.scores[b] ?? 0) - (this.scores[a] ?? 0);
-    if (score !== 0) return score;
-    const { idOrder } = this.#view.columns;
-    return (idOrder[this.appliances[a] ?? 0] ?? 0) - (idOrder[this.appliances[b] ?? 0] ?? 0);
+    return this.#compareDraws(a, b);
+  }
+
+  /** The rendezvous score of a slot. */
+  scoreOf(slot: number): number {
+    const appliance = this.appliances[slot] ?? 0;
+    const { hashA, hashB, weights } = this.#view.columns;
+    const hash = { a: hashA[appliance] ?? 0, b: hashB[appliance] ?? 0 };
+    return rendezvousScore({ hash, weight: weights[appliance] ?? 0 }, this.#key);
   }
 
   /** Whether a slot is full for this viewer, who was sent on. */
   isSpilled(slot: number): boolean {
-    return (this.#before[slot] ?? 0) % ORIGIN >= SPILLED;
+    return ((this.#flags[slot] ?? 0) & SPILLED) !== 0;
   }
 
   /** Whether a slot would have to fetch the bundle. */
   isFetching(slot: number): boolean {
-    return (this.#before[slot] ?? 0) % SPILLED >= FETCHES;
+    return ((this.#flags[slot] ?? 0) & FETCHES) !== 0;
+  }
+
+  #tableOf(family: 4 | 6): PrefixTable {
+    return family === 4 ? this.#table4 : this.#table6;
   }
 
   #begin(query: RankQuery, state: RankState): void {
     const { words, clientFamily } = query;
-    const { lists } = this.#view.routes;
-    const table = this.#tables[clientFamily];
+    const table = this.#tableOf(clientFamily);
     const interval = table.find(words);
-    this.list = table.valueAt(interval);
+    this.set = table.valueAt(interval);
+    this.#interval = interval;
     this.scopeLength = table.scopeAt(interval, words);
     this.count = 0;
+    this.overfull = false;
+    this.#boxCount = 0;
+    this.#lastWayCount = 0;
     this.#query = query;
+    this.#family = familyBits[query.family];
+    this.#place = query.place ?? (this.set === 0 ? query.placeUnknown : undefined);
     this.#state = state;
     this.#turn = (this.#turn + 1) >>> 0;
     if (this.#turn === 0) this.#seen.fill(this.#turn++);
-    const bits = query.forBlock ? this.scopeLength : clientFamily === 4 ? 32 : 128;
-    this.#viewer = hashBlock(words, bits);
-    this.#key = query.key ?? this.#viewer;
-    for (let list = this.list; list !== 0; list = lists.around[list] ?? 0) {
-      const set = lists.sets[list] ?? 0;
-      const end = lists.starts[set + 1] ?? 0;
-      for (let at = lists.starts[set] ?? 0; at < end; at++)
-        this.#add(lists.appliances[at] ?? 0, lists.routes[at] ?? 0);
-    }
+    this.#viewerBits = query.forBlock ? this.scopeLength : clientFamily === 4 ? 32 : 128;
+    this.#isViewerHashed = false;
+    this.#key = query.key ?? this.#hashViewer();
+    this.#keyA = this.#key.a | 0;
+    this.#bitsAt = query.row * this.#view.holdings.rowBytes;
   }
 
-  #addUnrouted(appliances: Iterable<number>): void {
-    for (const appliance of appliances) this.#add(appliance, this.#unrouted);
+  #addSet(set: number): void {
+    const sets = this.#sets;
+    const end = set + 2 * (sets[set] ?? 0);
+    for (let at = set + 1; at < end; at += 2) this.#add(sets[at] ?? 0, sets[at + 1] ?? 0);
+  }
+
+  #addListsAround(): void {
+    const { lists } = this.#view.routes.lists;
+    let list = this.#tableOf(this.#query.clientFamily).besideAt(this.#interval);
+    for (; list !== 0; list = lists[2 * list + 1] ?? 0) this.#addSet(lists[2 * list] ?? 0);
+  }
+
+  #addUnrouted(appliances: Uint16Array): void {
+    const { unrouted } = this.#keys;
+    for (const appliance of appliances) this.#add(appliance, unrouted);
   }
 
   /** Makes an appliance a candidate, unless it is one already. */
   #add(appliance: number, route: number): void {
     if (this.#seen[appliance] === this.#turn) return;
     this.#seen[appliance] = this.#turn;
-    const { columns, holdings, appliances } = this.#view;
-    const query = this.#query;
-    const state = this.#state;
     const slot = this.count++;
-    const isOrigin = columns.isOrigin[appliance] === 1;
+    const traits = this.#traits[appliance] ?? 0;
+    const isOrigin = (traits & IS_ORIGIN) !== 0;
+    let removed = isOrigin ? 0 : this.#filterOf(appliance, route);
     let flags = isOrigin ? ORIGIN : 0;
-    let removed = 0;
-    if (!isOrigin) {
-      const dead = (columns.deadFamilies[appliance] ?? 0) | (state.downFamilies[appliance] ?? 0);
-      if (route === this.#unrouted && columns.open[appliance] !== 1) removed = NO_ROUTE;
-      else if ((dead & familyBits[query.family]) !== 0) removed = ADDRESS_FAMILY;
-      else if (query.row !== anyBundle && (query.row < 0 || !holds(holdings, query.row, appliance))) {
-        if (columns.mayFetch[appliance] === 1) flags += FETCHES;
-        else removed = NOT_HELD;
-      }
-      const kept = state.kept[appliance] ?? 1;
-      if (kept < 1 && this.#viewerShare(appliance) >= kept) flags += SPILLED;
+    if (removed === NOT_HELD && (traits & MAY_FETCH) !== 0) {
+      removed = 0;
+      flags = FETCHES;
     }
-    if (removed === 0) removed = state.conditions[appliance] ?? 0;
+    if (removed === 0) removed = this.#state.conditions[appliance] ?? 0;
+    if (!isOrigin) {
+      const kept = this.#state.kept[appliance] ?? 1;
+      if (kept < 1 && this.#viewerShare(appliance) >= kept) flags |= SPILLED;
+    }
     this.appliances[slot] = appliance;
     this.routes[slot] = route;
     this.removedBy[slot] = removed;
-    this.#before[slot] = flags + (this.#keys.before[route] ?? 0);
-    const place = query.place ?? (this.list === 0 ? query.placeUnknown : undefined);
-    const own = place === undefined ? undefined : appliances[appliance]?.place;
-    this.distances[slot] = place === undefined || own === undefined ? Infinity : distanceKm(place, own);
-    const weight = columns.weights[appliance] ?? 0;
-    const uniform = uniformOf(columns.hashA[appliance] ?? 0, columns.hashB[appliance] ?? 0, this.#key);
-    this.scores[slot] = weight <= 0 ? 0 : -weight / Math.log(uniform);
+    this.#flags[slot] = flags;
+    this.#before[slot] = flags * packedRange + this.#keys.before(route);
+    this.distances[slot] = this.#place === undefined ? Infinity : this.#distanceTo(appliance, this.#place);
+    this.#draws[slot] = drawOf(this.#hashA[appliance] ?? 0, this.#keyA);
+    if (removed === 0) this.#take(slot);
+  }
+
+  /** The first filter that a box fails for what is asked; 0: none. */
+  #filterOf(appliance: number, route: number): number {
+    const { row } = this.#query;
+    const traits = this.#traits[appliance] ?? 0;
+    if (route === this.#keys.unrouted && (traits & IS_OPEN) === 0) return NO_ROUTE;
+    const dead = (traits >>> DEAD_FAMILIES_SHIFT) | (this.#state.downFamilies[appliance] ?? 0);
+    if ((dead & this.#family) !== 0) return ADDRESS_FAMILY;
+    if (row === anyBundle || (row >= 0 && hasBit(this.#holdingBits, this.#bitsAt, appliance))) return 0;
+    return NOT_HELD;
+  }
+
+  #distanceTo(appliance: number, place: Place): number {
+    const own = this.#view.appliances[appliance]?.place;
+    return own === undefined ? Infinity : distanceKm(place, own);
   }
 
   /** Where among an appliance's viewers this one stands, from 0 to 1; another one for each appliance. */
   #viewerShare(appliance: number): number {
     const { hashA, hashB } = this.#view.columns;
-    return uniformOf(hashB[appliance] ?? 0, hashA[appliance] ?? 0, this.#viewer);
+    return uniformOf(hashB[appliance] ?? 0, hashA[appliance] ?? 0, this.#hashViewer());
+  }
+
+  /** The hash of the viewer, made where it is needed. */
+  #hashViewer(): HashPair {
+    if (!this.#isViewerHashed) hashBlock(this.#query.words, this.#viewerBits, this.#viewer);
+    this.#isViewerHashed = true;
+    return this.#viewer;
+  }
+
+  #compareDraws(a: number, b: number): number {
+    const { idOrder, weights } = this.#view.columns;
+    const left = this.appliances[a] ?? 0;
+    const right = this.appliances[b] ?? 0;
+    const weight = weights[left] ?? 0;
+    if (weight > 0 && weight === weights[right]) {
+      const draw = (this.#draws[b] ?? 0) - (this.#draws[a] ?? 0);
+      if (draw !== 0) return draw;
+    }
+    const score = this.scoreOf(b) - this.scoreOf(a);
+    return score === 0 ? (idOrder[left] ?? 0) - (idOrder[right] ?? 0) : score;
+  }
+
+  /** Takes a slot that qualifies into those that may come into the answer. */
+  #take(slot: number): void {
+    if (((this.#flags[slot] ?? 0) & ORIGIN) === 0)
+      this.#boxCount = this.#insert(this.#boxes, this.#boxCount, slot);
+    else this.#lastWayCount = this.#insert(this.#lastWays, this.#lastWayCount, slot);
   }
 
   #answer(): void {
     this.#choose();
-    this.overfull = false;
     if (this.wayCount > 0) return;
     // A full box is better than none.
     for (let slot = 0; slot < this.count; slot++) {
-      if (this.removedBy[slot] === NO_HEADROOM) {
-        this.removedBy[slot] = 0;
-        this.overfull = true;
-      }
+      if (this.removedBy[slot] !== NO_HEADROOM) continue;
+      this.removedBy[slot] = 0;
+      this.overfull = true;
+      this.#take(slot);
     }
     if (this.overfull) this.#choose();
   }
@@ -270,16 +336,12 @@ export class Ranker {
    * than `waysMin`.
    */
   #choose(): void {
-    let origins = 0;
-    let chosen = 0;
-    for (let slot = 0; slot < this.count; slot++) {
-      if (this.removedBy[slot] !== 0) continue;
-      if (this.#isOrigin(slot)) origins = this.#insert(this.#lastWays, origins, slot);
-      else chosen = this.#insert(this.ways, chosen, slot);
-    }
+    const origins = this.#lastWayCount;
     const places = this.#waysMax - Math.min(1, origins);
-    chosen = Math.min(chosen, places);
-    if (places > 1 && chosen === places) this.#spread(chosen);
+    const chosen = Math.min(this.#boxCount, places);
+    for (let at = 0; at < chosen; at++) this.ways[at] = this.#boxes[at] ?? 0;
+    const { sites, clusters } = this.#view.columns;
+    if (places > 1 && chosen === places && !this.#spread(sites, chosen)) this.#spread(clusters, chosen);
     const lastWays = Math.min(origins, Math.max(1, waysMin - chosen), this.#waysMax - chosen);
     for (let at = 0; at < lastWays; at++) this.ways[chosen + at] = this.#lastWays[at] ?? 0;
     this.wayCount = chosen + lastWays;
@@ -297,40 +359,37 @@ export class Ranker {
     return Math.min(held + 1, best.length);
   }
 
-  #spread(chosen: number): void {
-    const { sites, clusters } = this.#view.columns;
-    for (const domains of [sites, clusters]) {
-      const domainOf = (slot: number): number => domains[this.appliances[slot] ?? 0] ?? 0;
-      const only = domainOf(this.ways[0] ?? 0);
-      let other = -1;
-      for (let slot = 0; slot < this.count; slot++) {
-        const isOther = this.removedBy[slot] === 0 && !this.#isOrigin(slot) && domainOf(slot) !== only;
-        if (isOther && (other < 0 || this.compare(slot, other) < 0)) other = slot;
-      }
-      for (let at = 0; at < chosen; at++) if (domainOf(this.ways[at] ?? 0) !== only) return;
-      if (other < 0) continue;
-      // A box that is full for this viewer is no help to one that is not.
-      if (!this.isSpilled(other) || this.isSpilled(this.ways[chosen - 1] ?? 0)) this.ways[chosen - 1] = other;
-      return;
+  /** Whether the boxes chosen are of several domains, or now are where others would do; false: there is but one domain. */
+  #spread(domains: Uint16Array, chosen: number): boolean {
+    const only = domains[this.appliances[this.ways[0] ?? 0] ?? 0];
+    for (let at = 1; at < chosen; at++) {
+      if (domains[this.appliances[this.ways[at] ?? 0] ?? 0] !== only) return true;
     }
+    let other = -1;
+    for (let slot = 0; slot < this.count; slot++) {
+      if (this.removedBy[slot] !== 0 || domains[this.appliances[slot] ?? 0] === only) continue;
+      if (((this.#flags[slot] ?? 0) & ORIGIN) !== 0) continue;
+      if (other < 0 || this.compare(slot, other) < 0) other = slot;
+    }
+    if (other < 0) return false;
+    // A box that is full for this viewer is no help to one that is not.
+    if (!this.isSpilled(other) || this.isSpilled(this.ways[chosen - 1] ?? 0)) this.ways[chosen - 1] = other;
+    return true;
   }
 
-  /** Whether no unrouted appliance could change the answer: it is full of routed ones of two sites that hold and are not full. */
+  /** Whether nobody else could change the answer: it is full of routed boxes of two sites that hold and are not full. */
   #isSettled(): boolean {
-    const { sites } = this.#view.columns;
-    const boxes = this.#waysMax - (this.#isOrigin(this.ways[this.wayCount - 1] ?? 0) ? 1 : 0);
+    this.#choose();
     if (this.wayCount < this.#waysMax) return false;
+    const { sites } = this.#view.columns;
+    const boxes = this.#waysMax - Math.min(1, this.#lastWayCount);
     const only = sites[this.appliances[this.ways[0] ?? 0] ?? 0];
-    let spread = false;
+    let isSpread = false;
     for (let at = 0; at < boxes; at++) {
       const slot = this.ways[at] ?? 0;
-      if (this.#isOrigin(slot) || (this.#before[slot] ?? 0) >= packedRange) return false;
-      spread ||= sites[this.appliances[slot] ?? 0] !== only;
+      if (this.#flags[slot] !== 0) return false;
+      isSpread ||= sites[this.appliances[slot] ?? 0] !== only;
     }
-    return spread;
-  }
-
-  #isOrigin(slot: number): boolean {
-    return this.#view.columns.isOrigin[this.appliances[slot] ?? 0] === 1;
+    return isSpread;
   }
 }

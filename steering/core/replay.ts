@@ -1,11 +1,10 @@
 import type { Place } from '../../common/contract/documents.ts';
 import { parsePrefix } from '../../common/core/ip-address.ts';
-import { shardBits } from './bundle-shard.ts';
 import { filterNumber } from './filters.ts';
 import type { DecisionRecord } from './history-records.ts';
-import { firstRowWith } from './holdings.ts';
 import { rankQueryOf, type RankPolicy } from './rank.ts';
-import { anyBundle, Ranker, type RankState } from './ranker.ts';
+import { askForShard, type RankState } from './rank-query.ts';
+import { Ranker } from './ranker.ts';
 import type { SteeringView } from './view.ts';
 
 /** What is in force where decisions are made again. */
@@ -36,16 +35,12 @@ export class Replayer {
     this.#world = world;
     const ranker = this.#ranker;
     const { family, bundle, shard, output } = decision;
-    const query = rankQueryOf(view, {
-      ...{ client: client.address, family, bundle, placeUnknown: this.#placeUnknown },
-      forBlock: output === 'dns',
-    });
-    if (shard !== undefined) {
-      const { holdings } = view;
-      const row = firstRowWith(holdings, { value: shard, bits: shardBits });
-      query.row = row < 0 ? anyBundle : row;
-      query.key = row < 0 ? undefined : { a: holdings.hashA[row] ?? 0, b: holdings.hashB[row] ?? 0 };
-    }
+    const asked = { client: client.address, family, bundle, placeUnknown: this.#placeUnknown };
+    const query = {
+      ...rankQueryOf(view, { ...asked, forBlock: output === 'dns' }),
+      shardKey: { a: 0, b: 0 },
+    };
+    if (shard !== undefined) askForShard(query, view.holdings, shard);
     ranker.rank(query, state);
     const ways: string[] = [];
     for (let at = 0; at < ranker.wayCount; at++)

@@ -1,32 +1,38 @@
 /**
  * Who reaches a client. A **list** is a set of appliances, each with its route, and the list of the prefix around it, where
  * appliances stand that are not in the set. Equal routes, sets and lists are kept once, so that a million prefixes share
- * some thousands of sets. Plain data in shared memory, never changed.
+ * some thousands of sets. An address leads to the set of its list at once, and to the list around it, by which one goes on.
+ * Plain data in shared memory, never changed.
  */
 export interface RouteLists {
-  /** Of each list its set, and the list around it. List 0 is empty, and around all. */
+  /** Sets one after the other: how many are in it, then of each its appliance and its route, in the order of the appliances. Set 0 is empty. */
   readonly sets: Uint32Array;
-  readonly around: Uint32Array;
-  /** Where each set begins in the two columns below, and at last where they end. */
-  readonly starts: Uint32Array;
-  /** Indexes of appliances, ascending within a set. */
-  readonly appliances: Uint16Array;
-  /** Index of the appliance's route among the distinct ones. */
-  readonly routes: Uint32Array;
+  /** Of each list that is around another where its set begins, and the list around it. List 0 is empty, and around all. */
+  readonly lists: Uint32Array;
   /** Of each distinct route the bits of its prefix, and its keys as `packRouteKeys` packs them. */
   readonly lengths: Uint8Array;
   readonly keys: Float64Array;
+}
+
+/** Bits of the prefix of which a set is; 0 for the empty one. */
+export function lengthOf({ sets, lengths }: RouteLists, set: number): number {
+  return (sets[set] ?? 0) === 0 ? 0 : (lengths[sets[set + 2] ?? 0] ?? 0);
+}
+
+/** What was built, and how to read it by the numbers that `over` gave. */
+export interface BuiltLists {
+  readonly lists: RouteLists;
+  setOf(list: number): number;
+  /** The list around, by its number in `lists`. */
+  aroundOf(list: number): number;
 }
 
 const LENGTHS = 256;
 
 /** Collects lists, each distinct one once. */
 export class RouteListsBuilder {
+  readonly #lists = new Column(Uint32Array);
   readonly #sets = new Column(Uint32Array);
-  readonly #around = new Column(Uint32Array);
-  readonly #starts = new Column(Uint32Array);
-  readonly #appliances = new Column(Uint16Array);
-  readonly #routes = new Column(Uint32Array);
   readonly #lengths = new Column(Uint8Array);
   readonly #keys = new Column(Float64Array);
   readonly #routeIds = new Map<number, number>();
@@ -37,10 +43,10 @@ export class RouteListsBuilder {
   #madeAppliances = new Column(Uint16Array);
 
   constructor() {
-    this.#starts.push(0);
-    this.#starts.push(0);
+    // The empty set, and the empty list of it.
     this.#sets.push(0);
-    this.#around.push(0);
+    this.#lists.push(0);
+    this.#lists.push(0);
   }
 
   /** Adds the route of an appliance to the next set, which has none of it yet. */
@@ -63,30 +69,46 @@ export class RouteListsBuilder {
   over(around: number): number {
     let outer = around;
     // A list that adds nobody is passed over.
-    while (outer !== 0 && this.#coversSet(this.#sets.values[outer] ?? 0))
-      outer = this.#around.values[outer] ?? 0;
+    while (outer !== 0 && this.#coversSet(this.#lists.values[2 * outer] ?? 0))
+      outer = this.#lists.values[2 * outer + 1] ?? 0;
     const set = this.#internSet();
     this.#made.count = 0;
     this.#madeAppliances.count = 0;
     const hash = mix(mix(set) ^ outer);
     const isList = (list: number): boolean =>
-      this.#sets.values[list] === set && this.#around.values[list] === outer;
+      this.#lists.values[2 * list] === set && this.#lists.values[2 * list + 1] === outer;
     const known = this.#knownLists.find(hash, isList);
     if (known !== 0) return known;
-    this.#sets.push(set);
-    this.#around.push(outer);
-    return this.#knownLists.add(hash, this.#sets.count - 1);
+    this.#lists.push(set);
+    this.#lists.push(outer);
+    return this.#knownLists.add(hash, this.#lists.count / 2 - 1);
   }
 
-  build(): RouteLists {
-    return {
+  build(): BuiltLists {
+    const all = this.#lists.values;
+    const count = this.#lists.count / 2;
+    // Most lists are around none, and are only told of by addresses: those that are get numbers of their own.
+    const numbers = new Uint32Array(count);
+    for (let list = 1; list < count; list++) numbers[all[2 * list + 1] ?? 0] = 1;
+    const kept = new Column(Uint32Array);
+    numbers[0] = 1;
+    for (let list = 0; list < count; list++) {
+      if (numbers[list] === 0) continue;
+      numbers[list] = kept.count / 2;
+      kept.push(all[2 * list] ?? 0);
+      // What is around it was made before it, so that it has its number.
+      kept.push(numbers[all[2 * list + 1] ?? 0] ?? 0);
+    }
+    const lists = {
       sets: this.#sets.toShared(),
-      around: this.#around.toShared(),
-      starts: this.#starts.toShared(),
-      appliances: this.#appliances.toShared(),
-      routes: this.#routes.toShared(),
+      lists: kept.toShared(),
       lengths: this.#lengths.toShared(),
       keys: this.#keys.toShared(),
+    };
+    return {
+      lists,
+      setOf: (list) => all[2 * list] ?? 0,
+      aroundOf: (list) => numbers[all[2 * list + 1] ?? 0] ?? 0,
     };
   }
 
@@ -103,12 +125,15 @@ export class RouteListsBuilder {
 
   /** Whether every appliance of a set is in the one that is being made. */
   #coversSet(set: number): boolean {
-    const end = this.#starts.values[set + 1] ?? 0;
+    const { values: sets } = this.#sets;
+    const { values: made } = this.#madeAppliances;
+    const count = sets[set] ?? 0;
+    if (count > this.#made.count) return false;
     let own = 0;
-    for (let at = this.#starts.values[set] ?? 0; at < end; at++, own++) {
-      const appliance = this.#appliances.values[at] ?? 0;
-      while (own < this.#made.count && (this.#madeAppliances.values[own] ?? 0) < appliance) own++;
-      if (own === this.#made.count || this.#madeAppliances.values[own] !== appliance) return false;
+    for (let member = 0; member < count; member++, own++) {
+      const appliance = sets[set + 1 + 2 * member] ?? 0;
+      while (own < this.#made.count && (made[own] ?? 0) < appliance) own++;
+      if (own === this.#made.count || made[own] !== appliance) return false;
     }
     return true;
   }
@@ -120,21 +145,22 @@ export class RouteListsBuilder {
     for (let at = 0; at < count; at++) hash = mix(mix(hash ^ (appliances[at] ?? 0)) + (routes[at] ?? 0));
     const known = this.#knownSets.find(hash, (set) => this.#isMade(set));
     if (known !== 0) return known;
+    const set = this.#sets.count;
+    this.#sets.push(count);
     for (let at = 0; at < count; at++) {
-      this.#appliances.push(appliances[at] ?? 0);
-      this.#routes.push(routes[at] ?? 0);
+      this.#sets.push(appliances[at] ?? 0);
+      this.#sets.push(routes[at] ?? 0);
     }
-    this.#starts.push(this.#appliances.count);
-    return this.#knownSets.add(hash, this.#starts.count - 2);
+    return this.#knownSets.add(hash, set);
   }
 
   #isMade(set: number): boolean {
-    const start = this.#starts.values[set] ?? 0;
+    const { values: sets } = this.#sets;
     const { count, values: routes } = this.#made;
-    if ((this.#starts.values[set + 1] ?? 0) - start !== count) return false;
+    if (sets[set] !== count) return false;
     for (let at = 0; at < count; at++) {
-      if (this.#appliances.values[start + at] !== this.#madeAppliances.values[at]) return false;
-      if (this.#routes.values[start + at] !== routes[at]) return false;
+      if (sets[set + 1 + 2 * at] !== this.#madeAppliances.values[at]) return false;
+      if (sets[set + 2 + 2 * at] !== routes[at]) return false;
     }
     return true;
   }

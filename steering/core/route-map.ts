@@ -1,10 +1,10 @@
-import type { PrefixIntervals } from '../../common/core/prefix-table.ts';
-import { PrefixTableBuilder } from '../../common/core/prefix-table.ts';
+import type { PrefixIntervals } from '../../common/core/prefix-layout.ts';
+import { PrefixTableBuilder } from '../../common/core/prefix-table-builder.ts';
 import { ok, refused, type Result } from '../../common/core/result.ts';
 import type { RouteBytes, RouteCursor } from '../../common/core/route-table-codec.ts';
 import { RouteListsBuilder, type RouteLists } from './route-lists.ts';
 
-/** All routes of a map, made ready for lookups: an address leads to an interval, that to a list. */
+/** All routes of a map, made ready for lookups: an address leads to an interval, that to a set, and beside it to the list around that. */
 export interface RouteMap {
   readonly 4: PrefixIntervals;
   readonly 6: PrefixIntervals;
@@ -27,7 +27,7 @@ export interface OwnedTable {
 export function buildRouteMap(tables: readonly OwnedTable[]): Result<RouteMap> {
   const lists = new RouteListsBuilder();
   let defaultsDropped = 0;
-  const intervals: Partial<Record<4 | 6, PrefixIntervals>> = {};
+  const builders: PrefixTableBuilder[] = [];
   for (const family of [4, 6] as const) {
     const merge = new RouteMerge(tables, family);
     const builder = new PrefixTableBuilder(family, 2 + merge.largest);
@@ -44,11 +44,14 @@ export function buildRouteMap(tables: readonly OwnedTable[]): Result<RouteMap> {
       builder.open(merge.words, length, lists.over(around));
     }
     if (merge.fault !== undefined) return refused('ROUTE_TABLE_INVALID', merge.fault);
-    intervals[family] = builder.finish();
+    builders.push(builder);
   }
-  const { 4: four, 6: six } = intervals;
+  const built = lists.build();
+  const [four, six] = builders.map((builder) =>
+    builder.finish({ valueOf: (list) => built.setOf(list), besideOf: (list) => built.aroundOf(list) }),
+  );
   if (four === undefined || six === undefined) throw new TypeError('both families are built');
-  return ok({ 4: four, 6: six, lists: lists.build(), defaultsDropped });
+  return ok({ 4: four, 6: six, lists: built.lists, defaultsDropped });
 }
 
 /** Merges the sorted routes of many tables; a heap of cursors, the one with the least prefix at its top. */

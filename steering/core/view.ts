@@ -86,7 +86,38 @@ export interface SteeringView extends ViewParts {
 /** The tables that a map names, by their names. */
 export type TablesByName = (name: string) => Uint8Array | undefined;
 
+/** The parts of a view that are made of tables. */
+export type TableParts = Pick<ViewParts, 'routes' | 'holdings'>;
+
 const ROUTES_MAX = 2_000_000;
+
+/** What of an earlier map's parts is that of another too: each is made of its tables and of the order of the appliances alone. */
+export function unchangedParts(
+  before: { readonly body: SteeringMap; readonly parts: TableParts } | undefined,
+  { appliances, holdings }: SteeringMap,
+): Partial<TableParts> {
+  if (before === undefined) return {};
+  const { body, parts } = before;
+  const isSameCount = appliances.length === body.appliances.length;
+  const sameRoutes =
+    isSameCount &&
+    appliances.every(({ routeTable }, at) => routeTable?.name === body.appliances[at]?.routeTable?.name);
+  return {
+    ...(sameRoutes && { routes: parts.routes }),
+    ...(isSameCount && holdings?.name === body.holdings?.name && { holdings: parts.holdings }),
+  };
+}
+
+/** The names of the tables of which a map's parts are made, but for those that need not be made. */
+export function tableNamesOf(
+  { appliances, holdings }: SteeringMap,
+  unchanged: Partial<TableParts> = {},
+): Set<string> {
+  const routes = unchanged.routes === undefined ? appliances : [];
+  const names = routes.flatMap(({ routeTable }) => routeTable?.name ?? []);
+  const isNeeded = holdings !== undefined && unchanged.holdings === undefined;
+  return new Set(isNeeded ? [...names, holdings.name] : names);
+}
 
 /**
  * Compiles a verified steering map with its tables, which have been checked against their names. What is known to be unchanged is
@@ -95,7 +126,7 @@ const ROUTES_MAX = 2_000_000;
 export function compileParts(
   payload: DocumentPayload<SteeringMap>,
   tables: TablesByName,
-  unchanged: Pick<Partial<ViewParts>, 'routes' | 'holdings'> = {},
+  unchanged: Partial<TableParts> = {},
 ): Result<ViewParts> {
   const { sequence, issuedAtMs, notAfterMs, body } = payload;
   const routes = unchanged.routes === undefined ? compileRoutes(body, tables) : ok(unchanged.routes);

@@ -58,10 +58,6 @@ export function createHistoryPart(options: HistoryPartOptions): HistoryPart {
   const turns = new Limiter({ runsMax: 1 });
   let asking = 0;
   let done: Promise<unknown> | undefined;
-  const readTable = async (name: string): Promise<Uint8Array | undefined> => {
-    const bytes = await (await openTableStore(tables, Infinity)).read(name);
-    return bytes && (await packRouteTable(bytes));
-  };
   return {
     component: {
       name: 'history',
@@ -86,7 +82,11 @@ export function createHistoryPart(options: HistoryPartOptions): HistoryPart {
       }
     },
     async record(span) {
-      const lines = recordingOf(directory, span, readTable);
+      const store = await openTableStore(tables, Infinity);
+      const lines = recordingOf(directory, span, async (name) => {
+        const bytes = await store.read(name);
+        return bytes && (await packRouteTable(bytes));
+      });
       // The first line, so that what is not there is an error and no empty file.
       const first = await lines.next();
       const text = Readable.from(textOf(first, lines), { objectMode: false });

@@ -1,6 +1,6 @@
 import type { DocumentPayload, SteeringMap } from '../../common/contract/documents.ts';
 import { coded, valueOf } from '../../common/runtime/errors.ts';
-import { compileParts, openView, type SteeringView, type ViewParts } from '../core/view.ts';
+import { compileParts, openView, tableNamesOf, unchangedParts, type SteeringView } from '../core/view.ts';
 
 /**
  * The view of a map of the past. `before` is one that was compiled earlier: what both have in common is not made again.
@@ -10,34 +10,16 @@ import { compileParts, openView, type SteeringView, type ViewParts } from '../co
 export async function compilePast(
   payload: DocumentPayload<SteeringMap>,
   readTable: (name: string) => Promise<Uint8Array | undefined>,
-  before?: { readonly payload: DocumentPayload<SteeringMap>; readonly view: ViewParts },
+  before?: { readonly payload: DocumentPayload<SteeringMap>; readonly view: SteeringView },
 ): Promise<SteeringView> {
-  const unchanged = before === undefined ? {} : unchangedParts(before, payload.body);
+  const { body } = payload;
+  const unchanged = unchangedParts(before && { body: before.payload.body, parts: before.view }, body);
   const tables = new Map<string, Uint8Array>();
-  for (const name of tableNames(payload.body)) {
+  for (const name of tableNamesOf(body, unchanged)) {
     const bytes = await readTable(name);
-    if (bytes !== undefined) tables.set(name, bytes);
-    else if (unchanged.routes === undefined)
+    if (bytes === undefined)
       throw coded('HISTORY_GONE', `table ${name} of map ${payload.sequence} is not kept any more`);
+    tables.set(name, bytes);
   }
   return openView(valueOf(compileParts(payload, (name) => tables.get(name), unchanged)));
-}
-
-function unchangedParts(
-  { payload, view }: { payload: DocumentPayload<SteeringMap>; view: ViewParts },
-  { appliances, holdings }: SteeringMap,
-): Partial<Pick<ViewParts, 'routes' | 'holdings'>> {
-  const same = (box: SteeringMap['appliances'][number], index: number): boolean =>
-    payload.body.appliances[index]?.id === box.id &&
-    payload.body.appliances[index].routeTable?.name === box.routeTable?.name;
-  if (payload.body.appliances.length !== appliances.length || !appliances.every(same)) return {};
-  return {
-    routes: view.routes,
-    ...(holdings?.name === payload.body.holdings?.name && { holdings: view.holdings }),
-  };
-}
-
-function tableNames({ appliances, holdings }: SteeringMap): Set<string> {
-  const names = appliances.flatMap(({ routeTable }) => routeTable?.name ?? []);
-  return new Set(holdings === undefined ? names : [...names, holdings.name]);
 }

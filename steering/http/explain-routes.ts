@@ -1,10 +1,10 @@
 import { FileName, IpAddress, TimeMs } from '../../common/contract/primitives.ts';
 import { Type } from '../../common/contract/type.ts';
-import { parseAddress } from '../../common/core/ip-address.ts';
 import { coded } from '../../common/runtime/errors.ts';
 import type { App } from '../../common/runtime/http-app.ts';
 import type { Brain } from '../brain.ts';
 import type { HistoryPart } from '../history/history-part.ts';
+import { mustParse, noMap } from './refusals.ts';
 
 /** A recording is of no more than is kept by default. */
 const spanMsMax = 48 * 3_600_000;
@@ -27,11 +27,8 @@ export function addExplainRoutes(
     async (request) => {
       const { client: text, bundle, atMs } = request.query;
       if (atMs !== undefined) return await history.explainAt({ atMs, client: text, bundle });
-      const client = parseAddress(text);
-      if (client === undefined) throw coded('INVALID', `${text} is not an IP address`);
-      const reply = brain.explain({ client, bundle });
-      if (reply === undefined)
-        throw coded('UNAVAILABLE', { detail: 'steering has no map yet', retryAfterMs: 1000 });
+      const reply = brain.explain({ client: mustParse(text), bundle });
+      if (reply === undefined) throw noMap();
       return reply;
     },
   );

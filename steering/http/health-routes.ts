@@ -6,6 +6,7 @@ import { coded } from '../../common/runtime/errors.ts';
 import type { App } from '../../common/runtime/http-app.ts';
 import type { Brain } from '../brain.ts';
 import type { Monitor } from '../monitor/monitor.ts';
+import { noMap } from './refusals.ts';
 
 export interface HealthRoutesOptions {
   readonly monitor: Monitor;
@@ -65,8 +66,7 @@ export function addHealthRoutes(app: App, { monitor, brain }: HealthRoutesOption
       },
     },
     () => {
-      if (brain.view() === undefined)
-        throw coded('UNAVAILABLE', { detail: 'steering has no map yet', retryAfterMs: 1000 });
+      if (brain.view() === undefined) throw noMap();
       const sight = monitor.sight();
       if (sight === 'isolated') {
         throw coded('UNAVAILABLE', {

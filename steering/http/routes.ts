@@ -2,7 +2,7 @@ import { Type } from '../../common/contract/type.ts';
 import type { FastifyRequest } from 'fastify';
 import { RankRequest, type RankReply } from '../../common/contract/steering.ts';
 import { parseFilePath } from '../../common/core/file-path.ts';
-import { parseAddress, sameAddress, type Address } from '../../common/core/ip-address.ts';
+import { sameAddress, type Address } from '../../common/core/ip-address.ts';
 import type { DeliveryClaims } from '../../common/core/tokens/delivery-token.ts';
 import { coded, isCoded, toCoded } from '../../common/runtime/errors.ts';
 import type { App } from '../../common/runtime/http-app.ts';
@@ -11,6 +11,7 @@ import type { Brain } from '../brain.ts';
 import { pathwayOf } from '../core/explain.ts';
 import type { ViewAppliance } from '../core/view.ts';
 import type { ClientAddressOf } from './client-address.ts';
+import { mustParse, noMap } from './refusals.ts';
 import { answerSteer, refuseRevoked, senderAddress, steerPath, type SteerOptions } from './steer-answer.ts';
 
 const TokenParams = Type.Object({ token: Type.String({ maxLength: 2048 }) });
@@ -139,14 +140,4 @@ function mustClaims(request: FastifyRequest): DeliveryClaims {
   const claims = claimsOf(request);
   if (claims === undefined) throw coded('TOKEN_INVALID', 'this route takes a delivery token in its path');
   return claims;
-}
-
-function mustParse(text: string): Address {
-  const address = parseAddress(text);
-  if (address === undefined) throw coded('INVALID', `${text} is not an IP address`);
-  return address;
-}
-
-function noMap() {
-  return coded('UNAVAILABLE', { detail: 'steering has no map yet', retryAfterMs: 1000 });
 }

@@ -6,7 +6,7 @@ import { applyRouteTableDelta, nameRouteTable, readDeltaNames } from '../../comm
 import { coded, isCoded, valueOf } from '../../common/runtime/errors.ts';
 import { unpackRouteTable } from '../../common/runtime/route-table-packing.ts';
 import { openDocument } from '../../common/runtime/signed-documents.ts';
-import { compileParts, type ViewParts } from '../core/view.ts';
+import { compileParts, tableNamesOf, unchangedParts, type TableParts, type ViewParts } from '../core/view.ts';
 import type { TableStore } from './table-store.ts';
 
 /** A table that a map names and that is not held. */
@@ -34,8 +34,7 @@ export interface OpenedMap {
 }
 
 /** What is the same as in the view before is left out. */
-export type CompiledParts = Omit<ViewParts, 'routes' | 'holdings'> &
-  Partial<Pick<ViewParts, 'routes' | 'holdings'>>;
+export type CompiledParts = Omit<ViewParts, keyof TableParts> & Partial<TableParts>;
 
 /** Makes views of signed maps and their tables, one after the other. */
 export interface MapCompiler {
@@ -53,17 +52,10 @@ export interface MapCompiler {
 
 const LIMITS = { routesMax: 2_000_000 };
 
-interface Compiled {
-  /** Names of the route tables in the order of the appliances. */
-  readonly routeNames: string;
-  readonly payload: DocumentPayload<SteeringMap>;
-  readonly parts: ViewParts;
-}
-
 /** Makes a compiler over a store of tables. */
 export function createMapCompiler(store: TableStore): MapCompiler {
   let opened: DocumentPayload<SteeringMap> | undefined;
-  let last: Compiled | undefined;
+  let last: { readonly body: SteeringMap; readonly parts: TableParts } | undefined;
 
   return {
     async open({ jws, key, demands }) {
@@ -76,7 +68,7 @@ export function createMapCompiler(store: TableStore): MapCompiler {
       opened = payload;
       const { sequence, body } = payload;
       const routeCount = body.appliances.reduce((sum, { routeTable }) => sum + (routeTable?.count ?? 0), 0);
-      return { sequence, routeCount, missing: await missingOf(store, body, last?.payload.body) };
+      return { sequence, routeCount, missing: await missingOf(store, body, last?.body) };
     },
     async take(name, packed) {
       const bytes = await unpackRouteTable(packed);
@@ -86,30 +78,16 @@ export function createMapCompiler(store: TableStore): MapCompiler {
     async compile() {
       if (opened === undefined) throw new TypeError('a map is opened before it is compiled');
       const { body } = opened;
-      const routeNames = body.appliances.map(({ routeTable }) => routeTable?.name ?? '').join();
-      const routes = last?.routeNames === routeNames ? last.parts.routes : undefined;
-      const sameHoldings =
-        last?.payload.body.holdings?.name === body.holdings?.name &&
-        last?.payload.body.appliances.length === body.appliances.length;
-      const holdings = sameHoldings ? last?.parts.holdings : undefined;
-      const wanted = new Set([
-        ...(routes === undefined ? body.appliances.flatMap((box) => box.routeTable?.name ?? []) : []),
-        ...(holdings === undefined && body.holdings !== undefined ? [body.holdings.name] : []),
-      ]);
-      const tables = await readAll(store, wanted);
-      const parts = valueOf(
-        compileParts(opened, (name) => tables.get(name), {
-          ...(routes !== undefined && { routes }),
-          ...(holdings !== undefined && { holdings }),
-        }),
-      );
-      last = { routeNames, payload: opened, parts };
-      await store.prune(namesOf(body));
-      const { routes: newRoutes, holdings: newHoldings, ...rest } = parts;
+      const unchanged = unchangedParts(last, body);
+      const tables = await readAll(store, tableNamesOf(body, unchanged));
+      const parts = valueOf(compileParts(opened, (name) => tables.get(name), unchanged));
+      const { routes, holdings, ...rest } = parts;
+      last = { body, parts: { routes, holdings } };
+      await store.prune(tableNamesOf(body));
       return {
         ...rest,
-        ...(routes === undefined && { routes: newRoutes }),
-        ...(holdings === undefined && { holdings: newHoldings }),
+        ...(unchanged.routes === undefined && { routes }),
+        ...(unchanged.holdings === undefined && { holdings }),
       };
     },
   };
@@ -142,11 +120,6 @@ async function readAll(store: TableStore, names: Iterable<string>): Promise<Map<
     tables.set(name, bytes);
   }
   return tables;
-}
-
-function namesOf({ appliances, holdings }: SteeringMap): Set<string> {
-  const names = appliances.flatMap(({ routeTable }) => routeTable?.name ?? []);
-  return new Set(holdings === undefined ? names : [...names, holdings.name]);
 }
 
 async function applied(store: TableStore, from: string, delta: Uint8Array): Promise<Uint8Array> {

@@ -187,13 +187,14 @@ function applyFacts(node: LiveNode, heartbeat: Heartbeat): { placement: boolean;
   node.mayFetch = heartbeat.mayFetch === true;
   const placed = !sameJson(node.place, heartbeat.place);
   const { capacityBytes, lineBytesPerSecond } = heartbeat;
-  const grown = node.capacityBytes !== capacityBytes || node.lineBytesPerSecond !== lineBytesPerSecond;
+  const relined = node.lineBytesPerSecond !== lineBytesPerSecond;
+  const grown = relined || node.capacityBytes !== capacityBytes;
   node.url = heartbeat.url;
   node.addresses = heartbeat.addresses;
   node.place = heartbeat.place;
   node.capacityBytes = capacityBytes;
   node.lineBytesPerSecond = lineBytesPerSecond;
-  return { placement: moved || grown, steering: moved || placed || fetches };
+  return { placement: moved || grown, steering: moved || placed || fetches || relined };
 }
 
 function applyHealth(node: LiveNode, heartbeat: Heartbeat, nowMs: number): boolean {

@@ -15,6 +15,8 @@ export interface MapNode {
   readonly addresses: readonly string[];
   readonly place: Place | undefined;
   readonly routeTable: RouteTableRef | undefined;
+  /** Undefined where it does not know its line. */
+  readonly lineBytesPerSecond: number | undefined;
   readonly headroom: number;
   readonly reasons: readonly string[];
   readonly held: ReadonlySet<string>;

@@ -1,7 +1,6 @@
 // `prepare.ts FOLDER PREFIXES4 PREFIXES6 APPLIANCES`: writes what a steering node has on its disk: a signed map, the tables that it
 // names, and a second map in which one box's routes and many boxes' headroom are others. In a process of its own, so that the
 // memory that this takes is not measured.
-import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -17,14 +16,14 @@ import { generateKey } from '../../../common/runtime/keys.ts';
 import { packRouteTable } from '../../../common/runtime/route-table-packing.ts';
 import { signDocument } from '../../../common/runtime/signed-documents.ts';
 import { pick, seededRandom } from '../../support/seeded.ts';
-import { makePrefixes, makeTables, siteOf } from './world.ts';
+import { bundleAt, bundleCount, makeClients, makePrefixes, makeTables, siteOf } from './world.ts';
 
-const bundleCount = 10_000;
 const [folder = '', ...sizes] = process.argv.slice(2);
 const [prefixes4 = 0, prefixes6 = 0, appliances = 0] = sizes.map(Number);
 const size = { prefixes4, prefixes6, appliances };
 const random = seededRandom(9);
-const tables = makeTables(size, makePrefixes(size));
+const prefixes = makePrefixes(size);
+const tables = makeTables(size, prefixes);
 const key = generateKey();
 
 async function store(bytes: Uint8Array): Promise<string> {
@@ -46,7 +45,7 @@ function applianceOf(index: number, name: string, bytes: Uint8Array): SteeringAp
 }
 
 async function holdingsOf(boxes: number): Promise<NonNullable<SteeringMap['holdings']>> {
-  const bundles = Array.from({ length: bundleCount }, (_, at) => createHash('sha256').update(`${at}`).digest('hex')).sort(); // prettier-ignore
+  const bundles = Array.from({ length: bundleCount }, (_, at) => bundleAt(at)).sort();
   const rowBytes = holdingsRowBytes(boxes);
   const bits = new Uint8Array(bundleCount * rowBytes);
   for (let row = 0; row < bundleCount; row++) {
@@ -76,4 +75,8 @@ const moved = boxes.map((box) => ({ ...box, headroom: random() }));
 const [one, other] = [moved[0], moved[pick(random, boxes.length - 2)]];
 if (one?.routeTable !== undefined && other?.routeTable !== undefined) one.routeTable = other.routeTable;
 await write('second-map.jws', 2, { ...first, appliances: moved });
+for (const family of [4, 6] as const) {
+  for (const name of ['random', 'skewed'])
+    await writeFile(join(folder, `clients-${family}-${name}`), makeClients(prefixes[family], name === 'skewed')); // prettier-ignore
+}
 await writeFile(join(folder, 'key.json'), JSON.stringify(key.publicJwk));

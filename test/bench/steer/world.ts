@@ -1,5 +1,7 @@
 // A made-up world at full size: a full table of IPv4 and IPv6 prefixes, parted among ISPs that each have a site of four boxes, and
 // two exchanges of two boxes, each of which reaches half of all prefixes. So every prefix is announced by six appliances.
+import { createHash } from 'node:crypto';
+
 import { encodeRouteTable } from '../../../common/core/route-table-codec.ts';
 import {
   createRouteTableBuilder,
@@ -17,6 +19,13 @@ export interface WorldSize {
 
 export const fullWorld: WorldSize = { prefixes4: 1_000_000, prefixes6: 200_000, appliances: 1000 };
 export const quickWorld: WorldSize = { prefixes4: 50_000, prefixes6: 10_000, appliances: 100 };
+
+/** How many titles there are, and the name of each. */
+export const bundleCount = 10_000;
+export const bundleAt = (at: number): string => createHash('sha256').update(`${at}`).digest('hex');
+
+/** How many clients ask in a round. */
+export const clientCount = 1 << 20;
 
 const boxesPerSite = 4;
 const exchangeBoxes = 4;
@@ -51,6 +60,33 @@ export function makePrefixes({ prefixes4, prefixes6 }: WorldSize): RouteTable {
     builder.add({ address: { family: 6, words }, length }, keys);
   }
   return builder.build();
+}
+
+/**
+ * Addresses of clients within the prefixes, in words: any prefix as often as another, or some more often than others (the one of rank n
+ * in proportion to 1/n, as networks differ in their viewers), in no order.
+ */
+export function makeClients({ family, words }: RouteTable[4], isSkewed: boolean): Uint32Array {
+  const random = seededRandom(isSkewed ? 4 : 3);
+  const width = family === 4 ? 1 : 4;
+  const rows = words.length / width;
+  const order = Uint32Array.from({ length: rows }, (_, row) => row);
+  for (let at = rows - 1; at > 0; at--) {
+    const other = pick(random, at + 1);
+    [order[at], order[other]] = [order[other]!, order[at]!];
+  }
+  const clients = new Uint32Array(clientCount * width);
+  for (let at = 0; at < clients.length; at += width) {
+    const rank = isSkewed ? Math.floor(rows ** random()) - 1 : pick(random, rows);
+    const from = order[Math.min(rank, rows - 1)]! * width;
+    // Every prefix leaves these bits to its hosts: the last 8 of an IPv4 address, and all from the 49th on of IPv6.
+    clients[at] = words[from]! | (width === 1 ? pick(random, 2 ** 8) : 0);
+    if (width === 1) continue;
+    clients[at + 1] = words[from + 1]! | pick(random, 2 ** 16);
+    clients[at + 2] = pick(random, 2 ** 32);
+    clients[at + 3] = pick(random, 2 ** 32);
+  }
+  return clients;
 }
 
 function mix(value: number): number {

@@ -7,7 +7,8 @@ import {
   type Address,
   type Prefix,
 } from '../../../common/core/ip-address.ts';
-import { openPrefixTable, PrefixTableBuilder } from '../../../common/core/prefix-table.ts';
+import { openPrefixTable } from '../../../common/core/prefix-table.ts';
+import { PrefixTableBuilder } from '../../../common/core/prefix-table-builder.ts';
 import { addressArb, prefixArb } from '../../support/route-tables.ts';
 
 /** A table whose values are the places of the prefixes in the list and one. */

@@ -2,7 +2,17 @@ import fc from 'fast-check';
 import t from 'tap';
 import type { Route } from '../../../common/contract/documents.ts';
 import { unprobed, type ProbeState, type Verdict } from '../../../steering/core/health.ts';
-import { rank, type RankAsked, type RankInput, type Ranking } from '../../../steering/core/rank.ts';
+import { rankKeys } from '../../../steering/core/rank-keys.ts';
+import {
+  compareCandidates,
+  rank,
+  rankPolicyDefault,
+  rankQueryOf,
+  type RankAsked,
+  type RankInput,
+  type RankPolicy,
+  type Ranking,
+} from '../../../steering/core/rank.ts';
 import type { SteeringView } from '../../../steering/core/view.ts';
 import {
   address,
@@ -26,9 +36,17 @@ interface World {
 
 type Asked = Partial<RankAsked> & { view?: SteeringView };
 
-function inputOf(world: World, { view = viewOf(mapOf(world.appliances)), ...more }: Asked = {}): RankInput {
+function inputOf(
+  world: World,
+  { view = viewOf(mapOf(world.appliances)), ...more }: Asked = {},
+  policy: Partial<RankPolicy> = {},
+): RankInput {
   const health = new Map([...world.verdicts].map(([id, verdict]) => [id, probe(verdict)]));
-  return rankInputOf(view, { client: address(world.client), bundle: bundleOf('0'), ...more }, { health });
+  return rankInputOf(
+    view,
+    { client: address(world.client), bundle: bundleOf('0'), ...more },
+    { health, policy: { ...rankPolicyDefault, ...policy } },
+  );
 }
 
 const ids = ({ ways }: Ranking): string[] => ways.map((way) => way.appliance.id);
@@ -135,6 +153,53 @@ t.test('the answer depends neither on the order of the map nor on anything else'
       const again = ids(rank(inputOf({ ...world, appliances: shuffled })));
       return JSON.stringify(answer) === JSON.stringify(again);
     }),
+  );
+  t.end();
+});
+
+const orderArb = fc.shuffledSubarray([...rankKeys], { minLength: 1 });
+const placeArb = fc.option(fc.record({ latitude: fc.integer({ min: -2, max: 2 }), longitude: fc.constantFrom(0, 90) }), { nil: undefined }); // prettier-ignore
+
+t.test('what qualifies is in the order in which candidates are compared one by one', (t) => {
+  fc.assert(
+    fc.property(
+      worldArb,
+      orderArb,
+      fc.array(placeArb, { minLength: 10, maxLength: 10 }),
+      (world, order, places) => {
+        const appliances = world.appliances.map((node, at) => ({
+          ...node,
+          weight: 1 + (at % 2),
+          ...(at % 3 === 0 && { mayFetch: true as const }),
+          ...(places[at] !== undefined && { place: places[at] }),
+        }));
+        const holders = [...appliances.keys()].filter((at) => at % 4 !== 0);
+        const view = viewOf(mapOf(appliances, { bundles: [{ bundle: bundleOf('0'), holders }] }));
+        const input = inputOf({ ...world, appliances }, { view, place: places.at(-1) }, { order });
+        input.state.kept.forEach((_, at) => (input.state.kept[at] = at % 5 === 0 ? 0 : 1));
+        const { qualified } = rank(input);
+        return qualified.every((candidate, at) => {
+          const next = qualified[at + 1];
+          return next === undefined || compareCandidates(candidate, next, order).sign < 0;
+        });
+      },
+    ),
+  );
+  t.end();
+});
+
+t.test('an answer that stops looking once it is settled is that of looking at everybody', (t) => {
+  fc.assert(
+    fc.property(worldArb, orderArb, fc.integer({ min: 2, max: 5 }), (world, order, waysMax) => {
+      const input = inputOf(world, {}, { order, waysMax });
+      const { view, ranker, state } = input;
+      const wanted = ids(rank(input));
+      ranker.rank(rankQueryOf(view, input), state);
+      const slots = [...ranker.ways.subarray(0, ranker.wayCount)];
+      const found = slots.map((slot) => view.appliances[ranker.appliances[slot] ?? -1]?.id);
+      return JSON.stringify(found) === JSON.stringify(wanted);
+    }),
+    { numRuns: 300 },
   );
   t.end();
 });

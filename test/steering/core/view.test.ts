@@ -1,5 +1,5 @@
 import t from 'tap';
-import { holds, rowOfBundle } from '../../../steering/core/holdings.ts';
+import { hasBit, rowOfBundle } from '../../../steering/core/holdings.ts';
 import { compileParts, openView } from '../../../steering/core/view.ts';
 import {
   appliance,
@@ -35,7 +35,7 @@ t.test('a map becomes a view: holders, addresses, routes, and what is dropped', 
   t.strictSame([...view.columns.deadFamilies], [0, 1, 0, 0]);
   const row = rowOfBundle(view.holdings, bundleOf('0'));
   t.strictSame(
-    [0, 1, 2, 3].map((index) => holds(view.holdings, row, index)),
+    [0, 1, 2, 3].map((index) => hasBit(view.holdings.bits, row * view.holdings.rowBytes, index)),
     [true, false, true, true],
   );
   t.equal(rowOfBundle(view.holdings, bundleOf('9')), -1);
