@@ -17,6 +17,8 @@ import { scrubComponent, Scrubber } from './disk/scrubber.ts';
 import { storageComponent } from './disk/storage-component.ts';
 import { Drain } from './drain.ts';
 import { loadComponent } from './engine/load-watch.ts';
+import type { NativeAddon } from './engine/native-addon.ts';
+import { loadAddon } from './engine/native-loader.ts';
 import { createFill, type FillPart, type FillPartOptions } from './fill/fill-part.ts';
 import { Room, roomComponent } from './fill/room.ts';
 import { nodeRecords, registerGauges, type ScrubRecords, type UplinkRecords } from './metrics.ts';
@@ -49,6 +51,7 @@ interface Base {
   chance: Chance;
   log: Log;
   identity: Identity;
+  addon: NativeAddon | undefined;
   /** The configuration as it is by now. */
   readAgain: () => ApplianceConfig;
 }
@@ -77,7 +80,8 @@ export async function run(argv: string[], env: NodeJS.ProcessEnv): Promise<numbe
     });
     const log = createLog({ name: identity.nodeId, ...config.log });
     const readAgain = (): ApplianceConfig => readConfig(argv, env);
-    return await serve({ config, clock, chance, log, identity, readAgain }, source);
+    const addon = config.engine === 'native' ? loadAddon(log) : undefined;
+    return await serve({ config, clock, chance, log, identity, addon, readAgain }, source);
   } finally {
     await dataDir.close();
   }
@@ -153,10 +157,10 @@ async function serve(base: Base, source: RouteSource): Promise<number> {
   });
 }
 
-function openStorage({ config, clock, chance, log, identity }: Base): Promise<Storage> {
+function openStorage({ config, clock, chance, log, identity, addon }: Base): Promise<Storage> {
   const { blobsUrl } = config;
   return blobsUrl === undefined
-    ? openDiskStorage({ config, clock, chance, log, box: identity.nodeId })
+    ? openDiskStorage({ config, clock, chance, log, addon, box: identity.nodeId })
     : openBlobStorage({ config, clock, log }, blobsUrl);
 }
 

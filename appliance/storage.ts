@@ -7,6 +7,7 @@ import { DiskBook } from './disk/disk-book.ts';
 import { DiskProcess } from './disk/disk-process.ts';
 import { DiskKeeper, noDisks, type WantedDisks } from './disk/disk-keeper.ts';
 import type { DiskState } from './disk/disk-slot.ts';
+import type { NativeAddon } from './engine/native-addon.ts';
 import { HeldView } from './serving/held-view.ts';
 import { BufferPool } from './store/buffer-pool.ts';
 import type { ContentSource } from './store/content.ts';
@@ -51,9 +52,9 @@ const corruptToldMs = 600_000;
 
 /** Opens the disks; one that cannot be is left out, and told in the reasons. */
 export async function openDiskStorage(
-  options: StorageOptions & { box: string; chance: Chance },
+  options: StorageOptions & { box: string; chance: Chance; addon: NativeAddon | undefined },
 ): Promise<Storage> {
-  const { config, clock, log, box, chance } = options;
+  const { config, clock, log, box, chance, addon } = options;
   const { dataDir, capacityBytes, reserveBytes, diskSlowMs: slowMs } = config;
   const openFiles = new OpenFiles({ openMax: config.openFilesMax });
   const pool = bufferPool(config);
@@ -68,7 +69,7 @@ export async function openDiskStorage(
     changed: () => {
       for (const listener of listeners) listener();
     },
-    startProcess: (path) => new DiskProcess({ path, nodeId: box, log: config.log, clock }),
+    startProcess: (path) => new DiskProcess({ path, nodeId: box, log: config.log, clock, addon }),
     openStore: (disk) =>
       new Disk({ ...disk, capacityBytes: undefined, reserveBytes, openFiles, pool, clock, log }),
   });

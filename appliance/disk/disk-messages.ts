@@ -6,8 +6,6 @@ import { DiskLabel } from './label.ts';
 // What the master and the process of a disk say to one another over the channel that Node gives a child: JSON, in order, each
 // message once, what is asked with an id that the answer repeats. Chunks go beside it (chunk-pipe.ts).
 
-export const heldBatchMax = 5000;
-
 const Kind = <K extends string>(kind: K) => Type.Literal(kind);
 const Op = <O extends string>(op: O) => Type.Literal(op);
 const Count = Type.Integer({ minimum: 0 });
@@ -99,7 +97,8 @@ export const FromDisk = Type.Union([
   Type.Object({
     kind: Kind('held'),
     id: Count,
-    held: Type.Array(Type.Tuple([FileName, SizeBytes]), { maxItems: heldBatchMax }),
+    /** As `packFiles` makes it. */
+    files: Type.String(),
   }),
   /** What is in it depends on the question; nothing where it is only done. */
   Type.Object({ kind: Kind('answer'), id: Count, answer: Type.Optional(Type.Unknown()) }),

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { closeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,8 +7,11 @@ import { fileURLToPath } from 'node:url';
 import type { Static, TSchema } from '../../common/contract/type.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import { coded, isProblemCode, type CodedError } from '../../common/runtime/errors.ts';
-import { parseAs } from '../../common/runtime/parse.ts';
+import { parseAs, parseKindAs } from '../../common/runtime/parse.ts';
+import { packedFilesMax, unpackFiles, type SizedFile } from '../store/packed-files.ts';
+import type { NativeAddon } from '../engine/native-addon.ts';
 import type { ReadBy } from '../store/chunk-check.ts';
+import { ChunkBuffers } from '../store/chunk-buffers.ts';
 import type {
   DiskContents,
   DiskWriter,
@@ -15,8 +19,10 @@ import type {
   ResumedDownload,
   WriteSpeed,
 } from '../store/disk-writer.ts';
+import { pageAligned } from '../store/page-aligned.ts';
+import { letHeapGrow } from '../../common/runtime/heap.ts';
 import { withFileThreads } from '../../common/runtime/file-threads.ts';
-import { sendChunk } from './chunk-pipe.ts';
+import { sendChunk, sharedBytes } from './chunk-pipe.ts';
 import {
   Checked,
   DiskLook,
@@ -36,17 +42,20 @@ export interface DiskProcessOptions {
   nodeId: string;
   log: Extract<ToDisk, { kind: 'init' }>['log'];
   clock: Clock;
+  /** With it chunks are in memory that both processes have; without it they are copied to the other one. */
+  addon: NativeAddon | undefined;
 }
 
 interface Pending {
   readonly resolve: (answer: unknown) => void;
   readonly reject: (error: CodedError) => void;
   /** Of `open`: what has been told so far. */
-  readonly held: Map<string, number>;
+  readonly held: SizedFile[];
 }
 
 /** So long it may take to let go of its disk; then it is left to itself. */
 const closeMsMax = 2000;
+const what = 'a message of the process of a disk';
 // Beside this file, in its form: TypeScript here, JavaScript in the package.
 const entry = fileURLToPath(new URL(`./disk-worker${extname(import.meta.url)}`, import.meta.url));
 
@@ -57,8 +66,10 @@ const entry = fileURLToPath(new URL(`./disk-worker${extname(import.meta.url)}`, 
 export class DiskProcess implements DiskWriter {
   /** Resolves when it has ended or was given up. */
   readonly ended: Promise<void>;
+  readonly buffers: ChunkBuffers;
   readonly #child: ChildProcess;
   readonly #pipe: Socket;
+  readonly #isShared: boolean;
   readonly #path: string;
   readonly #clock: Clock;
   readonly #pending = new Map<number, Pending>();
@@ -68,14 +79,18 @@ export class DiskProcess implements DiskWriter {
   #why: CodedError | undefined;
   #crash: string | undefined;
 
-  constructor({ path, nodeId, log, clock }: DiskProcessOptions) {
+  constructor({ path, nodeId, log, clock, addon }: DiskProcessOptions) {
     this.#path = path;
     this.#clock = clock;
     this.ended = this.#over.promise;
+    const memory = share(addon);
+    this.#isShared = memory !== undefined;
+    this.buffers = new ChunkBuffers(memory?.bytes ?? pageAligned(sharedBytes));
     this.#child = spawn(process.execPath, [entry], {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc', 'pipe'],
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc', 'pipe', memory?.fd ?? 'ignore'],
       env: withFileThreads(process.env),
     });
+    if (memory !== undefined) closeSync(memory.fd);
     this.#pipe = this.#child.stdio[4] as Socket;
     // What it could not take is told by its end.
     this.#pipe.on('error', () => undefined);
@@ -107,7 +122,7 @@ export class DiskProcess implements DiskWriter {
 
   /** Has it lock, label and open the disk. Errors: STORE_LOCKED, STORE_NEWER, and all of a disk. */
   async open(how: Omit<Extract<DiskQuestion, { op: 'open' }>, 'op'>): Promise<DiskContents> {
-    const held = new Map<string, number>();
+    const held: SizedFile[] = [];
     const { partial } = parse(Opened, await this.#ask({ op: 'open', ...how }, held));
     return { held, partial: new Set(partial) };
   }
@@ -143,7 +158,8 @@ export class DiskProcess implements DiskWriter {
 
   async put(file: string, index: number, chunk: Uint8Array): Promise<boolean> {
     const { id, answer } = this.#expect();
-    if (!this.isOver) sendChunk(this.#pipe, { id, file, index }, chunk);
+    const place = this.#isShared ? this.buffers.placeOf(chunk) : undefined;
+    if (!this.isOver) sendChunk(this.#pipe, { id, file, index }, { chunk, place });
     return parse(YesOrNo, await answer);
   }
 
@@ -200,13 +216,13 @@ export class DiskProcess implements DiskWriter {
     return this.#ask(question).then((answer) => parse(schema, answer));
   }
 
-  #ask(question: DiskQuestion, held?: Map<string, number>): Promise<unknown> {
+  #ask(question: DiskQuestion, held?: SizedFile[]): Promise<unknown> {
     const { id, answer } = this.#expect(held);
     this.#send({ kind: 'ask', id, question });
     return answer;
   }
 
-  #expect(held = new Map<string, number>()): { id: number; answer: Promise<unknown> } {
+  #expect(held: SizedFile[] = []): { id: number; answer: Promise<unknown> } {
     if (this.#why !== undefined) return { id: 0, answer: Promise.reject(this.#why) };
     const id = ++this.#lastId;
     const answer = new Promise<unknown>((resolve, reject) => {
@@ -221,7 +237,7 @@ export class DiskProcess implements DiskWriter {
   }
 
   #hear(value: unknown): void {
-    const message = parse(FromDisk, value);
+    const message = parseKindAs(FromDisk, value, { what });
     if (message.kind === 'crashed') {
       this.#crash = `${message.code} ${message.detail}`;
       return;
@@ -234,7 +250,9 @@ export class DiskProcess implements DiskWriter {
     const pending = this.#pending.get(message.id);
     if (pending === undefined) return;
     if (message.kind === 'held') {
-      for (const [file, sizeBytes] of message.held) pending.held.set(file, sizeBytes);
+      const files = unpackFiles(message.files);
+      if (files.length === packedFilesMax) letHeapGrow();
+      for (const file of files) pending.held.push(file);
       return;
     }
     this.#pending.delete(message.id);
@@ -252,6 +270,18 @@ export class DiskProcess implements DiskWriter {
   }
 }
 
+/** Memory of its own for each process: what one that hangs reads still serves nothing else. */
+function share(addon: NativeAddon | undefined): { fd: number; bytes: Buffer } | undefined {
+  if (addon === undefined) return undefined;
+  try {
+    const fd = addon.makeShared();
+    return { fd, bytes: addon.mapShared({ fd, bytes: sharedBytes }) };
+  } catch {
+    // Chunks are copied then.
+    return undefined;
+  }
+}
+
 function parse<T extends TSchema>(schema: T, value: unknown): Static<T> {
-  return parseAs(schema, value, { what: 'a message of the process of a disk' });
+  return parseAs(schema, value, { what });
 }

@@ -5,19 +5,20 @@ import { createSystemClock } from '../../common/runtime/clock.ts';
 import { openDataDir, type DataDir } from '../../common/runtime/data-dir.ts';
 import { assert, isCoded } from '../../common/runtime/errors.ts';
 import { createLog, createSilentLog, type Log } from '../../common/runtime/log.ts';
+import { batches } from '../core/batches.ts';
+import { packedFilesMax, packFiles } from '../store/packed-files.ts';
 import { loadAddon } from '../engine/native-loader.ts';
 import type { DiskContents } from '../store/disk-writer.ts';
 import { LocalWriter } from '../store/local-writer.ts';
 import { createWriteBehind } from '../store/write-behind.ts';
-import {
-  heldBatchMax,
-  type DiskLook,
-  type DiskQuestion,
-  type FromDisk,
-  type Opened,
-  type Published,
-  type Resumed,
-  type ToDisk,
+import type {
+  DiskLook,
+  DiskQuestion,
+  FromDisk,
+  Opened,
+  Published,
+  Resumed,
+  ToDisk,
 } from './disk-messages.ts';
 import { lookAt, probeDisk, readLabel, writeLabel } from './label.ts';
 
@@ -124,9 +125,8 @@ export class DiskService {
     writer.onFound(({ file, sizeBytes }) => {
       this.#tell({ kind: 'found', file, ...(sizeBytes !== undefined && { sizeBytes }) });
     });
-    const held = [...contents.held];
-    for (let at = 0; at < held.length; at += heldBatchMax)
-      this.#tell({ kind: 'held', id, held: held.slice(at, at + heldBatchMax) });
+    for (const files of batches(contents.held, packedFilesMax))
+      this.#tell({ kind: 'held', id, files: packFiles(files) });
     return { partial: [...contents.partial] };
   }
 

@@ -52,6 +52,8 @@ const retryEveryMs = 2000;
 const openMsMax = 10_000;
 /** A wait for a disk is made of so many: a process that stood still itself has counted few of them. */
 const ticksMax = 20;
+/** So long after its opening a disk is compared with its index: first the box has to serve. */
+const healAfterMs = 5000;
 /** How often a disk that is being emptied is looked at for what is left on it. */
 const drainEveryMs = 10_000;
 
@@ -237,12 +239,23 @@ export class DiskSlot {
 
   /** Index and disk are compared while it serves; when its process ends, what is under way has to be resumed. */
   #follow({ store, process }: Serving): void {
+    const over = new AbortController();
     void process.ended.then(() => {
+      over.abort();
       if (this.#serving?.process === process) store.suspend();
     });
-    process.heal().catch((error: unknown) => {
-      this.#host.log.warn({ disk: this.path, err: error }, 'a disk was not compared with its index');
-    });
+    void this.#heal(process, over.signal);
+  }
+
+  async #heal(process: DiskProcess, signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#host;
+    try {
+      await clock.sleep(healAfterMs, { signal });
+      await process.heal();
+    } catch (error) {
+      if (!signal.aborted)
+        log.warn({ disk: this.path, err: error }, 'a disk was not compared with its index');
+    }
   }
 
   async #check(serving: Serving): Promise<void> {

@@ -1,13 +1,16 @@
 // The process of one disk: started by the master (disk-process.ts), which it does not outlive.
 import { keepHeapSmall } from '../../common/runtime/heap.ts';
 import { exitCodes } from '../../common/runtime/exit-codes.ts';
-import { toCoded } from '../../common/runtime/errors.ts';
-import { parseAs } from '../../common/runtime/parse.ts';
-import { receiveChunks } from './chunk-pipe.ts';
+import { assert, toCoded } from '../../common/runtime/errors.ts';
+import { createSilentLog } from '../../common/runtime/log.ts';
+import { parseKindAs } from '../../common/runtime/parse.ts';
+import { loadAddon } from '../engine/native-loader.ts';
+import { receiveChunks, sharedBytes } from './chunk-pipe.ts';
 import { ToDisk, type FromDisk } from './disk-messages.ts';
 import { DiskService } from './disk-service.ts';
 
 const pipeFd = 4;
+const sharedFd = 5;
 /** Memory for chunks on their way to the disk. */
 const chunksMax = 8;
 
@@ -19,6 +22,7 @@ process.stdout.on('error', () => undefined);
 process.stderr.on('error', () => undefined);
 
 let service: DiskService | undefined;
+let shared: Buffer | undefined;
 
 process.on('message', (value) => {
   try {
@@ -33,13 +37,21 @@ process.on('uncaughtException', crash).on('unhandledRejection', crash);
 
 receiveChunks(pipeFd, {
   chunksMax,
+  shared: () => (shared ??= mapShared()),
   take: async ({ id, file, index }, chunk) => {
     await answer(id, () => service?.put(file, index, chunk));
   },
 });
 
+/** The master has it too, and sends no place in it unless it could make it. */
+function mapShared(): Buffer {
+  const addon = loadAddon(createSilentLog());
+  assert(addon !== undefined, 'the master has the addon');
+  return addon.mapShared({ fd: sharedFd, bytes: sharedBytes });
+}
+
 function hear(value: unknown): void {
-  const message = parseAs(ToDisk, value, { what: 'a message of the master' });
+  const message = parseKindAs(ToDisk, value, { what: 'a message of the master' });
   switch (message.kind) {
     case 'init':
       process.title = `nearcast ${message.nodeId} disk ${message.path}`;

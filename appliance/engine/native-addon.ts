@@ -6,8 +6,10 @@ export interface NativeAddon {
   createServer(options: NativeOptions, callbacks: NativeCallbacks): NativeServer;
   /** Takes what is durable of a file out of the page cache (POSIX_FADV_DONTNEED). It does not wait for the disk. */
   dropCached(fd: number): void;
-  /** Shared memory in which the workers of one box count their connections: a descriptor, to be inherited and closed. */
-  makeCaps(): number;
+  /** Memory that processes share: a descriptor, to be inherited and closed. */
+  makeShared(): number;
+  /** So many bytes of that memory here, zeroed at first and begun on a page, for as long as the buffer lives. */
+  mapShared(what: { fd: number; bytes: number }): Buffer;
 }
 
 export interface NativeOptions {

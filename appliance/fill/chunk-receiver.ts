@@ -1,7 +1,6 @@
 import { chunkCount, chunkLengthBytes, chunkSizeBytes } from '../../common/core/chunk-tree.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import type { PartialFile } from '../store/download.ts';
-import type { ChunkBuffers } from './chunk-buffers.ts';
 import type { AnswerHead } from './http-head.ts';
 import type { Pacer } from './pacer.ts';
 import type { Exchange, Flow } from './source-connection.ts';
@@ -13,11 +12,13 @@ export interface ReceiverOptions {
   transfer: Transfer;
   /** Hears of each chunk that is on the disk. */
   onChunk: (bytes: number) => void;
-  buffers: ChunkBuffers;
   pacer: Pacer;
   clock: Clock;
   signal: AbortSignal;
 }
+
+/** One that is received while others are verified and written. */
+const writesMax = 2;
 
 /**
  * Takes the answer to one range request chunk by chunk: each is read straight into the memory that is hashed and written, which goes
@@ -37,9 +38,10 @@ export class ChunkReceiver implements Exchange {
   #flow: Flow | undefined;
   #buffer: Buffer | undefined;
   #filledBytes = 0;
-  /** Reasons not to read on: the pacer's, or that no buffer is free. */
+  /** Reasons not to read on: the pacer's, the disk's, or that no buffer is free. */
   #holds = 0;
   #writes = 0;
+  #written = Promise.withResolvers<void>();
   #isOver = false;
   #error: Error | undefined;
 
@@ -82,14 +84,18 @@ export class ChunkReceiver implements Exchange {
 
   space(): Buffer | undefined {
     if (this.#isOver || this.#holds > 0) return undefined;
-    const { buffers, partial, transfer } = this.#options;
-    this.#buffer ??= buffers.take();
+    const { partial, transfer } = this.#options;
+    if (this.#writes >= writesMax) {
+      this.#hold(this.#written.promise);
+      return undefined;
+    }
+    this.#buffer ??= partial.buffers.take();
     if (this.#buffer !== undefined)
       return this.#buffer.subarray(
         this.#filledBytes,
         chunkLengthBytes(partial.tree.sizeBytes, transfer.next),
       );
-    this.#hold(buffers.returned());
+    this.#hold(partial.buffers.returned());
     return undefined;
   }
 
@@ -128,7 +134,7 @@ export class ChunkReceiver implements Exchange {
   }
 
   async #write(index: number, buffer: Buffer, lengthBytes: number): Promise<void> {
-    const { partial, buffers, onChunk } = this.#options;
+    const { partial, onChunk } = this.#options;
     this.#writes++;
     try {
       if (await partial.put(index, buffer.subarray(0, lengthBytes))) onChunk(lengthBytes);
@@ -136,8 +142,10 @@ export class ChunkReceiver implements Exchange {
     } catch (error) {
       this.#fail(error);
     } finally {
-      buffers.giveBack(buffer);
+      partial.buffers.giveBack(buffer);
       this.#writes--;
+      this.#written.resolve();
+      this.#written = Promise.withResolvers();
       this.#settleIfDone();
     }
   }
@@ -159,7 +167,7 @@ export class ChunkReceiver implements Exchange {
     this.#isOver = true;
     this.#options.transfer.onShorter = () => undefined;
     this.#options.signal.removeEventListener('abort', this.#onAbort);
-    if (this.#buffer !== undefined) this.#options.buffers.giveBack(this.#buffer);
+    if (this.#buffer !== undefined) this.#options.partial.buffers.giveBack(this.#buffer);
     this.#buffer = undefined;
     if (!isWhole) this.#flow?.cut();
     this.#settleIfDone();

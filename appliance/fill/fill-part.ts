@@ -59,7 +59,6 @@ export function createFill(options: FillPartOptions): FillPart {
     pacer,
     clock,
     stallMs: config.fillStallMs,
-    transfersMax: config.fillConcurrency,
   });
   const spool = new ReportSpool({
     path: join(config.dataDir, 'fill-reports'),

@@ -1,11 +1,13 @@
-import { FileName } from '../../common/contract/primitives.ts';
 import { Type } from '../../common/contract/type.ts';
 import type { Log } from '../../common/runtime/log.ts';
 import { parseJsonAs } from '../../common/runtime/parse.ts';
+import { batches } from '../core/batches.ts';
 import type { AskedFile } from '../core/eviction/spare-files.ts';
+import { packedFilesMax, packFiles, unpackFiles } from '../store/packed-files.ts';
 import { readIfPresent, replaceFile } from '../store/durable.ts';
 
-const Kept = Type.Array(Type.Object({ file: FileName, asked: Type.Integer({ minimum: 0 }) }));
+/** As `packFiles` packs them, with how often they were asked for in place of their size. */
+const Kept = Type.Array(Type.String());
 
 /** The newest so many are kept. */
 const filesMax = 200_000;
@@ -15,6 +17,7 @@ export class KeptOrder {
   readonly #path: string;
   readonly #log: Log;
   readonly #known = new Map<string, { readonly rank: number; readonly asked: number }>();
+  #unread: Buffer | undefined;
   #saved = '';
 
   constructor({ path, log }: { path: string; log: Log }) {
@@ -22,20 +25,14 @@ export class KeptOrder {
     this.#log = log;
   }
 
-  /** Reads what an earlier process kept. */
+  /** Reads what an earlier process kept. What it says is looked at when it is first asked for: a start has no time for it. */
   async open(): Promise<void> {
-    const text = await readIfPresent(this.#path);
-    if (text === undefined) return;
-    try {
-      const kept = parseJsonAs(Kept, text.toString('utf8'), { what: this.#path });
-      for (const [rank, { file, asked }] of kept.entries()) this.#known.set(file, { rank, asked });
-    } catch (error) {
-      this.#log.warn({ err: error }, 'what was asked for before is not known: it all counts as new');
-    }
+    this.#unread = await readIfPresent(this.#path);
   }
 
   /** Files in the order that was kept, and with it how often each was asked for; those of which nothing is known last. Each is told once. */
   sorted(files: Iterable<string>): AskedFile[] {
+    this.#read();
     const ranked = [...files].map((file) => {
       const { rank = Infinity, asked = 0 } = this.#known.get(file) ?? {};
       this.#known.delete(file);
@@ -46,13 +43,27 @@ export class KeptOrder {
 
   /** Keeps an order, longest not asked for first. It is harmless where it cannot. */
   async save(order: Iterable<AskedFile>): Promise<void> {
-    const text = JSON.stringify([...order].slice(-filesMax));
+    const kept = [...order].slice(-filesMax).map(({ file, asked }) => [file, asked] as const);
+    const text = JSON.stringify([...batches(kept, packedFilesMax)].map(packFiles));
     if (text === this.#saved) return;
     try {
       await replaceFile(this.#path, text);
       this.#saved = text;
     } catch (error) {
       this.#log.warn({ err: error }, 'in which order files were asked for could not be kept');
+    }
+  }
+
+  #read(): void {
+    const text = this.#unread;
+    this.#unread = undefined;
+    if (text === undefined) return;
+    try {
+      const kept = parseJsonAs(Kept, text.toString('utf8'), { what: this.#path });
+      for (const [file, asked] of kept.flatMap(unpackFiles))
+        this.#known.set(file, { rank: this.#known.size, asked });
+    } catch (error) {
+      this.#log.warn({ err: error }, 'what was asked for before is not known: it all counts as new');
     }
   }
 }

@@ -2,7 +2,6 @@ import { chunkSizeBytes, descriptorLengthBytes, openDescriptor } from '../../com
 import type { Clock } from '../../common/runtime/clock.ts';
 import type { FillWay } from '../core/choose-way.ts';
 import type { PartialFile } from '../store/download.ts';
-import { ChunkBuffers } from './chunk-buffers.ts';
 import { ChunkReceiver } from './chunk-receiver.ts';
 import { ListReceiver } from './list-receiver.ts';
 import type { Pacer } from './pacer.ts';
@@ -15,13 +14,9 @@ export interface SourceClientOptions {
   clock: Clock;
   /** A source that sends nothing for so long has stalled. */
   stallMs: number;
-  /** Transfers at a time, and so connections to one source. */
-  transfersMax: number;
 }
 
 const descriptorBytesMax = 64 * 1024 * 1024;
-/** One that is received while another is verified and written. */
-const buffersPerTransfer = 2;
 
 /**
  * Fetches chunk lists and ranges of chunks from other appliances over kept-alive connections of HTTP/1.1: several of them are what
@@ -29,12 +24,10 @@ const buffersPerTransfer = 2;
  */
 export class SourceClient {
   readonly #options: SourceClientOptions;
-  readonly #buffers: ChunkBuffers;
   readonly #connections: SourceConnections;
 
   constructor(options: SourceClientOptions) {
     this.#options = options;
-    this.#buffers = new ChunkBuffers(options.transfersMax * buffersPerTransfer);
     this.#connections = new SourceConnections(options);
   }
 
@@ -68,7 +61,7 @@ export class SourceClient {
   ): Promise<void> {
     const { pacer, clock } = this.#options;
     const { way } = what.transfer;
-    const receiver = new ChunkReceiver({ ...what, pacer, clock, signal, buffers: this.#buffers });
+    const receiver = new ChunkReceiver({ ...what, pacer, clock, signal });
     try {
       const url = new URL(`${way.base}${what.partial.file}.${what.ext}`);
       this.#connections.ask(url, { range: receiver.range }, receiver);

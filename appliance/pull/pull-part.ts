@@ -15,7 +15,7 @@ import { pullRecords } from './pull-records.ts';
 import { PullView } from './pull-view.ts';
 import { Puller } from './puller.ts';
 import { SharedStore } from './shared-store.ts';
-import { requestsMax, Upstream } from './upstream.ts';
+import { Upstream } from './upstream.ts';
 import { KnownWays, type KnownWaysOptions } from './known-ways.ts';
 
 export interface PullPartOptions {
@@ -68,7 +68,6 @@ export function createPull(options: PullPartOptions): PullPart | undefined {
     pacer: new Pacer({ clock, level: () => 'normal' }),
     clock,
     stallMs: Math.min(config.fillStallMs, stallMsMax),
-    transfersMax: requestsMax,
   });
   const ways = new KnownWays({ askSources, clock, log });
   const upstream = new Upstream({ ways, sources, records, clock, log, chunkMsMax });

@@ -9,6 +9,7 @@ export class SharedPartial implements PartialFile {
   readonly tree: ChunkTree;
   readonly chunks: ChunkMap;
   readonly resumedBytes: number;
+  readonly buffers: PartialFile['buffers'];
   readonly paths: PartialFile['paths'];
   /** The store's own. */
   readonly inner: PartialFile;
@@ -21,6 +22,7 @@ export class SharedPartial implements PartialFile {
     this.tree = inner.tree;
     this.chunks = inner.chunks;
     this.resumedBytes = inner.resumedBytes;
+    this.buffers = inner.buffers;
     this.paths = inner.paths;
   }
 

@@ -25,7 +25,7 @@ export interface UpstreamOptions {
 }
 
 /** Requests upstream at a time, for all files; each holds a chunk or two in memory. */
-export const requestsMax = 32;
+const requestsMax = 32;
 /** Requests that may wait for their turn. */
 const waitingMax = 256;
 /** How often a source that failed is asked again where no other one gave the file. */

@@ -3,7 +3,7 @@ import type { Keyring } from '../../common/runtime/keyring.ts';
 import type { Log } from '../../common/runtime/log.ts';
 import type { Metrics } from '../../common/runtime/metrics.ts';
 import type { ApplianceConfig } from '../config.ts';
-import { loadAddon } from '../engine/native-loader.ts';
+import type { NativeAddon } from '../engine/native-addon.ts';
 import type { PullLink } from '../pull/pull-link.ts';
 import { createMisses } from '../pull/pull-part.ts';
 import type { Storage } from '../storage.ts';
@@ -23,22 +23,22 @@ export interface ServingOptions {
   /** Absent where what is not held is refused. */
   pulls: PullLink | undefined;
   metrics: Metrics;
+  /** Absent where the native engine is not wanted or not there. */
+  addon: NativeAddon | undefined;
   onServed: ServedListener;
 }
 
 /** Makes what the box serves with: this process alone, or as many workers as are configured. */
 export function createServing(options: ServingOptions): ServingUnit {
-  const { config, log, keyring, storage, pulls } = options;
+  const { config, keyring, storage, pulls } = options;
   const { store, content } = storage;
-  const addon = config.engine === 'native' ? loadAddon(log) : undefined;
-  if (config.workers > 0) return new PoolServing({ ...options, store, addon });
+  if (config.workers > 0) return new PoolServing({ ...options, store });
   const serving = new LocalServing({
     ...options,
     findKey: (kid, use) => keyring.find(kid, use),
     content,
     misses: pulls && createMisses({ link: pulls, held: content, workers: 1 }),
     openFiles: () => storage.openFiles(),
-    addon,
     listenAt: { host: config.host, port: config.port },
   });
   store?.onChange(({ file }) => {

@@ -51,8 +51,9 @@ export class HeldView implements ContentSource {
     const gone = [...this.#readers.keys()].filter((disk) => !roots.has(disk));
     if (gone.length === 0) return [];
     const files = [...this.#held].flatMap(([file, { disk }]) => (roots.has(disk) ? [] : [file]));
-    for (const file of files) this.remove(file);
+    for (const file of files) this.#held.delete(file);
     for (const disk of gone) {
+      this.#readers.get(disk)?.forgetAll();
       this.#readers.delete(disk);
       this.#lanes.get(disk)?.abandon();
       this.#lanes.delete(disk);

@@ -1,25 +1,29 @@
+import { batches } from '../core/batches.ts';
+import { packedFilesMax, packFiles, type SizedFile } from '../store/packed-files.ts';
 import type { FileStore, HeldInfo } from '../store/file-store.ts';
 import { batchMax, type ToWorker } from './messages.ts';
 
 type HeldMessage = Extract<ToWorker, { kind: 'held' }>;
-
-/** A held file as a message tells it: name, bytes, disk. */
-export function held(file: string, { sizeBytes, disk }: HeldInfo): [string, number, number] {
-  return [file, sizeBytes, disk];
-}
+type HeldFile = readonly [file: string, info: HeldInfo];
 
 /** What changed of a store, with all of its disks. */
 export function holdingsMessage(
   store: FileStore,
-  { added = [], removed = [] }: Partial<Pick<HeldMessage, 'added' | 'removed'>>,
+  { added = [], removed = [] }: { added?: readonly HeldFile[]; removed?: string[] },
 ): HeldMessage {
-  return { kind: 'held', disks: [...store.roots], added, removed };
+  const byDisk = new Map<number, SizedFile[]>();
+  for (const [file, { sizeBytes, disk }] of added) {
+    const files = byDisk.get(disk);
+    if (files === undefined) byDisk.set(disk, [[file, sizeBytes]]);
+    else files.push([file, sizeBytes]);
+  }
+  const packed = [...byDisk].map(([disk, files]): [number, string] => [disk, packFiles(files)]);
+  return { kind: 'held', disks: [...store.roots], added: packed, removed };
 }
 
 /** All that a store holds. Read as it goes: what changes meanwhile is told besides, and a map's iterator meets it too or has passed it. */
 export function* wholeHoldings(store: FileStore): Generator<HeldMessage> {
-  for (const added of batches(store.held.entries().map(([file, info]) => held(file, info))))
-    yield holdingsMessage(store, { added });
+  for (const added of batches(store.held, packedFilesMax)) yield holdingsMessage(store, { added });
 }
 
 /** Tells the changes of a store from now on, in few messages: thousands of files go at once when a disk fails. */
@@ -29,10 +33,10 @@ export function tellHoldings(store: FileStore, tell: (message: HeldMessage) => v
   const flush = (): void => {
     const all = [...changed];
     changed.clear();
-    for (const files of batches(all)) {
-      const added = files.flatMap((file) => {
+    for (const files of batches(all, batchMax)) {
+      const added = files.flatMap((file): HeldFile[] => {
         const info = store.held.get(file);
-        return info === undefined ? [] : [held(file, info)];
+        return info === undefined ? [] : [[file, info]];
       });
       // What came back is removed first, so that nothing stays open of what it was.
       tell(holdingsMessage(store, { added, removed: files }));
@@ -42,16 +46,4 @@ export function tellHoldings(store: FileStore, tell: (message: HeldMessage) => v
     if (changed.size === 0) setImmediate(flush);
     changed.add(file);
   });
-}
-
-/** Items in lists of at most `batchMax`. */
-export function* batches<T>(items: Iterable<T>): Generator<T[]> {
-  let batch: T[] = [];
-  for (const item of items) {
-    batch.push(item);
-    if (batch.length < batchMax) continue;
-    yield batch;
-    batch = [];
-  }
-  if (batch.length > 0) yield batch;
 }

@@ -64,8 +64,8 @@ export const ToWorker = Type.Union([
     kind: Kind('held'),
     /** Number and root of every disk there is; what was on others is held no longer. */
     disks: Type.Array(Type.Tuple([Count, Type.String({ maxLength: 4096 })]), { maxItems: 1000 }),
-    /** File, bytes, disk. */
-    added: Type.Array(Type.Tuple([FileName, SizeBytes, Count]), { maxItems: batchMax }),
+    /** By the number of the disk: files as `packFiles` makes them. */
+    added: Type.Array(Type.Tuple([Count, Type.String()]), { maxItems: 1000 }),
     removed: Type.Array(FileName, { maxItems: batchMax }),
   }),
   Type.Object({ kind: Kind('keyset'), jws: Type.String({ maxLength: 1024 * 1024 }) }),

@@ -8,6 +8,7 @@ import type { Keyring } from '../../common/runtime/keyring.ts';
 import type { Log } from '../../common/runtime/log.ts';
 import type { Metrics } from '../../common/runtime/metrics.ts';
 import type { ApplianceConfig } from '../config.ts';
+import { batches } from '../core/batches.ts';
 import type { Admission, LoadJudgement } from '../core/judge-load.ts';
 import type { EngineAddress, EngineTls } from '../engine/engine.ts';
 import type { NativeAddon } from '../engine/native-addon.ts';
@@ -15,9 +16,9 @@ import type { PullLink } from '../pull/pull-link.ts';
 import { answerPull } from '../pull/pull-messages.ts';
 import type { FileStore } from '../store/file-store.ts';
 import { BoxMetrics } from './box-metrics.ts';
-import { batches, held, holdingsMessage, tellHoldings, wholeHoldings } from './holdings-batch.ts';
+import { holdingsMessage, tellHoldings, wholeHoldings } from './holdings-batch.ts';
 import { openSockets } from './listen-sockets.ts';
-import type { FromWorker, Metric, ToWorker, WorkerReport } from './messages.ts';
+import { batchMax, type FromWorker, type Metric, type ToWorker, type WorkerReport } from './messages.ts';
 import { SessionBook } from './session-book.ts';
 import {
   sumLoads,
@@ -137,7 +138,7 @@ export class PoolServing implements ServingUnit {
   #makeCaps(): number | undefined {
     const { addon, log } = this.#options;
     try {
-      return (this.#capsFd = addon?.makeCaps());
+      return (this.#capsFd = addon?.makeShared());
     } catch (error) {
       log.warn(
         { err: error },
@@ -255,7 +256,8 @@ export class PoolServing implements ServingUnit {
     const shared = { config, nodeId: name, version, rootJwk, workers: config.workers, native, hasCaps };
     void process.send({ kind: 'init', ...shared, worker: slot.index });
     for (const message of this.#standing.values()) void process.send(message);
-    for (const sessions of batches(this.#sessions.live())) await process.send({ kind: 'sessions', sessions });
+    for (const sessions of batches(this.#sessions.live(), batchMax))
+      await process.send({ kind: 'sessions', sessions });
     if (store !== undefined) for (const message of wholeHoldings(store)) await process.send(message);
     await process.send({ kind: 'start' });
   }
@@ -334,8 +336,7 @@ export class PoolServing implements ServingUnit {
       // A removal is told to all; a file that is as it should be was changed while the worker looked.
       const isHeld = await store.inspect(file);
       const info = store.held.get(file);
-      if (isHeld && info !== undefined)
-        void process.send(holdingsMessage(store, { added: [held(file, info)] }));
+      if (isHeld && info !== undefined) void process.send(holdingsMessage(store, { added: [[file, info]] }));
     } catch (error) {
       log.warn({ err: error, file }, 'a file that a worker found faulty could not be looked at');
     }
@@ -361,7 +362,7 @@ export class PoolServing implements ServingUnit {
     const nowMs = this.#options.clock.monotonicMs();
     const isLate = nowMs - this.#tickedAtMs > 4 * tickMs;
     this.#tickedAtMs = nowMs;
-    for (const sessions of batches(this.#sessions.takeFresh(sessionsMax)))
+    for (const sessions of batches(this.#sessions.takeFresh(sessionsMax), batchMax))
       this.#broadcast({ kind: 'sessions', sessions });
     // Where this process stood still, what they said waits to be read.
     if (isLate) return;

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { parseAs } from '../../common/runtime/parse.ts';
+import { parseKindAs } from '../../common/runtime/parse.ts';
 import { withFileThreads } from '../../common/runtime/file-threads.ts';
 import { FromWorker, type ToWorker } from './messages.ts';
 
@@ -39,7 +39,7 @@ export function startWorker({ fds, onMessage, onNonsense }: WorkerProcessOptions
   });
   child.on('message', (value) => {
     try {
-      onMessage(parseAs(FromWorker, value, { what: 'a message of a serving worker' }));
+      onMessage(parseKindAs(FromWorker, value, { what: 'a message of a serving worker' }));
     } catch (error) {
       onNonsense(error);
     }

@@ -1,5 +1,6 @@
 import { createSystemClock, type Clock } from '../../common/runtime/clock.ts';
 import { assert, coded } from '../../common/runtime/errors.ts';
+import { letHeapGrow } from '../../common/runtime/heap.ts';
 import { createKeyring, type Keyring } from '../../common/runtime/keyring.ts';
 import { createLog, type Log } from '../../common/runtime/log.ts';
 import { createMetrics, type Metrics } from '../../common/runtime/metrics.ts';
@@ -7,6 +8,7 @@ import { loadAddon } from '../engine/native-loader.ts';
 import { PullChannel } from '../pull/pull-messages.ts';
 import { createMisses } from '../pull/pull-part.ts';
 import { openWorkerStorage, type WorkerStorage } from '../storage.ts';
+import { packedFilesMax, unpackFiles } from '../store/packed-files.ts';
 import { LocalServing } from './local.ts';
 import { batchMax, type FromWorker, type Init, type Metric, type ToWorker } from './messages.ts';
 import { ServedTally } from './served-tally.ts';
@@ -159,7 +161,11 @@ export class Worker {
       view.remove(file);
       this.#serving.forget(file);
     }
-    for (const [file, sizeBytes, disk] of added) view.add(file, { sizeBytes, disk });
+    for (const [disk, packed] of added) {
+      const files = unpackFiles(packed);
+      if (files.length === packedFilesMax) letHeapGrow();
+      for (const [file, sizeBytes] of files) view.add(file, { sizeBytes, disk });
+    }
   }
 
   async #takeKeyset(jws: string): Promise<void> {

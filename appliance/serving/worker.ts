@@ -3,7 +3,7 @@ import { keepHeapSmall, letHeapGrow } from '../../common/runtime/heap.ts';
 import { exitCodes } from '../../common/runtime/exit-codes.ts';
 import { toCoded } from '../../common/runtime/errors.ts';
 import type { Log } from '../../common/runtime/log.ts';
-import { parseAs } from '../../common/runtime/parse.ts';
+import { parseKindAs } from '../../common/runtime/parse.ts';
 import { ToWorker, type FromWorker } from './messages.ts';
 import { openWorker, type Worker } from './worker-serving.ts';
 
@@ -29,7 +29,7 @@ process.on('disconnect', () => {
 process.on('uncaughtException', fail).on('unhandledRejection', fail);
 
 async function hear(value: unknown): Promise<void> {
-  const message = parseAs(ToWorker, value, { what: 'a message of the master' });
+  const message = parseKindAs(ToWorker, value, { what: 'a message of the master' });
   if (message.kind === 'init') {
     worker = await openWorker(message, { send });
     log = worker.log;

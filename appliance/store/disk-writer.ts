@@ -1,9 +1,11 @@
 import type { ReadBy } from './chunk-check.ts';
+import type { ChunkBuffers } from './chunk-buffers.ts';
+import type { SizedFile } from './packed-files.ts';
 
 /** What a disk holds, as its index says. */
 export interface DiskContents {
-  /** File → bytes. */
-  readonly held: ReadonlyMap<string, number>;
+  /** Each once. */
+  readonly held: Iterable<SizedFile>;
   /** Downloads that can be resumed. */
   readonly partial: ReadonlySet<string>;
 }
@@ -35,6 +37,8 @@ export interface FoundDifference {
  * STORE_UNAVAILABLE.
  */
 export interface DiskWriter {
+  /** Chunks that are put together here are written without being copied. */
+  readonly buffers: ChunkBuffers;
   /** What the file system has free. */
   freeBytes(): Promise<number>;
   /** Begins a download: its chunk list is durable when this resolves. FILE_CORRUPT where it is not the file's. */

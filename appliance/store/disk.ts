@@ -264,8 +264,9 @@ export class Disk implements DiskStore {
     this.suspend();
     this.#writer = writer;
     this.#follow(writer);
-    for (const file of [...this.held.keys()]) if (!held.has(file)) this.#withdraw(file);
-    for (const [file, sizeBytes] of held) this.#takeIn(file, sizeBytes);
+    const found = new Map(held);
+    for (const file of [...this.held.keys()]) if (!found.has(file)) this.#withdraw(file);
+    for (const [file, sizeBytes] of found) this.#takeIn(file, sizeBytes);
     for (const file of partial) {
       if (this.partial.has(file)) continue;
       this.partial.add(file);
@@ -317,7 +318,8 @@ export class Disk implements DiskStore {
     known: { tree: PartialFile['tree']; resumed?: ResumedDownload | undefined },
   ): PartialFile {
     const put: DiskWriter['put'] = (...chunk) => this.#ask((writer) => writer.put(...chunk));
-    const download = new Download({ file, ...known, paths: this.#layout.partial(file), put });
+    const { buffers } = this.#writer;
+    const download = new Download({ file, ...known, paths: this.#layout.partial(file), buffers, put });
     this.#own.set(file, download);
     this.partial.add(file);
     return download;

@@ -1,6 +1,7 @@
 import { chunkCount, type ChunkTree } from '../../common/core/chunk-tree.ts';
 import { coded } from '../../common/runtime/errors.ts';
 import { ChunkMap } from '../core/chunk-map.ts';
+import type { ChunkBuffers } from './chunk-buffers.ts';
 import type { DiskWriter } from './disk-writer.ts';
 
 /** A download under way, as those see it who bring its chunks. Only chunks that match the chunk list are ever written. */
@@ -11,6 +12,8 @@ export interface PartialFile {
   readonly chunks: ChunkMap;
   /** Bytes that were there already when it was opened. */
   readonly resumedBytes: number;
+  /** Memory for its chunks: what is put together there is not copied on its way to the disk. */
+  readonly buffers: ChunkBuffers;
   /** Where it lies until it is whole, for others to read what is there. */
   readonly paths: { readonly content: string; readonly descriptor: string };
   /** Its disk has let go of it: what is there may be resumed, this is of no use any more. */
@@ -26,6 +29,7 @@ export interface DownloadOptions {
   paths: PartialFile['paths'];
   /** What is there already; nothing of a new one. */
   resumed?: { readonly bits: Uint8Array; readonly resumedBytes: number } | undefined;
+  buffers: ChunkBuffers;
   put: DiskWriter['put'];
 }
 
@@ -35,14 +39,16 @@ export class Download implements PartialFile {
   readonly tree: ChunkTree;
   readonly chunks: ChunkMap;
   readonly resumedBytes: number;
+  readonly buffers: ChunkBuffers;
   readonly paths: PartialFile['paths'];
   readonly #put: DiskWriter['put'];
   #isOver = false;
 
-  constructor({ file, tree, paths, resumed, put }: DownloadOptions) {
+  constructor({ file, tree, paths, resumed, buffers, put }: DownloadOptions) {
     this.file = file;
     this.tree = tree;
     this.paths = paths;
+    this.buffers = buffers;
     this.chunks = new ChunkMap(chunkCount(tree.sizeBytes), resumed?.bits);
     this.resumedBytes = resumed?.resumedBytes ?? 0;
     this.#put = put;

@@ -75,6 +75,12 @@ export class HeldReader implements ContentSource {
     return this.#options.openFiles.inUse(this.#options.layout.content(file));
   }
 
+  /** Closes the descriptors of all of the disk; readers finish. */
+  forgetAll(): void {
+    const { openFiles, layout } = this.#options;
+    openFiles.forgetUnder(layout.filesPath);
+  }
+
   /** Closes its descriptors; readers finish. */
   forget(file: string): void {
     const { openFiles, layout } = this.#options;

@@ -1,11 +1,13 @@
 import { readFile, rename, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { chunkSizeBytes } from '../../common/core/chunk-tree.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import { syncDirectory } from '../../common/runtime/durable.ts';
 import { assert, coded, isCoded, type CodedError } from '../../common/runtime/errors.ts';
 import type { Log } from '../../common/runtime/log.ts';
 import type { WriteBehind } from './chunk-file.ts';
+import { ChunkBuffers } from './chunk-buffers.ts';
 import { ChunkChecker, removeHeld, sendBack, type ReadBy } from './chunk-check.ts';
 import { DiskIndex } from './disk-index.ts';
 import { diskLayout, type DiskLayout } from './disk-layout.ts';
@@ -28,6 +30,7 @@ import type {
 } from './disk-writer.ts';
 import { isAbsent, storeFailure } from './failure.ts';
 import { FileTurns } from './file-turns.ts';
+import { pageAligned } from './page-aligned.ts';
 import { createPartial, removePartial, resumePartial, type PartialOnDisk } from './partial-file.ts';
 
 export interface LocalWriterOptions {
@@ -40,6 +43,7 @@ export interface LocalWriterOptions {
 
 /** While disk and index are compared, viewers come first. */
 const pausePerWork = 4;
+const bufferedBytes = 16 * chunkSizeBytes;
 
 /** Does what is done on a disk in this very process. Its index is read and written at once: others would wait for it. */
 export class LocalWriter implements DiskWriter {
@@ -52,6 +56,7 @@ export class LocalWriter implements DiskWriter {
   readonly #listeners: ((found: FoundDifference) => void)[] = [];
   /** The index has just been made of the files. */
   readonly #isNew: boolean;
+  #buffers: ChunkBuffers | undefined;
   #leftovers = 0;
   #isClosed = false;
 
@@ -91,6 +96,11 @@ export class LocalWriter implements DiskWriter {
       await writer.close();
       throw storeFailure(error, `opening ${path}`);
     }
+  }
+
+  /** Only where chunks are fetched in this process too. */
+  get buffers(): ChunkBuffers {
+    return (this.#buffers ??= new ChunkBuffers(pageAligned(bufferedBytes)));
   }
 
   async freeBytes(): Promise<number> {

@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs';
 import { open, readFile, rm, stat, type FileHandle } from 'node:fs/promises';
 
 import {
@@ -199,7 +200,8 @@ function partialFile(state: PartialState): PartialOnDisk {
       await timed('writing', async () => {
         await content.write(chunk, index * chunkSizeBytes);
         const at = chunks.add(index);
-        await map.write(chunks.bits, at, 1, at);
+        // A byte into the page cache: a thread for it would cost more than it waits.
+        writeSync(map.fd, chunks.bits, at, 1, at);
       });
       writtenBytes += chunk.length;
       return true;

@@ -1,6 +1,6 @@
 import type { Type as TypeBox } from 'typebox';
 
-export type { Static, TObject, TSchema } from 'typebox';
+export type { Static, TObject, TSchema, TUnion } from 'typebox';
 
 // TypeBox gives the types; what its constructors return at run time is plain JSON Schema, made here for the few that the
 // contract uses. Loading TypeBox itself costs every process 25 MB and a hundred milliseconds for it.

@@ -1,4 +1,4 @@
-import { createHash, type Hash } from 'node:crypto';
+import { createHash, hash, type Hash } from 'node:crypto';
 
 import { ok, refused, type Result } from './result.ts';
 
@@ -82,8 +82,9 @@ export function openDescriptor(file: string, descriptor: Buffer): Result<ChunkTr
 export function verifyChunk(tree: ChunkTree, index: number, chunk: Uint8Array): boolean {
   if (index < 0 || index >= chunkCount(tree.sizeBytes)) return false;
   if (chunk.length !== chunkLengthBytes(tree.sizeBytes, index)) return false;
-  const hash = createHash('sha256').update(chunk).digest();
-  return hash.equals(tree.hashes.subarray(index * hashLengthBytes, (index + 1) * hashLengthBytes));
+  // At once: a third of the cost of a hash object for what is small, and never more.
+  const digest = hash('sha256', chunk, 'buffer');
+  return digest.equals(tree.hashes.subarray(index * hashLengthBytes, (index + 1) * hashLengthBytes));
 }
 
 /** Builds the chunk tree of a file from its bytes as they come. */

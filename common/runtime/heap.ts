@@ -8,7 +8,10 @@ export function keepHeapSmall(): void {
   setFlagsFromString('--semi-space-growth-factor=1');
 }
 
-/** Lets the young generation grow with the load from now on, as is V8's default. */
+/**
+ * Lets the young generation grow with the load from now on, as is V8's default: once the program runs, and where very much comes that
+ * stays, which a small one would copy again and again.
+ */
 export function letHeapGrow(): void {
   setFlagsFromString('--semi-space-growth-factor=2');
 }

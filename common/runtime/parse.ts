@@ -1,10 +1,14 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
-import type { Static, TSchema } from '../contract/type.ts';
+import type { Static, TSchema, TUnion } from '../contract/type.ts';
 import type { ProblemCode } from '../contract/problem.ts';
 import { coded, type ProblemFields } from './errors.ts';
 
-// strictTypes off: TypeBox writes unions that ajv's strict mode would only complain about.
-const ajv = new Ajv({ strict: false, allErrors: false, coerceTypes: false, useDefaults: false });
+// strict off: TypeBox writes unions that ajv would only complain about. The schemas are our own: checking them by the schema of
+// schemas, which has to be compiled for it, costs every process more than its own.
+const ajv = new Ajv({
+  ...{ strict: false, allErrors: false, coerceTypes: false, useDefaults: false },
+  ...{ meta: false, validateSchema: false },
+});
 const compiled = new WeakMap<TSchema, ValidateFunction>();
 
 /**
@@ -22,6 +26,21 @@ export function parseAs<T extends TSchema>(
   const [first] = fields;
   const where = first === undefined ? 'is not valid' : `${first.path || 'as a whole'} ${first.message}`;
   throw coded(options.code ?? 'INVALID', { detail: `${options.what}: ${where}`, fields });
+}
+
+/**
+ * Parses a value of a union whose members are told apart by their `kind`: as `parseAs`, but only members that really come are
+ * compiled, which takes longest when a process starts.
+ */
+export function parseKindAs<T extends TUnion>(
+  union: T,
+  value: unknown,
+  options: { what: string; code?: ProblemCode },
+): Static<T> {
+  const { kind } = (value ?? {}) as { kind?: unknown };
+  const members = union.anyOf as readonly (TSchema & { properties?: { kind?: { const?: unknown } } })[];
+  const member = members.find(({ properties }) => kind !== undefined && properties?.kind?.const === kind);
+  return parseAs(member ?? union, value, options) as Static<T>;
 }
 
 /** Whether the value is of the schema's type. */

@@ -216,7 +216,23 @@ constexpr auto dropCached = [](int fd) {
   checked(errno == 0 ? 0 : -1);
 };
 
-constexpr auto makeCaps = [] { return checked(memfd_create("nearcast-caps", MFD_CLOEXEC)); };
+constexpr auto makeShared = [] { return checked(memfd_create("nearcast", MFD_CLOEXEC)); };
+
+// The length goes along as the hint, to be unmapped with.
+void unmapShared(napi_env, void* memory, void* bytes) { munmap(memory, reinterpret_cast<size_t>(bytes)); }
+
+constexpr auto mapShared = [](Object of) {
+  const int fd = of.get<int>("fd");
+  const auto bytes = of.get<size_t>("bytes");
+  checked(ftruncate(fd, static_cast<off_t>(bytes)));
+  void* const memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  checked(memory == MAP_FAILED ? -1 : 0);
+  napi_value buffer = nullptr;
+  void* const hint = reinterpret_cast<void*>(bytes);
+  if (napi_create_external_buffer(of.env, bytes, memory, unmapShared, hint, &buffer) == napi_ok) return buffer;
+  munmap(memory, bytes);
+  throw std::bad_alloc();
+};
 
 napi_value init(napi_env env, napi_value exports) {
   const napi_node_version* node = nullptr;
@@ -228,7 +244,7 @@ napi_value init(napi_env env, napi_value exports) {
     napi_throw_error(env, "ERR_RUNTIME", "the addon was built for Node " BUILT_FOR_NODE);
     return nullptr;
   }
-  define(env, exports, {METHOD(createServer), METHOD(dropCached), METHOD(makeCaps)});
+  define(env, exports, {METHOD(createServer), METHOD(dropCached), METHOD(makeShared), METHOD(mapShared)});
 #undef METHOD
   return exports;
 }

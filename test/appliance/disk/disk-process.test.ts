@@ -4,12 +4,13 @@ import t, { type Test } from 'tap';
 
 import { readConfig } from '../../../appliance/config.ts';
 import { DiskProcess } from '../../../appliance/disk/disk-process.ts';
+import type { NativeAddon } from '../../../appliance/engine/native-addon.ts';
 import { diskLayout } from '../../../appliance/store/disk-layout.ts';
 import { createSystemClock } from '../../../common/runtime/clock.ts';
 import { openBoxDisks } from '../../support/appliance/box-disks.ts';
 import { putFile, seededBytes, testFile, type TestFile } from '../../support/appliance/content.ts';
 import { until } from '../../support/appliance/raw-http.ts';
-import { temporaryDirectory } from '../../support/appliance/serving-box.ts';
+import { requireAddon, temporaryDirectory } from '../../support/appliance/serving-box.ts';
 import { childrenOf } from '../../support/appliance/serving-pool.ts';
 
 const mib = 1024 * 1024;
@@ -35,9 +36,9 @@ async function twoDisks(test: Test, more: readonly string[] = []) {
   return { ...box, one, two, number };
 }
 
-function startProcess(test: Test, path: string): DiskProcess {
+function startProcess(test: Test, path: string, addon: NativeAddon | undefined = undefined): DiskProcess {
   const { log } = readConfig(['--control-url', 'http://127.0.0.1:1', '--log-level', 'silent'], {});
-  const disk = new DiskProcess({ path, nodeId: 'box', log, clock: createSystemClock() });
+  const disk = new DiskProcess({ path, nodeId: 'box', log, clock: createSystemClock(), addon });
   test.teardown(() => {
     disk.abandon();
   });
@@ -51,33 +52,45 @@ async function putChunks(put: (index: number, chunk: Buffer) => Promise<boolean>
   );
 }
 
-void t.test(
-  'many chunks at once come whole, each to its place, and wrong ones are not written',
-  async (test) => {
-    const path = await temporaryDirectory(test);
-    const disk = startProcess(test, path);
-    await disk.open({ label, isNew: true, isDataDir: false });
-    const files = [1, 2].map((seed) => testFile(seededBytes(20 * mib + 4321 * seed, seed)));
-    for (const { file, descriptor } of files) await disk.begin(file, descriptor);
-    const results = await Promise.all(
-      files.map((each) => putChunks((index, chunk) => disk.put(each.file, index, chunk), each)),
-    );
-    test.ok(results.flat().every((isGood) => isGood));
-    const [first, second] = files as [TestFile, TestFile];
-    test.equal(await disk.put(first.file, 3, second.bytes.subarray(0, mib)), false);
-    await test.rejects(disk.put('b'.repeat(64), 0, first.bytes.subarray(0, mib)), { code: 'ABORTED' });
-    for (const { file, bytes } of files) {
-      test.match(await disk.publish(file), { writtenBytes: bytes.length });
-      test.ok((await readFile(diskLayout(path).content(file))).equals(bytes));
-    }
-    test.equal(await disk.check(first.file, 20, 'disk'), 'good');
-    await disk.close();
-    test.notOk((await readdir(path)).includes('lock'), 'it is let go of');
-    const again = startProcess(test, path);
-    const { held } = await again.open({ label, isNew: false, isDataDir: false });
-    test.same([...held].toSorted(), files.map(({ file, bytes }) => [file, bytes.length]).toSorted());
-  },
-);
+for (const addon of [requireAddon(), undefined]) {
+  const how = addon === undefined ? 'sent' : 'in shared memory';
+  void t.test(
+    `many chunks at once, ${how}, come whole, each to its place, and wrong ones are not written`,
+    async (test) => {
+      const path = await temporaryDirectory(test);
+      const disk = startProcess(test, path, addon);
+      await disk.open({ label, isNew: true, isDataDir: false });
+      const files = [1, 2].map((seed) => testFile(seededBytes(20 * mib + 4321 * seed, seed)));
+      for (const { file, descriptor } of files) await disk.begin(file, descriptor);
+      /** As fills do, and beside them as those do whose chunks come from elsewhere. */
+      const put = async (file: string, index: number, chunk: Buffer): Promise<boolean> => {
+        const buffer = index % 4 === 0 ? undefined : disk.buffers.take();
+        if (buffer === undefined) return disk.put(file, index, chunk);
+        chunk.copy(buffer);
+        const isGood = await disk.put(file, index, buffer.subarray(0, chunk.length));
+        disk.buffers.giveBack(buffer);
+        return isGood;
+      };
+      const results = await Promise.all(
+        files.map((each) => putChunks((index, chunk) => put(each.file, index, chunk), each)),
+      );
+      test.ok(results.flat().every((isGood) => isGood));
+      const [first, second] = files as [TestFile, TestFile];
+      test.equal(await put(first.file, 3, second.bytes.subarray(0, mib)), false);
+      await test.rejects(put('b'.repeat(64), 0, first.bytes.subarray(0, mib)), { code: 'ABORTED' });
+      for (const { file, bytes } of files) {
+        test.match(await disk.publish(file), { writtenBytes: bytes.length });
+        test.ok((await readFile(diskLayout(path).content(file))).equals(bytes));
+      }
+      test.equal(await disk.check(first.file, 20, 'disk'), 'good');
+      await disk.close();
+      test.notOk((await readdir(path)).includes('lock'), 'it is let go of');
+      const again = startProcess(test, path);
+      const { held } = await again.open({ label, isNew: false, isDataDir: false });
+      test.same([...held].toSorted(), files.map(({ file, bytes }) => [file, bytes.length]).toSorted());
+    },
+  );
+}
 
 void t.test('the process of a master that was killed makes way at once', async (test) => {
   const path = await temporaryDirectory(test);

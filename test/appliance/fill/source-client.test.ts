@@ -57,7 +57,7 @@ async function startClient(
 ) {
   const clock = createSystemClock();
   const pacer = new Pacer({ clock, level: () => 'normal', sourceBytesPerSecond });
-  const client = new SourceClient({ pacer, clock, stallMs, transfersMax: 2 });
+  const client = new SourceClient({ pacer, clock, stallMs });
   const { disk } = await testDisk(await temporaryDirectory(test));
   const partial = await disk.begin(film.file, film.descriptor);
   test.teardown(async () => {

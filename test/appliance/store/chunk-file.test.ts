@@ -3,7 +3,8 @@ import { readFile, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 
-import { ChunkBuffers } from '../../../appliance/fill/chunk-buffers.ts';
+import { ChunkBuffers } from '../../../appliance/store/chunk-buffers.ts';
+import { pageAligned } from '../../../appliance/store/page-aligned.ts';
 import { ChunkFile } from '../../../appliance/store/chunk-file.ts';
 import { createWriteBehind } from '../../../appliance/store/write-behind.ts';
 import { createSilentLog, type Log } from '../../../common/runtime/log.ts';
@@ -47,7 +48,7 @@ void t.test('what is written is there, whatever its place, length and memory', a
   const { file, path } = await newFile(test);
   const whole = seededBytes(3 * mib + 123, 1);
   await file.handle.truncate(whole.length);
-  const buffers = new ChunkBuffers(4);
+  const buffers = new ChunkBuffers(pageAligned(4 * mib));
   const chunk = (index: number): Buffer => whole.subarray(index * mib, (index + 1) * mib);
   await file.write(aligned(buffers, chunk(2)), 2 * mib);
   await file.write(chunk(0), 0);
@@ -63,7 +64,7 @@ void t.test('chunks of downloads do not stay in memory', async (test) => {
     test.comment('the files of this machine are in memory, or it has no fincore');
     return;
   }
-  const buffers = new ChunkBuffers(1);
+  const buffers = new ChunkBuffers(pageAligned(mib));
   const buffer = aligned(buffers, seededBytes(mib, 2));
   for (let index = 0; index < 32; index++) await file.write(buffer, index * mib);
   await file.sync();

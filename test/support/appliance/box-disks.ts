@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 
 import { readConfig } from '../../../appliance/config.ts';
 import type { DiskSet } from '../../../appliance/store/disk-set.ts';
+import { loadAddon } from '../../../appliance/engine/native-loader.ts';
 import { openDiskStorage } from '../../../appliance/storage.ts';
 import { createSystemChance } from '../../../common/runtime/chance.ts';
 import { createSystemClock } from '../../../common/runtime/clock.ts';
@@ -29,7 +30,8 @@ export async function openBoxDisks(
   ];
   const config = readConfig([...argv, ...disks.flatMap((path) => ['--disks', path])], {});
   const common = { clock: createSystemClock(), chance: createSystemChance(), log: createSilentLog() };
-  const storage = await openDiskStorage({ config, box, ...common });
+  const addon = config.engine === 'native' ? loadAddon(common.log) : undefined;
+  const storage = await openDiskStorage({ config, box, addon, ...common });
   const end = new AbortController();
   storage.start(end.signal);
   let closed: Promise<void> | undefined;

@@ -34,8 +34,7 @@ export function startFilling(t: { teardown(done: () => Promise<void>): void }, o
   const chunks = { verified: 0, refused: 0 };
   const { sourceBytesPerSecond, level = () => 'normal' } = options;
   const pacer = new Pacer({ clock, level, sourceBytesPerSecond });
-  const transfersMax = options.concurrency ?? 3;
-  const sources = new SourceClient({ pacer, clock, stallMs: options.stallMs ?? 300, transfersMax });
+  const sources = new SourceClient({ pacer, clock, stallMs: options.stallMs ?? 300 });
   const filler = new Filler({
     store: options.store,
     room: options.room ?? testRoom(options.store, { clock }),
@@ -48,7 +47,7 @@ export function startFilling(t: { teardown(done: () => Promise<void>): void }, o
     clock,
     chance: createSeededChance(1),
     log: createSilentLog(),
-    concurrency: transfersMax,
+    concurrency: options.concurrency ?? 3,
     capBytesPerSecond: options.capBytesPerSecond,
   });
   const end = new AbortController();
