@@ -167,8 +167,7 @@ Architecture: ${architecture}
 Maintainer: ${maintainer}
 Installed-Size: @SIZE@
 Depends: adduser, libc6 (>= 2.34), libgcc-s1 (>= 4.2), libstdc++6 (>= 12)
-Recommends: openssl
-Recommends: systemd-timesyncd | time-daemon
+Recommends: openssl, systemd-timesyncd | time-daemon
 Description: CDN appliance that serves video from inside an ISP's network
  Fills its disk with the titles that a Nearcast control plane wants it to
  hold and serves them to players by range requests. Every chunk is verified

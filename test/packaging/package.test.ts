@@ -18,6 +18,8 @@ import { buildAppliance } from '../../packaging/build-appliance.ts';
 import { compileProgram } from '../../packaging/compile.ts';
 import { filesToShip, npmClosure } from '../../packaging/npm-closure.ts';
 
+// It builds the package twice and has lintian read all of it.
+t.setTimeout(400_000);
 const root = new URL('../..', import.meta.url).pathname;
 const home = 'usr/lib/nearcast-appliance';
 const unit = 'usr/lib/systemd/system/nearcast-appliance.service';
