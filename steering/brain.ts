@@ -14,7 +14,7 @@ import {
 import { explain } from './core/explain.ts';
 import { blockBits, type Decision, type DecisionSink } from './core/history-records.ts';
 import { rank, rankQueryOf, type RankInput, type RankPolicy, type Ranking } from './core/rank.ts';
-import { anyBundle, askForShard, type RankQuery, type ShardQuery } from './core/rank-query.ts';
+import { anyBundle, askForShard, type Places, type RankQuery, type ShardQuery } from './core/rank-query.ts';
 import type { SteeredSession } from './core/steered-session.ts';
 import type { SteeringView, ViewAppliance } from './core/view.ts';
 import type { Monitor } from './monitor/monitor.ts';
@@ -28,6 +28,8 @@ export interface BrainOptions {
   readonly dnsTtl: TtlPolicy;
   /** Where a client is taken to be whose place is not known. */
   readonly placeUnknown: Place | undefined;
+  /** What tells the places of those whom no route reaches; asked for each answer. */
+  readonly places?: () => Places | undefined;
   /** Monotonic time of the last change of a node's health; undefined where there was none. */
   readonly changedAtMs: () => number | undefined;
   /** So long after a change an incident is taken to go on. */
@@ -77,6 +79,7 @@ export function createBrain(options: BrainOptions): Brain {
     health: monitor.health(),
     policy: options.policy,
     placeUnknown: options.placeUnknown,
+    places: options.places?.(),
     client,
     bundle,
   });
@@ -107,7 +110,7 @@ export function createBrain(options: BrainOptions): Brain {
     outlook: outlookNow,
     rank: (query) =>
       ask((outlook) => {
-        const asked = { ...query, placeUnknown: options.placeUnknown };
+        const asked = { ...query, places: options.places?.(), placeUnknown: options.placeUnknown };
         const ways = waysFor(outlook, rankQueryOf(outlook.view, asked));
         const weight = decisions?.take() ?? 0;
         if (weight > 0)
@@ -150,7 +153,7 @@ type DnsSteer = (
 function createDnsSteer(options: BrainOptions, hasIncident: () => boolean): DnsSteer {
   const query: ShardQuery = {
     ...{ words: [], clientFamily: 4, family: 4, row: anyBundle, key: undefined, shardKey: { a: 0, b: 0 } },
-    ...{ forBlock: true, place: undefined, placeUnknown: options.placeUnknown },
+    ...{ forBlock: true, place: undefined, places: undefined, placeUnknown: options.placeUnknown },
   };
   const nodes: number[] = [];
   return (outlook, client, { family, shard }) => {
@@ -158,6 +161,7 @@ function createDnsSteer(options: BrainOptions, hasIncident: () => boolean): DnsS
     query.words = (client ?? NOBODY[family]).words;
     query.clientFamily = client?.family ?? family;
     query.family = family;
+    query.places = options.places?.();
     askForShard(query, view.holdings, shard);
     ranker.rank(query, state);
     if (ranker.wayCount === 0) return undefined;

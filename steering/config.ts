@@ -118,13 +118,17 @@ export const SteeringSchema = Type.Object({
     maximum: 24 * 31,
     description: 'How long maps, health and sampled decisions are kept, in at most 2 GiB',
   }),
+  geoFile: Type.Optional(
+    Type.String({ description: 'MaxMind database (.mmdb) of places, for clients that no route reaches' }),
+  ),
   placeUnknown: Type.Optional(
     Type.Unsafe<Static<typeof Place>>({
       type: 'object',
       required: ['latitude', 'longitude'],
       additionalProperties: false,
       allOf: [Place],
-      description: 'JSON {"latitude", "longitude"}: where clients are taken to be that no route reaches',
+      description:
+        'JSON {"latitude", "longitude"}: where clients are taken to be that no route reaches and whose place is not known',
     }),
   ),
   log: logOptions,

@@ -6,9 +6,12 @@ import { unpackRouteTable } from '../common/runtime/route-table-packing.ts';
 import type { DecisionRecord } from './core/history-records.ts';
 import { Moment } from './core/moment.ts';
 import type { RankPolicy } from './core/rank.ts';
+import type { Places } from './core/rank-query.ts';
 import { rankKeys, type RankKey } from './core/rank-keys.ts';
 import { Replayer, ReplayTally, without, type ReplayReport, type ReplayWorld } from './core/replay.ts';
 import type { SteeringView } from './core/view.ts';
+import { openPlaceBook } from './geo/place-book.ts';
+import { readShared } from './geo/place-file.ts';
 import { readSegment } from './history/journal-reader.ts';
 import { parseRecord } from './history/past.ts';
 import { compilePast } from './history/past-view.ts';
@@ -21,6 +24,8 @@ export interface ReplayRequest {
   readonly map?: string | undefined;
   readonly rankOrder?: readonly string[] | undefined;
   readonly headroomMin?: number | undefined;
+  /** The file of places that steering had; without it clients whom no route reaches are nowhere. */
+  readonly geoFile?: string | undefined;
   /** Boxes that are taken to be gone. */
   readonly without: readonly string[];
   readonly signal: AbortSignal;
@@ -39,6 +44,7 @@ interface Recording {
  */
 export async function replayDecisions(request: ReplayRequest): Promise<ReplayReport> {
   const recording = await openRecording(request.file);
+  const places = request.geoFile === undefined ? undefined : openPlaceBook(await readShared(request.geoFile));
   const other = request.map === undefined ? undefined : await lastView(request.map);
   const gone = new Set(request.without);
   const compile = viewKeeper(recording);
@@ -53,10 +59,10 @@ export async function replayDecisions(request: ReplayRequest): Promise<ReplayRep
       seen = moment.version;
       const view = await compile(moment.payload);
       sides = {
-        before: sideOf(sides?.before, { view, moment, policy: moment.policy }),
+        before: sideOf(sides?.before, { view, moment, places, policy: moment.policy }),
         after: sideOf(sides?.after, {
           view: other ?? view,
-          moment,
+          ...{ moment, places },
           policy: changedPolicy(moment.policy, request),
         }),
       };
@@ -75,14 +81,18 @@ interface Side {
   world: ReplayWorld;
 }
 
-function sideOf(
-  before: Side | undefined,
-  { view, moment, policy }: { view: SteeringView; moment: Moment; policy: RankPolicy },
-): Side {
+interface SideOf {
+  readonly view: SteeringView;
+  readonly moment: Moment;
+  readonly policy: RankPolicy;
+  readonly places: Places | undefined;
+}
+
+function sideOf(before: Side | undefined, { view, moment, policy, places }: SideOf): Side {
   const replayer =
     before !== undefined && isDeepStrictEqual(before.replayer.policy, policy)
       ? before.replayer
-      : new Replayer(policy, moment.placeUnknown);
+      : new Replayer(policy, { placeUnknown: moment.placeUnknown, places });
   return { replayer, world: { view, state: moment.state(view, policy.headroomMin) } };
 }
 

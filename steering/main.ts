@@ -18,6 +18,7 @@ import type { TtlPolicy } from './core/content-steering.ts';
 import { createDnsComponent } from './dns/component.ts';
 import { WorkerFeed } from './dns/worker-feed.ts';
 import type { SteerPolicy } from './dns/worker-messages.ts';
+import { createPlaceFile, type PlaceFile } from './geo/place-file.ts';
 import { createHistoryPart, type HistoryPart } from './history/history-part.ts';
 import { Recorder } from './history/recorder.ts';
 import { createClientAddressOf } from './http/client-address.ts';
@@ -95,8 +96,10 @@ async function serve(base: Base): Promise<number> {
     onRefused: (code) => metrics.mapsRefused.inc({ code }),
   });
   const follower = createFollower(base, holder);
+  const places = createPlaces(base, feed);
   const brain = createBrain({
     view: () => holder.view(),
+    places: () => places?.places(),
     monitor: health.monitor,
     ...policyOf(config),
     ttl: ttlOf(config),
@@ -107,7 +110,7 @@ async function serve(base: Base): Promise<number> {
     fraction: () => chance.fraction(),
   });
   metrics.watch(brain, health.monitor, () => clock.nowMs());
-  const history = createHistoryPart({ ...base, tables, recorder });
+  const history = createHistoryPart({ ...base, tables, recorder, places: () => places?.bytes() });
   const server = await createServer(base, { brain, health, history });
   const http = httpComponent(server, { host: config.host, port: config.port });
   const dns = createDnsComponent({
@@ -123,6 +126,7 @@ async function serve(base: Base): Promise<number> {
     clock,
     components: [
       identityComponent(identity, { clock, chance, log }),
+      ...(places === undefined ? [] : [places.component]),
       health.component,
       history.component,
       mapComponent({ holder, follower, loader }),
@@ -140,6 +144,16 @@ async function serve(base: Base): Promise<number> {
 
 function createFollower({ identity, clock, chance, log }: Base, holder: MapHolder): MapFollower {
   return createMapFollower({ source: mapSource(identity), holder, clock, chance, log, waitMs: MAP_WAIT_MS });
+}
+
+/** Of those whom no route reaches; told to DNS's thread too. */
+function createPlaces({ config, clock, log }: Base, feed: WorkerFeed): PlaceFile | undefined {
+  if (config.geoFile === undefined) return undefined;
+  const file = createPlaceFile({ path: config.geoFile, clock, log });
+  file.onChange((bytes) => {
+    feed.placesChanged(bytes);
+  });
+  return file;
 }
 
 function createRecorder(

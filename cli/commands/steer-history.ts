@@ -19,6 +19,7 @@ export interface SteeringLab {
     readonly map: string | undefined;
     readonly rankOrder: readonly string[] | undefined;
     readonly headroomMin: number | undefined;
+    readonly geoFile: string | undefined;
     readonly without: readonly string[];
     readonly signal: AbortSignal;
   }) => Promise<ReplayReport>;
@@ -37,6 +38,7 @@ interface ReplayFlags {
   readonly map?: string;
   readonly rankOrder?: readonly string[];
   readonly headroomMin?: number;
+  readonly geoFile?: string;
   readonly without: readonly string[];
 }
 
@@ -94,13 +96,14 @@ export function steerReplayCommand(shell: CommandShell, loadLab: () => Promise<S
     .option('--map <file>', 'another recording: its last map instead')
     .option('--rank-order <keys>', 'another order of the keys, separated by commas', listOf)
     .option('--headroom-min <share>', 'another least headroom', Number)
+    .option('--geo-file <file>', 'the file of places that steering had (.mmdb)')
     .option('--without <boxes>', 'boxes that are taken to be gone, separated by commas', listOf, [])
     .action(async (file: string, flags: ReplayFlags, self: Command) => {
       const { replayDecisions } = await loadLab();
       const { json = false } = self.optsWithGlobals<GlobalOptions>();
       const output = createOutput({ json, stdout: process.stdout, stderr: process.stderr });
-      const { map, rankOrder, headroomMin, without } = flags;
-      const asked = { file, map, rankOrder, headroomMin, without, signal: shell.signal };
+      const { map, rankOrder, headroomMin, geoFile, without } = flags;
+      const asked = { file, map, rankOrder, headroomMin, geoFile, without, signal: shell.signal };
       const report = await replayDecisions(asked);
       output.facts(report, () => {
         printReplay(output, report);

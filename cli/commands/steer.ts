@@ -51,10 +51,15 @@ export async function explain(
   });
 }
 
+function unrouted({ place }: ExplainReply): string {
+  if (place === undefined || place === null) return 'no route reaches it';
+  return `no route reaches it; by place, ${place.latitude}, ${place.longitude}`;
+}
+
 /** An explanation as a table, what removed each candidate under it. */
 export function printExplain(output: Output, explained: ExplainReply, title: string): void {
   const where =
-    explained.matchedPrefix === null ? 'no route reaches it' : `longest prefix ${explained.matchedPrefix}`;
+    explained.matchedPrefix === null ? unrouted(explained) : `longest prefix ${explained.matchedPrefix}`;
   const age = formatDuration(explained.mapAgeMs);
   output.line(`${explained.client} asks for ${title}: ${where}; map ${explained.mapSequence}, ${age} old`);
   output.table({

@@ -193,6 +193,7 @@ export const problemCodes = {
   TLS_CERTIFICATE_INVALID: { status: 500, title: 'A TLS certificate cannot be used' },
   TLS_CERTIFICATE_EXPIRED: { status: 500, title: 'A TLS certificate has expired' },
   TLS_CERTIFICATE_PENDING: { status: 500, title: 'No authority has certified the box yet' },
+  GEO_FILE_INVALID: { status: 500, title: 'The file of places is no MaxMind database that can be read' },
   CERTIFICATES_OFF: { status: 404, title: 'No authority certifies boxes here' },
   OPENSSL_FAILED: { status: 500, title: 'openssl made no request for a certificate' },
   ACME_ORDER_FAILED: { status: 502, title: 'The authority gave no certificate' },

@@ -1,4 +1,5 @@
 import { Type, type Static } from './type.ts';
+import { Place } from './documents.ts';
 import { PathwayHealth, PeerStatus, Sight, steeringNodesMax } from './health.ts';
 import { BaseUrl, FileName, IpAddress, NodeId, PlaceName, Sequence } from './primitives.ts';
 
@@ -45,6 +46,8 @@ export const ExplainReply = Type.Object({
   mapAgeMs: Type.Integer({ minimum: 0 }),
   /** Longest prefix that matched the client, or null where none did. */
   matchedPrefix: Type.Union([Type.String(), Type.Null()]),
+  /** Where the client is taken to be where none did: by the file of places, else the configured one. */
+  place: Type.Optional(Type.Union([Place, Type.Null()])),
   candidates: Type.Array(
     Type.Object({
       id: NodeId,

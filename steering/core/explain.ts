@@ -23,6 +23,7 @@ export function explain(input: RankInput & { readonly bundle: string }, nowMs: n
     mapSequence: input.view.sequence,
     mapAgeMs: Math.max(0, Math.round(nowMs - input.view.issuedAtMs)),
     matchedPrefix: ranking.matchedPrefix,
+    place: ranking.place,
     candidates: [
       ...qualified.map((candidate, at) => ({
         ...shown(candidate),

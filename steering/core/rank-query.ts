@@ -7,6 +7,12 @@ import type { RankKey } from './rank-keys.ts';
 /** Row of a query that asks for no bundle (DNS without a shard); -1 is one that the map does not know. */
 export const anyBundle = -2;
 
+/** What is known of the places of addresses, from outside of the map. */
+export interface Places {
+  /** Where an address is, if that is known, and for how many bits of it the answer is the same. */
+  find(words: ArrayLike<number>, family: 4 | 6): { readonly place: Place | undefined; readonly bits: number };
+}
+
 /** What is asked. May be used again for the next query. */
 export interface RankQuery {
   /** The client's address in words, and its family. */
@@ -21,7 +27,9 @@ export interface RankQuery {
   /** The answer is for all of the client's block (DNS), so that no part of it may be told from another. */
   forBlock: boolean;
   place: Place | undefined;
-  /** Taken for the place of a client that no route reaches. */
+  /** Asked for the place of a client that no route reaches. */
+  places: Places | undefined;
+  /** Taken for the place of one of whom they know none. */
   placeUnknown: Place | undefined;
 }
 

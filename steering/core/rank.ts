@@ -7,7 +7,7 @@ import { conditionOf, filterNumber, filters } from './filters.ts';
 import type { NodeHealth } from './health.ts';
 import { rowOfBundle } from './holdings.ts';
 import { rankedRouteOf, rankKeys, type RankedRoute, type RankKey } from './rank-keys.ts';
-import { anyBundle, type RankQuery, type RankState } from './rank-query.ts';
+import { anyBundle, type Places, type RankQuery, type RankState } from './rank-query.ts';
 import type { Ranker } from './ranker.ts';
 import { lengthOf } from './route-lists.ts';
 import type { SteeringView, ViewAppliance } from './view.ts';
@@ -37,6 +37,8 @@ export interface RankAsked {
   readonly forBlock?: boolean | undefined;
   /** Where the client is, if that is known. */
   readonly place?: Place | undefined;
+  /** Asked for the place of a client that no route reaches. */
+  readonly places?: Places | undefined;
   /** Where a client is taken to be that no route reaches and whose place is not known. */
   readonly placeUnknown?: Place | undefined;
 }
@@ -67,6 +69,8 @@ export interface Candidate extends RankedRoute {
 /** A decision with all that led to it. */
 export interface Ranking {
   readonly matchedPrefix: string | null;
+  /** Where the client was taken to be, where no route reaches it. */
+  readonly place: Place | null;
   /** Bits of the block of addresses around the client for which this is the answer. */
   readonly scopeLength: number;
   /** Those that qualify, best first. */
@@ -109,6 +113,7 @@ export function rankQueryOf({ holdings }: SteeringView, asked: RankAsked): RankQ
     key,
     forBlock: asked.forBlock ?? bundle === undefined,
     place: asked.place,
+    places: asked.places,
     placeUnknown: asked.placeUnknown,
   };
 }
@@ -128,6 +133,7 @@ export function rank(input: RankInput, also: Iterable<number> = []): Ranking {
   const matched = lengthOf(view.routes.lists, ranker.set);
   return {
     matchedPrefix: matched === 0 ? null : formatPrefix(client, matched),
+    place: ranker.place ?? null,
     scopeLength: ranker.scopeLength,
     qualified: slots
       .filter((slot) => ranker.removedBy[slot] === 0)

@@ -12,6 +12,7 @@ import { familyBits } from './families.ts';
 import { filterNumber } from './filters.ts';
 import { hasBit } from './holdings.ts';
 import { PackedRankKeys, packedRange } from './rank-keys.ts';
+import { blockBits } from './history-records.ts';
 import { anyBundle, type RankQuery, type RankState, type WaysPolicy } from './rank-query.ts';
 import { DEAD_FAMILIES_SHIFT, indexesWith, IS_OPEN, IS_ORIGIN, MAY_FETCH, traitsOf } from './traits.ts';
 import type { SteeringView } from './view.ts';
@@ -32,7 +33,7 @@ const FETCHES = 1;
 
 const nothing: RankQuery = {
   ...{ words: [], clientFamily: 4, family: 4, row: anyBundle, key: undefined },
-  ...{ forBlock: false, place: undefined, placeUnknown: undefined },
+  ...{ forBlock: false, place: undefined, places: undefined, placeUnknown: undefined },
 };
 
 /**
@@ -84,7 +85,8 @@ export class Ranker {
   #interval = 0;
   /** Where the bits of the bundle's holders begin. */
   #bitsAt = 0;
-  #place: Place | undefined;
+  /** Where the client was taken to be; undefined where a route reaches it, or nothing is known. */
+  place: Place | undefined;
   #state: RankState = {
     conditions: new Uint8Array(),
     downFamilies: new Uint8Array(),
@@ -211,7 +213,7 @@ export class Ranker {
     this.#lastWayCount = 0;
     this.#query = query;
     this.#family = familyBits[query.family];
-    this.#place = query.place ?? (this.set === 0 ? query.placeUnknown : undefined);
+    this.place = query.place ?? (this.set === 0 ? this.#locate(query) : undefined);
     this.#state = state;
     this.#turn = (this.#turn + 1) >>> 0;
     if (this.#turn === 0) this.#seen.fill(this.#turn++);
@@ -220,6 +222,14 @@ export class Ranker {
     this.#key = query.key ?? this.#hashViewer();
     this.#keyA = this.#key.a | 0;
     this.#bitsAt = query.row * this.#view.holdings.rowBytes;
+  }
+
+  /** Where a client is taken to be that no route reaches; the answer is for no more than is known to be there. */
+  #locate({ words, clientFamily, places, placeUnknown }: RankQuery): Place | undefined {
+    const found = places?.find(words, clientFamily);
+    if (found === undefined) return placeUnknown;
+    this.scopeLength = Math.max(this.scopeLength, Math.min(found.bits, blockBits[clientFamily]));
+    return found.place ?? placeUnknown;
   }
 
   #addSet(set: number): void {
@@ -262,7 +272,7 @@ export class Ranker {
     this.removedBy[slot] = removed;
     this.#flags[slot] = flags;
     this.#before[slot] = flags * packedRange + this.#keys.before(route);
-    this.distances[slot] = this.#place === undefined ? Infinity : this.#distanceTo(appliance, this.#place);
+    this.distances[slot] = this.place === undefined ? Infinity : this.#distanceTo(appliance, this.place);
     this.#draws[slot] = drawOf(this.#hashA[appliance] ?? 0, this.#keyA);
     if (removed === 0) this.#take(slot);
   }

@@ -3,7 +3,7 @@ import { parsePrefix } from '../../common/core/ip-address.ts';
 import { filterNumber } from './filters.ts';
 import type { DecisionRecord } from './history-records.ts';
 import { rankQueryOf, type RankPolicy } from './rank.ts';
-import { askForShard, type RankState } from './rank-query.ts';
+import { askForShard, type Places, type RankState } from './rank-query.ts';
 import { Ranker } from './ranker.ts';
 import type { SteeringView } from './view.ts';
 
@@ -13,16 +13,22 @@ export interface ReplayWorld {
   readonly state: RankState;
 }
 
+/** Where clients are taken to be that no route reaches. */
+export interface Placing {
+  readonly placeUnknown: Place | undefined;
+  readonly places: Places | undefined;
+}
+
 /** Makes decisions again in one world after another, under one policy. */
 export class Replayer {
   readonly policy: RankPolicy;
-  readonly #placeUnknown: Place | undefined;
+  readonly #placing: Placing;
   #world: ReplayWorld | undefined;
   #ranker: Ranker | undefined;
 
-  constructor(policy: RankPolicy, placeUnknown: Place | undefined) {
+  constructor(policy: RankPolicy, placing: Placing) {
     this.policy = policy;
-    this.#placeUnknown = placeUnknown;
+    this.#placing = placing;
   }
 
   /** The ids of the ways, best first; undefined where the record names no client that can be read. */
@@ -35,7 +41,7 @@ export class Replayer {
     this.#world = world;
     const ranker = this.#ranker;
     const { family, bundle, shard, output } = decision;
-    const asked = { client: client.address, family, bundle, placeUnknown: this.#placeUnknown };
+    const asked = { client: client.address, family, bundle, ...this.#placing };
     const query = {
       ...rankQueryOf(view, { ...asked, forBlock: output === 'dns' }),
       shardKey: { a: 0, b: 0 },

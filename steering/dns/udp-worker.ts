@@ -50,7 +50,7 @@ port.on('message', (message: ToWorker) => {
   }
   state.take(message);
   // The first state of health comes behind the map: from then on the answers are the right ones.
-  if (message.kind === 'map' || isTurning) return;
+  if (message.kind !== 'health' || isTurning) return;
   isTurning = true;
   setImmediate(turn);
 });

@@ -5,6 +5,7 @@ import type { HealthState, ToWorker } from './worker-messages.ts';
 export class WorkerFeed {
   readonly #readHealth: () => HealthState;
   #parts: ViewParts | undefined;
+  #places: SharedArrayBuffer | undefined;
   #send: ((message: ToWorker) => void) | undefined;
   #isTelling = false;
 
@@ -15,6 +16,7 @@ export class WorkerFeed {
   /** Sends all that is known, and from now on all that changes. */
   begin(send: (message: ToWorker) => void): void {
     this.#send = send;
+    if (this.#places !== undefined) send({ kind: 'places', bytes: this.#places });
     if (this.#parts !== undefined) send({ kind: 'map', parts: this.#parts });
     send({ kind: 'health', state: this.#readHealth() });
   }
@@ -32,6 +34,11 @@ export class WorkerFeed {
     this.#parts = parts;
     this.#send?.({ kind: 'map', parts });
     this.healthChanged();
+  }
+
+  placesChanged(bytes: SharedArrayBuffer): void {
+    this.#places = bytes;
+    this.#send?.({ kind: 'places', bytes });
   }
 
   /** Changes of one turn of the event loop go together: a site that dies is told once. */

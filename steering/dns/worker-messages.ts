@@ -30,6 +30,7 @@ export interface HealthState {
 
 export type ToWorker =
   | { readonly kind: 'map'; readonly parts: ViewParts }
+  | { readonly kind: 'places'; readonly bytes: SharedArrayBuffer }
   | { readonly kind: 'health'; readonly state: HealthState }
   | { readonly kind: 'stop' };
 

@@ -3,7 +3,9 @@ import type { Clock } from '../../common/runtime/clock.ts';
 import { createBrain } from '../brain.ts';
 import { DecisionSampler, samplesPerSecond } from '../core/decision-sampler.ts';
 import type { Decision } from '../core/history-records.ts';
+import type { Places } from '../core/rank-query.ts';
 import { openView, type SteeringView } from '../core/view.ts';
+import { openPlaceBook } from '../geo/place-book.ts';
 import type { HealthState, SteerPolicy, ToWorker } from './worker-messages.ts';
 import type { ZoneSource } from './zone.ts';
 
@@ -25,6 +27,7 @@ export function createWorkerSource(
   { clock, chance, onDecision }: WorkerSourceTools,
 ): WorkerSource {
   let view: SteeringView | undefined;
+  let places: Places | undefined;
   let state: HealthState = { health: new Map(), holding: false, changedAgoMs: undefined };
   let changedAtMs: number | undefined;
   const sampler = new DecisionSampler({ perSecond: samplesPerSecond, fraction: () => chance.fraction() });
@@ -32,6 +35,7 @@ export function createWorkerSource(
     ...settings,
     ttl: settings.dnsTtl,
     view: () => view,
+    places: () => places,
     monitor: { health: () => state.health, holding: () => state.holding },
     changedAtMs: () => changedAtMs,
     isConnected: () => true,
@@ -42,6 +46,10 @@ export function createWorkerSource(
   return {
     source,
     take(message) {
+      if (message.kind === 'places') {
+        places = openPlaceBook(message.bytes);
+        return;
+      }
       if (message.kind === 'map') {
         view = openView(message.parts);
         return;

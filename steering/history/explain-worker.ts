@@ -5,6 +5,7 @@ import { parseAddress } from '../../common/core/ip-address.ts';
 import { assert, coded, toCoded } from '../../common/runtime/errors.ts';
 import { explain } from '../core/explain.ts';
 import { Ranker } from '../core/ranker.ts';
+import { openPlaceBook } from '../geo/place-book.ts';
 import { openTableStore } from '../map/table-store.ts';
 import { momentAt } from './past.ts';
 import { compilePast } from './past-view.ts';
@@ -16,6 +17,8 @@ export interface ExplainPast {
   readonly atMs: number;
   readonly client: string;
   readonly bundle: string;
+  /** The file of places as it is now: those of the past are not kept. */
+  readonly places: SharedArrayBuffer | undefined;
 }
 
 export type ExplainPastReply =
@@ -39,6 +42,7 @@ async function answer(asked: ExplainPast): Promise<ExplainReply> {
     {
       ...{ view, ranker: new Ranker(view, policy), state: moment.state(view, policy.headroomMin) },
       ...{ health: moment.health(), policy, placeUnknown, client, bundle },
+      places: asked.places && openPlaceBook(asked.places),
     },
     atMs,
   );

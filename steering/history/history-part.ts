@@ -22,6 +22,8 @@ export interface HistoryPartOptions {
   /** Where the tables of maps are kept. */
   readonly tables: string;
   readonly recorder: Recorder;
+  /** The file of places, where there is one. */
+  readonly places?: () => SharedArrayBuffer | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -75,7 +77,7 @@ export function createHistoryPart(options: HistoryPartOptions): HistoryPart {
         throw coded('OVERLOADED', { detail: 'the past is asked about too often', retryAfterMs: 5000 });
       asking++;
       try {
-        const question = { ...asked, journal: directory, tables };
+        const question = { ...asked, journal: directory, tables, places: options.places?.() };
         return await turns.run(() => askPast(question));
       } finally {
         asking--;

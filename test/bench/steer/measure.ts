@@ -119,7 +119,7 @@ function ranks(of: SteeringView, clients: Uint32Array): number {
   const bundle = { a: 0, b: 0 };
   const query: RankQuery = {
     ...{ words, clientFamily: 4, family: 4, row: 0, key: bundle, forBlock: false },
-    ...{ place: undefined, placeUnknown: undefined },
+    ...{ place: undefined, places: undefined, placeUnknown: undefined },
   };
   const { hashA, hashB } = of.holdings;
   return rateOf(() => {

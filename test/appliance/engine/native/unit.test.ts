@@ -11,7 +11,7 @@ const units = readdirSync(nativePath)
   .filter((name) => /^test-.*\.cc$/.test(name))
   .map((name) => name.slice(0, -'.cc'.length));
 
-t.setTimeout(300_000);
+t.setTimeout(600_000);
 
 for (const unit of units) {
   t.test(`${unit}, with ASan and UBSan`, async (t) => {
