@@ -78,8 +78,7 @@ export function createBrain(options: BrainOptions): Brain {
     ...outlook,
     health: monitor.health(),
     policy: options.policy,
-    placeUnknown: options.placeUnknown,
-    places: options.places?.(),
+    ...{ placeUnknown: options.placeUnknown, places: options.places?.() },
     client,
     bundle,
   });

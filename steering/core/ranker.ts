@@ -213,7 +213,10 @@ export class Ranker {
     this.#lastWayCount = 0;
     this.#query = query;
     this.#family = familyBits[query.family];
-    this.place = query.place ?? (this.set === 0 ? this.#locate(query) : undefined);
+    const found = this.set === 0 ? query.places?.find(words, clientFamily) : undefined;
+    // The answer is for no more than is known to be there.
+    this.scopeLength = Math.max(this.scopeLength, Math.min(found?.bits ?? 0, blockBits[clientFamily]));
+    this.place = query.place ?? found?.place ?? (this.set === 0 ? query.placeUnknown : undefined);
     this.#state = state;
     this.#turn = (this.#turn + 1) >>> 0;
     if (this.#turn === 0) this.#seen.fill(this.#turn++);
@@ -222,14 +225,6 @@ export class Ranker {
     this.#key = query.key ?? this.#hashViewer();
     this.#keyA = this.#key.a | 0;
     this.#bitsAt = query.row * this.#view.holdings.rowBytes;
-  }
-
-  /** Where a client is taken to be that no route reaches; the answer is for no more than is known to be there. */
-  #locate({ words, clientFamily, places, placeUnknown }: RankQuery): Place | undefined {
-    const found = places?.find(words, clientFamily);
-    if (found === undefined) return placeUnknown;
-    this.scopeLength = Math.max(this.scopeLength, Math.min(found.bits, blockBits[clientFamily]));
-    return found.place ?? placeUnknown;
   }
 
   #addSet(set: number): void {

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { Reader, type Response } from 'mmdb-lib';
 
 import { Place } from '../../common/contract/documents.ts';
-import { Type, type Static } from '../../common/contract/type.ts';
+import { Type } from '../../common/contract/type.ts';
 import { formatAddress, type Address } from '../../common/core/ip-address.ts';
 import { coded } from '../../common/runtime/errors.ts';
 import { matches } from '../../common/runtime/parse.ts';
@@ -61,7 +61,7 @@ export function openPlaceBook(bytes: SharedArrayBuffer): Places {
 
 function placeOf(record: unknown): Place | undefined {
   if (!matches(GeoRecord, record)) return undefined;
-  const { city, location } = record as Static<typeof GeoRecord>;
+  const { city, location } = record;
   const { latitude, longitude, accuracy_radius: radiusKm = Infinity } = location;
   return city !== undefined || radiusKm <= radiusKmMax ? { latitude, longitude } : undefined;
 }

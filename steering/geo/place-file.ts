@@ -42,9 +42,12 @@ export function createPlaceFile({ path, clock, log }: { path: string; clock: Clo
     for (const listener of listeners) listener(bytes);
   };
   const follow = async (signal: AbortSignal): Promise<void> => {
-    while (!signal.aborted) {
-      await clock.sleep(everyMs, { signal }).catch(() => undefined);
-      if (signal.aborted) return;
+    const hasSlept = (): Promise<boolean> =>
+      clock.sleep(everyMs, { signal }).then(
+        () => true,
+        () => false,
+      );
+    while (await hasSlept()) {
       await look().catch((error: unknown) => {
         log.warn(
           { path, err: toCoded(error) },
