@@ -1,11 +1,17 @@
 import type { Pathway } from '../common/contract/steering.ts';
+import type { LaunchForecast } from '../common/contract/titles.ts';
+import type { Clock } from '../common/runtime/clock.ts';
+import type { Log } from '../common/runtime/log.ts';
+import { createClientSites } from './client-sites.ts';
 import type { Access } from './services/access/service.ts';
 import type { CatalogBundle, Fleet } from './services/catalog/ports.ts';
 import type { Catalog } from './services/catalog/service.ts';
 import type { ServedNodes } from './services/events/ports.ts';
-import type { PlaybackCatalog } from './services/playback/ports.ts';
+import type { EventsService } from './services/events/service.ts';
+import type { BegunSession, PlaybackCatalog } from './services/playback/ports.ts';
 import type { Fill } from './services/fill/service.ts';
 import type { FillBundle } from './services/fill/ports.ts';
+import type { Routes } from './services/routes/service.ts';
 import type { MapBundle } from './services/steering-map/ports.ts';
 import type { Registry } from './services/registry/service.ts';
 import type { ServingNode } from './services/registry/serving-node.ts';
@@ -39,13 +45,49 @@ function holds({ role, held }: ServingNode, files: readonly { readonly file: str
   return role === 'origin' || files.every(({ file }) => held.has(file));
 }
 
+/** Tells the events of sessions, with the sites of their viewers. None is refused because that could not be kept. */
+export function noteSessions({
+  events,
+  registry,
+  routes,
+  clock,
+  log,
+}: {
+  events: EventsService;
+  registry: Registry;
+  routes: Routes;
+  clock: Clock;
+  log: Log;
+}): (session: BegunSession) => void {
+  const { siteOf } = createClientSites({
+    nodes: () => registry.serving(),
+    used: (nodeId) => routes.used(nodeId),
+    table: (name) => routes.store.table(name),
+    ...{ clock, log },
+  });
+  return ({ title: { bundleName, forecast }, client }) => {
+    const site = siteOf(client);
+    const session = { bundle: bundleName, ...(site !== undefined && { site }), ...forecastOf(forecast) };
+    events.noteSession(session).catch((error: unknown) => {
+      log.warn({ err: error }, 'a session could not be kept; popularity is learned without it');
+    });
+  };
+}
+
+function forecastOf(forecast: LaunchForecast | undefined): { forecast?: LaunchForecast } {
+  if (forecast === undefined) return {};
+  const { viewingsPerDay, launchAtMs } = forecast;
+  return { forecast: { viewingsPerDay, launchAtMs } };
+}
+
 /** What playback asks of the catalog, answered in this process. */
 export function playbackCatalog(catalog: Catalog): PlaybackCatalog {
   return {
     bundle: (name) => catalog.bundle(name),
     playable: async (titleId) => {
       const { catalogBundle, ...title } = await catalog.playable(titleId);
-      return { ...title, files: catalogBundle.files };
+      const { files, forecast } = catalogBundle;
+      return { ...title, files, forecast };
     },
   };
 }

@@ -11,7 +11,14 @@ import { runProcess } from '../common/runtime/run-process.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { everyDay, loop, started, withStop } from './background.ts';
 import { authorityOf, controlPlaneHelp, readConfig, type ControlPlaneConfig } from './config.ts';
-import { createFleet, playbackCatalog, publishedBundles, readyHolders, servedNodes } from './fleet.ts';
+import {
+  createFleet,
+  noteSessions,
+  playbackCatalog,
+  publishedBundles,
+  readyHolders,
+  servedNodes,
+} from './fleet.ts';
 import { fillSession } from './core/fill-session.ts';
 import { createGateway } from './gateway/server.ts';
 import { measureStatus } from './metrics.ts';
@@ -263,7 +270,7 @@ async function openServices(base: Base, opened: Opened): Promise<Services> {
     maintenance: () => maintenance.current(),
   });
   await withdrawals.start();
-  const { playback, ranker } = await openPlayback(base, { ...opened, registry, catalog });
+  const { playback, ranker } = await openPlayback(base, { ...opened, registry, routes, catalog, events });
   const services = {
     ...{ access, routes, registry, maintenance, catalog, fill },
     ...{ maps, events, playback, ranker, withdrawals, certificates },
@@ -313,8 +320,9 @@ async function openCatalog(
 
 async function openPlayback(
   { config, clock, chance, log }: Base,
-  { stores, access, publicUrl, registry, catalog }: Opened & { registry: Registry; catalog: Catalog },
+  opened: Opened & { registry: Registry; routes: Routes; catalog: Catalog; events: EventsService },
 ): Promise<{ playback: Playback; ranker: LazyRanker | undefined }> {
+  const { stores, access, publicUrl, registry, routes, catalog, events } = opened;
   const { steeringUrl } = config;
   const serviceToken = () => access.createAccessToken({ role: 'service', sub: 'control-plane', ttlS: 3600 });
   const ranker =
@@ -325,6 +333,7 @@ async function openPlayback(
     readyHolders: ({ files }) => readyHolders(registry, files),
     tokens: access,
     rank: ranker?.rank,
+    onBegun: noteSessions({ events, registry, routes, clock, log }),
     ...{ clock, chance, log },
     options: { ...playbackDefaults, publicUrl, steeringUrl },
   });

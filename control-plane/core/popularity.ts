@@ -121,6 +121,41 @@ export function regionalBytes(bytes: { own: number; everywhere: number; siteShar
   return ownTasteShare * bytes.own + (1 - ownTasteShare) * bytes.siteShare * bytes.everywhere;
 }
 
+/** A bundle's files, each with how many times the whole of it was played lately. */
+export type PlayedFiles = readonly { readonly sizeBytes: number; readonly plays: number }[];
+
+// What is played of bundles in general counts as much as so many plays of the bundle itself.
+const usualPlays = 8;
+
+/**
+ * What sessions play: of how many of its sessions each file of a bundle is wanted whole. As of the bundle itself, drawn to what is played
+ * of all bundles with as many files: of the largest, of the second, and so on, which are the renditions.
+ */
+export function createPlayShares(bundles: Iterable<PlayedFiles>): (bundle: PlayedFiles) => number[] {
+  const sums = new Map<number, number[]>();
+  for (const files of bundles) {
+    const sum = sums.get(files.length) ?? files.map(() => 0);
+    sums.set(files.length, sum);
+    bySize(files).forEach((index, place) => (sum[place] = (sum[place] ?? 0) + (files[index]?.plays ?? 0)));
+  }
+  return (files) => {
+    const usual = sums.get(files.length) ?? [];
+    const usualSum = usual.reduce((total, plays) => total + plays, 0);
+    const own = files.reduce((total, { plays }) => total + plays, usualPlays);
+    const shares = files.map(() => 0);
+    bySize(files).forEach((index, place) => {
+      const share = usualSum === 0 ? 1 / files.length : (usual[place] ?? 0) / usualSum;
+      shares[index] = ((files[index]?.plays ?? 0) + usualPlays * share) / own;
+    });
+    return shares;
+  };
+}
+
+/** Indices of the files, the largest file's first. */
+function bySize(files: PlayedFiles): number[] {
+  return [...files.keys()].sort((a, b) => (files[b]?.sizeBytes ?? 0) - (files[a]?.sizeBytes ?? 0) || a - b);
+}
+
 const dayMs = 24 * hourMs;
 
 /**

@@ -1,7 +1,6 @@
 import t from 'tap';
 
 import { policyNames } from '../../appliance/core/eviction/policy.ts';
-import { popularityHalfLives } from '../../control-plane/core/popularity.ts';
 import { rungCount } from '../support/sim/catalogue.ts';
 import { makeDemand, slotsPerDay } from '../support/sim/demand.ts';
 import { runPlanned, type PlannedOptions } from '../support/sim/planned.ts';
@@ -23,9 +22,8 @@ const planned: PlannedOptions = {
   ...shared,
   churnShare: 0.05,
   capBytesPerSecond: (0.05 * boxBytes) / (12 * 3600),
-  placement: { copiesMin: 1, keepBonus: 0.5, ladderWorth: 0 },
+  placement: { copiesMin: 2, keepBonus: 0.5, ladderWorth: 1 },
   planHours: 4,
-  halfLives: popularityHalfLives,
 };
 
 t.test(
@@ -52,7 +50,7 @@ t.test('planned fill serves the same demand, and writes no more than it may', as
 t.test(
   'what is planned is what is served: with room for everything nothing is missed but what came out meanwhile',
   async (t) => {
-    const roomy = { ...planned, boxBytes: 3 * catalogueBytes, churnShare: 1, capBytesPerSecond: 1e12 };
+    const roomy = { ...planned, churnShare: 1, capBytesPerSecond: 1e12, boxBytes: 3 * catalogueBytes };
     const tally = runPlanned(demand, roomy);
     t.ok(tally.hitBytes > 0.99 * tally.askedBytes, `${tally.hitBytes} of ${tally.askedBytes}`);
   },

@@ -13,10 +13,11 @@ import {
   type Weight,
 } from '../../core/popularity.ts';
 import { createTurns } from '../turns.ts';
-import { PopularityWeights, type ServedAt } from './popularity-weights.ts';
+import { keyOf, placeOf, PopularityWeights, type ServedAt } from './popularity-weights.ts';
 import type { SitePopularity, SizedBundle } from './ports.ts';
 import { openPopularityRecords, type PopularityRecords, type ServedNodeRecord } from './records.ts';
 import { servedEventType, ServedPart } from './served.ts';
+import { BegunSession, LearnedSessions, sessionEventType } from './sessions.ts';
 
 export interface PopularityDependencies {
   readonly events: Events;
@@ -52,6 +53,7 @@ export class PopularityConsumer {
   readonly #deps: PopularityDependencies;
   readonly #records: PopularityRecords;
   readonly #weights: PopularityWeights;
+  readonly #sessions: LearnedSessions;
   readonly #nodes = new Map<string, ServedNodeRecord>();
   #offset = 0;
   readonly #inTurn = createTurns();
@@ -60,6 +62,7 @@ export class PopularityConsumer {
     this.#deps = deps;
     this.#records = openPopularityRecords(deps.records);
     this.#weights = new PopularityWeights(deps.halfLives);
+    this.#sessions = new LearnedSessions(this.#records, { beliefsMax: deps.weightsMax });
   }
 
   /** Reads what earlier processes have learned and forgets what counts no more. */
@@ -77,6 +80,7 @@ export class PopularityConsumer {
     if (stored > lastOffset)
       log.warn({ stored, lastOffset }, 'the event log is another one; it is read from its beginning');
     this.#offset = stored > lastOffset ? 0 : stored;
+    await this.#sessions.open(this.#offset, clock.nowMs());
     await events.commit(consumer, this.#offset);
   }
 
@@ -88,7 +92,8 @@ export class PopularityConsumer {
 
   /** What the viewers of a site want: as of now, for one plan. */
   popularityAt(site: string): SitePopularity {
-    return this.#weights.at(site, this.#deps.clock.nowMs());
+    const nowMs = this.#deps.clock.nowMs();
+    return { ...this.#weights.at(site, nowMs), sessions: this.#sessions.at(site, nowMs) };
   }
 
   /** What a node has served, as far as the log was read; undefined for one that has told nothing. */
@@ -137,7 +142,7 @@ export class PopularityConsumer {
     for (const event of events) {
       this.#apply(event, step);
       step.offset = event.offset;
-      if (step.added.size < stepChangesMax) continue;
+      if (step.added.size + this.#sessions.unsavedCount < stepChangesMax) continue;
       await this.#commit(step);
       step = this.#beginStep();
     }
@@ -150,11 +155,14 @@ export class PopularityConsumer {
   }
 
   #apply({ type, data, timeMs, offset }: StoredEvent, step: Step): void {
-    if (type !== servedEventType) return;
-    if (!matches(ServedPart, data)) {
-      this.#deps.log.error({ offset }, 'an event of what was served is not readable; it is passed over');
-      return;
-    }
+    if (type === servedEventType && matches(ServedPart, data)) this.#applyServed(data, timeMs, step);
+    else if (type === sessionEventType && matches(BegunSession, data))
+      this.#sessions.learn(data, { offset, timeMs });
+    else if (type === servedEventType || type === sessionEventType)
+      this.#deps.log.error({ offset, type }, 'an event is not readable; it is passed over');
+  }
+
+  #applyServed(data: ServedPart, timeMs: number, step: Step): void {
     const { nodeId, site = '' } = data;
     const node = afterPart(step.nodes.get(nodeId) ?? this.#nodes.get(nodeId), data);
     if (node === undefined) return;
@@ -175,17 +183,20 @@ export class PopularityConsumer {
   async #commit({ offset, added, nodes }: Step): Promise<void> {
     if (offset === this.#offset) return;
     const { offsets, nodes: nodeRecords, weights: weightRecords } = this.#records;
+    const sessions = this.#sessions.unsaved();
     await this.#deps.records.commit([
       ...[...added].map(([key, { at, weight }]) =>
         weightRecords.putOperation(key, addWeights(this.#weights.get(at), weight, this.#deps.halfLives)),
       ),
       ...[...nodes].map(([nodeId, node]) => nodeRecords.putOperation(nodeId, node)),
+      ...sessions.operations,
       offsets.putOperation(consumer, { offset }),
     ]);
     for (const { at, weight } of added.values()) this.#weights.add(at, weight);
     for (const [nodeId, node] of nodes) this.#nodes.set(nodeId, node);
     this.#offset = offset;
-    if (added.size > 0) this.#deps.onChange();
+    sessions.saved();
+    if (added.size + sessions.operations.length > 0) this.#deps.onChange();
     // For retention only; what counts was committed above.
     await this.#deps.events.commit(consumer, offset);
   }
@@ -218,15 +229,6 @@ function afterPart(before: ServedNodeRecord | undefined, data: ServedPart): Serv
       missingReports: served.missingReports + Math.max(0, sequence - last.sequence - 1),
     },
   };
-}
-
-function keyOf({ site, file }: ServedAt): string {
-  return site === '' ? file : `${site}/${file}`;
-}
-
-function placeOf(key: string): ServedAt {
-  const slash = key.indexOf('/');
-  return { site: key.slice(0, Math.max(0, slash)), file: key.slice(slash + 1) };
 }
 
 function isAborted(signal: AbortSignal): boolean {

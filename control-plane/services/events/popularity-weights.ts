@@ -18,6 +18,17 @@ export interface ServedAt {
 // A site that has served little yet is filled by everybody's taste.
 const siteShareMin = 0.01;
 
+/** The key of a place in the records: `site/file`, or `file` where the site is not known. */
+export function keyOf({ site, file }: ServedAt): string {
+  return site === '' ? file : `${site}/${file}`;
+}
+
+/** What a key stands for. */
+export function placeOf(key: string): ServedAt {
+  const slash = key.indexOf('/');
+  return { site: key.slice(0, Math.max(0, slash)), file: key.slice(slash + 1) };
+}
+
 /** The weights of all files at all sites, and their sums. */
 export class PopularityWeights {
   readonly #halfLives: HalfLives;
@@ -57,7 +68,7 @@ export class PopularityWeights {
   }
 
   /** What the viewers of a site want: as of now, for one plan. */
-  at(site: string, nowMs: number): SitePopularity {
+  at(site: string, nowMs: number): Omit<SitePopularity, 'sessions'> {
     const own = this.#sites.get(site);
     const ownSum = weightAt(this.#siteSums.get(site), nowMs, this.#halfLives);
     const sum = weightAt(this.#sum, nowMs, this.#halfLives);

@@ -1,3 +1,4 @@
+import type { ExpectedSessions } from '../../core/session-book.ts';
 import { popularityHalfLives, type HalfLives } from '../../core/popularity.ts';
 import type { KnownNode } from '../../../common/runtime/node-proofs.ts';
 
@@ -25,6 +26,8 @@ export interface SitePopularity {
   of(file: SizedFile): number;
   /** The site's share of all viewers, 0 to 1. */
   readonly siteShare: number;
+  /** How many sessions of a bundle are expected to begin there in a day; undefined as long as none of theirs is known. */
+  readonly sessions: ExpectedSessions | undefined;
 }
 
 /** Bounds of the intake and of what is learned from it. */

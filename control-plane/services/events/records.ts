@@ -4,6 +4,7 @@ import type { Records } from '../../../common/adapters/records/port.ts';
 import { Sequence, Thumbprint, TimeMs } from '../../../common/contract/primitives.ts';
 import { ServedSummary } from '../../../common/contract/served.ts';
 import { parseAs } from '../../../common/runtime/parse.ts';
+import { shareLevels } from '../../core/viewings.ts';
 
 /** A file's smoothed bytes at a time; see core/popularity.ts. Of before there was a fast half-life they have none by it. */
 export const WeightRecord = Type.Object({
@@ -22,15 +23,41 @@ export const ServedNodeRecord = Type.Object({
 });
 export type ServedNodeRecord = Static<typeof ServedNodeRecord>;
 
+/** How many sessions have begun at a place; see core/session-book.ts. */
+export const SessionPlaceRecord = Type.Object({
+  sessions: Type.Integer({ minimum: 0 }),
+  /** A session counts as one byte. */
+  recent: Type.Object({
+    bytes: Type.Number({ minimum: 0 }),
+    fastBytes: Type.Number({ minimum: 0 }),
+    atMs: TimeMs,
+  }),
+});
+export type SessionPlaceRecord = Static<typeof SessionPlaceRecord>;
+
+/** What is believed of a title at a place; see core/viewings.ts. */
+export const BeliefRecord = Type.Object({
+  chances: Type.Array(Type.Number({ minimum: 0, maximum: 1 }), {
+    minItems: shareLevels.length,
+    maxItems: shareLevels.length,
+  }),
+  atMs: Type.Number({ minimum: 0 }),
+  sessions: Type.Number({ minimum: 0 }),
+});
+export type BeliefRecord = Static<typeof BeliefRecord>;
+
 /** Up to where in the log the weights count. */
 export const OffsetRecord = Type.Object({ offset: Type.Integer({ minimum: 0 }) });
 export type OffsetRecord = Static<typeof OffsetRecord>;
 
-/** What popularity is kept in: weights by `site/file` (by `file` where the site is not known), what was served by node, the offset by consumer. */
+/** What popularity is kept in: weights by `site/file` (by `file` where the site is not known), what was served by node, the offset by consumer; sessions
+ * by site, and what is believed of bundles by the keys of weights. */
 export interface PopularityRecords {
   readonly weights: Collection<WeightRecord>;
   readonly nodes: Collection<ServedNodeRecord>;
   readonly offsets: Collection<OffsetRecord>;
+  readonly sessionPlaces: Collection<SessionPlaceRecord>;
+  readonly beliefs: Collection<BeliefRecord>;
 }
 
 /** Opens the collections of popularity. */
@@ -45,6 +72,12 @@ export function openPopularityRecords(records: Records): PopularityRecords {
     ),
     offsets: openCollection(records, 'event-offsets', (value) =>
       parseAs(OffsetRecord, value, { what: 'an offset', code }),
+    ),
+    sessionPlaces: openCollection(records, 'session-places', (value) =>
+      parseAs(SessionPlaceRecord, value, { what: 'how many sessions have begun at a place', code }),
+    ),
+    beliefs: openCollection(records, 'session-beliefs', (value) =>
+      parseAs(BeliefRecord, value, { what: 'what is believed of a title', code }),
     ),
   };
 }

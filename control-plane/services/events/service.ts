@@ -10,6 +10,7 @@ import { Intake } from './intake.ts';
 import { PopularityConsumer } from './popularity-consumer.ts';
 import type { EventsOptions, ServedNodes, SitePopularity, SizedBundle } from './ports.ts';
 import { ServedIntake } from './served.ts';
+import { sessionEventType, type BegunSession } from './sessions.ts';
 
 export interface EventsDependencies {
   readonly events: Events;
@@ -29,6 +30,11 @@ export interface EventsService {
    * KEY_UNKNOWN, DOCUMENT_FOREIGN, DOCUMENT_EXPIRED, DISK_FULL, OVERLOADED, STORE_UNAVAILABLE.
    */
   takeServed(nodeId: string, jws: string): Promise<ServedReportReply>;
+  /**
+   * Takes that a session of a bundle has begun, for a viewer at a site where that is known; resolves when it is on the disk.
+   * Errors: DISK_FULL, OVERLOADED, STORE_UNAVAILABLE.
+   */
+  noteSession(session: BegunSession): Promise<void>;
   /** What a node has served altogether; undefined for one that has told nothing. */
   servedBy(nodeId: string): ServedSummary | undefined;
   /** How popular a bundle is now, everywhere: smoothed bytes served ÷ its size. */
@@ -52,6 +58,7 @@ export async function createEventsService(deps: EventsDependencies): Promise<Eve
 }
 
 class LearningEvents implements EventsService {
+  readonly #deps: EventsDependencies;
   readonly #intake: Intake;
   readonly #served: ServedIntake;
   readonly #popularity: PopularityConsumer;
@@ -61,6 +68,7 @@ class LearningEvents implements EventsService {
   #running: Promise<unknown> = Promise.resolve();
 
   constructor(deps: EventsDependencies) {
+    this.#deps = deps;
     const { clock, events, log, options } = deps;
     this.#intake = new Intake({ events, clock, knownIdsMax: options.knownIdsMax });
     this.#served = new ServedIntake({
@@ -100,6 +108,11 @@ class LearningEvents implements EventsService {
 
   takeServed(nodeId: string, jws: string): Promise<ServedReportReply> {
     return this.#served.take(nodeId, jws);
+  }
+
+  async noteSession(session: BegunSession): Promise<void> {
+    const { events, clock } = this.#deps;
+    await events.append([{ type: sessionEventType, timeMs: clock.nowMs(), data: session }]);
   }
 
   servedBy(nodeId: string): ServedSummary | undefined {

@@ -1,7 +1,8 @@
 import type { FillHit, FillKind, FillLink } from '../../../common/contract/fill.ts';
 import { fillMaster, nearFirst, spread } from './sources.ts';
 import type { FillPlan, WantedFile } from './plan.ts';
-import type { FillCatalog, FillNode } from './ports.ts';
+import type { FillNode } from './ports.ts';
+import type { SiteDemand } from './site-demand.ts';
 
 /** Where a box is expected to fetch a file from. */
 export interface ForetoldSource {
@@ -78,7 +79,7 @@ export function createLinkSums(): LinkSums {
 export function foretellHit(
   plan: FillPlan,
   nodes: readonly FillNode[],
-  popularityAt: FillCatalog['popularityAt'],
+  demand: SiteDemand,
 ): FillHit | undefined {
   const files = new Map(
     [...plan.bundles.values()].flatMap((bundle) => bundle.files.map((one) => [one.file, one])),
@@ -90,13 +91,13 @@ export function foretellHit(
   const sums = { all: 0, now: 0, after: 0 };
   for (const boxes of clusters.values()) {
     const planned = boxes.map(({ id }) => plan.appliances.get(id)?.files);
-    const viewers = popularityAt(boxes[0]?.site ?? '');
+    const wanted = demand(boxes[0]?.site ?? '');
     for (const [file, one] of files) {
-      const demand = viewers.of(one) * one.sizeBytes;
-      if (demand <= 0) continue;
-      sums.all += demand;
-      if (boxes.some(({ held }) => held.has(file))) sums.now += demand;
-      if (planned.some((list) => list?.has(file) === true)) sums.after += demand;
+      const bytes = wanted(one) * one.sizeBytes;
+      if (bytes <= 0) continue;
+      sums.all += bytes;
+      if (boxes.some(({ held }) => held.has(file))) sums.now += bytes;
+      if (planned.some((list) => list?.has(file) === true)) sums.after += bytes;
     }
   }
   if (sums.all === 0) return undefined;

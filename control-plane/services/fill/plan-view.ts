@@ -2,7 +2,8 @@ import type { FillPlanView } from '../../../common/contract/fill.ts';
 import type { LeftOut, PlacedFile } from '../../core/placement.ts';
 import { createForetelling, createLinkSums, foretellHit, type LinkSums } from './foretell.ts';
 import type { AppliancePlan, FillPlan } from './plan.ts';
-import type { FillBundle, FillCatalog, FillNode } from './ports.ts';
+import type { FillBundle, FillNode } from './ports.ts';
+import type { SiteDemand } from './site-demand.ts';
 
 type ApplianceView = FillPlanView['appliances'][number];
 
@@ -20,11 +21,7 @@ interface PlanContext {
 /** What a plan would change on the appliances of a site, or on all, with the reasons, and what that costs and gains. */
 export function viewPlan(
   plan: FillPlan,
-  {
-    nodes,
-    popularityAt,
-    site,
-  }: { nodes: readonly FillNode[]; popularityAt: FillCatalog['popularityAt']; site: string | undefined },
+  { nodes, demand, site }: { nodes: readonly FillNode[]; demand: SiteDemand; site: string | undefined },
 ): FillPlanView {
   const titles = titlesByFile(plan);
   const links = createLinkSums();
@@ -33,7 +30,7 @@ export function viewPlan(
     (node) => node.role === 'appliance' && (site === undefined || node.site === site),
   );
   const appliances = shown.map((node) => viewAppliance(node, context));
-  const hit = foretellHit(plan, shown, popularityAt);
+  const hit = foretellHit(plan, shown, demand);
   const sum = (bytesOf: (view: ApplianceView) => number): number =>
     appliances.reduce((total, view) => total + bytesOf(view), 0);
   return {

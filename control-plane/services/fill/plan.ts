@@ -4,8 +4,8 @@ import {
   type PlacementFile,
   type PlacementSettings,
 } from '../../core/placement.ts';
-import { forecastViewings } from '../../core/popularity.ts';
 import type { FillBundle, FillCatalog, FillNode } from './ports.ts';
+import { createSiteDemand } from './site-demand.ts';
 
 /** Placement's settings and when what a lost appliance holds is placed elsewhere. */
 export interface FillPlanSettings extends PlacementSettings {
@@ -135,40 +135,25 @@ function addChurn(churn: readonly ChurnHour[], hour: number, bytes: number): rea
 }
 
 /**
- * Popularity with the forecasts of launches, in steps of a quarter of an octave of each file's share of its site's: neither a
- * few more bytes served nor an hour in which all weights fade make new manifests.
+ * What each site's viewers want, in steps of a quarter of an octave of each file's share of it: neither a few more viewers nor
+ * an hour in which all weights fade make new manifests.
  */
 function popularityBySite(
   catalog: FillCatalog,
   bundles: readonly FillBundle[],
   nowMs: number,
 ): (site: string, file: PlacementFile) => number {
-  const forecasts = forecastByFile(bundles, nowMs);
-  const sites = new Map<string, (file: PlacementFile) => number>();
-  const openSite = (site: string): ((file: PlacementFile) => number) => {
-    const viewers = catalog.popularityAt(site);
-    const expected = (file: PlacementFile): number =>
-      viewers.of(file) + viewers.siteShare * (forecasts.get(file.file) ?? 0);
-    let sum = 0;
-    for (const { files } of bundles) for (const file of files) sum += expected(file);
-    return (file) => sum * inSteps(expected(file) / sum);
-  };
+  const demand = createSiteDemand(catalog, bundles, nowMs);
+  const sums = new Map<string, number>();
   return (site, file) => {
-    let popularity = sites.get(site);
-    if (popularity === undefined) sites.set(site, (popularity = openSite(site)));
-    return popularity(file);
+    const of = demand(site);
+    let sum = sums.get(site);
+    if (sum === undefined) {
+      sum = bundles.reduce((total, { files }) => files.reduce((part, one) => part + of(one), total), 0);
+      sums.set(site, sum);
+    }
+    return sum * inSteps(of(file) / sum);
   };
-}
-
-/** How often a forecast has each file wanted whole, over all sites. */
-function forecastByFile(bundles: readonly FillBundle[], nowMs: number): Map<string, number> {
-  const forecasts = new Map<string, number>();
-  for (const { forecast, files } of bundles) {
-    if (forecast === undefined) continue;
-    const popularity = forecastViewings(forecast, nowMs) / Math.max(1, forecast.renditions);
-    for (const { file } of files) forecasts.set(file, popularity);
-  }
-  return forecasts;
 }
 
 function inSteps(share: number): number {

@@ -52,6 +52,8 @@ export interface FillPopularity {
   of(file: { readonly file: string; readonly sizeBytes: number }): number;
   /** The site's share of all viewers, 0 to 1. */
   readonly siteShare: number;
+  /** How many sessions of a bundle are expected to begin there in a day; undefined where none of theirs is known. */
+  readonly sessions?: ((bundle: string, forecast: LaunchForecast | undefined) => number) | undefined;
 }
 
 /** What fill needs of the catalog, and of what is learned from its viewers. */

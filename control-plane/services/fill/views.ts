@@ -14,6 +14,7 @@ import type { FillPlan } from './plan.ts';
 import type { FillCatalog, FillNode, FillNodes } from './ports.ts';
 import { summariseReports, type ReportPresent } from './report-view.ts';
 import type { Reports } from './reports.ts';
+import { createSiteDemand } from './site-demand.ts';
 import type { FillRules, FillSites } from './sites.ts';
 
 /** Which reports are summed: of a night (`2026-11-21`), or between two times; of an appliance, of a site, or of all. */
@@ -56,7 +57,11 @@ const dayMs = 86_400_000;
 
 /** Makes the views of fill. */
 export function createFillViews(options: FillViewsOptions): FillViews {
-  const { nodes, sites, clock, popularityAt } = options;
+  const { nodes, sites, clock } = options;
+  const planView = (plan: FillPlan, site: string | undefined): FillPlanView => {
+    const demand = createSiteDemand(options, [...plan.bundles.values()], clock.nowMs());
+    return viewPlan(plan, { nodes: nodes.serving(), demand, site });
+  };
   const present = (): ReportPresent => {
     const serving = nodes.serving();
     const boxes = countBySite(serving);
@@ -79,8 +84,8 @@ export function createFillViews(options: FillViewsOptions): FillViews {
     return summary;
   };
   return {
-    plan: (site) => viewPlan(options.plan(), { nodes: nodes.serving(), popularityAt, site }),
-    dryRun: (site) => viewPlan(options.planNow(), { nodes: nodes.serving(), popularityAt, site }),
+    plan: (site) => planView(options.plan(), site),
+    dryRun: (site) => planView(options.planNow(), site),
     report: async (query) => (await summarise(query)).view(),
     async explain(nodeId, file) {
       const node = box(nodeId);

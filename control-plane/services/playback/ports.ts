@@ -1,5 +1,6 @@
 import type { Bundle } from '../../../common/contract/bundle.ts';
 import type { Pathway } from '../../../common/contract/steering.ts';
+import type { LaunchForecast } from '../../../common/contract/titles.ts';
 import type { DeliveryClaims } from '../../../common/core/tokens/delivery-token.ts';
 
 /** A live title, as playback needs it. */
@@ -10,6 +11,15 @@ export interface PlaybackTitle {
   readonly bundle: Bundle;
   /** Every file, the bundle's own included. */
   readonly files: readonly { readonly file: string }[];
+  /** How its launch is expected to go. */
+  readonly forecast?: LaunchForecast | undefined;
+}
+
+/** A session that has begun. */
+export interface BegunSession {
+  readonly title: PlaybackTitle;
+  /** The viewer's address. */
+  readonly client: string;
 }
 
 /** What playback needs of the catalog. */

@@ -11,6 +11,7 @@ import { dashMpd } from '../../core/dash-mpd.ts';
 import { hlsMultivariant } from '../../core/hls-multivariant.ts';
 import { fileUrl, type ManifestInput } from '../../core/playback-manifest.ts';
 import type {
+  BegunSession,
   PlaybackCatalog,
   PlaybackOptions,
   PlaybackTitle,
@@ -28,6 +29,8 @@ export interface PlaybackDependencies {
   readonly tokens: PlaybackTokens;
   /** Absent where there is no steering: every session is ranked by the fallback. */
   readonly rank: RankPathways | undefined;
+  /** Hears of each session once it is kept; it must not throw. */
+  readonly onBegun: (session: BegunSession) => void;
   readonly clock: Clock;
   readonly chance: Chance;
   readonly log: Log;
@@ -95,6 +98,7 @@ class PlaybackService implements Playback {
       createdAtMs: nowMs,
       expiresAtMs: expiresAtS * 1000,
     });
+    this.#deps.onBegun({ title, client });
     const [first] = pathways;
     if (first === undefined) throw coded('NO_PATHWAY');
     const { poster, thumbnails, durationMs } = title.bundle;

@@ -1,108 +1,85 @@
-import {
-  addServing,
-  regionalBytes,
-  trendingBytes,
-  weightAt,
-  type HalfLives,
-  type SmoothedBytes,
-  type Weight,
-} from '../../../control-plane/core/popularity.ts';
+import type { LaunchForecast } from '../../../common/contract/titles.ts';
+import { createPlayShares, popularityHalfLives } from '../../../control-plane/core/popularity.ts';
+import { SessionBook } from '../../../control-plane/core/session-book.ts';
+import { PopularityWeights } from '../../../control-plane/services/events/popularity-weights.ts';
 import { rungCount, type Catalogue } from './catalogue.ts';
-import type { Launch } from './demand.ts';
 
-const hourMs = 3_600_000;
-const dayMs = 24 * hourMs;
-
-/** What one site's boxes have served, or everybody. */
-interface Ledger {
-  /** By file. */
-  readonly weights: (Weight | undefined)[];
-  /** By file: bytes since the last settling. */
-  readonly served: Float64Array;
-}
+const dayMs = 24 * 3_600_000;
 
 /**
- * What the control plane knows of popularity, by its own smoothing: what each site's boxes have served, and what was served to everybody. A site's
- * viewers get elsewhere what its boxes do not hold, and count for everybody only.
+ * What the control plane knows of popularity, by its own cores: which titles' sessions have begun at which site, and what the sites'
+ * boxes and the origin have served. What the origin serves says nothing of a site.
  */
 export class PopularityFeed {
   readonly #catalogue: Catalogue;
-  readonly #halfLives: HalfLives;
-  readonly #sites: readonly Ledger[];
-  readonly #everybody: Ledger;
+  readonly #book = new SessionBook({ beliefsMax: 10_000_000 });
+  readonly #weights = new PopularityWeights(popularityHalfLives);
+  /** By site, and the origin's at last; by file: bytes since the last settling. */
+  readonly #served: readonly Float64Array[];
+  readonly #files: readonly { file: string; sizeBytes: number }[];
+  readonly #titles: readonly string[];
+  readonly #forecasts = new Map<number, LaunchForecast>();
   #atMs = 0;
 
-  constructor(of: { catalogue: Catalogue; sites: number; halfLives: HalfLives }) {
-    const { catalogue, sites, halfLives } = of;
-    const ledger = (): Ledger => ({
-      weights: new Array<Weight | undefined>(catalogue.fileCount).fill(undefined),
-      served: new Float64Array(catalogue.fileCount),
-    });
+  constructor({ catalogue, sites }: { catalogue: Catalogue; sites: number }) {
     this.#catalogue = catalogue;
-    this.#halfLives = halfLives;
-    this.#sites = Array.from({ length: sites }, ledger);
-    this.#everybody = ledger();
+    this.#served = Array.from({ length: sites + 1 }, () => new Float64Array(catalogue.fileCount));
+    this.#files = Array.from(catalogue.fileBytes, (sizeBytes, file) => ({ file: `file-${file}`, sizeBytes }));
+    this.#titles = Array.from({ length: catalogue.titleCount }, (_, title) => `title-${title}`);
   }
 
-  /** A site's viewers were served, by its own boxes or from elsewhere. */
-  served(serving: { site: number; file: number; bytes: number; isOwn: boolean }): void {
-    const { site, file, bytes, isOwn } = serving;
-    this.#everybody.served[file]! += bytes;
-    if (isOwn) this.#sites[site]!.served[file]! += bytes;
+  /** A viewer at a site begins to watch. */
+  begun({ site, title, atDay }: { site: number; title: number; atDay: number }): void {
+    const forecast = this.#forecasts.get(title);
+    this.#book.begin({ site: siteName(site), bundle: this.#titles[title]!, atMs: atDay * dayMs, forecast });
   }
 
-  /** A title comes out: it counts as if it had been as popular as its forecast says for long. */
-  launch({ title, viewingsForecast }: Launch, playsPerViewing: readonly number[]): void {
-    const { weights } = this.#everybody;
-    const { halfLifeMs, fastHalfLifeMs } = this.#halfLives;
-    for (let rung = 0; rung < rungCount; rung++) {
-      const file = title * rungCount + rung;
-      const bytesPerDay = viewingsForecast * playsPerViewing[rung]! * this.#catalogue.fileBytes[file]!;
-      const overDays = (ms: number): number => (bytesPerDay * ms) / dayMs / Math.LN2;
-      weights[file] = { bytes: overDays(halfLifeMs), fastBytes: overDays(fastHalfLifeMs), atMs: this.#atMs };
-    }
+  /** A site's viewers were served, by its own boxes or by the origin. */
+  served({ site, file, bytes, isOwn }: { site: number; file: number; bytes: number; isOwn: boolean }): void {
+    const at = isOwn ? site : this.#served.length - 1;
+    this.#served[at]![file]! += bytes;
   }
 
-  /** Learns everything that was served up to now, as if in the middle of the time since the last settling. */
-  settle(day: number): void {
+  /** A forecast becomes known. */
+  forecast({ title, day, viewingsForecast }: { title: number; day: number; viewingsForecast: number }): void {
+    this.#forecasts.set(title, { viewingsPerDay: viewingsForecast, launchAtMs: day * dayMs });
+  }
+
+  /** Takes what was served since the last time as served in the middle of it. `atDay` counts from 0 and may be a fraction. */
+  settle(atDay: number): void {
     const beforeMs = this.#atMs;
-    this.#atMs = day * dayMs;
+    this.#atMs = atDay * dayMs;
     const atMs = (beforeMs + this.#atMs) / 2;
-    for (const { weights, served } of [...this.#sites, this.#everybody]) {
+    this.#served.forEach((served, index) => {
+      const site = index === this.#served.length - 1 ? '' : siteName(index);
       for (let file = 0; file < served.length; file++) {
         const bytes = served[file]!;
-        if (bytes > 0) weights[file] = addServing(weights[file], { bytes, atMs }, this.#halfLives);
+        if (bytes > 0)
+          this.#weights.add({ site, file: this.#files[file]!.file }, { bytes, fastBytes: bytes, atMs });
       }
       served.fill(0);
-    }
-  }
-
-  /** For each site, by file: how many times the site's viewers want the whole of it, as the control plane reckons it. */
-  popularity(): Float64Array[] {
-    const everybody = this.#trends(this.#everybody);
-    const sites = this.#sites.map((ledger) => this.#trends(ledger));
-    const sitesSum = sites.reduce((sum, own) => sum + own.sum, 0);
-    return sites.map((own) => {
-      // Before the first fill no site has served anything.
-      const siteShare = sitesSum === 0 ? 1 / sites.length : own.sum / sitesSum;
-      return own.bytes.map((bytes, file) => {
-        const wanted = regionalBytes({ own: bytes, everywhere: everybody.bytes[file]!, siteShare });
-        return wanted / this.#catalogue.fileBytes[file]!;
-      });
     });
   }
 
-  #trends({ weights }: Ledger): { bytes: Float64Array; sum: number } {
-    const { fileBytes } = this.#catalogue;
-    const smoothed = weights.map((weight) => weightAt(weight, this.#atMs, this.#halfLives));
-    const all = smoothed.reduce(add, { bytes: 0, fastBytes: 0 });
-    const bytes = Float64Array.from(smoothed, (own, file) =>
-      trendingBytes(own, { all, sizeBytes: fileBytes[file]! }),
-    );
-    return { bytes, sum: all.bytes };
+  /** By file: how many times a site's viewers want the whole of it in a day, as the control plane reckons it. */
+  popularity(site: number): Float64Array {
+    const viewers = this.#weights.at(siteName(site), this.#atMs);
+    const sessions = this.#book.at(siteName(site), this.#atMs)!;
+    const popularity = new Float64Array(this.#catalogue.fileCount);
+    const played = this.#files.map((file) => ({ sizeBytes: file.sizeBytes, plays: viewers.of(file) }));
+    const files = this.#titles.map((_, title) => played.slice(title * rungCount, (title + 1) * rungCount));
+    const playShares = createPlayShares(files);
+    this.#titles.forEach((name, title) => {
+      const expected = sessions(name, this.#forecasts.get(title));
+      popularity.set(
+        playShares(files[title]!).map((share) => expected * share),
+        title * rungCount,
+      );
+    });
+    return popularity;
   }
 }
 
-function add(a: SmoothedBytes, b: SmoothedBytes): SmoothedBytes {
-  return { bytes: a.bytes + b.bytes, fastBytes: a.fastBytes + b.fastBytes };
+function siteName(site: number): string {
+  return `site-${site}`;
 }

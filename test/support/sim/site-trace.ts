@@ -40,6 +40,11 @@ export class Viewings {
     }
   }
 
+  /** The file of each viewing with its first slot. */
+  eachBeginning(visit: (file: number, slot: number) => void): void {
+    for (let at = 0; at < this.length; at++) visit(this.#files[at]!, this.#slots[at]!);
+  }
+
   #grow(): void {
     const length = 2 * this.#slots.length;
     const grown = <Kind extends Uint32Array | Uint16Array>(to: Kind, from: Kind): Kind => {
@@ -52,10 +57,14 @@ export class Viewings {
   }
 }
 
-/** What a site's viewers ask for, in order: the slices of slot `s` are `slices[slotStarts[s]]` to `slices[slotStarts[s + 1] - 1]`. */
+/** What a site's viewers ask for, in order. */
 export interface SiteTrace {
+  /** The slices of slot `s` are `slices[slotStarts[s]]` to `slices[slotStarts[s + 1] - 1]`. */
   readonly slices: Uint32Array;
   readonly slotStarts: Uint32Array;
+  /** The files of the viewings that begin in slot `s` are `begun[begunStarts[s]]` to `begun[begunStarts[s + 1] - 1]`. */
+  readonly begun: Uint32Array;
+  readonly begunStarts: Uint32Array;
 }
 
 /** Viewings as a trace of slices; what would be watched after the last day is left out. */
@@ -64,15 +73,32 @@ export function expandTrace(
   { days, slotsPerDay }: { days: number; slotsPerDay: number },
 ): SiteTrace {
   const slots = days * slotsPerDay;
-  const slotStarts = new Uint32Array(slots + 1);
-  viewings.each((_, slot) => {
-    if (slot < slots) slotStarts[slot + 1]!++;
+  const watched = bySlot(slots, (visit) => {
+    viewings.each(visit);
   });
-  for (let slot = 0; slot < slots; slot++) slotStarts[slot + 1]! += slotStarts[slot]!;
-  const slices = new Uint32Array(slotStarts[slots]!);
-  const next = slotStarts.slice(0, slots);
-  viewings.each((slice, slot) => {
-    if (slot < slots) slices[next[slot]!++] = slice;
+  const begun = bySlot(slots, (visit) => {
+    viewings.eachBeginning(visit);
   });
-  return { slices, slotStarts };
+  return {
+    ...{ slices: watched.values, slotStarts: watched.starts },
+    ...{ begun: begun.values, begunStarts: begun.starts },
+  };
+}
+
+/** Values in the order of their slots. */
+function bySlot(
+  slots: number,
+  each: (visit: (value: number, slot: number) => void) => void,
+): { values: Uint32Array; starts: Uint32Array } {
+  const starts = new Uint32Array(slots + 1);
+  each((_, slot) => {
+    if (slot < slots) starts[slot + 1]!++;
+  });
+  for (let slot = 0; slot < slots; slot++) starts[slot + 1]! += starts[slot]!;
+  const values = new Uint32Array(starts[slots]!);
+  const next = starts.slice(0, slots);
+  each((value, slot) => {
+    if (slot < slots) values[next[slot]!++] = value;
+  });
+  return { values, starts };
 }

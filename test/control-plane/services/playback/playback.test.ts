@@ -16,7 +16,11 @@ import { createSilentLog } from '../../../../common/runtime/log.ts';
 import { createManualClock } from '../../../../common/runtime/manual-clock.ts';
 import { createMetrics } from '../../../../common/runtime/metrics.ts';
 import { matches } from '../../../../common/runtime/parse.ts';
-import { playbackDefaults, type PlaybackOptions } from '../../../../control-plane/services/playback/ports.ts';
+import {
+  playbackDefaults,
+  type BegunSession,
+  type PlaybackOptions,
+} from '../../../../control-plane/services/playback/ports.ts';
 import { playbackRoutes } from '../../../../control-plane/services/playback/routes.ts';
 import { createPlayback, type Playback } from '../../../../control-plane/services/playback/service.ts';
 import { createSteeringRanker } from '../../../../control-plane/services/playback/steering-ranker.ts';
@@ -41,6 +45,8 @@ const everyone = [way('isp-a-1'), way('isp-a-2'), way('isp-b-1'), origin];
 interface PlaybackLab {
   playback: Playback;
   url: string;
+  /** Sessions that were told of. */
+  begun: BegunSession[];
   /** What steering was asked. */
   asked: { body: unknown; authorization: string | undefined }[];
   /** Who is ready; may be changed. */
@@ -76,6 +82,7 @@ async function openLab(t: Test, given: LabOptions = {}): Promise<PlaybackLab> {
           }),
         });
   const holders = [...everyone];
+  const begun: BegunSession[] = [];
   const title = { titleId, name: 'A "film" <b>&</b>\u0007', bundleName, bundle, files: bundle.files };
   let publicUrl = '';
   const playback = await createPlayback({
@@ -93,6 +100,7 @@ async function openLab(t: Test, given: LabOptions = {}): Promise<PlaybackLab> {
     readyHolders: () => holders,
     tokens: { mintToken: fakeDeliveryToken },
     rank: ranker?.rank,
+    onBegun: (session) => begun.push(session),
     options: { ...playbackDefaults, publicUrl: () => publicUrl, steeringUrl: steering, ...given.options },
   });
   const server = await createHttpServer({
@@ -118,7 +126,7 @@ async function openLab(t: Test, given: LabOptions = {}): Promise<PlaybackLab> {
     await close();
     if (given.directory === undefined) await rm(directory, { recursive: true, force: true });
   });
-  return { playback, url: publicUrl, asked, holders, close };
+  return { playback, url: publicUrl, asked, holders, begun, close };
 }
 
 async function startSteering(
@@ -198,6 +206,7 @@ t.test('a session as steering ranks it', async (t) => {
   const steer = await fakeVerifiers.delivery(session.steeringUrl.split('/').pop() ?? '');
   t.match(steer, { scope: 'steer', session: session.sessionId, pathways: ['isp-b-1', 'isp-a-1', 'origin'] });
   t.equal(lab.playback.sessionsToday(), 1);
+  t.match(lab.begun, [{ title: { bundleName }, client: '127.0.0.1' }], 'and who counts sessions hears of it');
 });
 
 t.test('manifests: types, headers, sibling pathways, the same bytes each time', async (t) => {

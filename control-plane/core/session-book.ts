@@ -1,0 +1,230 @@
+import type { LaunchForecast } from '../../common/contract/titles.ts';
+import { addServing, popularityHalfLives, weightAt, type Weight } from './popularity.ts';
+import {
+  afterSession,
+  beliefAt,
+  expectedShare,
+  forecastChances,
+  usualChances,
+  type Belief,
+  type Moment,
+} from './viewings.ts';
+
+/** A session that has begun. */
+export interface BegunSession {
+  /** Where its viewer is; undefined where that is not known. */
+  readonly site: string | undefined;
+  readonly bundle: string;
+  readonly atMs: number;
+  readonly forecast?: LaunchForecast | undefined;
+}
+
+/** How many sessions have begun at a place: a site, or everywhere. */
+export interface PlaceSessions {
+  readonly sessions: number;
+  /** A session counts 1, and fades by the half-life of popularity. */
+  readonly recent: Weight;
+}
+
+/** What changed with a session at one place. */
+export interface BookChange {
+  readonly place: string;
+  readonly sessions: PlaceSessions;
+  readonly bundle: string;
+  /** Undefined where there was no room for another title. */
+  readonly belief: Belief | undefined;
+}
+
+/** How many sessions of a bundle are expected to begin in a day. */
+export type ExpectedSessions = (bundle: string, forecast: LaunchForecast | undefined) => number;
+
+/** The place of all sessions. */
+export const everywhere = '';
+
+const dayMs = 86_400_000;
+// Of what never came, no more than that is held against it.
+const silentMsMax = 4 * dayMs;
+
+/**
+ * How much of a site's sessions follow everybody's taste; the others follow its own. Half, since nobody knows: where a quarter really
+ * are the site's own, 0.5 to 0.9 hit the same within 1 %.
+ */
+const everybodyShare = 0.5;
+
+/** Plans come far more often than what they go by changes: shares are reckoned anew after so long. */
+const viewMs = 600_000;
+
+interface Place {
+  counted: PlaceSessions;
+  readonly beliefs: Map<string, Belief>;
+  /** The shares as of a moment that is not long past. */
+  view?: ShareView;
+}
+
+/** A place's shares as of one moment, each reckoned when it is first asked for. */
+interface ShareView {
+  readonly atMs: number;
+  readonly shareOf: (bundle: string) => number;
+}
+
+/** What is believed of titles of which nothing is known: of their share of everybody's sessions, and of a site's own. */
+interface Usual {
+  readonly titles: number;
+  readonly all: Float64Array;
+  readonly own: Float64Array;
+}
+
+/**
+ * Which titles sessions are of, at each site and everywhere. A title's share of a site's sessions is what it has of everybody's, and
+ * what the site's own viewers add: the first is known from very many sessions, and a few of the site's own tell the second.
+ */
+export class SessionBook {
+  readonly #places = new Map<string, Place>();
+  readonly #beliefsMax: number;
+  #size = 0;
+  #usual = usualOf(1);
+
+  /** @param options.beliefsMax how many titles are known at most, each at each place. */
+  constructor({ beliefsMax }: { beliefsMax: number }) {
+    this.#beliefsMax = beliefsMax;
+  }
+
+  /** Puts back how many sessions an earlier process has counted. */
+  restorePlace(name: string, counted: PlaceSessions): void {
+    this.#place(name, counted.recent.atMs).counted = counted;
+  }
+
+  /** Puts back what an earlier process has learned of a title. */
+  restoreBelief(name: string, bundle: string, belief: Belief): void {
+    this.#believe(this.#place(name, belief.atMs), bundle, belief);
+  }
+
+  /** Learns from a session. They come in the order in which they have begun. */
+  begin({ site, bundle, atMs, forecast }: BegunSession): BookChange[] {
+    this.#renewUsual();
+    const all = this.#place(everywhere, atMs);
+    const usual = this.#usual;
+    const first = (): Belief => firstBelief(all, { atMs, usual: usual.all, forecast });
+    const inAll = this.#learn(everywhere, { bundle, atMs, first, known: 0, usual: usual.all });
+    if (site === undefined) return [inAll];
+    const known = inAll.belief === undefined ? 0 : everybodyShare * expectedShare(inAll.belief.chances);
+    const own = this.#place(site, atMs);
+    const firstOwn = (): Belief =>
+      silentBelief(own, { atMs, usual: usual.own, sinceMs: forecast?.launchAtMs });
+    return [inAll, this.#learn(site, { bundle, atMs, first: firstOwn, known, usual: usual.own })];
+  }
+
+  /** What a site's viewers want; undefined as long as no session of theirs is known. */
+  at(site: string, nowMs: number): ExpectedSessions | undefined {
+    const all = this.#places.get(everywhere);
+    const own = this.#places.get(site);
+    if (all === undefined || own === undefined) return undefined;
+    this.#renewUsual();
+    const usual = this.#usual;
+    const perDay = sessionsPerMs(own, nowMs) * dayMs;
+    const shareOfAll = sharesOf(all, { atMs: nowMs, usual: usual.all });
+    const shareOfOwn = sharesOf(own, { atMs: nowMs, usual: usual.own });
+    return (bundle, forecast) => {
+      const shareOfNew =
+        forecast === undefined || all.beliefs.has(bundle)
+          ? undefined
+          : expectedShare(firstBelief(all, { atMs: nowMs, usual: usual.all, forecast }).chances);
+      return perDay * (everybodyShare * (shareOfNew ?? shareOfAll(bundle)) + shareOfOwn(bundle));
+    };
+  }
+
+  #learn(
+    name: string,
+    of: { bundle: string; atMs: number; first: () => Belief; known: number; usual: Float64Array },
+  ): BookChange {
+    const { bundle, atMs, first, known, usual } = of;
+    const place = this.#place(name, atMs);
+    const now = { atMs, sessions: place.counted.sessions };
+    const before = place.beliefs.get(bundle);
+    place.counted = {
+      sessions: now.sessions + 1,
+      recent: addServing(place.counted.recent, { bytes: 1, atMs }),
+    };
+    const change = { place: name, sessions: place.counted, bundle };
+    if (before === undefined && this.#size >= this.#beliefsMax) return { ...change, belief: undefined };
+    const belief = afterSession(beliefAt(before ?? first(), now, usual), known);
+    this.#believe(place, bundle, belief);
+    return { ...change, belief };
+  }
+
+  #place(name: string, atMs: number): Place {
+    const known = this.#places.get(name);
+    if (known !== undefined) return known;
+    const recent = { bytes: 0, fastBytes: 0, atMs };
+    const place = { counted: { sessions: 0, recent }, beliefs: new Map<string, Belief>() };
+    this.#places.set(name, place);
+    return place;
+  }
+
+  #believe({ beliefs }: Place, bundle: string, belief: Belief): void {
+    if (!beliefs.has(bundle)) this.#size++;
+    beliefs.set(bundle, belief);
+  }
+
+  #renewUsual(): void {
+    const titles = this.#places.get(everywhere)?.beliefs.size ?? 0;
+    // An octave of titles more or less changes little, and costs a search.
+    if (titles > this.#usual.titles || titles < this.#usual.titles / 4) this.#usual = usualOf(titles);
+  }
+}
+
+function usualOf(titles: number): Usual {
+  const rounded = 2 ** Math.ceil(Math.log2(titles + 1));
+  return { titles: rounded, all: usualChances(rounded), own: usualChances(rounded / (1 - everybodyShare)) };
+}
+
+function sessionsPerMs({ counted }: Place, nowMs: number): number {
+  return (weightAt(counted.recent, nowMs).bytes * Math.LN2) / popularityHalfLives.halfLifeMs;
+}
+
+/** What is believed of a title none of whose sessions is known. */
+function firstBelief(
+  place: Place,
+  { atMs, usual, forecast }: { atMs: number; usual: Float64Array; forecast: LaunchForecast | undefined },
+): Belief {
+  const perDay = sessionsPerMs(place, atMs) * dayMs;
+  if (forecast === undefined || forecast.viewingsPerDay === 0 || perDay === 0)
+    return silentBelief(place, { atMs, usual, sinceMs: forecast?.launchAtMs });
+  const chances = forecastChances(forecast.viewingsPerDay / perDay);
+  return silentBelief(place, { atMs, usual, sinceMs: forecast.launchAtMs, chances });
+}
+
+/** What is believed now of a title that had such chances then, and no session since. */
+function silentBelief(
+  place: Place,
+  of: { atMs: number; usual: Float64Array; sinceMs?: number | undefined; chances?: Float64Array },
+): Belief {
+  const { atMs, usual, sinceMs = -Infinity, chances = usual } = of;
+  const silentMs = Math.max(0, Math.min(silentMsMax, atMs - sinceMs));
+  const { sessions } = place.counted;
+  const since = Math.max(0, sessions - silentMs * sessionsPerMs(place, atMs));
+  return beliefAt({ chances, atMs: atMs - silentMs, sessions: since }, { atMs, sessions }, usual);
+}
+
+/** A title's share of a place's sessions. Most titles have none, and one share together. */
+function sharesOf(
+  place: Place,
+  { atMs, usual }: { atMs: number; usual: Float64Array },
+): (bundle: string) => number {
+  const { view } = place;
+  if (view !== undefined && atMs >= view.atMs && atMs - view.atMs < viewMs) return view.shareOf;
+  const now: Moment = { atMs, sessions: place.counted.sessions };
+  const silent = expectedShare(silentBelief(place, { atMs, usual }).chances);
+  const shares = new Map<string, number>();
+  const shareOf = (bundle: string): number => {
+    const known = shares.get(bundle);
+    if (known !== undefined) return known;
+    const belief = place.beliefs.get(bundle);
+    if (belief === undefined) return silent;
+    const share = expectedShare(beliefAt(belief, now, usual).chances);
+    shares.set(bundle, share);
+    return share;
+  };
+  place.view = { atMs, shareOf };
+  return shareOf;
+}

@@ -1,0 +1,78 @@
+import type { PlacementFile } from '../../core/placement.ts';
+import { createPlayShares, forecastViewings } from '../../core/popularity.ts';
+import type { FillBundle, FillCatalog, FillPopularity } from './ports.ts';
+
+/** How many times viewers of a site are expected to want the whole of a file. */
+export type SiteDemand = (site: string) => (file: Pick<PlacementFile, 'file'>) => number;
+
+/**
+ * What each site's viewers want of some bundles, launches by their forecasts. Where sessions are known, a bundle is wanted as often as
+ * sessions of it are expected, and what was served says only which of its files they play; else what was served says both.
+ * Only the proportions at one site mean anything.
+ */
+export function createSiteDemand(
+  catalog: Pick<FillCatalog, 'popularityAt'>,
+  bundles: Iterable<FillBundle>,
+  nowMs: number,
+): SiteDemand {
+  const sites = new Map<string, ReadonlyMap<string, number>>();
+  return (site) => {
+    const demand = sites.get(site) ?? demandOf(catalog.popularityAt(site), bundles, nowMs);
+    sites.set(site, demand);
+    return ({ file }) => demand.get(file) ?? 0;
+  };
+}
+
+function demandOf(
+  viewers: FillPopularity,
+  bundles: Iterable<FillBundle>,
+  nowMs: number,
+): ReadonlyMap<string, number> {
+  const played = [...bundles].map((bundle) => ({
+    bundle,
+    files: bundle.files.map((file) => ({ ...file, plays: viewers.of(file) })),
+  }));
+  const { sessions } = viewers;
+  return sessions === undefined ? servedDemand(viewers, played, nowMs) : sessionDemand(sessions, played);
+}
+
+interface PlayedBundle {
+  readonly bundle: FillBundle;
+  readonly files: readonly { readonly file: string; readonly sizeBytes: number; readonly plays: number }[];
+}
+
+function sessionDemand(
+  sessions: NonNullable<FillPopularity['sessions']>,
+  played: readonly PlayedBundle[],
+): Map<string, number> {
+  const demand = new Map<string, number>();
+  const playShares = createPlayShares(played.map(({ files }) => files));
+  for (const { bundle, files } of played) {
+    const expected = sessions(bundle.bundle, bundle.forecast);
+    const shares = playShares(files);
+    // What is of several bundles is begun by the sessions of each.
+    files.forEach(({ file }, index) =>
+      demand.set(file, (demand.get(file) ?? 0) + expected * (shares[index] ?? 0)),
+    );
+  }
+  return demand;
+}
+
+function servedDemand(
+  { siteShare }: FillPopularity,
+  played: readonly PlayedBundle[],
+  nowMs: number,
+): Map<string, number> {
+  const demand = new Map<string, number>();
+  for (const { bundle, files } of played) {
+    const forecast = siteShare * forecastPlays(bundle.forecast, nowMs);
+    for (const { file, plays } of files) demand.set(file, Math.max(demand.get(file) ?? 0, plays + forecast));
+  }
+  return demand;
+}
+
+/** How often a forecast has each of a bundle's files wanted whole, over all sites. */
+function forecastPlays(forecast: FillBundle['forecast'], nowMs: number): number {
+  if (forecast === undefined) return 0;
+  return forecastViewings(forecast, nowMs) / Math.max(1, forecast.renditions);
+}

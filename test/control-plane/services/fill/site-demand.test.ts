@@ -1,0 +1,51 @@
+import t from 'tap';
+
+import type { FillBundle, FillPopularity } from '../../../../control-plane/services/fill/ports.ts';
+import { createSiteDemand } from '../../../../control-plane/services/fill/site-demand.ts';
+
+function bundle(name: string, forecast?: FillBundle['forecast']): FillBundle {
+  const files = [1000, 200].map((sizeBytes) => ({ file: `${name}-${sizeBytes}`, ext: 'mp4', sizeBytes }));
+  return {
+    bundle: name,
+    name,
+    pinned: false,
+    urgent: false,
+    files,
+    ...(forecast !== undefined && { forecast }),
+  };
+}
+
+function demandOf(viewers: FillPopularity, bundles: FillBundle[]): (file: string) => number {
+  const demand = createSiteDemand({ popularityAt: () => viewers }, bundles, 0)('isp-a');
+  return (file) => demand({ file });
+}
+
+const played = new Map([
+  ['film-1000', 300],
+  ['film-200', 100],
+]);
+const of = ({ file }: { file: string }): number => played.get(file) ?? 0;
+
+t.test('sessions say how often a bundle is wanted, and what was played which of its files', async (t) => {
+  const sessions = (name: string): number => (name === 'film' ? 10 : 1000);
+  const demand = demandOf({ of, siteShare: 0.5, sessions }, [bundle('film'), bundle('fresh')]);
+  t.ok(Math.abs(demand('film-1000') - 7.5) < 1e-9);
+  t.ok(Math.abs(demand('film-200') - 2.5) < 1e-9);
+  t.ok(Math.abs(demand('fresh-1000') - 750) < 1e-9, 'what nobody has played yet is played as others are');
+  t.equal(demand('of no bundle'), 0);
+});
+
+t.test('where no session is known it is what was served, and forecasts', async (t) => {
+  const forecast = { viewingsPerDay: 100, launchAtMs: 1000, renditions: 2 };
+  const demand = demandOf({ of, siteShare: 0.5 }, [bundle('film'), bundle('fresh', forecast)]);
+  t.equal(demand('film-1000'), 300);
+  t.ok(demand('fresh-1000') > 25 && demand('fresh-1000') === demand('fresh-200'));
+});
+
+t.test('a file of two bundles is wanted for both', async (t) => {
+  const one = bundle('film');
+  const sessions = (): number => 10;
+  const other = { ...bundle('cut'), files: one.files };
+  const demand = demandOf({ of, siteShare: 0.5, sessions }, [one, other]);
+  t.ok(Math.abs(demand('film-1000') - 15) < 1e-9);
+});
