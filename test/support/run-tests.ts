@@ -19,18 +19,18 @@ const args = process.argv
   .map((arg) => (statSync(arg, { throwIfNoEntry: false })?.isDirectory() ? join(arg, '**/*.test.ts') : arg));
 
 mkdirSync('.tap', { recursive: true });
-const { report, code } = await runTap('.tap/output.tap', args, (name) => !isWholeSystem(name));
+const { report, code } = await runTap('.tap/output.tap', args, (name) => !hasProcesses(name));
 const passed = report.end(await passingAgain(report.failedFiles));
 process.exitCode = passed && (code === 0 || report.failedFiles.length > 0) ? 0 : 1;
 
-/** Whether a dozen processes take part in the test: beside other tests on two cores they meet load that no box is built for. */
-function isWholeSystem(name: string): boolean {
-  return /^test\/(e2e|clients)\//.test(name);
+/** Whether processes may take part in the test: beside other tests on two cores they meet load that no box is built for. */
+function hasProcesses(name: string): boolean {
+  return !name.includes('/core/');
 }
 
-/** The whole-system files among `failed` that pass when run again, alone. Once, two files at most: more than that is no bad luck. */
+/** The files among `failed` that pass when run again, alone. Once, three files at most: more than that is no bad luck. */
 async function passingAgain(failed: readonly string[]): Promise<readonly string[]> {
-  if (failed.length === 0 || failed.length > 2 || !failed.every(isWholeSystem)) return [];
+  if (failed.length === 0 || failed.length > 3 || !failed.every(hasProcesses)) return [];
   console.log(`runs again, alone: ${failed.join(', ')}`);
   const again = await runTap('.tap/again.tap', ['--jobs=1', ...failed]);
   return again.code === 0 && again.report.failedFiles.length === 0 ? failed : [];
