@@ -13,7 +13,7 @@ import {
 } from './core/content-steering.ts';
 import { explain } from './core/explain.ts';
 import { blockBits, type Decision, type DecisionSink } from './core/history-records.ts';
-import { rank, rankQueryOf, type RankInput, type RankPolicy, type Ranking } from './core/rank.ts';
+import { rankAmong, rankQueryOf, type RankInput, type RankPolicy, type Ranking } from './core/rank.ts';
 import { anyBundle, askForShard, type Places, type RankQuery, type ShardQuery } from './core/rank-query.ts';
 import type { SteeredSession } from './core/steered-session.ts';
 import type { SteeringView, ViewAppliance } from './core/view.ts';
@@ -214,10 +214,10 @@ function perView<T>(compute: (view: SteeringView) => T): (view: SteeringView) =>
   };
 }
 
-/** A ranking that has judged all pathways of a session. */
+/** A ranking of the pathways of a session. */
 function rankSession(input: RankInput, { declared }: SteeredSession): Ranking {
   const { indexOf } = input.view;
-  return rank(
+  return rankAmong(
     input,
     declared.map((id) => indexOf.get(id)).filter((index) => index !== undefined),
   );

@@ -64,3 +64,14 @@ export interface WaysPolicy {
   /** How many ways an answer has at most, the origin included; 2 or more. */
   readonly waysMax: number;
 }
+
+/** Before the first query: nothing is asked, of nobody. */
+export const noQuery: RankQuery = {
+  ...{ words: [], clientFamily: 4, family: 4, row: anyBundle, key: undefined },
+  ...{ forBlock: false, place: undefined, places: undefined, placeUnknown: undefined },
+};
+export const noState: RankState = {
+  conditions: new Uint8Array(),
+  downFamilies: new Uint8Array(),
+  kept: new Float64Array(),
+};

@@ -125,22 +125,39 @@ export function rankQueryOf({ holdings }: SteeringView, asked: RankAsked): RankQ
  * route brings them in.
  */
 export function rank(input: RankInput, also: Iterable<number> = []): Ranking {
+  const { ranker } = input;
+  ranker.rankAll(rankQueryOf(input.view, input), input.state, also);
+  return rankingOf(
+    input,
+    Array.from({ length: ranker.count }, (_, slot) => slot),
+  );
+}
+
+/** The same of these appliances alone: everybody is judged as there, but nothing is told of the others. */
+export function rankAmong(input: RankInput, these: readonly number[]): Ranking {
+  const { ranker } = input;
+  ranker.rankAll(rankQueryOf(input.view, input), input.state, these);
+  const slots: number[] = [];
+  for (let slot = 0; slot < ranker.count; slot++)
+    if (these.includes(ranker.appliances[slot] ?? -1)) slots.push(slot);
+  return rankingOf(input, slots);
+}
+
+/** What the ranker found, as far as it is of some of its slots. */
+function rankingOf(input: RankInput, slots: readonly number[]): Ranking {
   const { view, ranker, client } = input;
-  ranker.rankAll(rankQueryOf(view, input), input.state, also);
-  const slots = Array.from({ length: ranker.count }, (_, slot) => slot);
-  const candidates = slots.map((slot) => candidateAt(input, slot));
-  const at = (slot: number): Candidate[] => candidates.slice(slot, slot + 1);
   const matched = lengthOf(view.routes.lists, ranker.set);
+  const bySlot = new Map(slots.map((slot) => [slot, candidateAt(input, slot)]));
+  const among = (some: Iterable<number>): Candidate[] => [...some].flatMap((slot) => bySlot.get(slot) ?? []);
   return {
     matchedPrefix: matched === 0 ? null : formatPrefix(client, matched),
     place: ranker.place ?? null,
     scopeLength: ranker.scopeLength,
-    qualified: slots
-      .filter((slot) => ranker.removedBy[slot] === 0)
-      .sort((a, b) => ranker.compare(a, b))
-      .flatMap(at),
-    removed: candidates.filter(({ removedBy }) => removedBy !== null),
-    ways: [...ranker.ways.subarray(0, ranker.wayCount)].flatMap(at),
+    qualified: among(
+      slots.filter((slot) => ranker.removedBy[slot] === 0).sort((a, b) => ranker.compare(a, b)),
+    ),
+    removed: among(slots.filter((slot) => ranker.removedBy[slot] !== 0)),
+    ways: among(ranker.ways.subarray(0, ranker.wayCount)),
     overfull: ranker.overfull,
   };
 }

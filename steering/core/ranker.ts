@@ -13,7 +13,14 @@ import { filterNumber } from './filters.ts';
 import { hasBit } from './holdings.ts';
 import { PackedRankKeys, packedRange } from './rank-keys.ts';
 import { blockBits } from './history-records.ts';
-import { anyBundle, type RankQuery, type RankState, type WaysPolicy } from './rank-query.ts';
+import {
+  anyBundle,
+  noQuery,
+  noState,
+  type RankQuery,
+  type RankState,
+  type WaysPolicy,
+} from './rank-query.ts';
 import { DEAD_FAMILIES_SHIFT, indexesWith, IS_OPEN, IS_ORIGIN, MAY_FETCH, traitsOf } from './traits.ts';
 import type { SteeringView } from './view.ts';
 
@@ -30,11 +37,6 @@ const NO_HEADROOM = filterNumber('no-headroom');
 const ORIGIN = 4;
 const SPILLED = 2;
 const FETCHES = 1;
-
-const nothing: RankQuery = {
-  ...{ words: [], clientFamily: 4, family: 4, row: anyBundle, key: undefined },
-  ...{ forBlock: false, place: undefined, places: undefined, placeUnknown: undefined },
-};
 
 /**
  * Ranks over one view. What it finds stays readable until the next query, so nothing is made for one: candidates are slots of
@@ -80,18 +82,14 @@ export class Ranker {
   // The turn in which an appliance was last a candidate.
   readonly #seen: Uint32Array;
   #turn = 0;
-  #query: RankQuery = nothing;
+  #query: RankQuery = noQuery;
   #family = 0;
   #interval = 0;
   /** Where the bits of the bundle's holders begin. */
   #bitsAt = 0;
   /** Where the client was taken to be; undefined where a route reaches it, or nothing is known. */
   place: Place | undefined;
-  #state: RankState = {
-    conditions: new Uint8Array(),
-    downFamilies: new Uint8Array(),
-    kept: new Float64Array(),
-  };
+  #state: RankState = noState;
   #key: HashPair = { a: 0, b: 0 };
   #keyA = 0;
   readonly #viewer = { a: 0, b: 0 };

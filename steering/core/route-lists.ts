@@ -27,15 +27,13 @@ export interface BuiltLists {
   aroundOf(list: number): number;
 }
 
-const LENGTHS = 256;
-
 /** Collects lists, each distinct one once. */
 export class RouteListsBuilder {
   readonly #lists = new Column(Uint32Array);
   readonly #sets = new Column(Uint32Array);
   readonly #lengths = new Column(Uint8Array);
   readonly #keys = new Column(Float64Array);
-  readonly #routeIds = new Map<number, number>();
+  readonly #knownRoutes = new Known();
   readonly #knownSets = new Known();
   readonly #knownLists = new Known();
   // The set that is being made, and whether it came out as the list around it already has it.
@@ -113,14 +111,15 @@ export class RouteListsBuilder {
   }
 
   #routeId(length: number, key: number): number {
-    const name = key * LENGTHS + length;
-    const known = this.#routeIds.get(name);
-    if (known !== undefined) return known;
-    const id = this.#keys.count;
+    // The lower 32 bits of the keys are a MED, which differs most.
+    const hash = mix(mix((key % 2 ** 32) ^ (length << 24)) + Math.floor(key / 2 ** 32));
+    const { values: lengths } = this.#lengths;
+    const { values: keys } = this.#keys;
+    const known = this.#knownRoutes.find(hash, (number) => keys[number - 1] === key && lengths[number - 1] === length); // prettier-ignore
+    if (known !== 0) return known - 1;
     this.#lengths.push(length);
     this.#keys.push(key);
-    this.#routeIds.set(name, id);
-    return id;
+    return this.#knownRoutes.add(hash, this.#keys.count) - 1;
   }
 
   /** Whether every appliance of a set is in the one that is being made. */

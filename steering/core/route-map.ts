@@ -62,18 +62,23 @@ class RouteMerge {
   fault: string | undefined;
   readonly largest: number;
   readonly #heap: Head[];
+  /** The order of each head of the heap, side by side: mostly no more of them is looked at. */
+  readonly #orders: Float64Array;
+  #count: number;
 
   constructor(tables: readonly OwnedTable[], family: 4 | 6) {
     this.words = new Uint32Array(family === 4 ? 1 : 4);
     this.largest = tables.reduce((most, { routes }) => Math.max(most, routes.counts[family]), 0);
     this.#heap = tables.map((table) => new Head(table, family)).filter((head) => this.#step(head));
-    for (let at = this.#heap.length >> 1; at >= 0; at--) this.#sink(at);
+    this.#orders = Float64Array.from(this.#heap, orderOf);
+    this.#count = this.#heap.length;
+    for (let at = this.#count >> 1; at >= 0; at--) this.#sink(at);
   }
 
   /** Goes to the next distinct prefix; false behind the last, and where a table is at fault. Its owners must be visited. */
   next(): boolean {
-    const top = this.#heap[0];
-    if (top === undefined || this.fault !== undefined) return false;
+    const [top] = this.#heap;
+    if (top === undefined || this.#count === 0 || this.fault !== undefined) return false;
     this.words.set(top.cursor.words);
     this.length = top.cursor.length;
     return true;
@@ -81,16 +86,22 @@ class RouteMerge {
 
   /** Visits the appliances that have the prefix; @returns how many. */
   forEachOwner(visit: (appliance: number, key: number) => void): number {
+    const heap = this.#heap;
     let visited = 0;
-    for (let top = this.#heap[0]; top !== undefined && this.#isCurrent(top.cursor); top = this.#heap[0]) {
+    for (
+      let top = heap[0];
+      this.#count > 0 && top !== undefined && this.#isCurrent(top.cursor);
+      top = heap[0]
+    ) {
       const key = top.keys[top.cursor.keys] ?? 0;
       for (const owner of top.owners) visit(owner, key);
       visited += top.owners.length;
       if (!this.#step(top)) {
-        const last = this.#heap.pop();
+        const last = heap[--this.#count];
         if (last === undefined || last === top) continue;
-        this.#heap[0] = last;
+        heap[0] = last;
       }
+      this.#orders[0] = orderOf(heap[0] ?? top);
       this.#sink(0);
     }
     return visited;
@@ -105,58 +116,58 @@ class RouteMerge {
   }
 
   #step(head: Head): boolean {
-    if (head.next()) return true;
+    if (head.cursor.next()) return true;
     this.fault ??= head.cursor.fault;
     return false;
   }
 
   #sink(from: number): void {
     const heap = this.#heap;
+    const orders = this.#orders;
     const moved = heap[from];
     if (moved === undefined) return;
+    const order = orders[from] ?? 0;
     let at = from;
-    for (;;) {
-      let child = 2 * at + 1;
-      let least = heap[child];
-      if (least === undefined) break;
-      const right = heap[child + 1];
-      if (right !== undefined && isBefore(right, least)) {
-        least = right;
-        child++;
-      }
-      if (!isBefore(least, moved)) break;
-      heap[at] = least;
+    for (let child = 2 * at + 1; child < this.#count; child = 2 * at + 1) {
+      if (child + 1 < this.#count && this.#isBefore(child + 1, child)) child++;
+      const least = orders[child] ?? 0;
+      if (least > order || (least === order && !isBefore(heap[child], moved))) break;
+      heap[at] = heap[child] ?? moved;
+      orders[at] = least;
       at = child;
     }
     heap[at] = moved;
+    orders[at] = order;
+  }
+
+  #isBefore(a: number, b: number): boolean {
+    const difference = (this.#orders[a] ?? 0) - (this.#orders[b] ?? 0);
+    return difference === 0 ? isBefore(this.#heap[a], this.#heap[b]) : difference < 0;
   }
 }
 
-/** A cursor with what of its route is compared first. */
+/** A cursor with those whose routes it reads. */
 class Head {
   readonly cursor: RouteCursor;
   readonly keys: Float64Array;
   readonly owners: readonly number[];
-  /** For IPv4 address and length; for IPv6 the first 52 bits of the address. */
-  order = 0;
 
   constructor({ routes, owners }: OwnedTable, family: 4 | 6) {
     this.cursor = routes.cursor(family);
     this.keys = routes.keys;
     this.owners = owners;
   }
-
-  next(): boolean {
-    if (!this.cursor.next()) return false;
-    const { words, length } = this.cursor;
-    const first = words[0] ?? 0;
-    this.order = words.length === 1 ? first * 64 + length : first * 2 ** 20 + ((words[1] ?? 0) >>> 12);
-    return true;
-  }
 }
 
-function isBefore(a: Head, b: Head): boolean {
-  if (a.order !== b.order) return a.order < b.order;
+/** What of a route is compared first: for IPv4 address and length, for IPv6 the first 52 bits of the address. */
+function orderOf({ cursor: { words, length } }: Head): number {
+  const first = words[0] ?? 0;
+  return words.length === 1 ? first * 64 + length : first * 2 ** 20 + ((words[1] ?? 0) >>> 12);
+}
+
+/** Compares the routes of two heads of one order. */
+function isBefore(a: Head | undefined, b: Head | undefined): boolean {
+  if (a === undefined || b === undefined) return false;
   const left = a.cursor;
   const right = b.cursor;
   for (let word = 1; word < left.words.length; word++) {

@@ -1,13 +1,19 @@
 import { Worker } from 'node:worker_threads';
 import type { ProblemCode } from '../../common/contract/problem.ts';
 import { coded } from '../../common/runtime/errors.ts';
+import type { ViewAppliance } from '../core/view.ts';
 import type { CompiledParts, MapCompiler, OpenedMap, SignedMap } from './map-compiler.ts';
 
 export type ThreadRequest = { readonly id: number } & (
   | { readonly kind: 'open'; readonly map: SignedMap }
   | { readonly kind: 'take'; readonly name: string; readonly packed: Uint8Array }
   | { readonly kind: 'compile' }
+  /** Some of the appliances of what was compiled last. */
+  | { readonly kind: 'appliances'; readonly from: number; readonly to: number }
 );
+
+/** What the thread answers to `compile`: the appliances are asked for piece by piece. */
+export type CompiledInThread = Omit<CompiledParts, 'appliances'> & { readonly count: number };
 
 export type ThreadReply = { readonly id: number } & (
   | { readonly ok: true; readonly value: unknown }
@@ -29,6 +35,9 @@ interface Waiting {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
 }
+
+/** So many appliances are taken in a turn of the event loop: a fraction of a millisecond, in which nobody is answered. */
+const PIECE = 64;
 
 /** Starts the thread. Where it dies, all calls fail. */
 export function startMapThread(start: ThreadStart): MapThread {
@@ -66,7 +75,16 @@ export function startMapThread(start: ThreadStart): MapThread {
     take: async (name, packed) => {
       await call({ kind: 'take', name, packed });
     },
-    compile: () => call({ kind: 'compile' }) as Promise<CompiledParts>,
+    async compile() {
+      const { count, ...parts } = (await call({ kind: 'compile' })) as CompiledInThread;
+      const appliances: ViewAppliance[] = [];
+      while (appliances.length < count) {
+        const from = appliances.length;
+        const piece = await call({ kind: 'appliances', from, to: from + PIECE });
+        appliances.push(...(piece as ViewAppliance[]));
+      }
+      return { ...parts, appliances };
+    },
     async close() {
       await worker.terminate();
     },

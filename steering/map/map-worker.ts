@@ -1,7 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { toCoded } from '../../common/runtime/errors.ts';
+import type { ViewAppliance } from '../core/view.ts';
 import { createMapCompiler } from './map-compiler.ts';
-import type { ThreadReply, ThreadRequest, ThreadStart } from './map-thread.ts';
+import type { CompiledInThread, ThreadReply, ThreadRequest, ThreadStart } from './map-thread.ts';
 import { openTableStore } from './table-store.ts';
 
 // The thread in which maps are verified and compiled, so that answers never wait for one.
@@ -10,14 +11,21 @@ const port = parentPort;
 if (port === null) throw new TypeError('this is the main module of a worker thread');
 const compiler = createMapCompiler(await openTableStore(folder, bytesMax));
 
+let compiled: readonly ViewAppliance[] = [];
+
 async function answer(request: ThreadRequest): Promise<unknown> {
   switch (request.kind) {
     case 'open':
       return compiler.open(request.map);
     case 'take':
       return compiler.take(request.name, request.packed);
-    case 'compile':
-      return compiler.compile();
+    case 'compile': {
+      const { appliances, ...parts } = await compiler.compile();
+      compiled = appliances;
+      return { ...parts, count: appliances.length } satisfies CompiledInThread;
+    }
+    case 'appliances':
+      return compiled.slice(request.from, request.to);
   }
 }
 

@@ -6,10 +6,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { lessIsBetter, moreIsBetter, runBench, type BenchReport, type Figure } from '../support/bench.ts';
+import { pinnedTo } from './serve/server.ts';
+import { measureHttp, type HttpRun } from './steer/http.ts';
 import type { SteerRun } from './steer/measure.ts';
-import { fullWorld, quickWorld } from './steer/world.ts';
+import { fullWorld, quickWorld, type WorldSize } from './steer/world.ts';
 
 const programOf = (name: string): string => new URL(`steer/${name}.ts`, import.meta.url).pathname;
+
+interface Measured {
+  readonly world: WorldSize;
+  /** Everything on one core, and with a core of its own for whatever else a process does. */
+  readonly pinned: SteerRun;
+  readonly free: SteerRun;
+  readonly http: HttpRun | undefined;
+}
 
 await runBench('steer', async ({ quick, wants }): Promise<BenchReport> => {
   const world = quick ? quickWorld : fullWorld;
@@ -21,39 +31,60 @@ await runBench('steer', async ({ quick, wants }): Promise<BenchReport> => {
       folder,
       ...[prefixes4, prefixes6, appliances].map(String),
     ]);
-    const measure = (pinned: readonly string[]): SteerRun => {
-      const [command = process.execPath, ...argv] = [...pinned, process.execPath, programOf('measure'), folder, quick ? '3' : '9']; // prettier-ignore
+    const measure = (under: readonly string[]): SteerRun => {
+      const [command = process.execPath, ...argv] = [...under, process.execPath, programOf('measure'), folder, quick ? '3' : '9']; // prettier-ignore
       return JSON.parse(execFileSync(command, argv, { encoding: 'utf8' })) as SteerRun;
     };
-    const run = measure(['taskset', '-c', '0']);
+    const pinned = measure(pinnedTo(0));
     // A thread that compiles has a core of its own, or the scheduler's time slices are measured.
     const free = measure([]);
-    const figures: Figure[] = [
-      ...[
-        { name: 'steer.lookup.v4', ours: run.lookups4, theirs: 15, unit: 'M/s' },
-        { name: 'steer.lookup.v6', ours: run.lookups6, theirs: 8, unit: 'M/s' },
-        { name: 'steer.rank', ours: run.ranks, theirs: 2, unit: 'M/s' },
-      ].map((figure) => moreIsBetter({ ...figure, peer: 'limit', goal: 1 })),
-      ...[
-        { name: 'steer.map.tries', ours: run.triesMiB, theirs: 40, unit: 'MiB' },
-        { name: 'steer.map.rss', ours: run.rssMiB, theirs: 250, unit: 'MiB' },
-        { name: 'steer.map.load', ours: run.loadSeconds, theirs: 2, unit: 's' },
-        { name: 'steer.update.pause', ours: free.pauseMs, theirs: 5, unit: 'ms' },
-      ].map((figure) => lessIsBetter({ ...figure, peer: 'limit', goal: 1 })),
-    ].filter(({ name }) => wants(name));
-    const notes = [
-      `${prefixes4} IPv4 and ${prefixes6} IPv6 prefixes, each announced by six of ${appliances} appliances, 10,000 titles; one core.`,
-      `Addresses are within the prefixes; a lookup gives the scope too, a rank judges ${run.candidates.toFixed(1)} candidates.`,
-      `The map is loaded from disk, verified and compiled; at most ${run.peakMiB.toFixed(0)} MiB were resident, updates included.`,
-      `An update of a box's routes and of all headrooms is in force after ${free.updateSeconds.toFixed(2)} s, on two cores.`,
-    ];
-    const head = ['run', 'load s', 'v4 M/s', 'v6 M/s', 'ranks M/s', 'tries MiB', 'rss MiB', 'peak MiB', 'update s', 'pause ms']; // prettier-ignore
-    const rows = Object.entries({ 'one core': run, free }).map(([name, of]) => [
-      name,
-      ...[of.loadSeconds, of.lookups4, of.lookups6, of.ranks, of.triesMiB, of.rssMiB, of.peakMiB, of.updateSeconds, of.pauseMs].map((value) => value.toPrecision(3)), // prettier-ignore
-    ]);
-    return { figures, notes, details: { head, rows } };
+    const asks = quick ? { rounds: 1, seconds: 2, sessions: 200 } : { rounds: 5, seconds: 5, sessions: 4000 };
+    const http = wants('steer.http.rps') || wants('steer.http.p99') ? await measureHttp(folder, asks) : undefined; // prettier-ignore
+    const { figures, ...rest } = report({ world, pinned, free, http });
+    return { ...rest, figures: figures.filter(({ name }) => wants(name)) };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 });
+
+function report({ world, pinned, free, http }: Measured): BenchReport {
+  const more = [
+    { name: 'steer.lookup.v4', ours: pinned.lookups4, theirs: 15, unit: 'M/s' },
+    { name: 'steer.lookup.v6', ours: pinned.lookups6, theirs: 8, unit: 'M/s' },
+    { name: 'steer.rank', ours: pinned.ranks, theirs: 2, unit: 'M/s' },
+    ...(http === undefined ? [] : [{ name: 'steer.http.rps', ours: http.rps, theirs: 30_000, unit: '/s' }]),
+  ];
+  const less = [
+    { name: 'steer.map.tries', ours: pinned.triesMiB, theirs: 40, unit: 'MiB' },
+    { name: 'steer.map.rss', ours: pinned.rssMiB, theirs: 250, unit: 'MiB' },
+    { name: 'steer.map.load', ours: pinned.loadSeconds, theirs: 2, unit: 's' },
+    { name: 'steer.update.pause', ours: free.pauseMs, theirs: 5, unit: 'ms' },
+    ...(http === undefined ? [] : [{ name: 'steer.http.p99', ours: http.p99Ms, theirs: 5, unit: 'ms' }]),
+  ];
+  const figures: Figure[] = [
+    ...more.map((figure) => moreIsBetter({ ...figure, peer: 'limit', goal: 1 })),
+    ...less.map((figure) => lessIsBetter({ ...figure, peer: 'limit', goal: 1 })),
+  ];
+  const { skewed } = pinned;
+  const notes = [
+    `${world.prefixes4} IPv4 and ${world.prefixes6} IPv6 prefixes, each announced by six of ${world.appliances} appliances, 10,000 titles; one core.`,
+    `Addresses are within the prefixes, any as often as another; a lookup gives the scope too, a rank looks at ${pinned.candidates.toFixed(1)} candidates.`,
+    `Where the network of rank n asks in proportion to 1/n: ${skewed.lookups4.toFixed(1)} and ${skewed.lookups6.toFixed(1)} M lookups/s, ${skewed.ranks.toFixed(2)} M ranks/s.`,
+    `The map is loaded from disk, verified and compiled; at most ${pinned.peakMiB.toFixed(0)} MiB were resident, updates included.`,
+    `An update of a box's routes and of all headrooms is in force after ${free.updateSeconds.toFixed(2)} s, on two cores.`,
+    ...(http === undefined ? [] : [httpNote(http)]),
+  ];
+  const head = ['run', 'load s', 'v4 M/s', 'v6 M/s', 'ranks M/s', 'tries MiB', 'rss MiB', 'peak MiB', 'update s', 'pause ms']; // prettier-ignore
+  const rows = Object.entries({ 'one core': pinned, free }).map(([name, of]) => [
+    name,
+    ...[of.loadSeconds, of.lookups4, of.lookups6, of.ranks, of.triesMiB, of.rssMiB, of.peakMiB, of.updateSeconds, of.pauseMs].map((value) => value.toPrecision(3)), // prettier-ignore
+  ]);
+  return { figures, notes, details: { head, rows } };
+}
+
+function httpNote({ connections, offered, p50Ms, maxMs }: HttpRun): string {
+  return (
+    `HTTP: content steering of a whole process on one core that also probes its boxes, asked by another process over ${connections} keep-alive connections. ` +
+    `At ${Math.round(offered)}/s (70 %, at random moments) the median is ${p50Ms.toFixed(2)} ms and the longest ${maxMs.toFixed(1)} ms.`
+  );
+}

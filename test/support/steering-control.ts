@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { documentTypes, type Keyset } from '../../common/contract/documents.ts';
+import { documentTypes, type Keyset, type SteeringMap } from '../../common/contract/documents.ts';
 import type { AccessRole, EnrolRequest } from '../../common/contract/credentials.ts';
 import type { PublicJwk } from '../../common/contract/primitives.ts';
 import { mintDeliveryToken, type DeliveryClaims } from '../../common/core/tokens/delivery-token.ts';
@@ -33,6 +33,8 @@ export interface SteeringControl {
     sequence: number,
     more?: { audience?: string; lifeMs?: number; key?: SigningKey },
   ): Promise<string>;
+  /** The same for a map whose tables the node has already. */
+  signBody(body: SteeringMap, sequence: number): Promise<string>;
   /** Hands a document out from now on, to those too who wait. */
   publish(jws: string, sequence: number): void;
   deliveryToken(claims: Partial<DeliveryClaims> & Pick<DeliveryClaims, 'scope'>): string;
@@ -106,19 +108,31 @@ export async function startSteeringControl(nodeId = 'steering-1'): Promise<Steer
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
 
+  const sign = (
+    map: SteeringMap,
+    sequence: number,
+    {
+      audience = 'steering',
+      lifeMs = HOUR_MS,
+      key = keys.documents,
+    }: { audience?: string; lifeMs?: number; key?: SigningKey } = {},
+  ): Promise<string> => {
+    const issuedAtMs = clock.nowMs() - 1_000;
+    const document = { audience, sequence, issuedAtMs, notAfterMs: issuedAtMs + lifeMs, body: map };
+    return signDocument(documentTypes.steeringMap, document, key);
+  };
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     code,
     tables,
     authorizations,
     nodeKey: () => nodeKey,
-    signMap: (map, sequence, { audience = 'steering', lifeMs = HOUR_MS, key = keys.documents } = {}) => {
-      const issuedAtMs = clock.nowMs() - 1_000;
+    signMap: (map, sequence, more) => {
       const wire = wireOf(map);
       for (const [name, bytes] of wire.tables) tables.set(name, bytes);
-      const document = { audience, sequence, issuedAtMs, notAfterMs: issuedAtMs + lifeMs, body: wire.body };
-      return signDocument(documentTypes.steeringMap, document, key);
+      return sign(wire.body, sequence, more);
     },
+    signBody: sign,
     publish(jws, sequence) {
       published = { jws, sequence };
       for (const wake of [...waiting]) wake();

@@ -31,6 +31,8 @@ export async function startSteering(options: {
   code?: string;
   more?: readonly string[];
   env?: Readonly<Record<string, string>> | undefined;
+  /** A command that runs it, with its own arguments (`taskset`). */
+  under?: readonly string[];
 }): Promise<SteeringProcess> {
   const argv = [
     '--data-dir',
@@ -43,9 +45,10 @@ export async function startSteering(options: {
     '0',
   ];
   const code = options.code === undefined ? [] : ['--enrolment-code', options.code];
+  const [program = process.execPath, ...args] = [...(options.under ?? []), process.execPath];
   const child: ChildProcess = spawn(
-    process.execPath,
-    [bin, 'steering', ...argv, ...code, ...(options.more ?? [])],
+    program,
+    [...args, bin, 'steering', ...argv, ...code, ...(options.more ?? [])],
     {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: { ...process.env, ...options.env },

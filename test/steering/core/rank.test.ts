@@ -6,6 +6,7 @@ import { rankKeys } from '../../../steering/core/rank-keys.ts';
 import {
   compareCandidates,
   rank,
+  rankAmong,
   rankPolicyDefault,
   rankQueryOf,
   type RankAsked,
@@ -200,6 +201,29 @@ t.test('an answer that stops looking once it is settled is that of looking at ev
       return JSON.stringify(found) === JSON.stringify(wanted);
     }),
     { numRuns: 300 },
+  );
+  t.end();
+});
+
+t.test('a ranking of some tells of them what that of all tells', (t) => {
+  fc.assert(
+    fc.property(worldArb, fc.uniqueArray(fc.nat(9), { maxLength: 4 }), (world, some) => {
+      const input = inputOf(world);
+      const these = some.filter((index) => index < world.appliances.length);
+      const of = ({ qualified, removed }: Ranking) =>
+        [...qualified, ...removed].filter(({ index }) => these.includes(index));
+      const all = rank(input, these);
+      const among = rankAmong(input, these);
+      t.strictSame(
+        of(among).toSorted((a, b) => a.index - b.index),
+        of(all).toSorted((a, b) => a.index - b.index),
+      );
+      t.strictSame(
+        among.qualified,
+        all.qualified.filter(({ index }) => these.includes(index)),
+      );
+      return among.matchedPrefix === all.matchedPrefix && among.overfull === all.overfull;
+    }),
   );
   t.end();
 });

@@ -68,6 +68,18 @@ for (const [where, make] of Object.entries(compilers)) {
     t.match(opened.missing, [{ kind: 'routes', from }], 'a difference to what it had will do');
   });
 
+  t.test(`${where}: more appliances than are told at once all come, in their order`, async (t) => {
+    const compiler = await make(await folderOf(t));
+    t.teardown(() => compiler.close());
+    const boxes = Array.from({ length: 200 }, (_, at) => appliance(`box-${at}`, { routes: [] }));
+    await feed(compiler, mapOf(boxes), 1);
+    const { appliances } = await compiler.compile();
+    t.strictSame(
+      appliances.map(({ id }) => id),
+      boxes.map(({ id }) => id),
+    );
+  });
+
   t.test(`${where}: a difference gives the table, and one to an unknown table is refused`, async (t) => {
     const compiler = await make(await folderOf(t));
     t.teardown(() => compiler.close());
