@@ -82,11 +82,7 @@ export function createBrain(options: BrainOptions): Brain {
     client,
     bundle,
   });
-  const hasIncident = (): boolean => {
-    const changedAtMs = options.changedAtMs();
-    const isFresh = changedAtMs !== undefined && clock.monotonicMs() - changedAtMs < options.incidentMs;
-    return isFresh || monitor.holding();
-  };
+  const hasIncident = (): boolean => incidentNow(options);
   const ask = <T>(run: (outlook: Outlook) => T): T | undefined => {
     const outlook = outlookNow();
     return outlook === undefined ? undefined : run(outlook);
@@ -140,6 +136,11 @@ export function createBrain(options: BrainOptions): Brain {
     steer: (client, family, shard) => ask((outlook) => steer(outlook, client, { family, shard })),
     content: (): ZoneContent => ask(({ view }) => contentNow(view)) ?? nothingKnown,
   };
+}
+
+function incidentNow({ changedAtMs, clock, incidentMs, monitor }: BrainOptions): boolean {
+  const atMs = changedAtMs();
+  return (atMs !== undefined && clock.monotonicMs() - atMs < incidentMs) || monitor.holding();
 }
 
 type DnsSteer = (

@@ -28,6 +28,12 @@ export function rankedRouteOf({ lengths, keys }: RouteLists, route: number): Ran
 /** One more than the greatest packed number of `PackedRankKeys`: 8 bits of prefix, 2 of class, 8 of AS path, 32 of MED. */
 export const packedRange = 2 ** 50;
 
+// What stands above all keys, in one number with those that are compared first: origins last, then whoever is full for this
+// viewer, then whoever would have to fetch.
+export const ORIGIN = 4;
+export const SPILLED = 2;
+export const FETCHES = 1;
+
 const ranges: Readonly<Record<Exclude<RankKey, 'distance'>, number>> = {
   'prefix-length': 2 ** 8,
   class: 2 ** 2,

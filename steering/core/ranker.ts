@@ -11,7 +11,7 @@ import { distanceKm } from './distance.ts';
 import { familyBits } from './families.ts';
 import { filterNumber } from './filters.ts';
 import { hasBit } from './holdings.ts';
-import { PackedRankKeys, packedRange } from './rank-keys.ts';
+import { FETCHES, ORIGIN, PackedRankKeys, packedRange, SPILLED } from './rank-keys.ts';
 import { blockBits } from './history-records.ts';
 import {
   anyBundle,
@@ -31,12 +31,6 @@ const NO_ROUTE = filterNumber('no-route');
 const ADDRESS_FAMILY = filterNumber('address-family');
 const NOT_HELD = filterNumber('not-held');
 const NO_HEADROOM = filterNumber('no-headroom');
-
-// What stands above all keys, in one number with those that are compared first: origins last, then whoever is full for this
-// viewer, then whoever would have to fetch.
-const ORIGIN = 4;
-const SPILLED = 2;
-const FETCHES = 1;
 
 /**
  * Ranks over one view. What it finds stays readable until the next query, so nothing is made for one: candidates are slots of
