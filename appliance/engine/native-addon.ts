@@ -3,7 +3,7 @@
  * Times are milliseconds, `expiresAtS` and `nowS` are Unix seconds, files are named by 64 hex digits.
  */
 export interface NativeAddon {
-  createServer(options: NativeOptions, callbacks: NativeCallbacks): NativeServer;
+  createServer(options: NativeOptions & NativeCallbacks): NativeServer;
   /** Takes what is durable of a file out of the page cache (POSIX_FADV_DONTNEED). It does not wait for the disk. */
   dropCached(fd: number): void;
   /** Memory that processes share: a descriptor, to be inherited and closed. */
@@ -13,7 +13,7 @@ export interface NativeAddon {
 }
 
 export interface NativeOptions {
-  /** This worker's row of `capsFd`; -1 where one process serves alone. */
+  /** This worker's row of `capsFd`, which is 0 where one process serves alone. */
   readonly capsFd: number;
   readonly worker: number;
   readonly workers: number;
@@ -35,9 +35,7 @@ export interface NativeOptions {
   readonly readThreadsPerDisk: number;
   readonly readMemoryBytes: number;
   /** Answers made by the TypeScript server's rules, for what must cost nothing: each ends its connection. */
-  readonly overloaded: Buffer;
-  readonly draining: Buffer;
-  readonly timeout: Buffer;
+  readonly refusals: readonly [timeout: Buffer, overloaded: Buffer, draining: Buffer];
   /** The last header lines of an answer with a body, around its delay in milliseconds, which stands in them twice. */
   readonly timing: readonly [string, string, string];
   /** Counters, written in place; `native-counters.ts` names the slots. */
@@ -51,8 +49,8 @@ export interface NativeCallbacks {
   readonly handOver: (fd: number, id: number, bytes: Buffer) => void;
   /** A TLS connection becomes a stream: `bytes` is plaintext read already. */
   readonly handOverStream: (peer: StreamPeer, bytes: Buffer) => void;
-  /** Plaintext of a stream; `undefined` at its end. */
-  readonly streamData: (id: number, bytes: Buffer | undefined) => void;
+  /** Plaintext of a stream; empty at its end. */
+  readonly streamData: (id: number, bytes: Buffer) => void;
   /** What was written last went to the kernel, or the stream broke. */
   readonly streamDrained: (id: number, isBroken: boolean) => void;
   readonly streamClosed: (id: number) => void;
@@ -75,7 +73,7 @@ export interface NativeFile {
   readonly fd: number;
   readonly sizeBytes: number;
   readonly etag: string;
-  /** Header lines, each with its CRLF, that stand before content-range and content-length in a 206 or 200. */
+  /** Status and header lines, each with its CRLF, that stand before content-range and content-length in a 206 or 200. */
   readonly whole: Buffer;
   readonly part: Buffer;
   readonly notModified: Buffer;

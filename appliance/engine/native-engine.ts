@@ -80,7 +80,8 @@ export class NativeEngine implements Engine {
   constructor(options: NativeEngineOptions, node: NodeEngine) {
     this.#options = options;
     this.#node = node;
-    this.#server = options.addon.createServer(nativeOptions(options), {
+    this.#server = options.addon.createServer({
+      ...nativeOptions(options),
       park: (parked) => {
         void this.#decide(parked);
       },
@@ -348,7 +349,7 @@ function nativeOptions(options: NativeEngineOptions) {
   return {
     ...limits,
     ...(share?.capsFd === undefined
-      ? { capsFd: -1, worker: 0, workers: 1 }
+      ? { capsFd: 0, worker: 0, workers: 1 }
       : { capsFd: share.capsFd, worker: share.worker, workers: share.workers }),
     turnBytes,
     filesMax,
@@ -356,9 +357,11 @@ function nativeOptions(options: NativeEngineOptions) {
     recordsMax: requestRecords === undefined ? 0 : recordsMax,
     readThreadsPerDisk,
     readMemoryBytes,
-    overloaded: problemAnswer(overloaded()),
-    draining: problemAnswer(draining()),
-    timeout: problemAnswer(coded('REQUEST_TIMEOUT')),
+    refusals: [
+      problemAnswer(coded('REQUEST_TIMEOUT')),
+      problemAnswer(overloaded()),
+      problemAnswer(draining()),
+    ] as const,
     timing: timingParts(name),
     counters,
   };

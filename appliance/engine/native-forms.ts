@@ -1,3 +1,5 @@
+import { STATUS_CODES } from 'node:http';
+
 import { parsePrefix } from '../../common/core/ip-address.ts';
 import type { FilePath } from '../../common/core/file-path.ts';
 import { assert } from '../../common/runtime/errors.ts';
@@ -31,7 +33,7 @@ export function prefixBytes(text: string): Buffer {
 
 const etagNever = '"never"';
 
-/** The header lines before content-range and content-length, by the same plan that the TypeScript engine follows. */
+/** The status and header lines before content-range and content-length, by the same plan that the TypeScript engine follows. */
 export function fileHeads(path: FilePath, { sizeBytes, lastModifiedMs }: OpenContent, box: string) {
   const plan = (headers: { range?: string; ifNoneMatch?: string }) =>
     planResponse(
@@ -48,7 +50,8 @@ export function fileHeads(path: FilePath, { sizeBytes, lastModifiedMs }: OpenCon
 
 const ofTheRequest = new Set(['content-range', 'content-length', 'cmsd-dynamic', 'server-timing']);
 
-function lines({ headers }: ResponsePlan): Buffer {
+function lines({ status, headers }: ResponsePlan): Buffer {
   const kept = Object.entries(headers).filter(([name]) => !ofTheRequest.has(name));
-  return Buffer.from(kept.map(([name, value]) => `${name}: ${value}\r\n`).join(''), 'latin1');
+  const text = kept.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  return Buffer.from(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${text}`, 'latin1');
 }

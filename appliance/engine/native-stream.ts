@@ -28,9 +28,10 @@ export class NativeStream extends Duplex {
     return this.#protocol;
   }
 
-  /** Plaintext from the client; undefined when it will send no more. */
-  received(bytes: Buffer | undefined): void {
-    if (!this.push(bytes ?? null) && !this.#isOver) this.#server.streamRead(this.#id, false);
+  /** Plaintext from the client; empty when it will send no more. */
+  received(bytes: Buffer): void {
+    if (!this.push(bytes.length === 0 ? null : bytes) && !this.#isOver)
+      this.#server.streamRead(this.#id, false);
   }
 
   /** What was written last has left, or never will. */

@@ -1,11 +1,9 @@
 // The addon: a Server for JavaScript. Types and meaning of everything here are in ../native-addon.ts.
-#include <errno.h>
 #include <fcntl.h>
 #include <node_api.h>
 #include <sys/mman.h>
 #include <uv.h>
 
-#include <cstdio>
 #include <cstring>
 
 #include "loop.h"
@@ -14,38 +12,26 @@
 namespace nearcast {
 namespace {
 
-// The memory of a Float64Array of the right length.
-double* countersOf(Object options) {
-  napi_typedarray_type type = napi_int8_array;
-  size_t length = 0;
-  void* data = nullptr;
-  napi_get_typedarray_info(options.env, options.at("counters"), &type, &length, &data, nullptr, nullptr);
-  if (type != napi_float64_array || length != counterSize)
-    throw std::invalid_argument("counters is not a Float64Array of the right length");
-  return static_cast<double*>(data);
-}
-
 Settings readSettings(Object from) {
   Settings settings;
 #define NEARCAST_NUMBER(name) settings.name = from.get<uint64_t>(#name);
   NEARCAST_NUMBERS(NEARCAST_NUMBER)
 #undef NEARCAST_NUMBER
-  settings.capsFd = from.get<int>("capsFd");
-  settings.counters = countersOf(from);
-  settings.overloaded = from.get<std::string>("overloaded");
-  settings.draining = from.get<std::string>("draining");
-  settings.timeout = from.get<std::string>("timeout");
+  const auto counters = from.get<std::string_view>("counters");
+  if (counters.size() != counterSize * sizeof(double)) throw std::invalid_argument("counters has the wrong length");
+  settings.counters = reinterpret_cast<double*>(const_cast<char*>(counters.data()));
+  settings.refusals = from.get<std::vector<std::string>>("refusals");
   settings.timing = from.get<std::vector<std::string>>("timing");
   return settings;
 }
 
 // A server within Node's loop. A call keeps it, so that whoever is called back may destroy it.
 struct Binding : std::enable_shared_from_this<Binding> {
-  Binding(Object options, Object callbacks)
-      : env(options.env), script(env, callbacks.value), server(readSettings(options), script) {
-    napi_create_reference(env, options.at("counters"), 1, &counters);
+  // The script keeps the options too, and with them the counters.
+  explicit Binding(Object options)
+      : script(options.env, options.value), server(readSettings(options), script) {
     uv_loop_t* loop = nullptr;
-    napi_get_uv_event_loop(env, &loop);
+    napi_get_uv_event_loop(options.env, &loop);
     uv_poll_init(loop, poll, server.pollFd());
     poll->data = this;
     uv_poll_start(poll, UV_READABLE, [](uv_poll_t* handle, int, int) {
@@ -60,16 +46,13 @@ struct Binding : std::enable_shared_from_this<Binding> {
     uv_close(reinterpret_cast<uv_handle_t*>(poll), [](uv_handle_t* handle) {
       delete reinterpret_cast<uv_poll_t*>(handle);
     });
-    napi_delete_reference(env, counters);
   }
 
-  const napi_env env;
   Script script;
   Server server;
-  napi_ref counters = nullptr;
   uv_poll_t* const poll = new uv_poll_t;
 };
-using Self = This<Binding>;
+using Self = std::shared_ptr<Binding>;
 
 // --- its methods ----------------------------------------------------------------------------------
 
@@ -122,9 +105,9 @@ constexpr auto open = [](Self self, Object from) {
   facts.fd = std::make_shared<Descriptor>(checked(fcntl(from.get<int>("fd"), F_DUPFD_CLOEXEC, 0)));
   facts.sizeBytes = from.get<uint64_t>("sizeBytes");
   facts.etag = from.get<std::string>("etag");
-  facts.heads.whole = from.get<std::string>("whole");
-  facts.heads.part = from.get<std::string>("part");
-  facts.heads.notModified = from.get<std::string>("notModified");
+  facts.whole = from.get<std::string>("whole");
+  facts.part = from.get<std::string>("part");
+  facts.notModified = from.get<std::string>("notModified");
   facts.disk = from.get<uint32_t>("disk");
   self->server.shared().files.add(std::move(facts));
 };
@@ -137,11 +120,11 @@ constexpr auto setTls = [](Self self, Object from) {
                                      each.get<std::string>("keyPem")});
   settings.ticketKeys = from.get<TicketKeys>("ticketKeys");
   settings.h2 = from.get<bool>("h2");
-  self->server.tls = settings.certificates.empty() ? nullptr : TlsContext::make(settings);
+  self->server.tls = settings.certificates.empty() ? nullptr : makeTlsContext(settings);
 };
 
 constexpr auto setTicketKeys = [](Self self, TicketKeys keys) {
-  if (self->server.tls) self->server.tls->setTicketKeys(keys);
+  if (self->server.tls) nearcast::setTicketKeys(*self->server.tls, keys);
 };
 
 constexpr auto setAddressKey = [](Self self, std::string key) {
@@ -150,17 +133,19 @@ constexpr auto setAddressKey = [](Self self, std::string key) {
 };
 
 constexpr auto drainRecords = [](Self self, std::string_view out) {
-  std::vector<RecordRing::WithCmcd> apart;
-  const size_t bytes = self->server.shared().records.drain(const_cast<char*>(out.data()), out.size(), apart);
-  std::vector<napi_value> result{to(self->env, bytes)};
-  for (const auto& [line, cmcd] : apart) result.insert(result.end(), {to(self->env, line), to(self->env, cmcd)});
+  const napi_env env = self->script.env;
+  std::vector<std::string> withCmcd;
+  const size_t bytes = self->server.shared().records.drain(const_cast<char*>(out.data()), out.size(), withCmcd);
+  std::vector<napi_value> result{to(env, bytes)};
+  for (const std::string& text : withCmcd) result.push_back(to(env, text));
   return result;
 };
 
 constexpr auto drainServed = [](Self self) {
+  const napi_env env = self->script.env;
   std::vector<napi_value> list;
   for (const auto& [file, bytes] : self->server.shared().files.drainServed())
-    list.insert(list.end(), {to(self->env, file), to(self->env, bytes.play), to(self->env, bytes.fill)});
+    list.insert(list.end(), {to(env, file), to(env, bytes.play), to(env, bytes.fill)});
   return list;
 };
 
@@ -177,8 +162,12 @@ constexpr auto streamWrite = [](Self self, uint64_t id, std::string_view bytes) 
 constexpr auto streamRead = [](Self self, uint64_t id, bool flowing) {
   onStream(*self, id, [&](Connection& stream) { stream.streamFlow(flowing); });
 };
-constexpr auto streamEnd = [](Self self, uint64_t id) { onStream(*self, id, [](auto& stream) { stream.streamEnd(); }); };
-constexpr auto streamDestroy = [](Self self, uint64_t id) { onStream(*self, id, [](auto& stream) { stream.cut(); }); };
+constexpr auto streamEnd = [](Self self, uint64_t id) {
+  onStream(*self, id, [](Connection& stream) { stream.streamEnd(); });
+};
+constexpr auto streamDestroy = [](Self self, uint64_t id) {
+  onStream(*self, id, [](Connection& stream) { stream.cut(); });
+};
 
 void letGo(napi_env, void* wrapped, void*) {
   const std::unique_ptr<Self> self(static_cast<Self*>(wrapped));
@@ -193,9 +182,9 @@ napi_value destroy(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-constexpr auto createServer = [](Object options, Object callbacks) {
+constexpr auto createServer = [](Object options) {
   const napi_env env = options.env;
-  auto self = std::make_unique<Self>(std::make_shared<Binding>(options, callbacks));
+  auto self = std::make_unique<Self>(std::make_shared<Binding>(options));
   napi_value object = nullptr;
   napi_create_object(env, &object);
   napi_wrap(env, object, self.release(), letGo, nullptr, nullptr);
@@ -235,15 +224,6 @@ constexpr auto mapShared = [](Object of) {
 };
 
 napi_value init(napi_env env, napi_value exports) {
-  const napi_node_version* node = nullptr;
-  napi_get_node_version(env, &node);
-  char running[32];
-  snprintf(running, sizeof running, "%u.%u.%u", node->major, node->minor, node->patch);
-  // OpenSSL promises no stable binary interface, and Node no stable OpenSSL: nothing else will do.
-  if (strcmp(running, BUILT_FOR_NODE) != 0) {
-    napi_throw_error(env, "ERR_RUNTIME", "the addon was built for Node " BUILT_FOR_NODE);
-    return nullptr;
-  }
   define(env, exports, {METHOD(createServer), METHOD(dropCached), METHOD(makeShared), METHOD(mapShared)});
 #undef METHOD
   return exports;

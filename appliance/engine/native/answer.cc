@@ -37,19 +37,17 @@ size_t Connection::writeHead(char* out) {
   const OpenFile& file = *answer_.file;
   char* at = out;
   if (answer_.status == 304) {
-    at = put(put(at, "HTTP/1.1 304 Not Modified\r\n"), file.heads.notModified);
+    at = put(at, file.notModified);
   } else {
     const bool isPart = answer_.status == 206;
-    at = put(at, isPart ? "HTTP/1.1 206 Partial Content\r\n" : "HTTP/1.1 200 OK\r\n");
-    at = put(at, isPart ? file.heads.part : file.heads.whole);
-    if (isPart) {
-      at = putAll(at, "content-range: bytes ", answer_.first, "-", answer_.end - 1, "/", file.sizeBytes, "\r\n");
-    }
+    at = put(at, isPart ? file.part : file.whole);
+    if (isPart) at = putAll(at, "content-range: bytes ", answer_.first, "-", answer_.end - 1, "/");
+    if (isPart) at = putAll(at, file.sizeBytes, "\r\n");
     const uint64_t length = isPart ? answer_.end - answer_.first : file.sizeBytes;
     at = putAll(at, "content-length: ", length, "\r\n");
     const uint64_t delayMs = (host_.nowNs() - answer_.startedNs) / msNs;
     const auto& timing = shared_.settings.timing;
-    if (timing.size() == 3) at = putAll(at, timing[0], delayMs, timing[1], delayMs, timing[2]);
+    at = putAll(at, timing[0], delayMs, timing[1], delayMs, timing[2]);
   }
   at = put(put(put(at, "Date: "), shared_.date), "\r\n");
   if (finishing_) answer_.close = true;
@@ -155,7 +153,7 @@ Connection::Step Connection::untaken(ssize_t error) {
 
 // Bytes of the file have gone to the kernel.
 void Connection::moved(uint64_t ofFile) {
-  answer_.sent += ofFile;
+  answer_.sentBytes += ofFile;
   windowBytes_ += ofFile;
   charge(ofFile);
   movedNs_ = host_.nowNs();
@@ -166,13 +164,17 @@ void Connection::moved(uint64_t ofFile) {
 }
 
 Connection::Step Connection::askDisk() {
-  const uint32_t bytes = static_cast<uint32_t>(std::min<uint64_t>(answer_.end - answer_.at, coldBytes_));
-  const Priority priority = answer_.scope == Scope::play ? Priority::viewer : Priority::fill;
-  if (!host_.readCold(*this, *answer_.file, answer_.at, bytes, priority)) {
+  ReadJob job;
+  job.file = answer_.file->fd;
+  job.offset = answer_.at;
+  job.bytes = static_cast<uint32_t>(std::min<uint64_t>(answer_.end - answer_.at, coldBytes_));
+  job.priority = answer_.scope == Scope::play ? Priority::viewer : Priority::fill;
+  job.owner = id;
+  if (!host_.readCold(*this, answer_.file->disk, std::move(job))) {
     if (answer_.headSent) return fail(EBUSY);
     const bool isHead = answer_.isHead;
     leave(true);
-    return refuse(shared_.settings.overloaded, isHead);
+    return refuse(Refusal::overloaded, isHead);
   }
   answer_.cache = CacheState::cold;
   state_ = State::disk;
@@ -220,17 +222,15 @@ void Connection::leave(bool isCut) {
   const uint64_t nowNs = host_.nowNs();
   if (answer_.headSent) {
     Record record;
-    record.timeMs = answer_.startedMs;
-    if (answer_.end > 0) record.first = answer_.first, record.last = answer_.end - 1;
-    record.sentBytes = answer_.sent;
+    static_cast<Outcome&>(record) = answer_;
+    if (answer_.end > 0)
+      record.last = answer_.end - 1;
+    else
+      record.first = 1;  // nothing of it was asked for
     record.durationUs = static_cast<uint32_t>(std::min<uint64_t>((nowNs - answer_.startedNs) / 1000, UINT32_MAX));
     if (answer_.ttfbNs != 0) record.ttfbUs = static_cast<uint32_t>((answer_.ttfbNs - answer_.startedNs) / 1000);
-    record.status = answer_.status;
-    record.cache = answer_.cache;
-    record.scope = answer_.scope;
-    record.isHead = answer_.isHead;
     record.isCut = isCut;
-    if (tls_) memcpy(record.tls, tls_->version(), 3);
+    if (tls_) memcpy(record.tls, tls_->version, 3);
     answer_.file->file().copy(record.file, sizeof record.file);
     answer_.file->ext().copy(record.ext, sizeof record.ext - 1);
     if (std::exchange(pseudonymKeys_, shared_.addressKeys) != shared_.addressKeys)
@@ -243,7 +243,7 @@ void Connection::leave(bool isCut) {
   cmcd_.reset();
   dropCold();
   answer_.file.reset();
-  shared_.live--;
+  shared_.counters.add(Counter::liveRequests, -1);
   movedNs_ = nowNs;
 }
 
@@ -254,7 +254,7 @@ Connection::Step Connection::fail(int error) {
   shared_.counters.add(Counter::cutFile);
   const bool isPromised = answer_.headSent;
   leave(true);
-  return isPromised ? end() : refuse(shared_.settings.overloaded, answer_.isHead);
+  return isPromised ? end() : refuse(Refusal::overloaded, answer_.isHead);
 }
 
 }  // namespace nearcast

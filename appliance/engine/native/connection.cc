@@ -55,25 +55,17 @@ void Connection::run() {
 }
 
 Connection::Step Connection::step() {
-  switch (state_) {
-    case State::reading:
-      return readHead();
-    case State::sending:
-      return send();
-    case State::stream:
-      return runStream();
-    case State::lingering:
-      return runLinger();
-    default:
-      return Step::wait;
-  }
+  if (state_ == State::reading) return readHead();
+  if (state_ == State::sending) return send();
+  if (state_ == State::stream) return runStream();
+  return state_ == State::lingering ? runLinger() : Step::wait;
 }
 
 // --- reading --------------------------------------------------------------------------------------
 
 Connection::Step Connection::readHead() {
   if (turnLeft_ == 0) return later();
-  if (!isParsed_ && !input_.empty()) return parse(input_);
+  if (scanned_ < input_.size()) return parse(input_);
   // The other server answers a head that was cut off.
   if (inputEnded_ && !input_.empty()) return handOver(input_, Reason::syntax);
   // RFC 8446 §6.1: whoever will write no more says so, or what came before passes for cut off.
@@ -81,11 +73,9 @@ Connection::Step Connection::readHead() {
   if (!canRead_) return Step::wait;
   std::string_view bytes;
   const ssize_t result = receive(bytes);
-  if (result == -EAGAIN) return Step::wait;
-  if (result < 0) return end();
-  if (result == 0) inputEnded_ = true;
+  if (result < 0) return result == -EAGAIN ? Step::wait : end();
   if (bytes.empty() || state_ != State::reading) return Step::again;
-  if (tls_ && tls_->isH2()) return handOver(bytes, Reason::protocol);
+  if (tls_ && tls_->isH2) return handOver(bytes, Reason::protocol);
   if (input_.empty()) return parse(bytes);
   input_.append(bytes);
   return parse(input_);
@@ -96,18 +86,19 @@ ssize_t Connection::receive(std::string_view& bytes) {
   const ssize_t count = host_.receive(*this, shared_.input.get(), inputBytes);
   // Edge-triggered: what did not fill the room has emptied the socket. An end is not told of twice.
   if (count < static_cast<ssize_t>(inputBytes)) canRead_ = count == 0 || (count > 0 && endComes_);
+  if (count == 0) inputEnded_ = true;
   if (count <= 0) return count;
   bytes = {shared_.input.get(), static_cast<size_t>(count)};
   charge(static_cast<size_t>(count));
   if (!tls_) return count;
   shared_.decrypted.clear();
+  const bool wasReady = tls_->isReady;
   const TlsState state = tls_->receive(bytes, shared_.decrypted, output_);
-  if (tls_->isReady() && !handshakeCounted_) {
-    handshakeCounted_ = true;
+  if (tls_->isReady && !wasReady) {
     shared_.counters.add(Counter::tlsHandshakes);
-    if (tls_->isResumed()) shared_.counters.add(Counter::tlsResumed);
+    if (tls_->isResumed) shared_.counters.add(Counter::tlsResumed);
   }
-  if (state == TlsState::failed && !handshakeCounted_) shared_.counters.add(Counter::tlsFailed);
+  if (state == TlsState::failed && !tls_->isReady) shared_.counters.add(Counter::tlsFailed);
   pushOut();
   if (state == TlsState::failed) return -EPROTO;
   if (state == TlsState::closed) inputEnded_ = true;
@@ -118,20 +109,16 @@ ssize_t Connection::receive(std::string_view& bytes) {
 Connection::Step Connection::parse(std::string_view bytes) {
   Request request;
   Reason reason;
-  switch (parseRequest(bytes, scanned_, request, reason)) {
-    case ParseResult::incomplete:
-      // The time that a head may take counts from its first byte.
-      if (input_.empty()) movedNs_ = host_.nowNs();
-      keep(bytes);
-      isParsed_ = true;
-      return Step::again;
-    case ParseResult::unusual:
-      return handOver(bytes, reason);
-    case ParseResult::complete:
-      scanned_ = 0;
-      return begin(request, bytes);
+  const ParseResult result = parseRequest(bytes, scanned_, request, reason);
+  if (result == ParseResult::unusual) return handOver(bytes, reason);
+  if (result == ParseResult::complete) {
+    scanned_ = 0;
+    return begin(request, bytes);
   }
-  return end();
+  // The time that a head may take counts from its first byte.
+  if (input_.empty()) movedNs_ = host_.nowNs();
+  keep(bytes);
+  return Step::again;
 }
 
 void Connection::keep(std::string_view bytes) {
@@ -143,112 +130,92 @@ void Connection::keep(std::string_view bytes) {
   } else {
     input_.erase(0, input_.size() - bytes.size());
   }
-  isParsed_ = false;
 }
 
-// The answer to a request that may not begin.
-const std::string* Connection::refusalOf(const Request& request) const {
-  const Settings& settings = shared_.settings;
-  const std::string* const refusal = shared_.isDraining ? &settings.draining : &settings.overloaded;
+std::optional<Refusal> Connection::refusalOf(const Request& request) const {
+  const Refusal refusal = shared_.isDraining ? Refusal::draining : Refusal::overloaded;
   if (shared_.admission == Admission::nobody) return refusal;
   // In a drain JavaScript is asked who plays; under load nothing is spent on strangers.
   if (shared_.admission == Admission::known && !shared_.isDraining && !shared_.grants.isKnown(request.token))
     return refusal;
-  return isSurplus || shared_.live >= settings.requestsMax ? &settings.overloaded : nullptr;
+  if (!isSurplus && shared_.counters.get(Counter::liveRequests) < shared_.settings.requestsMax) return {};
+  return Refusal::overloaded;
 }
 
 Connection::Step Connection::begin(const Request& request, std::string_view bytes) {
   // What was let in before JavaScript was asked stays in.
-  const std::string* const refusal = isDecided_ ? nullptr : refusalOf(request);
-  if (refusal != nullptr) return refuse(*refusal, request.isHead);
+  const auto refusal = isDecided_ ? std::nullopt : refusalOf(request);
+  if (refusal) return refuse(*refusal, request.isHead);
   const uint64_t nowNs = host_.nowNs();
   if (!isDecided_) {
     answer_ = {};
     answer_.startedNs = nowNs;
-    answer_.startedMs = shared_.unixMs;
+    answer_.timeMs = shared_.unixMs;
   }
   const Grant* grant = shared_.grants.find(request.token, shared_.unixMs / 1000, nowNs);
   if (grant == nullptr) return park(request, bytes);
-  if (grant->scope == Scope::fill && shared_.shedsFill) return refuse(shared_.settings.overloaded, request.isHead);
+  if (grant->scope == Scope::fill && shared_.shedsFill) return refuse(Refusal::overloaded, request.isHead);
   // The two stand together in the target, as they do in the tables.
   const std::string_view name(request.file.data(), request.file.size() + 1 + request.ext.size());
   if (!grant->allows(client_) || !grant->covers(name)) return handOver(bytes, Reason::policy);
   std::shared_ptr<OpenFile> file = shared_.files.find(name);
   if (file == nullptr) return park(request, bytes);
   answer_.scope = grant->scope;
-  Reason reason;
-  if (!plan(request, *file, reason)) return handOver(bytes, reason);
+  if (const auto reason = plan(request, *file)) return handOver(bytes, *reason);
   answer_.file = std::move(file);
   isDecided_ = false;
   isKnown_ = true;
   if (shared_.settings.recordsMax > 0) keepCmcd(request);
   keep(bytes.substr(request.headBytes));
   state_ = State::sending;
-  shared_.live++;
+  shared_.counters.add(Counter::liveRequests);
   movedNs_ = windowNs_ = nowNs;
   windowBytes_ = 0;
   return Step::again;
 }
 
 // RFC 9110 §13.2.2 and §14.2 for what can be decided by comparing with the ETag; appliance/core/respond.ts has all of it.
-bool Connection::plan(const Request& request, const OpenFile& file, Reason& reason) {
+std::optional<Reason> Connection::plan(const Request& request, const OpenFile& file) {
   answer_.isHead = request.isHead;
   answer_.close = request.close;
   answer_.status = 200;
   answer_.first = answer_.at = answer_.end = 0;
   if (!request.ifNoneMatch.empty()) {
     std::string_view tag = request.ifNoneMatch;
-    reason = Reason::condition;
-    if (tag.find(',') != std::string_view::npos) return false;
+    if (tag.find(',') != std::string_view::npos) return Reason::condition;
     if (tag.starts_with("W/")) tag.remove_prefix(2);
     if (tag == file.etag || request.ifNoneMatch == "*") {
       answer_.status = 304;
-      return true;
+      return {};
     }
   }
-  if (request.isHead) return true;
+  if (request.isHead) return {};
   bool isRanged = request.rangeKind != RangeKind::none;
   if (isRanged && !request.ifRange.empty()) {
-    reason = Reason::condition;
-    if (request.ifRange[0] == '"')
-      isRanged = request.ifRange == file.etag;
-    else if (request.ifRange.starts_with("W/"))
-      isRanged = false;
-    else
-      return false;
+    if (request.ifRange[0] != '"' && !request.ifRange.starts_with("W/")) return Reason::condition;
+    isRanged = request.ifRange == file.etag;
   }
   answer_.end = file.sizeBytes;
-  if (!isRanged) return true;
-  reason = Reason::range;
-  if (request.rangeKind == RangeKind::suffix) {
-    if (request.first == 0 || file.sizeBytes == 0) return false;
-    answer_.at = file.sizeBytes - std::min(request.first, file.sizeBytes);
-  } else {
-    if (request.first >= file.sizeBytes) return false;
-    answer_.at = request.first;
-    if (request.rangeKind == RangeKind::fromTo) answer_.end = std::min(request.last + 1, file.sizeBytes);
-  }
-  answer_.first = answer_.at;
+  if (!isRanged) return {};
+  const bool isSuffix = request.rangeKind == RangeKind::suffix;
+  if (isSuffix ? request.first == 0 || file.sizeBytes == 0 : request.first >= file.sizeBytes) return Reason::range;
+  answer_.first = isSuffix ? file.sizeBytes - std::min(request.first, file.sizeBytes) : request.first;
+  if (request.rangeKind == RangeKind::fromTo) answer_.end = std::min(request.last + 1, file.sizeBytes);
+  answer_.at = answer_.first;
   answer_.status = 206;
-  return true;
+  return {};
 }
 
 void Connection::keepCmcd(const Request& request) {
-  cmcd_.reset();
-  const std::string_view query = cmcdOf(request.query);
-  if (!query.empty()) {
-    cmcd_ = std::make_unique<std::string>("q=");
-    cmcd_->append(query.substr(0, cmcdBytesMax));
-    return;
-  }
   const std::string_view headers[] = {request.cmcdObject, request.cmcdRequest, request.cmcdSession, request.cmcdStatus};
-  for (const std::string_view header : headers) {
+  const std::string_view query = cmcdOf(request.query);
+  std::string cmcd;
+  if (!query.empty()) cmcd.append("q=").append(query.substr(0, cmcdBytesMax));
+  for (const std::string_view header : headers)
     // A part of one would make the whole unreadable.
-    if (header.empty() || header.size() > cmcdBytesMax) continue;
-    if (!cmcd_) cmcd_ = std::make_unique<std::string>("h=");
-    if (cmcd_->size() > 2) cmcd_->push_back(',');
-    cmcd_->append(header);
-  }
+    if (query.empty() && !header.empty() && header.size() <= cmcdBytesMax)
+      cmcd.append(cmcd.empty() ? "h=" : ",").append(header);
+  cmcd_ = cmcd.empty() ? nullptr : std::make_unique<std::string>(std::move(cmcd));
 }
 
 // --- deciding elsewhere ---------------------------------------------------------------------------
@@ -256,10 +223,10 @@ void Connection::keepCmcd(const Request& request) {
 Connection::Step Connection::park(const Request& request, std::string_view bytes) {
   // It was asked already: what is still missing is not to be had.
   if (isDecided_) return handOver(bytes, Reason::policy);
-  if (!host_.park(*this)) return refuse(shared_.settings.overloaded, request.isHead);
+  if (!host_.park(*this)) return refuse(Refusal::overloaded, request.isHead);
   keep(bytes);
   state_ = State::parked;
-  shared_.live++;
+  shared_.counters.add(Counter::liveRequests);
   movedNs_ = answer_.startedNs;
   shared_.counters.add(Counter::parkedTotal);
   shared_.counters.add(Counter::parked);
@@ -274,7 +241,7 @@ bool Connection::parkedFor(Request& request) const {
 
 void Connection::decided(bool again) {
   if (state_ != State::parked) return;
-  shared_.live--;
+  shared_.counters.add(Counter::liveRequests, -1);
   shared_.counters.add(Counter::parked, -1);
   state_ = State::reading;
   isDecided_ = true;
@@ -287,23 +254,18 @@ void Connection::decided(bool again) {
 Connection::Step Connection::handOver(std::string_view bytes, Reason reason) {
   shared_.counters.handedOver(reason);
   isDecided_ = false;
-  isStream_ = tls_ != nullptr;
-  state_ = isStream_ ? State::stream : State::over;
+  state_ = tls_ ? State::stream : State::over;
   host_.handOver(*this, bytes);
-  if (!isStream_) return Step::wait;
   movedNs_ = host_.nowNs();
   keep({});
-  return later();
+  return tls_ ? later() : Step::wait;
 }
 
-Connection::Step Connection::refuse(const std::string& text, bool isHead) {
-  const auto& settings = shared_.settings;
-  const bool isLate = &text == &settings.timeout;
-  shared_.counters.add(isLate                         ? Counter::timeoutHeaders
-                       : &text == &settings.draining ? Counter::shedDraining
-                                                      : Counter::shedOverloaded);
-  shared_.counters.status(isLate ? 408 : 429);
-  const std::string_view answer = std::string_view(text).substr(0, isHead ? text.find("\r\n\r\n") + 4 : text.size());
+Connection::Step Connection::refuse(Refusal why, bool isHead) {
+  shared_.counters.add(static_cast<Counter>(static_cast<size_t>(Counter::timeoutHeaders) + static_cast<size_t>(why)));
+  shared_.counters.status(why == Refusal::timeout ? 408 : 429);
+  const std::string_view text = shared_.settings.refusals[static_cast<size_t>(why)];
+  const std::string_view answer = isHead ? text.substr(0, text.find("\r\n\r\n") + 4) : text;
   const size_t line = answer.find('\n') + 1;
   std::string dated(answer.substr(0, line));
   dated.append("Date: ").append(shared_.date).append("\r\n").append(answer.substr(line));

@@ -2,23 +2,17 @@
 // JavaScript only through Host, so that it is built and fuzzed without them.
 #pragma once
 
-#include <sys/types.h>
 
 #include <algorithm>
-#include <cstddef>
-#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "counters.h"
-#include "descriptor.h"
-#include "disk.h"
 #include "files.h"
 #include "grants.h"
-#include "records.h"
-#include "request.h"
 #include "tls.h"
 
 namespace nearcast {
@@ -41,6 +35,7 @@ class Connection;
   each(recordsMax)                \
   each(readThreadsPerDisk)        \
   each(readMemoryBytes)           \
+  each(capsFd)                    \
   each(workers)                   \
   each(worker)
 
@@ -48,15 +43,14 @@ struct Settings {
 #define NEARCAST_NUMBER(name) uint64_t name = 0;
   NEARCAST_NUMBERS(NEARCAST_NUMBER)
 #undef NEARCAST_NUMBER
-  int capsFd = -1;
   double* counters = nullptr;
-  std::string overloaded;  // whole answers, made by JavaScript; each ends its connection
-  std::string draining;
-  std::string timeout;
+  std::vector<std::string> refusals;  // whole answers, made by JavaScript, by `Refusal`; each ends its connection
   // The last header lines of a body's answer, around its delay in milliseconds, which stands in them twice.
   std::vector<std::string> timing;
 };
 
+// In the order of their counters, from `timeoutHeaders` on.
+enum class Refusal : uint8_t { timeout, overloaded, draining };
 enum class Admission : uint8_t { all, known, nobody };
 
 // What all connections of a loop share. Everything in it is used by the loop's thread alone.
@@ -72,11 +66,12 @@ struct Shared {
   Admission admission = Admission::all;
   bool isDraining = false;  // why it is not `all`, for the answer
   bool shedsFill = false;
-  size_t live = 0;  // requests parked or being answered
   uint64_t unixMs = 0;
   char date[30] = {};  // of RFC 9110 §5.6.7, as of this second
   std::string addressKey;  // of the pseudonyms of addresses
   uint32_t addressKeys = 0;  // how often it has changed
+  std::vector<uint64_t> queue;  // connections that run again after the others had their turn
+  std::vector<uint64_t> over;   // and those to be closed and freed
   std::unique_ptr<char[]> input;  // what one receive may bring
   std::unique_ptr<char[]> plain;  // a batch of plaintext before it is encrypted
   std::string cipher;             // and after
@@ -101,18 +96,14 @@ class Host {
   virtual void shutdownWrite(Connection& connection) = 0;
 
   // Ends in `onRead`; false where no more can wait.
-  virtual bool readCold(Connection& connection, OpenFile& file, uint64_t offset, uint32_t bytes, Priority priority) = 0;
+  virtual bool readCold(Connection& connection, uint32_t disk, ReadJob job) = 0;
   // JavaScript is asked after this turn, and ends it by `decided`; false where no more can wait.
   virtual bool park(Connection& connection) = 0;
   // JavaScript goes on: with the socket and these bytes, and the connection is over; or by TLS with a stream.
   virtual void handOver(Connection& connection, std::string_view bytes) = 0;
-  virtual void streamData(Connection& connection, std::string_view bytes, bool isEnd) = 0;
+  virtual void streamData(Connection& connection, std::string_view bytes) = 0;  // none at its end
   virtual void streamDrained(Connection& connection, bool isBroken) = 0;
   virtual void fileFailed(const OpenFile& file, int error) = 0;
-  // Calls `run` again after the others had their turn.
-  virtual void runLater(Connection& connection) = 0;
-  // The connection is over: to be closed and freed.
-  virtual void over(Connection& connection) = 0;
   virtual uint64_t nowNs() = 0;  // CLOCK_MONOTONIC
 };
 
@@ -144,12 +135,8 @@ class Connection {
   void streamEnd();
 
   State state() const { return state_; }
-  bool isIdle() const { return state_ == State::reading && input_.empty(); }
-  bool isTls() const { return tls_ != nullptr; }
   const TlsSession* tls() const { return tls_.get(); }
   const Address& client() const { return client_; }
-  // JavaScript has been given it as a stream.
-  bool isStream() const { return isStream_; }
 
   // The host's own: which socket this is, where it is counted, and who reads for it.
   Descriptor fd;
@@ -158,22 +145,16 @@ class Connection {
   DiskReaders* reads = nullptr;
   uint16_t port = 0;
   bool isQueued = false;
+  bool isStream = false;   // JavaScript has been given it
   bool isSurplus = false;  // above a cap: it is only told so
 
  private:
-  struct Answer {
+  struct Answer : Outcome {
     std::shared_ptr<OpenFile> file;
     uint64_t at = 0;   // next byte of the file to go
     uint64_t end = 0;  // past the last one
-    uint64_t first = 0;
-    uint64_t sent = 0;
     uint64_t startedNs = 0;
     uint64_t ttfbNs = 0;
-    uint64_t startedMs = 0;
-    uint16_t status = 0;
-    Scope scope = Scope::play;
-    CacheState cache = CacheState::hot;
-    bool isHead = false;
     bool close = false;
     bool headSent = false;
   };
@@ -184,11 +165,11 @@ class Connection {
   ssize_t receive(std::string_view& bytes);
   Step parse(std::string_view bytes);
   Step begin(const Request& request, std::string_view bytes);
-  const std::string* refusalOf(const Request& request) const;
-  bool plan(const Request& request, const OpenFile& file, Reason& reason);
+  std::optional<Refusal> refusalOf(const Request& request) const;
+  std::optional<Reason> plan(const Request& request, const OpenFile& file);
   Step park(const Request& request, std::string_view bytes);
   Step handOver(std::string_view bytes, Reason reason);
-  Step refuse(const std::string& text, bool isHead);
+  Step refuse(Refusal why, bool isHead);
   void keep(std::string_view bytes);
   void keepCmcd(const Request& request);
 
@@ -225,19 +206,16 @@ class Connection {
   bool endComes_ = false;
   bool isCorked_ = false;
   bool finishing_ = false;
-  bool isParsed_ = false;   // input_ was looked at and is not a whole head
   bool isDecided_ = false;  // JavaScript has decided about the request at the start of input_
   bool isKnown_ = false;    // has sent a whole request before
   bool isNotified_ = false;  // of the end, as TLS wants it
   bool isShut_ = false;
-  bool handshakeCounted_ = false;
-  bool isStream_ = false;
   bool flowing_ = false;  // JavaScript asks for the first bytes of a stream too: before that it does not know of it
   bool streamEnding_ = false;
   bool streamWaits_ = false;  // JavaScript waits for `streamDrained`
   bool inputEnded_ = false;
   bool endTold_ = false;
-  size_t scanned_ = 0;
+  size_t scanned_ = 0;  // of input_: looked at, and not a whole head
   std::string input_;   // received and not yet answered
   std::string output_;  // made and not yet taken by the kernel
   size_t outputAt_ = 0;

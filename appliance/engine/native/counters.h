@@ -1,8 +1,6 @@
 // Counters that JavaScript reads in place: an array of doubles that it made. native-counters.ts has the same order.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
 
 #include "records.h"
 #include "request.h"

@@ -3,11 +3,11 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <time.h>
 
 #include <algorithm>
 #include <string>
@@ -16,12 +16,6 @@
 
 namespace nearcast {
 namespace {
-
-uint64_t monotonicNs() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
-}
 
 // ---- What is in memory ----
 
@@ -94,7 +88,7 @@ DiskReaders::DiskReaders(const Options& options, Descriptor notifyFd)
     : options_(options),
       notifyFd_(std::move(notifyFd)),
       buffers_(options.memoryBytes),
-      reading_(options.threads),
+      viewersNs_(options.threads, UINT64_MAX),
       canDirect_(options.read == nullptr) {
   if (options_.read == nullptr) options_.read = pread;
 }
@@ -133,17 +127,16 @@ void DiskReaders::run(size_t thread) {
     wake_.wait(lock, [&] { return isStopped_ || begin(job); });
     if (isStopped_) return;
     if (waiting() > 0) wake_.notify_one();  // there may be room for more than one
-    reading_[thread] = {true, job.priority, job.queuedNs};
+    if (job.priority == Priority::viewer) viewersNs_[thread] = job.queuedNs;
     lock.unlock();
     if (job.error == 0) read(job);
     lock.lock();
-    reading_[thread].isBusy = false;
+    viewersNs_[thread] = UINT64_MAX;
     if (job.priority == Priority::fill) fills_--;
     if (isStopped_) return;
     done_.push_back(std::move(job));
-    const uint64_t one = 1;
     // Only a counter at its end refuses, and then the loop has been told already.
-    (void)!write(notifyFd_.get(), &one, sizeof one);
+    eventfd_write(notifyFd_.get(), 1);
   }
 }
 
@@ -247,11 +240,10 @@ void DiskReaders::cancel(uint64_t owner) {
 
 uint64_t DiskReaders::oldestWaitNs(uint64_t nowNs) const {
   std::lock_guard lock(mutex_);
+  uint64_t oldestNs = std::ranges::min(viewersNs_);
   const Queue& viewers = queues_[static_cast<size_t>(Priority::viewer)];
-  uint64_t oldest = viewers.empty() ? nowNs : viewers.front().queuedNs;
-  for (const Reading& reading : reading_)
-    if (reading.isBusy && reading.priority == Priority::viewer) oldest = std::min(oldest, reading.queuedNs);
-  return nowNs - std::min(oldest, nowNs);
+  if (!viewers.empty()) oldestNs = std::min(oldestNs, viewers.front().queuedNs);
+  return nowNs - std::min(oldestNs, nowNs);
 }
 
 }  // namespace nearcast

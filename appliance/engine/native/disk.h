@@ -2,13 +2,11 @@
 // by the loop, nor by files of another disk.
 #pragma once
 
-#include <sys/types.h>
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
-#include <cstddef>
-#include <cstdint>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -28,6 +26,11 @@ Probe bestProbe();
 // False also where it cannot be known: `none`, or a file that is not ours (the kernel tells only owners).
 bool isResident(int fd, uint64_t offset, uint64_t bytes, Probe probe);
 
+// CLOCK_MONOTONIC.
+inline uint64_t monotonicNs() {
+  return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1));
+}
+
 enum class Priority : uint8_t { viewer, fill };
 
 // One read: `bytes` from `offset` of a file, into memory that the readers own and lend.
@@ -41,7 +44,7 @@ struct ReadJob {
   std::shared_ptr<char> data;  // none when it failed; goes back when nobody holds it
   uint32_t got = 0;            // less than asked only at the end of the file
   int error = 0;               // errno
-  uint64_t queuedNs = 0;       // CLOCK_MONOTONIC
+  uint64_t queuedNs = 0;       // by `monotonicNs`
 };
 
 // The reading threads of one disk. Made and used by the loop's thread alone; each thread and whatever is lent keep it.
@@ -69,11 +72,6 @@ class DiskReaders : public std::enable_shared_from_this<DiskReaders> {
 
  private:
   using Queue = std::deque<ReadJob>;
-  struct Reading {
-    bool isBusy = false;
-    Priority priority = Priority::viewer;
-    uint64_t queuedNs = 0;
-  };
   DiskReaders(const Options& options, Descriptor notifyFd);
   Queue& queueOf(Priority priority) { return queues_[static_cast<size_t>(priority)]; }
   size_t waiting() const { return queues_[0].size() + queues_[1].size(); }
@@ -91,7 +89,7 @@ class DiskReaders : public std::enable_shared_from_this<DiskReaders> {
   std::array<Queue, 2> queues_;
   Queue done_;
   Buffers buffers_;
-  std::vector<Reading> reading_;  // by thread
+  std::vector<uint64_t> viewersNs_;  // by thread: since when a viewer waits for what it reads; UINT64_MAX for none
   std::atomic<bool> canDirect_;
   std::mutex recentMutex_;
   Recent recent_;

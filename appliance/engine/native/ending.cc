@@ -24,7 +24,7 @@ Connection::Step Connection::gone() {
 
 void Connection::finish() {
   finishing_ = true;
-  if (isIdle()) end();
+  if (state_ == State::reading && input_.empty()) end();
 }
 
 Connection::Step Connection::linger() {
@@ -52,61 +52,49 @@ Connection::Step Connection::runLinger() {
 void Connection::onTick(uint64_t nowNs) {
   const Settings& settings = shared_.settings;
   const uint64_t stillMs = nowNs > movedNs_ ? (nowNs - movedNs_) / msNs : 0;
-  switch (state_) {
-    case State::reading:
-      if (!input_.empty() && stillMs > settings.headersTimeoutMs) {
-        refuse(settings.timeout, false);
-        run();
-      } else if (stillMs > (isKnown_ && input_.empty() ? settings.keepAliveTimeoutMs : settings.headersTimeoutMs)) {
-        if (!isKnown_) shared_.counters.add(Counter::timeoutHeaders);
-        end();
-      }
-      return;
-    case State::lingering:
-      if (stillMs > lingerMs) end();
-      return;
-    case State::sending: {
-      // The readers' memory is for all: who is slow to take it gives it back, and has it read again in smaller parts.
-      if (nowNs > lentNs_ + lentNsMax) dropCold();
-      const uint64_t windowMs = (nowNs - windowNs_) / msNs;
-      const bool isStill = stillMs > settings.idleTimeoutMs;
-      const bool isSlow = windowMs > settings.idleTimeoutMs &&
-                          windowBytes_ < settings.minBytesPerSecond * windowMs / 1000;
-      if (windowMs > settings.idleTimeoutMs) windowNs_ = nowNs, windowBytes_ = 0;
-      if (!isStill && !isSlow) return;
-      shared_.counters.add(isStill ? Counter::cutIdle : Counter::cutSlow);
-      end();
-      return;
-    }
-    case State::parked:
-    case State::disk:
-    case State::stream:
-      // What a stream waits for may be its next request.
-      if (stillMs <= std::max(settings.idleTimeoutMs, settings.keepAliveTimeoutMs)) return;
-      shared_.counters.add(Counter::cutIdle);
-      end();
-      return;
-    case State::over:
-      return;
+  // What a stream waits for may be its next request.
+  uint64_t mostMs = std::max(settings.idleTimeoutMs, settings.keepAliveTimeoutMs);
+  if (state_ == State::sending) mostMs = settings.idleTimeoutMs;
+  if (state_ == State::lingering) mostMs = lingerMs;
+  if (state_ == State::reading)
+    mostMs = isKnown_ && input_.empty() ? settings.keepAliveTimeoutMs : settings.headersTimeoutMs;
+  bool isSlow = false;
+  const uint64_t windowMs = (nowNs - windowNs_) / msNs;
+  if (state_ == State::sending && windowMs > settings.idleTimeoutMs) {
+    isSlow = windowBytes_ < settings.minBytesPerSecond * windowMs / 1000;
+    windowNs_ = nowNs;
+    windowBytes_ = 0;
   }
+  // The readers' memory is for all: who is slow to take it gives it back, and has it read again in smaller parts.
+  if (nowNs > lentNs_ + lentNsMax) dropCold();
+  if (state_ == State::over || (stillMs <= mostMs && !isSlow)) return;
+  if (state_ == State::reading && !input_.empty()) {
+    refuse(Refusal::timeout, false);
+    return run();
+  }
+  if (state_ == State::reading && !isKnown_) shared_.counters.add(Counter::timeoutHeaders);
+  if (state_ != State::reading && state_ != State::lingering)
+    shared_.counters.add(stillMs > mostMs ? Counter::cutIdle : Counter::cutSlow);
+  end();
 }
 
+// Run again after the others had their turn.
 Connection::Step Connection::later() {
-  host_.runLater(*this);
+  if (!std::exchange(isQueued, true)) shared_.queue.push_back(id);
   return Step::wait;
 }
 
 Connection::Step Connection::end() {
   if (state_ == State::over) return Step::wait;
   if (state_ == State::parked) {
-    shared_.live--;
+    shared_.counters.add(Counter::liveRequests, -1);
     shared_.counters.add(Counter::parked, -1);
   }
   const bool wasStream = state_ == State::stream;
   state_ = State::over;
   leave(true);
   if (wasStream && streamWaits_) host_.streamDrained(*this, true);
-  host_.over(*this);
+  shared_.over.push_back(id);
   return Step::wait;
 }
 

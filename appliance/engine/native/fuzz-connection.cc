@@ -19,9 +19,6 @@ Settings settingsOf(Script& script, double* counters) {
   settings.turnBytes = turns[script.next(4)];
   settings.requestsMax = script.next(8) == 7 ? 0 : 4096;
   settings.minBytesPerSecond = script.next(2) * 1000;
-  settings.overloaded = "HTTP/1.1 429 Too Many Requests\r\nX: overloaded\r\n\r\nbusy";
-  settings.draining = "HTTP/1.1 429 Going Away\r\nX: draining\r\n\r\nbye";
-  settings.timeout = "HTTP/1.1 408 Request Timeout\r\nX: late\r\n\r\nlate";
   return settings;
 }
 
@@ -66,7 +63,7 @@ class Run {
   }
 
  private:
-  bool isGone() const { return world_.isOver || world_.isHandedOver; }
+  bool isGone() const { return world_.isOver() || world_.isHandedOver; }
 
   void install() {
     for (const char* token : {"t", "f", "x"}) {
@@ -128,7 +125,7 @@ class Run {
   }
 
   void runQueued() {
-    if (std::exchange(world_.isQueued, false)) connection_->run();
+    if (world_.takeQueued(*connection_)) connection_->run();
   }
 
   void change() {
@@ -198,7 +195,7 @@ class Run {
       else if (world_.isBlocked) unblock();
       else if (world_.reading) finishRead();
       else if (world_.isParked) decide();
-      else if (world_.isQueued) runQueued();
+      else if (!shared_.queue.empty()) runQueued();
       else return;
     }
   }
@@ -234,9 +231,9 @@ class Run {
       if (script_.next(2) == 1) world_.reading.reset();
       else finishRead();
     }
-    const bool isTold = world_.isOver;
+    const bool isTold = world_.isOver();
     connection_.reset();
-    CHECK(world_.isOver == isTold);
+    CHECK(world_.isOver() == isTold);
     checkBalance();
   }
 
@@ -253,7 +250,7 @@ class Run {
       CHECK(isPrefix(rest, all) || isPrefix(rest, all + "BYE"));
     }
     if (world_.isStream || world_.isHandedOver) CHECK(seen.begun == seen.whole && !seen.isLast);
-    CHECK(shared_.live == 0 && shared_.counters.get(Counter::parked) == 0);
+    CHECK(shared_.counters.get(Counter::liveRequests) == 0 && shared_.counters.get(Counter::parked) == 0);
     CHECK(world_.lent == 0 && !world_.reading && !world_.isCorked);
     checkRecords(seen);
     for (const Content& each : contents) shared_.files.forget(std::string(64, each.digit));
@@ -264,16 +261,15 @@ class Run {
     const double counted = shared_.counters.get(Counter::bytesPlay) + shared_.counters.get(Counter::bytesFill);
     CHECK(isTls_ ? counted <= static_cast<double>(seen.bodyBytes) : counted == static_cast<double>(seen.bodyBytes));
     double served = 0;
-    for (const auto& each : shared_.files.drainServed())
-      served += static_cast<double>(each.bytes.play + each.bytes.fill);
+    for (const auto& [file, bytes] : shared_.files.drainServed()) served += static_cast<double>(bytes.play + bytes.fill);
     CHECK(served == counted);
     const uint64_t records = shared_.records.size() + shared_.records.dropped();
     // The last one may have been cut before any of it went out.
     CHECK(records >= seen.begun && records <= seen.begun + 1);
     std::string text(records * recordLineBytesMax + 1, '\0');
-    std::vector<RecordRing::WithCmcd> withCmcd;
+    std::vector<std::string> withCmcd;
     text.resize(shared_.records.drain(text.data(), text.size(), withCmcd));
-    for (const auto& each : withCmcd) text += each.line;
+    for (size_t i = 0; i < withCmcd.size(); i += 2) text += withCmcd[i];
     double sent = 0;
     for (size_t at = text.find("\"sent\":"); at != text.npos; at = text.find("\"sent\":", at + 1))
       sent += strtod(text.c_str() + at + 7, nullptr);

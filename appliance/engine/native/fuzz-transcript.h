@@ -72,15 +72,15 @@ class Reader {
     size_t scanned = 0;
     Reason reason;
     const bool isWhole = parseRequest(in_, scanned, request, reason) == ParseResult::complete;
-    if (readCanned(settings_.timeout, false)) return false;
+    if (readCanned(Refusal::timeout, false)) return false;
     const size_t headEnd = out_.find("\r\n\r\n");
     if (headEnd == out_.npos) {
       CHECK(isPrefix("HTTP/1.1 ", out_) || isPrefix(out_, "HTTP/1.1 "));
       return false;
     }
     CHECK(isWhole);
-    if (readCanned(settings_.overloaded, request.isHead)) return false;
-    if (readCanned(settings_.draining, request.isHead)) return false;
+    if (readCanned(Refusal::overloaded, request.isHead)) return false;
+    if (readCanned(Refusal::draining, request.isHead)) return false;
     const std::string head(out_.substr(0, headEnd + 4));
     out_.remove_prefix(head.size());
     seen_.begun++;
@@ -91,7 +91,8 @@ class Reader {
     return readBody(request, answer, *file);
   }
 
-  bool readCanned(std::string_view text, bool isHead) {
+  bool readCanned(Refusal why, bool isHead) {
+    const std::string_view text = settings_.refusals[static_cast<size_t>(why)];
     const std::string_view canned = isHead ? text.substr(0, text.find("\r\n\r\n") + 4) : text;
     const std::string_view start = text.substr(0, text.find("\r\n"));
     if (!out_.starts_with(start)) return false;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -81,9 +82,10 @@ inline Descriptor openContent(const Content& content) {
 }
 
 inline FileFacts factsOf(const Content& content) {
-  const FileHeads heads{content.heads(), content.heads(), content.heads()};
+  const std::string heads = content.heads(), start = "HTTP/1.1 ";
   auto fd = std::make_shared<Descriptor>(openContent(content));
-  return {content.name(), std::move(fd), content.bytes, content.etag(), heads, 7};
+  return {content.name(), std::move(fd), content.bytes, 7, content.etag(), start + "200 OK\r\n" + heads,
+          start + "206 Partial Content\r\n" + heads, start + "304 Not Modified\r\n" + heads};
 }
 
 inline Settings usualSettings(double* counters) {
@@ -96,6 +98,9 @@ inline Settings usualSettings(double* counters) {
   settings.filesMax = settings.grantsMax = 8;
   settings.recordsMax = 64;
   settings.counters = counters;
+  settings.refusals = {"HTTP/1.1 408 Request Timeout\r\nX: late\r\n\r\nlate",
+                       "HTTP/1.1 429 Too Many Requests\r\nX: overloaded\r\n\r\nbusy",
+                       "HTTP/1.1 429 Going Away\r\nX: draining\r\n\r\nbye"};
   settings.timing = {"x-delay: ", ";again=", "\r\n"};
   return settings;
 }
@@ -103,37 +108,34 @@ inline Settings usualSettings(double* counters) {
 // TLS without ciphers: 0x16 is a handshake, 0x15 a close_notify, 0x14 breaks it, all else is itself.
 class PlainTls : public TlsSession {
  public:
-  PlainTls(Script& script, bool isH2) : script_(script), isH2_(isH2) {}
+  PlainTls(Script& script, bool h2) : script_(script), isH2_(h2) {}
   TlsState receive(std::string_view cipher, std::string& plain, std::string& output) override {
     for (const char c : cipher) {
-      if (isBroken_ || c == 0x14 || (!isReady_ && c != 0x16)) {
+      if (isBroken_ || c == 0x14 || (!isReady && c != 0x16)) {
         isBroken_ = true;
         return TlsState::failed;
       }
       if (c == 0x15) isClosed_ = true;
       if (isClosed_) return TlsState::closed;
       if (c != 0x16) plain.push_back(c);
-      if (c == 0x16 && !isReady_) output += "HSK";
-      isReady_ = true;
+      if (c == 0x16 && !isReady) output += "HSK";
+      isReady = true;
+      isH2 = isH2_;
+      version = "1.3";
     }
     return TlsState::ok;
   }
   bool encrypt(std::string_view plain, std::string& output) override {
     CHECK(!plain.empty());
-    if (!isReady_ || isBroken_ || script_.next(64) == 63) return false;
+    if (!isReady || isBroken_ || script_.next(64) == 63) return false;
     output += plain;
     return true;
   }
-  bool isReady() const override { return isReady_; }
-  bool isH2() const override { return isH2_; }
-  const char* version() const override { return "1.3"; }
-  bool isResumed() const override { return false; }
   void shutdown(std::string& output) override { output += "BYE"; }
 
  private:
   Script& script_;
   const bool isH2_;
-  bool isReady_ = false;
   bool isBroken_ = false;
   bool isClosed_ = false;
 };
@@ -150,9 +152,7 @@ class World : public Host {
   bool isBlocked = false;  // the kernel took less than it was given: it tells when there is room
   bool isBroken = false;
   bool isShut = false;
-  bool isQueued = false;
   bool isParked = false;
-  bool isOver = false;
   bool isHandedOver = false;
   bool isStream = false;
   bool streamEnded = false;
@@ -168,6 +168,12 @@ class World : public Host {
     now += ns;
     shared_.unixMs = now / 1'000'000;
     strcpy(shared_.date, "Sat, 21 Nov 2026 10:00:00 GMT");
+  }
+  bool isOver() const { return !shared_.over.empty(); }
+  // Whether the connection wants to run again.
+  bool takeQueued(Connection& connection) {
+    connection.isQueued = false;
+    return !std::exchange(shared_.queue, {}).empty();
   }
   // Memory as the readers lend it.
   std::shared_ptr<char> lend(size_t bytes) {
@@ -220,14 +226,14 @@ class World : public Host {
     CHECK(!isShut);
     isShut = true;
   }
-  bool readCold(Connection&, OpenFile& file, uint64_t offset, uint32_t bytes, Priority) override {
+  bool readCold(Connection&, uint32_t disk, ReadJob job) override {
     alive();
-    CHECK(!reading && bytes > 0 && bytes <= readBytesMax && offset + bytes <= file.sizeBytes && file.disk == 7);
+    struct stat status;
+    CHECK(fstat(job.file->get(), &status) == 0 && disk == 7);
+    CHECK(!reading && job.bytes > 0 && job.bytes <= readBytesMax);
+    CHECK(job.offset + job.bytes <= static_cast<uint64_t>(status.st_size));
     if (script_.next(16) == 15) return false;
-    reading.emplace();
-    reading->file = file.fd;
-    reading->offset = offset;
-    reading->bytes = bytes;
+    reading = std::move(job);
     return true;
   }
   bool park(Connection&) override {
@@ -238,29 +244,24 @@ class World : public Host {
   void handOver(Connection& connection, std::string_view bytes) override {
     alive();
     CHECK(!isStream);
-    (connection.isTls() ? isStream : isHandedOver) = true;
+    (connection.tls() != nullptr ? isStream : isHandedOver) = true;
     handed = bytes;
     outAtHandOver = out.size();
   }
-  void streamData(Connection&, std::string_view bytes, bool isEnd) override {
-    CHECK(isStream && !streamEnded && isEnd == bytes.empty());
+  void streamData(Connection&, std::string_view bytes) override {
+    CHECK(isStream && !streamEnded);
     handed.append(bytes);
-    streamEnded = isEnd;
+    streamEnded = bytes.empty();
   }
   void streamDrained(Connection&, bool) override {
     CHECK(isStream);
     drained++;
   }
   void fileFailed(const OpenFile&, int) override {}
-  void runLater(Connection&) override { isQueued = true; }
-  void over(Connection&) override {
-    alive();
-    isOver = true;
-  }
   uint64_t nowNs() override { return now; }
 
  private:
-  void alive() const { CHECK(!isOver && !isHandedOver); }
+  void alive() const { CHECK(!isOver() && !isHandedOver); }
   ssize_t take(size_t bytes) {
     alive();
     CHECK(!isShut);

@@ -4,11 +4,11 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <time.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <tuple>
 #include <utility>
@@ -57,7 +57,7 @@ struct Peer {
 Server::Server(Settings settings, Script& script)
     : script_(script),
       shared_(std::move(settings)),
-      caps_(shared_.settings.capsFd, shared_.settings.workers, shared_.settings.worker),
+      caps_(static_cast<int>(shared_.settings.capsFd), shared_.settings.workers, shared_.settings.worker),
       epoll_(checked(epoll_create1(EPOLL_CLOEXEC))),
       wakeFd_(checked(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))),
       reserveFd_(openReserve()) {
@@ -75,20 +75,13 @@ Server::~Server() {
 // --- the loop -------------------------------------------------------------------------------------
 
 void Server::refreshTime() {
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  const uint64_t unixMs = static_cast<uint64_t>(now.tv_sec) * 1000 + static_cast<uint64_t>(now.tv_nsec) / 1'000'000;
-  if (unixMs / 1000 != std::exchange(shared_.unixMs, unixMs) / 1000) {
-    tm utc{};
-    gmtime_r(&now.tv_sec, &utc);
-    strftime(shared_.date, sizeof shared_.date, "%a, %d %b %Y %H:%M:%S GMT", &utc);
-  }
-}
-
-uint64_t Server::nowNs() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const uint64_t unixMs = static_cast<uint64_t>(now / std::chrono::milliseconds(1));
+  const time_t seconds = static_cast<time_t>(unixMs / 1000);
+  if (seconds == static_cast<time_t>(std::exchange(shared_.unixMs, unixMs) / 1000)) return;
+  tm utc{};
+  gmtime_r(&seconds, &utc);
+  strftime(shared_.date, sizeof shared_.date, "%a, %d %b %Y %H:%M:%S GMT", &utc);
 }
 
 void Server::poll() {
@@ -96,7 +89,7 @@ void Server::poll() {
   const uint64_t endNs = nowNs() + pollNsMax;
   for (int round = 0; round < roundsMax && (round == 0 || nowNs() < endNs); round++) {
     const int count = epoll_wait(epoll_.get(), events, eventsMax, 0);
-    if (count <= 0 && queue_.empty()) break;
+    if (count <= 0 && shared_.queue.empty()) break;
     refreshTime();
     isBusy_ = true;
     for (int i = 0; i < count; i++) onEvent(events[i]);
@@ -109,8 +102,8 @@ void Server::poll() {
 void Server::onEvent(const epoll_event& event) {
   const uint64_t tag = event.data.u64;
   if (tag == wakeTag) {
-    uint64_t count;
-    (void)!read(wakeFd_.get(), &count, sizeof count);
+    eventfd_t count;
+    eventfd_read(wakeFd_.get(), &count);
     takeReads();
   } else if (tag & listenerTag) {
     accept(static_cast<int>(tag & ~listenerTag));
@@ -121,7 +114,7 @@ void Server::onEvent(const epoll_event& event) {
 }
 
 void Server::runQueued() {
-  for (const uint64_t id : std::exchange(queue_, {})) {
+  for (const uint64_t id : std::exchange(shared_.queue, {})) {
     Connection* connection = find(id);
     if (connection == nullptr) continue;
     connection->isQueued = false;
@@ -129,29 +122,17 @@ void Server::runQueued() {
   }
 }
 
-void Server::runLater(Connection& connection) {
-  if (!std::exchange(connection.isQueued, true)) queue_.push_back(connection.id);
-}
-
-void Server::wake() {
-  const uint64_t one = 1;
-  (void)!write(wakeFd_.get(), &one, sizeof one);
-}
-
 void Server::settle() {
   if (isBusy_) return;
   deliver();
-  for (const uint64_t id : std::exchange(dead_, {})) free(id);
+  for (const uint64_t id : std::exchange(shared_.over, {})) free(id);
   Counters& counters = shared_.counters;
-  counters.set(Counter::connections, connections_.size());
-  counters.set(Counter::handedConnections, handed_.size());
-  counters.set(Counter::liveRequests, shared_.live);
+  counters.set(Counter::connections, connections_.size() - handed_);
+  counters.set(Counter::handedConnections, handed_);
   counters.set(Counter::recordsDropped, shared_.records.dropped());
-  const uint64_t recordsMax = shared_.settings.recordsMax;
-  const bool areWaiting = recordsMax > 0 && shared_.records.size() >= std::min(recordsMax / 2, recordsAtOnce);
-  if (areWaiting && !std::exchange(recordsTold_, true)) script_.tell("recordsWaiting");
-  recordsTold_ = areWaiting;
-  if (!queue_.empty()) wake();
+  const uint64_t most = std::min(shared_.settings.recordsMax / 2, recordsAtOnce);
+  if (most > 0 && shared_.records.size() >= most) script_.tell("recordsWaiting");
+  if (!shared_.queue.empty()) wake();
 }
 
 // JavaScript is called here only (and for the data of streams), so that it never finds a connection half way.
@@ -168,7 +149,7 @@ void Server::deliver() {
       if (script_.tell("handOver", each.fd.get(), each.id, Bytes{each.bytes})) each.fd.release();
     } else if (stream != nullptr) {
       const TlsSession& session = *stream->tls();
-      const std::tuple peer(each.id, textOf(stream->client()), stream->port, session.version(), session.isH2());
+      const std::tuple peer(each.id, textOf(stream->client()), stream->port, session.version, session.isH2);
       script_.tell("handOverStream", peer, Bytes{each.bytes});
     }
   }
@@ -250,7 +231,8 @@ void Server::admit(Descriptor fd, const Peer& client) {
   setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   const uint64_t pace = settings.paceBytesPerSecond;
   if (pace > 0) setsockopt(fd.get(), SOL_SOCKET, SO_MAX_PACING_RATE, &pace, sizeof pace);
-  Connection& connection = connections_.try_emplace(id, *this, shared_, client.address, std::move(session)).first->second;
+  connections_.try_emplace(id, *this, shared_, client.address, std::move(session));
+  Connection& connection = *find(id);
   connection.fd = std::move(fd);
   connection.id = id;
   connection.port = client.port;
@@ -258,7 +240,7 @@ void Server::admit(Descriptor fd, const Peer& client) {
   connection.isSurplus = isOver || isOverOne;
   caps_.add(capSlot, 1);
   shared_.counters.add(Counter::accepted);
-  if (connection.isTls()) shared_.counters.add(Counter::connectionsTls);
+  if (connection.tls() != nullptr) shared_.counters.add(Counter::connectionsTls);
 }
 
 Connection* Server::find(uint64_t id) {
@@ -266,14 +248,15 @@ Connection* Server::find(uint64_t id) {
   return found == connections_.end() ? nullptr : &found->second;
 }
 
+// Nothing is sent on a socket of which the rest was never read: the client sees a reset, and that it was cut.
 void Server::free(uint64_t id) {
   const auto found = connections_.find(id);
   if (found == connections_.end()) return;
   const Connection& connection = found->second;
-  const bool isStream = connection.isStream();
+  const bool isStream = connection.isStream;
   if (connection.reads != nullptr) connection.reads->cancel(id);
-  if (connection.fd) caps_.add(connection.capSlot, -1);
-  if (connection.isTls()) shared_.counters.add(Counter::connectionsTls, -1);
+  caps_.add(connection.capSlot, -1);
+  if (connection.tls() != nullptr) shared_.counters.add(Counter::connectionsTls, -1);
   connections_.erase(found);
   if (isStream) script_.tell("streamClosed", id);
 }
@@ -296,31 +279,25 @@ bool Server::park(Connection& connection) {
 }
 
 void Server::handOver(Connection& connection, std::string_view bytes) {
-  Descriptor socket;
-  if (!connection.isTls()) {
+  connection.isStream = connection.tls() != nullptr;
+  if (!connection.isStream) {
     epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, connection.fd.get(), nullptr);
-    socket = std::move(connection.fd);
-    handed_.emplace(connection.id, connection.capSlot);
-    dead_.push_back(connection.id);
+    handed_++;
   }
+  Descriptor socket = connection.isStream ? Descriptor() : std::move(connection.fd);
   handOvers_.push_back({std::move(socket), std::string(bytes), connection.id});
 }
 
 void Server::handedClosed(uint64_t id) {
-  const auto found = handed_.find(id);
-  if (found == handed_.end()) return;
-  caps_.add(found->second, -1);
-  handed_.erase(found);
-  shared_.counters.set(Counter::handedConnections, handed_.size());
+  if (find(id) != nullptr) handed_--;
+  free(id);
+  settle();
 }
 
 // --- what JavaScript is told at once --------------------------------------------------------------
 
-void Server::streamData(Connection& connection, std::string_view bytes, bool isEnd) {
-  if (isEnd)
-    script_.tell("streamData", connection.id);
-  else
-    script_.tell("streamData", connection.id, Bytes{bytes});
+void Server::streamData(Connection& connection, std::string_view bytes) {
+  script_.tell("streamData", connection.id, Bytes{bytes});
 }
 
 void Server::streamDrained(Connection& connection, bool isBroken) {

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 
-#include <cstdint>
 #include <map>
 #include <tuple>
 #include <unordered_map>
@@ -38,7 +38,7 @@ class Server final : public Host {
   // After calls that may have ended connections outside of `poll`.
   void settle();
   // Makes `pollFd` ready, so that what was queued outside of `poll` is done.
-  void wake();
+  void wake() { eventfd_write(wakeFd_.get(), 1); }
   Shared& shared() { return shared_; }
   std::shared_ptr<TlsContext> tls;
 
@@ -48,16 +48,13 @@ class Server final : public Host {
   ssize_t readNow(int fd, char* into, size_t bytes, uint64_t offset) override;
   void cork(Connection& connection, bool on) override;
   void shutdownWrite(Connection& connection) override;
-  bool readCold(Connection& connection, OpenFile& file, uint64_t offset, uint32_t bytes, Priority priority) override;
+  bool readCold(Connection& connection, uint32_t disk, ReadJob job) override;
   bool park(Connection& connection) override;
   void handOver(Connection& connection, std::string_view bytes) override;
-  void streamData(Connection& connection, std::string_view bytes, bool isEnd) override;
+  void streamData(Connection& connection, std::string_view bytes) override;
   void streamDrained(Connection& connection, bool isBroken) override;
   void fileFailed(const OpenFile& file, int error) override;
-  void runLater(Connection& connection) override;
-  // Nothing is sent on a socket of which the rest was never read: the client sees a reset, and that it was cut.
-  void over(Connection& connection) override { dead_.push_back(connection.id); }
-  uint64_t nowNs() override;
+  uint64_t nowNs() override { return monotonicNs(); }
 
  private:
   struct HandOver {
@@ -75,7 +72,7 @@ class Server final : public Host {
   void runQueued();
   void deliver();
   void free(uint64_t id);
-  DiskReaders* readers(uint32_t disk);
+  DiskReaders* readersOf(uint32_t disk);
 
   Script& script_;
   Shared shared_;
@@ -86,13 +83,10 @@ class Server final : public Host {
   std::vector<Descriptor> listeners_;
   std::unordered_map<uint64_t, Connection> connections_;
   uint64_t lastId_ = 0;
-  std::vector<uint64_t> queue_;
   std::vector<uint64_t> parked_;
-  std::vector<uint64_t> dead_;
   std::vector<HandOver> handOvers_;
-  std::unordered_map<uint64_t, uint32_t> handed_;  // connections that JavaScript has, and where each is counted
+  size_t handed_ = 0;  // connections that JavaScript has, and which are only counted here
   std::map<uint32_t, std::shared_ptr<DiskReaders>> disks_;
-  bool recordsTold_ = false;
   bool isBusy_ = false;  // with connections: JavaScript is called, but none is freed under whoever runs it
 };
 

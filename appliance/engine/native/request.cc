@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstring>
+#include <optional>
 
 namespace nearcast {
 namespace {
@@ -52,9 +52,8 @@ constexpr auto nameChars = makeNameChars();
 
 // The bytes at the start that may be in a name.
 size_t nameSize(std::string_view text) {
-  size_t size = 0;
-  while (size < text.size() && nameChars[static_cast<unsigned char>(text[size])]) size++;
-  return size;
+  const auto end = std::ranges::find_if_not(text, [](unsigned char c) { return nameChars[c]; });
+  return static_cast<size_t>(end - text.begin());
 }
 
 bool equalsLower(std::string_view text, std::string_view lower) {
@@ -71,10 +70,8 @@ const Header* findHeader(std::string_view text) {
 }
 
 std::string_view trim(std::string_view text) {
-  const auto isSpace = [](char c) { return c == ' ' || c == '\t'; };
-  while (!text.empty() && isSpace(text.front())) text.remove_prefix(1);
-  while (!text.empty() && isSpace(text.back())) text.remove_suffix(1);
-  return text;
+  const size_t first = std::min(text.find_first_not_of(" \t"), text.size());
+  return text.substr(first, text.find_last_not_of(" \t") + 1 - first);
 }
 
 // Up to 15 digits: exact in a JavaScript number, and larger than any file.
@@ -120,19 +117,17 @@ bool parseTarget(std::string_view target, Request& request) {
   return !request.token.empty() && name.find('/') == std::string_view::npos;
 }
 
-bool parseLine(std::string_view line, Request& request, Reason& reason) {
-  reason = Reason::method;
+std::optional<Reason> parseLine(std::string_view line, Request& request) {
   request.isHead = line[0] == 'H';
   line.remove_prefix(request.isHead ? 5 : 4);
   const size_t space = line.find(' ');
-  reason = Reason::version;
-  if (space == std::string_view::npos || line.substr(space + 1) != "HTTP/1.1") return false;
-  reason = Reason::target;
+  if (space == std::string_view::npos || line.substr(space + 1) != "HTTP/1.1") return Reason::version;
   const std::string_view target = line.substr(0, space);
-  if (target.find('\t') != std::string_view::npos || target.find('#') != std::string_view::npos) return false;
+  if (target.find('\t') != std::string_view::npos || target.find('#') != std::string_view::npos) return Reason::target;
   unsigned high = 0;
   for (unsigned char c : target) high |= c;
-  return high < 0x80 && parseTarget(target, request);
+  if (high >= 0x80 || !parseTarget(target, request)) return Reason::target;
+  return {};
 }
 
 bool takeHeader(const Header& header, std::string_view text, Request& request) {
@@ -148,21 +143,18 @@ bool takeHeader(const Header& header, std::string_view text, Request& request) {
   return request.close || equalsLower(text, "keep-alive");
 }
 
-bool parseHeaders(std::string_view lines, Request& request, Reason& reason) {
+std::optional<Reason> parseHeaders(std::string_view lines, Request& request) {
   while (!lines.empty()) {
     const size_t colon = nameSize(lines);
-    reason = Reason::syntax;
-    if (colon == 0 || lines[colon] != ':') return false;
+    if (colon == 0 || lines[colon] != ':') return Reason::syntax;
     const size_t end = lines.find('\r', colon);
     const std::string_view value = lines.substr(colon + 1, end - colon - 1);
-    if (const Header* const header = findHeader(lines.substr(0, colon))) {
-      reason = header->reason;
-      if (!takeHeader(*header, trim(value), request)) return false;
-    }
+    const Header* const header = findHeader(lines.substr(0, colon));
+    if (header != nullptr && !takeHeader(*header, trim(value), request)) return header->reason;
     lines.remove_prefix(end + 2);
   }
-  reason = Reason::syntax;
-  return !request.host.empty();
+  if (request.host.empty()) return Reason::syntax;
+  return {};
 }
 
 bool mayBeRead(std::string_view bytes) {
@@ -190,36 +182,33 @@ bool isLines(std::string_view text) {
 }  // namespace
 
 ParseResult parseRequest(std::string_view bytes, size_t& scanned, Request& request, Reason& reason) {
-  reason = Reason::method;
-  if (!mayBeRead(bytes)) return ParseResult::unusual;
+  const auto unusual = [&](Reason why) {
+    reason = why;
+    return ParseResult::unusual;
+  };
+  if (!mayBeRead(bytes)) return unusual(Reason::method);
   size_t end = 0;
   while (end == 0) {
-    const void* found = scanned < bytes.size() ? memchr(bytes.data() + scanned, '\n', bytes.size() - scanned) : nullptr;
-    if (found == nullptr) {
-      reason = Reason::syntax;
+    const size_t at = bytes.find('\n', scanned);
+    if (at == bytes.npos) {
       // What can never become a request is not waited for.
-      if (!isLines<false>(bytes.substr(scanned))) return ParseResult::unusual;
+      if (!isLines<false>(bytes.substr(scanned))) return unusual(Reason::syntax);
       scanned = bytes.size();
-      reason = Reason::size;
-      return bytes.size() > headBytesMax ? ParseResult::unusual : ParseResult::incomplete;
+      return bytes.size() > headBytesMax ? unusual(Reason::size) : ParseResult::incomplete;
     }
-    const size_t at = static_cast<size_t>(static_cast<const char*>(found) - bytes.data());
-    reason = Reason::syntax;
-    if (at == 0 || bytes[at - 1] != '\r') return ParseResult::unusual;
+    if (at == 0 || bytes[at - 1] != '\r') return unusual(Reason::syntax);
     if (at >= 3 && bytes[at - 2] == '\n') end = at + 1;
     scanned = at + 1;
   }
-  reason = Reason::size;
-  if (end > headBytesMax) return ParseResult::unusual;
+  if (end > headBytesMax) return unusual(Reason::size);
   request = Request{};
   request.headBytes = end;
   const std::string_view head = bytes.substr(0, end - 2);
   const size_t lineEnd = head.find('\r');
-  reason = Reason::syntax;
-  if (!isLines<true>(head)) return ParseResult::unusual;
-  const std::string_view lines = head.substr(lineEnd + 2);
-  if (!parseLine(head.substr(0, lineEnd), request, reason)) return ParseResult::unusual;
-  return parseHeaders(lines, request, reason) ? ParseResult::complete : ParseResult::unusual;
+  if (!isLines<true>(head)) return unusual(Reason::syntax);
+  auto why = parseLine(head.substr(0, lineEnd), request);
+  if (!why) why = parseHeaders(head.substr(lineEnd + 2), request);
+  return why ? unusual(*why) : ParseResult::complete;
 }
 
 }  // namespace nearcast

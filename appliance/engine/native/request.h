@@ -2,7 +2,6 @@
 // server would understand in the same way; all else is "unusual" and is handed over to that server, bytes and all.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <string_view>
 

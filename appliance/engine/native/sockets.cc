@@ -50,7 +50,7 @@ void Server::cork(Connection& connection, bool on) {
 
 void Server::shutdownWrite(Connection& connection) { shutdown(connection.fd.get(), SHUT_WR); }
 
-DiskReaders* Server::readers(uint32_t disk) {
+DiskReaders* Server::readersOf(uint32_t disk) {
   const auto found = disks_.find(disk);
   if (found != disks_.end()) return found->second.get();
   DiskReaders::Options options;
@@ -61,17 +61,12 @@ DiskReaders* Server::readers(uint32_t disk) {
   return made ? disks_.emplace(disk, std::move(made)).first->second.get() : nullptr;
 }
 
-bool Server::readCold(Connection& connection, OpenFile& file, uint64_t offset, uint32_t bytes, Priority priority) {
-  DiskReaders* const disk = readers(file.disk);
-  ReadJob job;
-  job.file = file.fd;
-  job.offset = offset;
-  job.bytes = bytes;
-  job.priority = priority;
-  job.owner = connection.id;
+bool Server::readCold(Connection& connection, uint32_t disk, ReadJob job) {
+  DiskReaders* const readers = readersOf(disk);
   // Who asks a disk that hangs is better served elsewhere at once than after the player's patience.
-  if (disk == nullptr || disk->oldestWaitNs(nowNs()) > diskPatienceNs || !disk->submit(std::move(job))) return false;
-  connection.reads = disk;
+  if (readers == nullptr || readers->oldestWaitNs(nowNs()) > diskPatienceNs || !readers->submit(std::move(job)))
+    return false;
+  connection.reads = readers;
   shared_.counters.add(Counter::coldReads);
   return true;
 }

@@ -52,14 +52,14 @@ struct Scene {
   }
   ~Scene() {
     client.endless.clear();
-    if (!client.isOver && !client.isHandedOver) connection->cut();
+    if (!client.isOver() && !client.isHandedOver) connection->cut();
   }
   void sends(const std::string& bytes) {
     client.arrived += bytes;
     connection->onEvent(true, true, false);
   }
   void runQueued() {
-    while (std::exchange(client.isQueued, false)) connection->run();
+    while (client.takeQueued(*connection)) connection->run();
   }
   // What a thread has read comes back.
   uint32_t finishRead() {
@@ -84,7 +84,7 @@ void testTurnOfHeads() {
   const std::string head = "HEAD " + file + "X: ";
   scene.client.endless = head + std::string(252 - head.size(), 'x') + "\r\n\r\n";  // a whole number fits
   scene.connection->onEvent(true, true, false);
-  CHECK(scene.client.isQueued && scene.client.sentBytes < 4 << 20);  // the others have their turn
+  CHECK(!scene.shared.queue.empty() && scene.client.sentBytes < 4 << 20);  // the others have their turn
   CHECK(scene.client.out.size() > 50'000);
 }
 
@@ -95,9 +95,9 @@ void testTurnOfStream() {
   CHECK(scene.client.isStream);
   scene.client.endless = "x";
   scene.connection->streamFlow(true);
-  scene.client.isQueued = false;
+  scene.client.takeQueued(*scene.connection);
   scene.connection->onEvent(true, true, false);
-  CHECK(scene.client.isQueued && scene.client.sentBytes > 0 && scene.client.sentBytes <= 4 << 20);
+  CHECK(!scene.shared.queue.empty() && scene.client.sentBytes > 0 && scene.client.sentBytes <= 4 << 20);
 }
 
 // What JavaScript answers behind a request that the machine had begun to answer is not held back in the kernel.

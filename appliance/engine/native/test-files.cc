@@ -20,7 +20,7 @@ std::string nameOf(char digit, const char* ext) { return std::string(64, digit) 
 int open(OpenFiles& files, const std::string& name) {
   const int fd = memfd_create("file", MFD_CLOEXEC);
   CHECK(fd >= 0 && ftruncate(fd, sizeBytes) == 0);
-  files.add({name, std::make_shared<Descriptor>(fd), sizeBytes, "\"tag\"", {}, 0});
+  files.add({name, std::make_shared<Descriptor>(fd), sizeBytes, 0, "\"tag\"", "", "", ""});
   return fd;
 }
 
@@ -67,8 +67,8 @@ void testServed() {
   file.reset();
   open(files, nameOf('b', "mp4"));  // closes the first: what it served is told all the same
   const auto served = files.drainServed();
-  CHECK(served.size() == 1 && served[0].file == std::string(64, 'a'));
-  CHECK(served[0].bytes.play == 11 && served[0].bytes.fill == 5);
+  CHECK(served.size() == 1 && served[0].first == std::string(64, 'a'));
+  CHECK(served[0].second.play == 11 && served[0].second.fill == 5);
   CHECK(files.drainServed().empty());
 }
 

@@ -70,7 +70,7 @@ const Certificate first = ecdsa("one.example.org");
 
 TlsSettings settings() { return {.certificates = {first}, .ticketKeys = {ticketKey('a')}}; }
 
-std::shared_ptr<TlsContext> contextOf(const TlsSettings& from) { return TlsContext::make(from); }
+std::shared_ptr<TlsContext> contextOf(const TlsSettings& from) { return makeTlsContext(from); }
 
 // A session, and what it wants to send.
 struct Server {

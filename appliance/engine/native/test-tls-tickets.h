@@ -26,7 +26,7 @@ Visit visit(const std::shared_ptr<TlsContext>& context, int version, SSL_SESSION
   Server session(context);
   CHECK(handshake(session, client) == TlsState::ok);
   exchange(session, client);
-  Visit result{session->isResumed(), SSL_get1_session(client.ssl), client.sessions.size()};
+  Visit result{session->isResumed, SSL_get1_session(client.ssl), client.sessions.size()};
   CHECK(result.isResumed == (SSL_session_reused(client.ssl) == 1));
   // OpenSSL tells nobody of a TLS 1.2 ticket that is renewed.
   if (version == TLS1_2_VERSION) result.tickets = ticketOf(result.ticket) != ticketOf(with);
@@ -49,11 +49,11 @@ void testTickets(int version) {
   CHECK(elsewhere.isResumed);
 
   // Rotated: the old key is accepted, and brings a ticket of the new one.
-  context->setTicketKeys({ticketKey('b'), ticketKey('a')});
+  setTicketKeys(*context, {ticketKey('b'), ticketKey('a')});
   const Visit renewed = visit(context, version, start.ticket);
   CHECK(renewed.isResumed && renewed.tickets == 1);
   // Gone: a whole handshake, not a failure.
-  context->setTicketKeys({ticketKey('c'), ticketKey('b')});
+  setTicketKeys(*context, {ticketKey('c'), ticketKey('b')});
   const Visit late = visit(context, version, start.ticket);
   CHECK(!late.isResumed && late.tickets == 1);
   const Visit onTime = visit(context, version, renewed.ticket);
@@ -73,7 +73,7 @@ void testTickets(int version) {
 
   bool isRefused = false;
   try {
-    context->setTicketKeys({ticketKey('a'), "short"});
+    setTicketKeys(*context, {ticketKey('a'), "short"});
   } catch (const std::invalid_argument&) {
     isRefused = true;
   }

@@ -1,8 +1,10 @@
 #include "tls.h"
 
 #include <openssl/core_names.h>
-#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/rand.h>
+#include <openssl/ssl.h>
 
 #include <algorithm>
 #include <cstring>
@@ -10,39 +12,112 @@
 #include <unordered_map>
 #include <utility>
 
-#include "tls-openssl.h"
-
 namespace nearcast {
 namespace {
 
-constexpr size_t ticketKeyBytes = 80;
 constexpr size_t ticketSecretBytes = 32;
 constexpr int smallShareBytes = 512;
 constexpr std::string_view protocols = "\x02h2\x08http/1.1";
 constexpr std::string_view protocolsWithoutH2 = protocols.substr(3);
 
+constexpr long ticketSecondsMax = 24 * 60 * 60;
+constexpr char ciphers13[] = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
+constexpr char ciphers12[] =
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
+    "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+constexpr char groups[] = "X25519:P-256:P-384";
+constexpr char groupsWithMlKem[] = "X25519MLKEM768:X25519:P-256:P-384";  // OpenSSL 3.5 and later
+constexpr std::string_view sessionContext = "nearcast";
+
+template <auto release>
+struct Release {
+  template <typename T>
+  void operator()(T* pointer) const {
+    release(pointer);
+  }
+};
+using SslContext = std::unique_ptr<SSL_CTX, Release<SSL_CTX_free>>;
+using Ssl = std::unique_ptr<SSL, Release<SSL_free>>;
+using Bio = std::unique_ptr<BIO, Release<BIO_free>>;
+using BioMethod = std::unique_ptr<BIO_METHOD, Release<BIO_meth_free>>;
+using X509Certificate = std::unique_ptr<X509, Release<X509_free>>;
+using PrivateKey = std::unique_ptr<EVP_PKEY, Release<EVP_PKEY_free>>;
+
+// The queue is the thread's: what stays in it would be taken for the next session's error, or Node's.
+void dropErrors() {
+  if (ERR_peek_error() != 0) ERR_clear_error();
+}
+
+std::string takeError() {
+  const unsigned long code = ERR_peek_error();
+  const char* const reason = code == 0 ? nullptr : ERR_reason_error_string(code);
+  std::string text = reason == nullptr ? "not usable" : reason;
+  ERR_clear_error();
+  return text;
+}
+
+const unsigned char* bytesOf(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
+
+// ---- certificates --------------------------------------------------------------------------------------------------
+
+// Without it OpenSSL would ask for the password of an encrypted key at the terminal.
+int noPassword(char*, int, int, void*) { return -1; }
+
+bool useCertificate(SSL_CTX* ctx, const Certificate& from) {
+  const Bio chain(BIO_new_mem_buf(from.chainPem.data(), static_cast<int>(from.chainPem.size())));
+  const Bio keys(BIO_new_mem_buf(from.keyPem.data(), static_cast<int>(from.keyPem.size())));
+  const X509Certificate leaf(PEM_read_bio_X509_AUX(chain.get(), nullptr, noPassword, nullptr));
+  const PrivateKey key(leaf ? PEM_read_bio_PrivateKey(keys.get(), nullptr, noPassword, nullptr) : nullptr);
+  if (!key || SSL_CTX_use_cert_and_key(ctx, leaf.get(), key.get(), nullptr, 0) != 1) return false;
+  while (const X509Certificate next{PEM_read_bio_X509(chain.get(), nullptr, noPassword, nullptr)})
+    if (SSL_CTX_add1_chain_cert(ctx, next.get()) != 1) return false;
+  const unsigned long code = ERR_peek_last_error();
+  const bool isWhole = ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
+  if (isWhole) ERR_clear_error();
+  return isWhole;
+}
+
+bool useDefaults(SSL_CTX* ctx) {
+  SSL_CTX_set_security_level(ctx, 2);
+  SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
+                               SSL_OP_PRIORITIZE_CHACHA);
+  SSL_CTX_clear_options(ctx, SSL_OP_LEGACY_SERVER_CONNECT | SSL_OP_ALLOW_NO_DHE_KEX);
+  // No partial writes: a batch is one call. The chain is what the file holds, and not looked for in each handshake.
+  SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
+  SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_timeout(ctx, ticketSecondsMax);
+  SSL_CTX_set_max_early_data(ctx, 0);
+  if (SSL_CTX_set1_groups_list(ctx, groupsWithMlKem) != 1 && SSL_CTX_set1_groups_list(ctx, groups) != 1) return false;
+  ERR_clear_error();
+  return SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 && SSL_CTX_set_max_proto_version(ctx, 0) == 1 &&
+         SSL_CTX_set_ciphersuites(ctx, ciphers13) == 1 && SSL_CTX_set_cipher_list(ctx, ciphers12) == 1 &&
+         SSL_CTX_set_num_tickets(ctx, 1) == 1 &&
+         SSL_CTX_set_session_id_context(ctx, bytesOf(sessionContext), sessionContext.size()) == 1;
+}
+
 // ---- context -------------------------------------------------------------------------------------------------------
 
 struct TicketKey {
   explicit TicketKey(const std::string& bytes) {
-    if (bytes.size() != ticketKeyBytes) throw std::invalid_argument("a ticket key has 80 bytes");
-    memcpy(static_cast<void*>(this), bytes.data(), ticketKeyBytes);
+    if (bytes.size() != sizeof *this) throw std::invalid_argument("a ticket key has 80 bytes");
+    memcpy(static_cast<void*>(this), bytes.data(), sizeof *this);
   }
   ~TicketKey() { OPENSSL_cleanse(this, sizeof *this); }
   unsigned char name[16];
   unsigned char hmac[ticketSecretBytes];
   unsigned char aes[ticketSecretBytes];
 };
-static_assert(sizeof(TicketKey) == ticketKeyBytes);
+static_assert(sizeof(TicketKey) == 80);
 
-class Session;
 int bioWrite(BIO* bio, const char* data, size_t bytes, size_t* written);
 int bioRead(BIO* bio, char* into, size_t room, size_t* read);
 long bioControl(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
 
-class Context final : public TlsContext {
+}  // namespace
+
+class TlsContext {
  public:
-  explicit Context(const TlsSettings& settings)
+  explicit TlsContext(const TlsSettings& settings)
       : bioMethod(BIO_meth_new(BIO_TYPE_SOURCE_SINK, "nearcast")),
         keyBytesMax(settings.keyBytesMax),
         protocols_(settings.h2 ? protocols : protocolsWithoutH2) {
@@ -54,11 +129,11 @@ class Context final : public TlsContext {
     setTicketKeys(settings.ticketKeys);
   }
 
-  void setTicketKeys(const TicketKeys& keys) override {
+  void setTicketKeys(const TicketKeys& keys) {
     std::vector<TicketKey> made(keys.begin(), keys.end());
     if (made.empty()) {
-      std::string own(ticketKeyBytes, '\0');
-      if (RAND_bytes(reinterpret_cast<unsigned char*>(own.data()), ticketKeyBytes) != 1)
+      std::string own(sizeof(TicketKey), '\0');
+      if (RAND_bytes(reinterpret_cast<unsigned char*>(own.data()), sizeof(TicketKey)) != 1)
         throw std::runtime_error(takeError());
       made.emplace_back(own);
     }
@@ -71,17 +146,13 @@ class Context final : public TlsContext {
   const uint64_t keyBytesMax;
 
  private:
-  static Context& of(SSL* ssl) { return *static_cast<Context*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl))); }
+  static TlsContext& of(SSL* ssl) { return *static_cast<TlsContext*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl))); }
 
   void add(const Certificate& certificate) {
     SslContext ctx(SSL_CTX_new(TLS_server_method()));
-    const char* const what = !ctx || !useDefaults(ctx.get())              ? "TLS"
-                             : !useChain(ctx.get(), certificate.chainPem) ? "the certificate"
-                             : !useKey(ctx.get(), certificate.keyPem)     ? "the private key"
-                                                                          : nullptr;
-    if (what != nullptr) {
+    if (!ctx || !useDefaults(ctx.get()) || !useCertificate(ctx.get(), certificate)) {
       const std::string name = certificate.names.empty() ? "" : " of " + certificate.names.front();
-      throw std::runtime_error(what + name + ": " + takeError());
+      throw std::runtime_error("the certificate or key" + name + ": " + takeError());
     }
     SSL_CTX_set_app_data(ctx.get(), this);
     SSL_CTX_set_alpn_select_cb(ctx.get(), selectProtocol, this);
@@ -95,7 +166,7 @@ class Context final : public TlsContext {
 
   static int selectProtocol(SSL*, const unsigned char** out, unsigned char* outBytes, const unsigned char* in,
                             unsigned inBytes, void* self) {
-    const std::string_view ours = static_cast<const Context*>(self)->protocols_;
+    const std::string_view ours = static_cast<const TlsContext*>(self)->protocols_;
     unsigned char* chosen = nullptr;
     const int result =
         SSL_select_next_proto(&chosen, outBytes, bytesOf(ours), static_cast<unsigned>(ours.size()), in, inBytes);
@@ -105,22 +176,19 @@ class Context final : public TlsContext {
 
   static int selectCertificate(SSL* ssl, int*, void* self) {
     const char* const asked = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-    if (asked == nullptr) return SSL_TLSEXT_ERR_NOACK;
-    SSL_CTX* const found = static_cast<const Context*>(self)->find(asked);
+    SSL_CTX* const found = asked == nullptr ? nullptr : static_cast<const TlsContext*>(self)->find(asked);
     // A name that nobody knows gets the default: its viewer sees what is wrong, and it may be an address.
     if (found == nullptr) return SSL_TLSEXT_ERR_NOACK;
     return SSL_set_SSL_CTX(ssl, found) == nullptr ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_OK;
   }
 
-  SSL_CTX* find(std::string_view asked) const {
-    std::string name(asked);
+  SSL_CTX* find(std::string name) const {
     for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
     if (name.ends_with('.')) name.pop_back();
-    if (const auto exact = byName_.find(name); exact != byName_.end()) return exact->second;
+    auto found = byName_.find(name);
     const size_t dot = name.find('.');
-    if (dot == std::string::npos || dot == 0) return nullptr;
-    const auto wildcard = byName_.find("*" + name.substr(dot));
-    return wildcard == byName_.end() ? nullptr : wildcard->second;
+    if (found == byName_.end() && dot > 0 && dot != name.npos) found = byName_.find("*" + name.substr(dot));
+    return found == byName_.end() ? nullptr : found->second;
   }
 
   // 1: use; 2: use and send a new one; 0: no such key, so a whole handshake; negative: give up.
@@ -156,22 +224,18 @@ class Context final : public TlsContext {
   const std::string_view protocols_;
 };
 
+namespace {
+
 // ---- session -------------------------------------------------------------------------------------------------------
 
 class Session final : public TlsSession {
  public:
-  explicit Session(std::shared_ptr<Context> context) : context_(std::move(context)), ssl_(SSL_new(context_->first())) {}
-
-  bool begin() {
-    BIO* const bio = ssl_ ? BIO_new(context_->bioMethod.get()) : nullptr;
-    dropErrors();
-    if (bio == nullptr) return false;
+  Session(std::shared_ptr<TlsContext> context, SSL* ssl, BIO* bio) : context_(std::move(context)), ssl_(ssl) {
     BIO_set_data(bio, this);
     BIO_set_init(bio, 1);
-    SSL_set_bio(ssl_.get(), bio, bio);
-    SSL_set_app_data(ssl_.get(), this);
-    SSL_set_accept_state(ssl_.get());
-    return true;
+    SSL_set_bio(ssl, bio, bio);
+    SSL_set_app_data(ssl, this);
+    SSL_set_accept_state(ssl);
   }
 
   TlsState receive(std::string_view cipher, std::string& plain, std::string& output) override {
@@ -189,7 +253,7 @@ class Session final : public TlsSession {
       else if (error != SSL_ERROR_WANT_READ) state_ = TlsState::failed;
     }
     input_ = {};
-    if (!isSettled_ && isReady()) settle();
+    if (!isReady && SSL_is_init_finished(ssl_.get()) == 1) settle();
     dropErrors();
     return state_;
   }
@@ -215,18 +279,6 @@ class Session final : public TlsSession {
     dropErrors();
   }
 
-  bool isReady() const override { return SSL_is_init_finished(ssl_.get()) == 1; }
-
-  bool isH2() const override {
-    const unsigned char* name = nullptr;
-    unsigned bytes = 0;
-    SSL_get0_alpn_selected(ssl_.get(), &name, &bytes);
-    return bytes == 2;
-  }
-
-  const char* version() const override { return SSL_version(ssl_.get()) == TLS1_3_VERSION ? "1.3" : "1.2"; }
-  bool isResumed() const override { return SSL_session_reused(ssl_.get()) == 1; }
-
   // Called by OpenSSL.
   void put(const char* data, size_t bytes) { output_->append(data, bytes); }
 
@@ -241,23 +293,28 @@ class Session final : public TlsSession {
  private:
   // What is closed in one direction may still be written to in the other (RFC 8446 §6.1).
   bool canWrite() const {
-    return state_ != TlsState::failed && isReady() && (SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN) == 0;
+    return state_ != TlsState::failed && isReady && (SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN) == 0;
   }
 
   // The handshake is over. OpenSSL keeps the peer's share of the key exchange until the session ends; an ML-KEM one has
   // 6 KiB, more than all else of an idle session's that could be spared.
   void settle() {
-    isSettled_ = true;
+    const unsigned char* protocol = nullptr;
+    unsigned bytes = 0;
+    SSL_get0_alpn_selected(ssl_.get(), &protocol, &bytes);
+    isReady = true;
+    isH2 = bytes == 2;
+    isResumed = SSL_session_reused(ssl_.get()) == 1;
+    version = SSL_version(ssl_.get()) == TLS1_3_VERSION ? "1.3" : "1.2";
     EVP_PKEY* share = nullptr;
     if (SSL_get_peer_tmp_key(ssl_.get(), &share) != 1) return;
     if (EVP_PKEY_get_size(share) > smallShareBytes) EVP_PKEY_set_type(share, EVP_PKEY_X25519);  // which empties it
     EVP_PKEY_free(share);
   }
 
-  const std::shared_ptr<Context> context_;
+  const std::shared_ptr<TlsContext> context_;
   const Ssl ssl_;
   TlsState state_ = TlsState::ok;
-  bool isSettled_ = false;
   std::string_view input_;         // of the `receive` that is under way
   std::string* output_ = nullptr;  // of the call that is under way
   uint64_t keyBytes_ = 0;          // encrypted under the present key
@@ -277,26 +334,28 @@ int bioRead(BIO* bio, char* into, size_t room, size_t* read) {
   return 0;
 }
 
-// OpenSSL answers an attempt to renegotiate with a warning and goes on; who tries does not mean well.
-void Context::watchAlerts(const SSL* ssl, int where, int alert) {
-  if ((where & SSL_CB_WRITE_ALERT) == SSL_CB_WRITE_ALERT && (alert & 0xff) == SSL_AD_NO_RENEGOTIATION) {
-    static_cast<Session*>(SSL_get_app_data(ssl))->fail();
-  }
-}
-
 }  // namespace
 
-std::shared_ptr<TlsContext> TlsContext::make(const TlsSettings& settings) {
+// OpenSSL answers an attempt to renegotiate with a warning and goes on; who tries does not mean well.
+void TlsContext::watchAlerts(const SSL* ssl, int where, int alert) {
+  if ((where & SSL_CB_WRITE_ALERT) == SSL_CB_WRITE_ALERT && (alert & 0xff) == SSL_AD_NO_RENEGOTIATION)
+    static_cast<Session*>(SSL_get_app_data(ssl))->fail();
+}
+
+std::shared_ptr<TlsContext> makeTlsContext(const TlsSettings& settings) {
   ERR_clear_error();
-  auto context = std::make_shared<Context>(settings);
+  auto context = std::make_shared<TlsContext>(settings);
   ERR_clear_error();
   return context;
 }
 
+void setTicketKeys(TlsContext& context, const TicketKeys& keys) { context.setTicketKeys(keys); }
+
 std::unique_ptr<TlsSession> TlsSession::make(std::shared_ptr<TlsContext> context) {
-  auto session = std::make_unique<Session>(std::static_pointer_cast<Context>(std::move(context)));
-  if (!session->begin()) return nullptr;
-  return session;
+  Ssl ssl(SSL_new(context->first()));
+  BIO* const bio = ssl ? BIO_new(context->bioMethod.get()) : nullptr;
+  dropErrors();
+  return bio == nullptr ? nullptr : std::make_unique<Session>(std::move(context), ssl.release(), bio);
 }
 
 }  // namespace nearcast

@@ -3,7 +3,6 @@
 // all of its sessions.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -30,14 +29,11 @@ struct TlsSettings {
 };
 
 // What new sessions are made from. Replaced as a whole on reload; sessions keep the one they began with alive.
-class TlsContext {
- public:
-  // Throws, and says why, where a certificate or a key cannot be used.
-  static std::shared_ptr<TlsContext> make(const TlsSettings& settings);
-  virtual ~TlsContext() = default;
-  // New ticket keys for the handshakes to come. Throws, and nothing changes, where one has the wrong length.
-  virtual void setTicketKeys(const TicketKeys& keys) = 0;
-};
+class TlsContext;
+// Throws, and says why, where a certificate or a key cannot be used.
+std::shared_ptr<TlsContext> makeTlsContext(const TlsSettings& settings);
+// For the handshakes to come. Throws, and nothing changes, where a key has the wrong length.
+void setTicketKeys(TlsContext& context, const TicketKeys& keys);
 
 enum class TlsState : uint8_t { ok, closed /* close_notify came */, failed };
 
@@ -55,10 +51,11 @@ class TlsSession {
   virtual bool encrypt(std::string_view plain, std::string& output) = 0;
   virtual void shutdown(std::string& output) = 0;  // sends a close_notify
 
-  virtual bool isReady() const = 0;  // the handshake is done
-  virtual bool isH2() const = 0;
-  virtual const char* version() const = 0;  // "1.2", "1.3"
-  virtual bool isResumed() const = 0;
+  // Known when the handshake is done.
+  bool isReady = false;
+  bool isH2 = false;
+  bool isResumed = false;
+  const char* version = "";  // "1.2", "1.3"
 };
 
 // Most ciphertext that this much plaintext becomes: records of 16 KiB, each with at most 64 bytes more.

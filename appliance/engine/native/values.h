@@ -5,7 +5,6 @@
 #include <node_api.h>
 
 #include <concepts>
-#include <cstring>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -35,19 +34,15 @@ struct Object {
   }
 };
 
-// What a method of JavaScript belongs to: each call keeps it.
+// What an object of JavaScript wraps, whose methods are called: each call keeps it.
 template <typename T>
-using This = std::shared_ptr<T>;
-template <typename T>
-inline constexpr bool isThis = false;
-template <typename T>
-inline constexpr bool isThis<This<T>> = true;
+concept Wrapped = requires { typename T::element_type; };
 
 template <typename T>
 T from(napi_env env, napi_value value) {
   if constexpr (std::same_as<T, Object>) {
     return {env, value};
-  } else if constexpr (isThis<T>) {
+  } else if constexpr (Wrapped<T>) {
     void* wrapped = nullptr;
     if (napi_unwrap(env, value, &wrapped) != napi_ok || wrapped == nullptr) throw std::logic_error("destroyed");
     return *static_cast<T*>(wrapped);
@@ -124,7 +119,7 @@ napi_value to(napi_env env, const std::tuple<Values...>& values) {
 // Calls a function with what JavaScript has given, `this` first.
 template <typename Result, typename... Parameters>
 napi_value apply(napi_env env, const napi_value* given, Result (*function)(Parameters...)) {
-  constexpr bool isMethod = (isThis<Parameters> || ...);
+  constexpr bool isMethod = (Wrapped<Parameters> || ...);
   return [&]<size_t... I>(std::index_sequence<I...>) -> napi_value {
     if constexpr (!std::is_void_v<Result>)
       return to(env, function(from<Parameters>(env, given[I + !isMethod])...));
@@ -149,9 +144,8 @@ napi_value call(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-using Functions = std::initializer_list<std::pair<const char*, napi_callback>>;
-
-inline void define(napi_env env, napi_value object, Functions functions) {
+using Function = std::pair<const char*, napi_callback>;
+inline void define(napi_env env, napi_value object, std::initializer_list<Function> functions) {
   for (const auto& [name, function] : functions) {
     napi_value value = nullptr;
     napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &value);

@@ -22,36 +22,30 @@ function ignore(): void {
 }
 
 function createServer(callbacks: Partial<NativeCallbacks> = {}): { server: NativeServer; port: number } {
-  const server = addon.createServer(
-    {
-      ...testLimits,
-      turnBytes: 2 ** 21,
-      filesMax: 8,
-      grantsMax: 8,
-      recordsMax: 8,
-      readThreadsPerDisk: 1,
-      readMemoryBytes: 2 ** 24,
-      capsFd: -1,
-      worker: 0,
-      workers: 1,
-      overloaded: canned,
-      draining: canned,
-      timeout: canned,
-      timing: ['a: ', '\r\nb: ', '\r\n'],
-      counters: new Float64Array(counterLayout.length),
-    },
-    {
-      park: ignore,
-      handOver: ignore,
-      handOverStream: ignore,
-      streamData: ignore,
-      streamDrained: ignore,
-      streamClosed: ignore,
-      fileFailed: ignore,
-      recordsWaiting: ignore,
-      ...callbacks,
-    },
-  );
+  const server = addon.createServer({
+    ...testLimits,
+    turnBytes: 2 ** 21,
+    filesMax: 8,
+    grantsMax: 8,
+    recordsMax: 8,
+    readThreadsPerDisk: 1,
+    readMemoryBytes: 2 ** 24,
+    capsFd: 0,
+    worker: 0,
+    workers: 1,
+    refusals: [canned, canned, canned],
+    timing: ['a: ', '\r\nb: ', '\r\n'],
+    counters: new Float64Array(counterLayout.length),
+    park: ignore,
+    handOver: ignore,
+    handOverStream: ignore,
+    streamData: ignore,
+    streamDrained: ignore,
+    streamClosed: ignore,
+    fileFailed: ignore,
+    recordsWaiting: ignore,
+    ...callbacks,
+  });
   const socket = new BoundSocket({ host: '127.0.0.1' });
   const [, port] = server.listen(socket.fd());
   socket.close();
