@@ -18,7 +18,7 @@ export interface TlsServerOptions {
   onHandshake: (outcome: HandshakeOutcome) => void;
 }
 
-// As in native/tls-openssl.h: what is negotiated must not depend on which engine serves.
+// As in native/tls.cc: what is negotiated must not depend on which engine serves.
 const ciphers = [
   'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256',
   'ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256',
@@ -78,7 +78,8 @@ export class TlsServer {
   }
 
   /**
-   * Node takes one key of 48 bytes. A client that comes with a ticket of the key before makes a whole handshake.
+   * Node takes one key of 48 bytes, and asks for no other: a client that comes with a ticket of the key before makes a
+   * whole handshake.
    *
    * @param keys as `Engine.setTicketKeys`.
    */

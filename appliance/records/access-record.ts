@@ -31,7 +31,7 @@ export interface AccessRecord {
 
 /**
  * A record as a line of the access log, with its newline: the same keys in the same order as those that the native
- * engine writes (native/records.cc).
+ * engine writes (native/records.h).
  */
 export function formatAccessLine(
   record: AccessRecord,

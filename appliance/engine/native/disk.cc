@@ -84,18 +84,16 @@ bool isResident(int fd, uint64_t offset, uint64_t bytes, Probe probe) {
 
 // ---- The threads of one disk ----
 
-DiskReaders::DiskReaders(const Options& options, Descriptor notifyFd)
+DiskReaders::DiskReaders(const Options& options, std::shared_ptr<const Descriptor> notify)
     : options_(options),
-      notifyFd_(std::move(notifyFd)),
+      notify_(std::move(notify)),
       buffers_(options.memoryBytes),
       viewersNs_(options.threads, UINT64_MAX),
       canDirect_(options.read == nullptr) {
   if (options_.read == nullptr) options_.read = pread;
 }
 
-std::shared_ptr<DiskReaders> DiskReaders::make(const Options& options, int notifyFd) {
-  Descriptor notify(fcntl(notifyFd, F_DUPFD_CLOEXEC, 0));
-  if (!notify) return nullptr;
+std::shared_ptr<DiskReaders> DiskReaders::make(const Options& options, std::shared_ptr<const Descriptor> notify) {
   std::shared_ptr<DiskReaders> readers(new DiskReaders(options, std::move(notify)));
   // Signals are the main thread's.
   sigset_t all, before;
@@ -136,7 +134,7 @@ void DiskReaders::run(size_t thread) {
     if (isStopped_) return;
     done_.push_back(std::move(job));
     // Only a counter at its end refuses, and then the loop has been told already.
-    eventfd_write(notifyFd_.get(), 1);
+    eventfd_write(notify_->get(), 1);
   }
 }
 

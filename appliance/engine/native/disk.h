@@ -57,8 +57,8 @@ class DiskReaders : public std::enable_shared_from_this<DiskReaders> {
     // Tests put a disk that fails or hangs here.
     ssize_t (*read)(int fd, void* into, size_t bytes, off_t offset) = nullptr;
   };
-  // `notifyFd` (an eventfd, duplicated) is written to whenever a job is done. nullptr where no thread could be had.
-  static std::shared_ptr<DiskReaders> make(const Options& options, int notifyFd);
+  // `notify`, an eventfd, is written to whenever a job is done. nullptr where no thread could be had.
+  static std::shared_ptr<DiskReaders> make(const Options& options, std::shared_ptr<const Descriptor> notify);
   // False when the queue is full.
   bool submit(ReadJob job);
   // Takes one finished job, where there is one.
@@ -72,7 +72,7 @@ class DiskReaders : public std::enable_shared_from_this<DiskReaders> {
 
  private:
   using Queue = std::deque<ReadJob>;
-  DiskReaders(const Options& options, Descriptor notifyFd);
+  DiskReaders(const Options& options, std::shared_ptr<const Descriptor> notify);
   Queue& queueOf(Priority priority) { return queues_[static_cast<size_t>(priority)]; }
   size_t waiting() const { return queues_[0].size() + queues_[1].size(); }
   void run(size_t thread);
@@ -82,7 +82,7 @@ class DiskReaders : public std::enable_shared_from_this<DiskReaders> {
   Descriptor openDirect(const ReadJob& job);
 
   Options options_;
-  const Descriptor notifyFd_;
+  const std::shared_ptr<const Descriptor> notify_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   bool isStopped_ = false;

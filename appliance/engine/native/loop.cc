@@ -59,9 +59,9 @@ Server::Server(Settings settings, Script& script)
       shared_(std::move(settings)),
       caps_(static_cast<int>(shared_.settings.capsFd), shared_.settings.workers, shared_.settings.worker),
       epoll_(checked(epoll_create1(EPOLL_CLOEXEC))),
-      wakeFd_(checked(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))),
+      wakeFd_(std::make_shared<Descriptor>(checked(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)))),
       reserveFd_(openReserve()) {
-  watch(EPOLL_CTL_ADD, wakeFd_.get(), wakeTag, EPOLLIN);
+  watch(EPOLL_CTL_ADD, wakeFd_->get(), wakeTag, EPOLLIN);
   shared_.probe = bestProbe();
   refreshTime();
 }
@@ -103,7 +103,7 @@ void Server::onEvent(const epoll_event& event) {
   const uint64_t tag = event.data.u64;
   if (tag == wakeTag) {
     eventfd_t count;
-    eventfd_read(wakeFd_.get(), &count);
+    eventfd_read(wakeFd_->get(), &count);
     takeReads();
   } else if (tag & listenerTag) {
     accept(static_cast<int>(tag & ~listenerTag));

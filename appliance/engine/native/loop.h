@@ -38,7 +38,7 @@ class Server final : public Host {
   // After calls that may have ended connections outside of `poll`.
   void settle();
   // Makes `pollFd` ready, so that what was queued outside of `poll` is done.
-  void wake() { eventfd_write(wakeFd_.get(), 1); }
+  void wake() { eventfd_write(wakeFd_->get(), 1); }
   Shared& shared() { return shared_; }
   std::shared_ptr<TlsContext> tls;
 
@@ -78,7 +78,7 @@ class Server final : public Host {
   Shared shared_;
   Caps caps_;
   const Descriptor epoll_;
-  const Descriptor wakeFd_;
+  const std::shared_ptr<const Descriptor> wakeFd_;  // of the disks' readers too
   Descriptor reserveFd_;  // given up for a moment when there are no other descriptors
   std::vector<Descriptor> listeners_;
   std::unordered_map<uint64_t, Connection> connections_;

@@ -56,8 +56,8 @@ DiskReaders* Server::readersOf(uint32_t disk) {
   DiskReaders::Options options;
   options.threads = static_cast<unsigned>(shared_.settings.readThreadsPerDisk);
   options.memoryBytes = shared_.settings.readMemoryBytes;
-  // Without descriptors or threads there are none now; later there may be.
-  auto made = DiskReaders::make(options, wakeFd_.get());
+  // Without threads there are none now; later there may be.
+  auto made = DiskReaders::make(options, wakeFd_);
   return made ? disks_.emplace(disk, std::move(made)).first->second.get() : nullptr;
 }
 

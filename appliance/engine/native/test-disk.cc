@@ -61,8 +61,8 @@ class TestFile {
 
 // Readers and their eventfd.
 struct Disk {
-  explicit Disk(DiskReaders::Options options = {}) : notify(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-    readers = DiskReaders::make(options, notify.get());
+  explicit Disk(DiskReaders::Options options = {}) : notify(std::make_shared<Descriptor>(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC))) {
+    readers = DiskReaders::make(options, notify);
     CHECK(readers != nullptr);
   }
   ~Disk() { stop(); }
@@ -77,13 +77,13 @@ struct Disk {
   ReadJob next() {
     for (;;) {
       if (auto job = readers->take()) return std::move(*job);
-      pollfd waits{notify.get(), POLLIN, 0};
+      pollfd waits{notify->get(), POLLIN, 0};
       CHECK(poll(&waits, 1, 20'000) == 1);
       uint64_t count;
-      (void)!read(notify.get(), &count, sizeof count);
+      (void)!read(notify->get(), &count, sizeof count);
     }
   }
-  const Descriptor notify;
+  const std::shared_ptr<const Descriptor> notify;
   std::shared_ptr<DiskReaders> readers;
 };
 

@@ -1,6 +1,6 @@
 // Tests of records.h. By `make test-records` (ASan, UBSan), or by hand:
-//   clang++-14 -std=c++20 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all test-records.cc records.cc -o /tmp/r && /tmp/r
-// With an argument it measures instead: g++ -std=c++20 -O2 test-records.cc records.cc -o /tmp/r && /tmp/r time
+//   clang++-14 -std=c++20 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all test-records.cc -o /tmp/r && /tmp/r
+// With an argument it measures instead: g++ -std=c++20 -O2 test-records.cc -o /tmp/r && /tmp/r time
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

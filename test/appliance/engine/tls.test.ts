@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { randomBytes } from 'node:crypto';
 import t, { type Test } from 'tap';
 
-import type { EngineTls } from '../../../appliance/engine/engine.ts';
+import type { EngineLimits, EngineTls } from '../../../appliance/engine/engine.ts';
 import { putFile, seededBytes, testBundle, testFile, testToken } from '../../support/appliance/content.ts';
 import {
   engineKinds,
@@ -46,13 +46,17 @@ function tlsOf(those: readonly TestCertificate[], namesOf: readonly string[], h2
   };
 }
 
-async function makeBox(test: Test, kind: EngineKind, { h2 = false, keys = [randomBytes(80)] } = {}) {
+async function makeBox(
+  test: Test,
+  kind: EngineKind,
+  { h2 = false, keys = [randomBytes(80)], limits = {} as Partial<EngineLimits> } = {},
+) {
   const { disk } = await testDisk(await temporaryDirectory(test));
   test.teardown(() => disk.close());
   const film = testFile(seededBytes(1_500_000, 1));
   const bundle = testBundle([film]);
   for (const file of [film, bundle]) await putFile(disk, file);
-  const box = await testEngine(test, { content: disk, kind });
+  const box = await testEngine(test, { content: disk, kind, limits });
   box.engine.setTicketKeys(keys);
   box.engine.setTls(tlsOf(certificates, names, h2));
   const token = testToken(box.key, { bundle: bundle.file });
@@ -185,7 +189,9 @@ both(
 );
 
 both('certificates are replaced under load, and no connection notices', async (test, kind) => {
-  const { at, client, film, engine, port, path } = await makeBox(test, kind);
+  // One connection says nothing while the others are served, however long that takes.
+  const limits = { headersTimeoutMs: 120_000, keepAliveTimeoutMs: 120_000, idleTimeoutMs: 120_000 };
+  const { at, client, film, engine, port, path } = await makeBox(test, kind, { limits });
   const agent = new Agent({ keepAlive: true, maxSockets: 8 });
   test.teardown(() => {
     agent.destroy();
