@@ -12,11 +12,14 @@ export interface NativeAddon {
   mapShared(what: { fd: number; bytes: number }): Buffer;
 }
 
+/** What connections are counted in: 16 KiB numbers of 32 bits for addresses, and a line of their own for all. */
+export const connectionCountBytes = 4 * (16_384 + 16);
+
 export interface NativeOptions {
-  /** This worker's row of `capsFd`, which is 0 where one process serves alone. */
-  readonly capsFd: number;
+  /** `connectionCountBytes` for each worker of the box, shared by all of them. */
+  readonly connectionCounts: Buffer;
+  /** Which part of it is this one's. */
   readonly worker: number;
-  readonly workers: number;
   readonly connectionsMax: number;
   readonly connectionsPerAddressMax: number;
   readonly requestsMax: number;

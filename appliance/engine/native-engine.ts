@@ -20,7 +20,13 @@ import type {
   InheritedSocket,
   LoadReading,
 } from './engine.ts';
-import type { NativeAddon, NativeServer, Parked, StreamPeer } from './native-addon.ts';
+import {
+  connectionCountBytes,
+  type NativeAddon,
+  type NativeServer,
+  type Parked,
+  type StreamPeer,
+} from './native-addon.ts';
 import { counterLayout, counterSlots, latencyBoundsUs, type CounterName } from './native-counters.ts';
 import { fileHeads, prefixBytes, timingParts } from './native-forms.ts';
 import { NativeStream } from './native-stream.ts';
@@ -345,12 +351,18 @@ export class NativeEngine implements Engine {
 }
 
 function nativeOptions(options: NativeEngineOptions) {
-  const { limits, share, counters, requestRecords, filesMax, readMemoryBytes, name } = options;
+  const { addon, limits, share, counters, requestRecords, filesMax, readMemoryBytes, name } = options;
   return {
     ...limits,
     ...(share?.capsFd === undefined
-      ? { capsFd: 0, worker: 0, workers: 1 }
-      : { capsFd: share.capsFd, worker: share.worker, workers: share.workers }),
+      ? { connectionCounts: Buffer.alloc(connectionCountBytes), worker: 0 }
+      : {
+          connectionCounts: addon.mapShared({
+            fd: share.capsFd,
+            bytes: connectionCountBytes * share.workers,
+          }),
+          worker: share.worker,
+        }),
     turnBytes,
     filesMax,
     grantsMax,

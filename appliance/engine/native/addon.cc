@@ -17,9 +17,10 @@ Settings readSettings(Object from) {
 #define NEARCAST_NUMBER(name) settings.name = from.get<uint64_t>(#name);
   NEARCAST_NUMBERS(NEARCAST_NUMBER)
 #undef NEARCAST_NUMBER
-  const auto counters = from.get<std::string_view>("counters");
-  if (counters.size() != counterSize * sizeof(double)) throw std::invalid_argument("counters has the wrong length");
-  settings.counters = reinterpret_cast<double*>(const_cast<char*>(counters.data()));
+  settings.connectionCounts = from.numbers<uint32_t>("connectionCounts");
+  const auto counters = from.numbers<double>("counters");
+  if (counters.size() != counterSize) throw std::invalid_argument("counters has the wrong length");
+  settings.counters = counters.data();
   settings.refusals = from.get<std::vector<std::string>>("refusals");
   settings.timing = from.get<std::vector<std::string>>("timing");
   return settings;
@@ -27,9 +28,8 @@ Settings readSettings(Object from) {
 
 // A server within Node's loop. A call keeps it, so that whoever is called back may destroy it.
 struct Binding : std::enable_shared_from_this<Binding> {
-  // The script keeps the options too, and with them the counters.
-  explicit Binding(Object options)
-      : script(options.env, options.value), server(readSettings(options), script) {
+  // The script keeps the options too, and with them the memory of what is counted.
+  explicit Binding(Object options) : script(options.env, options.value), server(readSettings(options), script) {
     uv_loop_t* loop = nullptr;
     napi_get_uv_event_loop(options.env, &loop);
     uv_poll_init(loop, poll, server.pollFd());
@@ -217,7 +217,7 @@ constexpr auto mapShared = [](Object of) {
   void* const memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   checked(memory == MAP_FAILED ? -1 : 0);
   napi_value buffer = nullptr;
-  void* const hint = reinterpret_cast<void*>(bytes);
+  const auto hint = reinterpret_cast<void*>(bytes);
   if (napi_create_external_buffer(of.env, bytes, memory, unmapShared, hint, &buffer) == napi_ok) return buffer;
   munmap(memory, bytes);
   throw std::bad_alloc();

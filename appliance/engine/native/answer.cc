@@ -172,9 +172,8 @@ Connection::Step Connection::askDisk() {
   job.owner = id;
   if (!host_.readCold(*this, answer_.file->disk, std::move(job))) {
     if (answer_.headSent) return fail(EBUSY);
-    const bool isHead = answer_.isHead;
     leave(true);
-    return refuse(Refusal::overloaded, isHead);
+    return refuse(Refusal::overloaded, answer_.isHead);
   }
   answer_.cache = CacheState::cold;
   state_ = State::disk;
@@ -252,9 +251,8 @@ void Connection::leave(bool isCut) {
 Connection::Step Connection::fail(int error) {
   if (error != EBUSY) host_.fileFailed(*answer_.file, error);
   shared_.counters.add(Counter::cutFile);
-  const bool isPromised = answer_.headSent;
   leave(true);
-  return isPromised ? end() : refuse(Refusal::overloaded, answer_.isHead);
+  return answer_.headSent ? end() : refuse(Refusal::overloaded, answer_.isHead);
 }
 
 }  // namespace nearcast

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,14 +36,13 @@ class Connection;
   each(recordsMax)                \
   each(readThreadsPerDisk)        \
   each(readMemoryBytes)           \
-  each(capsFd)                    \
-  each(workers)                   \
   each(worker)
 
 struct Settings {
 #define NEARCAST_NUMBER(name) uint64_t name = 0;
   NEARCAST_NUMBERS(NEARCAST_NUMBER)
 #undef NEARCAST_NUMBER
+  std::span<uint32_t> connectionCounts;
   double* counters = nullptr;
   std::vector<std::string> refusals;  // whole answers, made by JavaScript, by `Refusal`; each ends its connection
   // The last header lines of a body's answer, around its delay in milliseconds, which stands in them twice.

@@ -57,7 +57,7 @@ struct Peer {
 Server::Server(Settings settings, Script& script)
     : script_(script),
       shared_(std::move(settings)),
-      caps_(static_cast<int>(shared_.settings.capsFd), shared_.settings.workers, shared_.settings.worker),
+      caps_(shared_.settings.connectionCounts, shared_.settings.worker),
       epoll_(checked(epoll_create1(EPOLL_CLOEXEC))),
       wakeFd_(std::make_shared<Descriptor>(checked(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)))),
       reserveFd_(openReserve()) {
@@ -292,20 +292,6 @@ void Server::handedClosed(uint64_t id) {
   if (find(id) != nullptr) handed_--;
   free(id);
   settle();
-}
-
-// --- what JavaScript is told at once --------------------------------------------------------------
-
-void Server::streamData(Connection& connection, std::string_view bytes) {
-  script_.tell("streamData", connection.id, Bytes{bytes});
-}
-
-void Server::streamDrained(Connection& connection, bool isBroken) {
-  script_.tell("streamDrained", connection.id, isBroken);
-}
-
-void Server::fileFailed(const OpenFile& file, int error) {
-  script_.tell("fileFailed", file.file(), file.ext(), error);
 }
 
 }  // namespace nearcast

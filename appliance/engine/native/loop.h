@@ -51,9 +51,16 @@ class Server final : public Host {
   bool readCold(Connection& connection, uint32_t disk, ReadJob job) override;
   bool park(Connection& connection) override;
   void handOver(Connection& connection, std::string_view bytes) override;
-  void streamData(Connection& connection, std::string_view bytes) override;
-  void streamDrained(Connection& connection, bool isBroken) override;
-  void fileFailed(const OpenFile& file, int error) override;
+  // JavaScript is told these at once.
+  void streamData(Connection& connection, std::string_view bytes) override {
+    script_.tell("streamData", connection.id, Bytes{bytes});
+  }
+  void streamDrained(Connection& connection, bool isBroken) override {
+    script_.tell("streamDrained", connection.id, isBroken);
+  }
+  void fileFailed(const OpenFile& file, int error) override {
+    script_.tell("fileFailed", file.file(), file.ext(), error);
+  }
   uint64_t nowNs() override { return monotonicNs(); }
 
  private:

@@ -158,9 +158,8 @@ std::optional<Reason> parseHeaders(std::string_view lines, Request& request) {
 }
 
 bool mayBeRead(std::string_view bytes) {
-  constexpr std::string_view get = "GET /";
-  constexpr std::string_view head = "HEAD /";
-  return get.starts_with(bytes.substr(0, get.size())) || head.starts_with(bytes.substr(0, head.size()));
+  const auto begins = [=](std::string_view method) { return method.starts_with(bytes.substr(0, method.size())); };
+  return begins("GET /") || begins("HEAD /");
 }
 
 // Whether nothing in it is a control character but tabs and the ends of lines, and in a whole head no carriage return

@@ -6,6 +6,7 @@
 
 #include <concepts>
 #include <memory>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -31,6 +32,12 @@ struct Object {
   template <typename T>
   T get(const char* key) const {
     return from<T>(env, at(key));
+  }
+  // The memory of an array of numbers; whoever uses it longer than the call keeps the array.
+  template <typename T>
+  std::span<T> numbers(const char* key) const {
+    const auto bytes = get<std::string_view>(key);
+    return {reinterpret_cast<T*>(const_cast<char*>(bytes.data())), bytes.size() / sizeof(T)};
   }
 };
 

@@ -314,12 +314,10 @@ both('garbage behind a request adds no byte to the body that is being sent', asy
 });
 
 both('clients that vanish or stall in mid-body cost no descriptor and no buffer', async (test, box) => {
-  const { port, path, openFiles, engine, disk, film, cuts, parked } = await box(test, {
-    sizeBytes: 30_000_000,
-    // Nobody is cut for stalling before all of them do, however busy the machine is.
-    headersTimeoutMs: 60_000,
-    idleTimeoutMs: 60_000,
-  });
+  // Nobody is cut for stalling before all of them do, however busy the machine is.
+  const limits = { headersTimeoutMs: 60_000, idleTimeoutMs: 60_000 };
+  const scene = await box(test, { sizeBytes: 30_000_000, ...limits });
+  const { port, path, openFiles, engine, disk, film, cuts, parked } = scene;
   const before = (await readdir('/proc/self/fd')).length;
   const sockets = await Promise.all(Array.from({ length: 60 }, () => openSocket(port)));
   for (const [index, socket] of sockets.entries()) {

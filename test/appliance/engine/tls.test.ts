@@ -49,8 +49,9 @@ function tlsOf(those: readonly TestCertificate[], namesOf: readonly string[], h2
 async function makeBox(
   test: Test,
   kind: EngineKind,
-  { h2 = false, keys = [randomBytes(80)], limits = {} as Partial<EngineLimits> } = {},
+  options: { h2?: boolean; keys?: Buffer[]; limits?: Partial<EngineLimits> } = {},
 ) {
+  const { h2 = false, keys = [randomBytes(80)], limits = {} } = options;
   const { disk } = await testDisk(await temporaryDirectory(test));
   test.teardown(() => disk.close());
   const film = testFile(seededBytes(1_500_000, 1));

@@ -6,7 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as tlsConnect } from 'node:tls';
 
-import type { NativeCallbacks, NativeServer } from '../../../appliance/engine/native-addon.ts';
+import {
+  connectionCountBytes,
+  type NativeCallbacks,
+  type NativeServer,
+} from '../../../appliance/engine/native-addon.ts';
 import { counterLayout } from '../../../appliance/engine/native-counters.ts';
 import { makeCertificate } from '../certificates.ts';
 import { requireAddon, testLimits } from './serving-box.ts';
@@ -30,9 +34,8 @@ function createServer(callbacks: Partial<NativeCallbacks> = {}): { server: Nativ
     recordsMax: 8,
     readThreadsPerDisk: 1,
     readMemoryBytes: 2 ** 24,
-    capsFd: 0,
+    connectionCounts: Buffer.alloc(connectionCountBytes),
     worker: 0,
-    workers: 1,
     refusals: [canned, canned, canned],
     timing: ['a: ', '\r\nb: ', '\r\n'],
     counters: new Float64Array(counterLayout.length),
