@@ -1,8 +1,9 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { TimeMs } from '../../common/contract/primitives.ts';
 import { Type, type Static } from '../../common/contract/type.ts';
+import { makeDirectory } from '../../common/runtime/durable.ts';
 import { coded, isProblemCode, type CodedError } from '../../common/runtime/errors.ts';
 import { parseJsonAs } from '../../common/runtime/parse.ts';
 import { readIfPresent, replaceFile } from '../store/durable.ts';
@@ -36,7 +37,7 @@ export class DiskBook {
   }
 
   async open(): Promise<void> {
-    await mkdir(this.#quarantinePath, { recursive: true, mode: 0o750 });
+    await makeDirectory(this.#quarantinePath);
     const text = await readIfPresent(this.#path);
     if (text === undefined) return;
     const known = parseJsonAs(KnownDisks, text.toString('utf8'), { what: this.#path, code: 'STORE_CORRUPT' });

@@ -1,11 +1,12 @@
 import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import {
   describedSizeBytes,
   descriptorHeadLengthBytes,
   descriptorLengthBytes,
 } from '../../common/core/chunk-tree.ts';
+import { syncDirectory } from '../../common/runtime/durable.ts';
 import type { DiskLayout } from './disk-layout.ts';
 import { isAbsent, storeFailure } from './failure.ts';
 
@@ -22,11 +23,18 @@ export interface Scanned<T> {
   readonly leftovers: number;
 }
 
-/** Makes the folders of a disk, which everything else here relies on. */
+/** Makes the folders of a disk, which everything else here relies on, durable before anything is put into them. */
 export async function makeFolders({ filesPath, partialPath }: DiskLayout): Promise<void> {
+  const make = (paths: readonly string[]): Promise<(string | undefined)[]> =>
+    Promise.all(paths.map((path) => mkdir(path, { recursive: true })));
   try {
-    await Promise.all([filesPath, partialPath].map((path) => mkdir(path, { recursive: true })));
-    await Promise.all(folders.map((name) => mkdir(join(filesPath, name), { recursive: true })));
+    const made = [
+      ...(await make([filesPath, partialPath])),
+      ...(await make(folders.map((name) => join(filesPath, name)))),
+    ];
+    if (made.every((path) => path === undefined)) return;
+    await syncDirectory(filesPath);
+    await syncDirectory(dirname(filesPath));
   } catch (error) {
     throw storeFailure(error, `making ${filesPath}`);
   }

@@ -1,9 +1,9 @@
-import { mkdir, open, readdir, readFile, rename, rm, type FileHandle } from 'node:fs/promises';
+import { open, readdir, readFile, rename, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { Chance } from '../../common/runtime/chance.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
-import { syncDirectory } from '../../common/runtime/durable.ts';
+import { makeDirectory, syncDirectory } from '../../common/runtime/durable.ts';
 import { isCoded } from '../../common/runtime/errors.ts';
 import type { Log } from '../../common/runtime/log.ts';
 import { Wakeup } from '../fill/wakeup.ts';
@@ -75,7 +75,7 @@ export class Spool {
   async open(): Promise<void> {
     const { path } = this.#options;
     try {
-      await mkdir(path, { recursive: true });
+      await makeDirectory(path);
       const names = await readdir(path);
       const numbered = names.filter((name) => /^\d{12}\.(?:jsonl|taken)$/.test(name)).toSorted();
       this.#last = Number(numbered.at(-1)?.slice(0, 12) ?? 0);

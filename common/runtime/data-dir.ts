@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, readFile, stat, unlink, writeFile } from 'node:fs/promises';
+import { link, readFile, stat, unlink, writeFile } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Type, type Static } from '../contract/type.ts';
+import { makeDirectory } from './durable.ts';
 import { coded, isCoded, systemCode, type CodedError } from './errors.ts';
 import { parseJsonAs } from './parse.ts';
 import { writePrivateFile } from './private-file.ts';
@@ -36,7 +37,7 @@ type Lock = Static<typeof Lock>;
  */
 export async function openDataDir(options: DataDirOptions): Promise<DataDir> {
   const { path } = options;
-  await makeDirectory(path);
+  await makePrivate(path);
   const lockPath = join(path, 'lock');
   const mine: Lock = { pid: process.pid, startTicks: processStat(process.pid)?.startTicks ?? '' };
   try {
@@ -58,9 +59,9 @@ export async function openDataDir(options: DataDirOptions): Promise<DataDir> {
   };
 }
 
-async function makeDirectory(path: string): Promise<void> {
+async function makePrivate(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await makeDirectory(path, 0o700);
     if (!(await stat(path)).isDirectory()) throw coded('STORE_UNAVAILABLE', `${path} is not a directory`);
   } catch (error) {
     throw isCoded(error) ? error : unavailable(path, error);

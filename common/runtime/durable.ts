@@ -13,20 +13,20 @@ export async function syncDirectory(path: string): Promise<void> {
 }
 
 /** Makes a directory and those above it, each entry durable before the next is relied on. */
-export async function makeDirectory(path: string): Promise<void> {
+export async function makeDirectory(path: string, mode = 0o750): Promise<void> {
   try {
-    await makeOne(path);
+    await makeOne(path, mode);
   } catch (error) {
     if (systemCode(error) !== 'ENOENT' || dirname(path) === path) throw error;
     // Not `recursive: true`: where a parent cannot be made though nothing is there (/proc), Node tries for ever.
-    await makeDirectory(dirname(path));
-    await makeOne(path);
+    await makeDirectory(dirname(path), mode);
+    await makeOne(path, mode);
   }
 }
 
-async function makeOne(path: string): Promise<void> {
+async function makeOne(path: string, mode: number): Promise<void> {
   try {
-    await mkdir(path, { mode: 0o750 });
+    await mkdir(path, { mode });
   } catch (error) {
     if (systemCode(error) === 'EEXIST' && (await stat(path)).isDirectory()) return;
     throw error;

@@ -3,13 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { fileCostBytes } from '../../appliance/store/disk-layout.ts';
+import { diskLayout, fileCostBytes } from '../../appliance/store/disk-layout.ts';
 import { describeBytes } from '../../common/core/chunk-tree.ts';
 import { startBox, type BoxProcess } from './appliance/box-process.ts';
 import { seededBytes, testBundle, testFile, testToken, type TestFile } from './appliance/content.ts';
 import { ControlDouble } from './appliance/control-double.ts';
 import { startSource } from './appliance/fill-source.ts';
 import { wanted } from './appliance/filling-box.ts';
+import { cuttablePower, type CuttablePower, type Kept } from './appliance/power-cut.ts';
+import { childrenOf, isAlive } from './appliance/serving-pool.ts';
 import type { ProofOptions, ProofResult } from './proof.ts';
 import { pick, seededRandom } from './seeded.ts';
 
@@ -26,6 +28,7 @@ const lostMsMax = 2000;
 const lifeMsMax = 1200;
 
 interface Soak {
+  readonly directory: string;
   readonly control: ControlDouble;
   readonly films: readonly TestFile[];
   readonly bundle: TestFile;
@@ -38,49 +41,109 @@ interface Soak {
 
 type Teardown = Parameters<typeof startBox>[0];
 
+/** How the lives of a box end, one after the other. */
+interface Ending {
+  /** What the box is started by. */
+  readonly by: readonly string[];
+  readonly isPowerCut: boolean;
+  /** Before each start. */
+  begin(): Promise<void>;
+  /** When all of its processes have ended. */
+  end(): Promise<void>;
+}
+
 /** Kills a box `rounds` times while it fills, evicts, scrubs and serves, and compares its disks with what it says and serves. */
-export async function proveStore(options: ProofOptions): Promise<ProofResult> {
+export function proveStore(options: ProofOptions): Promise<ProofResult> {
+  const nothing = (): Promise<void> => Promise.resolve();
+  const kill: Ending = { by: [], isPowerCut: false, begin: nothing, end: nothing };
+  return withTeardown(async (t) => {
+    const here = await prepare(t, options.seed);
+    await live(t, here, { rounds: options.rounds, ending: kill });
+    const lostMs = here.failures.length === 0 ? await lose(t, here) : undefined;
+    if (lostMs !== undefined && options.rounds >= longRounds && lostMs >= lostMsMax)
+      here.failures.push(`what was on a lost disk was withdrawn after ${lostMs} ms`);
+    const lost = `Lost disk: ${lostMs ?? '-'} ms later a heartbeat had withdrawn all of its files`;
+    return resultOf(here, [`Kills: ${here.counts.rounds}`], [lost]);
+  });
+}
+
+/**
+ * Cuts a box's power `rounds` times while it fills, evicts and serves: what it had not synced is gone, or is there in part.
+ *
+ * @returns why this machine cannot prove it, where it cannot.
+ */
+export function provePowerCuts({ seed, rounds }: ProofOptions): Promise<ProofResult | string> {
+  return withTeardown(async (t) => {
+    const here = await prepare(t, seed);
+    const power = await cuttablePower({ teardown: (done) => t.teardown(done) }, here.directory);
+    if (typeof power === 'string') return power;
+    await live(t, here, { rounds, ending: powerCuts(power, here.random) });
+    return resultOf(here, [`Power cuts: ${here.counts.rounds}`], []);
+  });
+}
+
+const keptOf: readonly Kept[] = ['none', 'some', 'some', 'all'];
+
+function powerCuts(power: CuttablePower, random: () => number): Ending {
+  return {
+    ...{ by: power.by, isPowerCut: true, begin: () => power.begin() },
+    end: () => power.cut(random, keptOf[pick(random, keptOf.length)] ?? 'none'),
+  };
+}
+
+async function withTeardown<T>(work: (t: Teardown) => Promise<T>): Promise<T> {
   const teardowns: (() => Promise<unknown>)[] = [];
-  const t = { teardown: (done: () => Promise<unknown>) => void teardowns.unshift(done) };
   try {
-    return await soak(t, options);
+    return await work({ teardown: (done) => void teardowns.unshift(done) });
   } finally {
     for (const done of teardowns) await done();
   }
 }
 
-async function soak(t: Teardown, { seed, rounds }: ProofOptions): Promise<ProofResult> {
-  const here = await prepare(t, seed);
-  const { control, counts, failures, random } = here;
+/** Lets the box live and end again and again, and then come to rest. */
+async function live(
+  t: Teardown,
+  here: Soak,
+  { rounds, ending }: { rounds: number; ending: Ending },
+): Promise<void> {
+  const { counts, failures, random } = here;
   for (let round = 1; round <= rounds && failures.length === 0; round++) {
     await want(here, round);
     const expected = await wholeOn(here);
-    const box = await startBox(t, here.argv);
+    if (ending.isPowerCut) await checkContents(here, { expected, round });
+    await ending.begin();
+    const box = await startBox(t, here.argv, ending.by);
     await checkHoldings(here, { box, expected, round });
     const over = new AbortController();
     const watching = Array.from({ length: viewers }, () => watch(here, box, over.signal));
     await sleep(random() * lifeMsMax);
     // A chunk list that has rotted: the scrub sends its file back.
-    if (random() < 0.3) await spoil(here);
+    if (!ending.isPowerCut && random() < 0.3) await spoil(here);
+    const processes = childrenOf(box.pid);
     await box.kill('SIGKILL');
     over.abort();
     await Promise.all(watching);
+    await until(async () => !(await Promise.all(processes.map(isAlive))).includes(true));
+    await ending.end();
     counts.rounds++;
   }
   if (failures.length === 0) await converge(t, here);
-  const lostMs = failures.length === 0 ? await lose(t, here) : undefined;
-  if (lostMs !== undefined && rounds >= longRounds && lostMs >= lostMsMax)
-    failures.push(`what was on a lost disk was withdrawn after ${lostMs} ms`);
+}
+
+function resultOf(
+  { control, counts, failures }: Soak,
+  first: readonly string[],
+  last: readonly string[],
+): ProofResult {
+  const failed = control.outcomes.filter(({ outcome }) => outcome === 'failed').length;
   return {
     holds: failures.length === 0,
     lines: [
-      `Kills: ${counts.rounds}`,
-      `Answers that viewers got whole, each compared: ${counts.answers}; cut by a kill: ${counts.cut}`,
-      `Chunk lists spoilt for the scrub to find: ${counts.spoilt}`,
-      `Files held in the end, each compared: ${counts.held}; refused or failed fills meanwhile: ${
-        control.outcomes.filter(({ outcome }) => outcome === 'failed').length
-      }`,
-      `Lost disk: ${lostMs ?? '-'} ms later a heartbeat had withdrawn all of its files`,
+      ...first,
+      `Answers that viewers got whole, each compared: ${counts.answers}; cut at an end: ${counts.cut}`,
+      ...(counts.spoilt > 0 ? [`Chunk lists spoilt for the scrub to find: ${counts.spoilt}`] : []),
+      `Files held in the end, each compared: ${counts.held}; refused or failed fills meanwhile: ${failed}`,
+      ...last,
       ...failures,
     ],
   };
@@ -112,7 +175,10 @@ async function prepare(t: Teardown, seed: number): Promise<Soak> {
     ...['--capacity-bytes', String(capacityBytes), '--scrub-monthly-bytes', String(2 ** 47)],
   ];
   const counts = { answers: 0, cut: 0, spoilt: 0, rounds: 0, held: 0 };
-  return { control, films, bundle, disks, argv, random: seededRandom(seed), counts, failures: [] };
+  return {
+    ...{ directory, control, films, bundle, disks, argv, random: seededRandom(seed), counts },
+    failures: [],
+  };
 }
 
 /** Wants another dozen of the films every third round, so that a round goes on where the last one was cut, or evicts. */
@@ -138,6 +204,21 @@ async function wholeOn({ disks, films, bundle }: Soak): Promise<Set<string>> {
     }
   }
   return whole;
+}
+
+/** What is whole by its lengths is right, too: nothing was renamed into place before its bytes were durable. */
+async function checkContents(
+  { disks, films, bundle, failures }: Soak,
+  { expected, round }: { expected: ReadonlySet<string>; round: number },
+): Promise<void> {
+  for (const { file, bytes } of [bundle, ...films]) {
+    if (!expected.has(file)) continue;
+    for (const disk of disks) {
+      const content = await readFile(diskLayout(disk).content(file)).catch(() => undefined);
+      if (content?.equals(bytes) === false)
+        failures.push(`round ${round}: ${file} lies on ${disk} with other bytes`);
+    }
+  }
 }
 
 /** What a start holds is what lies whole on its disks: it tells of it, or has evicted it since. */
