@@ -12,6 +12,7 @@ import type { Authority } from './services/certificates/service.ts';
 
 const prefix = 'NEARCAST_CONTROL_PLANE';
 const Url = Type.String({ pattern: '^https?://[^\\s/?#]+(/[^\\s?#]*)?$', maxLength: 512 });
+const PerSecond = Type.Number({ minimum: 0.1, maximum: 1_000_000 });
 const DurationMs = (minimum: number) => Type.Integer({ minimum, maximum: 2_592_000_000 });
 
 /** Everything that can be configured; each key is also a flag and an environment variable. */
@@ -44,6 +45,34 @@ export const ControlPlaneSchema = Type.Object({
   clientsDir: Type.Optional(Type.String({ description: 'Built player and console pages' })),
   leaseMs: { ...DurationMs(100), default: 5000, description: 'A node silent for so long is lost' },
   log: logOptions,
+  gateway: Type.Object({
+    requestsMin: Type.Integer({
+      default: 20,
+      minimum: 1,
+      maximum: 10_000,
+      description: 'Requests that are worked on at a time however slow they are; more wait, then are refused',
+    }),
+    requestsMax: Type.Integer({
+      default: 200,
+      minimum: 1,
+      maximum: 10_000,
+      description: 'Requests that are worked on at a time while they are quick',
+    }),
+    playbackPerSecond: { ...PerSecond, default: 50, description: 'Requests of a viewer or session to play' },
+    signInPerSecond: { ...PerSecond, default: 10, description: 'Requests of a client to sign in' },
+    browsePerSecond: { ...PerSecond, default: 100, description: 'Requests of a client to browse' },
+    backgroundPerSecond: { ...PerSecond, default: 100, description: 'Requests of a client that can wait' },
+    burstSeconds: {
+      ...PerSecond,
+      default: 4,
+      description: 'Seconds of each of these rates that may come at once',
+    },
+    addressPerSecond: {
+      ...PerSecond,
+      default: 1000,
+      description: 'Requests of one IPv4 address or IPv6 /64, whoever stands behind it',
+    },
+  }),
   placement: Type.Object({
     reserveFraction: {
       ...Fraction,
@@ -154,6 +183,9 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Con
   if (config.revokeKeys.length > 0 && !config.rotateKeys) {
     throw coded('CONFIG_INVALID', '--revoke-keys does nothing without --rotate-keys');
   }
+  const { requestsMin, requestsMax } = config.gateway;
+  if (requestsMin > requestsMax)
+    throw coded('CONFIG_INVALID', '--gateway-requests-min is above --gateway-requests-max');
   checkAcme(config);
   const hours = parseFillHours(config.fill.window);
   if (hours === undefined) {

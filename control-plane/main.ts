@@ -150,6 +150,8 @@ async function compose(base: Base, opened: { stores: Stores; access: Access }): 
     log,
     metrics,
     chance,
+    clock: base.clock,
+    limits: config.gateway,
     verifiers: { ...access.verifiers, delivery: unrevoked(access, services.maps) },
     trustedProxies: config.trustedProxies,
     clientsDir: config.clientsDir ?? join(import.meta.dirname, '..', 'clients', 'dist'),

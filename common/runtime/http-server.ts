@@ -1,9 +1,12 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Rate } from '../core/rate-table.ts';
 import { createSystemChance, type Chance } from './chance.ts';
+import { createSystemClock, type Clock } from './clock.ts';
 import { coded } from './errors.ts';
 import { createApp, httpLimits, type App, type HttpLimits } from './http-app.ts';
 import { requireCredentials, type CredentialVerifiers } from './http-credential.ts';
+import { createRates, limitAddresses, type TakeRate } from './http-rates.ts';
 import { answerProblems, sendProblem } from './http-errors.ts';
 import { serveOpenApi, type OpenApiOptions } from './http-openapi.ts';
 import { noteMethods, type MethodsAt } from './http-methods.ts';
@@ -21,11 +24,12 @@ export interface HttpServerOptions {
   /** What verifies the credentials that the routes ask for. */
   credentials: CredentialVerifiers;
   chance?: Chance;
+  clock?: Clock;
   limits?: Partial<HttpLimits>;
   /** Addresses and prefixes of proxies whose X-Forwarded-For says who calls; nobody's is believed without. */
   trustedProxies?: readonly string[];
-  /** Requests that one address may make in a time; a route may set its own with `config.rateLimit`. */
-  rate?: { requestsMax: number; windowMs: number };
+  /** What one address may ask; a route may set its own with `config.rateLimit`. */
+  rate?: Rate;
   /** Lets scripts of any web page call (credentials stay in headers, so there is nothing to ride on). */
   cors?: boolean;
   /** Serves /openapi.json and, with `docs`, /docs; both are made when first asked for. */
@@ -37,6 +41,8 @@ export interface HttpServer {
   app: App;
   /** Aborted when draining begins: long polls end with it. */
   draining: AbortSignal;
+  /** Takes from a bucket beside those of the addresses. */
+  takeRate: TakeRate;
   /**
    * Lets `answer` see requests before the framework does, for a route whose cost counts: none of the framework's hooks runs.
    * It answers with 200 and returns true, or leaves the request alone. `route` is what metrics call it.
@@ -50,11 +56,13 @@ export interface HttpServer {
   stop(): Promise<void>;
 }
 
-const RATE = { requestsMax: 1000, windowMs: 1000 };
+const RATE: Rate = { burst: 1000, perSecond: 1000 };
 const EXPOSED_HEADERS = [
   'content-range',
   'content-length',
   'etag',
+  'ratelimit',
+  'ratelimit-policy',
   'retry-after',
   'x-request-id',
   'upload-offset',
@@ -78,6 +86,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   requireCredentials(app, options.credentials);
   answerProblems(app);
   addHeaders(app, draining.signal);
+  const takeRate = createRates(options.clock ?? createSystemClock());
+  limitAddresses(app, { take: takeRate, rate: options.rate ?? RATE });
   const observe = measure(app, metrics);
   const status = () => (draining.signal.aborted ? 'draining' : 'ok');
   app.get('/healthz', { config: { credential: ['none'] } }, () => ({ status: status(), name, version }));
@@ -92,6 +102,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   return {
     app,
     draining: draining.signal,
+    takeRate,
     before(route, answer) {
       const listeners = app.server.listeners('request') as RequestListener[];
       app.server.removeAllListeners('request').on('request', (request, response) => {
@@ -116,15 +127,6 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
 }
 
 async function addLimits(app: App, options: HttpServerOptions, methodsAt: MethodsAt): Promise<void> {
-  const rate = options.rate ?? RATE;
-  const { default: rateLimit } = await import('@fastify/rate-limit');
-  await app.register(rateLimit, {
-    max: rate.requestsMax,
-    timeWindow: rate.windowMs,
-    cache: 10_000,
-    enableDraftSpec: true,
-    errorResponseBuilder: (_request, { ttl }) => coded('RATE_LIMITED', { retryAfterMs: ttl }),
-  });
   if (options.cors === true) {
     const { default: cors } = await import('@fastify/cors');
     await app.register(cors, {
@@ -134,7 +136,7 @@ async function addLimits(app: App, options: HttpServerOptions, methodsAt: Method
       maxAge: 86_400,
     });
   }
-  app.setNotFoundHandler({ preHandler: app.rateLimit() }, (request, reply) => {
+  app.setNotFoundHandler((request, reply) => {
     const allow = methodsAt(request.url.split('?', 1)[0] ?? '').join(', ');
     if (allow === '') return sendProblem(coded('NOT_FOUND'), request, reply);
     void reply.header('allow', allow);

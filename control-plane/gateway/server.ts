@@ -1,8 +1,11 @@
 import type { Chance } from '../../common/runtime/chance.ts';
+import type { Clock } from '../../common/runtime/clock.ts';
 import type { CredentialVerifiers } from '../../common/runtime/http-credential.ts';
 import { createHttpServer, type HttpServer } from '../../common/runtime/http-server.ts';
 import type { Log } from '../../common/runtime/log.ts';
 import type { Metrics } from '../../common/runtime/metrics.ts';
+import { limitClients, type ClientRates } from './client-rates.ts';
+import { controlLoad, type LoadLimits } from './load-control.ts';
 import { addPolicies, pageRoutes } from './pages.ts';
 
 export interface GatewayOptions {
@@ -10,6 +13,8 @@ export interface GatewayOptions {
   log: Log;
   metrics: Metrics;
   chance: Chance;
+  clock: Clock;
+  limits: LoadLimits & ClientRates & { addressPerSecond: number };
   verifiers: CredentialVerifiers;
   clientsDir: string;
   trustedProxies: readonly string[];
@@ -21,7 +26,8 @@ export interface GatewayOptions {
 export async function createGateway(
   options: GatewayOptions,
 ): Promise<{ server: HttpServer; routes: string[] }> {
-  const { version, log, metrics, chance, verifiers, clientsDir, trustedProxies, routes } = options;
+  const { version, log, metrics, chance, clock, limits, verifiers, clientsDir, trustedProxies, routes } =
+    options;
   const server = await createHttpServer({
     name: 'control-plane',
     version,
@@ -29,7 +35,9 @@ export async function createGateway(
     metrics,
     chance,
     credentials: verifiers,
+    clock,
     trustedProxies,
+    rate: { burst: limits.addressPerSecond, perSecond: limits.addressPerSecond },
     // Every page of any origin may call: credentials are in headers or paths, never ambient.
     cors: true,
     openapi: {
@@ -45,6 +53,8 @@ export async function createGateway(
     seen.push(...[method].flat().map((one) => `${one} ${url}`));
   });
   addPolicies(server.app);
+  controlLoad(server.app, { clock, metrics, limits });
+  limitClients(server.app, { take: server.takeRate, rates: limits });
   await routes(server);
   await pageRoutes(server.app, { clientsDir });
   return { server, routes: seen };

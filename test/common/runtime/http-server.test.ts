@@ -166,7 +166,7 @@ t.test('every error is problem details', async (t) => {
 });
 
 t.test('too many requests of one address are refused with Retry-After', async (t) => {
-  const { app } = await makeServer(t, { rate: { requestsMax: 2, windowMs: 5000 } });
+  const { app } = await makeServer(t, { rate: { burst: 2, perSecond: 0.4 } });
   app.get('/v1/x', { config: { credential: ['operator'] } }, () => 'x');
   // Guesses of a credential count.
   t.equal((await app.inject('/v1/x')).statusCode, 401);
