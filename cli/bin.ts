@@ -28,6 +28,7 @@ async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<number> {
   const { runCommand } = await import('./program.ts');
   return await runCommand(argv, env, {
     cacheLab: () => import('../appliance/lab.ts'),
+    recommendLab: () => import('../control-plane/lab.ts'),
     steeringLab: () => import('../steering/lab.ts'),
   });
 }

@@ -6,7 +6,7 @@ import { exitCodeOf, exitCodes } from '../common/runtime/exit-codes.ts';
 import { applianceCommand } from './commands/appliance.ts';
 import { demoCommand } from './commands/demo.ts';
 import { fillCommand } from './commands/fill.ts';
-import { labCommand, type CacheLab } from './commands/lab.ts';
+import { labCommand, type CacheLab, type RecommendLab } from './commands/lab.ts';
 import { nodeCommand } from './commands/node.ts';
 import { consoleCommand, playCommand } from './commands/play.ts';
 import { routesCommand } from './commands/routes.ts';
@@ -24,6 +24,7 @@ const interruptedExit = 130;
 /** Parts of planes that commands run in this process; each is loaded when it is asked for. */
 interface Labs {
   readonly cacheLab: () => Promise<CacheLab>;
+  readonly recommendLab: () => Promise<RecommendLab>;
   readonly steeringLab: () => Promise<SteeringLab>;
 }
 
@@ -87,7 +88,7 @@ function createProgram(env: NodeJS.ProcessEnv, labs: Labs, signal: AbortSignal):
     routesCommand,
     (commandShell: CommandShell) => steerCommand(commandShell, labs.steeringLab),
     statusCommand,
-    (commandShell: CommandShell) => labCommand(commandShell, labs.cacheLab),
+    (commandShell: CommandShell) => labCommand(commandShell, labs),
     demoCommand,
   ]) {
     program.addCommand(throwInsteadOfExit(make(shell)));

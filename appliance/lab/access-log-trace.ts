@@ -1,9 +1,9 @@
 import { FileName, SizeBytes } from '../../common/contract/primitives.ts';
 import { Type, type Static } from '../../common/contract/type.ts';
 import { chunkSizeBytes, fileSizeBytesMax } from '../../common/core/chunk-tree.ts';
+import { LineSplitter } from '../../common/runtime/line-splitter.ts';
 import { matches } from '../../common/runtime/parse.ts';
-import { LineSplitter } from './line-splitter.ts';
-import type { OnRequest, TraceReader } from './trace-reader.ts';
+import { traceInvalid, type OnRequest, type TraceReader } from './trace-reader.ts';
 
 /** What a line of the access log has where bytes of a file were sent (records/access-record.ts). */
 const SentLine = Type.Object({
@@ -22,7 +22,7 @@ export class AccessLogReader implements TraceReader {
   readonly #lines: LineSplitter;
 
   constructor(onRequest: OnRequest) {
-    this.#lines = new LineSplitter((line) => {
+    this.#lines = new LineSplitter(traceInvalid, (line) => {
       if (line === '') return;
       const value = parseJson(line);
       if (value === undefined) this.skippedLines++;

@@ -1,5 +1,5 @@
+import { LineSplitter } from '../../common/runtime/line-splitter.ts';
 import type { ObjectId } from '../core/eviction/rule.ts';
-import { LineSplitter } from './line-splitter.ts';
 import { traceInvalid, type OnRequest, type TraceReader } from './trace-reader.ts';
 
 const header = /^time\s*,\s*id\s*,\s*size$/i;
@@ -11,7 +11,7 @@ export class CsvReader implements TraceReader {
   readonly #lines: LineSplitter;
 
   constructor(onRequest: OnRequest) {
-    this.#lines = new LineSplitter((line, number) => {
+    this.#lines = new LineSplitter(traceInvalid, (line, number) => {
       if (line === '' || (number === 1 && header.test(line))) return;
       const [time = '', id = '', size = '', more] = line.split(',', 4).map((field) => field.trim());
       if (size === '' || id === '' || more !== undefined || !(Number(time) >= 0) || time === '')

@@ -1,10 +1,4 @@
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { PassThrough, type Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
-
-import { coded, CodedError, systemCode } from '../../common/runtime/errors.ts';
+import { readRecorded } from '../../common/runtime/recorded-file.ts';
 import { AccessLogReader } from './access-log-trace.ts';
 import { CsvReader } from './csv.ts';
 import { OracleGeneralReader } from './oracle-general.ts';
@@ -33,8 +27,6 @@ export interface ReadOptions {
   readonly signal: AbortSignal;
 }
 
-const readBytes = 2 ** 20;
-
 /**
  * Reads a trace from its beginning to its end; memory does not grow with it.
  *
@@ -43,52 +35,7 @@ const readBytes = 2 ** 20;
  */
 export async function readTrace({ path, format }: TraceFile, options: ReadOptions): Promise<number> {
   const { onRequest, onProgress, signal } = options;
-  const sizeBytes = await sizeOf(path);
   const reader: TraceReader = new readers[format](onRequest);
-  const source = createReadStream(path, { highWaterMark: readBytes });
-  const sink = async (pieces: AsyncIterable<Buffer>): Promise<void> => {
-    for await (const piece of pieces) {
-      reader.push(piece);
-      onProgress(source.bytesRead / sizeBytes);
-    }
-    reader.end();
-  };
-  try {
-    await pipeline(source, decompressor(path), sink, { signal });
-  } catch (error) {
-    throw explained(path, error);
-  }
+  await readRecorded(path, { sink: reader, invalid: 'TRACE_INVALID', onProgress, signal });
   return reader.skippedLines;
-}
-
-function decompressor(path: string): Transform {
-  if (path.endsWith('.zst')) return createZstdDecompress();
-  return path.endsWith('.gz') ? createGunzip() : new PassThrough({ highWaterMark: readBytes });
-}
-
-async function sizeOf(path: string): Promise<number> {
-  const stats = await stat(path).catch((cause: unknown) => {
-    throw unreadable(path, cause);
-  });
-  // A pipe cannot be read twice, as Belady needs it, and has no end to measure progress by.
-  if (!stats.isFile()) throw coded('PATH_UNREADABLE', `${path} is not a file`);
-  return stats.size;
-}
-
-function unreadable(path: string, cause: unknown): CodedError {
-  return coded('PATH_UNREADABLE', { detail: `${path} (${systemCode(cause) ?? String(cause)})`, cause });
-}
-
-/** What was met while reading, with the file's name. */
-function explained(path: string, error: unknown): unknown {
-  if (error instanceof CodedError)
-    return coded(error.code, { detail: `${path}: ${error.detail ?? ''}`, cause: error });
-  const code = systemCode(error);
-  if (code === 'EACCES' || code === 'ENOENT' || code === 'EISDIR') return unreadable(path, error);
-  // The codes of zlib and zstd.
-  if (code?.startsWith('Z') === true) {
-    const detail = `${path} does not decompress: it was cut, or its name does not tell how it is compressed`;
-    return coded('TRACE_INVALID', { detail, cause: error });
-  }
-  return error;
 }

@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 
 import type { GlobalOptions } from '../context.ts';
 import { formatBytes } from '../output/format.ts';
@@ -40,11 +40,56 @@ interface CacheFlags {
 
 const listOf = (text: string): string[] => text.split(',').map((part) => part.trim());
 
-/** `nearcast lab cache`. Needs no control plane. */
-export function labCommand(shell: CommandShell, loadCacheLab: () => Promise<CacheLab>): Command {
-  const command = new Command('lab').description('try on recorded traffic what a box would do');
-  command
-    .command('cache')
+/** What trains and scores recommendations: control-plane/lab.ts, which bin.ts alone may load. */
+export interface RecommendLab {
+  readonly scoreRatings: (request: {
+    readonly ratings: string;
+    readonly protocol: string;
+    readonly seed: number;
+    readonly signal: AbortSignal;
+    readonly onProgress: (fraction: number, what: string) => void;
+  }) => Promise<RecommendReport>;
+}
+
+interface RecommendReport {
+  readonly ratings: number;
+  readonly users: number;
+  readonly items: number;
+  readonly repeated: number;
+  readonly tornLines: number;
+  readonly firstTorn: readonly { readonly line: number; readonly reason: string }[];
+  readonly chosen: { readonly lambda: number; readonly blend: object };
+  readonly trainSeconds: number;
+  readonly results: readonly {
+    readonly model: string;
+    readonly ndcg10: number;
+    readonly recall10: number;
+    readonly mrr10: number;
+    readonly precision10: number;
+  }[];
+}
+
+interface RecommendFlags {
+  readonly ratings: string;
+  readonly protocol: string;
+  readonly seed: number;
+}
+
+interface LabLoaders {
+  readonly cacheLab: () => Promise<CacheLab>;
+  readonly recommendLab: () => Promise<RecommendLab>;
+}
+
+/** `nearcast lab`. Needs no control plane. */
+export function labCommand(shell: CommandShell, labs: LabLoaders): Command {
+  return new Command('lab')
+    .description('try on recorded data what Nearcast would do')
+    .addCommand(cacheCommand(shell, labs.cacheLab))
+    .addCommand(recommendCommand(shell, labs.recommendLab));
+}
+
+function cacheCommand(shell: CommandShell, load: () => Promise<CacheLab>): Command {
+  return new Command('cache')
     .description(
       'replay a trace through eviction policies: misses and byte misses of each, Belady as the mark',
     )
@@ -58,30 +103,77 @@ export function labCommand(shell: CommandShell, loadCacheLab: () => Promise<Cach
     )
     .requiredOption('--size <sizes>', 'capacities, for instance 128MiB,1GiB', listOf)
     .action(async (flags: CacheFlags, self: Command) => {
-      const { replayTrace } = await loadCacheLab();
-      const { json = false } = self.optsWithGlobals<GlobalOptions>();
-      const output = createOutput({ json, stdout: process.stdout, stderr: process.stderr });
-      const progress = output.progress('replay');
-      let isShown = false;
-      const report = await replayTrace({
-        trace: flags.trace,
-        format: flags.format,
-        policies: flags.policy,
-        sizes: flags.size,
-        signal: shell.signal,
-        onProgress(fraction) {
-          isShown = true;
-          progress.update(fraction, flags.trace);
-        },
-      }).catch((error: unknown) => {
-        // What went wrong is said on a line of its own.
-        if (isShown) progress.fail(flags.trace);
-        throw error;
+      const { replayTrace } = await load();
+      const output = outputOf(self);
+      const report = await withProgress(output, 'replay', async (onProgress) => {
+        const done = await replayTrace({
+          trace: flags.trace,
+          format: flags.format,
+          policies: flags.policy,
+          sizes: flags.size,
+          signal: shell.signal,
+          onProgress(fraction) {
+            onProgress(fraction, flags.trace);
+          },
+        });
+        return { done, said: `${done.requests} requests` };
       });
-      progress.done(`${report.requests} requests`);
       output.facts(report, () => printReport(output, report));
     });
-  return command;
+}
+
+function recommendCommand(shell: CommandShell, load: () => Promise<RecommendLab>): Command {
+  return new Command('recommend')
+    .description('train recommendations on ratings and score them by a published protocol')
+    .requiredOption('--ratings <file>', '`user item rating time` lines; .zst and .gz are decompressed')
+    .requiredOption(
+      '--protocol <name>',
+      'recbole (80/10/10 of each user at random) or stratified (75/25), both ranking every item, ten a user',
+    )
+    .option('--seed <number>', 'splits in another way', parseSeed, 1)
+    .action(async (flags: RecommendFlags, self: Command) => {
+      const { scoreRatings } = await load();
+      const output = outputOf(self);
+      const report = await withProgress(output, 'recommend', async (onProgress) => {
+        const done = await scoreRatings({ ...flags, signal: shell.signal, onProgress });
+        return { done, said: `${done.ratings} ratings in ${done.trainSeconds.toFixed(1)} s` };
+      });
+      output.facts(report, () => {
+        printScores(output, report);
+      });
+    });
+}
+
+function outputOf(command: Command): Output {
+  const { json = false } = command.optsWithGlobals<GlobalOptions>();
+  return createOutput({ json, stdout: process.stdout, stderr: process.stderr });
+}
+
+/** Shows a bar while work goes on, and what it has come to; what went wrong is said on a line of its own. */
+async function withProgress<T>(
+  output: Output,
+  name: string,
+  work: (onProgress: (fraction: number, what: string) => void) => Promise<{ done: T; said: string }>,
+): Promise<T> {
+  const progress = output.progress(name);
+  let shown: string | undefined;
+  try {
+    const { done, said } = await work((fraction, what) => {
+      shown = what;
+      progress.update(fraction, what);
+    });
+    progress.done(said);
+    return done;
+  } catch (error) {
+    if (shown !== undefined) progress.fail(shown);
+    throw error;
+  }
+}
+
+function parseSeed(text: string): number {
+  const seed = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
+  if (Number.isNaN(seed)) throw new InvalidArgumentError('write a whole number, at most nine digits');
+  return seed;
 }
 
 function printReport(output: Output, { requests, bytes, skippedLines, results }: CacheReport): void {
@@ -96,6 +188,24 @@ function printReport(output: Output, { requests, bytes, skippedLines, results }:
       row.missRatio.toFixed(4),
       String(row.missBytes),
       row.byteMissRatio.toFixed(4),
+    ]),
+    empty: '',
+  });
+}
+
+function printScores(output: Output, report: RecommendReport): void {
+  const { ratings, users, items, repeated, tornLines, firstTorn, chosen } = report;
+  output.line(`${ratings} ratings of ${items} items by ${users} users`);
+  if (repeated > 0) output.line(`${repeated} of the same item by the same user before were left out`);
+  if (tornLines > 0) output.line(`${tornLines} lines passed over:`);
+  for (const { line, reason } of firstTorn) output.line(`  line ${line} ${reason}`);
+  const parts = Object.entries(chosen.blend).map(([part, weight]) => `${part} ${weight}`);
+  output.line(`chosen on the validation part: λ ${chosen.lambda}, ${parts.join(', ')}`);
+  output.table({
+    head: ['model', 'nDCG@10', 'recall@10', 'MRR@10', 'precision@10'],
+    rows: report.results.map(({ model, ndcg10, recall10, mrr10, precision10 }) => [
+      model,
+      ...[ndcg10, recall10, mrr10, precision10].map((value) => value.toFixed(4)),
     ]),
     empty: '',
   });
