@@ -1,10 +1,9 @@
 // Content steering over HTTP: a real steering process on one core, with the full map and boxes that answer its probes, asked by a load
 // generator over keep-alive connections from another core.
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 
 import type { SteeringMap } from '../../../common/contract/documents.ts';
 import type { RankReply, SteeringStatus } from '../../../common/contract/steering.ts';
@@ -12,6 +11,7 @@ import { median } from '../../support/bench.ts';
 import { pick, seededRandom } from '../../support/seeded.ts';
 import { startSteeringControl, type SteeringControl } from '../../support/steering-control.ts';
 import { startSteering, until, type SteeringProcess } from '../../support/steering-process.ts';
+import { buildHttpLoad, runHttpLoad, type HttpTurn } from '../http-load.ts';
 import { pinnedTo } from '../serve/server.ts';
 import { bundleAt, bundleCount } from './world.ts';
 
@@ -27,17 +27,6 @@ export interface HttpRun {
   readonly connections: number;
 }
 
-interface Turn {
-  readonly seconds: number;
-  readonly answered: number;
-  readonly failed: number;
-  readonly dropped: number;
-  readonly p50Us: number;
-  readonly p99Us: number;
-  readonly maxUs: number;
-}
-
-const run = promisify(execFile);
 const steeringCpu = 0;
 const loadCpu = 1;
 const connections = 64;
@@ -48,9 +37,7 @@ export async function measureHttp(
   folder: string,
   { rounds, seconds, sessions }: { rounds: number; seconds: number; sessions: number },
 ): Promise<HttpRun> {
-  const load = join(folder, 'load');
-  const source = new URL('load.c', import.meta.url).pathname;
-  await run('cc', ['-std=c11', '-D_GNU_SOURCE', '-O2', '-Wall', '-Wextra', '-Werror', source, '-o', load, '-lm']); // prettier-ignore
+  const load = await buildHttpLoad(folder);
   const control = await startSteeringControl();
   const boxes = await startBoxes();
   let steering: SteeringProcess | undefined;
@@ -67,12 +54,12 @@ export async function measureHttp(
     await untilWell(steering, control, map.appliances.length);
     const requests = join(folder, 'requests');
     await writeFile(requests, await requestsOf(steering, control, sessions));
-    const turn = async (rate: number): Promise<Turn> => {
-      const port = new URL(steering?.url ?? '').port;
-      const args = [port, requests, connections, rate, seconds, Math.min(2, seconds)].map(String);
-      const [program = load, ...rest] = [...pinnedTo(loadCpu), load, ...args];
-      const turned = JSON.parse((await run(program, rest)).stdout) as Turn;
-      if (turned.failed > 0 || turned.dropped > 0)
+    const turn = async (rate: number): Promise<HttpTurn> => {
+      const turned = await runHttpLoad(load, {
+        ...{ port: Number(new URL(steering?.url ?? '').port), requests, connections, rate, seconds },
+        ...{ warmSeconds: Math.min(2, seconds), bodyStart: '{"VERSION":1,"TTL":', cpu: loadCpu },
+      });
+      if (turned.failed + turned.refused + turned.dropped > 0)
         throw new Error(`wrong answers: ${JSON.stringify(turned)}`);
       return turned;
     };
@@ -81,7 +68,7 @@ export async function measureHttp(
     const rps = median(saturated.map(({ answered, seconds: took }) => answered / took));
     const offered = loadShare * rps;
     const paced = await inTurn(rounds, () => turn(offered));
-    const ms = (read: (turned: Turn) => number): number => median(paced.map(read)) / 1000;
+    const ms = (read: (turned: HttpTurn) => number): number => median(paced.map(read)) / 1000;
     return {
       connections,
       rps,
