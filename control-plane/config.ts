@@ -35,6 +35,12 @@ export const ControlPlaneSchema = Type.Object({
     maxItems: 64,
     description: 'Addresses and prefixes whose X-Forwarded-For is believed',
   }),
+  // Credentials are in headers or paths, never ambient: there is nothing for a page to ride on.
+  corsOrigins: Type.Array(Type.String({ pattern: '^(\\*|https?://[^\\s/?#]+)$', maxLength: 256 }), {
+    default: ['*'],
+    maxItems: 64,
+    description: 'Origins whose pages may call, * for any',
+  }),
   steeringUrl: Type.Optional({ ...Url, description: 'How players and this process reach steering' }),
   blobsUrl: Type.Optional(Type.String({ description: 'Video storage; file://<dataDir>/blobs' })),
   ingestRoots: Type.Array(Type.String(), {

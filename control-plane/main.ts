@@ -154,6 +154,7 @@ async function compose(base: Base, opened: { stores: Stores; access: Access }): 
     limits: config.gateway,
     verifiers: { ...access.verifiers, delivery: unrevoked(access, services.maps) },
     trustedProxies: config.trustedProxies,
+    corsOrigins: config.corsOrigins,
     clientsDir: config.clientsDir ?? join(import.meta.dirname, '..', 'clients', 'dist'),
     routes: ({ app, draining }) => {
       const { registry, maintenance, catalog, fill, maps, status, playback, events, withdrawals } = services;

@@ -253,7 +253,7 @@ async function createServer(
     version: packageJson.version,
     log,
     metrics: metrics.registry,
-    cors: true,
+    cors: ['*'],
     credentials: {
       access: (token) => verifyAccessToken(token, { findKey: (kid) => keyring.find(kid, 'access'), clock }),
       delivery: verify,

@@ -21,6 +21,11 @@ export const problemCodes = {
     status: 413,
     title: 'The body is larger than this route takes',
   },
+  JSON_KEY_DUPLICATE: { status: 400, title: 'An object of the body names a key twice' },
+  JSON_KEY_FORBIDDEN: { status: 400, title: 'A key of the body is not allowed' },
+  JSON_TOO_DEEP: { status: 400, title: 'The body is nested too deeply' },
+  PARAMETERS_TOO_MANY: { status: 400, title: 'The address has too many parameters' },
+  TEXT_INVALID: { status: 400, title: 'The text is not UTF-8' },
   HEADER_TOO_LARGE: { status: 431, title: 'The head of the request is longer than this server takes' },
   REQUEST_TIMEOUT: { status: 408, title: 'The request did not come in time' },
   UNSUPPORTED_MEDIA_TYPE: {

@@ -76,7 +76,12 @@ export function createApp({
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     routerOptions: { maxParamLength: PARAM_LENGTH_MAX },
-    http: { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: limits.requestMs },
+    http: {
+      maxHeaderSize: HEADER_BYTES_MAX,
+      headersTimeout: limits.requestMs,
+      // How often slow heads are looked for; Node's own 30 s would be twice what they may take.
+      connectionsCheckingInterval: limits.requestMs / 5,
+    },
   }).withTypeProvider<TypeBoxTypeProvider>();
   app.server.maxConnections = limits.connectionsMax;
   app.setValidatorCompiler(createValidatorCompiler());

@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ErrorObject } from 'ajv';
@@ -9,6 +10,12 @@ import { redactText } from './redact.ts';
 const fastifyCodes: Readonly<Record<string, ProblemCode>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'BODY_TOO_LARGE',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'UNSUPPORTED_MEDIA_TYPE',
+  FST_ERR_HANDLER_TIMEOUT: 'TIMEOUT',
+};
+
+const malformedCodes: Readonly<Record<string, ProblemCode>> = {
+  HPE_HEADER_OVERFLOW: 'HEADER_TOO_LARGE',
+  ERR_HTTP_REQUEST_TIMEOUT: 'REQUEST_TIMEOUT',
 };
 
 /** Answers every error of the app, routes that are not there included, as RFC 9457 problem details. */
@@ -51,7 +58,7 @@ export function fromFastify(error: FastifyError): CodedError {
   return toCoded(error);
 }
 
-/** Answers bytes that are no HTTP request, or too long a header, before any route is known. */
+/** Answers bytes that are no HTTP request, too long a head, or one that came too slowly, before any route is known. */
 export function answerMalformed(error: Error & { code?: string }, socket: Socket): void {
   // Bytes that are no request behind one that is being answered must not end up in that answer's body.
   const isAnswering =
@@ -60,10 +67,11 @@ export function answerMalformed(error: Error & { code?: string }, socket: Socket
     socket.destroy();
     return;
   }
-  const why = error.code === 'HPE_HEADER_OVERFLOW' ? 'its header is too long' : 'it is not HTTP/1.1';
-  const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
-  const body = JSON.stringify(toProblem(coded('BAD_REQUEST', late ? 'it came too slowly' : why)));
-  const head = ['HTTP/1.1 400 Bad Request', 'content-type: application/problem+json', 'connection: close'];
+  const known = malformedCodes[error.code ?? ''];
+  const problem = toProblem(known === undefined ? coded('BAD_REQUEST', 'it is not HTTP/1.1') : coded(known));
+  const body = JSON.stringify(problem);
+  const status = `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}`;
+  const head = [status, 'content-type: application/problem+json', 'connection: close'];
   socket.end(`${head.join('\r\n')}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
 }
 

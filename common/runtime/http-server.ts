@@ -6,6 +6,7 @@ import { createSystemClock, type Clock } from './clock.ts';
 import { coded } from './errors.ts';
 import { createApp, httpLimits, type App, type HttpLimits } from './http-app.ts';
 import { requireCredentials, type CredentialVerifiers } from './http-credential.ts';
+import { filterRequests } from './http-filter.ts';
 import { createRates, limitAddresses, type TakeRate } from './http-rates.ts';
 import { answerProblems, sendProblem } from './http-errors.ts';
 import { serveOpenApi, type OpenApiOptions } from './http-openapi.ts';
@@ -30,8 +31,8 @@ export interface HttpServerOptions {
   trustedProxies?: readonly string[];
   /** What one address may ask; a route may set its own with `config.rateLimit`. */
   rate?: Rate;
-  /** Lets scripts of any web page call (credentials stay in headers, so there is nothing to ride on). */
-  cors?: boolean;
+  /** Origins whose pages' scripts may call, `*` for any (credentials stay in headers, so there is nothing to ride on). */
+  cors?: readonly string[];
   /** Serves /openapi.json and, with `docs`, /docs; both are made when first asked for. */
   openapi?: OpenApiOptions;
 }
@@ -87,6 +88,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   answerProblems(app);
   addHeaders(app, draining.signal);
   const takeRate = createRates(options.clock ?? createSystemClock());
+  filterRequests(app);
   limitAddresses(app, { take: takeRate, rate: options.rate ?? RATE });
   const observe = measure(app, metrics);
   const status = () => (draining.signal.aborted ? 'draining' : 'ok');
@@ -127,10 +129,10 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
 }
 
 async function addLimits(app: App, options: HttpServerOptions, methodsAt: MethodsAt): Promise<void> {
-  if (options.cors === true) {
+  if (options.cors !== undefined && options.cors.length > 0) {
     const { default: cors } = await import('@fastify/cors');
     await app.register(cors, {
-      origin: '*',
+      origin: options.cors.includes('*') ? '*' : [...options.cors],
       methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
       exposedHeaders: EXPOSED_HEADERS,
       maxAge: 86_400,

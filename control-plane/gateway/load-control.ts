@@ -40,6 +40,7 @@ declare module 'fastify' {
 const WAIT_MS = 500;
 const SWEEP_MS = 100;
 const WAITING_MAX = 200;
+const ANSWER_MS = 30_000;
 const retryAfterS: Readonly<Record<Priority, number>> = {
   playback: 1,
   'sign-in': 1,
@@ -114,7 +115,10 @@ function countedRoutes(app: App): (request: FastifyRequest) => RouteLoad | undef
   app.addHook('onRoute', (route) => {
     const { url, method, config } = route;
     const [first = 'GET'] = [method].flat();
-    route.config = { ...config, load: loadOf({ method: first, url, credential: config?.credential ?? [] }) };
+    const load = loadOf({ method: first, url, credential: config?.credential ?? [] });
+    route.config = { ...config, load };
+    // What is to be answered is answered in time, if only with TIMEOUT.
+    if (load.holds === 'answer') route.handlerTimeout = ANSWER_MS;
   });
   const nowhere = loadOf({ method: 'GET', url: undefined, credential: [] });
   return (request) => (request.is404 ? nowhere : request.routeOptions.config.load);

@@ -18,6 +18,7 @@ export interface GatewayOptions {
   verifiers: CredentialVerifiers;
   clientsDir: string;
   trustedProxies: readonly string[];
+  corsOrigins: readonly string[];
   /** Adds the routes of the services. */
   routes: (server: HttpServer) => void | Promise<void>;
 }
@@ -26,8 +27,19 @@ export interface GatewayOptions {
 export async function createGateway(
   options: GatewayOptions,
 ): Promise<{ server: HttpServer; routes: string[] }> {
-  const { version, log, metrics, chance, clock, limits, verifiers, clientsDir, trustedProxies, routes } =
-    options;
+  const {
+    version,
+    log,
+    metrics,
+    chance,
+    clock,
+    limits,
+    verifiers,
+    clientsDir,
+    trustedProxies,
+    corsOrigins,
+    routes,
+  } = options;
   const server = await createHttpServer({
     name: 'control-plane',
     version,
@@ -38,8 +50,7 @@ export async function createGateway(
     clock,
     trustedProxies,
     rate: { burst: limits.addressPerSecond, perSecond: limits.addressPerSecond },
-    // Every page of any origin may call: credentials are in headers or paths, never ambient.
-    cors: true,
+    cors: corsOrigins,
     openapi: {
       title: 'Nearcast control plane',
       version,

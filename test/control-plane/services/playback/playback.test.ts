@@ -109,7 +109,7 @@ async function openLab(t: Test, given: LabOptions = {}): Promise<PlaybackLab> {
     log: createSilentLog(),
     metrics: createMetrics({ name: 'lab', version: '0.0.0' }),
     credentials: fakeVerifiers,
-    cors: true,
+    cors: ['*'],
   });
   playbackRoutes(server.app, { playback });
   publicUrl = await server.listen({ host: '127.0.0.1', port: 0 });
