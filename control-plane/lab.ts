@@ -101,7 +101,8 @@ function* scoring(
   const tried = { ...alone, blend: chosen.blend };
   const trial = { known, hidden: test, leftOut: validation };
   const scores = yield* within([0.9, 1], judge({ ...base, ease }, trial, Object.values(tried)));
-  return { chosen, results: Object.keys(tried).map((model, at) => ({ model, ...scores[at]! })) };
+  const models = Object.keys(tried);
+  return { chosen, results: scores.map((score, at) => ({ model: models[at] ?? '', ...score })) };
 }
 
 function partOf(

@@ -3,7 +3,7 @@ import type { Work } from './work.ts';
 
 /** What iALS is trained with. */
 export interface FactorOptions {
-  /** Numbers a user or an item is described by. */
+  /** Numbers a user or an item is described by: a multiple of 4. */
   readonly rank: number;
   /** Weight of what was not met, against 1 for what was. */
   readonly unmetWeight: number;
@@ -21,6 +21,8 @@ export interface ItemFactors extends FactorOptions {
 }
 
 const rowsPerStep = 512;
+/** Factors are gathered so many at a time, to be multiplied where they stay in a near cache. */
+const gatheredRows = 256;
 
 /**
  * Implicit alternating least squares (Hu, Koren and Volinsky, 2008; the scaling of Rendle et al., "Revisiting the performance
@@ -74,17 +76,20 @@ function systemOf(
 ): Solve {
   const matrix = new Float64Array(rank * rank);
   const solution = new Float64Array(rank);
+  const gathered = new Float64Array(gatheredRows * rank);
   return (met) => {
     matrix.set(gram);
     solution.fill(0);
-    for (const item of met) {
-      const factor = item * rank;
-      for (let row = 0; row < rank; row++) {
-        const value = values[factor + row]!;
-        solution[row]! += value;
-        for (let column = 0; column <= row; column++)
-          matrix[row * rank + column]! += value * values[factor + column]!;
+    for (let from = 0; from < met.length; from += gatheredRows) {
+      const part = met.subarray(from, from + gatheredRows);
+      for (const [row, item] of part.entries()) {
+        for (let number = 0; number < rank; number++) {
+          const value = values[item * rank + number]!;
+          gathered[row * rank + number] = value;
+          solution[number]! += value;
+        }
       }
+      addSquare(matrix, { rows: gathered, count: part.length, rank });
     }
     const held = regularisation * (met.length + unmetWeight * items);
     for (let row = 0; row < rank; row++) matrix[row * rank + row]! += held;
@@ -99,14 +104,53 @@ function gramOfFactors(
   { rank, unmetWeight }: { rank: number; unmetWeight: number },
 ): Float64Array {
   const gram = new Float64Array(rank * rank);
-  for (let item = 0; item < items; item++) {
-    for (let row = 0; row < rank; row++) {
-      const value = unmetWeight * values[item * rank + row]!;
-      for (let column = 0; column <= row; column++)
-        gram[row * rank + column]! += value * values[item * rank + column]!;
+  addSquare(gram, { rows: values, count: items, rank });
+  return gram.map((value) => unmetWeight * value);
+}
+
+/** M += RᵀR, its lower half and a little beside it: four rows and two columns at a time, which is what registers hold. */
+function addSquare(
+  matrix: Float64Array,
+  { rows, count, rank }: { rows: Float64Array; count: number; rank: number },
+): void {
+  const end = count * rank;
+  for (let r = 0; r < rank; r += 4) {
+    for (let q = 0; q < r + 4; q += 2) {
+      let s00 = 0;
+      let s01 = 0;
+      let s10 = 0;
+      let s11 = 0;
+      let s20 = 0;
+      let s21 = 0;
+      let s30 = 0;
+      let s31 = 0;
+      for (let row = 0; row < end; row += rank) {
+        const left = rows[row + q]!;
+        const right = rows[row + q + 1]!;
+        const first = rows[row + r]!;
+        s00 += first * left;
+        s01 += first * right;
+        const second = rows[row + r + 1]!;
+        s10 += second * left;
+        s11 += second * right;
+        const third = rows[row + r + 2]!;
+        s20 += third * left;
+        s21 += third * right;
+        const fourth = rows[row + r + 3]!;
+        s30 += fourth * left;
+        s31 += fourth * right;
+      }
+      const at = r * rank + q;
+      matrix[at]! += s00;
+      matrix[at + 1]! += s01;
+      matrix[at + rank]! += s10;
+      matrix[at + rank + 1]! += s11;
+      matrix[at + 2 * rank]! += s20;
+      matrix[at + 2 * rank + 1]! += s21;
+      matrix[at + 3 * rank]! += s30;
+      matrix[at + 3 * rank + 1]! += s31;
     }
   }
-  return gram;
 }
 
 /** Solves M·x = b by Cholesky's factor of M, of which the lower half is given; x stands in the place of b. */

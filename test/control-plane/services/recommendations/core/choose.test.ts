@@ -131,7 +131,7 @@ function split(users: number, items: number) {
 
 t.test('factors solve their equations, and a user is found again by what was met', (t) => {
   const { train } = split(60, 40);
-  const options = { rank: 6, unmetWeight: 0.1, regularisation: 0.02, rounds: 6 };
+  const options = { rank: 8, unmetWeight: 0.1, regularisation: 0.02, rounds: 6 };
   const model = finish(itemFactors(train, options, 3));
   t.strictSame(finish(itemFactors(train, options, 3)), model, 'a seed gives one model');
   const solve = userFactorsOf(model);
