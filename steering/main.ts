@@ -79,7 +79,7 @@ async function serve(base: Base): Promise<number> {
   const feed = createFeed(base, health);
   const recorder = createRecorder(base, { health, outlook: () => brain.outlook() });
   const tables = join(config.dataDir, 'map-tables');
-  const loader = createMapLoader(tables);
+  const loader = createMapLoader({ tables, image: join(config.dataDir, 'steering-map.routes') });
   const holder = createMapHolder({
     compiler: loader,
     snapshot: createMapSnapshot(join(config.dataDir, 'steering-map.jws'), log),
@@ -225,14 +225,20 @@ function mapComponent({
   loader: MapLoader;
 }): Component {
   let done: Promise<void> | undefined;
+  const follow = async (signal: AbortSignal): Promise<void> => {
+    // A map that was loaded may have been merged anew.
+    await holder.write();
+    await follower.run(signal);
+  };
   return {
     name: 'map',
     start: async ({ signal, crash }) => {
       await holder.load();
-      done = follower.run(signal).catch(crash);
+      done = follow(signal).catch(crash);
     },
     stop: async () => {
       await done;
+      await holder.write();
       await loader.close();
     },
   };

@@ -13,14 +13,17 @@ import {
 
 /** Finds intervals. Nothing is made for a lookup: an interval is asked for what is needed of it. */
 export interface PrefixTable {
+  /**
+   * Bits of the largest block around the address that was found last in which every address has its value (RFC 7871 §7.2.1). It is found in
+   * passing: what tells the interval tells it too.
+   */
+  readonly scope: number;
   /** The interval that holds an address of the table's family. */
   find(words: ArrayLike<number>): number;
   /** The value of the longest prefix that holds the interval; 0 where none does. */
   valueAt(interval: number): number;
   /** What is seldom asked for of the interval. */
   besideAt(interval: number): number;
-  /** Bits of the largest block around an address of the interval in which every address has its value (RFC 7871 §7.2.1). */
-  scopeAt(interval: number, words: ArrayLike<number>): number;
 }
 
 /** Opens intervals for lookups. */
@@ -41,6 +44,7 @@ const stepsTaken = 4;
  * with the group, the scope of all of its addresses stands above the first number. An entry is a value.
  */
 class Ipv4Table implements PrefixTable {
+  scope = 0;
   readonly #index: Int32Array;
   readonly #values: Int32Array;
   readonly #besides: Int32Array;
@@ -60,9 +64,17 @@ class Ipv4Table implements PrefixTable {
     const shift = this.#groupShift;
     const at = 2 * (address >>> shift);
     const before = this.#index[at] ?? 0;
-    if (before < 0) return ~before - 1 + this.#search(address, at);
+    if (before < 0) return this.#search(address, at);
     const slot = (address >>> (shift - slotBits)) & (slots - 1);
-    return ((before & BEFORE) + countBits((this.#index[at + 1] ?? 0) & ((2 << slot) - 1)) - 1) | 0;
+    const bitmap = this.#index[at + 1] ?? 0;
+    const upTo = (2 << slot) - 1;
+    const begin = 31 - Math.clz32(bitmap & upTo);
+    const behind = bitmap & ~upTo;
+    const end = 31 - Math.clz32(behind & -behind);
+    // What begins in the same group shares more bits than anything outside; where there is none, a number is negative here.
+    const within = greater(Math.clz32(slot ^ (begin - 1)), Math.clz32(slot ^ end)) - (31 - slotBits);
+    this.scope = greater(32 - shift + within, before >>> SCOPE_SHIFT);
+    return ((before & BEFORE) + countBits(bitmap & upTo) - 1) | 0;
   }
 
   valueAt(interval: number): number {
@@ -73,38 +85,20 @@ class Ipv4Table implements PrefixTable {
     return this.#besides[interval] ?? 0;
   }
 
-  scopeAt(interval: number, words: ArrayLike<number>): number {
-    const address = (words[0] ?? 0) | 0;
-    const shift = this.#groupShift;
-    const at = 2 * (address >>> shift);
-    const before = this.#index[at] ?? 0;
-    if (before >= 0) {
-      const slot = (address >>> (shift - slotBits)) & (slots - 1);
-      const bitmap = this.#index[at + 1] ?? 0;
-      const upTo = (2 << slot) - 1;
-      const begin = 31 - Math.clz32(bitmap & upTo);
-      const behind = bitmap & ~upTo;
-      const end = 31 - Math.clz32(behind & -behind);
-      // What begins in the same group shares more bits than anything outside; where there is none, a number is negative here.
-      const within = greater(Math.clz32(slot ^ (begin - 1)), Math.clz32(slot ^ end)) - (31 - slotBits);
-      return greater(32 - shift + within, before >>> SCOPE_SHIFT);
-    }
-    const start = (this.#index[at + 1] ?? 0) + interval - (~before - 1);
-    return scope4(address, this.#starts[start] ?? 0, this.#starts[start + 1] ?? 0);
-  }
-
-  /** The last of a group's intervals that does not begin behind the address, counted from 1; 0 where all do. */
+  /** Finds the last interval around a group that does not begin behind the address. */
   #search(address: number, at: number): number {
+    const before = ~(this.#index[at] ?? 0);
     const next = this.#index[at + 2] ?? 0;
     const offset = this.#index[at + 1] ?? 0;
     let low = 0;
-    let high = (next < 0 ? ~next : next & BEFORE) - ~(this.#index[at] ?? 0);
+    let high = (next < 0 ? ~next : next & BEFORE) - before;
     while (low < high) {
       const middle = (low + high + 1) >>> 1;
       if ((this.#starts[offset + middle] ?? 0) >>> 0 <= address >>> 0) low = middle;
       else high = middle - 1;
     }
-    return low;
+    this.scope = scope4(address, this.#starts[offset + low] ?? 0, this.#starts[offset + low + 1] ?? 0);
+    return before - 1 + low;
   }
 }
 
@@ -113,6 +107,7 @@ class Ipv4Table implements PrefixTable {
  * up to 15 of them in the same four steps. An entry is the 31 bits of its first address behind those of the index, and its value.
  */
 class Ipv6Table implements PrefixTable {
+  scope = 0;
   readonly #entries: Int32Array;
   readonly #index: Int32Array;
   readonly #besides: Int32Array;
@@ -134,17 +129,28 @@ class Ipv6Table implements PrefixTable {
     const entries = this.#entries;
     const bits = this.#bits;
     const key = keyBehind(a, words[1] ?? 0, bits);
-    const first = this.#index[a >>> (32 - bits)] ?? 0;
+    const block = a >>> (32 - bits);
+    const first = this.#index[block] ?? 0;
+    const behind = this.#index[block + 1] ?? 0;
     let at = (first - 1) | 0;
-    let left = ((this.#index[(a >>> (32 - bits)) + 1] ?? 0) - first) | 0;
+    let left = (behind - first) | 0;
     for (let step = 0; step < stepsTaken || left > 0; step++) {
       const half = (left + 1) >> 1;
       // All ones where the middle is greater: keys have 31 bits, so their difference has a sign.
       at = (at + (half & ~((key - (entries[2 * (at + half)] ?? 0)) >> 31))) | 0;
       left = (left - half) | 0;
     }
-    if (at < first || entries[2 * at] !== key || !this.#isMarked(at)) return at;
-    return this.#findAmong(first - 1, at, words);
+    if (at >= first && entries[2 * at] === key && this.#isMarked(at))
+      at = this.#findAmong(first - 1, at, words);
+    // A neighbour in the same block of the index shares more bits than any in another, and mostly the keys tell how many. A number
+    // is 0 where it is in another block, and 32 where it is told behind the keys.
+    const next = (at + 1) | 0;
+    const unmarked = ((entries[2 * at + 1] ?? 0) >>> 31) ^ 1;
+    const toStart = Math.clz32(key ^ ((entries[2 * at] ?? 0) - unmarked)) & ~((at - first) >> 31);
+    const toEnd = Math.clz32(key ^ (entries[2 * next] ?? 0)) & ((next - behind) >> 31);
+    const within = greater(toStart, toEnd);
+    this.scope = within > 0 && within < 32 ? bits + within : this.#scopeAmong(at, words);
+    return at;
   }
 
   valueAt(interval: number): number {
@@ -155,24 +161,11 @@ class Ipv6Table implements PrefixTable {
     return this.#besides[interval] ?? 0;
   }
 
-  scopeAt(interval: number, words: ArrayLike<number>): number {
-    const a = (words[0] ?? 0) | 0;
-    const entries = this.#entries;
-    const bits = this.#bits;
-    const key = keyBehind(a, words[1] ?? 0, bits);
-    const begins = this.#index[a >>> (32 - bits)] ?? 0;
-    const ends = this.#index[(a >>> (32 - bits)) + 1] ?? 0;
-    const next = (interval + 1) | 0;
-    // A neighbour in the same block of the index shares more bits than any in another, and mostly the keys tell how many. A number
-    // is 0 where it is in another block, and 32 where it is told behind the keys.
-    const unmarked = ((entries[2 * interval + 1] ?? 0) >>> 31) ^ 1;
-    const toStart =
-      Math.clz32(key ^ ((entries[2 * interval] ?? 0) - unmarked)) & ~((interval - begins) >> 31);
-    const toEnd = Math.clz32(key ^ (entries[2 * next] ?? 0)) & ((next - ends) >> 31);
-    const within = greater(toStart, toEnd);
-    if (within > 0 && within < 32) return bits + within;
+  /** The scope of an address in an interval, by all words of the starts. */
+  #scopeAmong(interval: number, words: ArrayLike<number>): number {
+    const next = interval + 1;
     const left = interval === 0 ? 0 : scopeToPrevious(words, this.#startOf(interval));
-    const right = 2 * next === entries.length ? 0 : sharedBits(words, this.#startOf(next)) + 1;
+    const right = 2 * next === this.#entries.length ? 0 : sharedBits(words, this.#startOf(next)) + 1;
     return greater(left, right);
   }
 

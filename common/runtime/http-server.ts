@@ -1,4 +1,5 @@
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { RequestListener } from 'node:http';
+import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Rate } from '../core/rate-table.ts';
 import { createSystemChance, type Chance } from './chance.ts';
@@ -11,6 +12,7 @@ import { createRates, limitAddresses, type TakeRate } from './http-rates.ts';
 import { answerProblems, sendProblem } from './http-errors.ts';
 import { serveOpenApi, type OpenApiOptions } from './http-openapi.ts';
 import { noteMethods, type MethodsAt } from './http-methods.ts';
+import { LeanFront, type LeanAnswerer } from './lean-front.ts';
 import type { Component } from './lifecycle.ts';
 import { hostInUrl, listenFailed, type ListenAddress } from './listen.ts';
 import type { Log } from './log.ts';
@@ -45,10 +47,11 @@ export interface HttpServer {
   /** Takes from a bucket beside those of the addresses. */
   takeRate: TakeRate;
   /**
-   * Lets `answer` see requests before the framework does, for a route whose cost counts: none of the framework's hooks runs.
-   * It answers with 200 and returns true, or leaves the request alone. `route` is what metrics call it.
+   * Lets `answer` see GET requests before the framework does, for a route whose cost counts: none of the framework's hooks runs, and where
+   * a connection brings nothing else, none of Node's HTTP either. It answers with 200, or leaves the request alone. `route` is
+   * what metrics call it.
    */
-  before(route: string, answer: (request: IncomingMessage, response: ServerResponse) => boolean): void;
+  before(route: string, answer: LeanAnswerer): void;
   /** Listens and returns the URL, with the port that was picked for port 0. */
   listen(address: ListenAddress): Promise<string>;
   /** Takes no new connections and resolves when the requests in hand are answered. */
@@ -83,11 +86,13 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   });
   const methodsAt = noteMethods(app);
   const draining = new AbortController();
+  let front: LeanFront | undefined;
   await addLimits(app, options, methodsAt);
   requireCredentials(app, options.credentials);
   answerProblems(app);
   addHeaders(app, draining.signal);
-  const takeRate = createRates(options.clock ?? createSystemClock());
+  const clock = options.clock ?? createSystemClock();
+  const takeRate = createRates(clock);
   filterRequests(app);
   limitAddresses(app, { take: takeRate, rate: options.rate ?? RATE });
   const observe = measure(app, metrics);
@@ -106,26 +111,59 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     draining: draining.signal,
     takeRate,
     before(route, answer) {
-      const listeners = app.server.listeners('request') as RequestListener[];
-      app.server.removeAllListeners('request').on('request', (request, response) => {
-        const startedMs = performance.now();
+      const labels = { method: 'GET', route, status: '200' };
+      const answerTimed: LeanAnswerer = (asked) => {
         // The framework closes the connections of those who come while it drains.
-        if (!draining.signal.aborted && answer(request, response)) {
-          observe({ method: 'GET', route, status: '200' }, (performance.now() - startedMs) / 1000);
-        } else for (const listener of listeners) listener(request, response);
-      });
+        if (draining.signal.aborted) return undefined;
+        const startedMs = performance.now();
+        const answered = answer(asked);
+        if (answered !== undefined) observe(labels, (performance.now() - startedMs) / 1000);
+        return answered;
+      };
+      front = answerBefore(app, { answer: answerTimed, clock });
     },
     listen: (address) => listen(app, address),
     drain: async () => {
       draining.abort(coded('DRAINING'));
+      front?.close();
       await app.close();
     },
     stop: async () => {
       draining.abort(coded('DRAINING'));
+      front?.destroy();
       app.server.closeAllConnections();
       await app.close();
     },
   };
+}
+
+/** Puts `answer` before the requests of a server, and before its connections where they bring nothing else. */
+function answerBefore(app: App, { answer, clock }: { answer: LeanAnswerer; clock: Clock }): LeanFront {
+  const { server } = app;
+  const onRequest = server.listeners('request') as RequestListener[];
+  server.removeAllListeners('request').on('request', (request, response) => {
+    const { method, url = '', headers, socket } = request;
+    const answered = method === 'GET' ? answer({ url, headers, socket }) : undefined;
+    if (answered === undefined) {
+      for (const listener of onRequest) listener(request, response);
+      return;
+    }
+    const { body } = answered;
+    response.writeHead(200, { ...answered.headers, 'content-length': Buffer.byteLength(body) }).end(body);
+  });
+  const onConnection = server.listeners('connection') as ((socket: Socket) => void)[];
+  const front = new LeanFront({
+    answer,
+    clock,
+    handOver: (socket) => {
+      for (const listener of onConnection) listener.call(server, socket);
+    },
+    keepAliveMs: server.keepAliveTimeout,
+  });
+  server.removeAllListeners('connection').on('connection', (socket) => {
+    front.take(socket);
+  });
+  return front;
 }
 
 async function addLimits(app: App, options: HttpServerOptions, methodsAt: MethodsAt): Promise<void> {

@@ -198,7 +198,7 @@ export class Ranker {
     const interval = table.find(words);
     this.set = table.valueAt(interval);
     this.#interval = interval;
-    this.scopeLength = table.scopeAt(interval, words);
+    this.scopeLength = table.scope;
     this.count = 0;
     this.overfull = false;
     this.#boxCount = 0;

@@ -1,10 +1,10 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { parse as parseQuery } from 'node:querystring';
 import type { ContentSteeringReply } from '../../common/contract/steering.ts';
 import type { Address } from '../../common/core/ip-address.ts';
 import type { DeliveryClaims } from '../../common/core/tokens/delivery-token.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import { coded } from '../../common/runtime/errors.ts';
+import type { LeanAnswer, LeanAnswerer, LeanAsked } from '../../common/runtime/lean-front.ts';
 import type { Brain } from '../brain.ts';
 import { readSteeredSession, steeredSessionQuery } from '../core/steered-session.ts';
 import type { ClientAddressOf } from './client-address.ts';
@@ -22,14 +22,11 @@ export interface SteerRequest {
   readonly token: string;
   readonly claims: DeliveryClaims;
   readonly query: Readonly<Record<string, unknown>>;
-  readonly raw: IncomingMessage;
+  readonly raw: SteerSender;
 }
 
-/** Headers and body of a steering answer. */
-export interface SteerAnswer {
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-}
+/** Who sent a request, as far as its connection and its headers say it. */
+export type SteerSender = Pick<LeanAsked, 'headers' | 'socket'>;
 
 /** The path of a session's steering, before its token. */
 export const steerPath = '/v1/steer/';
@@ -39,7 +36,7 @@ export const steerPath = '/v1/steer/';
  *
  * @throws TOKEN_REVOKED; ABORTED where the caller has gone.
  */
-export function answerSteer(options: SteerOptions, { token, claims, query, raw }: SteerRequest): SteerAnswer {
+export function answerSteer(options: SteerOptions, { token, claims, query, raw }: SteerRequest): LeanAnswer {
   const { brain, clock, publicUrl } = options;
   refuseRevoked(brain, claims);
   const session = readSteeredSession(query, claims.pathways ?? [], Math.floor(clock.nowMs() / 1000));
@@ -72,25 +69,21 @@ const dashHeaders = { ...common, 'content-type': 'application/json' };
  */
 export function createSteerFastPath(
   options: SteerOptions & { readonly verify: (token: string) => DeliveryClaims },
-): (request: IncomingMessage, response: ServerResponse) => boolean {
-  return (raw, response) => {
-    const { method, url = '' } = raw;
-    if (method !== 'GET' || !url.startsWith(steerPath)) return false;
+): LeanAnswerer {
+  return (asked) => {
+    const { url } = asked;
+    if (!url.startsWith(steerPath)) return undefined;
     const end = url.indexOf('?');
     const token = url.slice(steerPath.length, end < 0 ? undefined : end);
-    const answer = tryAnswer(options, raw, { token, search: end < 0 ? '' : url.slice(end + 1) });
-    if (answer === undefined) return false;
-    response.writeHead(200, { ...answer.headers, 'content-length': Buffer.byteLength(answer.body) });
-    response.end(answer.body);
-    return true;
+    return tryAnswer(options, asked, { token, search: end < 0 ? '' : url.slice(end + 1) });
   };
 }
 
 function tryAnswer(
   options: Parameters<typeof createSteerFastPath>[0],
-  raw: IncomingMessage,
+  raw: SteerSender,
   { token, search }: { token: string; search: string },
-): SteerAnswer | undefined {
+): LeanAnswer | undefined {
   try {
     const claims = options.verify(token);
     if (claims.scope !== 'steer') return undefined;
@@ -114,10 +107,7 @@ export function refuseRevoked(brain: Brain, { session, bundle }: DeliveryClaims)
  *
  * @throws ABORTED where the caller has gone.
  */
-export function senderAddress(
-  { socket, headers }: IncomingMessage,
-  clientAddressOf: ClientAddressOf,
-): Address {
+export function senderAddress({ socket, headers }: SteerSender, clientAddressOf: ClientAddressOf): Address {
   const address = clientAddressOf({
     remoteAddress: socket.remoteAddress,
     forwardedFor: headers['x-forwarded-for'],
@@ -127,7 +117,7 @@ export function senderAddress(
 }
 
 /** The address by which the player found us. A Host that is none goes back to its sender alone, and is not stored. */
-function ownUrl({ headers, socket }: IncomingMessage): string {
+function ownUrl({ headers, socket }: SteerSender): string {
   const { host } = headers;
   if (host !== undefined && /^(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i.test(host))
     return `http://${host}`;

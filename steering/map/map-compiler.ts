@@ -6,7 +6,9 @@ import { applyRouteTableDelta, nameRouteTable, readDeltaNames } from '../../comm
 import { coded, isCoded, valueOf } from '../../common/runtime/errors.ts';
 import { unpackRouteTable } from '../../common/runtime/route-table-packing.ts';
 import { openDocument } from '../../common/runtime/signed-documents.ts';
+import { nameOfRoutes } from '../core/route-image.ts';
 import { compileParts, tableNamesOf, unchangedParts, type TableParts, type ViewParts } from '../core/view.ts';
+import type { RouteImageFile } from './route-image-file.ts';
 import type { TableStore } from './table-store.ts';
 
 /** A table that a map names and that is not held. */
@@ -48,12 +50,14 @@ export interface MapCompiler {
   take(name: string, packed: Uint8Array): Promise<void>;
   /** Compiles the map that was opened last. @throws ROUTE_TABLE_INVALID, ROUTE_TABLE_MISMATCH, ROUTE_TABLE_UNKNOWN, HOLDINGS_INVALID. */
   compile(): Promise<CompiledParts>;
+  /** Writes to disk what spares the next start the work, unless it is there. @throws what the disk says. */
+  write(): Promise<void>;
 }
 
 const LIMITS = { routesMax: 2_000_000 };
 
-/** Makes a compiler over a store of tables. */
-export function createMapCompiler(store: TableStore): MapCompiler {
+/** Makes a compiler over a store of tables; with images, routes that were merged before are read from there. */
+export function createMapCompiler(store: TableStore, images?: RouteImageFile): MapCompiler {
   let opened: DocumentPayload<SteeringMap> | undefined;
   let last: { readonly body: SteeringMap; readonly parts: TableParts } | undefined;
 
@@ -79,9 +83,16 @@ export function createMapCompiler(store: TableStore): MapCompiler {
       if (opened === undefined) throw new TypeError('a map is opened before it is compiled');
       const { body } = opened;
       const unchanged = unchangedParts(last, body);
-      const tables = await readAll(store, tableNamesOf(body, unchanged));
-      const parts = valueOf(compileParts(opened, (name) => tables.get(name), unchanged));
-      const { routes, holdings, ...rest } = parts;
+      const name = nameOfRoutes(body);
+      const stored = unchanged.routes ?? (await images?.read(name));
+      const known = { ...unchanged, ...(stored !== undefined && { routes: stored }) };
+      const tables = await readAll(store, tableNamesOf(body, known));
+      const {
+        routes: made,
+        holdings,
+        ...rest
+      } = valueOf(compileParts(opened, (of) => tables.get(of), known));
+      const routes = stored ?? images?.keep(made, name) ?? made;
       last = { body, parts: { routes, holdings } };
       await store.prune(tableNamesOf(body));
       return {
@@ -89,6 +100,9 @@ export function createMapCompiler(store: TableStore): MapCompiler {
         ...(unchanged.routes === undefined && { routes }),
         ...(unchanged.holdings === undefined && { holdings }),
       };
+    },
+    async write() {
+      await images?.write();
     },
   };
 }

@@ -45,11 +45,14 @@ export interface MapHolder {
    * one whose tables are damaged: they come with the next map.
    */
   load(): Promise<void>;
+  /** Writes what spares the next start most of its work. A failure is logged: the start takes longer then. */
+  write(): Promise<void>;
 }
 
 export function createMapHolder(options: MapHolderOptions): MapHolder {
   const { snapshot, compiler, clock, log } = options;
   let view: SteeringView | undefined;
+  const writer = createWriter(options);
 
   const open = async (
     jws: string,
@@ -79,6 +82,7 @@ export function createMapHolder(options: MapHolderOptions): MapHolder {
   return {
     view: () => view,
     sequence: () => view?.sequence ?? 0,
+    write: writer.now,
     async take(jws, fetchTable) {
       let isNewer: boolean;
       try {
@@ -90,6 +94,7 @@ export function createMapHolder(options: MapHolderOptions): MapHolder {
       if (isNewer) {
         log.info({ sequence: view?.sequence, appliances: view?.appliances.length }, 'map taken');
         await snapshot.write(jws);
+        await writer.seldom();
       }
       return isNewer;
     },
@@ -108,6 +113,27 @@ export function createMapHolder(options: MapHolderOptions): MapHolder {
         options.onRefused(code);
         log.warn({ code, err: error }, 'the stored map is not used');
       }
+    },
+  };
+}
+
+/** Merged routes are tens of megabytes, and change whenever somebody's routes do. */
+const WRITE_MS_MIN = 60_000;
+
+function createWriter({ compiler, clock, log }: MapHolderOptions) {
+  let writtenAtMs = -Infinity;
+  const now = async (): Promise<void> => {
+    writtenAtMs = clock.monotonicMs();
+    try {
+      await compiler.write();
+    } catch (error) {
+      log.error({ code: toCoded(error).code, err: error }, 'the merged routes cannot be stored');
+    }
+  };
+  return {
+    now,
+    seldom: async (): Promise<void> => {
+      if (clock.monotonicMs() - writtenAtMs >= WRITE_MS_MIN) await now();
     },
   };
 }

@@ -13,13 +13,19 @@ const TABLES_BYTES_MAX = 1024 * 1024 * 1024;
 const SMALL_MAP_CHARACTERS = 64 * 1024;
 const SMALL_MAP_ROUTES = 2_000;
 
-/** Makes a loader whose tables are kept in a folder. Small maps are compiled here, and from the first large one on all in a thread. */
-export function createMapLoader(folder: string): MapLoader {
-  const start = { folder, bytesMax: TABLES_BYTES_MAX };
+/** Where a loader keeps what it needs: a folder of tables, and the file of the routes merged of them. */
+export interface MapPaths {
+  readonly tables: string;
+  readonly image: string;
+}
+
+/** Makes a loader. Small maps are compiled here, and from the first large one on all in a thread. */
+export function createMapLoader({ tables, image }: MapPaths): MapLoader {
+  const start = { folder: tables, bytesMax: TABLES_BYTES_MAX, image };
   let here: Promise<MapCompiler> | undefined;
   let thread: MapThread | undefined;
   const small = (): Promise<MapCompiler> =>
-    (here ??= openTableStore(folder, TABLES_BYTES_MAX).then(createMapCompiler));
+    (here ??= openTableStore(tables, TABLES_BYTES_MAX).then((store) => createMapCompiler(store)));
 
   return {
     async open(map) {
@@ -32,6 +38,7 @@ export function createMapLoader(folder: string): MapLoader {
     },
     take: async (name, packed) => (thread ?? (await small())).take(name, packed),
     compile: async () => (thread ?? (await small())).compile(),
+    write: async () => (thread ?? (await small())).write(),
     async close() {
       await thread?.close();
     },

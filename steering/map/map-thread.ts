@@ -8,6 +8,7 @@ export type ThreadRequest = { readonly id: number } & (
   | { readonly kind: 'open'; readonly map: SignedMap }
   | { readonly kind: 'take'; readonly name: string; readonly packed: Uint8Array }
   | { readonly kind: 'compile' }
+  | { readonly kind: 'write' }
   /** Some of the appliances of what was compiled last. */
   | { readonly kind: 'appliances'; readonly from: number; readonly to: number }
 );
@@ -20,10 +21,11 @@ export type ThreadReply = { readonly id: number } & (
   | { readonly ok: false; readonly code: ProblemCode; readonly detail: string | undefined }
 );
 
-/** What the thread is started with: where the tables are kept, and what they may take there. */
+/** What the thread is started with: where the tables are kept, what they may take there, and the file of merged routes. */
 export interface ThreadStart {
   readonly folder: string;
   readonly bytesMax: number;
+  readonly image: string;
 }
 
 /** A compiler in a thread of its own. */
@@ -84,6 +86,9 @@ export function startMapThread(start: ThreadStart): MapThread {
         appliances.push(...(piece as ViewAppliance[]));
       }
       return { ...parts, appliances };
+    },
+    async write() {
+      await call({ kind: 'write' });
     },
     async close() {
       await worker.terminate();

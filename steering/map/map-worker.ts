@@ -3,13 +3,14 @@ import { toCoded } from '../../common/runtime/errors.ts';
 import type { ViewAppliance } from '../core/view.ts';
 import { createMapCompiler } from './map-compiler.ts';
 import type { CompiledInThread, ThreadReply, ThreadRequest, ThreadStart } from './map-thread.ts';
+import { createRouteImageFile } from './route-image-file.ts';
 import { openTableStore } from './table-store.ts';
 
 // The thread in which maps are verified and compiled, so that answers never wait for one.
-const { folder, bytesMax } = workerData as ThreadStart;
+const { folder, bytesMax, image } = workerData as ThreadStart;
 const port = parentPort;
 if (port === null) throw new TypeError('this is the main module of a worker thread');
-const compiler = createMapCompiler(await openTableStore(folder, bytesMax));
+const compiler = createMapCompiler(await openTableStore(folder, bytesMax), createRouteImageFile(image));
 
 let compiled: readonly ViewAppliance[] = [];
 
@@ -24,6 +25,8 @@ async function answer(request: ThreadRequest): Promise<unknown> {
       compiled = appliances;
       return { ...parts, count: appliances.length } satisfies CompiledInThread;
     }
+    case 'write':
+      return compiler.write();
     case 'appliances':
       return compiled.slice(request.from, request.to);
   }

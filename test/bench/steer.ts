@@ -13,8 +13,15 @@ import { fullWorld, quickWorld, type WorldSize } from './steer/world.ts';
 
 const programOf = (name: string): string => new URL(`steer/${name}.ts`, import.meta.url).pathname;
 
+interface FirstStart {
+  readonly loadSeconds: number;
+  readonly rssMiB: number;
+}
+
 interface Measured {
   readonly world: WorldSize;
+  /** Without what an earlier start has left, on all cores. */
+  readonly first: FirstStart;
   /** Everything on one core, and with a core of its own for whatever else a process does. */
   readonly pinned: SteerRun;
   readonly free: SteerRun;
@@ -35,19 +42,20 @@ await runBench('steer', async ({ quick, wants }): Promise<BenchReport> => {
       const [command = process.execPath, ...argv] = [...under, process.execPath, programOf('measure'), folder, quick ? '3' : '9']; // prettier-ignore
       return JSON.parse(execFileSync(command, argv, { encoding: 'utf8' })) as SteerRun;
     };
+    const first = JSON.parse(execFileSync(process.execPath, [programOf('first'), folder], { encoding: 'utf8' })) as FirstStart; // prettier-ignore
     const pinned = measure(pinnedTo(0));
     // A thread that compiles has a core of its own, or the scheduler's time slices are measured.
     const free = measure([]);
     const asks = quick ? { rounds: 1, seconds: 2, sessions: 200 } : { rounds: 5, seconds: 5, sessions: 4000 };
     const http = wants('steer.http.rps') || wants('steer.http.p99') ? await measureHttp(folder, asks) : undefined; // prettier-ignore
-    const { figures, ...rest } = report({ world, pinned, free, http });
+    const { figures, ...rest } = report({ world, first, pinned, free, http });
     return { ...rest, figures: figures.filter(({ name }) => wants(name)) };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 });
 
-function report({ world, pinned, free, http }: Measured): BenchReport {
+function report({ world, first, pinned, free, http }: Measured): BenchReport {
   const more = [
     { name: 'steer.lookup.v4', ours: pinned.lookups4, theirs: 15, unit: 'M/s' },
     { name: 'steer.lookup.v6', ours: pinned.lookups6, theirs: 8, unit: 'M/s' },
@@ -70,7 +78,7 @@ function report({ world, pinned, free, http }: Measured): BenchReport {
     `${world.prefixes4} IPv4 and ${world.prefixes6} IPv6 prefixes, each announced by six of ${world.appliances} appliances, 10,000 titles; one core.`,
     `Addresses are within the prefixes, any as often as another; a lookup gives the scope too, a rank looks at ${pinned.candidates.toFixed(1)} candidates.`,
     `Where the network of rank n asks in proportion to 1/n: ${skewed.lookups4.toFixed(1)} and ${skewed.lookups6.toFixed(1)} M lookups/s, ${skewed.ranks.toFixed(2)} M ranks/s.`,
-    `The map is loaded from disk, verified and compiled; at most ${pinned.peakMiB.toFixed(0)} MiB were resident, updates included.`,
+    `The map is loaded from disk and verified, its routes as they were merged before; a first start, which merges them, takes ${first.loadSeconds.toFixed(2)} s and ${first.rssMiB.toFixed(0)} MiB. At most ${pinned.peakMiB.toFixed(0)} MiB were resident, updates included.`,
     `An update of a box's routes and of all headrooms is in force after ${free.updateSeconds.toFixed(2)} s, on two cores.`,
     ...(http === undefined ? [] : [httpNote(http)]),
   ];

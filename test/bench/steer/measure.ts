@@ -4,19 +4,12 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { openPrefixTable } from '../../../common/core/prefix-table.ts';
-import { PublicJwk } from '../../../common/contract/primitives.ts';
-import { createSystemClock } from '../../../common/runtime/clock.ts';
-import { importPublicJwk } from '../../../common/runtime/keys.ts';
-import { createLog } from '../../../common/runtime/log.ts';
-import { parseJsonAs } from '../../../common/runtime/parse.ts';
 import { rankPolicyDefault, rankStateOf } from '../../../steering/core/rank.ts';
 import type { RankQuery } from '../../../steering/core/rank-query.ts';
 import { Ranker } from '../../../steering/core/ranker.ts';
 import type { SteeringView } from '../../../steering/core/view.ts';
-import { createMapHolder } from '../../../steering/map/map-holder.ts';
-import { createMapLoader } from '../../../steering/map/map-loader.ts';
-import { createMapSnapshot } from '../../../steering/map/snapshot.ts';
 import { median } from '../../support/bench.ts';
+import { startWithMap } from './start.ts';
 import { clientCount } from './world.ts';
 
 /** What one run measured. */
@@ -39,30 +32,7 @@ export interface SteerRun {
 }
 
 const [folder = '', rounds = '3'] = process.argv.slice(2);
-const log = createLog({ name: 'bench', level: 'error' });
-const key = importPublicJwk(
-  parseJsonAs(PublicJwk, await readFile(join(folder, 'key.json'), 'utf8'), { what: 'the key' }),
-);
-
-const startedMs = performance.now();
-const compiler = createMapLoader(join(folder, 'map-tables'));
-const holder = createMapHolder({
-  snapshot: { ...createMapSnapshot(join(folder, 'steering-map.jws'), log), write: () => Promise.resolve() },
-  compiler,
-  findKey: () => key,
-  clock: createSystemClock(),
-  log,
-  onView: () => undefined,
-  onMap: () => undefined,
-  onRefused: (code) => {
-    throw new Error(code);
-  },
-});
-await holder.load();
-const loadSeconds = (performance.now() - startedMs) / 1000;
-const view = holder.view();
-if (view === undefined) throw new Error('the map was not taken');
-const rssMiB = process.memoryUsage.rss() / 2 ** 20;
+const { holder, loader, view, loadSeconds, rssMiB } = await startWithMap(folder);
 
 const streams = {
   4: await readStreams(4),
@@ -97,7 +67,7 @@ function check(sum: number): void {
 }
 
 function lookups(family: 4 | 6, clients: Uint32Array): number {
-  const table = openPrefixTable(view!.routes[family]);
+  const table = openPrefixTable(view.routes[family]);
   const width = family === 4 ? 1 : 4;
   const words = [0xffffffff, 0, 0, 0].slice(0, width);
   return rateOf(() => {
@@ -105,7 +75,7 @@ function lookups(family: 4 | 6, clients: Uint32Array): number {
     for (let at = 0; at < clients.length; at += width) {
       for (let word = 0; word < width; word++) words[word] = clients[at + word] ?? 0;
       const interval = table.find(words);
-      sum = (sum + table.valueAt(interval) + table.scopeAt(interval, words)) | 0;
+      sum = (sum + table.valueAt(interval) + table.scope) | 0;
     }
     return sum;
   });
@@ -183,5 +153,5 @@ const run: SteerRun = {
   ...{ rssMiB, peakMiB: process.resourceUsage().maxRSS / 1024 },
   ...{ updateSeconds: (performance.now() - updateFromMs) / 1000, pauseMs },
 };
-await compiler.close();
+await loader.close();
 process.stdout.write(`${JSON.stringify(run)}\n`);

@@ -32,7 +32,7 @@ function buildTable(
 
 function lookUp(table: ReturnType<typeof buildTable>, { words }: Address) {
   const interval = table.find(words);
-  return { entry: table.valueAt(interval) - 1, scopeLength: table.scopeAt(interval, words) };
+  return { entry: table.valueAt(interval) - 1, scopeLength: table.scope };
 }
 
 const near = (prefixes: readonly Prefix[], flips: readonly number[]): Address[] =>

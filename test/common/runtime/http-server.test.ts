@@ -223,11 +223,9 @@ t.test('a port in use is named with what to do', async (t) => {
 t.test('what comes before the framework answers, is measured, and leaves it the rest', async (t) => {
   const server = await makeServer(t);
   server.app.get('/quick/:id', { config: { credential: ['none'] } }, () => 'from the framework');
-  server.before('/quick/:id', (request, response) => {
-    if (request.url !== '/quick/1') return false;
-    response.end('at once');
-    return true;
-  });
+  server.before('/quick/:id', ({ url }) =>
+    url === '/quick/1' ? { headers: { 'content-type': 'text/plain' }, body: 'at once' } : undefined,
+  );
   const url = await server.listen(local);
   t.equal(await (await fetch(`${url}/quick/1`)).text(), 'at once');
   t.equal(await (await fetch(`${url}/quick/2`)).text(), 'from the framework');

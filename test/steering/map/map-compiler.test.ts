@@ -9,7 +9,12 @@ import { valueOf } from '../../../common/runtime/errors.ts';
 import { generateKey } from '../../../common/runtime/keys.ts';
 import { packRouteTable } from '../../../common/runtime/route-table-packing.ts';
 import { signDocument } from '../../../common/runtime/signed-documents.ts';
-import { createMapCompiler, type MapCompiler, type SignedMap } from '../../../steering/map/map-compiler.ts';
+import {
+  createMapCompiler,
+  type CompiledParts,
+  type MapCompiler,
+  type SignedMap,
+} from '../../../steering/map/map-compiler.ts';
 import { startMapThread } from '../../../steering/map/map-thread.ts';
 import { openTableStore } from '../../../steering/map/table-store.ts';
 import { appliance, mapOf, route, wireOf, type TestMap } from '../../support/steering-maps.ts';
@@ -35,7 +40,7 @@ async function feed(compiler: MapCompiler, map: TestMap, sequence: number): Prom
 async function folderOf(t: Test): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'map-tables-'));
   t.teardown(() => rm(folder, { recursive: true, force: true }));
-  return folder;
+  return join(folder, 'tables');
 }
 
 const first = mapOf([
@@ -44,12 +49,15 @@ const first = mapOf([
 ]);
 const second = mapOf([appliance('a'), appliance('b', { routes: [route('10.1.0.0/16')] })]);
 
+const imageOf = (folder: string): string => join(folder, '..', 'routes');
+
 const compilers = {
   here: async (folder: string) => ({
     ...createMapCompiler(await openTableStore(folder, 1e6)),
     close: () => Promise.resolve(),
   }),
-  'in a thread': (folder: string) => Promise.resolve(startMapThread({ folder, bytesMax: 1e6 })),
+  'in a thread': (folder: string) =>
+    Promise.resolve(startMapThread({ folder, bytesMax: 1e6, image: imageOf(folder) })),
 };
 
 for (const [where, make] of Object.entries(compilers)) {
@@ -143,3 +151,31 @@ t.test('where there is no room, tables that the map does not name go', async (t)
   await store.prune(new Set([kept]));
   t.strictSame(await Promise.all(tables.map(([name]) => store.has(name))), [false, true, false]);
 });
+
+t.test('routes that were merged before are not merged again, and others are', async (t) => {
+  const folder = await folderOf(t);
+  const start = { folder, bytesMax: 1e6, image: imageOf(folder) };
+  const before = startMapThread(start);
+  await feed(before, first, 1);
+  const { routes } = await before.compile();
+  await before.write();
+  await before.close();
+  // Without its tables a map can only be compiled of what was merged of them.
+  for (const { routeTable } of wireOf(first).body.appliances)
+    await rm(join(folder, `${routeTable?.name}.zst`), { force: true });
+  const after = startMapThread(start);
+  t.teardown(() => after.close());
+  t.equal((await after.open(await signed(first, 1))).missing.length, 2);
+  t.strictSame((await after.compile()).routes, routes);
+  await feed(after, second, 2);
+  t.strictSame(
+    (await after.compile()).routes?.lists.lengths,
+    (await compiledAlone(t, second)).routes?.lists.lengths,
+  );
+});
+
+async function compiledAlone(t: Test, map: TestMap): Promise<CompiledParts> {
+  const compiler = createMapCompiler(await openTableStore(await folderOf(t), 1e6));
+  await feed(compiler, map, 2);
+  return compiler.compile();
+}

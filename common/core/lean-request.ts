@@ -1,0 +1,47 @@
+/** Of a request what an answer of the lean front may depend on. */
+export interface LeanRequest {
+  /** Path and query as they were sent. */
+  readonly url: string;
+  readonly headers: {
+    readonly host: string;
+    readonly 'x-forwarded-for': string | undefined;
+  };
+}
+
+/** No player sends so much. */
+const HEAD_BYTES_MAX = 8 * 1024;
+// RFC 9112 §3 and §5, in the plainest form: origin-form without a fragment, fields on a line each.
+const form = /^GET (\/[!"$-~]*) HTTP\/1\.1\r\n(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*\r\n)+\r\n$/;
+const fields =
+  /\r\n(host|x-forwarded-for|connection|content-length|transfer-encoding|expect|upgrade|trailer):[\t ]*([^\r]*)/gi;
+
+/**
+ * Reads the bytes of one whole GET that keeps its connection; undefined for anything else: another method, a body, a part of a request,
+ * several of them, or what is not plainly well-formed. That is for a server that knows all of HTTP.
+ */
+export function readLeanRequest(bytes: Buffer): LeanRequest | undefined {
+  if (bytes.length > HEAD_BYTES_MAX) return undefined;
+  const text = bytes.toString('latin1');
+  const url = form.exec(text)?.[1];
+  if (url === undefined) return undefined;
+  let host: string | undefined;
+  let forwardedFor: string | undefined;
+  for (const [, name = '', raw = ''] of text.matchAll(fields)) {
+    const value = raw.trimEnd();
+    switch (name.toLowerCase()) {
+      case 'host':
+        if (host !== undefined) return undefined;
+        host = value;
+        break;
+      case 'x-forwarded-for':
+        forwardedFor = forwardedFor === undefined ? value : `${forwardedFor}, ${value}`;
+        break;
+      case 'connection':
+        if (value.toLowerCase() !== 'keep-alive') return undefined;
+        break;
+      default:
+        return undefined;
+    }
+  }
+  return host === undefined ? undefined : { url, headers: { host, 'x-forwarded-for': forwardedFor } };
+}

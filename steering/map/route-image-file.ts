@@ -1,0 +1,91 @@
+import { createHash } from 'node:crypto';
+import { open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { openRouteImage, packRouteImage } from '../core/route-image.ts';
+import type { RouteMap } from '../core/route-map.ts';
+
+/**
+ * The merged routes of the last map on disk: an image (route-image.ts) behind its SHA-256. Whoever could write it could read the node's
+ * key beside it, so the hash is there for what a crash or a disk leaves of it.
+ */
+export interface RouteImageFile {
+  /** The routes that were made of what has this name; undefined where they are others, or damaged, or none are kept. */
+  read(name: string): Promise<RouteMap | undefined>;
+  /** Puts routes into one piece of memory, from which `write` takes them. */
+  keep(routes: RouteMap, name: string): RouteMap;
+  /** Writes what was kept last, unless it is written already. Throws with the system's code. */
+  write(): Promise<void>;
+}
+
+const HASH_BYTES = 32;
+const IMAGE_BYTES_MAX = 1024 * 1024 * 1024;
+
+/** Opens the file of a path; nothing is there until something is written. */
+export function createRouteImageFile(path: string): RouteImageFile {
+  let kept: SharedArrayBuffer | undefined;
+  return {
+    async read(name) {
+      const image = await readImage(path);
+      return image && openRouteImage(image, name);
+    },
+    keep(routes, name) {
+      kept = packRouteImage(routes, name);
+      return openRouteImage(kept, name) ?? routes;
+    },
+    async write() {
+      const image = kept;
+      if (image === undefined) return;
+      await writeImage(path, image);
+      if (kept === image) kept = undefined;
+    },
+  };
+}
+
+/** What cannot be read is made again, as what is damaged. */
+async function readImage(path: string): Promise<SharedArrayBuffer | undefined> {
+  const file = await open(path, 'r').catch(() => undefined);
+  try {
+    return file && (await readWhole(file));
+  } catch {
+    return undefined;
+  } finally {
+    await file?.close();
+  }
+}
+
+async function readWhole(file: FileHandle): Promise<SharedArrayBuffer | undefined> {
+  const { size } = await file.stat();
+  if (size < HASH_BYTES || size > IMAGE_BYTES_MAX) return undefined;
+  const hash = Buffer.alloc(HASH_BYTES);
+  await file.read(hash, 0, HASH_BYTES, 0);
+  const image = new SharedArrayBuffer(size - HASH_BYTES);
+  const bytes = new Uint8Array(image);
+  let at = 0;
+  while (at < bytes.length) {
+    const { bytesRead } = await file.read(bytes, at, bytes.length - at, HASH_BYTES + at);
+    if (bytesRead === 0) return undefined;
+    at += bytesRead;
+  }
+  return hashOf(image).equals(hash) ? image : undefined;
+}
+
+/** Not synced: what is damaged after a crash is made again. */
+async function writeImage(path: string, image: SharedArrayBuffer): Promise<void> {
+  const temporary = `${path}.tmp`;
+  try {
+    const file = await open(temporary, 'w', 0o600);
+    try {
+      await file.writeFile(hashOf(image));
+      await file.writeFile(new Uint8Array(image));
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+function hashOf(image: SharedArrayBuffer): Buffer {
+  return createHash('sha256').update(new Uint8Array(image)).digest();
+}
