@@ -35,11 +35,11 @@ const callTimeoutMs = 15_000;
 const replySizeBytesMax = 64 * 1024 * 1024;
 
 /**
- * Calls with an operator's token. Failures are coded: the plane's own problem code, or CONTROL_UNREACHABLE /
+ * Calls with a token; with an empty one as nobody. Failures are coded: the plane's own problem code, or CONTROL_UNREACHABLE /
  * STEERING_UNREACHABLE where there was no answer.
  */
 export function createApi(options: { server: string; token: string; signal: AbortSignal }): Api {
-  const authorization = `Bearer ${options.token}`;
+  const credential = options.token === '' ? {} : { authorization: `Bearer ${options.token}` };
   const ask = async (url: URL, init: RequestInit & { duplex?: 'half' }): Promise<Response> =>
     await fetch(url, { ...init, redirect: 'error' }).catch((cause: unknown) => {
       throw unreachable(url, options, cause);
@@ -53,7 +53,7 @@ export function createApi(options: { server: string; token: string; signal: Abor
       const value = await request(url, {
         method,
         headers: {
-          authorization,
+          ...credential,
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         },
         body: body === undefined ? null : JSON.stringify(body),
@@ -63,7 +63,7 @@ export function createApi(options: { server: string; token: string; signal: Abor
     },
     async stream(path) {
       const url = new URL(path, options.server);
-      const response = await ask(url, { headers: { authorization }, signal: options.signal });
+      const response = await ask(url, { headers: { ...credential }, signal: options.signal });
       if (response.ok && response.body !== null) return response.body;
       await readReply(response, url);
       throw coded('INTERNAL', `${url.origin}${url.pathname} answered nothing`);
@@ -73,7 +73,7 @@ export function createApi(options: { server: string; token: string; signal: Abor
       const value = await request(url, {
         method: 'PATCH',
         headers: {
-          authorization,
+          ...credential,
           'content-type': 'application/offset+octet-stream',
           'content-length': String(lengthBytes),
           'upload-offset': String(offsetBytes),

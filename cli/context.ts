@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 
+import { isApiToken } from '../common/core/api-token.ts';
 import { coded, systemCode } from '../common/runtime/errors.ts';
 import { createApi, type Api } from './api.ts';
 import { createOutput, type Output } from './output/output.ts';
@@ -25,13 +26,21 @@ export const defaultTokenFiles = [
 ];
 export const defaultServer = 'http://127.0.0.1:7070';
 
-/** Makes the context of one command from its options and the environment. */
-export async function createContext(
-  options: GlobalOptions,
-  env: NodeJS.ProcessEnv,
-  signal: AbortSignal,
-): Promise<CommandContext> {
-  const token = await readToken(options, env);
+/** What goes out for calls that take no credential. */
+export const noToken = '';
+
+/** Makes the context of one command from its options, the environment and the token to call with. */
+export function createContext({
+  options,
+  env,
+  signal,
+  token,
+}: {
+  options: GlobalOptions;
+  env: NodeJS.ProcessEnv;
+  signal: AbortSignal;
+  token: string;
+}): CommandContext {
   const server = options.server ?? env['NEARCAST_SERVER'] ?? defaultServer;
   return {
     api: createApi({ server, token, signal }),
@@ -44,7 +53,11 @@ export async function createContext(
   };
 }
 
-async function readToken(options: GlobalOptions, env: NodeJS.ProcessEnv): Promise<string> {
+/**
+ * The token to call with: an operator's from a file, or a machine's. CREDENTIAL_MISSING where there is none, CREDENTIAL_INVALID for
+ * a file that holds something else.
+ */
+export async function readToken(options: GlobalOptions, env: NodeJS.ProcessEnv): Promise<string> {
   const named = options.tokenFile ?? env['NEARCAST_TOKEN_FILE'];
   for (const file of named === undefined ? defaultTokenFiles : [named]) {
     const text = await readFile(file, 'utf8').catch((cause: unknown) => {
@@ -55,8 +68,8 @@ async function readToken(options: GlobalOptions, env: NodeJS.ProcessEnv): Promis
       });
     });
     if (text === undefined) continue;
-    // A token is three parts of base64url; anything else would be refused later, in words about something else.
-    if (/^[\w-]+\.[\w-]+\.[\w-]+$/.test(text.trim())) return text.trim();
+    // Three parts of base64url, or an API token; anything else would be refused later, in words about something else.
+    if (/^[\w-]+\.[\w-]+\.[\w-]+$/.test(text.trim()) || isApiToken(text.trim())) return text.trim();
     throw coded('CREDENTIAL_INVALID', `the file ${file} holds no token`);
   }
   throw coded(

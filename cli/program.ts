@@ -3,6 +3,7 @@ import colors from 'picocolors';
 
 import { toCoded } from '../common/runtime/errors.ts';
 import { exitCodeOf, exitCodes } from '../common/runtime/exit-codes.ts';
+import { accountCommand } from './commands/account.ts';
 import { applianceCommand } from './commands/appliance.ts';
 import { demoCommand } from './commands/demo.ts';
 import { fillCommand } from './commands/fill.ts';
@@ -14,8 +15,9 @@ import { statusCommand } from './commands/status.ts';
 import { steerCommand } from './commands/steer.ts';
 import type { SteeringLab } from './commands/steer-history.ts';
 import { titleCommand } from './commands/title.ts';
+import { tokenCommand } from './commands/token.ts';
 import packageJson from '../package.json' with { type: 'json' };
-import { createContext, defaultServer, type GlobalOptions } from './context.ts';
+import { createContext, defaultServer, noToken, readToken, type GlobalOptions } from './context.ts';
 import type { CommandShell } from './shell.ts';
 
 /** What shells expect of a program that Ctrl-C ended: 128 and the signal's number. */
@@ -75,7 +77,11 @@ function createProgram(env: NodeJS.ProcessEnv, labs: Labs, signal: AbortSignal):
     env,
     signal,
     act: async (action) => {
-      await action(await createContext(program.opts<GlobalOptions>(), env, signal));
+      const options = program.opts<GlobalOptions>();
+      await action(createContext({ options, env, signal, token: await readToken(options, env) }));
+    },
+    actAnonymously: async (action) => {
+      await action(createContext({ options: program.opts<GlobalOptions>(), env, signal, token: noToken }));
     },
   };
   for (const make of [
@@ -88,6 +94,8 @@ function createProgram(env: NodeJS.ProcessEnv, labs: Labs, signal: AbortSignal):
     routesCommand,
     (commandShell: CommandShell) => steerCommand(commandShell, labs.steeringLab),
     statusCommand,
+    accountCommand,
+    tokenCommand,
     (commandShell: CommandShell) => labCommand(commandShell, labs),
     demoCommand,
   ]) {

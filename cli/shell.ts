@@ -4,6 +4,8 @@ import type { CommandContext } from './context.ts';
 export interface CommandShell {
   /** Runs an action with a context made from the global options. */
   act(action: (context: CommandContext) => Promise<void>): Promise<void>;
+  /** The same for calls that take no credential. */
+  actAnonymously(action: (context: CommandContext) => Promise<void>): Promise<void>;
   readonly env: NodeJS.ProcessEnv;
   readonly signal: AbortSignal;
 }

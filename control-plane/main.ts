@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path';
 import { openBlobs } from '../common/adapters/blobs/open.ts';
-import { createSystemChance, type Chance } from '../common/runtime/chance.ts';
-import { createSystemClock, type Clock } from '../common/runtime/clock.ts';
+import { createSystemChance } from '../common/runtime/chance.ts';
+import { createSystemClock } from '../common/runtime/clock.ts';
 import { coded } from '../common/runtime/errors.ts';
 import { httpComponent } from '../common/runtime/http-server.ts';
 import type { Component } from '../common/runtime/lifecycle.ts';
@@ -10,7 +10,8 @@ import { createMetrics } from '../common/runtime/metrics.ts';
 import { runProcess } from '../common/runtime/run-process.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { everyDay, loop, started, withStop } from './background.ts';
-import { authorityOf, controlPlaneHelp, readConfig, type ControlPlaneConfig } from './config.ts';
+import type { Base } from './base.ts';
+import { authorityOf, controlPlaneHelp, readConfig } from './config.ts';
 import {
   createFleet,
   noteSessions,
@@ -23,7 +24,9 @@ import { fillSession } from './core/fill-session.ts';
 import { createGateway } from './gateway/server.ts';
 import { measureStatus } from './metrics.ts';
 import { accessRoutes } from './services/access/routes.ts';
-import { createAccess, type Access } from './services/access/service.ts';
+import type { Access } from './services/access/service.ts';
+import { authRoutes } from './services/auth/routes.ts';
+import { createAuth } from './services/auth/service.ts';
 import { catalogDefaults, type Fleet } from './services/catalog/ports.ts';
 import { catalogRoutes } from './services/catalog/routes.ts';
 import { createCatalog, type Catalog } from './services/catalog/service.ts';
@@ -51,17 +54,11 @@ import { steeringMapRoutes } from './services/steering-map/routes.ts';
 import { createSteeringMaps, type SteeringMaps } from './services/steering-map/service.ts';
 import { withdrawalRoutes } from './services/withdrawal/routes.ts';
 import { openWithdrawals, type Withdrawals } from './services/withdrawal/service.ts';
+import { openAccess, rotateKeys } from './keys.ts';
 import { openStores, type Stores } from './stores.ts';
+import { verifiersOf } from './verifiers.ts';
 
 const { version } = packageJson;
-
-/** What a control plane is given from outside. */
-export interface Base {
-  config: ControlPlaneConfig;
-  clock: Clock;
-  chance: Chance;
-  log: Log;
-}
 
 /** Runs the control plane until it is told to stop. @returns its exit code; the options are in config.ts. */
 export async function run(argv: string[], env: NodeJS.ProcessEnv): Promise<number> {
@@ -75,41 +72,17 @@ export async function run(argv: string[], env: NodeJS.ProcessEnv): Promise<numbe
   if (config.rotateKeys) return rotateKeys(base);
   const plane = await openControlPlane(base);
   try {
-    const { components, url } = plane;
+    const { components, url, firstAdminCode } = plane;
     return await runProcess({
       name: 'control-plane',
       log,
       clock: base.clock,
       components,
-      ready: () => ({ url: url() }),
+      ready: () => ({ url: url(), ...(firstAdminCode !== undefined && { firstAdminCode }) }),
     });
   } finally {
     await plane.close();
   }
-}
-
-/** Makes new keys and ends; refused while a control plane runs on the same data (STORE_LOCKED). */
-async function rotateKeys(base: Base): Promise<number> {
-  const stores = await openStores(base);
-  try {
-    const { keys } = await openAccess(base, stores);
-    await keys.rotate(base.config.revokeKeys);
-    base.log.info({ keyset: keys.keyset().sequence }, 'keys rotated; the new ones sign in ten minutes');
-    return 0;
-  } finally {
-    await stores.close();
-  }
-}
-
-async function openAccess({ config, clock, chance, log }: Base, stores: Stores): Promise<Access> {
-  return createAccess({
-    records: await stores.open('access'),
-    keysDir: join(config.dataDir, 'keys'),
-    operatorTokenFile: join(config.dataDir, 'operator.token'),
-    clock,
-    chance,
-    log,
-  });
 }
 
 /** A control plane whose parts are open; its components start, drain and stop it. */
@@ -119,6 +92,8 @@ export interface ControlPlane {
   url: () => string;
   /** Every route as `METHOD /path`, for the test that none is without a credential. */
   routes: readonly string[];
+  /** What makes the first admin; undefined where there are accounts. */
+  firstAdminCode: string | undefined;
   /** Closes the records; after the components have stopped. */
   close(): Promise<void>;
 }
@@ -138,6 +113,7 @@ export async function openControlPlane(base: Base): Promise<ControlPlane> {
 async function compose(base: Base, opened: { stores: Stores; access: Access }): Promise<ControlPlane> {
   const { config, chance, log } = base;
   const { stores, access } = opened;
+  const auth = await createAuth({ records: await stores.open('auth'), clock: base.clock, chance });
   const late: { url?: () => string } = {};
   const services = await openServices(base, {
     ...opened,
@@ -152,7 +128,7 @@ async function compose(base: Base, opened: { stores: Stores; access: Access }): 
     chance,
     clock: base.clock,
     limits: config.gateway,
-    verifiers: { ...access.verifiers, delivery: unrevoked(access, services.maps) },
+    verifiers: verifiersOf({ access, auth, maps: services.maps }),
     trustedProxies: config.trustedProxies,
     corsOrigins: config.corsOrigins,
     clientsDir: config.clientsDir ?? join(import.meta.dirname, '..', 'clients', 'dist'),
@@ -160,6 +136,7 @@ async function compose(base: Base, opened: { stores: Stores; access: Access }): 
       const { registry, maintenance, catalog, fill, maps, status, playback, events, withdrawals } = services;
       routesRoutes(app, { routes: services.routes });
       accessRoutes(app, { access });
+      authRoutes(app, { auth });
       registryRoutes(app, { registry, maintenance });
       certificateRoutes(app, services);
       catalogRoutes(app, { catalog, draining });
@@ -178,16 +155,7 @@ async function compose(base: Base, opened: { stores: Stores; access: Access }): 
     await services.ranker?.close();
     await stores.close();
   };
-  return { components, url: http.url, routes, close };
-}
-
-/** Verifies delivery tokens and refuses those that were revoked, as every appliance does. */
-function unrevoked({ verifiers }: Access, maps: SteeringMaps): Access['verifiers']['delivery'] {
-  return async (token) => {
-    const claims = await verifiers.delivery(token);
-    if (maps.isRevoked(claims)) throw coded('TOKEN_REVOKED', 'ask for a new playback session');
-    return claims;
-  };
+  return { components, url: http.url, routes, close, firstAdminCode: auth.firstAdmin.code() };
 }
 
 interface Services {

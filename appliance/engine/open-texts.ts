@@ -56,7 +56,7 @@ export class OpenTexts {
       const token = /^Bearer (\S+)$/i.exec(caller.authorization ?? '')?.[1];
       if (token === undefined) throw coded('CREDENTIAL_MISSING');
       const { role } = await verifyAccessToken(token, { findKey: findAccessKey, clock });
-      if (role === 'viewer') throw coded('FORBIDDEN', 'metrics are for operators');
+      if (role === 'viewer' || role === 'partner') throw coded('FORBIDDEN', 'metrics are for operators');
     }
     return { contentType: metricsContentType, text: await metricsText() };
   }

@@ -23,7 +23,7 @@ export function playCommand(shell: CommandShell): Command {
     );
 }
 
-/** `nearcast console`: a link to the console with an admin's token of a day. */
+/** `nearcast console`: a link to the console with a token of a day that reads and changes nothing. */
 export function consoleCommand(shell: CommandShell): Command {
   return new Command('console').description('print a link to the console, good for a day').action(() =>
     shell.act(async ({ api, output }) => {
@@ -37,17 +37,21 @@ export function consoleCommand(shell: CommandShell): Command {
 
 /** The player's address; the token stands in the fragment, which browsers send nowhere. */
 export async function playerUrl(api: Api, titleId: string): Promise<string> {
-  const token = await accessToken(api, 'viewer');
+  const token = await accessToken(api, { role: 'viewer' });
   return new URL(`/play/?title=${encodeURIComponent(titleId)}#token=${token}`, api.server).href;
 }
 
-/** The console's address, for an admin. */
+/** The console's address, for whoever may see everything. */
 export async function consoleUrl(api: Api): Promise<string> {
-  return new URL(`/console/#token=${await accessToken(api, 'admin')}`, api.server).href;
+  return new URL(`/console/#token=${await accessToken(api, { role: 'operator', scope: 'read' })}`, api.server)
+    .href;
 }
 
-async function accessToken(api: Api, role: 'viewer' | 'admin'): Promise<string> {
-  const body = { role, sub: `${role} link`, ttlS: linkLifeS };
+async function accessToken(
+  api: Api,
+  grant: { role: 'viewer' | 'operator'; scope?: string },
+): Promise<string> {
+  const body = { ...grant, sub: `${grant.role} link`, ttlS: linkLifeS };
   return (
     await api.call({
       method: 'POST',

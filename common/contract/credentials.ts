@@ -5,12 +5,19 @@ import { Line, NodeId, NodeRole, PlaceName, PublicJwk, TimeMs } from './primitiv
 export const AccessRole = Type.Union([
   Type.Literal('operator'),
   Type.Literal('admin'),
+  Type.Literal('partner'),
   Type.Literal('viewer'),
   Type.Literal('service'),
 ]);
 export type AccessRole = Static<typeof AccessRole>;
 
-/** Claims of an access token (JWT, typ at+jwt, ES256 by a key of use `access`). Times are Unix seconds. */
+/** Scopes apart by spaces, as OAuth has them; which there are is in common/core/scopes.ts. */
+const ScopeText = Type.String({ maxLength: 1000 });
+
+/**
+ * Claims of an access token (JWT, typ at+jwt, ES256 by a key of use `access`). Times are Unix seconds. One with a `sid` ends with that
+ * session, one with a `scope` may do no more than that; `sites` is what a partner sees.
+ */
 export const AccessClaims = Type.Object({
   iss: Type.Literal('nearcast'),
   aud: Type.Literal('nearcast'),
@@ -19,6 +26,9 @@ export const AccessClaims = Type.Object({
   iat: Type.Integer(),
   exp: Type.Integer(),
   jti: Type.String({ minLength: 8, maxLength: 64 }),
+  sid: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
+  scope: Type.Optional(ScopeText),
+  sites: Type.Optional(Type.Array(PlaceName, { maxItems: 64 })),
 });
 export type AccessClaims = Static<typeof AccessClaims>;
 
@@ -39,6 +49,7 @@ export const AccessTokenRequest = Type.Object(
     role: AccessRole,
     sub: Line,
     ttlS: Type.Integer({ minimum: 60, maximum: 31_536_000 }),
+    scope: Type.Optional(ScopeText),
   },
   { additionalProperties: false },
 );

@@ -69,6 +69,12 @@ export const problemCodes = {
     status: 401,
     title: 'The clocks of the two sides differ by more than 30 s',
   },
+  // accounts
+  ACCOUNT_UNKNOWN: { status: 404, title: 'No account has this id' },
+  API_TOKEN_UNKNOWN: { status: 404, title: 'You have no API token with this id' },
+  EMAIL_TAKEN: { status: 409, title: 'Another account has this address' },
+  FIRST_ADMIN_CODE_INVALID: { status: 403, title: 'The code for the first admin is not valid' },
+  PASSWORD_WEAK: { status: 400, title: 'The password is not strong enough' },
   // enrolment and nodes
   ENROLMENT_CODE_INVALID: {
     status: 403,

@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { decodeProtectedHeader, errors, jwtVerify, SignJWT, type JWTPayload } from 'jose';
-import { AccessClaims, type AccessRole } from '../contract/credentials.ts';
+import { AccessClaims } from '../contract/credentials.ts';
+import { isApiToken } from '../core/api-token.ts';
 import type { Chance } from './chance.ts';
 import type { Clock } from './clock.ts';
 import { coded } from './errors.ts';
@@ -15,9 +16,18 @@ export const nodeProofType = 'nearcast-proof+jwt';
 export const credentialLengthMax = 4096;
 const SKEW_S = 30;
 
+/**
+ * For how long others than the control plane take a token that ends with a session, in seconds from its issue: they do not hear
+ * of sessions that were ended.
+ */
+const SESSION_AGE_S_MAX = 60;
+
+/** What an access token says beside its times. */
+export type AccessGrant = Pick<AccessClaims, 'sub' | 'role' | 'sid' | 'scope' | 'sites'>;
+
 /** Makes an access token. `sub` says for whom it is. */
 export async function signAccessToken(
-  { sub, role, ttlS }: { sub: string; role: AccessRole; ttlS: number },
+  { ttlS, ...grant }: AccessGrant & { ttlS: number },
   { key, clock, chance }: { key: SigningKey; clock: Clock; chance: Chance },
 ): Promise<{ token: string; expiresAtMs: number }> {
   const iat = Math.floor(clock.nowMs() / 1000);
@@ -25,8 +35,7 @@ export async function signAccessToken(
   const claims: AccessClaims = {
     iss: 'nearcast',
     aud: 'nearcast',
-    sub,
-    role,
+    ...grant,
     iat,
     exp,
     jti: chance.bytes(16).toString('base64url'),
@@ -38,20 +47,31 @@ export async function signAccessToken(
 }
 
 /**
- * Verifies an access token. `findKey` finds a key of use `access`.
+ * Verifies an access token. `findKey` finds a key of use `access`. `sessionsAreChecked`: the caller asks whether the token's
+ * session still lasts; without, one that ends with a session is taken for a minute.
  *
  * @throws CREDENTIAL_INVALID, CREDENTIAL_EXPIRED.
  */
 export async function verifyAccessToken(
   token: string,
-  { findKey, clock }: { findKey: (kid: string) => KeyObject | undefined; clock: Clock },
+  options: {
+    findKey: (kid: string) => KeyObject | undefined;
+    clock: Clock;
+    sessionsAreChecked?: boolean;
+  },
 ): Promise<AccessClaims> {
+  const { findKey, clock, sessionsAreChecked = false } = options;
+  if (isApiToken(token)) throw coded('CREDENTIAL_INVALID', 'API tokens are for the control plane');
   const { kid, typ } = readHeader(token);
   const key = typ === accessTokenType ? findKey(kid) : undefined;
   if (key === undefined)
     throw coded('CREDENTIAL_INVALID', 'the access token is signed by a key that is not in force');
   const payload = await verifyJwt(token, key, { typ: accessTokenType, nowMs: clock.nowMs() });
-  return parseAs(AccessClaims, payload, { what: 'the access token', code: 'CREDENTIAL_INVALID' });
+  const claims = parseAs(AccessClaims, payload, { what: 'the access token', code: 'CREDENTIAL_INVALID' });
+  const isLate = clock.nowMs() / 1000 - claims.iat > SESSION_AGE_S_MAX;
+  if (claims.sid !== undefined && isLate && !sessionsAreChecked)
+    throw coded('CREDENTIAL_EXPIRED', 'a token of a session is taken here within a minute of its issue');
+  return claims;
 }
 
 /** The `kid` and `typ` of a bearer JWT, unverified. Throws CREDENTIAL_INVALID. */

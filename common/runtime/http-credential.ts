@@ -1,5 +1,7 @@
 import type { AccessClaims, AccessRole } from '../contract/credentials.ts';
 import type { NodeRole } from '../contract/primitives.ts';
+import { isApiToken } from '../core/api-token.ts';
+import { coversScope, parseScopes, scopeOfRoute } from '../core/scopes.ts';
 import type { DeliveryClaims, TokenScope } from '../core/tokens/delivery-token.ts';
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
 import { accessTokenType, nodeProofType, readHeader } from './access-tokens.ts';
@@ -8,14 +10,27 @@ import { isLoopback } from './listen.ts';
 
 /**
  * Who may call a route. `node` is any enrolled node, `local` anyone when the server listens on loopback only, `none`
- * everyone. A delivery token is taken from the path's `:token`, else from the authorization header.
+ * everyone. An admin may do all that an operator may. A delivery token is taken from the path's `:token`, else from the
+ * authorization header.
  */
 export type Credential =
   AccessRole | 'node' | `node:${NodeRole}` | `delivery:${TokenScope}` | 'local' | 'none';
 
+/** A person or a program with an access token; what is absent does not limit it. */
+export interface AccessCaller {
+  kind: 'access';
+  role: AccessRole;
+  sub: string;
+  /** The session that the token ends with. */
+  sid: string | undefined;
+  scopes: readonly string[] | undefined;
+  /** What a partner sees. */
+  sites: readonly string[] | undefined;
+}
+
 /** Who called, as the credential showed. */
 export type Caller =
-  | { kind: 'access'; role: AccessRole; sub: string }
+  | AccessCaller
   | { kind: 'node'; role: NodeRole; nodeId: string }
   | { kind: 'delivery'; claims: DeliveryClaims }
   | { kind: 'none' };
@@ -34,6 +49,10 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Who may call this route; any of them suffices. Every route must say it. */
     credential?: readonly Credential[];
+    /** The parameter that names a node: a node may call for itself only. */
+    self?: string;
+    /** Whether a token may call whatever its scopes are, and not only with the route's own (common/core/scopes.ts). */
+    anyScope?: boolean;
   }
   interface FastifyRequest {
     caller: Caller;
@@ -55,14 +74,30 @@ export function requireCredentials(app: FastifyInstance, verifiers: CredentialVe
     const wanted = decideRoute(route, this.credentialDefault, verifiers);
     route.config = { ...route.config, credential: wanted };
     const hooks = route.onRequest ?? [];
+    const { self, anyScope = false } = route.config;
+    const scope = anyScope ? undefined : route.url;
     // After the hooks that the route has already: the rate limit holds for guesses of credentials too.
     route.onRequest = [
       ...(Array.isArray(hooks) ? hooks : [hooks]),
       async (request: FastifyRequest) => {
         request.caller = await identify(request, wanted, verifiers);
+        if (scope !== undefined) checkScope(request.caller, scopeOfRoute(request.method, scope));
+        if (self !== undefined) checkSelf(request, self);
       },
     ];
   });
+}
+
+function checkScope(caller: Caller, wanted: string): void {
+  if (caller.kind !== 'access' || caller.scopes === undefined) return;
+  if (coversScope(caller.scopes, wanted)) return;
+  throw coded('FORBIDDEN', `it takes the scope ${wanted}; yours are: ${caller.scopes.join(' ')}`);
+}
+
+function checkSelf({ caller, params }: FastifyRequest, parameter: string): void {
+  if (caller.kind !== 'node') return;
+  if ((params as Record<string, string>)[parameter] === caller.nodeId) return;
+  throw coded('FORBIDDEN', 'a node speaks for itself only');
 }
 
 function decideRoute(
@@ -132,6 +167,7 @@ async function verify(
   request: FastifyRequest,
   { wanted, verifiers }: { wanted: readonly Credential[]; verifiers: CredentialVerifiers },
 ): Promise<Caller> {
+  if (isApiToken(token) && verifiers.access !== undefined) return callerOf(await verifiers.access(token));
   // Delivery tokens are one base64url text, JWTs have three parts.
   if (!token.includes('.')) {
     if (verifiers.delivery === undefined)
@@ -145,10 +181,8 @@ async function verify(
     }
   }
   const { typ } = readHeader(token);
-  if (typ === accessTokenType && verifiers.access !== undefined) {
-    const { role, sub } = await verifiers.access(token);
-    return { kind: 'access', role, sub };
-  }
+  if (typ === accessTokenType && verifiers.access !== undefined)
+    return callerOf(await verifiers.access(token));
   if (typ === nodeProofType && verifiers.node !== undefined) {
     const path = request.raw.url?.split('?', 1)[0] ?? '';
     return { kind: 'node', ...(await verifiers.node(token, { method: request.method, path })) };
@@ -156,10 +190,15 @@ async function verify(
   throw coded('CREDENTIAL_INVALID', 'this kind of credential is not taken here');
 }
 
+function callerOf({ role, sub, sid, scope, sites }: AccessClaims): AccessCaller {
+  const scopes = scope === undefined ? undefined : parseScopes(scope);
+  return { kind: 'access', role, sub, sid, scopes, sites };
+}
+
 function isWanted(caller: Caller, wanted: readonly Credential[]): boolean {
   switch (caller.kind) {
     case 'access':
-      return wanted.includes(caller.role);
+      return wanted.includes(caller.role) || (caller.role === 'admin' && wanted.includes('operator'));
     case 'node':
       return wanted.includes('node') || wanted.includes(`node:${caller.role}`);
     case 'delivery':

@@ -15,6 +15,7 @@ const TEXT_RULES: readonly (readonly [RegExp, string])[] = [
   [/\beyJ[\w-]{8,}\.[\w-]*\.[\w-]+/g, HIDDEN],
   [/\b(Bearer|Basic|DPoP)\s+[\w.~+/=-]{8,}/gi, `$1 ${HIDDEN}`],
   [/\bnc1\.[\w-]{8,}(?=\.|\b)/g, `nc1.${HIDDEN}`],
+  [/\b(ncat_[0-9a-f]{16})_[\w-]{8,}/g, `$1_${HIDDEN}`],
   // A field of a JSON line; bindings of child loggers come past redactFields.
   [/("[\w-]*(?:authorization|cookie|secret|password|token)":")(?:[^"\\]|\\.)+/gi, `$1${HIDDEN}`],
   [/([?&](?:access_?token|token|secret|code|sig(?:nature)?)=)[^&\s#"'\\]+/gi, `$1${HIDDEN}`],

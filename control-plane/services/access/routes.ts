@@ -8,6 +8,7 @@ import {
 } from '../../../common/contract/credentials.ts';
 import { Type } from '../../../common/contract/type.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
+import { grantWithin } from './grant.ts';
 import type { Access } from './service.ts';
 
 // Guessing a secret of 24 bytes is hopeless; the limit keeps the tries from costing anything.
@@ -61,12 +62,15 @@ export function accessRoutes(app: App, { access }: { access: Access }): void {
     {
       config: { credential: ['operator'] },
       schema: {
-        summary: 'Makes an access token for a person or a service',
+        summary: 'Makes an access token for a person or a service, that may do no more than the caller',
         tags: ['enrolment'],
         body: AccessTokenRequest,
         response: { 201: AccessTokenReply },
       },
     },
-    async (request, reply) => reply.code(201).send(await access.createAccessToken(request.body)),
+    async ({ body, caller }, reply) => {
+      const grant = grantWithin(caller, body);
+      return reply.code(201).send(await access.createAccessToken({ ...grant, ttlS: body.ttlS }));
+    },
   );
 }

@@ -1,16 +1,17 @@
 import { chmod } from 'node:fs/promises';
 import type { Records } from '../../../common/adapters/records/port.ts';
-import type {
-  AccessClaims,
-  AccessTokenReply,
-  AccessTokenRequest,
-} from '../../../common/contract/credentials.ts';
+import type { AccessClaims, AccessTokenReply } from '../../../common/contract/credentials.ts';
 import {
   mintDeliveryToken,
   verifyDeliveryToken,
   type DeliveryClaims,
 } from '../../../common/core/tokens/delivery-token.ts';
-import { readHeader, signAccessToken, verifyAccessToken } from '../../../common/runtime/access-tokens.ts';
+import {
+  readHeader,
+  signAccessToken,
+  verifyAccessToken,
+  type AccessGrant,
+} from '../../../common/runtime/access-tokens.ts';
 import type { Chance } from '../../../common/runtime/chance.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { isCoded, valueOf } from '../../../common/runtime/errors.ts';
@@ -35,6 +36,9 @@ export interface AccessOptions {
   log: Log;
 }
 
+/** An access token that is to be made. */
+type AccessTokenOrder = AccessGrant & { ttlS: number };
+
 /** Who may do what: keys, enrolment, credentials, signed documents and tokens. */
 export interface Access {
   keys: KeyStore;
@@ -43,7 +47,7 @@ export interface Access {
   documents: DocumentIssuer;
   /** What holds callers of the routes to their credentials. */
   verifiers: Required<CredentialVerifiers>;
-  createAccessToken(request: AccessTokenRequest): Promise<AccessTokenReply>;
+  createAccessToken(request: AccessTokenOrder): Promise<AccessTokenReply>;
   /** Mints a delivery token with the key in force. */
   mintToken(claims: DeliveryClaims): string;
   /** Hears of nodes whose proof was genuine but refused for its times: their clock or ours is off. */
@@ -94,14 +98,14 @@ async function renewKeys(keys: KeyStore, log: Log): Promise<void> {
 }
 
 async function createAccessToken(
-  { role, sub, ttlS }: AccessTokenRequest,
+  { ttlS, ...grant }: AccessTokenOrder,
   { options, keys }: { options: AccessOptions; keys: KeyStore },
 ): Promise<AccessTokenReply> {
   const { clock, chance } = options;
   const key = keys.signer('access');
   // A token cannot outlive the key that it is verified with.
   const keyLeftS = Math.floor((key.notAfterMs - clock.nowMs()) / 1000);
-  return signAccessToken({ sub, role, ttlS: Math.min(ttlS, keyLeftS) }, { key, clock, chance });
+  return signAccessToken({ ...grant, ttlS: Math.min(ttlS, keyLeftS) }, { key, clock, chance });
 }
 
 function createVerifiers({
@@ -123,8 +127,13 @@ function createVerifiers({
     findNode: (kid) => identities.findNode(kid),
   });
   return {
+    // Whoever takes it asks the session: main.ts wires that.
     access: (token): Promise<AccessClaims> =>
-      verifyAccessToken(token, { findKey: (kid) => keyring.find(kid, 'access'), clock }),
+      verifyAccessToken(token, {
+        findKey: (kid) => keyring.find(kid, 'access'),
+        clock,
+        sessionsAreChecked: true,
+      }),
     node: async (proof, call) => {
       try {
         return await proofs(proof, call);
@@ -148,7 +157,7 @@ async function ensureOperatorToken(access: Access, options: AccessOptions): Prom
   const { operatorTokenFile, clock, log } = options;
   const held = (await readPrivateFile(operatorTokenFile))?.trim();
   if (held !== undefined && (await isLasting(held, access, clock))) return;
-  const { token } = await access.createAccessToken({ role: 'operator', sub: 'operator', ttlS: 400 * 86_400 });
+  const { token } = await access.createAccessToken({ role: 'admin', sub: 'operator', ttlS: 400 * 86_400 });
   await writePrivateFile(operatorTokenFile, `${token}\n`);
   await chmod(operatorTokenFile, 0o600);
   log.info({ file: operatorTokenFile }, "the operator's token was written");
@@ -159,7 +168,7 @@ async function isLasting(token: string, access: Access, clock: Clock): Promise<b
     const { exp, role } = await access.verifiers.access(token);
     // Once other keys sign, the key of this one ends before the token says.
     const isCurrent = readHeader(token).kid === access.keys.signer('access').kid;
-    return role === 'operator' && isCurrent && exp * 1000 - clock.nowMs() > operatorRenewMs;
+    return role === 'admin' && isCurrent && exp * 1000 - clock.nowMs() > operatorRenewMs;
   } catch (error) {
     if (isCoded(error)) return false;
     throw error;

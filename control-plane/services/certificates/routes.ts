@@ -6,13 +6,12 @@ import {
 import { NodeId } from '../../../common/contract/primitives.ts';
 import { Type } from '../../../common/contract/type.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
-import { requireSelf } from '../require-self.ts';
 import type { Certificates } from './service.ts';
 
 /** The routes by which a box is certified; its private key never leaves it. */
 export function certificateRoutes(app: App, { certificates }: { certificates: Certificates }): void {
   const params = Type.Object({ id: NodeId });
-  const config = { credential: ['node:appliance', 'node:origin'] } as const;
+  const config = { credential: ['node:appliance', 'node:origin'], self: 'id' } as const;
   app.get(
     '/v1/nodes/:id/certificate',
     {
@@ -24,11 +23,7 @@ export function certificateRoutes(app: App, { certificates }: { certificates: Ce
         response: { 200: CertificateName },
       },
     },
-    async (request) => {
-      const { id } = request.params;
-      requireSelf(request.caller, id);
-      return { name: certificates.nameOf(id) };
-    },
+    async (request) => ({ name: certificates.nameOf(request.params.id) }),
   );
   app.put(
     '/v1/nodes/:id/certificate',
@@ -43,10 +38,6 @@ export function certificateRoutes(app: App, { certificates }: { certificates: Ce
         response: { 200: CertificateReply },
       },
     },
-    async (request) => {
-      const { id } = request.params;
-      requireSelf(request.caller, id);
-      return certificates.certify(id, request.body.csr);
-    },
+    async (request) => certificates.certify(request.params.id, request.body.csr),
   );
 }

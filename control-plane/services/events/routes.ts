@@ -3,7 +3,6 @@ import { NodeId } from '../../../common/contract/primitives.ts';
 import { ServedReportReply, ServedReportRequest } from '../../../common/contract/served.ts';
 import { Type } from '../../../common/contract/type.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
-import { requireSelf } from '../require-self.ts';
 import type { EventsService } from './service.ts';
 
 // A player sends a batch every few seconds; an address may be a household's or a carrier's.
@@ -31,7 +30,7 @@ export function eventsRoutes(app: App, { events }: { events: EventsService }): v
   app.post(
     '/v1/nodes/:id/served-reports',
     {
-      config: { credential: ['node:appliance', 'node:origin'] },
+      config: { credential: ['node:appliance', 'node:origin'], self: 'id' },
       bodyLimit: servedBytesMax,
       schema: {
         tags: ['nodes'],
@@ -41,9 +40,6 @@ export function eventsRoutes(app: App, { events }: { events: EventsService }): v
         response: { 200: ServedReportReply },
       },
     },
-    async ({ params, body, caller }) => {
-      requireSelf(caller, params.id);
-      return await events.takeServed(params.id, body.jws);
-    },
+    async ({ params, body }) => events.takeServed(params.id, body.jws),
   );
 }

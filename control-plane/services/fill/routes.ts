@@ -10,7 +10,7 @@ import {
 import { FillSitePatch, FillSites } from '../../../common/contract/fill-sites.ts';
 import { FileName, NodeId, PlaceName, TimeMs } from '../../../common/contract/primitives.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
-import { requireSelf } from '../require-self.ts';
+import { siteAsked } from '../own-sites.ts';
 import { answerPoll, signedAnswers, SignedPollQuery, type SignedPoll } from '../signed-poll.ts';
 import type { Fill } from './service.ts';
 
@@ -57,7 +57,7 @@ function manifestRoute(app: App, { fill, draining }: FillRoutesOptions): void {
   app.get(
     '/v1/nodes/:id/fill-manifest',
     {
-      config: { credential: ['node:appliance', 'node:origin'] },
+      config: { credential: ['node:appliance', 'node:origin'], self: 'id' },
       schema: {
         summary:
           'The signed fill manifest, once there is one newer than `after` (a long poll; 204 when there is none); with `diff` maybe as its difference from that one',
@@ -70,7 +70,6 @@ function manifestRoute(app: App, { fill, draining }: FillRoutesOptions): void {
     async (request, reply) => {
       const { id } = request.params;
       const { diff = false } = request.query;
-      requireSelf(request.caller, id);
       const poll = (want: SignedPoll) => fill.manifest(id, { ...want, diff });
       return answerPoll({ request, reply }, request.query, { draining, poll });
     },
@@ -81,7 +80,7 @@ function nodeRoutes(app: App, { fill }: FillRoutesOptions): void {
   app.post(
     '/v1/nodes/:id/fill-sources',
     {
-      config: { credential: ['node:appliance'] },
+      config: { credential: ['node:appliance'], self: 'id' },
       schema: {
         summary:
           'Where files of the manifest may be filled from, in the order of escalation; to pull, where any file is',
@@ -92,7 +91,6 @@ function nodeRoutes(app: App, { fill }: FillRoutesOptions): void {
       },
     },
     async (request) => {
-      requireSelf(request.caller, request.params.id);
       const { files, purpose = 'fill' } = request.body;
       return fill.sources(request.params.id, files, purpose);
     },
@@ -100,7 +98,7 @@ function nodeRoutes(app: App, { fill }: FillRoutesOptions): void {
   app.post(
     '/v1/nodes/:id/fill-reports',
     {
-      config: { credential: ['node:appliance'] },
+      config: { credential: ['node:appliance'], self: 'id' },
       bodyLimit: reportBytesMax,
       schema: {
         summary: 'How files ended; a repeat with the same id changes nothing',
@@ -111,7 +109,6 @@ function nodeRoutes(app: App, { fill }: FillRoutesOptions): void {
       },
     },
     async (request, reply) => {
-      requireSelf(request.caller, request.params.id);
       await fill.report(request.params.id, request.body);
       return reply.code(204).send(null);
     },
@@ -153,7 +150,7 @@ function viewRoutes(app: App, { fill }: FillRoutesOptions): void {
   app.get(
     '/v1/fill/report',
     {
-      config: { credential: viewers },
+      config: { credential: [...viewers, 'partner'] },
       schema: {
         summary:
           'What the fill did, by source and over time, what is missing, why, and when it will come; the last day where no times are given',
@@ -162,7 +159,7 @@ function viewRoutes(app: App, { fill }: FillRoutesOptions): void {
         response: { 200: FillReportView },
       },
     },
-    (request) => fill.views.report(request.query),
+    ({ caller, query }) => fill.views.report({ ...query, site: siteAsked(caller, query.site) }),
   );
   app.get(
     '/v1/fill/explain',

@@ -6,21 +6,34 @@ import {
 } from '../../../common/contract/maintenance.ts';
 import { ObjectId } from '../../../common/contract/primitives.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
+import { seesSite } from '../own-sites.ts';
 import type { MaintenanceCalendar } from './maintenance.ts';
 
+export interface MaintenanceRoutesOptions {
+  calendar: MaintenanceCalendar;
+  /** At which site each box is. */
+  sites: () => ReadonlyMap<string, string | undefined>;
+}
+
 /** Routes of the calendar of planned maintenance. */
-export function maintenanceRoutes(app: App, { calendar }: { calendar: MaintenanceCalendar }): void {
+export function maintenanceRoutes(app: App, { calendar, sites }: MaintenanceRoutesOptions): void {
   app.get(
     '/v1/maintenance',
     {
-      config: { credential: ['operator', 'admin'] },
+      config: { credential: ['operator', 'admin', 'partner'] },
       schema: {
-        summary: 'Planned maintenance, and that of the last month',
+        summary: 'Planned maintenance, and that of the last month; to a partner that of its sites',
         tags: ['nodes'],
         response: { 200: MaintenanceList },
       },
     },
-    async () => ({ windows: calendar.list() }),
+    async ({ caller }) => {
+      const siteOf = sites();
+      const windows = calendar
+        .list()
+        .filter(({ appliance, site }) => seesSite(caller, site ?? siteOf.get(appliance ?? '')));
+      return { windows };
+    },
   );
   app.post(
     '/v1/maintenance',

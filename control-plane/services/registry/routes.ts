@@ -11,8 +11,8 @@ import { NodeId } from '../../../common/contract/primitives.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
 import type { MaintenanceCalendar } from './maintenance.ts';
 import { maintenanceRoutes } from './maintenance-routes.ts';
-import { requireSelf } from '../require-self.ts';
-import type { Registry } from './service.ts';
+import { seesSite } from '../own-sites.ts';
+import { unknownNode, type Registry } from './service.ts';
 
 const NodeParams = Type.Object({ id: NodeId });
 // Half a million files and a hundred thousand routes, which is what the contract lets one report hold.
@@ -29,7 +29,7 @@ export function registryRoutes(
   app.put(
     '/v1/nodes/:id/heartbeat',
     {
-      config: { credential: ['node:appliance', 'node:origin'] },
+      config: { credential: ['node:appliance', 'node:origin'], self: 'id' },
       bodyLimit: heartbeatBytesMax,
       schema: {
         summary: 'A report of an appliance or origin; renews its lease',
@@ -39,16 +39,12 @@ export function registryRoutes(
         response: { 200: HeartbeatReply },
       },
     },
-    async (request) => {
-      const { id } = request.params;
-      requireSelf(request.caller, id);
-      return registry.heartbeat(id, request.body);
-    },
+    async (request) => registry.heartbeat(request.params.id, request.body),
   );
   app.put(
     '/v1/nodes/:id/address',
     {
-      config: { credential: ['node:steering'] },
+      config: { credential: ['node:steering'], self: 'id' },
       schema: {
         summary: 'Where boxes and other steering nodes reach a steering node',
         tags: ['nodes'],
@@ -58,33 +54,44 @@ export function registryRoutes(
       },
     },
     async (request, reply) => {
-      const { id } = request.params;
-      requireSelf(request.caller, id);
-      await registry.announce(id, request.body.url);
+      await registry.announce(request.params.id, request.body.url);
       return reply.code(204).send(null);
     },
   );
-  maintenanceRoutes(app, { calendar: maintenance });
+  maintenanceRoutes(app, { calendar: maintenance, sites: () => sitesOf(registry) });
   readRoutes(app, registry);
   changeRoutes(app, registry);
+}
+
+function sitesOf(registry: Registry): ReadonlyMap<string, string | undefined> {
+  return new Map(registry.views().map(({ id, site }) => [id, site]));
 }
 
 function readRoutes(app: App, registry: Registry): void {
   app.get(
     '/v1/nodes',
     {
-      config: { credential: ['operator', 'admin'] },
-      schema: { summary: 'Every node, by name', tags: ['nodes'], response: { 200: NodeList } },
+      config: { credential: ['operator', 'admin', 'partner'] },
+      schema: {
+        summary: 'Every node, by name; to a partner those of its sites',
+        tags: ['nodes'],
+        response: { 200: NodeList },
+      },
     },
-    async () => ({ nodes: registry.views() }),
+    async ({ caller }) => ({ nodes: registry.views().filter(({ site }) => seesSite(caller, site)) }),
   );
   app.get(
     '/v1/nodes/:id',
     {
-      config: { credential: ['operator', 'admin'] },
+      config: { credential: ['operator', 'admin', 'partner'] },
       schema: { summary: 'One node', tags: ['nodes'], params: NodeParams, response: { 200: NodeView } },
     },
-    async (request) => registry.view(request.params.id),
+    async ({ caller, params: { id } }) => {
+      const view = registry.view(id);
+      // Another's box is as unknown as one that is not there.
+      if (!seesSite(caller, view.site)) throw unknownNode(id);
+      return view;
+    },
   );
 }
 

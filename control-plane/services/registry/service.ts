@@ -2,7 +2,7 @@ import type { Records } from '../../../common/adapters/records/port.ts';
 import { steeringNodesMax, type SteeringPeer } from '../../../common/contract/health.ts';
 import type { Heartbeat, HeartbeatReply, NodeView } from '../../../common/contract/nodes.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
-import { coded } from '../../../common/runtime/errors.ts';
+import { coded, type CodedError } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 import { createListeners } from '../listeners.ts';
 import {
@@ -294,8 +294,7 @@ class NodeRegistry implements Registry {
 
   #node(nodeId: string): LiveNode {
     const node = this.#nodes.get(nodeId);
-    if (node === undefined)
-      throw coded('NODE_UNKNOWN', `${nodeId}; \`nearcast appliance list\` shows the names`);
+    if (node === undefined) throw unknownNode(nodeId);
     return node;
   }
 
@@ -340,4 +339,9 @@ function recordOf(node: LiveNode): NodeRecord {
 /** The part of the record that is worth a write when it changes; the time of the last report alone is not. */
 function factsOf(node: LiveNode): string {
   return JSON.stringify([node.url, node.addresses, node.place, node.capacityBytes]);
+}
+
+/** What is said of a node that is not there, or that the caller may not see. */
+export function unknownNode(id: string): CodedError {
+  return coded('NODE_UNKNOWN', `${id}; \`nearcast appliance list\` shows the names`);
 }

@@ -13,7 +13,6 @@ import { Type } from '../../../common/contract/type.ts';
 import { coded } from '../../../common/runtime/errors.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
 import { routeTableBytesMax } from '../../../common/runtime/route-table-packing.ts';
-import { requireSelf } from '../require-self.ts';
 import type { Routes } from './service.ts';
 
 const params = Type.Object({ id: NodeId });
@@ -41,7 +40,7 @@ export function routesRoutes(app: App, { routes }: { routes: Routes }): void {
 }
 
 function tellRoutes(app: App, routes: Routes): void {
-  const config = { credential: ['node:appliance', 'node:origin'] } as const;
+  const config = { credential: ['node:appliance', 'node:origin'], self: 'id' } as const;
   const packedOf = (request: { body: unknown }): Buffer => {
     if (Buffer.isBuffer(request.body)) return request.body;
     throw coded('UNSUPPORTED_MEDIA_TYPE', `send ${routeTableType} or ${routeDeltaType}`);
@@ -53,10 +52,7 @@ function tellRoutes(app: App, routes: Routes): void {
       bodyLimit: routeTableBytesMax,
       schema: { tags, params, response, consumes: [routeTableType], summary: 'All routes of a box' },
     },
-    async (request) => {
-      requireSelf(request.caller, request.params.id);
-      return routes.put(request.params.id, packedOf(request));
-    },
+    async (request) => routes.put(request.params.id, packedOf(request)),
   );
   app.patch(
     '/v1/nodes/:id/route-table',
@@ -69,10 +65,7 @@ function tellRoutes(app: App, routes: Routes): void {
           'What changed in the routes of a box since it told them last; ROUTE_TABLE_UNKNOWN: tell them whole',
       },
     },
-    async (request) => {
-      requireSelf(request.caller, request.params.id);
-      return routes.patch(request.params.id, packedOf(request));
-    },
+    async (request) => routes.patch(request.params.id, packedOf(request)),
   );
 }
 

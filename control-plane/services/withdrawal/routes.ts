@@ -6,7 +6,6 @@ import {
   WithdrawalView,
 } from '../../../common/contract/withdrawals.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
-import { requireSelf } from '../require-self.ts';
 import type { Withdrawals } from './service.ts';
 
 const params = Type.Object({ id: ObjectId });
@@ -73,7 +72,7 @@ function receiptRoute(app: App, withdrawals: Withdrawals): void {
   app.post(
     '/v1/nodes/:id/withdrawal-receipts',
     {
-      config: { credential: ['node:appliance', 'node:origin'] },
+      config: { credential: ['node:appliance', 'node:origin'], self: 'id' },
       schema: {
         summary: "A box's signed word that nothing of a withdrawal is left on it; a repeat changes nothing",
         tags: ['nodes'],
@@ -83,9 +82,7 @@ function receiptRoute(app: App, withdrawals: Withdrawals): void {
       },
     },
     async (request, reply) => {
-      const { id } = request.params;
-      requireSelf(request.caller, id);
-      await withdrawals.receive(id, request.body.jws);
+      await withdrawals.receive(request.params.id, request.body.jws);
       return reply.code(204).send(null);
     },
   );

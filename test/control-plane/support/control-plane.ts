@@ -45,6 +45,7 @@ export interface TestPlane {
   url: string;
   dataDir: string;
   operator: string;
+  firstAdminCode: string | undefined;
   routes: readonly string[];
   clock: Clock;
   /** Calls as the operator unless another token is given; `token: ''` for none. */
@@ -80,7 +81,7 @@ export async function startPlane(t: Test, options: PlaneOptions = {}): Promise<T
   const operator = (await readFile(join(dataDir, 'operator.token'), 'utf8')).trim();
   const url = plane.url();
   return {
-    ...{ url, dataDir, operator, clock, stop, routes: plane.routes },
+    ...{ url, dataDir, operator, clock, stop, routes: plane.routes, firstAdminCode: plane.firstAdminCode },
     call: (route, { token = operator, ...rest } = {}) => call(url, route, { token, ...rest }),
   };
 }

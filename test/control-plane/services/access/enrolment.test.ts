@@ -211,14 +211,14 @@ t.test(
     const clock = createManualClock();
     const plane = await startPlane(t, { clock });
     const made = await plane.call('POST /v1/access-tokens', {
-      body: { role: 'admin', sub: 'ada', ttlS: 60 },
+      body: { role: 'operator', scope: 'nodes:read', sub: 'ada', ttlS: 60 },
     });
     t.equal(made.status, 201);
     const { token, expiresAtMs } = made.as(AccessTokenReply);
     t.equal(expiresAtMs, clock.nowMs() + 60_000);
     t.equal((await plane.call('GET /v1/nodes', { token })).status, 200);
     t.match(
-      await plane.call('POST /v1/access-tokens', { token, body: { role: 'admin', sub: 'eve', ttlS: 60 } }),
+      await plane.call('POST /v1/access-tokens', { token, body: { role: 'viewer', sub: 'eve', ttlS: 60 } }),
       {
         status: 403,
       },

@@ -1,0 +1,120 @@
+import { Type, type Static } from './type.ts';
+import { AccessRole } from './credentials.ts';
+import { Line, ObjectId, PlaceName, TimeMs } from './primitives.ts';
+
+/** A mail address as people write it (RFC 5321 §4.1.2 without quoted names); compared without case. */
+export const Email = Type.String({
+  pattern: "^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\\.[A-Za-z0-9-]+)*$",
+  maxLength: 254,
+});
+
+/** What is typed as a password; how strong it must be is said when it is chosen. */
+export const Password = Type.String({ minLength: 1, maxLength: 200 });
+
+/** What a person may do: an admin everything, an operator all but accounts, a partner sees the boxes of its sites, a viewer watches. */
+export const AccountRole = Type.Union([
+  Type.Literal('admin'),
+  Type.Literal('operator'),
+  Type.Literal('partner'),
+  Type.Literal('viewer'),
+]);
+export type AccountRole = Static<typeof AccountRole>;
+
+const Sites = Type.Array(PlaceName, { maxItems: 64 });
+
+/** A person who may sign in. */
+export const AccountView = Type.Object({
+  id: ObjectId,
+  email: Email,
+  name: Line,
+  role: AccountRole,
+  /** What a partner sees; empty for all others. */
+  sites: Sites,
+  disabled: Type.Boolean(),
+  createdAtMs: TimeMs,
+});
+export type AccountView = Static<typeof AccountView>;
+
+/** A page of the accounts, by id; `next` is the `after` of the page behind it. */
+export const AccountList = Type.Object({
+  accounts: Type.Array(AccountView),
+  next: Type.Optional(ObjectId),
+});
+export type AccountList = Static<typeof AccountList>;
+
+export const AccountQuery = Type.Object(
+  { after: Type.Optional(ObjectId), limit: Type.Integer({ default: 100, minimum: 1, maximum: 1000 }) },
+  { additionalProperties: false },
+);
+
+export const AccountRequest = Type.Object(
+  { email: Email, name: Line, role: AccountRole, sites: Type.Optional(Sites), password: Password },
+  { additionalProperties: false },
+);
+export type AccountRequest = Static<typeof AccountRequest>;
+
+export const AccountPatch = Type.Object(
+  {
+    name: Type.Optional(Line),
+    role: Type.Optional(AccountRole),
+    sites: Type.Optional(Sites),
+    disabled: Type.Optional(Type.Boolean()),
+    password: Type.Optional(Password),
+  },
+  { additionalProperties: false },
+);
+export type AccountPatch = Static<typeof AccountPatch>;
+
+/** Makes the first admin, with the code that the control plane prints while there is no account. */
+export const FirstAdminRequest = Type.Object(
+  {
+    code: Type.String({ minLength: 1, maxLength: 64 }),
+    email: Email,
+    name: Line,
+    password: Password,
+  },
+  { additionalProperties: false },
+);
+export type FirstAdminRequest = Static<typeof FirstAdminRequest>;
+
+const Scope = Type.String({ minLength: 1, maxLength: 64 });
+
+/** Asks for a token with which a machine calls, for its maker's role or less. */
+export const ApiTokenRequest = Type.Object(
+  {
+    name: Line,
+    role: Type.Optional(AccountRole),
+    scopes: Type.Array(Scope, { minItems: 1, maxItems: 32 }),
+    ttlS: Type.Integer({ minimum: 60, maximum: 31_622_400 }),
+  },
+  { additionalProperties: false },
+);
+export type ApiTokenRequest = Static<typeof ApiTokenRequest>;
+
+export const ApiTokenView = Type.Object({
+  id: ObjectId,
+  name: Line,
+  /** Id of the account that made it; `operator` for the token in the data directory. */
+  owner: Type.String({ minLength: 1, maxLength: 200 }),
+  role: AccountRole,
+  scopes: Type.Array(Scope),
+  createdAtMs: TimeMs,
+  expiresAtMs: TimeMs,
+});
+export type ApiTokenView = Static<typeof ApiTokenView>;
+
+/** `token` is shown this once: what is kept is its hash. */
+export const ApiTokenReply = Type.Object({ ...ApiTokenView.properties, token: Type.String() });
+export type ApiTokenReply = Static<typeof ApiTokenReply>;
+
+export const ApiTokenList = Type.Object({ tokens: Type.Array(ApiTokenView) });
+export type ApiTokenList = Static<typeof ApiTokenList>;
+
+/** Who calls, as the control plane sees it. */
+export const Me = Type.Object({
+  sub: Type.String(),
+  role: AccessRole,
+  scopes: Type.Optional(Type.Array(Type.String())),
+  account: Type.Optional(AccountView),
+});
+export type Me = Static<typeof Me>;

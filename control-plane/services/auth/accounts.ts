@@ -1,0 +1,112 @@
+import type { AccountPatch, AccountRequest, AccountView } from '../../../common/contract/accounts.ts';
+import type { Chance } from '../../../common/runtime/chance.ts';
+import type { Clock } from '../../../common/runtime/clock.ts';
+import { coded, isCoded } from '../../../common/runtime/errors.ts';
+import { createTurns } from '../turns.ts';
+import { passwordFault } from './core/password-strength.ts';
+import type { Passwords } from './passwords.ts';
+import type { AccountRecord, AuthRecords } from './records.ts';
+
+/** The people who may sign in. */
+export interface Accounts {
+  /** EMAIL_TAKEN, PASSWORD_WEAK, INVALID for sites of anyone but a partner. */
+  add(request: AccountRequest): Promise<AccountView>;
+  /** By id, from behind `after` on. */
+  list(page: { after?: string | undefined; limit: number }): Promise<AccountView[]>;
+  find(id: string): Promise<AccountRecord | undefined>;
+  view(id: string): Promise<AccountView | undefined>;
+  findByEmail(email: string): Promise<AccountRecord | undefined>;
+  /** ACCOUNT_UNKNOWN, PASSWORD_WEAK, INVALID. */
+  change(id: string, patch: AccountPatch): Promise<AccountView>;
+  /** ACCOUNT_UNKNOWN. */
+  remove(id: string): Promise<void>;
+  areThere(): Promise<boolean>;
+}
+
+export interface AccountsOptions {
+  records: AuthRecords;
+  passwords: Passwords;
+  clock: Clock;
+  chance: Chance;
+}
+
+/** Opens the accounts. */
+export function createAccounts({ records, passwords, clock, chance }: AccountsOptions): Accounts {
+  const inTurn = createTurns();
+  const find = async (id: string) => (await records.accounts.get(id))?.value;
+  const known = async (id: string): Promise<AccountRecord> => {
+    const account = await find(id);
+    if (account === undefined) throw coded('ACCOUNT_UNKNOWN', id);
+    return account;
+  };
+  const hashNew = async (password: string, about: { email: string; name: string }): Promise<string> => {
+    const fault = passwordFault(password, [about.email, about.name]);
+    if (fault !== undefined) throw coded('PASSWORD_WEAK', `it ${fault}`);
+    return passwords.hash(password);
+  };
+
+  return {
+    find,
+    async view(id) {
+      const account = await find(id);
+      return account && viewOf(account);
+    },
+    async findByEmail(email) {
+      const held = await records.emails.get(keyOf(email));
+      return held && find(held.value.id);
+    },
+    async add({ email, name, role, sites = [], password }) {
+      checkSites({ role, sites });
+      const passwordHash = await hashNew(password, { email, name });
+      const id = `usr_${chance.bytes(12).toString('base64url')}`;
+      const createdAtMs = clock.nowMs();
+      const account = { id, email, name, role, sites, disabled: false, createdAtMs, passwordHash };
+      try {
+        await records.all.commit([
+          records.emails.putOperation(keyOf(email), { id }, 0),
+          records.accounts.putOperation(id, account, 0),
+        ]);
+      } catch (cause) {
+        if (isCoded(cause, 'RECORDS_CONFLICT')) throw coded('EMAIL_TAKEN', { detail: email, cause });
+        throw cause;
+      }
+      return viewOf(account);
+    },
+    async list({ after, limit }) {
+      return (await records.accounts.scan({ after, limit })).map(({ value }) => viewOf(value));
+    },
+    change: (id, { password, ...patch }) =>
+      inTurn(async () => {
+        const before = await known(id);
+        const passwordHash =
+          password === undefined ? before.passwordHash : await hashNew(password, { ...before, ...patch });
+        const after = { ...before, ...patch, ...(passwordHash !== undefined && { passwordHash }) };
+        checkSites(after);
+        await records.accounts.put(id, after);
+        return viewOf(after);
+      }),
+    remove: (id) =>
+      inTurn(async () => {
+        const { email } = await known(id);
+        await records.all.commit([
+          records.accounts.removeOperation(id),
+          records.emails.removeOperation(keyOf(email)),
+        ]);
+      }),
+    areThere: async () => (await records.accounts.scan({ limit: 1 })).length > 0,
+  };
+}
+
+function viewOf({ passwordHash: _secret, ...view }: AccountRecord): AccountView {
+  return view;
+}
+
+function keyOf(email: string): string {
+  return email.toLowerCase();
+}
+
+function checkSites({ role, sites }: Pick<AccountRecord, 'role' | 'sites'>): void {
+  if (role !== 'partner' && sites.length > 0) throw coded('INVALID', 'sites: only a partner has sites');
+  if (role === 'partner' && sites.length === 0)
+    throw coded('INVALID', 'sites: name the sites whose boxes the partner sees');
+}

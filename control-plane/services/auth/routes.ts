@@ -1,0 +1,199 @@
+import {
+  AccountList,
+  AccountPatch,
+  AccountQuery,
+  AccountRequest,
+  AccountView,
+  ApiTokenList,
+  ApiTokenReply,
+  ApiTokenRequest,
+  FirstAdminRequest,
+  Me,
+} from '../../../common/contract/accounts.ts';
+import { ObjectId } from '../../../common/contract/primitives.ts';
+import { Type } from '../../../common/contract/type.ts';
+import { assert, coded } from '../../../common/runtime/errors.ts';
+import type { AccessCaller, Caller } from '../../../common/runtime/http-credential.ts';
+import type { App } from '../../../common/runtime/http-app.ts';
+import type { Auth } from './service.ts';
+
+const params = Type.Object({ id: ObjectId });
+const tags = ['accounts'];
+// Guessing a code of 100 bits is hopeless; each try costs a look, and a weak password a hash.
+const firstAdminRate = { max: 20, timeWindow: 10_000 };
+
+/** Routes of accounts and of the tokens of machines. */
+export function authRoutes(app: App, { auth }: { auth: Auth }): void {
+  meRoute(app, auth);
+  firstAdminRoute(app, auth);
+  accountRoutes(app, auth);
+  accountChangeRoutes(app, auth);
+  apiTokenRoutes(app, auth);
+}
+
+function accessCaller(caller: Caller): AccessCaller {
+  assert(caller.kind === 'access', 'the route takes access tokens only');
+  return caller;
+}
+
+function meRoute(app: App, auth: Auth): void {
+  app.get(
+    '/v1/me',
+    {
+      config: { credential: ['admin', 'operator', 'partner', 'viewer', 'service'], anyScope: true },
+      schema: { summary: 'Who you are, and what you may do', tags, response: { 200: Me } },
+    },
+    async ({ caller }) => {
+      const { sub, role, scopes } = accessCaller(caller);
+      const account = await auth.accounts.view(sub);
+      return {
+        ...{ sub, role },
+        ...(scopes !== undefined && { scopes: [...scopes] }),
+        ...(account !== undefined && { account }),
+      };
+    },
+  );
+}
+
+function firstAdminRoute(app: App, auth: Auth): void {
+  app.post(
+    '/v1/accounts/first',
+    {
+      config: { credential: ['none'], rateLimit: firstAdminRate },
+      schema: {
+        summary:
+          'Makes the first admin, with the code that the control plane prints while there is no account',
+        tags,
+        body: FirstAdminRequest,
+        response: { 201: AccountView },
+      },
+    },
+    async (request, reply) => reply.code(201).send(await auth.firstAdmin.add(request.body)),
+  );
+}
+
+function accountRoutes(app: App, { accounts }: Auth): void {
+  app.get(
+    '/v1/accounts',
+    {
+      config: { credential: ['admin'] },
+      schema: { summary: 'Accounts, by id', tags, querystring: AccountQuery, response: { 200: AccountList } },
+    },
+    async ({ query: { after, limit } }) => {
+      const page = await accounts.list({ after, limit });
+      const last = page.at(-1);
+      return { accounts: page, ...(page.length === limit && last !== undefined && { next: last.id }) };
+    },
+  );
+  app.get(
+    '/v1/accounts/:id',
+    {
+      config: { credential: ['admin'] },
+      schema: { summary: 'One account', tags, params, response: { 200: AccountView } },
+    },
+    async (request) => {
+      const account = await accounts.view(request.params.id);
+      if (account === undefined) throw coded('ACCOUNT_UNKNOWN', request.params.id);
+      return account;
+    },
+  );
+}
+
+function accountChangeRoutes(app: App, auth: Auth): void {
+  const { accounts } = auth;
+  app.post(
+    '/v1/accounts',
+    {
+      config: { credential: ['admin'] },
+      schema: {
+        summary: 'Adds a person who may sign in',
+        tags,
+        body: AccountRequest,
+        response: { 201: AccountView },
+      },
+    },
+    async (request, reply) => reply.code(201).send(await accounts.add(request.body)),
+  );
+  app.patch(
+    '/v1/accounts/:id',
+    {
+      config: { credential: ['admin'] },
+      schema: {
+        summary: 'Changes an account; what it may no longer do ends at once',
+        tags,
+        params,
+        body: AccountPatch,
+        response: { 200: AccountView },
+      },
+    },
+    async (request) => accounts.change(request.params.id, request.body),
+  );
+  app.delete(
+    '/v1/accounts/:id',
+    {
+      config: { credential: ['admin'] },
+      schema: {
+        summary: 'Removes an account with its tokens',
+        tags,
+        params,
+        response: { 204: Type.Null() },
+      },
+    },
+    async (request, reply) => {
+      await auth.removeAccount(request.params.id);
+      return reply.code(204).send(null);
+    },
+  );
+}
+
+function apiTokenRoutes(app: App, { apiTokens }: Auth): void {
+  const credential = ['admin', 'operator', 'partner'] as const;
+  app.get(
+    '/v1/api-tokens',
+    {
+      config: { credential },
+      schema: {
+        summary: 'Your API tokens, or to an admin with `all` everybody’s; never the tokens themselves',
+        tags,
+        querystring: Type.Object({ all: Type.Optional(Type.Boolean()) }, { additionalProperties: false }),
+        response: { 200: ApiTokenList },
+      },
+    },
+    async ({ caller, query }) => {
+      const { role, sub } = accessCaller(caller);
+      if (query.all === true && role !== 'admin')
+        throw coded('FORBIDDEN', 'only an admin sees the tokens of others');
+      return { tokens: await apiTokens.list(query.all === true ? undefined : sub) };
+    },
+  );
+  app.post(
+    '/v1/api-tokens',
+    {
+      config: { credential },
+      schema: {
+        summary: 'Makes a token for a machine; it is shown this once',
+        tags,
+        body: ApiTokenRequest,
+        response: { 201: ApiTokenReply },
+      },
+    },
+    async ({ caller, body }, reply) => reply.code(201).send(await apiTokens.add(accessCaller(caller), body)),
+  );
+  app.delete(
+    '/v1/api-tokens/:id',
+    {
+      config: { credential },
+      schema: {
+        summary: 'Revokes an API token at once: your own, or as an admin anyone’s',
+        tags,
+        params,
+        response: { 204: Type.Null() },
+      },
+    },
+    async ({ caller, params: { id } }, reply) => {
+      const { role, sub } = accessCaller(caller);
+      await apiTokens.remove(id, role === 'admin' ? undefined : sub);
+      return reply.code(204).send(null);
+    },
+  );
+}
