@@ -1,15 +1,11 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync } from 'node:fs';
+import type { ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
-import { extname } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import type { Static, TSchema } from '../../common/contract/type.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import { coded, isProblemCode, type CodedError } from '../../common/runtime/errors.ts';
 import { parseAs, parseKindAs } from '../../common/runtime/parse.ts';
 import { packedFilesMax, unpackFiles, type SizedFile } from '../store/packed-files.ts';
-import type { NativeAddon } from '../engine/native-addon.ts';
 import type { ReadBy } from '../store/chunk-check.ts';
 import { ChunkBuffers } from '../store/chunk-buffers.ts';
 import type {
@@ -21,8 +17,8 @@ import type {
 } from '../store/disk-writer.ts';
 import { pageAligned } from '../store/page-aligned.ts';
 import { letHeapGrow } from '../../common/runtime/heap.ts';
-import { withFileThreads } from '../../common/runtime/file-threads.ts';
 import { sendChunk, sharedBytes } from './chunk-pipe.ts';
+import type { DiskChild } from './disk-child.ts';
 import {
   Checked,
   DiskLook,
@@ -42,8 +38,8 @@ export interface DiskProcessOptions {
   nodeId: string;
   log: Extract<ToDisk, { kind: 'init' }>['log'];
   clock: Clock;
-  /** With it chunks are in memory that both processes have; without it they are copied to the other one. */
-  addon: NativeAddon | undefined;
+  /** The process, which has not been told anything yet. */
+  child: DiskChild;
 }
 
 interface Pending {
@@ -56,8 +52,6 @@ interface Pending {
 /** So long it may take to let go of its disk; then it is left to itself. */
 const closeMsMax = 2000;
 const what = 'a message of the process of a disk';
-// Beside this file, in its form: TypeScript here, JavaScript in the package.
-const entry = fileURLToPath(new URL(`./disk-worker${extname(import.meta.url)}`, import.meta.url));
 
 /**
  * The process of one disk, as the master sees it: it alone opens the disk's index and writes to it. Nobody waits for its end,
@@ -79,18 +73,13 @@ export class DiskProcess implements DiskWriter {
   #why: CodedError | undefined;
   #crash: string | undefined;
 
-  constructor({ path, nodeId, log, clock, addon }: DiskProcessOptions) {
+  constructor({ path, nodeId, log, clock, child: { process: child, memory } }: DiskProcessOptions) {
     this.#path = path;
     this.#clock = clock;
     this.ended = this.#over.promise;
-    const memory = share(addon);
     this.#isShared = memory !== undefined;
-    this.buffers = new ChunkBuffers(memory?.bytes ?? pageAligned(sharedBytes));
-    this.#child = spawn(process.execPath, [entry], {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc', 'pipe', memory?.fd ?? 'ignore'],
-      env: withFileThreads(process.env),
-    });
-    if (memory !== undefined) closeSync(memory.fd);
+    this.buffers = new ChunkBuffers(memory ?? pageAligned(sharedBytes));
+    this.#child = child;
     this.#pipe = this.#child.stdio[4] as Socket;
     // What it could not take is told by its end.
     this.#pipe.on('error', () => undefined);
@@ -267,18 +256,6 @@ export class DiskProcess implements DiskWriter {
     for (const { reject } of this.#pending.values()) reject(this.#why);
     this.#pending.clear();
     this.#over.resolve();
-  }
-}
-
-/** Memory of its own for each process: what one that hangs reads still serves nothing else. */
-function share(addon: NativeAddon | undefined): { fd: number; bytes: Buffer } | undefined {
-  if (addon === undefined) return undefined;
-  try {
-    const fd = addon.makeShared();
-    return { fd, bytes: addon.mapShared({ fd, bytes: sharedBytes }) };
-  } catch {
-    // Chunks are copied then.
-    return undefined;
   }
 }
 

@@ -6,13 +6,8 @@ import type { ApplianceConfig } from '../config.ts';
 import { Pacer } from '../fill/pacer.ts';
 import type { Room } from '../fill/room.ts';
 import { SourceClient } from '../fill/source-client.ts';
-import { BufferPool } from '../store/buffer-pool.ts';
-import type { ContentSource } from '../store/content.ts';
 import type { FileStore } from '../store/file-store.ts';
-import type { Misses } from './misses.ts';
-import type { PullLink } from './pull-link.ts';
 import { pullRecords } from './pull-records.ts';
-import { PullView } from './pull-view.ts';
 import { Puller } from './puller.ts';
 import { SharedStore } from './shared-store.ts';
 import { Upstream } from './upstream.ts';
@@ -42,12 +37,6 @@ export interface PullPart {
 /** A viewer waits: a source that is silent for so long has failed. */
 const stallMsMax = 2000;
 const chunkMsMax = 10_000;
-const bufferBytes = 256 * 1024;
-const smallBufferBytes = 32 * 1024;
-/** The box's memory for chunks that were read to be verified, and for what of them is on its way to viewers. */
-const cacheBytesMax = 64 * 2 ** 20;
-const poolBytesMax = 64 * 2 ** 20;
-const idlePoolBytesMax = 16 * 2 ** 20;
 
 /** Puts the parts of pull-through together; undefined where what is not held is refused. */
 export function createPull(options: PullPartOptions): PullPart | undefined {
@@ -76,19 +65,6 @@ export function createPull(options: PullPartOptions): PullPart | undefined {
     ...{ puller, store },
     component: pullComponent(puller, sources),
   };
-}
-
-/** What serves files that are not held, in one of `workers` processes: memory is the box's, so each has its part. */
-export function createMisses(options: { link: PullLink; held: ContentSource; workers: number }): Misses {
-  const { link, held } = options;
-  const share = (bytes: number): number => Math.floor(bytes / Math.max(1, options.workers));
-  const pool = new BufferPool({
-    sizeBytes: bufferBytes,
-    smallBytes: smallBufferBytes,
-    budgetBytes: share(poolBytesMax),
-    idleBytesMax: share(idlePoolBytesMax),
-  });
-  return new PullView({ link, held, pool, cacheBytes: share(cacheBytesMax) });
 }
 
 function pullComponent(puller: Puller, sources: SourceClient): Component {

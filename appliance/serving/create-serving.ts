@@ -3,9 +3,10 @@ import type { Keyring } from '../../common/runtime/keyring.ts';
 import type { Log } from '../../common/runtime/log.ts';
 import type { Metrics } from '../../common/runtime/metrics.ts';
 import type { ApplianceConfig } from '../config.ts';
+import type { EarlyWorkers } from '../early-start.ts';
 import type { NativeAddon } from '../engine/native-addon.ts';
 import type { PullLink } from '../pull/pull-link.ts';
-import { createMisses } from '../pull/pull-part.ts';
+import { createMisses } from '../pull/create-misses.ts';
 import type { Storage } from '../storage.ts';
 import { LocalServing } from './local.ts';
 import { PoolServing } from './pool.ts';
@@ -25,6 +26,8 @@ export interface ServingOptions {
   metrics: Metrics;
   /** Absent where the native engine is not wanted or not there. */
   addon: NativeAddon | undefined;
+  /** Workers that were started already. */
+  early: EarlyWorkers | undefined;
   onServed: ServedListener;
 }
 

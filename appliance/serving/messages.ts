@@ -2,7 +2,7 @@ import { Type, type Static } from '../../common/contract/type.ts';
 
 import { Revocations } from '../../common/contract/documents.ts';
 import { FileName, Fraction, NodeId, PublicJwk, SizeBytes } from '../../common/contract/primitives.ts';
-import { ApplianceSchema } from '../config.ts';
+import type { ApplianceConfig } from '../config.ts';
 import { Pull, Pulled } from '../pull/pull-messages.ts';
 
 // What master and worker say to one another over the channel that Node gives a child: JSON, in order, each message once.
@@ -44,8 +44,8 @@ const Tls = Type.Object({
 /** The first that a worker hears. */
 export const Init = Type.Object({
   kind: Kind('init'),
-  /** Without what is secret in it. */
-  config: ApplianceSchema,
+  /** Without what is secret in it; the master has checked it. */
+  config: Type.Unsafe<ApplianceConfig>({}),
   nodeId: NodeId,
   version: Type.String({ maxLength: 64 }),
   rootJwk: PublicJwk,

@@ -10,14 +10,15 @@ import type { Metrics } from '../../common/runtime/metrics.ts';
 import type { ApplianceConfig } from '../config.ts';
 import { batches } from '../core/batches.ts';
 import type { Admission, LoadJudgement } from '../core/judge-load.ts';
+import type { EarlyWorkers } from '../early-start.ts';
 import type { EngineAddress, EngineTls } from '../engine/engine.ts';
 import type { NativeAddon } from '../engine/native-addon.ts';
 import type { PullLink } from '../pull/pull-link.ts';
 import { answerPull } from '../pull/pull-messages.ts';
 import type { FileStore } from '../store/file-store.ts';
 import { BoxMetrics } from './box-metrics.ts';
-import { holdingsMessage, tellHoldings, wholeHoldings } from './holdings-batch.ts';
-import { openSockets } from './listen-sockets.ts';
+import { openGround, type ServingGround } from './ground.ts';
+import { holdingsMessage, SharedHoldings, tellHoldings } from './holdings-batch.ts';
 import { batchMax, type FromWorker, type Metric, type ToWorker, type WorkerReport } from './messages.ts';
 import { SessionBook } from './session-book.ts';
 import {
@@ -46,6 +47,8 @@ export interface PoolServingOptions {
   metrics: Metrics;
   onServed: ServedListener;
   addon: NativeAddon | undefined;
+  /** The first workers, where they were started already. */
+  early?: EarlyWorkers | undefined;
 }
 
 const tickMs = 250;
@@ -72,6 +75,7 @@ export class PoolServing implements ServingUnit {
   readonly #options: PoolServingOptions;
   readonly #sessions: SessionBook;
   readonly #boxMetrics = new BoxMetrics();
+  readonly #holdings: SharedHoldings | undefined;
   /** The last said of each kind, for workers that come later. */
   readonly #standing = new Map<ToWorker['kind'], ToWorker>();
   #slots: WorkerSlot[] = [];
@@ -88,6 +92,7 @@ export class PoolServing implements ServingUnit {
     const { clock, metrics, store } = options;
     this.#options = options;
     this.#sessions = new SessionBook({ clock, sessionsMax });
+    this.#holdings = store && new SharedHoldings(store);
     if (store !== undefined) {
       tellHoldings(store, (message) => {
         this.#broadcast(message);
@@ -98,21 +103,21 @@ export class PoolServing implements ServingUnit {
   }
 
   async start(): Promise<EngineAddress> {
-    const { config, clock, log } = this.#options;
-    const { workers } = config;
-    const at = { host: config.host, port: config.port };
-    const { first, maker } = await openSockets(at, { shared: workers > 1 });
+    const { config, clock, log, early, addon } = this.#options;
+    const ground = early?.ground ?? (await openGround(config, addon));
+    const { maker, sockets, capsFd } = ground;
     if (this.#isClosing) {
-      first.close();
+      for (const socket of sockets) socket.close();
       throw coded('ABORTED', 'the box was closed before it served');
     }
-    const capsFd = this.#makeCaps();
-    this.#slots = Array.from({ length: workers }, (_, index) => {
+    this.#noteCaps(ground);
+    this.#slots = sockets.map((socket, index) => {
       return new WorkerSlot({
         index,
-        socket: index === 0 ? first : maker.make(),
+        socket,
         maker,
         capsFd,
+        early: early?.processes[index],
         clock,
         log,
         greet: (life) => this.#greet(life, capsFd !== undefined),
@@ -135,17 +140,11 @@ export class PoolServing implements ServingUnit {
   }
 
   /** Without shared memory each worker has its part of every limit: worth a word, no reason not to serve. */
-  #makeCaps(): number | undefined {
-    const { addon, log } = this.#options;
-    try {
-      return (this.#capsFd = addon?.makeShared());
-    } catch (error) {
-      log.warn(
-        { err: error },
-        'workers have no memory to count in together: each has its part of the limits',
-      );
-      return undefined;
-    }
+  #noteCaps({ capsFd, capsFailure }: ServingGround): void {
+    this.#capsFd = capsFd;
+    if (capsFailure === undefined) return;
+    const told = 'workers have no memory to count in together: each has its part of the limits';
+    this.#options.log.warn({ err: capsFailure }, told);
   }
 
   keysChanged(): void {
@@ -249,7 +248,7 @@ export class PoolServing implements ServingUnit {
   }
 
   async #greet({ process, slot }: WorkerLife, hasCaps: boolean): Promise<void> {
-    const { name, version, keyring, store, addon } = this.#options;
+    const { name, version, keyring, addon } = this.#options;
     const { enrolmentCode: _code, enrolmentCodeFile: _file, ...config } = this.#options.config;
     const { rootJwk } = keyring;
     const native = addon !== undefined;
@@ -258,7 +257,7 @@ export class PoolServing implements ServingUnit {
     for (const message of this.#standing.values()) void process.send(message);
     for (const sessions of batches(this.#sessions.live(), batchMax))
       await process.send({ kind: 'sessions', sessions });
-    if (store !== undefined) for (const message of wholeHoldings(store)) await process.send(message);
+    await this.#holdings?.tell((message) => process.send(message));
     await process.send({ kind: 'start' });
   }
 

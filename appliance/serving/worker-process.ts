@@ -9,6 +9,8 @@ import { FromWorker, type ToWorker } from './messages.ts';
 /** The master's side of one worker. */
 export interface WorkerProcess {
   readonly pid: number;
+  /** Who hears it from now on; it says nothing before it is told something. */
+  listen(listener: WorkerListener): void;
   /** Sends, and tells when the channel has taken it; at once where the worker is gone. */
   send(message: ToWorker): Promise<void>;
   kill(): void;
@@ -16,9 +18,7 @@ export interface WorkerProcess {
   readonly ended: Promise<string>;
 }
 
-export interface WorkerProcessOptions {
-  /** Its listening socket, and the shared memory of the caps. */
-  fds: readonly number[];
+export interface WorkerListener {
   onMessage: (message: FromWorker) => void;
   /** Something that no worker of this version says. */
   onNonsense: (error: unknown) => void;
@@ -31,23 +31,25 @@ const entry = fileURLToPath(new URL(`./worker${extname(import.meta.url)}`, impor
 // at a time over hours; a quarter is as fast, and reached in minutes.
 const heapFlags = ['--max-semi-space-size=8'];
 
-/** Starts a worker on descriptors that it inherits as 4 and up. */
-export function startWorker({ fds, onMessage, onNonsense }: WorkerProcessOptions): WorkerProcess {
+/** Starts a worker on descriptors that it inherits as 4 and up: its listening socket, and the shared memory of the caps. */
+export function startWorker(fds: readonly number[]): WorkerProcess {
   const child = spawn(process.execPath, [...heapFlags, entry], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...fds],
     env: withFileThreads(process.env),
-  });
-  child.on('message', (value) => {
-    try {
-      onMessage(parseKindAs(FromWorker, value, { what: 'a message of a serving worker' }));
-    } catch (error) {
-      onNonsense(error);
-    }
   });
   // Met by `ended`; without a listener it would end this process.
   child.on('error', () => undefined);
   return {
     pid: child.pid ?? 0,
+    listen({ onMessage, onNonsense }) {
+      child.on('message', (value) => {
+        try {
+          onMessage(parseKindAs(FromWorker, value, { what: 'a message of a serving worker' }));
+        } catch (error) {
+          onNonsense(error);
+        }
+      });
+    },
     ended: endOf(child),
     kill: () => void child.kill('SIGKILL'),
     send: (message) =>

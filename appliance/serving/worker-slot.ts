@@ -34,6 +34,8 @@ export interface WorkerSlotOptions {
   socket: ListenSocket;
   maker: SocketMaker;
   capsFd: number | undefined;
+  /** Its first process, where that was started already. */
+  early: WorkerProcess | undefined;
   clock: Clock;
   log: Log;
   /** Tells a new process everything, the start last. */
@@ -50,6 +52,7 @@ export class WorkerSlot {
   readonly #closing = new AbortController();
   readonly #first = Promise.withResolvers<EngineAddress>();
   #socket: ListenSocket | undefined;
+  #early: WorkerProcess | undefined;
   #life: WorkerLife | undefined;
   #failure: CodedError | undefined;
   #done: Promise<void> | undefined;
@@ -58,6 +61,7 @@ export class WorkerSlot {
     this.#options = options;
     this.index = options.index;
     this.#socket = options.socket;
+    this.#early = options.early;
   }
 
   /** Its processes die again and again. */
@@ -130,8 +134,9 @@ export class WorkerSlot {
       return 'no socket';
     }
     const given = Promise.withResolvers<string>();
-    const process = startWorker({
-      fds: [this.#socket.fd, ...(capsFd === undefined ? [] : [capsFd])],
+    const process = this.#early ?? startWorker([this.#socket.fd, ...(capsFd === undefined ? [] : [capsFd])]);
+    this.#early = undefined;
+    process.listen({
       onMessage: (message) => {
         this.#hear(life, message);
       },

@@ -203,8 +203,11 @@ function validate(
   config: Record<string, unknown>,
   { keys, origin }: { keys: readonly ConfigKey[]; origin: ReadonlyMap<string, string> },
 ): Issue[] {
-  // An own instance: only here are the schema's defaults filled in.
-  const ajv = new Ajv({ strict: false, allErrors: true, useDefaults: true });
+  // An own instance: only here are the schema's defaults filled in. Our own schemas need no check by the schema of schemas.
+  const ajv = new Ajv({
+    ...{ strict: false, allErrors: true, useDefaults: true },
+    ...{ meta: false, validateSchema: false },
+  });
   // A group whose every key has a default need not be written; an optional group stays out unless it is.
   for (const group of (schema as JsonSchema).required ?? []) {
     if (keys.some((key) => key.path.length > 1 && key.path[0] === group)) config[group] ??= {};

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 
 import { readConfig } from '../../../appliance/config.ts';
+import { startDiskChild } from '../../../appliance/disk/disk-child.ts';
 import { DiskProcess } from '../../../appliance/disk/disk-process.ts';
 import type { NativeAddon } from '../../../appliance/engine/native-addon.ts';
 import { diskLayout } from '../../../appliance/store/disk-layout.ts';
@@ -38,7 +39,10 @@ async function twoDisks(test: Test, more: readonly string[] = []) {
 
 function startProcess(test: Test, path: string, addon: NativeAddon | undefined = undefined): DiskProcess {
   const { log } = readConfig(['--control-url', 'http://127.0.0.1:1', '--log-level', 'silent'], {});
-  const disk = new DiskProcess({ path, nodeId: 'box', log, clock: createSystemClock(), addon });
+  const disk = new DiskProcess({
+    ...{ path, nodeId: 'box', log, clock: createSystemClock() },
+    child: startDiskChild(addon),
+  });
   test.teardown(() => {
     disk.abandon();
   });

@@ -249,7 +249,7 @@ void t.test('a chunk that changes on the disk is not served, but fetched anew', 
   await handle.write(Buffer.alloc(100), 0, 100, mib);
   await handle.close();
   // Another process reads it: what this one keeps in memory is right.
-  const { createMisses } = await import('../../../appliance/pull/pull-part.ts');
+  const { createMisses } = await import('../../../appliance/pull/create-misses.ts');
   const view = createMisses({ link: box.pull.puller, held: box.disk, workers: 1 });
   const found = await view.open({ file: film.file, ext: 'mp4' }, { form: 'content', session: 'a' });
   if (found.kind !== 'content') throw new Error('it is here in part');

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
+import { startDiskChild } from '../../../appliance/disk/disk-child.ts';
 import { readConfig } from '../../../appliance/config.ts';
 import type { DiskSet } from '../../../appliance/store/disk-set.ts';
 import { loadAddon } from '../../../appliance/engine/native-loader.ts';
@@ -31,7 +32,8 @@ export async function openBoxDisks(
   const config = readConfig([...argv, ...disks.flatMap((path) => ['--disks', path])], {});
   const common = { clock: createSystemClock(), chance: createSystemChance(), log: createSilentLog() };
   const addon = config.engine === 'native' ? loadAddon(common.log) : undefined;
-  const storage = await openDiskStorage({ config, box, addon, ...common });
+  const startDisk = () => startDiskChild(addon);
+  const storage = await openDiskStorage({ config, box, startDisk, ...common });
   const end = new AbortController();
   storage.start(end.signal);
   let closed: Promise<void> | undefined;

@@ -1,7 +1,8 @@
 import { connect } from 'node:net';
 
 import type { FillWay } from '../../../appliance/core/choose-way.ts';
-import { createMisses, createPull } from '../../../appliance/pull/pull-part.ts';
+import { createMisses } from '../../../appliance/pull/create-misses.ts';
+import { createPull } from '../../../appliance/pull/pull-part.ts';
 import { createSystemClock, type Clock } from '../../../common/runtime/clock.ts';
 import { coded } from '../../../common/runtime/errors.ts';
 import { createSilentLog } from '../../../common/runtime/log.ts';
