@@ -67,7 +67,7 @@ export async function temporaryDir(t: Test): Promise<string> {
 }
 
 /** Starts a real control plane on a free port: real HTTP, real SQLite; stopped with the test. */
-export async function startPlane(t: Test, options: PlaneOptions = {}): Promise<TestPlane> {
+export async function startPlane(t: Pick<Test, 'teardown'>, options: PlaneOptions = {}): Promise<TestPlane> {
   const dataDir = options.dataDir ?? (await temporaryDir(t));
   const config = readConfig(['--data-dir', dataDir, '--port', '0', ...(options.flags ?? [])], {});
   const clock = options.clock ?? createSystemClock();

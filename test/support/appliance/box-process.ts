@@ -49,7 +49,14 @@ export function startBox(
   argv: readonly string[],
   by: readonly string[] = [],
 ): Promise<BoxProcess> {
-  const [command = process.execPath, ...args] = [...by, process.execPath, bin, ...argv];
+  return startProgram(t, [...by, process.execPath, bin, ...argv]);
+}
+
+/** The same by a whole command line. */
+export function startProgram(
+  t: { teardown(done: () => Promise<unknown>): void },
+  [command = process.execPath, ...args]: readonly string[],
+): Promise<BoxProcess> {
   const child = spawn(command, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env },
