@@ -129,6 +129,7 @@ export class Filler {
     this.#hours.set(body);
     const caps = [this.#options.capBytesPerSecond, body.capBytesPerSecond].filter((cap) => cap !== undefined);
     this.#options.pacer.setRate(caps.length === 0 ? undefined : Math.min(...caps));
+    this.#options.pacer.setLinks(body.links ?? []);
     this.planAgain();
   }
 

@@ -1,3 +1,4 @@
+import type { FillManifest } from '../../common/contract/documents.ts';
 import { TokenBucket } from '../../common/core/token-bucket.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import type { LoadLevel } from '../core/judge-load.ts';
@@ -17,14 +18,22 @@ const burstBytesMin = 256 * 1024;
 const lookMs = 250;
 const sourcesMax = 10_000;
 
+interface Cap {
+  readonly bytesPerSecond: number;
+  readonly bucket: TokenBucket;
+}
+
 /**
- * Keeps all downloads of a box together below its cap, those of one source below the source's, and all of them out of the
+ * Keeps all downloads of a box together below its cap, those of one source below the source's, those over a link below the link's, and all of them out of the
  * viewers' way while the box is busy. What was not used in time is lost: a missed night is caught up at the same rate.
  */
 export class Pacer {
   readonly #options: PacerOptions;
   readonly #bySource = new Map<string, TokenBucket>();
-  #box: { bytesPerSecond: number; bucket: TokenBucket } | undefined;
+  #box: Cap | undefined;
+  /** By the site that the link leads from, and by node. */
+  #links = new Map<string, Cap>();
+  #linkOf = new Map<string, Cap>();
   #yielding: Yielding;
   #yieldBucket: TokenBucket | undefined;
   #lookedAtMs: number;
@@ -42,6 +51,22 @@ export class Pacer {
       bytesPerSecond === undefined ? undefined : { bytesPerSecond, bucket: this.#bucketOf(bytesPerSecond) };
   }
 
+  /** Sets the caps of links: of what comes from the nodes of each. */
+  setLinks(links: NonNullable<FillManifest['links']>): void {
+    const before = this.#links;
+    this.#links = new Map();
+    this.#linkOf = new Map();
+    for (const { from, nodes, capBytesPerSecond: bytesPerSecond } of links) {
+      const known = before.get(from);
+      const cap =
+        known?.bytesPerSecond === bytesPerSecond
+          ? known
+          : { bytesPerSecond, bucket: this.#bucketOf(bytesPerSecond) };
+      this.#links.set(from, cap);
+      for (const node of nodes) this.#linkOf.set(node, cap);
+    }
+  }
+
   /**
    * Takes note of bytes that have come in from a source.
    *
@@ -51,7 +76,8 @@ export class Pacer {
     const nowMs = this.#options.clock.monotonicMs();
     this.#sinceLookBytes += bytes;
     if (nowMs - this.#lookedAtMs >= lookMs) this.#look(nowMs);
-    const buckets = [this.#box?.bucket, this.#yieldBucket, this.#bucketOfSource(source)];
+    const ofLink = this.#linkOf.get(source)?.bucket;
+    const buckets = [this.#box?.bucket, this.#yieldBucket, this.#bucketOfSource(source), ofLink];
     return buckets.reduce((waitMs, bucket) => Math.max(waitMs, bucket?.reserve(bytes, nowMs) ?? 0), 0);
   }
 

@@ -4,17 +4,23 @@ import { FillSites, type FillSitePatch, type FillSiteView } from '../../common/c
 import { formatFillHours, parseFillHours } from '../../common/core/fill-hours.ts';
 import { coded } from '../../common/runtime/errors.ts';
 import { parseRateBytesPerSecond } from '../../common/runtime/quantities.ts';
-import { formatBytes } from '../output/format.ts';
+import { formatRate } from '../output/format.ts';
 import type { CommandShell } from '../shell.ts';
 
 type Hours = FillSitePatch['hours'];
 
+type LinkCaps = NonNullable<FillSitePatch['links']>;
+/** Not null: commander takes that for no value at all. */
+type OrDefault<T> = T | 'default';
+
 interface WindowOptions {
   site?: string;
-  timeZone?: string | null;
-  jitter?: number | null;
-  cap?: number | null;
-  boxCap?: number | null;
+  timeZone?: OrDefault<string>;
+  jitter?: OrDefault<number>;
+  cap?: OrDefault<number>;
+  boxCap?: OrDefault<number>;
+  partner?: OrDefault<string>;
+  linkCap?: OrDefault<LinkCaps>;
 }
 
 /** `nearcast fill window`: when and how fast the boxes of each site fill. */
@@ -31,6 +37,16 @@ export function fillWindowCommand(shell: CommandShell): Command {
     )
     .option('--cap <rate>', 'all its boxes together, like 1.2Gbit; `default` for none', orDefault(parseRate))
     .option('--box-cap <rate>', 'each of its boxes, like 400Mbit; `default`', orDefault(parseRate))
+    .option(
+      '--partner <name>',
+      "whose site it is; its sites share one cap; `default` for nobody's",
+      orDefault(String),
+    )
+    .option(
+      '--link-cap <site=rate>',
+      'all its boxes together from a site, like origin=400Mbit; again for another; `default`',
+      parseLinkCap,
+    )
     .addHelpText(
       'after',
       '\nA site without a time zone fills at any time: hours mean nothing without a place.\nExample: nearcast fill window 02:00-14:00 --site isp-a --time-zone Europe/Berlin --cap 1.2Gbit',
@@ -55,7 +71,10 @@ export function fillWindowCommand(shell: CommandShell): Command {
         const shown = site === undefined ? sites : sites.filter((one) => one.site === site);
         output.facts(shown, () => {
           output.table({
-            head: ['site', 'boxes', 'fills', 'time zone', 'jitter', 'cap of the site', 'cap of a box'],
+            head: [
+              ...['site', 'boxes', 'fills', 'time zone', 'jitter', 'cap of the site'],
+              ...['partner', 'caps of links', 'cap of a box'],
+            ],
             rows: shown.map(siteRow),
             empty: 'No site yet: one comes with its first box, or with `--site`.',
           });
@@ -68,32 +87,33 @@ export function fillWindowCommand(shell: CommandShell): Command {
 
 /** What the command line asks for; undefined when it only asks to see. */
 function patchOf(hours: Hours | undefined, options: WindowOptions): FillSitePatch | undefined {
-  const { timeZone, jitter, cap, boxCap } = options;
+  const { timeZone, jitter, cap, boxCap, partner, linkCap } = options;
   const patch: FillSitePatch = {
     ...(hours !== undefined && { hours }),
-    ...(timeZone !== undefined && { timeZone }),
-    ...(jitter !== undefined && { jitterMinutes: jitter }),
-    ...(cap !== undefined && { capBytesPerSecond: cap }),
-    ...(boxCap !== undefined && { applianceCapBytesPerSecond: boxCap }),
+    ...(timeZone !== undefined && { timeZone: chosen(timeZone) }),
+    ...(jitter !== undefined && { jitterMinutes: chosen(jitter) }),
+    ...(cap !== undefined && { capBytesPerSecond: chosen(cap) }),
+    ...(boxCap !== undefined && { applianceCapBytesPerSecond: chosen(boxCap) }),
+    ...(partner !== undefined && { partner: chosen(partner) }),
+    ...(linkCap !== undefined && { links: chosen(linkCap) }),
   };
   return Object.keys(patch).length === 0 ? undefined : patch;
 }
 
 function siteRow(view: FillSiteView): string[] {
   const { site, appliances, window, capBytesPerSecond, applianceCapBytesPerSecond } = view;
+  const { partner, partnerCapBytesPerSecond, links = [] } = view;
   return [
     site,
     String(appliances),
     window === undefined ? 'at any time' : formatFillHours(window),
     window?.timeZone ?? '–',
     window === undefined ? '–' : `± ${String(window.jitterMinutes)} min`,
-    rateText(capBytesPerSecond),
-    rateText(applianceCapBytesPerSecond),
+    formatRate(capBytesPerSecond),
+    partner === undefined ? '–' : `${partner}: ${formatRate(partnerCapBytesPerSecond)}`,
+    links.map((link) => `${link.from}: ${formatRate(link.capBytesPerSecond)}`).join(', ') || '–',
+    formatRate(applianceCapBytesPerSecond),
   ];
-}
-
-function rateText(bytesPerSecond: number | undefined): string {
-  return bytesPerSecond === undefined ? 'none' : `${formatBytes(bytesPerSecond)}/s`;
 }
 
 function parseHours(text: string): Hours {
@@ -105,8 +125,14 @@ function parseHours(text: string): Hours {
   return hours;
 }
 
-function orDefault<T>(parse: (text: string) => T): (text: string) => T | null {
-  return (text) => (text === 'default' ? null : parse(text));
+/** Reads a value, or that it is to be the default again. */
+export function orDefault<T>(parse: (text: string) => T): (text: string) => OrDefault<T> {
+  return (text) => (text === 'default' ? text : parse(text));
+}
+
+/** As a patch says it. */
+export function chosen<T>(value: OrDefault<T>): T | null {
+  return value === 'default' ? null : value;
 }
 
 function parseMinutes(text: string): number {
@@ -115,7 +141,19 @@ function parseMinutes(text: string): number {
   return minutes;
 }
 
-function parseRate(text: string): number {
+/** Adds to those that were named before it. */
+function parseLinkCap(text: string, before: OrDefault<LinkCaps> | undefined): OrDefault<LinkCaps> {
+  if (text === 'default') return text;
+  const [from = '', rate = ''] = text.split('=');
+  if (from === '' || rate === '') throw new InvalidArgumentError('It is not like origin=400Mbit.');
+  return [
+    ...(before === undefined || before === 'default' ? [] : before),
+    { from, capBytesPerSecond: parseRate(rate) },
+  ];
+}
+
+/** What the command line says of a rate. */
+export function parseRate(text: string): number {
   const rate = parseRateBytesPerSecond(text);
   if (rate === undefined) throw new InvalidArgumentError('It is not like 1.2Gbit, 400Mbit or 50MB.');
   return rate;

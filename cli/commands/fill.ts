@@ -9,6 +9,7 @@ import { fillPlanRows, printFillPlan } from '../output/fill-plan.ts';
 import { fillExplainRows, fillReportRows, printFillExplain, printFillReport } from '../output/fill-report.ts';
 import type { Output, TableView } from '../output/output.ts';
 import type { CommandShell } from '../shell.ts';
+import { fillPartnerCommand } from './fill-partner.ts';
 import { fillWindowCommand } from './fill-window.ts';
 
 interface ReportOptions {
@@ -20,14 +21,15 @@ interface ReportOptions {
 
 const csvText = 'print CSV instead of tables';
 
-/** `nearcast fill plan|report|explain|window`. */
+/** `nearcast fill plan|report|explain|window|partner`. */
 export function fillCommand(shell: CommandShell): Command {
   return new Command('fill')
     .description('what the boxes should hold, and what became of it')
     .addCommand(planCommand(shell))
     .addCommand(reportCommand(shell))
     .addCommand(explainCommand(shell))
-    .addCommand(fillWindowCommand(shell));
+    .addCommand(fillWindowCommand(shell))
+    .addCommand(fillPartnerCommand(shell));
 }
 
 function planCommand(shell: CommandShell): Command {

@@ -1,5 +1,5 @@
-import type { FillPlanView } from '../../common/contract/fill.ts';
-import { formatBytes, formatPercent, shortFile } from './format.ts';
+import type { FillLink, FillPlanView } from '../../common/contract/fill.ts';
+import { formatBytes, formatPercent, formatRate, shortFile } from './format.ts';
 import type { Output, TableView } from './output.ts';
 
 /** A plan as tables: boxes, links, what is to be added, and what it costs and gains. */
@@ -19,17 +19,7 @@ export function printFillPlan(output: Output, plan: FillPlanView): void {
     ]),
     empty: 'No appliance is enrolled, so there is nothing to plan for.',
   });
-  if (plan.links.length > 0) {
-    output.table({
-      title: '\nWho fetches from whom',
-      head: ['kind', 'from site', 'to site', 'files', 'bytes'],
-      rows: plan.links.map(({ kind, from, to, files, bytes }) => [
-        ...[kind, from, to],
-        ...[String(files), formatBytes(bytes)],
-      ]),
-      empty: '',
-    });
-  }
+  printLinks(output, 'Who fetches from whom', plan.links);
   const adds = plan.appliances.flatMap((row) => row.adds.map((add) => ({ row, add })));
   if (adds.length > 0) {
     output.table({
@@ -43,6 +33,19 @@ export function printFillPlan(output: Output, plan: FillPlanView): void {
     });
   }
   if (plan.appliances.length > 0) output.line(`\n${costAndGain(plan)}`);
+}
+
+/** Who fetches from whom, and what the links may carry; nothing where there is no link. */
+export function printLinks(output: Output, title: string, links: readonly FillLink[]): void {
+  if (links.length === 0) return;
+  output.table({
+    title: `\n${title}`,
+    head: ['kind', 'from site', 'to site', 'files', 'bytes', 'cap'],
+    rows: links.map(({ kind, from, to, files, bytes, capBytesPerSecond }) => [
+      ...[kind, from, to, String(files), formatBytes(bytes), formatRate(capBytesPerSecond)],
+    ]),
+    empty: '',
+  });
 }
 
 /** Every change of a plan, one a line: for spreadsheets. */

@@ -1,4 +1,5 @@
 import type { FillExplainView, FillReportView } from '../../common/contract/fill.ts';
+import { printLinks } from './fill-plan.ts';
 import { formatBytes, formatDuration, shortFile } from './format.ts';
 import type { Output, TableView } from './output.ts';
 
@@ -25,6 +26,7 @@ export function printFillReport(output: Output, report: FillReportView): void {
     ]),
     empty: 'Nothing was filled yet.',
   });
+  printLinks(output, 'What came from where', report.links ?? []);
   const missing = report.appliances.flatMap((row) =>
     row.missing.map((item) => [row.id, item.title, shortFile(item.file), whenText(item.etaMs), item.why]),
   );

@@ -42,3 +42,8 @@ export function formatBar(fraction: number, width: number): string {
 export function shortFile(file: string): string {
   return file.slice(0, 10);
 }
+
+/** A rate, or that there is no such cap. */
+export function formatRate(bytesPerSecond: number | undefined): string {
+  return bytesPerSecond === undefined ? 'none' : `${formatBytes(bytesPerSecond)}/s`;
+}

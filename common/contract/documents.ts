@@ -103,6 +103,17 @@ export const FillManifest = Type.Object({
     maxItems: 10_000,
   }),
   capBytesPerSecond: Type.Optional(SizeBytes),
+  /** What it may take from some nodes together: those of a site to which the link is capped. */
+  links: Type.Optional(
+    Type.Array(
+      Type.Object({
+        from: PlaceName,
+        nodes: Type.Array(NodeId, { maxItems: 10_000 }),
+        capBytesPerSecond: SizeBytes,
+      }),
+      { maxItems: 64 },
+    ),
+  ),
   /** Absent: at any time. */
   window: Type.Optional(FillWindow),
   /** The box's; where in its jitter the window lies follows from it, so that all boxes of a site begin together. */

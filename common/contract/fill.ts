@@ -76,6 +76,8 @@ export const FillLink = Type.Object({
   to: PlaceName,
   files: Type.Integer({ minimum: 0 }),
   bytes: SizeBytes,
+  /** What all boxes there together may take over it, where that was chosen. */
+  capBytesPerSecond: Type.Optional(SizeBytes),
 });
 export type FillLink = Static<typeof FillLink>;
 
@@ -182,6 +184,8 @@ export const FillReportView = Type.Object({
       ),
     }),
   ),
+  /** What came from where, the most first. */
+  links: Type.Optional(Type.Array(FillLink)),
   /** Bytes by source kind in buckets of `bucketMs`. */
   bucketMs: Type.Integer({ minimum: 1 }),
   buckets: Type.Array(

@@ -16,7 +16,45 @@ t.test(
 
     const set = ['--site', 'isp-a', '--time-zone', 'Europe/Berlin', '--cap', '1.6Gbit'];
     const window = await nearcast('fill', 'window', '03:00-13:30', ...set);
-    t.match(window.stdout, /isp-a +2 +03:00-13:30 +Europe\/Berlin +± 120 min +191 MiB\/s +95\.4 MiB\/s/);
+    t.match(
+      window.stdout,
+      /isp-a +2 +03:00-13:30 +Europe\/Berlin +± 120 min +191 MiB\/s +– +– +95\.4 MiB\/s/,
+    );
+    const ofPartner = [
+      '--site',
+      'isp-b',
+      '--partner',
+      'isp',
+      '--link-cap',
+      'origin=80Mbit',
+      '--link-cap',
+      'isp-a=8Mbit',
+    ];
+    t.match(
+      (await nearcast('fill', 'window', ...ofPartner)).stdout,
+      /isp-b [^\n]* isp: none +origin: 9\.54 MiB\/s, isp-a: 977 KiB\/s/,
+    );
+    const capped = await nearcast('fill', 'partner', 'isp', '--cap', '40Mbit');
+    t.match(capped.stdout, /isp-b +1 +4\.77 MiB\/s +4\.77 MiB\/s/);
+    t.match(await nearcast('fill', 'window', '--site', 'isp-b', '--link-cap', 'origin'), { code: 64 });
+    t.match(
+      (await nearcast('fill', 'window', '--site', 'isp-b', '--link-cap', 'default')).stdout,
+      /isp: 4\.77 MiB\/s +– /,
+    );
+    const back = [
+      '--cap',
+      'default',
+      '--time-zone',
+      'default',
+      '--box-cap',
+      'default',
+      '--partner',
+      'default',
+    ];
+    t.match(
+      (await nearcast('fill', 'window', '--site', 'isp-a', ...back)).stdout,
+      /isp-a +2 +at any time +– +– +none +– +– +none/,
+    );
     t.match((await nearcast('fill', 'window', 'any', '--site', 'isp-a')).stdout, /at any time/);
     t.match(await nearcast('fill', 'window', '3am', '--site', 'isp-a'), { code: 64, stderr: /03am|3am/ });
     t.match(await nearcast('fill', 'window', '03:00-13:00'), { code: 1, stderr: /--site/ });
@@ -25,7 +63,7 @@ t.test(
     });
 
     const plan = await nearcast('fill', 'plan', '--dry-run', '--site', 'isp-b');
-    t.match(plan.stdout, /isp-b-1[^]*Who fetches from whom[^]*origin +origin +isp-b[^]*Churn:/);
+    t.match(plan.stdout, /isp-b-1[^]*Who fetches from whom[^]*origin +origin +isp-b[^\n]* none\n[^]*Churn:/);
     const csv = await nearcast('fill', 'plan', '--dry-run', '--csv');
     t.match(
       csv.stdout,

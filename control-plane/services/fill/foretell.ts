@@ -59,8 +59,8 @@ export interface LinkSums {
   view(): FillLink[];
 }
 
-/** Begins with no link. */
-export function createLinkSums(): LinkSums {
+/** Begins with no link. `capOf` says what a link may carry. */
+export function createLinkSums(capOf: (from: string, to: string) => number | undefined): LinkSums {
   const links = new Map<string, FillLink>();
   return {
     add({ kind, node }, to, bytes) {
@@ -68,7 +68,13 @@ export function createLinkSums(): LinkSums {
       const link = links.get(key) ?? { kind, from: node.site, to: to.site, files: 0, bytes: 0 };
       links.set(key, { ...link, files: link.files + 1, bytes: link.bytes + bytes });
     },
-    view: () => [...links.values()].sort((a, b) => b.bytes - a.bytes || (a.from < b.from ? -1 : 1)),
+    view: () =>
+      [...links.values()]
+        .sort((a, b) => b.bytes - a.bytes || (a.from < b.from ? -1 : 1))
+        .map((link) => {
+          const capBytesPerSecond = capOf(link.from, link.to);
+          return { ...link, ...(capBytesPerSecond !== undefined && { capBytesPerSecond }) };
+        }),
   };
 }
 

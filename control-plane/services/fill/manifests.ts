@@ -99,10 +99,15 @@ export function manifestOf(
     plan: FillPlan;
     roster: FillManifest['roster'];
     rules: FillRules;
+    nodes: readonly FillNode[];
   },
 ): FillManifest {
-  const { own, plan, roster, rules } = options;
+  const { own, plan, roster, rules, nodes } = options;
   const { window, capBytesPerSecond } = rules;
+  const links = rules.links.map((link) => ({
+    ...link,
+    nodes: nodes.filter(({ site }) => site === link.from).map(({ id }) => id),
+  }));
   const urgent = urgentFiles(plan);
   return {
     appliance: node.id,
@@ -111,6 +116,7 @@ export function manifestOf(
     ),
     roster,
     ...(capBytesPerSecond !== undefined && { capBytesPerSecond }),
+    ...(links.length > 0 && { links }),
     ...(window !== undefined && { window }),
     site: node.site,
   };

@@ -4,6 +4,7 @@ import { createForetelling, createLinkSums, foretellHit, type LinkSums } from '.
 import type { AppliancePlan, FillPlan } from './plan.ts';
 import type { FillBundle, FillNode } from './ports.ts';
 import type { SiteDemand } from './site-demand.ts';
+import type { FillSites } from './sites.ts';
 
 type ApplianceView = FillPlanView['appliances'][number];
 
@@ -21,10 +22,16 @@ interface PlanContext {
 /** What a plan would change on the appliances of a site, or on all, with the reasons, and what that costs and gains. */
 export function viewPlan(
   plan: FillPlan,
-  { nodes, demand, site }: { nodes: readonly FillNode[]; demand: SiteDemand; site: string | undefined },
+  options: {
+    nodes: readonly FillNode[];
+    demand: SiteDemand;
+    site: string | undefined;
+    linkCap: FillSites['linkCap'];
+  },
 ): FillPlanView {
+  const { nodes, demand, site, linkCap } = options;
   const titles = titlesByFile(plan);
-  const links = createLinkSums();
+  const links = createLinkSums(linkCap);
   const context = { plan, titles, links, foretell: createForetelling(plan, nodes) };
   const shown = nodes.filter(
     (node) => node.role === 'appliance' && (site === undefined || node.site === site),

@@ -1,11 +1,12 @@
 import type { FillKind, FillOutcome, FillReportView } from '../../../common/contract/fill.ts';
 import { createBusyTime, type BusyTime } from './busy-time.ts';
 import { createFillBuckets } from './fill-buckets.ts';
+import { createLinkSums } from './foretell.ts';
 import { missingOf } from './missing.ts';
 import type { FillPlan } from './plan.ts';
 import type { FillNode } from './ports.ts';
 import type { ReportRecord } from './records.ts';
-import type { FillRules } from './sites.ts';
+import type { FillRules, FillSites } from './sites.ts';
 
 type ApplianceView = FillReportView['appliances'][number];
 
@@ -36,6 +37,7 @@ export interface ReportPresent {
   readonly plan: FillPlan;
   readonly nodes: readonly FillNode[];
   readonly rulesOf: (node: FillNode) => FillRules;
+  readonly linkCap: FillSites['linkCap'];
   readonly nowMs: number;
 }
 
@@ -60,6 +62,8 @@ export function summariseReports(
   const shown = present.nodes.filter((node) => node.role === 'appliance' && isOf(node));
   const tallies = new Map(shown.map(({ id }) => [id, emptyTally()]));
   const buckets = createFillBuckets();
+  const links = createLinkSums(present.linkCap);
+  const nodes = new Map(present.nodes.map((node) => [node.id, node]));
 
   return {
     add({ nodeId, outcomes }) {
@@ -67,12 +71,17 @@ export function summariseReports(
       if (tally === undefined) return;
       for (const outcome of outcomes) {
         const byKind = addOutcome(tally, outcome);
+        for (const { kind, node: id, bytes } of outcome.bytesBySource) {
+          const [node, to] = [nodes.get(id), nodes.get(nodeId)];
+          if (node !== undefined && to !== undefined) links.add({ kind, node }, to, bytes);
+        }
         buckets.add({ startMs: outcome.startedAtMs, endMs: outcome.endedAtMs, byKind });
       }
     },
     view: () => ({
       ...{ sinceMs, untilMs },
       appliances: shown.map((node) => viewAppliance(node, tallies.get(node.id) ?? emptyTally(), present)),
+      links: links.view(),
       ...buckets.view(),
     }),
     progressOf: (nodeId) => progressOf(tallies.get(nodeId) ?? emptyTally()),

@@ -7,7 +7,7 @@ import {
   FillSourcesReply,
   FillSourcesRequest,
 } from '../../../common/contract/fill.ts';
-import { FillSitePatch, FillSites } from '../../../common/contract/fill-sites.ts';
+import { FillPartnerPatch, FillSitePatch, FillSites } from '../../../common/contract/fill-sites.ts';
 import { FileName, NodeId, PlaceName, TimeMs } from '../../../common/contract/primitives.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
 import { siteAsked } from '../own-sites.ts';
@@ -203,6 +203,24 @@ function siteRoutes(app: App, { fill }: FillRoutesOptions): void {
     },
     async (request) => {
       await fill.patchSite(request.params.site, request.body);
+      return fill.views.sites();
+    },
+  );
+  app.patch(
+    '/v1/fill/partners/:partner',
+    {
+      config: { credential: ['operator'] },
+      schema: {
+        summary:
+          'Choose how fast the boxes of all of a partner’s sites fill together; null takes the cap back',
+        tags: ['fill'],
+        params: Type.Object({ partner: PlaceName }),
+        body: FillPartnerPatch,
+        response: { 200: FillSites },
+      },
+    },
+    async (request) => {
+      await fill.patchPartner(request.params.partner, request.body);
       return fill.views.sites();
     },
   );

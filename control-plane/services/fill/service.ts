@@ -1,7 +1,6 @@
 import type { Records } from '../../../common/adapters/records/port.ts';
-import type { FillManifest } from '../../../common/contract/documents.ts';
 import type { FillPurpose, FillReport, FillSourcesReply } from '../../../common/contract/fill.ts';
-import type { FillSitePatch } from '../../../common/contract/fill-sites.ts';
+import type { FillPartnerPatch, FillSitePatch } from '../../../common/contract/fill-sites.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { coded } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
@@ -62,6 +61,8 @@ export interface Fill {
   replan(): Promise<void>;
   /** Chooses when and how fast a site fills. Errors: INVALID, OVERLOADED. */
   patchSite(site: string, patch: FillSitePatch): Promise<void>;
+  /** Chooses how fast the boxes of a partner's sites fill together. Errors: OVERLOADED. */
+  patchPartner(partner: string, patch: FillPartnerPatch): Promise<void>;
 }
 
 const debounceMs = 150;
@@ -203,6 +204,11 @@ class PlannedFill implements Fill {
     this.#work.request();
   }
 
+  async patchPartner(partner: string, patch: FillPartnerPatch): Promise<void> {
+    await this.#sites.patchPartner(partner, patch);
+    this.#work.request();
+  }
+
   #planNow(nodes: readonly FillNode[]): FillPlan {
     const { catalog, clock, settings } = this.#options;
     const options = { before: this.#plan, settings, nowMs: clock.nowMs() };
@@ -222,8 +228,8 @@ class PlannedFill implements Fill {
       const own = this.#plan.appliances.get(node.id);
       // A box that has never reported has no capacity to plan with; one that is gone for long keeps its last manifest.
       if (own === undefined && node.role === 'appliance') continue;
-      const rules = this.#sites.rules(node.site, boxes.get(node.site) ?? 0);
-      const body: FillManifest = manifestOf(node, { own, plan: this.#plan, roster, rules });
+      const rules = this.#sites.rules(node.site, boxes);
+      const body = manifestOf(node, { own, plan: this.#plan, roster, rules, nodes: serving });
       if (await this.#manifests.issue(node.id, body)) changed++;
     }
     this.#manifests.keepOnly(new Set(serving.map(({ id }) => id)));

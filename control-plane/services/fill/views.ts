@@ -58,15 +58,16 @@ const dayMs = 86_400_000;
 /** Makes the views of fill. */
 export function createFillViews(options: FillViewsOptions): FillViews {
   const { nodes, sites, clock } = options;
+  const linkCap: FillSites['linkCap'] = (from, to) => sites.linkCap(from, to);
   const planView = (plan: FillPlan, site: string | undefined): FillPlanView => {
     const demand = createSiteDemand(options, [...plan.bundles.values()], clock.nowMs());
-    return viewPlan(plan, { nodes: nodes.serving(), demand, site });
+    return viewPlan(plan, { nodes: nodes.serving(), demand, site, linkCap });
   };
   const present = (): ReportPresent => {
     const serving = nodes.serving();
     const boxes = countBySite(serving);
-    const rulesOf = ({ site }: FillNode): FillRules => sites.rules(site, boxes.get(site) ?? 0);
-    return { plan: options.plan(), nodes: serving, rulesOf, nowMs: clock.nowMs() };
+    const rulesOf = ({ site }: FillNode): FillRules => sites.rules(site, boxes);
+    return { plan: options.plan(), nodes: serving, rulesOf, linkCap, nowMs: clock.nowMs() };
   };
   const box = (id: string): FillNode => {
     const node = nodes.servingNode(id);
@@ -101,7 +102,7 @@ export function createFillViews(options: FillViewsOptions): FillViews {
     sites() {
       const boxes = countBySite(nodes.serving());
       const names = [...new Set([...boxes.keys(), ...sites.chosen()])].sort();
-      return { sites: names.map((site) => sites.view(site, boxes.get(site) ?? 0)) };
+      return { sites: names.map((site) => sites.view(site, boxes)) };
     },
   };
 }

@@ -59,33 +59,42 @@ function holds(passed: readonly Passed[], rate: number, flows: number): boolean 
   return true;
 }
 
-t.test('no cap is ever exceeded: neither the box’s by all flows together, nor a source’s by its own', (t) => {
-  const flow = fc.record({
-    source: fc.constantFrom('a', 'b', 'c'),
-    partBytes: fc.integer({ min: 1, max: 64 * kib }),
-    pauseMs: fc.integer({ min: 0, max: 50 }),
-  });
-  fc.assert(
-    fc.property(
-      fc.array(flow, { minLength: 1, maxLength: 6 }),
-      fc.integer({ min: 1000, max: 10 ** 9 }),
-      fc.integer({ min: 1000, max: 10 ** 9 }),
-      (flows, boxRate, sourceRate) => {
-        const clock = setClock();
-        const pacer = new Pacer({ clock, sourceBytesPerSecond: sourceRate, level: () => 'normal' });
-        pacer.setRate(boxRate);
-        const passed = play(pacer, clock, flows);
-        const bySource = Map.groupBy(passed, ({ source }) => source);
-        const sources = [...bySource.values()];
-        return (
-          holds(passed, boxRate, flows.length) && sources.every((own) => holds(own, sourceRate, flows.length))
-        );
-      },
-    ),
-    { numRuns: 60 },
-  );
-  t.end();
-});
+t.test(
+  'no cap is ever exceeded: not the box’s by all flows together, a source’s by its own, a link’s by what comes over it',
+  (t) => {
+    const flow = fc.record({
+      source: fc.constantFrom('a', 'b', 'c'),
+      partBytes: fc.integer({ min: 1, max: 64 * kib }),
+      pauseMs: fc.integer({ min: 0, max: 50 }),
+    });
+    fc.assert(
+      fc.property(
+        fc.array(flow, { minLength: 1, maxLength: 6 }),
+        fc.integer({ min: 1000, max: 10 ** 9 }),
+        fc.integer({ min: 1000, max: 10 ** 9 }),
+        fc.integer({ min: 1000, max: 10 ** 9 }),
+        (flows, boxRate, sourceRate, linkRate) => {
+          const clock = setClock();
+          const pacer = new Pacer({ clock, sourceBytesPerSecond: sourceRate, level: () => 'normal' });
+          pacer.setRate(boxRate);
+          const link = { from: 'there', nodes: ['a', 'b'], capBytesPerSecond: linkRate };
+          pacer.setLinks([link]);
+          const passed = play(pacer, clock, flows);
+          const bySource = Map.groupBy(passed, ({ source }) => source);
+          const sources = [...bySource.values()];
+          const overLink = passed.filter(({ source }) => link.nodes.includes(source));
+          return (
+            holds(passed, boxRate, flows.length) &&
+            holds(overLink, linkRate, flows.length) &&
+            sources.every((own) => holds(own, sourceRate, flows.length))
+          );
+        },
+      ),
+      { numRuns: 60 },
+    );
+    t.end();
+  },
+);
 
 t.test('a night that was missed is caught up at the same rate: what was not used is not saved', (t) => {
   const clock = setClock();
@@ -94,6 +103,19 @@ t.test('a night that was missed is caught up at the same rate: what was not used
   clock.atMs = 24 * 3_600_000;
   t.equal(pacer.take(256 * kib, 'a'), 0, 'the burst');
   t.equal(pacer.take(1000 * kib, 'a'), 1000, 'and no more');
+  t.end();
+});
+
+t.test('told the same caps again, what is owed to them stays owed; other caps count at once', (t) => {
+  const pacer = new Pacer({ clock: setClock(), level: () => 'normal' });
+  const link = (capBytesPerSecond: number) => [{ from: 'there', nodes: ['a'], capBytesPerSecond }];
+  pacer.setLinks(link(1000 * kib));
+  pacer.take(256 * kib, 'a');
+  pacer.setLinks(link(1000 * kib));
+  t.equal(pacer.take(1000 * kib, 'a'), 1000);
+  t.equal(pacer.take(1000 * kib, 'b'), 0, 'it comes another way');
+  pacer.setLinks([]);
+  t.equal(pacer.take(1000 * kib, 'a'), 0);
   t.end();
 });
 

@@ -60,7 +60,7 @@ export interface PlaneOptions {
 }
 
 /** A new directory that goes with the test. */
-export async function temporaryDir(t: Test): Promise<string> {
+export async function temporaryDir(t: Pick<Test, 'teardown'>): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'nearcast-test-'));
   t.teardown(() => rm(dir, { recursive: true, force: true }));
   return dir;

@@ -1,6 +1,7 @@
 import t from 'tap';
 
 import { documentTypes, FillManifest } from '../../../../common/contract/documents.ts';
+import { FillPlanView } from '../../../../common/contract/fill.ts';
 import { FillSites } from '../../../../common/contract/fill-sites.ts';
 import { ManifestDiff } from '../../../../common/contract/manifest-diff.ts';
 import { createManifestPoll } from '../../../../appliance/uplink/manifest-poll.ts';
@@ -59,6 +60,36 @@ t.test('caps: the lowest holds, a site shares its own among its boxes', async (t
   t.match(reply.as(FillSites).sites[0], { chosen: [], applianceCapBytesPerSecond: 9000 });
 });
 
+t.test('a partner’s sites share its cap, a site’s boxes that of a link; both are shown', async (t) => {
+  const { plane, a1, b1, encoder } = await startFleet(t);
+  for (const site of ['isp-a', 'isp-b'])
+    await plane.call(`PATCH /v1/fill/sites/${site}`, { body: { partner: 'isp' } });
+  await plane.call('PATCH /v1/fill/partners/isp', { body: { capBytesPerSecond: 9001 } });
+  const cap = (wanted: number) => (body: FillManifest) => body.capBytesPerSecond === wanted;
+  t.ok(await manifestThat(plane, a1, cap(3000)), 'three boxes in two sites');
+  t.ok(await manifestThat(plane, b1, cap(3000)));
+  const link = { from: 'origin', capBytesPerSecond: 1001 };
+  const reply = await plane.call('PATCH /v1/fill/sites/isp-a', { body: { links: [link] } });
+  t.match(reply.as(FillSites).sites, [
+    { partner: 'isp', partnerCapBytesPerSecond: 9001, links: [link], applianceCapBytesPerSecond: 3000 },
+    { site: 'isp-b', partner: 'isp', partnerCapBytesPerSecond: 9001 },
+  ]);
+  const told = await manifestThat(plane, a1, ({ links }) => links !== undefined);
+  t.same(told.body.links, [{ from: 'origin', nodes: ['origin'], capBytesPerSecond: 500 }], 'two boxes');
+  t.equal((await manifestThat(plane, b1, () => true)).body.links, undefined);
+  await addTitle(plane, encoder, { name: 'Film', pinned: true });
+  await manifestThat(plane, a1, ({ files }) => files.length > 0);
+  const plan = (await plane.call('GET /v1/fill/plan')).as(FillPlanView);
+  const capOf = (to: string) =>
+    plan.links.find(({ kind, ...one }) => kind === 'origin' && one.to === to)?.capBytesPerSecond;
+  t.equal(capOf('isp-a'), 1001);
+  t.equal(capOf('isp-b'), undefined);
+  await plane.call('PATCH /v1/fill/sites/isp-b', { body: { partner: null } });
+  t.ok(await manifestThat(plane, a1, cap(4500)), 'two boxes are left to share it');
+  await plane.call('PATCH /v1/fill/partners/isp', { body: { capBytesPerSecond: null } });
+  t.ok(await manifestThat(plane, a1, (body) => body.capBytesPerSecond === undefined));
+});
+
 t.test('what was chosen outlasts a restart, and a default zone holds for all', async (t) => {
   const flags = [
     '--fill-time-zone',
@@ -69,12 +100,13 @@ t.test('what was chosen outlasts a restart, and a default zone holds for all', a
     '5',
   ];
   const first = await startPlane(t, { flags });
-  await first.call('PATCH /v1/fill/sites/isp-z', { body: { timeZone: 'Asia/Seoul' } });
+  await first.call('PATCH /v1/fill/sites/isp-z', { body: { timeZone: 'Asia/Seoul', partner: 'isp' } });
+  await first.call('PATCH /v1/fill/partners/isp', { body: { capBytesPerSecond: 7 } });
   await first.stop();
   const second = await startPlane(t, { dataDir: first.dataDir, flags });
   const window = { startMinute: 90, endMinute: 300, timeZone: 'Asia/Seoul', jitterMinutes: 5 };
   t.match((await second.call('GET /v1/fill/sites')).json, {
-    sites: [{ site: 'isp-z', appliances: 0, window }],
+    sites: [{ site: 'isp-z', appliances: 0, window, partnerCapBytesPerSecond: 7 }],
   });
 });
 
@@ -88,6 +120,9 @@ t.test('what cannot be is refused', async (t) => {
     [{ jitterMinutes: 241 }, /./],
     [{ capBytesPerSecond: 0 }, /./],
     [{ capBytesPerSecond: -1 }, /./],
+    [{ links: [] }, /./],
+    [{ links: Array.from({ length: 2 }, () => ({ from: 'origin', capBytesPerSecond: 1 })) }, /named once/],
+    [{ links: [{ from: 'origin', capBytesPerSecond: 0 }] }, /./],
     [{}, /./],
     [{ speed: 1 }, /./],
   ] as const) {

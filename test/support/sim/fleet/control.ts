@@ -95,14 +95,17 @@ export class SimControl {
     const before = this.#plan;
     const now = { before, settings: this.#settings, nowMs: nowMs() };
     this.#plan = plan({ nodes: this.#nodes(), catalog }, now);
-    for (const { name, timeZone, boxCapBytesPerSecond } of sites) {
+    for (const { name, timeZone, boxCapBytesPerSecond, boxOriginCapBytesPerSecond } of sites) {
       const window = { ...windowHours, timeZone };
       for (const box of boxes.values()) {
         const own = this.#plan.appliances.get(box.id);
         if (box.site !== name || own === undefined) continue;
         this.#check(box, before);
         const files = [...own.files.values()];
-        fillers.get(box.id)!.setManifest({ files, capBytesPerSecond: boxCapBytesPerSecond, window });
+        fillers.get(box.id)!.setManifest({
+          ...{ files, window, capBytesPerSecond: boxCapBytesPerSecond },
+          originCapBytesPerSecond: boxOriginCapBytesPerSecond,
+        });
       }
     }
   }

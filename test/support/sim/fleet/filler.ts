@@ -15,6 +15,8 @@ import { RateMeter, type Watch } from './watch.ts';
 export interface SimManifest {
   readonly files: readonly WantedFile[];
   readonly capBytesPerSecond: number;
+  /** Of what comes from the origin. */
+  readonly originCapBytesPerSecond: number;
   readonly window: FillWindow;
 }
 
@@ -31,7 +33,7 @@ export interface FillerOptions {
   readonly newBucket: (bytesPerSecond: number, nowMs: number) => TokenBucket;
   readonly waysOf: (file: string) => readonly FillWay[];
   /** Bytes that go over the wire now. */
-  readonly onBytes: (bytes: number) => void;
+  readonly onBytes: (bytes: number, way: FillWay) => void;
 }
 
 interface Job {
@@ -47,8 +49,10 @@ interface Job {
   doneBytes: number;
 }
 
-export const runBytes = 8 * 2 ** 20;
+const runBytes = 8 * 2 ** 20;
 const transfersMax = 4;
+/** What a box's transfers have in hand: reserved at one cap, and kept waiting by another. */
+export const inHandBytes = transfersMax * runBytes;
 const windowFiles = 64;
 const waysAgeMsMax = 300_000;
 const waysAgeMsMin = 1000;
@@ -74,6 +78,7 @@ export function burstBytes(bytesPerSecond: number): number {
 export class SimFiller {
   #manifest: SimManifest | undefined;
   #bucket: TokenBucket | undefined;
+  #originBucket: TokenBucket | undefined;
   #meter: RateMeter | undefined;
   readonly #options: FillerOptions;
   readonly #book: SourceBook;
@@ -107,8 +112,10 @@ export class SimFiller {
     if (manifest.capBytesPerSecond !== this.#manifest?.capBytesPerSecond) {
       const { capBytesPerSecond } = manifest;
       this.#bucket = newBucket(capBytesPerSecond, queue.nowMs);
-      this.#meter = new RateMeter(capBytesPerSecond, burstBytes(capBytesPerSecond) + runBytes);
+      this.#meter = new RateMeter(capBytesPerSecond, burstBytes(capBytesPerSecond) + inHandBytes);
     }
+    if (manifest.originCapBytesPerSecond !== this.#manifest?.originCapBytesPerSecond)
+      this.#originBucket = newBucket(manifest.originCapBytesPerSecond, queue.nowMs);
     this.#manifest = manifest;
     this.#replan();
   }
@@ -321,11 +328,12 @@ export class SimFiller {
     job.unassignedBytes -= bytes;
     this.#inFlight++;
     this.#book.begin(way.node);
-    const waitMs = this.#bucket!.reserve(bytes, queue.nowMs);
+    const linkMs = way.kind === 'origin' ? this.#originBucket!.reserve(bytes, queue.nowMs) : 0;
+    const waitMs = Math.max(linkMs, this.#bucket!.reserve(bytes, queue.nowMs));
     queue.at(queue.nowMs + waitMs, () => {
       const isKept = this.#meter!.count(bytes, queue.nowMs);
       watch.holds(isKept, () => `${box.id} fills faster than its cap`);
-      onBytes(bytes);
+      onBytes(bytes, way);
       const { ms, outcome } = network.send(way, box, { file, bytes });
       queue.at(queue.nowMs + ms, () => {
         this.#book.rate(way.node, bytes, ms);

@@ -1,5 +1,6 @@
 import { planFill as diffFill } from '../../../../appliance/core/fill-diff.ts';
 import { planFill } from '../../../../control-plane/services/fill/plan.ts';
+import type { FillKind } from '../../../../common/contract/fill.ts';
 import { pick, seededRandom } from '../../seeded.ts';
 import { rungCount, slicesMax } from '../catalogue.ts';
 import { makeDemand, slotsPerDay, type Demand } from '../demand.ts';
@@ -8,7 +9,7 @@ import type { Random } from '../sampling.ts';
 import { SimBox } from './box.ts';
 import { fileName, SimControl } from './control.ts';
 import { breakThings, type Faults } from './faults.ts';
-import { boxBucket, burstBytes, runBytes, SimFiller, type Explanation } from './filler.ts';
+import { boxBucket, burstBytes, inHandBytes, SimFiller, type Explanation } from './filler.ts';
 import { SimNetwork } from './network.ts';
 import { makeSites, type SimSite } from './sites.ts';
 import { RateMeter, Watch } from './watch.ts';
@@ -74,6 +75,7 @@ class Fleet {
   readonly #boxes = new Map<string, SimBox>();
   readonly #fillers = new Map<string, SimFiller>();
   readonly #network: SimNetwork;
+  readonly #partnerMeters = new Map<string, RateMeter>();
   readonly #control: SimControl;
   readonly #missing: Record<Explanation, number> = { down: 0, 'no-room': 0, sources: 0, window: 0 };
   #filledBytes = 0;
@@ -129,9 +131,8 @@ class Fleet {
   }
 
   #addSite(site: SimSite, boxBytes: number, cores: FleetCores): void {
-    const { boxes: count, boxCapBytesPerSecond, linkCapBytesPerSecond, name } = site;
-    const slackBytes = count * (burstBytes(boxCapBytesPerSecond) + runBytes);
-    const link = new RateMeter(linkCapBytesPerSecond, slackBytes);
+    const { boxes: count, name } = site;
+    const meters = this.#metersOf(site);
     for (let index = 0; index < count; index++) {
       const id = `${name}-box-${index}`;
       const diskBytes = Array.from({ length: disksPerBox }, () => Math.floor(boxBytes / disksPerBox));
@@ -142,16 +143,35 @@ class Fleet {
         ...{ box, queue: this.#queue, network: this.#network, watch: this.#watch },
         ...{ diff: cores.diff, newBucket: cores.newBucket },
         waysOf: (file) => this.#control.waysOf(box, file),
-        onBytes: (bytes) => {
+        onBytes: (bytes, { kind }) => {
           this.#filledBytes += bytes;
-          this.#watch.holds(
-            link.count(bytes, nowMs()),
-            () => `the link of ${name} carries more than its cap`,
-          );
+          for (const { of, only, meter } of meters) {
+            if (only !== undefined && only !== kind) continue;
+            this.#watch.holds(meter.count(bytes, nowMs()), () => `${of} carries more than its cap`);
+          }
         },
       });
       this.#fillers.set(id, filler);
     }
+  }
+
+  /** What measures the caps that boxes of a site share: the site's, that of its link to the origin, and its partner's. */
+  #metersOf(site: SimSite): { of: string; only: FillKind | undefined; meter: RateMeter }[] {
+    const { name, partner, boxes, boxCapBytesPerSecond } = site;
+    const meterOf = (bytesPerSecond: number, count: number): RateMeter =>
+      new RateMeter(bytesPerSecond, count * (burstBytes(boxCapBytesPerSecond) + inHandBytes));
+    const known = this.#partnerMeters.get(partner.name);
+    const ofPartner = known ?? meterOf(partner.capBytesPerSecond, partner.boxes);
+    this.#partnerMeters.set(partner.name, ofPartner);
+    return [
+      { of: `the link of ${name}`, only: undefined, meter: meterOf(site.linkCapBytesPerSecond, boxes) },
+      {
+        of: `the link of ${name} to the origin`,
+        only: 'origin',
+        meter: meterOf(site.originCapBytesPerSecond, boxes),
+      },
+      { of: `the link of ${partner.name}`, only: undefined, meter: ofPartner },
+    ];
   }
 
   /** Ten minutes of viewers: each slice is read from a box of the site that holds its file, and leases it meanwhile. */
