@@ -144,6 +144,7 @@ async function recordSites(plane: TestPlane, box: TestNode, base: number): Promi
   };
   await keep('FillSitePatch', patch);
   await keep('FillSites', (await plane.call('PATCH /v1/fill/sites/isp-a', { body: patch })).json);
+  await keep('FillPartnerPatch', { capBytesPerSecond: 500_000_000 });
   const poll = `GET /v1/nodes/${box.id}/fill-manifest?after=${String(base)}&diff=true&waitMs=2000` as const;
   await keep('ManifestDiff', (await box.call(poll)).json);
 }
