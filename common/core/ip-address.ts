@@ -63,6 +63,15 @@ export function networkOf(address: Address, length: number): Address {
   };
 }
 
+/** Whether a prefix holds an address. */
+export function isWithin({ family, words }: Address, { address, length }: Prefix): boolean {
+  if (address.family !== family) return false;
+  for (let at = 0; 32 * at < length; at++) {
+    if ((((words[at] ?? 0) ^ (address.words[at] ?? 0)) & maskOf(length - at * 32)) !== 0) return false;
+  }
+  return true;
+}
+
 /** Whether two addresses are the same. */
 export function sameAddress(a: Address, b: Address): boolean {
   return a.family === b.family && a.words.every((word, at) => word === b.words[at]);

@@ -61,7 +61,7 @@ export function orderPathways(
   { order, leavesFull }: StayPolicy,
 ): Priority {
   if (ranking === undefined) return { pathways: declared, incident: true };
-  const strayed = ranking.matchedPrefix === null;
+  const strayed = ranking.matchedLength === 0;
   const ranks = new Map(ranking.qualified.map((candidate, at) => [candidate, at]));
   const known = new Map(
     [...ranking.qualified, ...ranking.removed].map((candidate) => [candidate.appliance.id, candidate]),

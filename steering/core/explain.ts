@@ -1,5 +1,5 @@
 import type { ExplainReply, FilterName, Pathway } from '../../common/contract/steering.ts';
-import { formatAddress } from '../../common/core/ip-address.ts';
+import { formatAddress, formatPrefix } from '../../common/core/ip-address.ts';
 import { routeClasses } from '../../common/core/route-table.ts';
 import { headroomOf } from './filters.ts';
 import type { NodeHealth } from './health.ts';
@@ -16,13 +16,13 @@ export function pathwayOf({ id, url, site, cluster, role }: ViewAppliance): Path
 /** Why `rank` answers what it answers: the same computation, shown. */
 export function explain(input: RankInput & { readonly bundle: string }, nowMs: number): ExplainReply {
   const ranking = rank(input, input.view.appliances.keys());
-  const { qualified, removed } = ranking;
+  const { qualified, removed, matchedLength } = ranking;
   return {
     client: formatAddress(input.client),
     bundle: input.bundle,
     mapSequence: input.view.sequence,
     mapAgeMs: Math.max(0, Math.round(nowMs - input.view.issuedAtMs)),
-    matchedPrefix: ranking.matchedPrefix,
+    matchedPrefix: matchedLength === 0 ? null : formatPrefix(input.client, matchedLength),
     place: ranking.place,
     candidates: [
       ...qualified.map((candidate, at) => ({

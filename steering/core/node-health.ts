@@ -33,9 +33,15 @@ export function nodeHealth(parts: HealthParts): NodeHealth {
     ...(downFamilies.length > 0 && { downFamilies }),
     ...(said !== undefined && { said: { headroom: said.headroom, unwell: said.unwell } }),
   };
-  return before !== undefined && nameOf(before) === nameOf(next)
-    ? { ...next, sinceMs: before.sinceMs }
-    : next;
+  return before !== undefined && isSame(before, next) ? { ...next, sinceMs: before.sinceMs } : next;
+}
+
+/** Whether ranking sees the same of both. */
+export function isSame(a: NodeHealth, b: NodeHealth): boolean {
+  const [own, other] = [a.downFamilies ?? [], b.downFamilies ?? []];
+  return (
+    a.verdict === b.verdict && own.length === other.length && own.every((family, at) => family === other[at])
+  );
 }
 
 /** What ranking sees of it in a word or two, for comparing and for its history. */
@@ -44,14 +50,21 @@ export function nameOf({ verdict, downFamilies = [] }: NodeHealth): string {
 }
 
 function verdictOf(merged: MergedNode | undefined, isMaintained: boolean): Verdict {
-  const verdicts = [...(merged?.verdicts.values() ?? [])];
-  if (verdicts.includes('down') && !verdicts.includes('up')) return 'down';
+  let isUp = false;
+  let isDown = false;
+  for (const verdict of merged?.verdicts.values() ?? []) {
+    isUp ||= verdict === 'up';
+    isDown ||= verdict === 'down';
+  }
+  if (isDown && !isUp) return 'down';
   if (isMaintained || merged?.draining === true) return 'draining';
-  return verdicts.includes('up') ? 'up' : 'unknown';
+  return isUp ? 'up' : 'unknown';
 }
 
 function downOf(merged: MergedNode | undefined): Family[] {
-  return [...(merged?.verdicts ?? [])].flatMap(([family, verdict]) => (verdict === 'down' ? [family] : []));
+  const down: Family[] = [];
+  for (const [family, verdict] of merged?.verdicts ?? []) if (verdict === 'down') down.push(family);
+  return down;
 }
 
 function reasonFor(

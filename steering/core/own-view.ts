@@ -34,11 +34,26 @@ export function castView(
   options: OwnViewOptions,
 ): { readonly view: PeerView; readonly holding: boolean } {
   const { node, mapSequence, sight } = options;
-  const { states, holding } = hold(statesOf(boxes), options);
+  const { states, holding } = isHeld(boxes, options) ? hold(statesOf(boxes), options) : asSeen;
   // Half of all boxes do not flap at a time: the way to them does, and nobody is held down for that.
   const damps = boxes.filter(({ suppressed }) => suppressed.size > 0).length * 2 <= boxes.length;
   const votes = boxes.map((box) => voteFor(box, states, damps));
   return { view: { node, isolated: sight === 'isolated', mapSequence, votes }, holding };
+}
+
+const asSeen: { states: States; holding: boolean } = { states: new Map(), holding: false };
+
+/** Whether anything may have to be held: not while some box is left in each family. Looked at twice a second, so at little cost. */
+function isHeld(boxes: readonly BoxEvidence[], { sight }: OwnViewOptions): boolean {
+  const watched = new Set<Family>();
+  const alive = new Set<Family>();
+  for (const { probes } of boxes) {
+    for (const [family, { verdict }] of probes) {
+      watched.add(family);
+      if (verdict !== 'down') alive.add(family);
+    }
+  }
+  return sight === 'isolated' || alive.size < watched.size;
 }
 
 function statesOf(boxes: readonly BoxEvidence[]): States {
@@ -75,19 +90,18 @@ function voteFor(
   states: States,
   damps: boolean,
 ): HealthVote {
-  const cast = new Map<Family, FamilyVote>();
+  const cast: Partial<Record<Family, FamilyVote>> = {};
   const whys = new Set<string>();
   let isDraining = false;
-  for (const family of probes.keys()) {
-    const state = states.get(keyOf(id, family));
-    if (state === undefined) continue;
+  for (const [family, seen] of probes) {
+    const state = states.size === 0 ? seen : (states.get(keyOf(id, family)) ?? seen);
     const vote = familyVote(state, damps && suppressed.has(family));
-    cast.set(family, vote);
+    cast[family] = vote;
     isDraining ||= state.verdict === 'draining';
     if (vote === 'damped') whys.add('it flaps: it is held down until it has been steady for a while');
     if (vote === 'down') whys.add(probes.size > 1 ? `IPv${family}: ${state.reason}` : state.reason);
   }
-  const [v4, v6] = [cast.get(4), cast.get(6)];
+  const { 4: v4, 6: v6 } = cast;
   const unwell = report && quarantineReason(report);
   return {
     id,

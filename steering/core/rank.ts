@@ -1,6 +1,6 @@
 import type { Place } from '../../common/contract/documents.ts';
 import type { FilterName } from '../../common/contract/steering.ts';
-import { formatPrefix, type Address } from '../../common/core/ip-address.ts';
+import type { Address } from '../../common/core/ip-address.ts';
 import { hashText, type HashPair } from '../../common/core/rendezvous.ts';
 import { familyBits } from './families.ts';
 import { conditionOf, filterNumber, filters } from './filters.ts';
@@ -68,7 +68,8 @@ export interface Candidate extends RankedRoute {
 
 /** A decision with all that led to it. */
 export interface Ranking {
-  readonly matchedPrefix: string | null;
+  /** Bits of the longest prefix around the client; 0 where no route reaches it. */
+  readonly matchedLength: number;
   /** Where the client was taken to be, where no route reaches it. */
   readonly place: Place | null;
   /** Bits of the block of addresses around the client for which this is the answer. */
@@ -145,19 +146,32 @@ export function rankAmong(input: RankInput, these: readonly number[]): Ranking {
 
 /** What the ranker found, as far as it is of some of its slots. */
 function rankingOf(input: RankInput, slots: readonly number[]): Ranking {
-  const { view, ranker, client } = input;
-  const matched = lengthOf(view.routes.lists, ranker.set);
-  const bySlot = new Map(slots.map((slot) => [slot, candidateAt(input, slot)]));
-  const among = (some: Iterable<number>): Candidate[] => [...some].flatMap((slot) => bySlot.get(slot) ?? []);
+  const { view, ranker } = input;
+  const bySlot = new Map<number, Candidate>();
+  const passed: number[] = [];
+  const removed: Candidate[] = [];
+  for (const slot of slots) {
+    const candidate = candidateAt(input, slot);
+    bySlot.set(slot, candidate);
+    if (candidate.removedBy === null) passed.push(slot);
+    else removed.push(candidate);
+  }
+  passed.sort((a, b) => ranker.compare(a, b));
+  const among = (some: ArrayLike<number>, count: number): Candidate[] => {
+    const found: Candidate[] = [];
+    for (let at = 0; at < count; at++) {
+      const candidate = bySlot.get(some[at] ?? -1);
+      if (candidate !== undefined) found.push(candidate);
+    }
+    return found;
+  };
   return {
-    matchedPrefix: matched === 0 ? null : formatPrefix(client, matched),
+    matchedLength: lengthOf(view.routes.lists, ranker.set),
     place: ranker.place ?? null,
     scopeLength: ranker.scopeLength,
-    qualified: among(
-      slots.filter((slot) => ranker.removedBy[slot] === 0).sort((a, b) => ranker.compare(a, b)),
-    ),
-    removed: among(slots.filter((slot) => ranker.removedBy[slot] !== 0)),
-    ways: among(ranker.ways.subarray(0, ranker.wayCount)),
+    qualified: among(passed, passed.length),
+    removed,
+    ways: among(ranker.ways, ranker.wayCount),
     overfull: ranker.overfull,
   };
 }

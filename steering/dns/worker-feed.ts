@@ -1,13 +1,18 @@
 import type { SteeringView, ViewParts } from '../core/view.ts';
 import type { HealthState, ToWorker } from './worker-messages.ts';
 
+/** So many appliances are told in a turn of the event loop: a fraction of a millisecond, in which nobody is answered. */
+const PIECE = 64;
+
 /** Keeps a thread that answers UDP at the state of the main one, where maps are verified and nodes are probed. */
 export class WorkerFeed {
   readonly #readHealth: () => HealthState;
   #parts: ViewParts | undefined;
   #places: SharedArrayBuffer | undefined;
   #send: ((message: ToWorker) => void) | undefined;
-  #isTelling = false;
+  /** The map that is being told, piece by piece; what is believed of its boxes is told behind it. */
+  #telling: ViewParts | undefined;
+  #isHealthDue = false;
 
   constructor(readHealth: () => HealthState) {
     this.#readHealth = readHealth;
@@ -17,12 +22,13 @@ export class WorkerFeed {
   begin(send: (message: ToWorker) => void): void {
     this.#send = send;
     if (this.#places !== undefined) send({ kind: 'places', bytes: this.#places });
-    if (this.#parts !== undefined) send({ kind: 'map', parts: this.#parts });
-    send({ kind: 'health', state: this.#readHealth() });
+    if (this.#parts === undefined) this.#tellHealth();
+    else this.#tellMap(this.#parts);
   }
 
   end(): void {
     this.#send = undefined;
+    this.#telling = undefined;
   }
 
   mapChanged({
@@ -32,8 +38,7 @@ export class WorkerFeed {
     ...parts
   }: SteeringView): void {
     this.#parts = parts;
-    this.#send?.({ kind: 'map', parts });
-    this.healthChanged();
+    if (this.#send !== undefined) this.#tellMap(parts);
   }
 
   placesChanged(bytes: SharedArrayBuffer): void {
@@ -43,11 +48,35 @@ export class WorkerFeed {
 
   /** Changes of one turn of the event loop go together: a site that dies is told once. */
   healthChanged(): void {
-    if (this.#isTelling || this.#send === undefined) return;
-    this.#isTelling = true;
+    if (this.#isHealthDue || this.#send === undefined) return;
+    this.#isHealthDue = true;
     setImmediate(() => {
-      this.#isTelling = false;
-      this.#send?.({ kind: 'health', state: this.#readHealth() });
+      this.#isHealthDue = false;
+      if (this.#telling === undefined) this.#tellHealth();
     });
+  }
+
+  #tellMap(parts: ViewParts): void {
+    this.#telling = parts;
+    const { appliances, ...rest } = parts;
+    let from = 0;
+    const next = (): void => {
+      // A newer map is told from its first appliance on.
+      if (this.#telling !== parts) return;
+      if (from < appliances.length) {
+        this.#send?.({ kind: 'appliances', from, appliances: appliances.slice(from, from + PIECE) });
+        from += PIECE;
+        setImmediate(next);
+        return;
+      }
+      this.#telling = undefined;
+      this.#send?.({ kind: 'map', parts: rest });
+      this.#tellHealth();
+    };
+    next();
+  }
+
+  #tellHealth(): void {
+    this.#send?.({ kind: 'health', state: this.#readHealth() });
   }
 }

@@ -1,7 +1,7 @@
 import type { BrainOptions } from '../brain.ts';
 import type { Decision } from '../core/history-records.ts';
 import type { NodeHealth } from '../core/health.ts';
-import type { ViewParts } from '../core/view.ts';
+import type { ViewAppliance, ViewParts } from '../core/view.ts';
 import type { ReplyCounts } from './reply-counts.ts';
 import type { ZoneOptions } from './zone.ts';
 
@@ -29,7 +29,10 @@ export interface HealthState {
 }
 
 export type ToWorker =
-  | { readonly kind: 'map'; readonly parts: ViewParts }
+  /** Some of the appliances of the next map; `from` 0 begins anew. */
+  | { readonly kind: 'appliances'; readonly from: number; readonly appliances: readonly ViewAppliance[] }
+  /** The rest of a map, behind all of its appliances. */
+  | { readonly kind: 'map'; readonly parts: Omit<ViewParts, 'appliances'> }
   | { readonly kind: 'places'; readonly bytes: SharedArrayBuffer }
   | { readonly kind: 'health'; readonly state: HealthState }
   | { readonly kind: 'stop' };

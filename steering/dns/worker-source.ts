@@ -4,7 +4,7 @@ import { createBrain } from '../brain.ts';
 import { DecisionSampler, samplesPerSecond } from '../core/decision-sampler.ts';
 import type { Decision } from '../core/history-records.ts';
 import type { Places } from '../core/rank-query.ts';
-import { openView, type SteeringView } from '../core/view.ts';
+import { openView, type SteeringView, type ViewAppliance } from '../core/view.ts';
 import { openPlaceBook } from '../geo/place-book.ts';
 import type { HealthState, SteerPolicy, ToWorker } from './worker-messages.ts';
 import type { ZoneSource } from './zone.ts';
@@ -28,6 +28,7 @@ export function createWorkerSource(
 ): WorkerSource {
   let view: SteeringView | undefined;
   let places: Places | undefined;
+  let appliances: readonly ViewAppliance[] = [];
   let state: HealthState = { health: new Map(), holding: false, changedAgoMs: undefined };
   let changedAtMs: number | undefined;
   const sampler = new DecisionSampler({ perSecond: samplesPerSecond, fraction: () => chance.fraction() });
@@ -50,8 +51,12 @@ export function createWorkerSource(
         places = openPlaceBook(message.bytes);
         return;
       }
+      if (message.kind === 'appliances') {
+        appliances = [...appliances.slice(0, message.from), ...message.appliances];
+        return;
+      }
       if (message.kind === 'map') {
-        view = openView(message.parts);
+        view = openView({ ...message.parts, appliances });
         return;
       }
       state = message.state;

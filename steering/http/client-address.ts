@@ -1,8 +1,7 @@
 import {
-  networkOf,
+  isWithin,
   parseAddress,
   parsePrefix,
-  sameAddress,
   type Address,
   type Prefix,
 } from '../../common/core/ip-address.ts';
@@ -21,12 +20,7 @@ export type ClientAddressOf = (sender: Sender) => Address | undefined;
  * one of theirs. What a client writes there itself stands before it and is never read.
  */
 export function createClientAddressOf(trustedProxies: readonly Prefix[]): ClientAddressOf {
-  const isTrusted = (address: Address): boolean =>
-    trustedProxies.some(
-      (proxy) =>
-        proxy.address.family === address.family &&
-        sameAddress(networkOf(address, proxy.length), proxy.address),
-    );
+  const isTrusted = (address: Address): boolean => trustedProxies.some((proxy) => isWithin(address, proxy));
   return ({ remoteAddress, forwardedFor }) => {
     let client = parseSocketAddress(remoteAddress);
     if (client === undefined || forwardedFor === undefined) return client;

@@ -2,7 +2,7 @@ import type { HealthEvent } from '../../common/contract/health.ts';
 import type { MaintenanceWindow } from '../../common/contract/maintenance.ts';
 import { maintenanceOf } from '../../common/core/maintenance.ts';
 import type { NodeHealth } from '../core/health.ts';
-import { nameOf, nodeHealth } from '../core/node-health.ts';
+import { isSame, nameOf, nodeHealth } from '../core/node-health.ts';
 import type { BoxEvidence } from '../core/own-view.ts';
 import type { Merged } from '../core/quorum.ts';
 
@@ -58,8 +58,7 @@ export class HealthBoard {
           nowMs,
         });
         const was = before.get(box.id);
-        if (was === undefined || nameOf(was) !== nameOf(after))
-          changes.push({ id: box.id, before: was, after });
+        if (was === undefined || !isSame(was, after)) changes.push({ id: box.id, before: was, after });
         return [box.id, after];
       }),
     );

@@ -3,6 +3,7 @@ import { Tag } from 'cbor-x';
 import {
   formatPrefix,
   fromBytes,
+  isWithin,
   networkOf,
   parseAddress,
   parsePrefix,
@@ -48,7 +49,7 @@ export function isClientIn(networks: readonly string[], client: string): boolean
   if (address === undefined) return false;
   return networks.some((text) => {
     const prefix = parsePrefix(text);
-    return prefix !== undefined && sameAddress(networkOf(address, prefix.length), prefix.address);
+    return prefix !== undefined && isWithin(address, prefix);
   });
 }
 

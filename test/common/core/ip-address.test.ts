@@ -3,8 +3,11 @@ import t from 'tap';
 import {
   formatAddress,
   formatPrefix,
+  isWithin,
+  networkOf,
   parseAddress,
   parsePrefix,
+  sameAddress,
   type Address,
 } from '../../../common/core/ip-address.ts';
 
@@ -34,6 +37,33 @@ t.test('prefixes with host bits and junk are refused', (t) => {
     '10.0.0.0/8/8', '::ffff:10.0.0.0/104', '::ffff:a00:0/104', '10/8', 'x/8', '10.0.0.0/1e1',
   ]; // prettier-ignore
   for (const text of bad) t.equal(parsePrefix(text), undefined, text);
+  t.end();
+});
+
+t.test('a prefix holds the addresses whose network it is', (t) => {
+  fc.assert(
+    fc.property(
+      fc.record({
+        family: fc.constantFrom(4 as const, 6 as const),
+        random: fc.array(fc.nat(2 ** 32 - 1), { minLength: 4, maxLength: 4 }),
+        bits: fc.nat(32),
+        flip: fc.nat(127),
+      }),
+      ({ family, random, bits, flip }) => {
+        const words = family === 4 ? random.slice(0, 1) : random;
+        const length = family === 4 ? bits : 4 * bits;
+        const prefix = { address: networkOf({ family, words }, length), length };
+        const at = flip % (32 * words.length);
+        const flipped = words.map((word, index) => (index === at >>> 5 ? (word ^ (1 << (31 - (at & 31)))) >>> 0 : word)); // prettier-ignore
+        for (const address of [
+          { family, words },
+          { family, words: flipped },
+        ])
+          t.equal(isWithin(address, prefix), sameAddress(networkOf(address, length), prefix.address));
+      },
+    ),
+  );
+  t.notOk(isWithin({ family: 6, words: [0, 0, 0, 0] }, { address: { family: 4, words: [0] }, length: 0 }));
   t.end();
 });
 

@@ -222,7 +222,7 @@ t.test('a ranking of some tells of them what that of all tells', (t) => {
         among.qualified,
         all.qualified.filter(({ index }) => these.includes(index)),
       );
-      return among.matchedPrefix === all.matchedPrefix && among.overfull === all.overfull;
+      return among.matchedLength === all.matchedLength && among.overfull === all.overfull;
     }),
   );
   t.end();

@@ -99,8 +99,10 @@ t.test('the thread that answers DNS knows them too', async (t) => {
     indexOf: _index,
     revokedSessions: _sessions,
     revokedBundles: _bundles,
+    appliances,
     ...parts
   } = viewOf(mapOf(boxes));
+  take({ kind: 'appliances', from: 0, appliances });
   take({ kind: 'map', parts });
   const best = () => source.steer(address('2001:db8:1::1'), 4, undefined)?.nodes[0];
   t.equal(best(), 0, 'without them the configured place');
