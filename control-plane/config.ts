@@ -52,6 +52,12 @@ export const ControlPlaneSchema = Type.Object({
   leaseMs: { ...DurationMs(100), default: 5000, description: 'A node silent for so long is lost' },
   log: logOptions,
   gateway: Type.Object({
+    upstreams: Type.Array(Type.String({ maxLength: 512 }), {
+      default: [],
+      maxItems: 64,
+      description:
+        'Services that run elsewhere, as /v1/search=http://10.0.0.5:7080; one prefix may have several',
+    }),
     requestsMin: Type.Integer({
       default: 20,
       minimum: 1,

@@ -48,6 +48,7 @@ export const problemCodes = {
     status: 500,
     title: 'Something went wrong here; the log names it by the request id',
   },
+  UPSTREAM_FAILED: { status: 502, title: 'The service behind the gateway did not answer' },
   UNAVAILABLE: { status: 503, title: 'The service cannot answer now' },
   // credentials
   CREDENTIAL_MISSING: { status: 401, title: 'This route needs a credential' },

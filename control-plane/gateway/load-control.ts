@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../../common/runtime/clock.ts';
 import { coded, toProblem } from '../../common/runtime/errors.ts';
-import type { App } from '../../common/runtime/http-app.ts';
+import { hasBody, type App } from '../../common/runtime/http-app.ts';
 import type { Metrics } from '../../common/runtime/metrics.ts';
 import { Gradient2, gradient2Defaults } from './core/gradient2.ts';
 import { priorities, PriorityGate, type Priority } from './core/priority-gate.ts';
@@ -115,18 +115,13 @@ function countedRoutes(app: App): (request: FastifyRequest) => RouteLoad | undef
   app.addHook('onRoute', (route) => {
     const { url, method, config } = route;
     const [first = 'GET'] = [method].flat();
-    const load = loadOf({ method: first, url, credential: config?.credential ?? [] });
+    const load = config?.load ?? loadOf({ method: first, url, credential: config?.credential ?? [] });
     route.config = { ...config, load };
     // What is to be answered is answered in time, if only with TIMEOUT.
     if (load.holds === 'answer') route.handlerTimeout = ANSWER_MS;
   });
   const nowhere = loadOf({ method: 'GET', url: undefined, credential: [] });
   return (request) => (request.is404 ? nowhere : request.routeOptions.config.load);
-}
-
-/** RFC 9112 §6.3: a request has a body where one of these says so. */
-function hasBody({ headers }: FastifyRequest): boolean {
-  return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
 }
 
 function measureLoad(metrics: Metrics, gateway: LoadControl): (priority: Priority) => void {

@@ -14,7 +14,7 @@ export interface GatewayOptions {
   metrics: Metrics;
   chance: Chance;
   clock: Clock;
-  limits: LoadLimits & ClientRates & { addressPerSecond: number };
+  limits: LoadLimits & ClientRates & { addressPerSecond: number; upstreams: readonly string[] };
   verifiers: CredentialVerifiers;
   clientsDir: string;
   trustedProxies: readonly string[];
@@ -22,6 +22,9 @@ export interface GatewayOptions {
   /** Adds the routes of the services. */
   routes: (server: HttpServer) => void | Promise<void>;
 }
+
+// Routes that every plane's HTTP server has.
+const everywhere = ['GET /healthz', 'GET /metrics', 'GET /openapi.json', 'GET /docs'];
 
 /** Composes the control plane's HTTP server: its services' routes behind one set of limits, credentials and policies. */
 export async function createGateway(
@@ -68,5 +71,17 @@ export async function createGateway(
   limitClients(server.app, { take: server.takeRate, rates: limits });
   await routes(server);
   await pageRoutes(server.app, { clientsDir });
+  if (limits.upstreams.length > 0) {
+    // The client that it needs is not loaded where nothing is behind the gateway.
+    const { forwardUpstreams } = await import('./upstreams.ts');
+    const { draining } = server;
+    await forwardUpstreams(server.app, {
+      texts: limits.upstreams,
+      taken: [...seen, ...everywhere],
+      draining,
+      clock,
+      metrics,
+    });
+  }
   return { server, routes: seen };
 }

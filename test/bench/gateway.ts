@@ -1,23 +1,60 @@
-// `./dev bench gateway`: whether viewers still start to play while twelve times the ordinary load browses, and how soon it is over.
+// `./dev bench gateway`: what passing a request on costs, beside nginx as the proxy; whether viewers still start to play while twelve times the ordinary load browses, and how soon it is over.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { lessIsBetter, moreIsBetter, runBench, type BenchReport, type Figure } from '../support/bench.ts';
 import { measureOverload, shareAnswered, type OverloadRun } from './gateway/overload.ts';
+import { measureProxy, type ProxyRun } from './gateway/proxy.ts';
 import { buildHttpLoad } from './http-load.ts';
+
+const head = ['load', 'who', 'answered', 'refused', 'failed', 'p50 ms', 'p99 ms', 'max ms'];
 
 await runBench('gateway', async ({ quick, wants }): Promise<BenchReport> => {
   const folder = await mkdtemp(join(tmpdir(), 'bench-gateway-'));
   try {
-    const load = await buildHttpLoad(folder);
-    const overload = await measureOverload({ folder, load }, { seconds: quick ? 3 : 20 });
-    const figures = overloadFigures(overload).filter(({ name }) => wants(name));
-    return { figures, notes: overloadNotes(overload), details: overloadDetails(overload) };
+    const tools = { folder, load: await buildHttpLoad(folder) };
+    const wantsAny = (names: readonly string[]): boolean => names.some(wants);
+    const proxy = wantsAny(['gateway.added.median', 'gateway.rps.nginx'])
+      ? await measureProxy(tools, quick ? { rounds: 1, seconds: 2 } : { rounds: 5, seconds: 8 })
+      : undefined;
+    const overload = wantsAny(['gateway.overload.playback', 'gateway.overload.recover'])
+      ? await measureOverload(tools, { seconds: quick ? 3 : 20 })
+      : undefined;
+    const figures = [...(proxy ? proxyFigures(proxy) : []), ...(overload ? overloadFigures(overload) : [])];
+    return {
+      figures: figures.filter(({ name }) => wants(name)),
+      notes: [...(proxy ? proxyNotes(proxy) : []), ...(overload ? overloadNotes(overload) : [])],
+      details: { head, rows: overload ? overloadRows(overload) : [] },
+    };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 });
+
+function proxyFigures({ rps, latency }: ProxyRun): Figure[] {
+  const addedMs = (latency.ours.p50Us - latency.direct.p50Us) / 1000;
+  return [
+    lessIsBetter({
+      name: 'gateway.added.median',
+      ours: addedMs,
+      peer: 'limit',
+      theirs: 0.3,
+      unit: 'ms',
+      goal: 1,
+    }),
+    moreIsBetter({ name: 'gateway.rps.nginx', ours: rps.ours, peer: 'nginx', theirs: rps.nginx, unit: '/s', goal: 0.35 }), // prettier-ignore
+  ];
+}
+
+function proxyNotes({ latency, rate }: ProxyRun): string[] {
+  const ms = (us: number): string => (us / 1000).toFixed(2);
+  const of = ({ p50Us, p99Us }: ProxyRun['latency']['ours']): string => `${ms(p50Us)} (p99 ${ms(p99Us)})`;
+  return [
+    `Proxying: answers of 1 KB by a service that does nothing, one core for the proxy; the whole chain of filters is in force, with rates that nobody reaches.`,
+    `At ${rate}/s the median is ${of(latency.direct)} ms asked directly, ${of(latency.ours)} through the gateway, ${of(latency.nginx)} through nginx.`,
+  ];
+}
 
 function overloadFigures({ playback, recoverSeconds }: OverloadRun): Figure[] {
   const limit = { peer: 'limit', goal: 1 };
@@ -34,13 +71,11 @@ function overloadNotes({ capacity, ordinary, during }: OverloadRun): string[] {
   ];
 }
 
-function overloadDetails({ before, during }: OverloadRun): BenchReport['details'] {
-  const head = ['load', 'who', 'answered', 'refused', 'failed', 'p50 ms', 'p99 ms', 'max ms'];
-  const rows = Object.entries({ ordinary: before, 'twelve times': during }).flatMap(([load, pair]) =>
+function overloadRows({ before, during }: OverloadRun): string[][] {
+  return Object.entries({ ordinary: before, 'twelve times': during }).flatMap(([load, pair]) =>
     Object.entries(pair).map(([who, turn]) => [
       ...[load, who, ...[turn.answered, turn.refused, turn.failed + turn.dropped].map(String)],
       ...[turn.p50Us, turn.p99Us, turn.maxUs].map((us) => (us / 1000).toPrecision(3)),
     ]),
   );
-  return { head, rows };
 }

@@ -1,11 +1,9 @@
 // Overload: a real control plane on one core, browsed at twelve times its ordinary load while viewers go on starting to play.
-import { spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 
 import { runHttpLoad, type HttpTurn } from '../http-load.ts';
-import { pinnedTo } from '../serve/server.ts';
+import { startPlaneProcess } from './plane-process.ts';
 import type { PlaneReady } from './plane.ts';
 
 /** What one run measured. */
@@ -29,17 +27,14 @@ const loadCpu = 1;
 const times = 12;
 const playsPerSecond = 20;
 const recoverSecondsMax = 120;
-// What the clients of a test share would be far above a real viewer's.
-const unlimited = ['address', 'browse', 'playback'].flatMap((kind) => [`--gateway-${kind}-per-second`, '1000000']); // prettier-ignore
-
 /** Measures with requests written into a folder. */
 export async function measureOverload(
   { folder, load }: { folder: string; load: string },
   { seconds }: { seconds: number },
 ): Promise<OverloadRun> {
-  const plane = await startPlaneProcess();
+  const plane = await startPlaneProcess(serverCpu, { titles: 20, viewers: 100 });
   try {
-    const port = Number(new URL(plane.ready.url).port);
+    const { port } = plane;
     const files = await writeRequests(folder, plane.ready);
     const browse = (rate: number, lasts: number, connections = 256): Promise<HttpTurn> =>
       runHttpLoad(load, {
@@ -84,24 +79,6 @@ async function recovered(before: Pair, second: () => Promise<Pair>): Promise<num
 /** Of all requests that were due and sent. */
 export function shareAnswered({ answered, refused, failed, dropped }: HttpTurn): number {
   return answered / (answered + refused + failed + dropped);
-}
-
-async function startPlaneProcess(): Promise<{ ready: PlaneReady; stop: () => Promise<void> }> {
-  const program = new URL('plane.ts', import.meta.url).pathname;
-  const [command = process.execPath, ...args] = [...pinnedTo(serverCpu), process.execPath, program, '20', '100', ...unlimited]; // prettier-ignore
-  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
-  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
-  const line = await new Promise<string>((resolve, reject) => {
-    createInterface({ input: child.stdout }).once('line', resolve);
-    void ended.then(() => {
-      reject(new Error('the control plane did not start'));
-    });
-  });
-  const stop = async (): Promise<void> => {
-    child.stdin.end();
-    await ended;
-  };
-  return { ready: JSON.parse(line) as PlaneReady, stop };
 }
 
 async function writeRequests(

@@ -1,0 +1,78 @@
+import t from 'tap';
+
+import { answerFields, requestFields } from '../../../../control-plane/gateway/core/forwarding.ts';
+import { parseUpstreams } from '../../../../control-plane/gateway/core/upstream-table.ts';
+
+t.test('upstreams are read, several of one prefix together', (t) => {
+  t.strictSame(
+    parseUpstreams(['/v1/search=http://10.0.0.5:7080', '/v1/bills=https://[::1]', '/v1/search=http://b:80']),
+    [
+      { prefix: '/v1/search', origins: ['http://10.0.0.5:7080', 'http://b'] },
+      { prefix: '/v1/bills', origins: ['https://[::1]'] },
+    ],
+  );
+  for (const wrong of [
+    '',
+    'x',
+    '/=http://a',
+    '/v1/=http://a',
+    '/v1',
+    '/v1=ftp://a',
+    '/v1=http://a/path',
+    '/v1=http://',
+    '/v1=http://a:x',
+    '/v1/:id=http://a',
+    '/v1/*=http://a',
+  ])
+    // prettier-ignore
+    t.equal(parseUpstreams(['/ok=http://a', wrong]), wrong, JSON.stringify(wrong));
+  t.end();
+});
+
+t.test('what a client says of its connection and of itself stays behind', (t) => {
+  const asker = { address: '192.0.2.7', host: 'api.example', protocol: 'https', requestId: 'r1' };
+  const raw = [
+    ...[
+      'Host',
+      'evil.example',
+      'Connection',
+      'keep-alive, X-Secret',
+      'X-Secret',
+      '1',
+      'Keep-Alive',
+      'timeout=5',
+    ],
+    ...[
+      'X-Forwarded-For',
+      '127.0.0.1',
+      'Forwarded',
+      'for=127.0.0.1',
+      'X-Request-Id',
+      'forged',
+      'TE',
+      'trailers',
+    ],
+    ...['Transfer-Encoding', 'chunked', 'Content-Length', '5', 'Upgrade', 'h2c', 'Expect', '100-continue'],
+    ...['Authorization', 'Bearer a.b.c', 'Cookie', 'a=1', 'Cookie', 'b=2'],
+  ];
+  t.strictSame(requestFields(raw, asker), [
+    ...['Authorization', 'Bearer a.b.c', 'Cookie', 'a=1', 'Cookie', 'b=2'],
+    ...['host', 'api.example', 'x-forwarded-for', '192.0.2.7', 'x-forwarded-host', 'api.example'],
+    ...['x-forwarded-proto', 'https', 'x-request-id', 'r1'],
+  ]);
+  t.end();
+});
+
+t.test("an answer's fields are the service's, but for its connection and the request's id", (t) => {
+  const theirs = {
+    ...{ 'content-type': 'text/plain', 'content-length': '5', 'cache-control': 'max-age=60' },
+    ...{ connection: 'close, x-hop', 'x-hop': '1', 'keep-alive': 'timeout=5', 'x-request-id': 'theirs' },
+    'set-cookie': ['a=1', 'b=2'],
+  };
+  const gateways = { 'cache-control': 'no-store', 'x-request-id': 'r1', 'x-content-type-options': 'nosniff' };
+  t.strictSame(answerFields(theirs, gateways), {
+    ...{ 'cache-control': 'max-age=60', 'x-request-id': 'r1', 'x-content-type-options': 'nosniff' },
+    ...{ 'content-type': 'text/plain', 'content-length': '5', 'set-cookie': ['a=1', 'b=2'] },
+  });
+  t.end();
+});
