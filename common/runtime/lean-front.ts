@@ -39,6 +39,7 @@ export class LeanFront {
   readonly #sockets = new Set<Socket>();
   readonly #heads = new WeakMap<object, string>();
   readonly #keepAlive: string;
+  #isClosed = false;
   #date = '';
   #dateAtS = -1;
 
@@ -50,12 +51,12 @@ export class LeanFront {
 
   /** Takes a connection that was accepted. */
   take(socket: Socket): void {
+    if (this.#isClosed) {
+      this.#options.handOver(socket);
+      return;
+    }
     const onData = (bytes: Buffer): void => {
-      const reply = socket.writableNeedDrain ? undefined : this.#reply(socket, bytes);
-      if (reply !== undefined) {
-        socket.write(reply);
-        return;
-      }
+      if (!socket.writableNeedDrain && this.#reply(socket, bytes)) return;
       this.#sockets.delete(socket);
       socket
         .off('data', onData)
@@ -84,7 +85,8 @@ export class LeanFront {
 
   /** Ends all connections that are still its own: each request was answered as it came. */
   close(): void {
-    for (const socket of this.#sockets) socket.end();
+    this.#isClosed = true;
+    for (const socket of this.#sockets) socket.destroySoon();
   }
 
   /** Cuts them. */
@@ -92,13 +94,17 @@ export class LeanFront {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  #reply(socket: Socket, bytes: Buffer): string | undefined {
+  /** Answers the request that these bytes are; false where they are none that it answers. */
+  #reply(socket: Socket, bytes: Buffer): boolean {
     const request = readLeanRequest(bytes);
-    if (request === undefined) return undefined;
+    if (request === undefined) return false;
     const answer = this.#options.answer({ ...request, socket });
-    if (answer === undefined) return undefined;
+    if (answer === undefined) return false;
     const size = Buffer.byteLength(answer.body);
-    return `${this.#headOf(answer)}${this.#dateNow()}${this.#keepAlive}Content-Length: ${size}\r\n\r\n${answer.body}`;
+    const reply = `${this.#headOf(answer)}${this.#dateNow()}${this.#keepAlive}Content-Length: ${size}\r\n\r\n${answer.body}`;
+    // Text of one byte a character is copied, not encoded.
+    socket.write(reply, size === answer.body.length ? 'latin1' : 'utf8');
+    return true;
   }
 
   #headOf({ headers }: LeanAnswer): string {

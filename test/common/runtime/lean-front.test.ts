@@ -33,8 +33,8 @@ async function startServer(t: Test): Promise<{ server: HttpServer; port: number 
 }
 
 /** A connection, and what comes on it until so many answers are whole. */
-async function dial(t: Test, port: number) {
-  const socket = connect(port, '127.0.0.1');
+async function dial(t: Test, port: number, { allowHalfOpen = false } = {}) {
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen });
   t.teardown(() => socket.destroy());
   await once(socket, 'connect');
   let text = '';
@@ -143,6 +143,9 @@ t.test('draining ends connections that have no request', async (t) => {
   asked.socket.write(get('/lean/1'));
   await asked.answers(1);
   const silent = await dial(t, port);
+  const halfOpen = await dial(t, port, { allowHalfOpen: true });
+  halfOpen.socket.write(get('/lean/2'));
+  await halfOpen.answers(1);
   const other = await dial(t, port);
   other.socket.write(get('/healthz'));
   await other.answers(1);
