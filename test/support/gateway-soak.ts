@@ -1,0 +1,165 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { request } from 'undici';
+
+import { freePort } from '../bench/serve/server.ts';
+import { startPlane, type TestPlane } from '../control-plane/support/control-plane.ts';
+import { until } from '../control-plane/support/until.ts';
+import type { ProofOptions, ProofResult } from './proof.ts';
+import { pick, seededRandom } from './seeded.ts';
+
+const answersPerRound = 60;
+const clientsOfEach = 3;
+
+interface Soak {
+  readonly random: () => number;
+  readonly failures: string[];
+  /** Answers by what was asked and status. */
+  readonly counts: Map<string, number>;
+  plane: TestPlane;
+  /** While the gateway starts again, nobody need be answered. */
+  isReloading: boolean;
+  isOver: boolean;
+  /** Requests that must be answered well, and were. */
+  answered: number;
+}
+
+interface Asked {
+  readonly what: string;
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly token?: string;
+  readonly body?: string;
+  /** Which answers are right. */
+  readonly right: (status: number) => boolean;
+}
+
+/** Asks a gateway with two services behind it for everything at once while services die and it is itself started anew, `rounds` times. */
+export async function proveGateway({ seed, rounds }: ProofOptions): Promise<ProofResult> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'soak-gateway-'));
+  const ports = [await freePort(), await freePort(), await freePort()] as const;
+  const [own, ...behind] = ports;
+  const upstreams = behind.flatMap((port) => ['--gateway-upstreams', `/v1/soak=http://127.0.0.1:${port}`]);
+  const flags = ['--port', `${own}`, '--gateway-browse-per-second', '100000', '--gateway-address-per-second', '100000', ...upstreams]; // prettier-ignore
+  const start = (): Promise<TestPlane> => startPlane({ teardown: () => undefined }, { dataDir, flags }); // prettier-ignore
+  const services = await Promise.all(behind.map(startService));
+  const soak: Soak = {
+    ...{ random: seededRandom(seed), failures: [], counts: new Map(), plane: await start() },
+    ...{ isReloading: false, isOver: false, answered: 0 },
+  };
+  const clients = kinds(soak.plane.operator).flatMap((kind) =>
+    Array.from({ length: clientsOfEach }, () => askOn(soak, kind)),
+  );
+  clients.push(leaveOn(soak));
+  for (let round = 0; round < rounds && soak.failures.length === 0; round++) {
+    const happens = pick(soak.random, 3);
+    if (happens === 2) await reload(soak, start);
+    else await replace(soak, { services, ports: behind, signal: happens === 0 ? 'SIGKILL' : 'SIGTERM' });
+    const before = soak.answered;
+    await until(() => soak.answered, (now) => now >= before + answersPerRound || soak.failures.length > 0); // prettier-ignore
+  }
+  soak.isOver = true;
+  await Promise.all(clients);
+  await checkEmpty(soak);
+  await soak.plane.stop();
+  for (const service of services) service.kill('SIGKILL');
+  await rm(dataDir, { recursive: true, force: true });
+  const counted = [...soak.counts].toSorted().map(([what, count]) => `${what}: ${count}`);
+  return { holds: soak.failures.length === 0, lines: [...counted, ...soak.failures] };
+}
+
+function kinds(operator: string): Asked[] {
+  const isShed = (status: number): boolean => status === 429;
+  const isWell = (status: number): boolean => status === 200 || isShed(status);
+  const isRefused = (status: number): boolean => status >= 400 && status < 500;
+  const post = { method: 'POST', path: '/v1/soak', token: operator } as const;
+  return [
+    { what: 'titles', method: 'GET', path: '/v1/titles', token: operator, right: isWell },
+    { what: 'service', method: 'GET', path: '/v1/soak/thing', right: isWell },
+    // What cannot be repeated may be lost with the service that had it.
+    { what: 'service, not to be repeated', ...post, body: '{"a":1}', right: (status) => isWell(status) || status === 502 }, // prettier-ignore
+    { what: 'depth bomb', ...post, path: '/v1/titles', body: '['.repeat(1000), right: isRefused },
+    { what: 'doubled key', ...post, path: '/v1/titles', body: '{"a":1,"a":2}', right: isRefused },
+    { what: 'nowhere', method: 'GET', path: '/v1/nowhere', right: isRefused },
+  ];
+}
+
+async function askOn(soak: Soak, { what, method, path, token, body, right }: Asked): Promise<void> {
+  while (!soak.isOver) {
+    const wasReloading = soak.isReloading;
+    let said: string;
+    try {
+      const reply = await request(soak.plane.url + path, {
+        method,
+        headers: {
+          ...(token !== undefined && { authorization: `Bearer ${token}` }),
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+        },
+        ...(body !== undefined && { body }),
+      });
+      await reply.body.dump();
+      said = String(reply.statusCode);
+      if (right(reply.statusCode)) soak.answered++;
+      else soak.failures.push(`${what} was answered with ${said}`);
+    } catch (error) {
+      const isExcused = wasReloading || soak.isReloading;
+      said = 'nobody there while the gateway starts again';
+      if (!isExcused) soak.failures.push(`${what} was not answered: ${String(error)}`);
+      await sleep(20);
+    }
+    const key = `${what}, ${said}`;
+    soak.counts.set(key, (soak.counts.get(key) ?? 0) + 1);
+  }
+}
+
+/** A caller who asks and leaves. */
+async function leaveOn(soak: Soak): Promise<void> {
+  while (!soak.isOver) {
+    const signal = AbortSignal.timeout(1 + pick(soak.random, 100));
+    await request(`${soak.plane.url}/v1/soak/slow`, { signal }).catch(() => undefined);
+  }
+}
+
+async function startService(port: number): Promise<ChildProcess> {
+  const program = new URL('gateway-service.ts', import.meta.url).pathname;
+  const child = spawn(process.execPath, [program, `${port}`], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(child.stdout, 'data');
+  return child;
+}
+
+/** Ends one of the services, and starts it again a little later. */
+async function replace(
+  { random }: Soak,
+  { services, ports, signal }: { services: ChildProcess[]; ports: readonly number[]; signal: NodeJS.Signals },
+): Promise<void> {
+  const at = pick(random, services.length);
+  const service = services[at];
+  const port = ports[at];
+  if (service === undefined || port === undefined) return;
+  const ended = once(service, 'exit');
+  service.kill(signal);
+  await ended;
+  await sleep(pick(random, 500));
+  services[at] = await startService(port);
+}
+
+async function reload(soak: Soak, start: () => Promise<TestPlane>): Promise<void> {
+  soak.isReloading = true;
+  await soak.plane.stop();
+  soak.plane = await start();
+  soak.isReloading = false;
+}
+
+/** When all is over nobody is inside any more. */
+async function checkEmpty(soak: Soak): Promise<void> {
+  const inside = async (): Promise<number> => {
+    const { text } = await soak.plane.call('GET /metrics', { token: '' });
+    const held = text.matchAll(/^nearcast_gateway_(?:inside|upstream)_requests\{.*\} (\d+)$/gm);
+    return [...held].reduce((sum, [, count]) => sum + Number(count), 0);
+  };
+  await until(inside, (count) => count === 0).catch(() => soak.failures.push('places were never given back'));
+}
