@@ -1,4 +1,3 @@
-import { constants, setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { toCoded } from '../../common/runtime/errors.ts';
 import type { ViewAppliance } from '../core/view.ts';
@@ -7,9 +6,7 @@ import type { CompiledInThread, ThreadReply, ThreadRequest, ThreadStart } from '
 import { createRouteImageFile } from './route-image-file.ts';
 import { openTableStore } from './table-store.ts';
 
-// The thread in which maps are verified and compiled, so that answers never wait for one: not for a processor either, where a priority is
-// a thread's own.
-if (process.platform === 'linux') setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+// The thread in which maps are verified and compiled, so that answers never wait for one.
 const { folder, bytesMax, image } = workerData as ThreadStart;
 const port = parentPort;
 if (port === null) throw new TypeError('this is the main module of a worker thread');
