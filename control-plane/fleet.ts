@@ -1,6 +1,7 @@
 import type { Pathway } from '../common/contract/steering.ts';
 import type { LaunchForecast } from '../common/contract/titles.ts';
 import type { Clock } from '../common/runtime/clock.ts';
+import { isCoded } from '../common/runtime/errors.ts';
 import type { Log } from '../common/runtime/log.ts';
 import { createClientSites } from './client-sites.ts';
 import type { Access } from './services/access/service.ts';
@@ -12,6 +13,7 @@ import type { BegunSession, PlaybackCatalog } from './services/playback/ports.ts
 import type { Fill } from './services/fill/service.ts';
 import type { FillBundle } from './services/fill/ports.ts';
 import type { Routes } from './services/routes/service.ts';
+import type { SearchableTitles } from './services/search/ports.ts';
 import type { MapBundle } from './services/steering-map/ports.ts';
 import type { Registry } from './services/registry/service.ts';
 import type { ServingNode } from './services/registry/serving-node.ts';
@@ -27,6 +29,22 @@ export function createFleet({ registry, fill }: { registry: Registry; fill: Fill
     clustersWanting: ({ bundle }) => fill.bundleFill(bundle)?.clusters,
     filledShare: ({ bundle }) => fill.bundleFill(bundle)?.filledShare ?? 0,
     appliancesExist: () => registry.serving().some(({ role }) => role === 'appliance'),
+  };
+}
+
+/** Titles as search is told of them. */
+export function searchableTitles(catalog: Catalog): SearchableTitles {
+  return {
+    all: () => catalog.titles(),
+    find(id) {
+      try {
+        return catalog.title(id);
+      } catch (error) {
+        if (isCoded(error, 'TITLE_UNKNOWN')) return undefined;
+        throw error;
+      }
+    },
+    onChange: (listener) => catalog.onTitleChange(listener),
   };
 }
 

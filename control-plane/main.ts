@@ -18,6 +18,7 @@ import {
   playbackCatalog,
   publishedBundles,
   readyHolders,
+  searchableTitles,
   servedNodes,
 } from './fleet.ts';
 import { fillSession } from './core/fill-session.ts';
@@ -50,6 +51,8 @@ import { routesRoutes } from './services/routes/routes.ts';
 import { createRoutes, type Routes } from './services/routes/service.ts';
 import { statusRoutes } from './services/status/routes.ts';
 import { createStatus, type Status } from './services/status/service.ts';
+import { searchRoutes } from './services/search/routes.ts';
+import { createTitleSearch, type TitleSearch } from './services/search/service.ts';
 import { steeringMapRoutes } from './services/steering-map/routes.ts';
 import { createSteeringMaps, type SteeringMaps } from './services/steering-map/service.ts';
 import { withdrawalRoutes } from './services/withdrawal/routes.ts';
@@ -140,6 +143,7 @@ async function compose(base: Base, opened: { stores: Stores; access: Access }): 
       registryRoutes(app, { registry, maintenance });
       certificateRoutes(app, services);
       catalogRoutes(app, { catalog, draining });
+      searchRoutes(app, services);
       playbackRoutes(app, { playback });
       eventsRoutes(app, { events });
       fillRoutes(app, { fill, draining });
@@ -164,6 +168,7 @@ interface Services {
   registry: Registry;
   maintenance: MaintenanceCalendar;
   catalog: Catalog;
+  search: TitleSearch;
   fill: Fill;
   maps: SteeringMaps;
   events: EventsService;
@@ -221,6 +226,8 @@ async function openServices(base: Base, opened: Opened): Promise<Services> {
   const settings = { ...config.placement, ladderWorth: 1, leftMax: 1000, ...config.fill };
   const fill = await createFill({ ...shared, records: await stores.open('fill'), settings });
   const catalog = await openCatalog(base, { stores, events, fleet: createFleet({ registry, fill }) });
+  const index = await stores.openSearch('titles');
+  const search = createTitleSearch({ index, titles: searchableTitles(catalog), clock, log });
   const withdrawals = await openWithdrawals({
     records: await stores.open('withdrawal'),
     catalog,
@@ -243,7 +250,7 @@ async function openServices(base: Base, opened: Opened): Promise<Services> {
   await withdrawals.start();
   const { playback, ranker } = await openPlayback(base, { ...opened, registry, routes, catalog, events });
   const services = {
-    ...{ access, routes, registry, maintenance, catalog, fill },
+    ...{ access, routes, registry, maintenance, catalog, search, fill },
     ...{ maps, events, playback, ranker, withdrawals, certificates },
   };
   return { ...services, status: statusOf(services, base) };
@@ -328,7 +335,7 @@ function statusOf(services: Omit<Services, 'status'>, { config, clock }: Base): 
 
 /** Lets each service hear of the others' changes, and runs what runs beside requests. */
 function backgroundWork(services: Services, { clock, log }: Base): Component[] {
-  const { access, registry, maintenance, catalog, fill, maps, events, playback } = services;
+  const { access, registry, maintenance, catalog, search, fill, maps, events, playback } = services;
   access.onClockRefused((nodeId) => {
     registry.noteClockRefused(nodeId);
   });
@@ -355,6 +362,7 @@ function backgroundWork(services: Services, { clock, log }: Base): Component[] {
     loop('leases', (signal) => registry.watchLeases(signal)),
     loop('maintenance', (signal) => maintenance.watch(signal)),
     started('catalog', catalog),
+    loop('search', (signal) => search.run(signal)),
     started('playback', playback),
     withStop(
       loop('fill', (signal) => fill.watch(signal)),

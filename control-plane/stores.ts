@@ -4,6 +4,8 @@ import { openEvents } from '../common/adapters/events/open.ts';
 import type { Events } from '../common/adapters/events/port.ts';
 import { openRecords } from '../common/adapters/records/open.ts';
 import type { Records } from '../common/adapters/records/port.ts';
+import { openSearch } from '../common/adapters/search/open.ts';
+import type { Search } from '../common/adapters/search/port.ts';
 import { openDataDir } from '../common/runtime/data-dir.ts';
 import type { Log } from '../common/runtime/log.ts';
 import type { ControlPlaneConfig } from './config.ts';
@@ -12,6 +14,7 @@ import type { ControlPlaneConfig } from './config.ts';
 export interface Stores {
   open(service: string): Promise<Records>;
   openEvents(): Promise<Events>;
+  openSearch(service: string): Promise<Search>;
   close(): Promise<void>;
 }
 
@@ -21,8 +24,7 @@ export async function openStores({ config, log }: { config: ControlPlaneConfig; 
   const opened: { close(): Promise<void> }[] = [];
   return {
     async open(service) {
-      const { href } = pathToFileURL(join(config.dataDir, 'records', `${service}.db`));
-      const records = await openRecords(href.replace(/^file:/, 'sqlite:'));
+      const records = await openRecords(sqliteUrl(join(config.dataDir, 'records', `${service}.db`)));
       opened.push(records);
       return records;
     },
@@ -35,9 +37,18 @@ export async function openStores({ config, log }: { config: ControlPlaneConfig; 
       opened.push(events);
       return events;
     },
+    async openSearch(service) {
+      const search = await openSearch(sqliteUrl(join(config.dataDir, 'search', `${service}.db`)));
+      opened.push(search);
+      return search;
+    },
     async close() {
       await Promise.all(opened.splice(0).map((store) => store.close()));
       await data.close();
     },
   };
+}
+
+function sqliteUrl(path: string): string {
+  return pathToFileURL(path).href.replace(/^file:/, 'sqlite:');
 }

@@ -12,14 +12,15 @@ import type { Output } from '../output/output.ts';
 import type { CommandShell } from '../shell.ts';
 import { uploadFile } from '../upload.ts';
 import { forecastText, titleForecastCommand } from './title-forecast.ts';
+import { titleSearchCommand } from './title-search.ts';
 import { titleWithdrawalsCommand, titleWithdrawCommand } from './title-withdraw.ts';
 
 const pollMs = 250;
 
-/** `nearcast title add|list|show|pin|unpin|forecast|withdraw|withdrawals`. */
+/** `nearcast title add|list|search|show|pin|unpin|forecast|withdraw|withdrawals`. */
 export function titleCommand(shell: CommandShell): Command {
   const command = new Command('title').description(
-    'what can be watched: add, list, show, pin, forecast, withdraw',
+    'what can be watched: add, list, search, show, pin, forecast, withdraw',
   );
   command
     .command('add <file>')
@@ -76,7 +77,12 @@ export function titleCommand(shell: CommandShell): Command {
       }),
     );
   }
-  for (const make of [titleForecastCommand, titleWithdrawCommand, titleWithdrawalsCommand])
+  for (const make of [
+    titleSearchCommand,
+    titleForecastCommand,
+    titleWithdrawCommand,
+    titleWithdrawalsCommand,
+  ])
     command.addCommand(make(shell));
   return command;
 }

@@ -17,6 +17,7 @@ export const scopeResources = [
   'rank',
   'revocations',
   'routes',
+  'search',
   'status',
   'titles',
   'uploads',

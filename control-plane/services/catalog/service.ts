@@ -70,6 +70,8 @@ export interface Catalog {
   playable(titleId: string): Promise<PlayableTitle>;
   /** A bundle's content by its name. Errors: BUNDLE_INVALID. */
   bundle(name: string): Promise<Bundle>;
+  /** Hears of each title that was added or changed. */
+  onTitleChange(listener: (titleId: string) => void): () => void;
   /** Hears that `bundles()` has changed: a title encoded, live, pinned or renamed. */
   onBundlesChange(listener: () => void): () => void;
   /** Looks which filling titles have become live; called when holdings or the plan have changed. */
@@ -250,6 +252,12 @@ class CatalogService implements Catalog {
 
   onBundlesChange(listener: () => void): () => void {
     return this.#bundlesChange.add(listener);
+  }
+
+  onTitleChange(listener: (titleId: string) => void): () => void {
+    return this.#titles.changes.add(({ after }) => {
+      listener(after.id);
+    });
   }
 
   async review(): Promise<void> {

@@ -1,0 +1,49 @@
+import { mkdtemp } from 'node:fs/promises';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import t from 'tap';
+
+import { openSearch } from '../../../../common/adapters/search/open.ts';
+import type { Search } from '../../../../common/adapters/search/port.ts';
+import { searchConformance } from '../../../conformance/search.ts';
+
+const base = t.testdir();
+const newPath = async (): Promise<string> => join(await mkdtemp(join(base, 'search-')), 'titles.db');
+const open = (path: string): Promise<Search> => openSearch(`sqlite://${path}`);
+const up = { id: 'up', texts: { title: ['Up and away'] }, facets: {}, popularity: 1 };
+
+t.test('conformance: FTS5', (t) => {
+  searchConformance(t, async () => open(await newPath()));
+  t.end();
+});
+
+t.test('a URL that names no engine', async (t) => {
+  for (const url of ['', 'file:///x', 'sqlite:x.db', 'sqlite://host/x.db'])
+    await t.rejects(openSearch(url), { code: 'CONFIG_INVALID' }, url);
+});
+
+t.test('an index is there after closing and opening again, its words too', async (t) => {
+  const path = await newPath();
+  const first = await open(path);
+  await first.put([up]);
+  await t.rejects(open(path), { code: 'STORE_LOCKED' });
+  await first.close();
+  const second = await open(path);
+  t.match(await second.query({ text: 'awau' }), { hits: [] });
+  t.match(await second.query({ text: 'awayy' }), { hits: [{ id: 'up', typos: 1 }] });
+  await second.close();
+});
+
+t.test('an index of another version is made anew, what is no database is refused', async (t) => {
+  const path = await newPath();
+  await (await open(path)).close();
+  const file = new Database(path);
+  file.pragma('user_version = 999');
+  file.exec("INSERT INTO documents (id, title, body, weight) VALUES ('old', 'old', '{}', 1)");
+  file.close();
+  const search = await open(path);
+  t.equal(await search.count(), 0);
+  await search.put([up]);
+  t.match(await search.query({ text: 'away' }), { hits: [{ id: 'up' }] });
+  await search.close();
+});

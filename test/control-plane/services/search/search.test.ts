@@ -1,0 +1,76 @@
+import { rm } from 'node:fs/promises';
+
+import t from 'tap';
+
+import { TitleSearchReply } from '../../../../common/contract/search.ts';
+import { TitleView } from '../../../../common/contract/titles.ts';
+import { until } from '../../support/until.ts';
+import { addTitle } from '../../support/add-title.ts';
+import { enrolNode, startPlane, temporaryDir, type TestPlane } from '../../support/control-plane.ts';
+
+async function found(plane: TestPlane, query: string, token?: string) {
+  const reply = await plane.call(`GET /v1/search/titles?${query}`, token === undefined ? {} : { token });
+  return reply.as(TitleSearchReply);
+}
+
+t.setTimeout(60_000);
+
+t.test('titles are found by what somebody types, by viewers only when they are live', async (t) => {
+  const dataDir = await temporaryDir(t);
+  const plane = await startPlane(t, { dataDir, flags: ['--ingest-roots', dataDir] });
+  const encoder = await enrolNode(plane, 'encoder', { role: 'encoder' });
+  const origin = await enrolNode(plane, 'origin', { role: 'origin' });
+  await origin.beat();
+  const { id } = await addTitle(plane, encoder, { name: 'Interstellar – Director’s Cut' });
+  const viewer = await plane.call('POST /v1/access-tokens', {
+    body: { role: 'viewer', sub: 'one', ttlS: 600 },
+  });
+  const token = (viewer.json as { token: string }).token;
+
+  const live = (q: string) =>
+    until(
+      () => found(plane, q),
+      ({ hits }) => hits[0]?.state === 'live',
+    );
+  const operators = await live('q=intersteler');
+  t.match(operators, { hits: [{ id, typos: 2, highlights: [[0, 12]] }], total: 1, states: { live: 1 } });
+  t.match(await found(plane, 'q=direc&typing=true', token), { hits: [{ id, highlights: [[15, 25]] }] });
+  t.match(await found(plane, 'q=director&state=failed'), { hits: [], total: 0 });
+
+  await plane.call(`PATCH /v1/titles/${id}`, { body: { name: 'Solaris' } });
+  const renamed = await until(
+    () => found(plane, 'q=solaris'),
+    ({ hits }) => hits.length > 0,
+  );
+  t.match(renamed.hits, [{ id, name: 'Solaris' }]);
+  t.strictSame((await found(plane, 'q=interstellar')).hits, [], 'not by its old name');
+
+  await plane.call(`POST /v1/titles/${id}/withdraw`, {});
+  await until(
+    () => found(plane, 'q=solaris'),
+    ({ states }) => states['withdrawn'] === 1,
+  );
+  t.strictSame((await found(plane, 'q=solaris', token)).hits, [], 'viewers do not find what was withdrawn');
+  t.match(await plane.call('GET /v1/search/titles?q=a&limit=1000'), {
+    status: 400,
+    json: { code: 'INVALID' },
+  });
+  t.match(await plane.call('GET /v1/search/titles?q=a', { token: '' }), { status: 401 });
+});
+
+t.test('an index that was lost is made anew at the start', async (t) => {
+  const dataDir = await temporaryDir(t);
+  const flags = ['--ingest-roots', dataDir];
+  const first = await startPlane(t, { dataDir, flags });
+  const encoder = await enrolNode(first, 'encoder', { role: 'encoder' });
+  const { id } = await addTitle(first, encoder, { name: 'Solaris' });
+  t.equal((await first.call(`GET /v1/titles/${id}`)).as(TitleView).name, 'Solaris');
+  await first.stop();
+  await rm(`${dataDir}/search`, { recursive: true });
+  const second = await startPlane(t, { dataDir, flags });
+  const answer = await until(
+    () => found(second, 'q=solaris'),
+    ({ hits }) => hits.length > 0,
+  );
+  t.match(answer.hits, [{ id }]);
+});
