@@ -107,6 +107,7 @@ async function serve(base: Base, source: RouteSource): Promise<number> {
       served.add(file, scope, bytes);
     },
   });
+  early.end();
   const scrubber = store && createScrubber(base, { store, serving, records: records.scrub });
   const revocations = createRevocations(base, records.uplink);
   const withdrawals = createWithdrawals({ ...base, store, shared: pull?.store, link });

@@ -97,6 +97,13 @@ export const ControlPlaneSchema = Type.Object({
       maximum: 64,
       description: 'Copies that a cluster keeps of each title while there is room',
     }),
+    liveCopiesMin: Type.Integer({
+      default: 0,
+      minimum: 0,
+      maximum: 64,
+      description:
+        "A site's viewers can play a title once so many copies stand there; 0: as soon as one stands anywhere",
+    }),
     keepBonus: Type.Number({
       default: 0.5,
       minimum: 0,

@@ -3,7 +3,7 @@ import type { LaunchForecast } from '../common/contract/titles.ts';
 import type { Clock } from '../common/runtime/clock.ts';
 import { isCoded } from '../common/runtime/errors.ts';
 import type { Log } from '../common/runtime/log.ts';
-import { createClientSites } from './client-sites.ts';
+import { createClientSites, type ClientSites } from './client-sites.ts';
 import type { Access } from './services/access/service.ts';
 import type { CatalogBundle, Fleet } from './services/catalog/ports.ts';
 import type { Catalog } from './services/catalog/service.ts';
@@ -63,26 +63,32 @@ function holds({ role, held }: ServingNode, files: readonly { readonly file: str
   return role === 'origin' || files.every(({ file }) => held.has(file));
 }
 
-/** Tells the events of sessions, with the sites of their viewers. None is refused because that could not be kept. */
-export function noteSessions({
-  events,
-  registry,
-  routes,
-  clock,
-  log,
-}: {
-  events: EventsService;
+/** Says at whose site a viewer is, by the routes of its boxes. */
+export function clientSitesOf(parts: {
   registry: Registry;
   routes: Routes;
   clock: Clock;
   log: Log;
-}): (session: BegunSession) => void {
-  const { siteOf } = createClientSites({
+}): ClientSites {
+  const { registry, routes, clock, log } = parts;
+  return createClientSites({
     nodes: () => registry.serving(),
     used: (nodeId) => routes.used(nodeId),
     table: (name) => routes.store.table(name),
     ...{ clock, log },
   });
+}
+
+/** Tells the events of sessions, with the sites of their viewers. None is refused because that could not be kept. */
+export function noteSessions({
+  events,
+  siteOf,
+  log,
+}: {
+  events: EventsService;
+  siteOf: ClientSites['siteOf'];
+  log: Log;
+}): (session: BegunSession) => void {
   return ({ title: { bundleName, forecast }, client }) => {
     const site = siteOf(client);
     const session = { bundle: bundleName, ...(site !== undefined && { site }), ...forecastOf(forecast) };
@@ -99,11 +105,11 @@ function forecastOf(forecast: LaunchForecast | undefined): { forecast?: LaunchFo
 }
 
 /** What playback asks of the catalog, answered in this process. */
-export function playbackCatalog(catalog: Catalog): PlaybackCatalog {
+export function playbackCatalog(catalog: Catalog, siteOf: ClientSites['siteOf']): PlaybackCatalog {
   return {
     bundle: (name) => catalog.bundle(name),
-    playable: async (titleId) => {
-      const { catalogBundle, ...title } = await catalog.playable(titleId);
+    playable: async (titleId, client) => {
+      const { catalogBundle, ...title } = await catalog.playable(titleId, siteOf(client));
       const { files, forecast } = catalogBundle;
       return { ...title, files, forecast };
     },

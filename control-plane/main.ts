@@ -13,6 +13,7 @@ import { everyDay, loop, started, withStop } from './background.ts';
 import type { Base } from './base.ts';
 import { authorityOf, controlPlaneHelp, readConfig } from './config.ts';
 import {
+  clientSitesOf,
   createFleet,
   noteSessions,
   playbackCatalog,
@@ -292,6 +293,7 @@ async function openCatalog(
       ...catalogDefaults,
       uploadsDir: join(config.dataDir, 'uploads'),
       ingestRoots: config.ingestRoots.map((root) => resolve(root)),
+      liveCopiesMin: config.placement.liveCopiesMin,
     },
   });
 }
@@ -305,13 +307,14 @@ async function openPlayback(
   const serviceToken = () => access.createAccessToken({ role: 'service', sub: 'control-plane', ttlS: 3600 });
   const ranker =
     steeringUrl === undefined ? undefined : lazyRanker({ steeringUrl, clock, chance, serviceToken });
+  const { siteOf } = clientSitesOf({ registry, routes, clock, log });
   const playback = await createPlayback({
     records: await stores.open('playback'),
-    catalog: playbackCatalog(catalog),
+    catalog: playbackCatalog(catalog, siteOf),
     readyHolders: ({ files }) => readyHolders(registry, files),
     tokens: access,
     rank: ranker?.rank,
-    onBegun: noteSessions({ events, registry, routes, clock, log }),
+    onBegun: noteSessions({ events, siteOf, log }),
     ...{ clock, chance, log },
     options: { ...playbackDefaults, publicUrl, steeringUrl },
   });

@@ -1,5 +1,5 @@
 import { Type, type Static } from './type.ts';
-import { FileName, Fraction, Line, ObjectId, SizeBytes, TimeMs } from './primitives.ts';
+import { FileName, Fraction, Line, ObjectId, PlaceName, SizeBytes, TimeMs } from './primitives.ts';
 
 export const UploadRequest = Type.Object(
   { filename: Line, sizeBytes: SizeBytes },
@@ -81,6 +81,8 @@ export const TitleView = Type.Object({
   holders: Type.Array(Type.String()),
   /** Bytes served over the smoothing window ÷ bundle size. */
   popularity: Type.Number({ minimum: 0 }),
+  /** Of a live title: sites whose viewers cannot play it yet, since too few copies stand there. */
+  waitingSites: Type.Optional(Type.Array(PlaceName)),
 });
 export type TitleView = Static<typeof TitleView>;
 export const TitleList = Type.Object({ titles: Type.Array(TitleView) });

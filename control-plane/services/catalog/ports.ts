@@ -1,12 +1,12 @@
 import type { LaunchForecast } from '../../../common/contract/titles.ts';
-import type { BundleHolder } from '../../core/title-live.ts';
+import type { BundleHolder, WantingCluster } from '../../core/title-live.ts';
 
 /** What the catalog needs to know of the fleet: answered at once from memory, wired to registry and placement in main. */
 export interface Fleet {
   /** Nodes that hold every file of the bundle now, the bundle's own file included. */
   holdersOf(bundle: CatalogBundle): readonly BundleHolder[];
-  /** Clusters in which placement wants a copy; undefined until a plan was made that knows the bundle. */
-  clustersWanting(bundle: CatalogBundle): readonly string[] | undefined;
+  /** Clusters in which placement wants copies; undefined until a plan was made that knows the bundle. */
+  clustersWanting(bundle: CatalogBundle): readonly WantingCluster[] | undefined;
   /** Share of the wanted bytes of the bundle that stand where they are wanted, 0 to 1. */
   filledShare(bundle: CatalogBundle): number;
   /** Whether any appliance is enrolled and was not revoked. */
@@ -61,7 +61,8 @@ export interface CatalogOptions {
   readonly encodeRetryDelayMs: number;
   /** Keeps sources in blobs after the encode. */
   readonly keepSources: boolean;
-  readonly liveClusters: 'any' | 'all';
+  /** See `LiveInput.copiesMin`. */
+  readonly liveCopiesMin: number;
 }
 
 /** Defaults of everything but the directories. */
@@ -77,5 +78,5 @@ export const catalogDefaults = {
   encodeAttemptsMax: 3,
   encodeRetryDelayMs: 5000,
   keepSources: false,
-  liveClusters: 'any',
+  liveCopiesMin: 0,
 } as const satisfies Omit<CatalogOptions, 'uploadsDir'>;

@@ -1,7 +1,14 @@
 import { Type, type Static } from '../../../common/contract/type.ts';
 import { openCollection, type Collection } from '../../../common/adapters/records/collection.ts';
 import type { Records } from '../../../common/adapters/records/port.ts';
-import { FileName, Line, ObjectId, SizeBytes, TimeMs } from '../../../common/contract/primitives.ts';
+import {
+  FileName,
+  Line,
+  ObjectId,
+  PlaceName,
+  SizeBytes,
+  TimeMs,
+} from '../../../common/contract/primitives.ts';
 import { LaunchForecast } from '../../../common/contract/titles.ts';
 import { parseAs } from '../../../common/runtime/parse.ts';
 
@@ -76,6 +83,8 @@ export const TitleRecord = Type.Object({
   job: Type.Optional(TitleJob),
   error: Type.Optional(Type.Object({ code: Type.String(), detail: Type.String() })),
   bundle: Type.Optional(TitleBundle),
+  /** Of a live title: sites whose viewers wait until enough copies stand there. It only becomes fewer. */
+  waitingSites: Type.Optional(Type.Array(PlaceName)),
 });
 export type TitleRecord = Static<typeof TitleRecord>;
 

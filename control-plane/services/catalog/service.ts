@@ -7,7 +7,7 @@ import type { Clock } from '../../../common/runtime/clock.ts';
 import { coded } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 import { newObjectId } from '../../core/object-id.ts';
-import { goesLive } from '../../core/title-live.ts';
+import { livenessOf, type Liveness } from '../../core/title-live.ts';
 import { createListeners } from '../listeners.ts';
 import { createTurns } from '../turns.ts';
 import { BundleStore } from './bundle-store.ts';
@@ -66,15 +66,15 @@ export interface Catalog {
   withdrawable(titleId: string): CatalogBundle;
   /** Takes a title out of `bundles()` for good. Errors: TITLE_UNKNOWN. */
   withdraw(titleId: string): Promise<void>;
-  /** A live title. Errors: TITLE_UNKNOWN, TITLE_NOT_LIVE, BUNDLE_INVALID. */
-  playable(titleId: string): Promise<PlayableTitle>;
+  /** A title that is live, also where the viewer is if that is known. Errors: TITLE_UNKNOWN, TITLE_NOT_LIVE, BUNDLE_INVALID. */
+  playable(titleId: string, site?: string): Promise<PlayableTitle>;
   /** A bundle's content by its name. Errors: BUNDLE_INVALID. */
   bundle(name: string): Promise<Bundle>;
   /** Hears of each title that was added or changed. */
   onTitleChange(listener: (titleId: string) => void): () => void;
   /** Hears that `bundles()` has changed: a title encoded, live, pinned or renamed. */
   onBundlesChange(listener: () => void): () => void;
-  /** Looks which filling titles have become live; called when holdings or the plan have changed. */
+  /** Looks which titles have become live, and where; called when holdings or the plan have changed. */
   review(): Promise<void>;
   /** Resolves when no source is left to be stored or removed: for tests and orderly stops. */
   settled(): Promise<void>;
@@ -236,12 +236,14 @@ class CatalogService implements Catalog {
     await this.#titles.change(titleId, (title) => ({ ...title, phase: 'withdrawn' }));
   }
 
-  async playable(titleId: string): Promise<PlayableTitle> {
+  async playable(titleId: string, site?: string): Promise<PlayableTitle> {
     const title = this.#titles.get(titleId);
     const found = catalogBundle(title);
     if (title.phase !== 'live' || found === undefined) {
       throw coded('TITLE_NOT_LIVE', `${title.name} is ${titleState(title)}; see the title for its progress`);
     }
+    if (site !== undefined && title.waitingSites?.includes(site) === true)
+      throw coded('TITLE_NOT_LIVE', `${title.name} is not live at ${site} yet: too few copies stand there`);
     const bundle = await this.bundle(found.bundle);
     return { titleId, name: title.name, bundleName: found.bundle, bundle, catalogBundle: found };
   }
@@ -261,20 +263,34 @@ class CatalogService implements Catalog {
   }
 
   async review(): Promise<void> {
-    const { fleet, log, options } = this.#deps;
-    for (const title of this.#titles.in('filling')) {
-      const bundle = catalogBundle(title);
-      if (bundle === undefined) continue;
-      const isLive = goesLive({
-        holders: fleet.holdersOf(bundle),
-        clustersWanting: fleet.clustersWanting(bundle),
-        appliancesExist: fleet.appliancesExist(),
-        clusters: options.liveClusters,
-      });
+    const { log } = this.#deps;
+    for (const title of this.#titles.in('filling', 'live')) {
+      const before = title.waitingSites ?? [];
+      if (title.phase === 'live' && before.length === 0) continue;
+      const { isLive, waitingSites: waiting } = this.#liveness(title);
       if (!isLive) continue;
-      await this.#titles.change(title.id, (current) => ({ ...current, phase: 'live' }));
-      log.info({ titleId: title.id }, 'title live');
+      // A site that has been live stays so.
+      const left = title.phase === 'live' ? before.filter((site) => waiting.includes(site)) : [...waiting];
+      if (title.phase === 'live' && left.length === before.length) continue;
+      await this.#titles.change(title.id, ({ waitingSites: _before, ...current }) => ({
+        ...current,
+        phase: 'live',
+        ...(left.length > 0 && { waitingSites: left }),
+      }));
+      log.info({ titleId: title.id, waitingSites: left }, 'title live');
     }
+  }
+
+  #liveness(title: TitleRecord): Liveness {
+    const { fleet, options } = this.#deps;
+    const bundle = catalogBundle(title);
+    if (bundle === undefined) return { isLive: false, waitingSites: [] };
+    return livenessOf({
+      holders: fleet.holdersOf(bundle),
+      wanting: fleet.clustersWanting(bundle),
+      appliancesExist: fleet.appliancesExist(),
+      copiesMin: options.liveCopiesMin,
+    });
   }
 
   async settled(): Promise<void> {

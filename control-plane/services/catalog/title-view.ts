@@ -31,11 +31,12 @@ export function titleView(title: TitleRecord, sources: ViewSources): TitleView {
     renditions: title.bundle?.renditions ?? [],
     holders: bundle === undefined ? [] : sources.fleet.holdersOf(bundle).map(({ id }) => id),
     popularity: bundle === undefined ? 0 : sources.popularityOf(bundle),
+    ...(title.waitingSites !== undefined && { waitingSites: title.waitingSites }),
   };
 }
 
 /** A live title as a viewer may see it: which nodes hold it is not theirs to know. */
-export function viewerView(title: TitleView): TitleView {
+export function viewerView({ waitingSites: _sites, ...title }: TitleView): TitleView {
   return { ...title, holders: [] };
 }
 

@@ -29,8 +29,8 @@ export interface FillOptions {
 
 /** What is wanted of a bundle and how far its fill is. */
 export interface BundleFill {
-  /** Clusters in which an appliance is to hold it. */
-  readonly clusters: readonly string[];
+  /** Clusters in which appliances are to hold it. */
+  readonly clusters: readonly { readonly cluster: string; readonly site: string; readonly copies: number }[];
   /** Share of the wanted bytes that stand where they are wanted, 0 to 1. */
   readonly filledShare: number;
 }
@@ -179,19 +179,23 @@ class PlannedFill implements Fill {
   bundleFill(bundle: string): BundleFill | undefined {
     const found = this.#plan.bundles.get(bundle);
     if (found === undefined) return undefined;
-    const clusters = new Set<string>();
+    const clusters = new Map<string, { cluster: string; site: string; copies: number }>();
     let wantedBytes = 0;
     let filledBytes = 0;
     for (const node of this.#options.nodes.serving()) {
       const own = this.#plan.appliances.get(node.id);
       if (own?.bundles.has(bundle) !== true) continue;
-      clusters.add(node.cluster);
+      const { cluster, site } = node;
+      clusters.set(cluster, { cluster, site, copies: (clusters.get(cluster)?.copies ?? 0) + 1 });
       for (const { file, sizeBytes } of found.files) {
         wantedBytes += sizeBytes;
         if (node.held.has(file)) filledBytes += sizeBytes;
       }
     }
-    return { clusters: [...clusters], filledShare: wantedBytes === 0 ? 1 : filledBytes / wantedBytes };
+    return {
+      clusters: [...clusters.values()],
+      filledShare: wantedBytes === 0 ? 1 : filledBytes / wantedBytes,
+    };
   }
 
   async replan(): Promise<void> {

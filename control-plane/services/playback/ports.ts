@@ -24,8 +24,8 @@ export interface BegunSession {
 
 /** What playback needs of the catalog. */
 export interface PlaybackCatalog {
-  /** Errors: TITLE_UNKNOWN, TITLE_NOT_LIVE, BUNDLE_INVALID. */
-  playable(titleId: string): Promise<PlaybackTitle>;
+  /** A title that is live where the client is, by its address. Errors: TITLE_UNKNOWN, TITLE_NOT_LIVE, BUNDLE_INVALID. */
+  playable(titleId: string, client: string): Promise<PlaybackTitle>;
   /** A bundle by its name. Errors: BUNDLE_INVALID. */
   bundle(name: string): Promise<Bundle>;
 }

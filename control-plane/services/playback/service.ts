@@ -80,7 +80,7 @@ class PlaybackService implements Playback {
 
   async createSession({ titleId, client }: { titleId: string; client: string }): Promise<PlaybackSession> {
     const { catalog, chance, clock, options } = this.#deps;
-    const title = await catalog.playable(titleId);
+    const title = await catalog.playable(titleId, client);
     const sessionId = chance.bytes(16).toString('hex');
     const { pathways, rankedBy } = await this.#pathways(title, { client, sessionId });
     const nowMs = clock.nowMs();

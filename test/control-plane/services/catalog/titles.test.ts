@@ -72,7 +72,7 @@ async function openRoot(t: Test): Promise<string> {
 t.test('from an upload to a live title', async (t) => {
   const lab = await openCatalogLab(t);
   lab.fleet.appliancesExist = () => true;
-  lab.fleet.clustersWanting = () => ['isp-a'];
+  lab.fleet.clustersWanting = () => [{ cluster: 'isp-a', site: 'isp-a', copies: 1 }];
   lab.fleet.filledShare = () => 0.25;
   const uploadId = await upload(lab, film);
   const created = await create(lab, { name: 'A <film> & "more"', uploadId, pinned: true });
