@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises';
 
 import { isApiToken } from '../common/core/api-token.ts';
+import { createSystemClock } from '../common/runtime/clock.ts';
 import { coded, systemCode } from '../common/runtime/errors.ts';
 import { createApi, type Api } from './api.ts';
+import { signedInToken, type SignInContext } from './sign-in.ts';
 import { createOutput, type Output } from './output/output.ts';
 
 /** The options that every command takes. */
@@ -41,7 +43,7 @@ export function createContext({
   signal: AbortSignal;
   token: string;
 }): CommandContext {
-  const server = options.server ?? env['NEARCAST_SERVER'] ?? defaultServer;
+  const { server } = signInContext({ options, env, signal });
   return {
     api: createApi({ server, token, signal }),
     output: createOutput({
@@ -53,12 +55,33 @@ export function createContext({
   };
 }
 
+/** Where a command signs in, and by what. */
+export function signInContext({
+  options,
+  env,
+  signal,
+}: {
+  options: GlobalOptions;
+  env: NodeJS.ProcessEnv;
+  signal: AbortSignal;
+}): SignInContext {
+  const server = options.server ?? env['NEARCAST_SERVER'] ?? defaultServer;
+  return { server, env, signal, clock: createSystemClock() };
+}
+
 /**
- * The token to call with: an operator's from a file, or a machine's. CREDENTIAL_MISSING where there is none, CREDENTIAL_INVALID for
- * a file that holds something else.
+ * The token to call with: of a named file, of a sign-in, or of one of the default files. Errors: CREDENTIAL_MISSING where there is none,
+ * CREDENTIAL_INVALID for a file that holds something else, CREDENTIAL_EXPIRED for a sign-in that has ended.
  */
-export async function readToken(options: GlobalOptions, env: NodeJS.ProcessEnv): Promise<string> {
+export async function readToken(
+  options: GlobalOptions,
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+): Promise<string> {
   const named = options.tokenFile ?? env['NEARCAST_TOKEN_FILE'];
+  const signedIn =
+    named === undefined ? await signedInToken(signInContext({ options, env, signal })) : undefined;
+  if (signedIn !== undefined) return signedIn;
   for (const file of named === undefined ? defaultTokenFiles : [named]) {
     const text = await readFile(file, 'utf8').catch((cause: unknown) => {
       if (systemCode(cause) === 'ENOENT' && named === undefined) return undefined;
@@ -74,6 +97,6 @@ export async function readToken(options: GlobalOptions, env: NodeJS.ProcessEnv):
   }
   throw coded(
     'CREDENTIAL_MISSING',
-    `name the operator's token with --token-file or NEARCAST_TOKEN_FILE; the control plane wrote it to operator.token in its data directory (looked for ${defaultTokenFiles.join(' and ')})`,
+    `sign in with \`nearcast login\`, or name the operator's token with --token-file or NEARCAST_TOKEN_FILE; the control plane wrote it to operator.token in its data directory (looked for ${defaultTokenFiles.join(' and ')})`,
   );
 }

@@ -5,19 +5,29 @@ import { toCoded } from '../common/runtime/errors.ts';
 import { exitCodeOf, exitCodes } from '../common/runtime/exit-codes.ts';
 import { accountCommand } from './commands/account.ts';
 import { applianceCommand } from './commands/appliance.ts';
+import { clientCommand } from './commands/client.ts';
 import { demoCommand } from './commands/demo.ts';
 import { fillCommand } from './commands/fill.ts';
 import { labCommand, type CacheLab, type RecommendLab } from './commands/lab.ts';
+import { loginCommand, logoutCommand, whoamiCommand } from './commands/login.ts';
 import { nodeCommand } from './commands/node.ts';
 import { consoleCommand, playCommand } from './commands/play.ts';
 import { routesCommand } from './commands/routes.ts';
+import { sessionCommand } from './commands/session.ts';
 import { statusCommand } from './commands/status.ts';
 import { steerCommand } from './commands/steer.ts';
 import type { SteeringLab } from './commands/steer-history.ts';
 import { titleCommand } from './commands/title.ts';
 import { tokenCommand } from './commands/token.ts';
 import packageJson from '../package.json' with { type: 'json' };
-import { createContext, defaultServer, noToken, readToken, type GlobalOptions } from './context.ts';
+import {
+  createContext,
+  defaultServer,
+  noToken,
+  readToken,
+  signInContext,
+  type GlobalOptions,
+} from './context.ts';
 import type { CommandShell } from './shell.ts';
 
 /** What shells expect of a program that Ctrl-C ended: 128 and the signal's number. */
@@ -69,7 +79,7 @@ function createProgram(env: NodeJS.ProcessEnv, labs: Labs, signal: AbortSignal):
     .description('Your own CDN appliance network for video.')
     .version(packageJson.version)
     .option('--server <url>', `the control plane (NEARCAST_SERVER; ${defaultServer})`)
-    .option('--token-file <file>', "the operator's token (NEARCAST_TOKEN_FILE)")
+    .option('--token-file <file>', 'a file with a token, instead of your sign-in (NEARCAST_TOKEN_FILE)')
     .option('--json', 'print JSON instead of tables')
     .showSuggestionAfterError()
     .exitOverride();
@@ -78,10 +88,11 @@ function createProgram(env: NodeJS.ProcessEnv, labs: Labs, signal: AbortSignal):
     signal,
     act: async (action) => {
       const options = program.opts<GlobalOptions>();
-      await action(createContext({ options, env, signal, token: await readToken(options, env) }));
+      await action(createContext({ options, env, signal, token: await readToken(options, env, signal) }));
     },
     actAnonymously: async (action) => {
-      await action(createContext({ options: program.opts<GlobalOptions>(), env, signal, token: noToken }));
+      const given = { options: program.opts<GlobalOptions>(), env, signal };
+      await action({ ...createContext({ ...given, token: noToken }), signIn: signInContext(given) });
     },
   };
   for (const make of [
@@ -94,8 +105,13 @@ function createProgram(env: NodeJS.ProcessEnv, labs: Labs, signal: AbortSignal):
     routesCommand,
     (commandShell: CommandShell) => steerCommand(commandShell, labs.steeringLab),
     statusCommand,
+    loginCommand,
+    logoutCommand,
+    whoamiCommand,
     accountCommand,
     tokenCommand,
+    sessionCommand,
+    clientCommand,
     (commandShell: CommandShell) => labCommand(commandShell, labs),
     demoCommand,
   ]) {

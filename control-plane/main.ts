@@ -117,11 +117,17 @@ export async function openControlPlane(base: Base): Promise<ControlPlane> {
 async function compose(base: Base, opened: { stores: Stores; access: Access }): Promise<ControlPlane> {
   const { config, chance, log } = base;
   const { stores, access } = opened;
-  const auth = await createAuth({ records: await stores.open('auth'), clock: base.clock, chance });
   const late: { url?: () => string } = {};
+  const publicUrl = (): string => config.publicUrl ?? late.url?.() ?? '';
+  const auth = await createAuth({
+    records: await stores.open('auth'),
+    publicUrl,
+    keys: () => access.keys.signers('access'),
+    ...{ clock: base.clock, chance, log },
+  });
   const services = await openServices(base, {
     ...opened,
-    publicUrl: () => config.publicUrl ?? late.url?.() ?? '',
+    publicUrl,
   });
   const metrics = createMetrics({ name: 'control-plane', version });
   measureStatus(metrics, () => services.status.view());
@@ -140,7 +146,7 @@ async function compose(base: Base, opened: { stores: Stores; access: Access }): 
       const { registry, maintenance, catalog, fill, maps, status, playback, events, withdrawals } = services;
       routesRoutes(app, { routes: services.routes });
       accessRoutes(app, { access });
-      authRoutes(app, { auth });
+      authRoutes(app, { auth, clock: base.clock, chance });
       registryRoutes(app, { registry, maintenance });
       certificateRoutes(app, services);
       catalogRoutes(app, { catalog, draining });
@@ -155,7 +161,8 @@ async function compose(base: Base, opened: { stores: Stores; access: Access }): 
   });
   const http = httpComponent(server, { host: config.host, port: config.port });
   late.url = http.url;
-  const components = [...backgroundWork(services, base), http];
+  const ended = loop('sessions', (signal) => auth.watch(signal));
+  const components = [...backgroundWork(services, base), ended, http];
   const close = async (): Promise<void> => {
     await services.ranker?.close();
     await stores.close();

@@ -118,3 +118,49 @@ export const Me = Type.Object({
   account: Type.Optional(AccountView),
 });
 export type Me = Static<typeof Me>;
+
+const RedirectUri = Type.String({ minLength: 1, maxLength: 512 });
+
+/** A program that signs people in by OAuth 2.1: public, so that it has no secret, and with PKCE. */
+export const OauthClientView = Type.Object({
+  id: ObjectId,
+  name: Line,
+  /** Where people are sent back to; compared exactly. */
+  redirectUris: Type.Array(RedirectUri, { maxItems: 16 }),
+  /** Whether it may show a code to be typed in elsewhere (RFC 8628). */
+  device: Type.Boolean(),
+  createdAtMs: TimeMs,
+});
+export type OauthClientView = Static<typeof OauthClientView>;
+
+export const OauthClientRequest = Type.Object(
+  {
+    name: Line,
+    redirectUris: Type.Optional(Type.Array(RedirectUri, { maxItems: 16 })),
+    device: Type.Optional(Type.Boolean()),
+  },
+  { additionalProperties: false },
+);
+export type OauthClientRequest = Static<typeof OauthClientRequest>;
+
+export const OauthClientList = Type.Object({ clients: Type.Array(OauthClientView) });
+export type OauthClientList = Static<typeof OauthClientList>;
+
+/** A program or a browser that is signed in. */
+export const SessionView = Type.Object({
+  id: Type.String({ pattern: '^ses_[\\w-]{8,64}$' }),
+  accountId: ObjectId,
+  kind: Type.Union([Type.Literal('browser'), Type.Literal('program')]),
+  /** The program's name, or what the browser calls itself. */
+  name: Type.String(),
+  scopes: Type.Array(Type.String()),
+  createdAtMs: TimeMs,
+  expiresAtMs: TimeMs,
+});
+export type SessionView = Static<typeof SessionView>;
+
+export const SessionList = Type.Object({ sessions: Type.Array(SessionView) });
+export type SessionList = Static<typeof SessionList>;
+
+/** The OAuth client that the command line is. */
+export const cliClientId = 'nearcast-cli';

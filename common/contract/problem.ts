@@ -73,9 +73,12 @@ export const problemCodes = {
   // accounts
   ACCOUNT_UNKNOWN: { status: 404, title: 'No account has this id' },
   API_TOKEN_UNKNOWN: { status: 404, title: 'You have no API token with this id' },
+  CLIENT_UNKNOWN: { status: 404, title: 'No OAuth client has this id' },
   EMAIL_TAKEN: { status: 409, title: 'Another account has this address' },
   FIRST_ADMIN_CODE_INVALID: { status: 403, title: 'The code for the first admin is not valid' },
   PASSWORD_WEAK: { status: 400, title: 'The password is not strong enough' },
+  SESSION_UNKNOWN: { status: 404, title: 'You have no session with this id' },
+  SIGN_IN_FAILED: { status: 401, title: 'Address or password are not right' },
   // enrolment and nodes
   ENROLMENT_CODE_INVALID: {
     status: 403,

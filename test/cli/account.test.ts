@@ -33,6 +33,24 @@ t.test('people and tokens of machines from the command line', async (t) => {
   t.match(await nearcast('account', 'remove', 'isp@example.com'), { code: 0 });
   t.match(await nearcast('account', 'remove', 'isp@example.com'), { code: 1, stderr: /ACCOUNT_UNKNOWN/ });
 
+  const added = await nearcast(
+    '--json',
+    'client',
+    'add',
+    'a wall',
+    '--redirect',
+    'https://wall.example/cb',
+    '--device',
+  );
+  const [{ id: client }] = JSON.parse(added.stdout) as [{ id: string }];
+  t.match(await nearcast('client', 'list'), { stdout: /a wall.*wall\.example\/cb.*yes/ });
+  t.match(await nearcast('client', 'add', 'evil', '--redirect', 'javascript:alert(1)'), {
+    code: 1,
+    stderr: /scheme/,
+  });
+  t.match(await nearcast('client', 'remove', client), { code: 0 });
+  t.match(await nearcast('session', 'list'), { code: 0, stdout: /Nobody is signed in/ });
+
   const made = await nearcast('token', 'create', 'a build', '--scope', 'titles:read', '--for', '1h');
   t.match(made, { code: 0, stdout: /^ncat_\S+\n$/ });
   const tokenFile = join(dir, 'api.token');

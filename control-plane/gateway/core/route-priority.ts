@@ -29,6 +29,8 @@ const byUrl: readonly (readonly [prefix: string, Priority])[] = [
   ['/v1/revocations', 'playback'],
   ['/v1/keyset', 'playback'],
   ['/v1/enrol', 'sign-in'],
+  ['/oauth', 'sign-in'],
+  ['/account', 'sign-in'],
   ['/v1/uploads', 'background'],
   ['/v1/events', 'background'],
 ];

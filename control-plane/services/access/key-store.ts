@@ -36,6 +36,8 @@ export interface KeyStore {
   keyset(): { sequence: number; jws: string };
   /** The key that signs for this use now. UNAVAILABLE where all have expired or were revoked. */
   signer(use: KeyUse): SigningKey & { notAfterMs: number };
+  /** Every key of this use that is in force, the one that signs now first. */
+  signers(use: KeyUse): SigningKey[];
   /** Replaces keys that end soon, where the root is at hand; says whether it did. */
   renew(): Promise<'renewed' | 'not-due' | 'root-offline'>;
   /**
@@ -110,6 +112,15 @@ class FileKeyStore implements KeyStore {
       );
     }
     return { ...key, notAfterMs: entry.notAfterMs };
+  }
+
+  signers(use: KeyUse): SigningKey[] {
+    const first = this.signer(use).kid;
+    const nowMs = this.#options.clock.nowMs();
+    const inForce = this.#held().keys.filter(
+      (key) => key.use === use && !key.revoked && key.notAfterMs > nowMs && key.kid !== first,
+    );
+    return [first, ...inForce.map(({ kid }) => kid)].flatMap((kid) => this.#signers.get(kid) ?? []);
   }
 
   async renew(): Promise<'renewed' | 'not-due' | 'root-offline'> {

@@ -1,7 +1,7 @@
 import { openCollection, type Collection } from '../../../common/adapters/records/collection.ts';
 import type { Records, RecordValue } from '../../../common/adapters/records/port.ts';
-import { AccountView, ApiTokenView } from '../../../common/contract/accounts.ts';
-import { ObjectId, PlaceName, Thumbprint } from '../../../common/contract/primitives.ts';
+import { AccountView, ApiTokenView, OauthClientView } from '../../../common/contract/accounts.ts';
+import { ObjectId, PlaceName, Thumbprint, TimeMs } from '../../../common/contract/primitives.ts';
 import { Type, type Static, type TSchema } from '../../../common/contract/type.ts';
 import { parseAs } from '../../../common/runtime/parse.ts';
 
@@ -21,6 +21,22 @@ export const ApiTokenRecord = Type.Object({
 });
 export type ApiTokenRecord = Static<typeof ApiTokenRecord>;
 
+/** Something of OAuth's (a session, a grant, a code, a refresh token), by its kind and the hash of its id. */
+export const OidcRecord = Type.Object({
+  expiresAtMs: TimeMs,
+  payload: Type.Record(Type.String(), Type.Unknown()),
+});
+export type OidcRecord = Static<typeof OidcRecord>;
+
+/** How far a chain of refresh tokens has come, by its grant. */
+export const RefreshChainRecord = Type.Object({ head: Type.Integer({ minimum: 0 }), sinceMs: TimeMs });
+
+/** A program that signs people in. */
+export const ClientRecord = Type.Object({ ...OauthClientView.properties });
+export type ClientRecord = Static<typeof ClientRecord>;
+
+const SecretRecord = Type.Object({ secret: Type.String({ minLength: 32, maxLength: 128 }) });
+const KeyRecord = Type.Object({ key: Type.String() });
 const IdRecord = Type.Object({ id: ObjectId });
 const EmptyRecord = Type.Object({});
 
@@ -33,6 +49,16 @@ export interface AuthRecords {
   apiTokens: Collection<ApiTokenRecord>;
   /** Whose tokens there are, by `<owner>/<token>`. */
   apiTokensOf: Collection<Static<typeof EmptyRecord>>;
+  oidc: Collection<OidcRecord>;
+  /** Keys of `oidc`, by `<grant>/<key>`, `<account>/<key>` and `<when it ends>/<key>`. */
+  oidcOfGrant: Collection<Static<typeof EmptyRecord>>;
+  oidcOfAccount: Collection<Static<typeof EmptyRecord>>;
+  oidcEnds: Collection<Static<typeof EmptyRecord>>;
+  /** The key of `oidc` by another name that it has: a session's uid, a device's user code. */
+  oidcNames: Collection<Static<typeof KeyRecord>>;
+  refreshChains: Collection<Static<typeof RefreshChainRecord>>;
+  clients: Collection<ClientRecord>;
+  secrets: Collection<Static<typeof SecretRecord>>;
 }
 
 /** Opens the collections of the auth service. */
@@ -45,5 +71,13 @@ export function openAuthRecords(records: Records): AuthRecords {
     emails: open('emails', IdRecord, 'the record of an address'),
     apiTokens: open('api-tokens', ApiTokenRecord, 'the record of an API token'),
     apiTokensOf: open('api-tokens-of', EmptyRecord, 'the record of who has a token'),
+    oidc: open('oidc', OidcRecord, 'a record of OAuth'),
+    oidcOfGrant: open('oidc-of-grant', EmptyRecord, 'the record of what a grant has'),
+    oidcOfAccount: open('oidc-of-account', EmptyRecord, 'the record of what an account has'),
+    oidcEnds: open('oidc-ends', EmptyRecord, 'the record of when something ends'),
+    oidcNames: open('oidc-names', KeyRecord, 'the record of a name'),
+    refreshChains: open('refresh-chains', RefreshChainRecord, 'the record of a chain of refresh tokens'),
+    clients: open('clients', ClientRecord, 'the record of a client'),
+    secrets: open('secrets', SecretRecord, 'the record of a secret'),
   };
 }

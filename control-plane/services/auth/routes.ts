@@ -12,23 +12,43 @@ import {
 } from '../../../common/contract/accounts.ts';
 import { ObjectId } from '../../../common/contract/primitives.ts';
 import { Type } from '../../../common/contract/type.ts';
+import type { Chance } from '../../../common/runtime/chance.ts';
+import type { Clock } from '../../../common/runtime/clock.ts';
 import { assert, coded } from '../../../common/runtime/errors.ts';
 import type { AccessCaller, Caller } from '../../../common/runtime/http-credential.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
+import { accountRoutes } from './account-routes.ts';
+import { formScope } from './forms.ts';
+import { oidcRoutes } from './oidc-routes.ts';
 import type { Auth } from './service.ts';
+import { clientRoutes, sessionRoutes } from './session-routes.ts';
+import { signInRoutes } from './sign-in-routes.ts';
 
 const params = Type.Object({ id: ObjectId });
 const tags = ['accounts'];
 // Guessing a code of 100 bits is hopeless; each try costs a look, and a weak password a hash.
 const firstAdminRate = { max: 20, timeWindow: 10_000 };
 
-/** Routes of accounts and of the tokens of machines. */
-export function authRoutes(app: App, { auth }: { auth: Auth }): void {
+export interface AuthRoutesOptions {
+  auth: Auth;
+  clock: Clock;
+  chance: Chance;
+}
+
+/** Routes of accounts, sessions and tokens, and the pages on which people sign in. */
+export function authRoutes(app: App, { auth, clock, chance }: AuthRoutesOptions): void {
   meRoute(app, auth);
   firstAdminRoute(app, auth);
-  accountRoutes(app, auth);
+  accountReadRoutes(app, auth);
   accountChangeRoutes(app, auth);
   apiTokenRoutes(app, auth);
+  sessionRoutes(app, auth);
+  clientRoutes(app, auth);
+  formScope(app, (scope) => {
+    oidcRoutes(scope, { oidc: auth.oidc, clock });
+    signInRoutes(scope, auth);
+    accountRoutes(scope, { ...auth, chance });
+  });
 }
 
 function accessCaller(caller: Caller): AccessCaller {
@@ -72,7 +92,7 @@ function firstAdminRoute(app: App, auth: Auth): void {
   );
 }
 
-function accountRoutes(app: App, { accounts }: Auth): void {
+function accountReadRoutes(app: App, { accounts }: Auth): void {
   app.get(
     '/v1/accounts',
     {

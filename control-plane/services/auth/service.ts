@@ -4,15 +4,28 @@ import { isApiToken } from '../../../common/core/api-token.ts';
 import type { Chance } from '../../../common/runtime/chance.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { coded } from '../../../common/runtime/errors.ts';
+import type { SigningKey } from '../../../common/runtime/keys.ts';
+import type { Log } from '../../../common/runtime/log.ts';
 import { createAccounts, type Accounts } from './accounts.ts';
 import { createApiTokens, type ApiTokens } from './api-tokens.ts';
 import { coversRole } from './core/roles.ts';
 import { openFirstAdmin, type FirstAdmin } from './first-admin.ts';
 import { createPasswords } from './passwords.ts';
+import { createOidcStore } from './oidc/adapter.ts';
+import { createClients, type Clients } from './oidc/clients.ts';
+import { createOidc, type Oidc } from './oidc/provider.ts';
 import { openAuthRecords } from './records.ts';
+import { openSeals, type Seals } from './secrets.ts';
+import { createSessions, type Sessions } from './sessions.ts';
+import { createSignIn, type SignIn } from './sign-in.ts';
 
 export interface AuthOptions {
   records: Records;
+  /** How people and programs reach this: the issuer of OAuth. */
+  publicUrl: () => string;
+  /** The keys of access tokens, the one that signs first. */
+  keys: () => readonly SigningKey[];
+  log: Log;
   clock: Clock;
   chance: Chance;
 }
@@ -22,23 +35,40 @@ export interface Auth {
   accounts: Accounts;
   apiTokens: ApiTokens;
   firstAdmin: FirstAdmin;
+  sessions: Sessions;
+  clients: Clients;
+  oidc: Oidc;
+  signIn: SignIn;
+  seals: Seals;
   /** Removes an account with everything that it could sign in with. ACCOUNT_UNKNOWN. */
   removeAccount(id: string): Promise<void>;
   /** Verifies an access token that `verifySigned` takes, or a machine's; one of a session only while that lasts. */
   verifier(verifySigned: (token: string) => Promise<AccessClaims>): (token: string) => Promise<AccessClaims>;
+  /** Removes what has ended, until the signal is aborted. */
+  watch(signal: AbortSignal): Promise<void>;
 }
 
+const pruneEveryMs = 60_000;
+
 /** Opens the auth service. */
-export async function createAuth({ records: all, clock, chance }: AuthOptions): Promise<Auth> {
-  const records = openAuthRecords(all);
+export async function createAuth(options: AuthOptions): Promise<Auth> {
+  const { clock, chance, log, publicUrl } = options;
+  const records = openAuthRecords(options.records);
   const passwords = createPasswords({ chance });
   const accounts = createAccounts({ records, passwords, clock, chance });
   const findAccount = (id: string) => accounts.find(id);
   const apiTokens = createApiTokens({ records, findAccount, clock, chance });
+  const seals = await openSeals({ records, chance });
+  const clients = createClients({ records, accountUrl: () => `${publicUrl()}/account`, clock, chance });
+  const store = createOidcStore({ records, clients, clock });
+  const sessions = createSessions({ records, store, clients, accounts, clock });
+  const oidc = createOidc({ store, accounts, seals, issuer: publicUrl, keys: options.keys, log });
+  const signIn = createSignIn({ accounts, passwords, seals, clock });
 
   /** What the session of a token lets it do now. */
   const live = async (claims: AccessClaims): Promise<AccessClaims> => {
     if (claims.sid === undefined) return claims;
+    if (claims.sid.startsWith('ses_')) return sessions.live(claims);
     const { role, sites } = await apiTokens.live(claims.sid);
     if (role === 'service' || !coversRole(role, claims.role))
       throw coded('CREDENTIAL_INVALID', 'whoever made the token may no longer do this');
@@ -46,12 +76,19 @@ export async function createAuth({ records: all, clock, chance }: AuthOptions): 
   };
 
   return {
-    accounts,
-    apiTokens,
+    ...{ accounts, apiTokens, sessions, clients, oidc, signIn, seals },
     firstAdmin: await openFirstAdmin({ accounts, chance }),
     async removeAccount(id) {
       await accounts.remove(id);
       await apiTokens.removeOf(id);
+      await sessions.endAll(id);
+    },
+    async watch(signal) {
+      while (!signal.aborted) {
+        // More than one round where much has ended.
+        while ((await store.prune()) > 0);
+        await clock.sleep(pruneEveryMs, { signal }).catch(() => undefined);
+      }
     },
     verifier: (verifySigned) => async (token) =>
       isApiToken(token) ? apiTokens.verify(token) : live(await verifySigned(token)),

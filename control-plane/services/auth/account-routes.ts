@@ -1,0 +1,168 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Chance } from '../../../common/runtime/chance.ts';
+import { isCoded, toCoded } from '../../../common/runtime/errors.ts';
+import type { App } from '../../../common/runtime/http-app.ts';
+import { hashSecret } from '../../../common/runtime/keys.ts';
+import type { Accounts } from './accounts.ts';
+import { fieldsOf } from './forms.ts';
+import { pagesClientId } from './oidc/clients.ts';
+import { asProviderSees, type Oidc } from './oidc/provider.ts';
+import { accountPage } from './pages/account.ts';
+import { failurePage } from './pages/device.ts';
+import { policyOf } from './pages/layout.ts';
+import type { Seals } from './secrets.ts';
+import type { Sessions } from './sessions.ts';
+import type { SignIn } from './sign-in.ts';
+
+const open = { credential: ['none'] } as const;
+const changeRate = { max: 30, timeWindow: 60_000 };
+
+export interface AccountRoutesOptions {
+  oidc: Oidc;
+  accounts: Accounts;
+  sessions: Sessions;
+  signIn: SignIn;
+  seals: Seals;
+  chance: Chance;
+}
+
+/** Who asks, by the browser's session. */
+interface Visitor {
+  accountId: string;
+  /** The browser's session, as lists name it. */
+  sessionId: string;
+  csrf: string;
+}
+
+type Said = { good: boolean; text: string };
+
+/** A person's own page, in a browser that is signed in. */
+export function accountRoutes(app: App, options: AccountRoutesOptions): void {
+  const { oidc, sessions } = options;
+  app.get('/account', { config: open }, async (request, reply) => {
+    const visitor = await visitorOf(options, request, reply);
+    const isBack = 'code' in (request.query as object) || 'error' in (request.query as object);
+    if (visitor === undefined && isBack)
+      return send(
+        reply,
+        failurePage({ base: oidc.base() }, 'You are not signed in: this page needs cookies.'),
+      );
+    if (visitor === undefined) return reply.redirect(`${oidc.base()}/account/sign-in`, 303);
+    // What was issued for the page is of no use to anybody; it need not stay in the address.
+    if (isBack) return reply.redirect(`${oidc.base()}/account`, 303);
+    return showAccount(options, { visitor, reply });
+  });
+  app.get('/account/sign-in', { config: open }, async (_request, reply) =>
+    reply.redirect(signInUrl(options), 303),
+  );
+  change(app, options, {
+    url: '/account/sign-out',
+    act: async (visitor, _fields, { reply }) => {
+      await sessions.end(visitor.sessionId, visitor.accountId);
+      return reply.redirect(`${oidc.base()}/account`, 303);
+    },
+  });
+  change(app, options, {
+    url: '/account/sessions/:id/end',
+    act: async (visitor, _fields, { request, reply }) => {
+      const { id } = request.params as { id: string };
+      await sessions.end(id, visitor.accountId);
+      return reply.redirect(`${oidc.base()}/account`, 303);
+    },
+  });
+  change(app, options, {
+    url: '/account/password',
+    act: async (visitor, fields, { request, reply }) => {
+      const said = await changePassword(options, { visitor, fields, address: request.ip });
+      return showAccount(options, { visitor, reply, said });
+    },
+  });
+}
+
+type Act = (
+  visitor: Visitor,
+  fields: Readonly<Record<string, string | undefined>>,
+  exchange: { request: FastifyRequest; reply: FastifyReply },
+) => Promise<FastifyReply>;
+
+/** A route that changes something: for a visitor whose form came from us. */
+function change(app: App, options: AccountRoutesOptions, { url, act }: { url: string; act: Act }): void {
+  app.post(url, { config: { ...open, rateLimit: changeRate } }, async (request, reply) => {
+    const { oidc, seals } = options;
+    const fields = fieldsOf(request.body);
+    const visitor = await visitorOf(options, request, reply);
+    if (visitor === undefined || !seals.isSeal('csrf', visitor.sessionId, fields['csrf'] ?? ''))
+      return send(
+        reply.code(403),
+        failurePage({ base: oidc.base() }, 'This form was not sent from your page.'),
+      );
+    return act(visitor, fields, { request, reply });
+  });
+}
+
+async function visitorOf(
+  { oidc, seals, accounts }: AccountRoutesOptions,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<Visitor | undefined> {
+  const provider = await oidc.provider();
+  const context = provider.createContext(asProviderSees(request, oidc.issuer()), reply.raw);
+  const { accountId, jti } = await provider.Session.get(context);
+  const account = accountId === undefined ? undefined : await accounts.find(accountId);
+  if (account === undefined || account.disabled) return undefined;
+  const sessionId = `ses_${hashSecret(jti)}`;
+  return { accountId: account.id, sessionId, csrf: seals.seal('csrf', sessionId) };
+}
+
+async function showAccount(
+  { oidc, accounts, sessions }: AccountRoutesOptions,
+  { visitor, reply, said }: { visitor: Visitor; reply: FastifyReply; said?: Said },
+): Promise<FastifyReply> {
+  const account = await accounts.view(visitor.accountId);
+  if (account === undefined) return reply.redirect(`${oidc.base()}/account/sign-in`, 303);
+  const what = {
+    account,
+    sessions: await sessions.list(account.id),
+    own: visitor.sessionId,
+    csrf: visitor.csrf,
+    said,
+  };
+  return send(reply, accountPage({ base: oidc.base() }, what));
+}
+
+function send(reply: FastifyReply, body: string): FastifyReply {
+  return reply.type('text/html; charset=utf-8').header('content-security-policy', policyOf()).send(body);
+}
+
+/** The page signs in as any program does; the code that comes back is never redeemed. */
+function signInUrl({ oidc, chance }: AccountRoutesOptions): string {
+  const query = new URLSearchParams({
+    ...{
+      client_id: pagesClientId,
+      response_type: 'code',
+      scope: 'openid',
+      redirect_uri: `${oidc.issuer()}/account`,
+    },
+    ...{ code_challenge: hashSecret(chance.bytes(32).toString('base64url')), code_challenge_method: 'S256' },
+  });
+  return `${oidc.base()}/oauth/authorize?${query.toString()}`;
+}
+
+async function changePassword(
+  { accounts, sessions, signIn }: AccountRoutesOptions,
+  what: { visitor: Visitor; fields: Readonly<Record<string, string | undefined>>; address: string },
+): Promise<Said> {
+  const { visitor, fields, address } = what;
+  const account = await accounts.find(visitor.accountId);
+  try {
+    const { current = '', password = '' } = fields;
+    await signIn.attempt({ email: account?.email ?? '', password: current, address, mark: undefined });
+    await accounts.change(visitor.accountId, { password });
+    const others = (await sessions.list(visitor.accountId)).filter(({ id }) => id !== visitor.sessionId);
+    for (const { id } of others) await sessions.end(id, visitor.accountId);
+    return { good: true, text: 'Your password is changed, and you are signed out everywhere else.' };
+  } catch (error) {
+    if (!isCoded(error, 'SIGN_IN_FAILED', 'PASSWORD_WEAK', 'RATE_LIMITED', 'OVERLOADED')) throw error;
+    return { good: false, text: toCoded(error).message };
+  }
+}

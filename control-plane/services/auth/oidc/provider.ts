@@ -1,0 +1,96 @@
+import type { EventEmitter } from 'node:events';
+import { Readable } from 'node:stream';
+import type { IncomingMessage } from 'node:http';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Provider } from 'oidc-provider';
+import type { SigningKey } from '../../../../common/runtime/keys.ts';
+import type { Log } from '../../../../common/runtime/log.ts';
+import { oidcConfiguration, type OidcConfigurationOptions } from './configuration.ts';
+
+export interface OidcOptions extends Pick<OidcConfigurationOptions, 'store' | 'accounts' | 'seals'> {
+  /** The public URL, which is the issuer. */
+  issuer: () => string;
+  keys: () => readonly SigningKey[];
+  log: Log;
+}
+
+/** The provider of OAuth 2.1 and OpenID Connect. */
+export interface Oidc {
+  provider(): Promise<Provider>;
+  issuer(): string;
+  /** The path of the public URL, before every path of ours. */
+  base(): string;
+  /** Answers a request as the provider does, with the headers that the reply has already. */
+  answer(request: FastifyRequest, reply: FastifyReply): Promise<void>;
+}
+
+/** Makes the provider when the first asks for it, and anew when other keys sign; it keeps nothing itself. */
+export function createOidc(options: OidcOptions): Oidc {
+  let made: { of: string; provider: Promise<Provider> } | undefined;
+  const base = (): string => new URL(options.issuer()).pathname.replace(/\/$/, '');
+  const make = async (keys: readonly SigningKey[]): Promise<Provider> => {
+    const { Provider } = await import('oidc-provider');
+    const issuer = options.issuer();
+    const isHttps = issuer.startsWith('https:');
+    const provider = new Provider(
+      issuer,
+      oidcConfiguration({ ...options, keys, isHttps, site: { base: base() } }),
+    );
+    // What it knows of the caller, host and scheme included, comes from `asProviderSees`.
+    provider.proxy = true;
+    const failed = (error: unknown): void => {
+      options.log.error({ err: error }, 'sign-in failed');
+    };
+    provider.on('server_error', (_ctx, error) => {
+      failed(error);
+    });
+    (provider as EventEmitter).on('error', failed);
+    return provider;
+  };
+  const provider = (): Promise<Provider> => {
+    const keys = options.keys();
+    const of = [options.issuer(), ...keys.map(({ kid }) => kid)].join(' ');
+    if (made?.of !== of) made = { of, provider: make(keys) };
+    return made.provider;
+  };
+  return {
+    provider,
+    base,
+    issuer: options.issuer,
+    async answer(request, reply) {
+      const answer = (await provider()).callback();
+      passHeaders(reply);
+      reply.hijack();
+      await answer(asProviderSees(request, options.issuer()), reply.raw);
+    },
+  };
+}
+
+/** Hands the headers that were set so far to the raw answer, for whoever writes to that. */
+export function passHeaders(reply: FastifyReply): void {
+  const headers = Object.entries(reply.getHeaders()).map(([name, value]) => [name, String(value)] as const);
+  reply.raw.setHeaders(new Map(headers));
+}
+
+/**
+ * The request as the provider is to see it: its links are made of the public URL and not of what the caller says, and the body is the
+ * one that was read within our limits.
+ */
+export function asProviderSees({ raw, body, ip }: FastifyRequest, issuer: string): IncomingMessage {
+  const { host, protocol } = new URL(issuer);
+  const bytes = Buffer.isBuffer(body) ? body : Buffer.alloc(0);
+  const { 'content-length': _length, 'transfer-encoding': _coding, ...rest } = raw.headers;
+  const headers = {
+    ...rest,
+    host,
+    'x-forwarded-host': host,
+    'x-forwarded-proto': protocol.slice(0, -1),
+    'x-forwarded-for': ip,
+    ...(raw.method === 'POST' && { 'content-length': String(bytes.length) }),
+  };
+  const stream = Readable.from(bytes.length === 0 ? [] : [bytes], { objectMode: false });
+  const { method, url, socket, httpVersion, httpVersionMajor, httpVersionMinor } = raw;
+  return Object.assign(stream, {
+    ...{ headers, method, url, socket, httpVersion, httpVersionMajor, httpVersionMinor },
+  }) as unknown as IncomingMessage;
+}

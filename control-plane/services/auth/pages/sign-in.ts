@@ -1,0 +1,81 @@
+import { html } from './html.ts';
+import { page, type Site } from './layout.ts';
+
+/** Asks for address and password. */
+export function signInPage(
+  site: Site,
+  {
+    uid,
+    client,
+    email = '',
+    fault,
+  }: { uid: string; client: string; email?: string; fault?: string | undefined },
+): string {
+  const action = `${site.base}/oauth/sign-in/${uid}`;
+  return page(
+    site,
+    'Sign in',
+    html`<p class="quiet">to go on to ${client}</p>
+      ${fault === undefined ? undefined : html`<p class="bad" role="alert">${fault}</p>`}
+      <form method="post" action="${action}">
+        <label for="email">Mail address</label>
+        <input
+          id="email"
+          name="email"
+          type="email"
+          value="${email}"
+          required
+          maxlength="254"
+          autocomplete="username"
+          autofocus
+        />
+        <label for="password">Password</label>
+        <input
+          id="password"
+          name="password"
+          type="password"
+          required
+          maxlength="200"
+          autocomplete="current-password"
+        />
+        <button type="submit">Sign in</button>
+      </form>
+      <form method="post" action="${action}/cancel">
+        <button type="submit" class="quiet">Cancel</button>
+      </form>`,
+  );
+}
+
+const words: Readonly<Record<string, string>> = {
+  openid: 'know who you are',
+  profile: 'know your name',
+  email: 'know your mail address',
+  offline_access: 'stay signed in until you end it',
+  read: 'read everything that you may read',
+  write: 'change everything that you may change',
+};
+
+function inWords(scope: string): string {
+  const [resource = '', verb] = scope.split(':');
+  return words[scope] ?? `${verb === 'read' ? 'read' : 'change'} ${resource.replaceAll('-', ' ')}`;
+}
+
+/** Asks whether a program may do what it wants to. */
+export function consentPage(
+  site: Site,
+  what: { uid: string; client: string; email: string; scopes: readonly string[] },
+): string {
+  const action = `${site.base}/oauth/sign-in/${what.uid}`;
+  return page(
+    site,
+    `Let ${what.client} in?`,
+    html`<p>As <strong>${what.email}</strong> it wants to:</p>
+      <ul>
+        ${what.scopes.map((scope) => html`<li>${inWords(scope)}</li>`)}
+      </ul>
+      <form method="post" action="${action}/consent"><button type="submit">Allow</button></form>
+      <form method="post" action="${action}/cancel">
+        <button type="submit" class="quiet">Do not allow</button>
+      </form>`,
+  );
+}

@@ -1,0 +1,103 @@
+import type { AdapterPayload } from 'oidc-provider';
+import type { SessionView } from '../../../common/contract/accounts.ts';
+import type { AccessClaims } from '../../../common/contract/credentials.ts';
+import type { Clock } from '../../../common/runtime/clock.ts';
+import { coded } from '../../../common/runtime/errors.ts';
+import { hashSecret } from '../../../common/runtime/keys.ts';
+import type { Accounts } from './accounts.ts';
+import { coversRole } from './core/roles.ts';
+import type { OidcStore } from './oidc/adapter.ts';
+import { pagesClientId, type Clients } from './oidc/clients.ts';
+import type { AuthRecords, OidcRecord } from './records.ts';
+
+/** Where people are signed in: browsers, and the programs that they let in. */
+export interface Sessions {
+  list(accountId: string): Promise<SessionView[]>;
+  /** Ends one at once, with everything that came of it. SESSION_UNKNOWN, also for another's unless `accountId` is left out. */
+  end(id: string, accountId: string | undefined): Promise<void>;
+  endAll(accountId: string): Promise<void>;
+  /** What a token of a session lets its bearer do now. CREDENTIAL_INVALID once the session has ended or the account may not. */
+  live(claims: AccessClaims): Promise<AccessClaims>;
+}
+
+/** The name of a program's session: tokens say it, and lists show it. */
+export function sessionOfGrant(grantId: string): string {
+  return `ses_${hashSecret(grantId)}`;
+}
+
+/** Opens the sessions. */
+export function createSessions(options: {
+  records: AuthRecords;
+  store: OidcStore;
+  clients: Clients;
+  accounts: Accounts;
+  clock: Clock;
+}): Sessions {
+  const { records, store, clients, accounts, clock } = options;
+
+  const keysOf = async (accountId: string): Promise<string[]> => {
+    const prefix = `${accountId}/`;
+    return (await records.oidcOfAccount.scan({ prefix })).map(({ key }) => key.slice(prefix.length));
+  };
+  const find = async (key: string): Promise<OidcRecord | undefined> => {
+    const value = (await records.oidc.get(key))?.value;
+    return value !== undefined && value.expiresAtMs > clock.nowMs() ? value : undefined;
+  };
+  const viewOf = async (
+    key: string,
+    { payload, expiresAtMs }: OidcRecord,
+  ): Promise<SessionView | undefined> => {
+    const { accountId = '', clientId, iat = 0, resources, openid } = payload as GrantPayload;
+    if (clientId === pagesClientId) return undefined;
+    const client = clientId === undefined ? undefined : await clients.metadata(clientId);
+    const scopes = [openid?.scope ?? '', ...Object.values(resources ?? {})].join(' ').split(' ');
+    return {
+      id: `ses_${key.slice(key.indexOf('/') + 1)}`,
+      accountId,
+      kind: clientId === undefined ? 'browser' : 'program',
+      name: clientId === undefined ? 'a browser' : (client?.client_name ?? clientId),
+      scopes: scopes.filter((scope) => scope !== ''),
+      createdAtMs: iat * 1000,
+      expiresAtMs,
+    };
+  };
+  const end = async (id: string, accountId: string | undefined): Promise<void> => {
+    for (const kind of ['Grant', 'Session']) {
+      const key = `${kind}/${id.slice('ses_'.length)}`;
+      const held = await find(key);
+      if (held === undefined || (accountId !== undefined && held.payload['accountId'] !== accountId))
+        continue;
+      await store.remove(key);
+      return;
+    }
+    throw coded('SESSION_UNKNOWN', id);
+  };
+  return {
+    end,
+    async list(accountId) {
+      const views: SessionView[] = [];
+      for (const key of await keysOf(accountId)) {
+        const held = await find(key);
+        const view = held && (await viewOf(key, held));
+        if (view !== undefined) views.push(view);
+      }
+      return views.sort((a, b) => b.createdAtMs - a.createdAtMs);
+    },
+    async endAll(accountId) {
+      for (const key of await keysOf(accountId)) await store.remove(key);
+    },
+    async live(claims) {
+      const grant = await find(`Grant/${claims.sid?.slice('ses_'.length) ?? ''}`);
+      const account = grant === undefined ? undefined : await accounts.find(claims.sub);
+      const isSame = grant?.payload['accountId'] === claims.sub;
+      if (account === undefined || account.disabled || !isSame || !coversRole(account.role, claims.role))
+        throw coded('CREDENTIAL_INVALID', 'the session has ended; sign in again');
+      return { ...claims, ...(account.role === 'partner' && { sites: account.sites }) };
+    },
+  };
+}
+
+type GrantPayload = AdapterPayload & {
+  resources?: Readonly<Record<string, string>>;
+  openid?: { scope?: string };
+};

@@ -1,0 +1,186 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Provider } from 'oidc-provider';
+import { isCoded, toCoded } from '../../../common/runtime/errors.ts';
+import type { App } from '../../../common/runtime/http-app.ts';
+import type { Accounts } from './accounts.ts';
+import { cookieOf, fieldsOf } from './forms.ts';
+import { pagesClientId } from './oidc/clients.ts';
+import { asProviderSees, passHeaders, type Oidc } from './oidc/provider.ts';
+import { failurePage } from './pages/device.ts';
+import { formTarget, policyOf, style } from './pages/layout.ts';
+import { consentPage, signInPage } from './pages/sign-in.ts';
+import type { SignIn } from './sign-in.ts';
+
+const open = { credential: ['none'] } as const;
+// Beside the throttle of each account: what one address may ask at all.
+const signInRate = { max: 60, timeWindow: 60_000 };
+const markLifeS = 365 * 86_400;
+
+export interface SignInRoutesOptions {
+  oidc: Oidc;
+  accounts: Accounts;
+  signIn: SignIn;
+}
+
+type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>;
+
+/** One step of a sign-in: the request as the provider sees it, and what it is about. */
+interface Step {
+  provider: Provider;
+  seen: ReturnType<typeof asProviderSees>;
+  details: Interaction;
+  client: string;
+}
+
+/** Pages on which people sign in and say what a program may do. */
+export function signInRoutes(app: App, options: SignInRoutesOptions): void {
+  app.get('/oauth/style.css', { config: open }, async (_request, reply) =>
+    reply.type('text/css').header('cache-control', 'public, max-age=3600').send(style),
+  );
+  const url = '/oauth/sign-in/:uid';
+  app.get(url, { config: open }, (request, reply) =>
+    within(options, { request, reply }, async (step) => {
+      if (step.details.prompt.name === 'login') return showSignIn(options, { step, reply });
+      if (step.details.params['client_id'] === pagesClientId) return allow(step, reply);
+      return showConsent(options, { step, reply });
+    }),
+  );
+  app.post(url, { config: { ...open, rateLimit: signInRate } }, (request, reply) =>
+    within(options, { request, reply }, (step) => trySignIn(options, { step, request, reply })),
+  );
+  app.post(`${url}/consent`, { config: open }, (request, reply) =>
+    within(options, { request, reply }, (step) => allow(step, reply)),
+  );
+  app.post(`${url}/cancel`, { config: open }, (request, reply) =>
+    within(options, { request, reply }, async (step) => {
+      const result = { error: 'access_denied', error_description: 'The person did not allow it' };
+      await finish(step, reply, result);
+    }),
+  );
+}
+
+interface Exchange {
+  request: FastifyRequest;
+  reply: FastifyReply;
+}
+
+/** Runs a step of the sign-in that the request's cookie names; without one, says that it is over. */
+async function within(
+  { oidc }: SignInRoutesOptions,
+  { request, reply }: Exchange,
+  run: (step: Step) => Promise<unknown>,
+): Promise<void> {
+  const provider = await oidc.provider();
+  const seen = asProviderSees(request, oidc.issuer());
+  const site = { base: oidc.base() };
+  const over = (): FastifyReply => {
+    const what = 'This sign-in has expired, or was begun in another browser.';
+    return html(reply.code(400), failurePage(site, what));
+  };
+  let details: Interaction;
+  try {
+    details = await provider.interactionDetails(seen, reply.raw);
+  } catch (error) {
+    if ((error as { error?: unknown }).error === undefined) throw error;
+    await over();
+    return;
+  }
+  if (details.uid !== (request.params as { uid: string }).uid) {
+    await over();
+    return;
+  }
+  const client = await provider.Client.find(String(details.params['client_id']));
+  await run({ provider, seen, details, client: client?.clientName ?? 'a program' });
+}
+
+function html(reply: FastifyReply, body: string, formTargets: readonly string[] = []): FastifyReply {
+  return reply
+    .type('text/html; charset=utf-8')
+    .header('content-security-policy', policyOf(formTargets))
+    .send(body);
+}
+
+async function showSignIn(
+  { oidc }: SignInRoutesOptions,
+  { step, reply, email, fault }: { step: Step; reply: FastifyReply; email?: string; fault?: string },
+): Promise<void> {
+  const { details, client } = step;
+  const body = signInPage(
+    { base: oidc.base() },
+    { uid: details.uid, client, fault, ...(email !== undefined && { email }) },
+  );
+  await html(reply, body, formTarget(details.params['redirect_uri']));
+}
+
+async function showConsent(
+  { oidc, accounts }: SignInRoutesOptions,
+  { step, reply }: { step: Step; reply: FastifyReply },
+): Promise<void> {
+  const { details, client } = step;
+  const { missingOIDCScope, missingResourceScopes } = missing(details);
+  const scopes = [...missingOIDCScope, ...Object.values(missingResourceScopes).flat()];
+  const account = await accounts.find(details.session?.accountId ?? '-');
+  const what = { uid: details.uid, client, email: account?.email ?? '', scopes };
+  await html(reply, consentPage({ base: oidc.base() }, what), formTarget(details.params['redirect_uri']));
+}
+
+async function trySignIn(
+  options: SignInRoutesOptions,
+  { step, request, reply }: Exchange & { step: Step },
+): Promise<void> {
+  const { oidc, signIn } = options;
+  const { email = '', password = '' } = fieldsOf(request.body);
+  const isHttps = oidc.issuer().startsWith('https:');
+  const markName = `${isHttps ? '__Secure-' : ''}nearcast-mark`;
+  const mark = cookieOf(request.headers.cookie, markName);
+  try {
+    const account = await signIn.attempt({ email, password, address: request.ip, mark });
+    const flags = `Path=${oidc.base()}/oauth; HttpOnly; SameSite=Lax${isHttps ? '; Secure' : ''}`;
+    const cookie = `${markName}=${signIn.mark(account)}; Max-Age=${String(markLifeS)}; ${flags}`;
+    reply.raw.appendHeader('set-cookie', cookie);
+    await finish(step, reply, { login: { accountId: account.id, amr: ['pwd'] } });
+  } catch (error) {
+    if (!isCoded(error, 'SIGN_IN_FAILED', 'RATE_LIMITED', 'OVERLOADED')) throw error;
+    const { code, message, retryAfterMs } = toCoded(error);
+    if (retryAfterMs !== undefined) void reply.header('retry-after', String(Math.ceil(retryAfterMs / 1000)));
+    // A page that is shown again: 401 would need a scheme of HTTP's own.
+    reply.code(code === 'SIGN_IN_FAILED' ? 422 : 429);
+    await showSignIn(options, { step, reply, email: email.slice(0, 254), fault: message });
+  }
+}
+
+/** Grants what was asked for, and goes on. */
+async function allow(step: Step, reply: FastifyReply): Promise<void> {
+  const { provider, details } = step;
+  const accountId = details.session?.accountId;
+  if (accountId === undefined) {
+    await finish(step, reply, { error: 'access_denied' });
+    return;
+  }
+  const grant = new provider.Grant({ accountId, clientId: String(details.params['client_id']) });
+  const { missingOIDCScope, missingResourceScopes } = missing(details);
+  grant.addOIDCScope(missingOIDCScope.join(' '));
+  for (const [resource, scopes] of Object.entries(missingResourceScopes))
+    grant.addResourceScope(resource, scopes.join(' '));
+  await finish(step, reply, { consent: { grantId: await grant.save() } });
+}
+
+async function finish(
+  { provider, seen }: Step,
+  reply: FastifyReply,
+  result: Parameters<Provider['interactionFinished']>[2],
+): Promise<void> {
+  passHeaders(reply);
+  reply.hijack();
+  await provider.interactionFinished(seen, reply.raw, result, { mergeWithLastSubmission: true });
+}
+
+interface Missing {
+  missingOIDCScope: readonly string[];
+  missingResourceScopes: Readonly<Record<string, readonly string[]>>;
+}
+
+function missing({ prompt }: Interaction): Missing {
+  const { missingOIDCScope = [], missingResourceScopes = {} } = prompt.details as Partial<Missing>;
+  return { missingOIDCScope, missingResourceScopes };
+}

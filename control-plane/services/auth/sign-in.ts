@@ -1,0 +1,61 @@
+import type { Clock } from '../../../common/runtime/clock.ts';
+import { coded } from '../../../common/runtime/errors.ts';
+import type { Accounts } from './accounts.ts';
+import { networkOf } from './core/client-network.ts';
+import { SignInThrottle } from './core/sign-in-throttle.ts';
+import type { Passwords } from './passwords.ts';
+import type { AccountRecord } from './records.ts';
+import type { Seals } from './secrets.ts';
+
+/** What someone says to sign in, and where from. */
+export interface SignInTry {
+  email: string;
+  password: string;
+  address: string;
+  /** What `mark` gave to this browser; undefined for one that nobody has signed in with. */
+  mark: string | undefined;
+}
+
+/** Lets people in by their password. */
+export interface SignIn {
+  /** SIGN_IN_FAILED, whatever was wrong; RATE_LIMITED after many failures, OVERLOADED. */
+  attempt(tried: SignInTry): Promise<AccountRecord>;
+  /** What a browser keeps, so that its tries are counted apart from those of others who guess. */
+  mark(account: AccountRecord): string;
+}
+
+// A carrier's address is shared by thousands.
+const networkFreeFailures = 50;
+
+/** Opens sign-in by password. */
+export function createSignIn(options: {
+  accounts: Accounts;
+  passwords: Passwords;
+  seals: Seals;
+  clock: Clock;
+}): SignIn {
+  const { accounts, passwords, seals, clock } = options;
+  const byAccount = new SignInThrottle();
+  const byNetwork = new SignInThrottle({ freeFailures: networkFreeFailures });
+  const isMarked = (mark: string | undefined, account: AccountRecord | undefined): boolean =>
+    mark !== undefined && account !== undefined && seals.isSeal('mark', account.id, mark);
+  return {
+    mark: ({ id }) => seals.seal('mark', id),
+    async attempt({ email, password, address, mark }) {
+      const account = await accounts.findByEmail(email);
+      const network = networkOf(address);
+      const marked = isMarked(mark, account);
+      const key = marked ? `marked ${account?.id ?? ''}` : `${network} ${email.toLowerCase()}`;
+      const nowMs = clock.nowMs();
+      const waitMs = Math.max(byAccount.begin(key, nowMs), marked ? 0 : byNetwork.begin(network, nowMs));
+      if (waitMs > 0)
+        throw coded('RATE_LIMITED', { detail: 'too many tries; wait a little', retryAfterMs: waitMs });
+      const isRight = await passwords.check(password, account?.passwordHash);
+      if (!isRight || account === undefined || account.disabled)
+        throw coded('SIGN_IN_FAILED', 'check the address and the password');
+      byAccount.succeed(key);
+      byNetwork.succeed(network);
+      return account;
+    },
+  };
+}

@@ -1,0 +1,384 @@
+import { createSecretKey } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { request as httpRequest } from 'node:http';
+import { join } from 'node:path';
+import { exportSPKI, SignJWT } from 'jose';
+import t from 'tap';
+import { hashSecret, loadKey, type SigningKey } from '../../../../common/runtime/keys.ts';
+import { startPlane, type TestPlane } from '../../support/control-plane.ts';
+import { addClient, addPerson, password, signIn } from '../../support/sign-in.ts';
+import { WebClient, type WebAnswer } from '../../support/web-client.ts';
+
+const redirectUri = 'http://127.0.0.1:9/callback';
+
+async function accessKey({ dataDir }: TestPlane): Promise<SigningKey> {
+  const directory = join(dataDir, 'keys');
+  const name = (await readdir(directory)).find((one) => one.startsWith('access-')) ?? 'none';
+  const key = await loadKey(join(directory, name));
+  if (key === undefined) throw new Error('no key of access tokens');
+  return key;
+}
+
+function authorizeUrl(clientId: string, change: Record<string, string | undefined> = {}): string {
+  const query = {
+    ...{ client_id: clientId, response_type: 'code', redirect_uri: redirectUri, scope: 'openid read' },
+    ...{ code_challenge: hashSecret('verifier'), code_challenge_method: 'S256', state: 's', ...change },
+  };
+  const given = Object.entries<string | undefined>(query).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined,
+  );
+  return `/oauth/authorize?${new URLSearchParams(given).toString()}`;
+}
+
+t.test('tokens that are not what they say are refused', async (t) => {
+  const plane = await startPlane(t);
+  const { id } = await addPerson(plane);
+  const key = await accessKey(plane);
+  const nowS = Math.floor(Date.now() / 1000);
+  const claims = {
+    iss: 'nearcast',
+    aud: 'nearcast',
+    sub: 'x',
+    role: 'operator',
+    iat: nowS,
+    exp: nowS + 600,
+    jti: 'abcdefgh',
+  };
+  const header = { alg: 'ES256', kid: key.kid, typ: 'at+jwt' };
+  const sign = (change: object, head: object = {}) =>
+    new SignJWT({ ...claims, ...change }).setProtectedHeader({ ...header, ...head }).sign(key.privateKey);
+  const call = async (token: string) => (await plane.call('GET /v1/nodes', { token })).status;
+  t.equal(await call(await sign({})), 200, 'the good one');
+
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const none = (alg: string) => `${part({ ...header, alg })}.${part(claims)}.`;
+  const byPublicKey = createSecretKey(Buffer.from(await exportSPKI(key.publicKey)));
+  const [, , signature = ''] = (await sign({})).split('.');
+  const bad: [string, string][] = [
+    ['alg none', none('none')],
+    ['alg NONE', none('nOnE')],
+    ['a signature of nothing', none('ES256')],
+    [
+      'the public key as a secret',
+      await new SignJWT(claims).setProtectedHeader({ ...header, alg: 'HS256' }).sign(byPublicKey),
+    ],
+    [
+      'claims changed under a signature',
+      `${part(header)}.${part({ ...claims, role: 'admin' })}.${signature}`,
+    ],
+    ['an unknown key', await sign({}, { kid: 'somebody-else' })],
+    ['another issuer', await sign({ iss: plane.url })],
+    ['another audience', await sign({ aud: 'urn:nearcast:api' })],
+    ['several audiences', await sign({ aud: ['nearcast', 'other'] })],
+    ['expired', await sign({ exp: nowS - 60 })],
+    ['without an end', await sign({ exp: undefined })],
+    ['not yet good', await sign({ nbf: nowS + 600 })],
+    ['issued in the future', await sign({ iat: nowS + 600 })],
+    ['another type', await sign({}, { typ: 'JWT' })],
+    ['no type', await sign({}, { typ: undefined })],
+    ['a role that is none', await sign({ role: 'root' })],
+    ['of a session that is not there', await sign({ sid: 'ses_nobody-knows-it', sub: id })],
+    ['of an API token that is not there', await sign({ sid: 'tok_0123456789abcdef' })],
+    ['of a session of no kind', await sign({ sid: 'x' })],
+  ];
+  for (const [what, token] of bad) t.equal(await call(token), 401, what);
+  t.equal(await call(await sign({ scope: 'write' })), 403, 'a scope for something else');
+  t.equal(await call(await sign({ scope: 'openid profile' })), 403);
+  t.equal(await call(await sign({ role: 'viewer' })), 403);
+});
+
+t.test('only codes with S256: no implicit, no password, no challenge that is none', async (t) => {
+  const plane = await startPlane(t);
+  await addPerson(plane);
+  const { id } = await addClient(plane);
+  const web = new WebClient(plane.url);
+  const refused: [Record<string, string | undefined>, RegExp][] = [
+    [{ code_challenge: undefined, code_challenge_method: undefined }, /invalid_request/],
+    [{ code_challenge: undefined }, /invalid_request/],
+    [{ code_challenge_method: 'plain' }, /invalid_request/],
+    [{ code_challenge: 'short' }, /invalid_request/],
+    [{ response_type: 'token' }, /unsupported_response_type|unauthorized_client/],
+    [{ response_type: 'id_token', nonce: 'n' }, /unsupported_response_type|unauthorized_client/],
+    [{ response_type: 'code id_token', nonce: 'n' }, /unsupported_response_type|unauthorized_client/],
+    [{ resource: 'urn:somebody:else' }, /invalid_target/],
+  ];
+  for (const [change, error] of refused) {
+    const answer = await web.get(authorizeUrl(id, change));
+    t.match(answer.location ?? answer.text, error, JSON.stringify(change));
+    t.notMatch(answer.location ?? '', /code=|access_token=|id_token=/);
+  }
+  const grants = [
+    'password',
+    'client_credentials',
+    'implicit',
+    'urn:ietf:params:oauth:grant-type:jwt-bearer',
+    '__proto__',
+    '',
+  ];
+  for (const grant of grants) {
+    const fields = { grant_type: grant, client_id: id, username: 'ada@example.com', password };
+    const answer = await web.post('/oauth/token', fields, 'application/json');
+    t.match(
+      answer,
+      { status: 400, text: /unsupported_grant_type|invalid_request|unauthorized_client/ },
+      grant,
+    );
+  }
+  const forms = ['client_id=a&client_id=b', '%', '&&&', 'a'.repeat(60_000), `x=${'a&'.repeat(20_000)}`];
+  for (const body of forms) {
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    const { status } = await plane.call('POST /oauth/token', { token: '', body, headers });
+    t.ok(status >= 400 && status < 500, `${body.slice(0, 20)} answers ${String(status)}`);
+  }
+  t.equal((await plane.call('POST /oauth/token', { token: '', body: {} })).status, 415);
+});
+
+t.test('nobody is sent anywhere but where the program said, exactly', async (t) => {
+  const plane = await startPlane(t);
+  await addPerson(plane);
+  const app = 'com.example.app:/callback';
+  const { id } = await addClient(plane, { redirectUris: ['https://app.example/cb', app] });
+  const evil = [
+    ...[
+      'https://evil.example/cb',
+      'https://app.example/cb/',
+      'https://app.example/cb?x=1',
+      'https://app.example/cb#x',
+    ],
+    ...[
+      'https://app.example.evil.example/cb',
+      'https://app.example@evil.example/cb',
+      '//evil.example',
+      '/account',
+    ],
+    ...[
+      'https://app.example/../cb',
+      'https://app.example/%2e%2e/cb',
+      'HTTPS://APP.EXAMPLE/cb',
+      'http://app.example/cb',
+    ],
+    ...[
+      'https://app.example:443/cb',
+      'https://app.example\\@evil.example/cb',
+      'javascript:alert(1)',
+      'data:text/html,x',
+    ],
+    ...[
+      'https://app.example/cb\r\nlocation: https://evil.example',
+      'com.example.app:/callback2',
+      'http://127.0.0.1/cb',
+      '',
+    ],
+  ];
+  for (const uri of evil) {
+    const answer = await new WebClient(plane.url).get(authorizeUrl(id, { redirect_uri: uri }));
+    t.equal(answer.location, undefined, uri);
+    t.ok(answer.status >= 400 && answer.status < 500, `${uri} answers ${String(answer.status)}`);
+  }
+  t.match(
+    (await new WebClient(plane.url).get(authorizeUrl(id, { redirect_uri: app }))).location,
+    /\/oauth\/sign-in\//,
+  );
+
+  const unfit = [
+    ...[
+      'http://app.example/cb',
+      'javascript:alert(1)',
+      'data:text/html,x',
+      'file:///etc/passwd',
+      'myapp:/cb',
+      'vbscript:x',
+    ],
+    ...[
+      'https://app.example/cb#x',
+      'https://a@app.example/',
+      'https://*.example/cb',
+      'https://app.example/a/../b',
+      '/cb',
+      '',
+    ],
+    ...[
+      'https://app.example/%2e%2e/x',
+      'https:app.example',
+      'https://app.example\\cb',
+      'http://localhost/cb',
+      'https://exämple.com/',
+    ],
+    ...[
+      'HTTPS://app.example/cb',
+      'blob:https://app.example/x',
+      'https://app.example/ cb',
+      'ws://app.example/',
+      'https://@app.example/',
+    ],
+  ];
+  for (const uri of unfit) {
+    const body = { name: 'x', redirectUris: [uri] };
+    t.match(await plane.call('POST /v1/oauth-clients', { body }), { status: 400 }, uri);
+  }
+  t.match(await plane.call('POST /v1/oauth-clients', { body: { name: 'x' } }), { status: 400 });
+});
+
+t.test('cookies, forms and frames: nothing can be ridden on, nothing planted stays', async (t) => {
+  const plane = await startPlane(t, { flags: ['--public-url', 'https://nearcast.example'] });
+  await addPerson(plane);
+  const web = new WebClient(plane.url);
+  const local = (answer: WebAnswer) => ({
+    ...answer,
+    location: answer.location?.replace('https://nearcast.example', plane.url),
+  });
+  const follow = async (answer: WebAnswer) => {
+    let at = local(answer);
+    while (at.location !== undefined) at = local(await web.get(at.location));
+    return at;
+  };
+  web.plant({
+    name: '__Host-nearcast-session',
+    value: 'planted-by-somebody-else-000000000000000000',
+    path: '/',
+  });
+  const asked = await follow(await web.get('/account'));
+  t.match(asked.text, 'name="password"');
+  const signedIn = await web.post(asked.url, { email: 'ada@example.com', password });
+  const resumed = local(signedIn);
+  const answers = [asked, signedIn, await web.get(resumed.location ?? '')];
+  const account = await follow(answers[2]!);
+  t.match(account.text, /Where you are signed in/);
+  for (const line of [...answers, account].flatMap(({ setCookies }) => setCookies))
+    t.match(
+      line,
+      /^__(Host|Secure)-nearcast-[^;]+;(?=.*secure)(?=.*httponly)(?=.*samesite=lax)/i,
+      line.slice(0, 40),
+    );
+  const session = web.cookies.get('__Host-nearcast-session');
+  t.not(session, 'planted-by-somebody-else-000000000000000000');
+  for (const { headers, url } of [asked, account]) {
+    t.match(headers['content-security-policy'], /default-src 'none'.*frame-ancestors 'none'/, url);
+    t.equal(headers['x-frame-options'], 'DENY');
+    t.equal(headers['cache-control'], 'no-store');
+    t.equal(headers['access-control-allow-credentials'], undefined);
+  }
+  t.notMatch(asked.text + account.text, /<script|javascript:|onclick|onfocus/i, 'no script is needed');
+
+  const csrf = /name="csrf" value="([\w-]+)"/.exec(account.text)?.[1] ?? '';
+  for (const fields of [{}, { csrf: 'x' }, { csrf: '' }])
+    t.match(
+      await web.post('/account/password', {
+        ...fields,
+        current: password,
+        password: 'another good password',
+      }),
+      {
+        status: 403,
+      },
+    );
+  t.match(
+    await new WebClient(plane.url).post('/account/sign-out', { csrf }),
+    { status: 403 },
+    'without the cookie',
+  );
+  t.match(await new WebClient(plane.url).post(asked.url, { email: 'ada@example.com', password }), {
+    status: 400,
+  });
+  t.match(
+    await web.post('/account/password', { csrf, current: 'wrong', password: 'nine blue whales whistle' }),
+    {
+      text: /not right/,
+    },
+  );
+  const changed = await web.post('/account/password', {
+    csrf,
+    current: password,
+    password: 'nine blue whales whistle',
+  });
+  t.match(changed.text, /signed out everywhere else/);
+  const stored = await readFile(join(plane.dataDir, 'records', 'auth.db-wal'));
+  t.notOk(stored.includes(session ?? '-'), 'a session is kept as a hash');
+  await web.post('/account/sign-out', { csrf });
+  t.match(local(await web.get('/account')).location, /sign-in/);
+});
+
+t.test('links are made of the public URL, whatever the caller says it is', async (t) => {
+  const plane = await startPlane(t);
+  const { id } = await addClient(plane);
+  const { hostname, port } = new URL(plane.url);
+  const ask = (method: string, path: string, body = ''): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const headers = {
+        ...{ host: 'evil.example', 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'https' },
+        ...{ forwarded: 'host=evil.example', 'content-type': 'application/x-www-form-urlencoded' },
+      };
+      const call = httpRequest({ hostname, port, method, path, headers }, (reply) => {
+        let text = '';
+        reply.setEncoding('utf8').on('data', (part: string) => (text += part));
+        reply.on('end', () => resolve(text + JSON.stringify(reply.headers)));
+      });
+      call.on('error', reject).end(body);
+    });
+  for (const [method, path, body] of [
+    ['GET', '/.well-known/openid-configuration'],
+    ['POST', '/oauth/device/code', `client_id=${id}&scope=openid`],
+    ['GET', '/account'],
+    ['GET', '/account/sign-in'],
+    ['GET', authorizeUrl(id)],
+  ] as const) {
+    t.notMatch(await ask(method, path, body), 'evil.example', path);
+  }
+});
+
+t.test('guessing is slowed down where it happens, and nobody else is locked out by it', async (t) => {
+  const plane = await startPlane(t, { flags: ['--trusted-proxies', '127.0.0.1'] });
+  await addPerson(plane);
+  const { id } = await addClient(plane);
+  const from = (address: string) => new WebClient(plane.url, { 'x-forwarded-for': address });
+  const tryFrom = async (web: WebClient, guess: string, email = 'ada@example.com') => {
+    const page = await web.follow(await web.get(authorizeUrl(id)));
+    return web.post(page.url, { email, password: guess });
+  };
+  const known = from('198.51.100.7');
+  t.equal((await tryFrom(known, password)).status, 303);
+  const attacker = from('198.51.100.7');
+  const page = await attacker.follow(await attacker.get(authorizeUrl(id)));
+  const guesses: number[] = [];
+  for (let guess = 0; guess < 8; guess++)
+    guesses.push(
+      (await attacker.post(page.url, { email: 'ada@example.com', password: `guess ${String(guess)}` }))
+        .status,
+    );
+  t.match(guesses, [422, 422, 422, 422, 422]);
+  t.equal(guesses.at(-1), 429);
+  t.equal(
+    (await attacker.post(page.url, { email: 'ada@example.com', password })).status,
+    429,
+    'the right one too',
+  );
+  t.equal((await tryFrom(from('203.0.113.9'), password)).status, 303, 'from elsewhere');
+  t.equal((await tryFrom(from('2001:db8::1'), password)).status, 303);
+  const again = await known.follow(await known.get(authorizeUrl(id, { prompt: 'login' })));
+  const back = await known.post(again.url, { email: 'ada@example.com', password });
+  t.equal(back.status, 303, 'a browser that she has signed in with, from the very same network');
+
+  const unknown = await tryFrom(from('203.0.113.10'), password, 'nobody@example.com');
+  const wrong = await tryFrom(from('203.0.113.11'), 'wrong');
+  const plain = ({ text }: WebAnswer) => text.replaceAll(/sign-in\/[\w-]+|value="[^"]*"/g, '');
+  t.equal(plain(unknown), plain(wrong), 'who has an account is not told');
+});
+
+t.test('a session that is ended is over at once', async (t) => {
+  const plane = await startPlane(t);
+  const { id: account } = await addPerson(plane);
+  const web = new WebClient(plane.url);
+  await signIn(web, await web.get('/account'));
+  const page = await web.get('/account');
+  t.match(page.text, /Ada/);
+  await plane.call(`PATCH /v1/accounts/${account}`, { body: { disabled: true } });
+  t.match((await web.get('/account')).location, /sign-in/);
+  await plane.call(`PATCH /v1/accounts/${account}`, { body: { disabled: false } });
+  const { sessions } = (await plane.call(`GET /v1/sessions?account=${account}`)).json as {
+    sessions: { id: string }[];
+  };
+  t.equal(sessions.length, 1);
+  t.equal((await plane.call(`DELETE /v1/sessions/${sessions[0]?.id ?? ''}`)).status, 204);
+  t.match((await web.get('/account')).location, /sign-in/);
+  t.match(await plane.call(`DELETE /v1/sessions/${sessions[0]?.id ?? ''}`), { status: 404 });
+});
