@@ -148,10 +148,7 @@ async function serve(base: Base, source: RouteSource): Promise<number> {
     ...(scrubber === undefined ? [] : [scrubComponent(scrubber)]),
   ];
   return runProcess({
-    name: identity.nodeId,
-    log,
-    clock,
-    components,
+    ...{ name: identity.nodeId, log, clock, components },
     ready: () => ({ url: status.url, role: identity.role, heldFiles: store?.held.size ?? 0 }),
   });
 }
