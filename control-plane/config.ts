@@ -56,7 +56,7 @@ export const ControlPlaneSchema = Type.Object({
       default: [],
       maxItems: 64,
       description:
-        'Services that run elsewhere, as /v1/search=http://10.0.0.5:7080; one prefix may have several',
+        'Services that run elsewhere, as /v1/billing=http://10.0.0.5:7080; one prefix may have several',
     }),
     requestsMin: Type.Integer({
       default: 20,

@@ -35,7 +35,7 @@ export async function forwardUpstreams(
   if (typeof routes === 'string')
     throw coded(
       'CONFIG_INVALID',
-      `--gateway-upstreams: ${routes} is not like /v1/search=http://10.0.0.5:7080`,
+      `--gateway-upstreams: ${routes} is not like /v1/billing=http://10.0.0.5:7080`,
     );
   const groups = routes.map((route) => openGroup(route, clock));
   const counted = measureUpstreams(metrics, groups);

@@ -1,6 +1,6 @@
 /** One service behind the gateway: what begins with its prefix goes to one of its URLs. */
 export interface UpstreamRoute {
-  /** `/v1/search`: itself, and all below it. */
+  /** `/v1/billing`: itself, and all below it. */
   readonly prefix: string;
   /** Origins without a path. */
   readonly origins: readonly string[];
@@ -9,7 +9,7 @@ export interface UpstreamRoute {
 const entry = /^((?:\/[A-Za-z0-9._~-]+)+)=(https?:\/\/[^\s/?#=]+)$/;
 
 /**
- * Reads `/v1/search=http://10.0.0.5:7080`; a prefix that comes more than once has several origins. @returns the text that is
+ * Reads `/v1/billing=http://10.0.0.5:7080`; a prefix that comes more than once has several origins. @returns the text that is
  * none, where one is not.
  */
 export function parseUpstreams(texts: readonly string[]): UpstreamRoute[] | string {

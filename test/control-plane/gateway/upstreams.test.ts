@@ -45,7 +45,7 @@ const says =
   };
 
 async function startGateway(t: Test, ...services: readonly Service[]): Promise<TestPlane> {
-  const upstreams = services.flatMap(({ origin }) => ['--gateway-upstreams', `/v1/search=${origin}`]);
+  const upstreams = services.flatMap(({ origin }) => ['--gateway-upstreams', `/v1/billing=${origin}`]);
   return await startPlane(t, { flags: [...upstreams, '--gateway-browse-per-second', '10000'] });
 }
 
@@ -63,14 +63,14 @@ t.test('a request goes on as it came, and its answer comes back', async (t) => {
   });
   const plane = await startGateway(t, service);
   const body = Buffer.from([0, 255, 1]);
-  const answer = await plane.call('POST /v1/search/a%2Fb/?q=%C3%A4&q=b', {
+  const answer = await plane.call('POST /v1/billing/a%2Fb/?q=%C3%A4&q=b', {
     ...{ token: 'a.b.c', body },
     headers: { 'content-type': 'application/x-own', 'x-forwarded-for': '203.0.113.1', te: 'trailers' },
   });
   t.match(answer, {
     status: 201,
     headers: { 'x-theirs': ['1', '2'], 'x-content-type-options': 'nosniff', 'ratelimit-policy': /browse/ },
-    json: { method: 'POST', url: '/v1/search/a%2Fb/?q=%C3%A4&q=b', body: '00ff01' },
+    json: { method: 'POST', url: '/v1/billing/a%2Fb/?q=%C3%A4&q=b', body: '00ff01' },
   });
   const { headers } = answer.json as { headers: Record<string, string> };
   t.match(headers, {
@@ -80,9 +80,9 @@ t.test('a request goes on as it came, and its answer comes back', async (t) => {
     'x-request-id': answer.headers['x-request-id'],
   });
   t.notOk('te' in headers);
-  t.match(await plane.call('HEAD /v1/search'), { status: 201, text: '' });
-  t.match(await plane.call('GET /v1/searching'), { status: 404, json: { code: 'NOT_FOUND' } });
-  const large = await plane.call('PUT /v1/search', { body: Buffer.alloc(2 << 20) });
+  t.match(await plane.call('HEAD /v1/billing'), { status: 201, text: '' });
+  t.match(await plane.call('GET /v1/billinging'), { status: 404, json: { code: 'NOT_FOUND' } });
+  const large = await plane.call('PUT /v1/billing', { body: Buffer.alloc(2 << 20) });
   t.match(large, { status: 413, json: { code: 'BODY_TOO_LARGE' } });
 });
 
@@ -91,10 +91,10 @@ t.test('what is safe to repeat is asked of another, all else once', async (t) =>
   const troubled = await startService(t, says('in trouble', 503));
   const well = await startService(t, says('well'));
   const plane = await startGateway(t, resets, troubled, well);
-  for (let at = 0; at < 4; at++) t.match(await plane.call('GET /v1/search'), { status: 200, text: 'well' });
+  for (let at = 0; at < 4; at++) t.match(await plane.call('GET /v1/billing'), { status: 200, text: 'well' });
   t.ok(resets.count() > 0 && troubled.count() > 0, 'they were asked');
   const before = resets.count() + troubled.count() + well.count();
-  const posted = await Promise.all([0, 1, 2, 3, 4, 5].map(() => plane.call('POST /v1/search', { body: {} })));
+  const posted = await Promise.all([0, 1, 2, 3, 4, 5].map(() => plane.call('POST /v1/billing', { body: {} })));
   t.equal(resets.count() + troubled.count() + well.count(), before + 6);
   const failed = posted.filter(({ status }) => status === 502);
   t.ok(failed.length > 0);
@@ -109,12 +109,12 @@ t.test('retries stay within a tenth of the requests', async (t) => {
   const one = await startService(t, says('busy', 503));
   const other = await startService(t, says('busy', 503));
   const plane = await startGateway(t, one, other);
-  for (let at = 0; at < 150; at++) t.match(await plane.call('GET /v1/search'), { status: 503, text: 'busy' });
+  for (let at = 0; at < 150; at++) t.match(await plane.call('GET /v1/billing'), { status: 503, text: 'busy' });
   const retries = one.count() + other.count() - 150;
   t.ok(retries >= 10 && retries <= 25, `${retries} retries`);
   t.match(
     (await plane.call('GET /metrics')).text,
-    `nearcast_gateway_retries_total{prefix="/v1/search"} ${retries}`,
+    `nearcast_gateway_retries_total{prefix="/v1/billing"} ${retries}`,
   );
 });
 
@@ -125,7 +125,7 @@ t.test('a service that does not answer is left alone, and asked again when it is
     else says('back')(sent, reply);
   });
   const plane = await startGateway(t, service);
-  const post = () => plane.call('POST /v1/search', { body: {} });
+  const post = () => plane.call('POST /v1/billing', { body: {} });
   for (let at = 0; at < 5; at++) t.match(await post(), { status: 502 });
   const counted = service.count();
   const waits = post();
@@ -138,7 +138,7 @@ t.test('nobody there: refused with a time to come back', async (t) => {
   const service = await startService(t, says('x'));
   await service.stop();
   const plane = await startGateway(t, service);
-  const answer = await plane.call('GET /v1/search');
+  const answer = await plane.call('GET /v1/billing');
   t.match(answer, { status: 503, json: { code: 'UNAVAILABLE' }, headers: { 'retry-after': '1' } });
 });
 
@@ -148,7 +148,7 @@ t.test('a service that starts again while it is asked costs nobody an answer', a
   const statuses: number[] = [];
   let isOver = false;
   const ask = async (): Promise<void> => {
-    while (!isOver) statuses.push((await plane.call('GET /v1/search')).status);
+    while (!isOver) statuses.push((await plane.call('GET /v1/billing')).status);
   };
   const asking = Array.from({ length: 4 }, ask);
   for (let restart = 0; restart < 3; restart++) {
@@ -171,12 +171,12 @@ t.test(
     const chunk = Buffer.alloc(1 << 16, 'x');
     let closed = false;
     const service = await startService(t, (sent, reply) => {
-      if (sent.url === '/v1/search/cut') {
+      if (sent.url === '/v1/billing/cut') {
         reply.writeHead(200, { 'content-length': '100' });
         reply.write('half', () => reply.destroy());
         return;
       }
-      if (sent.url === '/v1/search/waits') {
+      if (sent.url === '/v1/billing/waits') {
         reply.once('close', () => (closed = true));
         return;
       }
@@ -188,7 +188,7 @@ t.test(
       more();
     });
     const plane = await startGateway(t, service);
-    const large = await request(`${plane.url}/v1/search/large`);
+    const large = await request(`${plane.url}/v1/billing/large`);
     const hash = createHash('sha256');
     let size = 0;
     for await (const part of large.body as AsyncIterable<Buffer>) {
@@ -196,11 +196,11 @@ t.test(
       hash.update(part);
     }
     t.equal(size, 320 << 16);
-    const cut = await request(`${plane.url}/v1/search/cut`);
+    const cut = await request(`${plane.url}/v1/billing/cut`);
     await t.rejects(cut.body.text());
     const leaving = new AbortController();
     const asked = service.count();
-    const waits = request(`${plane.url}/v1/search/waits`, { signal: leaving.signal });
+    const waits = request(`${plane.url}/v1/billing/waits`, { signal: leaving.signal });
     await until(service.count, (count) => count > asked);
     leaving.abort();
     await t.rejects(waits);
