@@ -94,7 +94,9 @@ t.test('what is safe to repeat is asked of another, all else once', async (t) =>
   for (let at = 0; at < 4; at++) t.match(await plane.call('GET /v1/billing'), { status: 200, text: 'well' });
   t.ok(resets.count() > 0 && troubled.count() > 0, 'they were asked');
   const before = resets.count() + troubled.count() + well.count();
-  const posted = await Promise.all([0, 1, 2, 3, 4, 5].map(() => plane.call('POST /v1/billing', { body: {} })));
+  const posted = await Promise.all(
+    [0, 1, 2, 3, 4, 5].map(() => plane.call('POST /v1/billing', { body: {} })),
+  );
   t.equal(resets.count() + troubled.count() + well.count(), before + 6);
   const failed = posted.filter(({ status }) => status === 502);
   t.ok(failed.length > 0);
@@ -109,7 +111,8 @@ t.test('retries stay within a tenth of the requests', async (t) => {
   const one = await startService(t, says('busy', 503));
   const other = await startService(t, says('busy', 503));
   const plane = await startGateway(t, one, other);
-  for (let at = 0; at < 150; at++) t.match(await plane.call('GET /v1/billing'), { status: 503, text: 'busy' });
+  for (let at = 0; at < 150; at++)
+    t.match(await plane.call('GET /v1/billing'), { status: 503, text: 'busy' });
   const retries = one.count() + other.count() - 150;
   t.ok(retries >= 10 && retries <= 25, `${retries} retries`);
   t.match(

@@ -5,7 +5,11 @@ import { parseUpstreams } from '../../../../control-plane/gateway/core/upstream-
 
 t.test('upstreams are read, several of one prefix together', (t) => {
   t.strictSame(
-    parseUpstreams(['/v1/billing=http://10.0.0.5:7080', '/v1/bills=https://[::1]', '/v1/billing=http://b:80']),
+    parseUpstreams([
+      '/v1/billing=http://10.0.0.5:7080',
+      '/v1/bills=https://[::1]',
+      '/v1/billing=http://b:80',
+    ]),
     [
       { prefix: '/v1/billing', origins: ['http://10.0.0.5:7080', 'http://b'] },
       { prefix: '/v1/bills', origins: ['https://[::1]'] },
