@@ -1,3 +1,4 @@
+import { addProduct, factoriseDense, solveLower } from './dense.ts';
 import { rowOf, transposed, type Interactions } from './interactions.ts';
 import type { Work } from './work.ts';
 
@@ -108,68 +109,21 @@ function gramOfFactors(
   return gram.map((value) => unmetWeight * value);
 }
 
-/** M += RᵀR, its lower half and a little beside it: four rows and two columns at a time, which is what registers hold. */
+/** M += RᵀR, its lower half. */
 function addSquare(
   matrix: Float64Array,
   { rows, count, rank }: { rows: Float64Array; count: number; rank: number },
 ): void {
-  const end = count * rank;
-  for (let r = 0; r < rank; r += 4) {
-    for (let q = 0; q < r + 4; q += 2) {
-      let s00 = 0;
-      let s01 = 0;
-      let s10 = 0;
-      let s11 = 0;
-      let s20 = 0;
-      let s21 = 0;
-      let s30 = 0;
-      let s31 = 0;
-      for (let row = 0; row < end; row += rank) {
-        const left = rows[row + q]!;
-        const right = rows[row + q + 1]!;
-        const first = rows[row + r]!;
-        s00 += first * left;
-        s01 += first * right;
-        const second = rows[row + r + 1]!;
-        s10 += second * left;
-        s11 += second * right;
-        const third = rows[row + r + 2]!;
-        s20 += third * left;
-        s21 += third * right;
-        const fourth = rows[row + r + 3]!;
-        s30 += fourth * left;
-        s31 += fourth * right;
-      }
-      const at = r * rank + q;
-      matrix[at]! += s00;
-      matrix[at + 1]! += s01;
-      matrix[at + rank]! += s10;
-      matrix[at + rank + 1]! += s11;
-      matrix[at + 2 * rank]! += s20;
-      matrix[at + 2 * rank + 1]! += s21;
-      matrix[at + 3 * rank]! += s30;
-      matrix[at + 3 * rank + 1]! += s31;
-    }
-  }
+  const columns = { values: rows, at: 0, line: 1, step: rank };
+  const size = { side: rank, steps: count, sign: 1, isLower: true } as const;
+  addProduct({ values: matrix, at: 0, line: rank }, [columns, columns], size);
 }
 
 /** Solves M·x = b by Cholesky's factor of M, of which the lower half is given; x stands in the place of b. */
 function solveInPlace(matrix: Float64Array, vector: Float64Array): void {
   const side = vector.length;
-  for (let j = 0; j < side; j++) {
-    let square = matrix[j * side + j]!;
-    for (let t = 0; t < j; t++) square -= matrix[j * side + t]! ** 2;
-    const pivot = Math.sqrt(square);
-    matrix[j * side + j] = pivot;
-    for (let i = j + 1; i < side; i++) {
-      let sum = matrix[i * side + j]!;
-      for (let t = 0; t < j; t++) sum -= matrix[i * side + t]! * matrix[j * side + t]!;
-      matrix[i * side + j] = sum / pivot;
-    }
-    let sum = vector[j]!;
-    for (let t = 0; t < j; t++) sum -= matrix[j * side + t]! * vector[t]!;
-    vector[j] = sum / pivot;
-  }
+  factoriseDense(matrix, 0, side);
+  solveLower({ values: vector, at: 0 }, { values: matrix, at: 0 }, side);
   for (let i = side - 1; i >= 0; i--) {
     let sum = vector[i]!;
     for (let t = i + 1; t < side; t++) sum -= matrix[t * side + i]! * vector[t]!;

@@ -1,3 +1,4 @@
+import { addProduct, factoriseDense, solveLower, type Walk } from './dense.ts';
 import { within, type Work } from './work.ts';
 
 /** Rows and columns of a tile: three tiles of doubles stay in a core's nearer caches. */
@@ -46,16 +47,11 @@ export function* invert(matrix: TiledMatrix): Work<boolean> {
   return true;
 }
 
-/** A tile and how it is walked through: by rows, or by columns as its transposed would be. */
-interface Tile {
-  readonly values: Float64Array;
-  readonly at: number;
-  readonly line: number;
-  readonly step: number;
-}
-
-const rowsOf = (values: Float64Array, at: number): Tile => ({ values, at, line: tileSide, step: 1 });
-const columnsOf = (values: Float64Array, at: number): Tile => ({ values, at, line: 1, step: tileSide });
+const rowsOf = (values: Float64Array, at: number): Walk => ({ values, at, line: tileSide, step: 1 });
+const columnsOf = (values: Float64Array, at: number): Walk => ({ values, at, line: 1, step: tileSide });
+const tileProduct = { side: tileSide, steps: tileSide, isLower: false } as const;
+const added = { ...tileProduct, sign: 1 } as const;
+const taken = { ...tileProduct, sign: -1 } as const;
 
 /** A := L where A = L·Lᵀ. */
 function* factorise({ tilesAcross, values }: TiledMatrix): Work<boolean> {
@@ -66,7 +62,7 @@ function* factorise({ tilesAcross, values }: TiledMatrix): Work<boolean> {
     for (let i = k + 1; i < tilesAcross; i++) {
       const left = rowsOf(values, tileAt(i, k));
       for (let j = k + 1; j <= i; j++)
-        addProduct({ values, at: tileAt(i, j) }, [left, rowsOf(values, tileAt(j, k))], -1);
+        addProduct({ values, at: tileAt(i, j), line: tileSide }, [left, rowsOf(values, tileAt(j, k))], taken);
     }
     yield 1 - (1 - (k + 1) / tilesAcross) ** 3;
   }
@@ -83,13 +79,17 @@ function* invertFactor({ tilesAcross, values }: TiledMatrix): Work<void> {
       product.fill(0);
       for (let k = j + 1; k <= i; k++)
         addProduct(
-          { values: product, at: 0 },
+          { values: product, at: 0, line: tileSide },
           [rowsOf(values, tileAt(i, k)), columnsOf(values, tileAt(k, j))],
-          1,
+          added,
         );
       const target = tileAt(i, j);
       values.fill(0, target, target + tileSize);
-      addProduct({ values, at: target }, [rowsOf(product, 0), columnsOf(values, diagonal)], -1);
+      addProduct(
+        { values, at: target, line: tileSide },
+        [rowsOf(product, 0), columnsOf(values, diagonal)],
+        taken,
+      );
     }
     yield (1 - j / tilesAcross) ** 3;
   }
@@ -103,9 +103,9 @@ function* squareFactor({ tilesAcross, values }: TiledMatrix): Work<void> {
       product.fill(0);
       for (let k = i; k < tilesAcross; k++)
         addProduct(
-          { values: product, at: 0 },
+          { values: product, at: 0, line: tileSide },
           [columnsOf(values, tileAt(k, i)), columnsOf(values, tileAt(k, j))],
-          1,
+          added,
         );
       values.set(product, tileAt(i, j));
     }
@@ -113,87 +113,18 @@ function* squareFactor({ tilesAcross, values }: TiledMatrix): Work<void> {
   }
 }
 
-/** C[r][q] += sign · Σ A(r,t)·B(q,t): four rows and two columns at a time, which is what registers hold. */
-function addProduct(
-  { values: c, at: cAt }: Pick<Tile, 'values' | 'at'>,
-  [a, b]: readonly [Tile, Tile],
-  sign: 1 | -1,
-): void {
-  const { values: av, line: aLine, step: aStep } = a;
-  const { values: bv, line: bLine, step: bStep } = b;
-  for (let r = 0; r < tileSide; r += 4) {
-    for (let q = 0; q < tileSide; q += 2) {
-      let a0 = a.at + r * aLine;
-      let b0 = b.at + q * bLine;
-      let s00 = 0;
-      let s01 = 0;
-      let s10 = 0;
-      let s11 = 0;
-      let s20 = 0;
-      let s21 = 0;
-      let s30 = 0;
-      let s31 = 0;
-      for (let t = 0; t < tileSide; t++) {
-        const left = bv[b0]!;
-        const right = bv[b0 + bLine]!;
-        const first = av[a0]!;
-        s00 += first * left;
-        s01 += first * right;
-        const second = av[a0 + aLine]!;
-        s10 += second * left;
-        s11 += second * right;
-        const third = av[a0 + 2 * aLine]!;
-        s20 += third * left;
-        s21 += third * right;
-        const fourth = av[a0 + 3 * aLine]!;
-        s30 += fourth * left;
-        s31 += fourth * right;
-        a0 += aStep;
-        b0 += bStep;
-      }
-      const at = cAt + r * tileSide + q;
-      c[at]! += sign * s00;
-      c[at + 1]! += sign * s01;
-      c[at + tileSide]! += sign * s10;
-      c[at + tileSide + 1]! += sign * s11;
-      c[at + 2 * tileSide]! += sign * s20;
-      c[at + 2 * tileSide + 1]! += sign * s21;
-      c[at + 3 * tileSide]! += sign * s30;
-      c[at + 3 * tileSide + 1]! += sign * s31;
-    }
-  }
-}
-
 /** Cholesky's factor of one tile in its place, zeros above the diagonal; false where there is none. */
 function factoriseTile(values: Float64Array, at: number): boolean {
-  for (let j = 0; j < tileSide; j++) {
-    const row = at + j * tileSide;
-    let square = values[row + j]!;
-    for (let t = 0; t < j; t++) square -= values[row + t]! ** 2;
-    if (!(square > 0)) return false;
-    const pivot = Math.sqrt(square);
-    values[row + j] = pivot;
-    values.fill(0, row + j + 1, row + tileSide);
-    for (let i = j + 1; i < tileSide; i++) {
-      const below = at + i * tileSide;
-      let sum = values[below + j]!;
-      for (let t = 0; t < j; t++) sum -= values[below + t]! * values[row + t]!;
-      values[below + j] = sum / pivot;
-    }
-  }
+  if (!factoriseDense(values, at, tileSide)) return false;
+  for (let row = 0; row < tileSide; row++)
+    values.fill(0, at + row * tileSide + row + 1, at + (row + 1) * tileSide);
   return true;
 }
 
 /** X := X·L⁻ᵀ, for each row of a tile. */
 function solveRows(values: Float64Array, at: number, factor: number): void {
-  for (let row = at; row < at + tileSize; row += tileSide) {
-    for (let j = 0; j < tileSide; j++) {
-      const line = factor + j * tileSide;
-      let sum = values[row + j]!;
-      for (let t = 0; t < j; t++) sum -= values[row + t]! * values[line + t]!;
-      values[row + j] = sum / values[line + j]!;
-    }
-  }
+  for (let row = at; row < at + tileSize; row += tileSide)
+    solveLower({ values, at: row }, { values, at: factor }, tileSide);
 }
 
 /** L := L⁻¹ of one tile, from its last column on. */
