@@ -16,8 +16,6 @@ export interface TitleSearchOptions {
 export interface TitleSearch {
   /** `isViewer`: only titles that are live. Errors: those of the search port. */
   query(query: TitleSearchQuery, isViewer: boolean): Promise<TitleSearchReply>;
-  /** Resolves when the index holds every change that was told so far. */
-  settled(): Promise<void>;
   /** Brings the index up to date, and keeps it so until the signal. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -62,10 +60,6 @@ class IndexedTitles implements TitleSearch {
       total,
       states: { ...facets['state'] },
     };
-  }
-
-  settled(): Promise<void> {
-    return this.#last;
   }
 
   async run(signal: AbortSignal): Promise<void> {
