@@ -13,11 +13,12 @@ const malformed: Readonly<Record<string, ProblemCode>> = {
 
 /**
  * What is not HTTP is answered once, without a word about why, and the connection closed (RFC 9112 §2.2, §9.6).
- * Undefined when nobody is there.
+ * Undefined when nobody is there, or nobody has asked: `hasSpoken` is whether anything has come over the connection.
  */
-export function refuseMalformed(error: Error, socket: Duplex): ProblemCode | undefined {
+export function refuseMalformed(error: Error, socket: Duplex, hasSpoken: boolean): ProblemCode | undefined {
   const cause = systemCode(error);
-  if (cause === 'ECONNRESET' || !socket.writable) {
+  const isSilent = cause === 'ERR_HTTP_REQUEST_TIMEOUT' && !hasSpoken;
+  if (cause === 'ECONNRESET' || isSilent || !socket.writable) {
     socket.destroy();
     return undefined;
   }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 import { filePath, type FilePath } from '../../common/core/file-path.ts';
@@ -91,6 +91,8 @@ export class NodeEngine implements Engine {
   readonly #answering = new WeakMap<Duplex, number>();
   /** Connections on which something malformed came behind requests that are still being answered. */
   readonly #malformed = new WeakMap<Duplex, Error>();
+  /** Their first bytes came before they did. */
+  readonly #adopted = new WeakSet<Duplex>();
   /** Connections on which an answer was announced as the last one: nothing is said behind it. */
   readonly #ending = new WeakSet<Duplex>();
 
@@ -117,6 +119,7 @@ export class NodeEngine implements Engine {
 
   /** Goes on with a connection that was accepted elsewhere, and is counted by address there. */
   adopt(connection: Duplex, options: AdoptOptions): void {
+    this.#adopted.add(connection);
     this.#front.adopt(connection, options);
   }
 
@@ -223,7 +226,8 @@ export class NodeEngine implements Engine {
 
   #refuse(error: Error, socket: Duplex): void {
     this.#ending.add(socket);
-    const code = refuseMalformed(error, socket);
+    const isSilent = socket instanceof Socket && socket.bytesRead === 0 && !this.#adopted.has(socket);
+    const code = refuseMalformed(error, socket, !isSilent);
     if (code !== undefined) this.#options.records.refused(code);
   }
 

@@ -58,8 +58,12 @@ export function fromFastify(error: FastifyError): CodedError {
   return toCoded(error);
 }
 
-/** Answers bytes that are no HTTP request, too long a head, or one that came too slowly, before any route is known. */
+/**
+ * Answers bytes that are no HTTP request, too long a head, or one that came too slowly, before any route is known. A connection over
+ * which nothing has come is nobody's request, though Node counts it as a slow head: it stays until it has been idle for too long.
+ */
 export function answerMalformed(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && socket.bytesRead === 0) return;
   // Bytes that are no request behind one that is being answered must not end up in that answer's body.
   const isAnswering =
     ((socket as Socket & { _httpMessage?: unknown })._httpMessage ?? undefined) !== undefined;

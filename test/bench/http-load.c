@@ -5,7 +5,8 @@
 // REQUESTS is a file of whole requests, each ended by a zero byte; they are sent in turn, over whichever connection is free. At a rate
 // they come at random moments (exponential gaps), and a latency counts from the moment at which a request was due: a
 // server that stalls does not hold back the load. Each answer must be a 2xx with the body that its length tells,
-// which begins with BODY; a 429 is counted as refused. Prints one line of JSON.
+// which begins with BODY; a 429 is counted as refused. A connection that the server closes while nothing of an answer has come over it
+// (RFC 9112 §9.3.1) is opened anew, and asked again what it was asked. Prints one line of JSON.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <math.h>
@@ -29,12 +30,14 @@ enum { CONNECTIONS_MAX = 1024, REQUESTS_MAX = 1 << 20, ANSWER_MAX = 16384, DUE_M
 
 struct connection {
   int fd;
-  uint64_t dueNs;  // of the request under way
-  size_t size;     // of the answer so far
+  uint64_t dueNs;       // of the request under way
+  const char *request;  // NULL while none is
+  size_t size;          // of the answer so far
   char answer[ANSWER_MAX + 1];
 };
 
 static struct connection connections[CONNECTIONS_MAX];
+static int port, set;
 static struct connection *idle[CONNECTIONS_MAX];
 static unsigned idleCount;
 static const char *requests[REQUESTS_MAX];
@@ -74,7 +77,7 @@ static void readRequests(const char *path) {
   close(fd);
 }
 
-static void openConnection(struct connection *connection, int port) {
+static void openConnection(struct connection *connection) {
   const struct sockaddr_in address = {
     .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   const int on = 1;
@@ -82,16 +85,28 @@ static void openConnection(struct connection *connection, int port) {
   if (connection->fd < 0) die("socket");
   if (connect(connection->fd, (const struct sockaddr *)&address, sizeof address) != 0) die("connect");
   setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
+  if (epoll_ctl(set, EPOLL_CTL_ADD, connection->fd, &event) != 0) die("epoll_ctl");
+}
+
+// A request is smaller than any socket's buffer, and nothing else is under way.
+static bool sendRequest(struct connection *connection) {
+  const size_t size = strlen(connection->request);
+  connection->size = 0;
+  return send(connection->fd, connection->request, size, MSG_NOSIGNAL) == (ssize_t)size;
+}
+
+static void reopen(struct connection *connection) {
+  close(connection->fd);
+  openConnection(connection);
+  if (connection->request != NULL && !sendRequest(connection)) die("send");
 }
 
 static void ask(struct connection *connection, uint64_t dueNs) {
-  const char *request = requests[nextRequest];
-  nextRequest = (nextRequest + 1) % requestCount;
-  const size_t size = strlen(request);
+  connection->request = requests[nextRequest];
   connection->dueNs = dueNs;
-  connection->size = 0;
-  // A request is smaller than any socket's buffer, and nothing else is under way.
-  if (send(connection->fd, request, size, MSG_NOSIGNAL) != (ssize_t)size) die("send");
+  nextRequest = (nextRequest + 1) % requestCount;
+  if (!sendRequest(connection)) reopen(connection);
 }
 
 // Bytes of the whole answer; 0 while its head is not there.
@@ -111,7 +126,11 @@ static bool isRight(const struct connection *connection) {
 // Reads what there is; true when the answer is whole.
 static bool takeAnswer(struct connection *connection) {
   const ssize_t got = recv(connection->fd, connection->answer + connection->size, ANSWER_MAX - connection->size, 0);
-  if (got <= 0) die("recv");
+  if (got <= 0) {
+    if (connection->size > 0) die("recv");
+    reopen(connection);
+    return false;
+  }
   connection->size += (size_t)got;
   connection->answer[connection->size] = '\0';
   const size_t whole = wholeSize(connection);
@@ -128,6 +147,8 @@ static bool takeAnswer(struct connection *connection) {
 }
 
 static void onAnswer(struct connection *connection, bool isPaced) {
+  connection->request = NULL;
+  connection->size = 0;
   if (!isPaced) {
     ask(connection, nowNs());
   } else if (dueCount > 0) {
@@ -146,7 +167,7 @@ static void onDue(uint64_t dueNs) {
 }
 
 // Runs for so long; @returns the seconds that it took.
-static double run(int set, double rate, double seconds) {
+static double run(double rate, double seconds) {
   const uint64_t startNs = nowNs(), endNs = startNs + (uint64_t)(seconds * 1e9);
   double nextNs = (double)startNs;
   for (uint64_t now = startNs; now < endNs; now = nowNs()) {
@@ -164,23 +185,22 @@ static double run(int set, double rate, double seconds) {
 int main(int argc, char **argv) {
   if (argc != 8) return 64;
   bodyStart = argv[7];
-  const int port = atoi(argv[1]), set = epoll_create1(0);
+  port = atoi(argv[1]);
+  set = epoll_create1(0);
   readRequests(argv[2]);
   const unsigned count = (unsigned)atoi(argv[3]);
   const double rate = atof(argv[4]);
   if (count == 0 || count > CONNECTIONS_MAX || requestCount == 0 || set < 0) return 64;
   for (unsigned i = 0; i < count; i++) {
     struct connection *connection = &connections[i];
-    openConnection(connection, port);
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
-    if (epoll_ctl(set, EPOLL_CTL_ADD, connection->fd, &event) != 0) die("epoll_ctl");
+    openConnection(connection);
     if (rate > 0) idle[idleCount++] = connection;
     else ask(connection, nowNs());
   }
-  run(set, rate, atof(argv[6]));
+  run(rate, atof(argv[6]));
   memset(&latencies, 0, sizeof latencies);
   answered = refused = 0;
-  const double seconds = run(set, rate, atof(argv[5]));
+  const double seconds = run(rate, atof(argv[5]));
   printf("{\"seconds\":%.4f,\"answered\":%llu,\"refused\":%llu,\"failed\":%llu,\"dropped\":%llu,\"p50Us\":%.1f,\"p99Us\":%.1f,\"maxUs\":%.1f}\n",
          seconds, (unsigned long long)answered, (unsigned long long)refused, (unsigned long long)failed, (unsigned long long)dropped,
          histogramUs(&latencies, 0.5), histogramUs(&latencies, 0.99), (double)latencies.maxNs / 1000);

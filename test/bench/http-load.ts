@@ -45,7 +45,7 @@ export async function buildHttpLoad(folder: string): Promise<string> {
   return program;
 }
 
-/** One turn; a server that closes a connection ends it with an error. */
+/** One turn; a server that closes a connection in the middle of an answer ends it with an error. */
 export async function runHttpLoad(program: string, load: HttpLoad): Promise<HttpTurn> {
   const { port, requests, connections, rate, seconds, warmSeconds, bodyStart, cpu } = load;
   const args = [port, requests, connections, rate, seconds, warmSeconds, bodyStart].map(String);

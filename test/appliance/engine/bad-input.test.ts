@@ -6,7 +6,7 @@ import { counterLayout, counterSlots, handOverReasons } from '../../../appliance
 import { createLog } from '../../../common/runtime/log.ts';
 import { putFile, seededBytes, testBundle, testFile, testToken } from '../../support/appliance/content.ts';
 import { converse } from '../../support/appliance/conversation.ts';
-import { until } from '../../support/appliance/raw-http.ts';
+import { rawExchange, until } from '../../support/appliance/raw-http.ts';
 import {
   engineKinds,
   temporaryDirectory,
@@ -191,6 +191,15 @@ for (const kind of engineKinds) {
       await until(() => box.engine.load().connections === 0);
     },
   );
+
+  void t.test(`${kind}: a slow head is told so, who asks nothing is cut without a word`, async (t) => {
+    const { port } = await makeBox(t, kind, { headersTimeoutMs: 300 });
+    const [slow, silent] = await Promise.all(
+      ['GET / HTTP/1.1\r\n', ''].map((text) => rawExchange(port, text)),
+    );
+    t.match(slow?.toString(), /^HTTP\/1\.1 408 /);
+    t.equal(silent?.toString(), '');
+  });
 
   void t.test(`${kind}: renegotiation is refused, and a handshake that never ends is cut`, async (t) => {
     const box = await makeSecureBox(t, kind, { headersTimeoutMs: 1000 });

@@ -20,6 +20,10 @@ async function startServer(t: Test, options: Partial<HttpServerOptions> = {}): P
   server.app.get('/ask', { config, schema }, () => 'asked');
   server.app.get('/ask/:name', { config }, (sent) => (sent.params as { name: string }).name);
   server.app.post('/take', { config }, (sent) => ({ taken: sent.body }));
+  server.app.post('/drain', { config }, async (_sent, reply) => {
+    await reply.send();
+    await server.drain();
+  });
   return await server.listen({ host: '127.0.0.1', port: 0 });
 }
 
@@ -93,6 +97,33 @@ t.test('heads are bounded in size, fields, parameters and time', async (t) => {
   const hasty = await startServer(t, { limits: { requestMs: 200 } });
   const slow = open(t, hasty, 'GET / HTTP/1.1\r\nhost: x\r\n');
   t.match(await answerOf(slow), /^HTTP\/1\.1 408 [\s\S]*"code":"REQUEST_TIMEOUT"/);
+});
+
+t.test('who has asked nothing yet is nobody slow: kept, and closed without a word', async (t) => {
+  const ask = 'GET /ask HTTP/1.1\r\nhost: x\r\n';
+  const brief = await startServer(t, { limits: { requestMs: 200, keepAliveMs: 300, idleMs: 800 } });
+  const idle = [open(t, brief, ''), open(t, brief, `${ask}\r\n`)].map(answerOf);
+  const hasty = await startServer(t, { limits: { requestMs: 200 } });
+  const silent = open(t, hasty, '');
+  t.match(await answerOf(open(t, hasty, ask)), /^HTTP\/1\.1 408 /, 'slow heads were looked for');
+  silent.write(ask);
+  t.match(
+    await answerOf(silent),
+    /^HTTP\/1\.1 408 [\s\S]*"code":"REQUEST_TIMEOUT"/,
+    'a head that comes late',
+  );
+  const [unused, used] = await Promise.all(idle);
+  t.equal(unused, '');
+  t.match(used, /^HTTP\/1\.1 200 [\s\S]*\r\n\r\nasked$/, 'nothing but its answer');
+});
+
+t.test('a server that drains does not wait for those who have asked nothing', async (t) => {
+  const url = await startServer(t);
+  const silent = open(t, url, '');
+  const left = answerOf(silent);
+  const { body } = await request(`${url}/drain`, { method: 'POST' });
+  await body.dump();
+  t.equal(await left, '');
 });
 
 t.test('what two readers could read in two ways is refused', async (t) => {
