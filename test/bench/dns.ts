@@ -90,13 +90,14 @@ async function measure(
 }
 
 function report(turns: ReadonlyMap<string, readonly Turn[]>, note: string): BenchReport {
-  const of = (key: string, read: (turn: Turn) => number): number => median((turns.get(key) ?? []).map(read));
+  const rounds = (key: string, read: (turn: Turn) => number): number[] => (turns.get(key) ?? []).map(read);
+  const of = (key: string, read: (turn: Turn) => number): number => median(rounds(key, read));
   const cpu = (name: string, peer: string, { at, goal }: { at: string; goal: number }): Figure =>
     lessIsBetter({
       name,
-      ours: of(`ours ${at}`, microseconds),
+      ours: rounds(`ours ${at}`, microseconds),
       peer,
-      theirs: of(`${peer} ${at}`, microseconds),
+      theirs: rounds(`${peer} ${at}`, microseconds),
       unit: 'µs',
       goal,
     });
@@ -108,9 +109,9 @@ function report(turns: ReadonlyMap<string, readonly Turn[]>, note: string): Benc
     cpu('dns.cpu.pdns.100k', 'PowerDNS', { at: steady, goal: 1 / 0.7 }),
     moreIsBetter({
       name: 'dns.qps.gdnsd',
-      ours: of('ours saturated', perSecond),
+      ours: rounds('ours saturated', perSecond),
       peer: 'gdnsd',
-      theirs: of('gdnsd saturated', perSecond),
+      theirs: rounds('gdnsd saturated', perSecond),
       unit: '/s',
       goal: 1 / 1.1,
     }),

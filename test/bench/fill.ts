@@ -84,13 +84,13 @@ const megabytesPerSecond = ({ bytes, seconds }: Run): number => bytes / seconds 
 const cpuPerGb = ({ bytes, cpuSeconds }: Run): number => cpuSeconds / (bytes / 1e9);
 
 function report(runs: ReadonlyMap<string, readonly Run[]>): BenchReport {
-  const of = (name: string, read: (run: Run) => number): number => median((runs.get(name) ?? []).map(read));
+  const rounds = (name: string, read: (run: Run) => number): number[] => (runs.get(name) ?? []).map(read);
   const rate = (name: string, ours: string, theirs: string) =>
     moreIsBetter({
       name,
-      ours: of(ours, megabytesPerSecond),
+      ours: rounds(ours, megabytesPerSecond),
       peer: theirs.split(',')[0] ?? theirs,
-      theirs: of(theirs, megabytesPerSecond),
+      theirs: rounds(theirs, megabytesPerSecond),
       unit: 'MB/s',
       goal: 0.9,
     });
@@ -99,9 +99,9 @@ function report(runs: ReadonlyMap<string, readonly Run[]>): BenchReport {
     rate('fill.rate.4peers', 'ours, 4 peers', 'aria2c, 4 peers'),
     lessIsBetter({
       name: 'fill.cpu',
-      ours: of('ours, 1 source', cpuPerGb),
+      ours: rounds('ours, 1 source', cpuPerGb),
       peer: 'curl',
-      theirs: of('curl, 1 source', cpuPerGb),
+      theirs: rounds('curl, 1 source', cpuPerGb),
       unit: 'CPU-s/GB',
       goal: 0.5,
     }),
@@ -109,8 +109,14 @@ function report(runs: ReadonlyMap<string, readonly Run[]>): BenchReport {
   const rows = [...runs].map(([name, own]) => {
     const rates = own.map(megabytesPerSecond);
     const spread = `${Math.round(Math.min(...rates))} … ${Math.round(Math.max(...rates))}`;
-    const sources = of(name, (run) => run.sources);
-    return [name, `${Math.round(median(rates))}`, spread, of(name, cpuPerGb).toPrecision(3), `${sources}`];
+    const sources = median(own.map((run) => run.sources));
+    return [
+      name,
+      `${Math.round(median(rates))}`,
+      spread,
+      median(own.map(cpuPerGb)).toPrecision(3),
+      `${sources}`,
+    ];
   });
   const notes = [
     `${network} Peers, filled box and tools share the machine; four peers are four processes with the same files.`,

@@ -19,23 +19,40 @@ export interface Figure {
   readonly holds: boolean;
 }
 
+/** What was measured: a number, or one of each round. */
+type Taken = number | readonly number[];
+
+interface Comparison {
+  readonly name: string;
+  readonly ours: Taken;
+  readonly peer: string;
+  readonly theirs: Taken;
+  readonly unit: string;
+  readonly goal: number;
+}
+
 /** A figure where less is better: seconds, bytes. */
-export function lessIsBetter(of: {
-  name: string;
-  ours: number;
-  peer: string;
-  theirs: number;
-  unit: string;
-  goal: number;
-}): Figure {
-  const ratio = of.theirs / of.ours;
-  return { ...of, ratio, holds: ratio >= of.goal };
+export function lessIsBetter(of: Comparison): Figure {
+  return compare(of, (ours, theirs) => theirs / ours);
 }
 
 /** A figure where more is better: bytes in a second. */
-export function moreIsBetter(of: Omit<Figure, 'ratio' | 'holds'>): Figure {
-  const ratio = of.ours / of.theirs;
-  return { ...of, ratio, holds: ratio >= of.goal };
+export function moreIsBetter(of: Comparison): Figure {
+  return compare(of, (ours, theirs) => ours / theirs);
+}
+
+/**
+ * Where both took turns the ratio is the median of the rounds' ratios: what makes a machine slow for some seconds does so for
+ * both, and leaves the ratio of a round as it is, but neither median.
+ */
+function compare(of: Comparison, ratioOf: (ours: number, theirs: number) => number): Figure {
+  const { ours, theirs } = of;
+  const middle = (taken: Taken): number => (typeof taken === 'number' ? taken : median(taken));
+  const ratio =
+    typeof ours !== 'number' && typeof theirs !== 'number' && ours.length === theirs.length
+      ? median(ours.map((own, round) => ratioOf(own, theirs[round] ?? NaN)))
+      : ratioOf(middle(ours), middle(theirs));
+  return { ...of, ours: middle(ours), theirs: middle(theirs), ratio, holds: ratio >= of.goal };
 }
 
 /** What a benchmark is asked for. */
@@ -122,7 +139,7 @@ const page = new URL('../../docs/benchmarks.md', import.meta.url).pathname;
 const head = `# Benchmarks
 
 Written by \`./dev bench NAME --record\`. Machines differ and are noisy: compare ratios, and only within one run.
-A ratio above 1 means that ours is better; a peer called *limit* is a figure that was set, not a program.
+A ratio above 1 means that ours is better; where both took turns it is the median of the rounds' ratios. A peer called *limit* is a figure that was set, not a program.
 `;
 
 /** Replaces this benchmark's part of the page. */

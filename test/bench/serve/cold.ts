@@ -21,8 +21,8 @@ const rateOf = ({ bytes, seconds, serverCpuSeconds }: Sample): Rate => ({
   cpuShare: serverCpuSeconds / seconds,
 });
 
-const megabytes = (rates: readonly Rate[]): number =>
-  median(rates.map(({ bytesPerSecond }) => bytesPerSecond)) / 1e6;
+const megabytes = (rates: readonly Rate[]): number[] =>
+  rates.map(({ bytesPerSecond }) => bytesPerSecond / 1e6);
 
 /**
  * Ranges that are on the disk only, each asked for once: what a server makes of it beside plain reads of the same ranges by as
@@ -78,7 +78,7 @@ export async function measureCold(
 function rateRow(cell: string, server: string, rates: readonly Rate[]): string[] {
   const shares = rates.flatMap(({ cpuShare }) => cpuShare ?? []);
   const share = shares.length === 0 ? '' : `${Math.round(median(shares) * 100)} %`;
-  return [cell, server, Math.round(megabytes(rates)).toString(), '', '', '', '', '', share, ''];
+  return [cell, server, Math.round(median(megabytes(rates))).toString(), '', '', '', '', '', share, ''];
 }
 
 /** Hot traffic's rate while four others read what is on the disk only; nginx reads by its pool of threads. */

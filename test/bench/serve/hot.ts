@@ -101,9 +101,9 @@ function compare(cell: Cell, ours: readonly Sample[], nginx: readonly Sample[]):
   const figure = (suffix: string, unit: string, of: { goal: number; read: (sample: Sample) => number }) =>
     lessIsBetter({
       name: cell.name + suffix,
-      ours: median(ours.map(of.read)),
+      ours: ours.map(of.read),
       peer: 'nginx',
-      theirs: median(nginx.map(of.read)),
+      theirs: nginx.map(of.read),
       unit,
       goal: of.goal,
     });
