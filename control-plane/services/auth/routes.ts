@@ -120,7 +120,6 @@ function accountReadRoutes(app: App, { accounts }: Auth): void {
 }
 
 function accountChangeRoutes(app: App, auth: Auth): void {
-  const { accounts } = auth;
   app.post(
     '/v1/accounts',
     {
@@ -132,21 +131,22 @@ function accountChangeRoutes(app: App, auth: Auth): void {
         response: { 201: AccountView },
       },
     },
-    async (request, reply) => reply.code(201).send(await accounts.add(request.body)),
+    async (request, reply) => reply.code(201).send(await auth.accounts.add(request.body)),
   );
   app.patch(
     '/v1/accounts/:id',
     {
       config: { credential: ['admin'] },
       schema: {
-        summary: 'Changes an account; what it may no longer do ends at once',
+        summary:
+          'Changes an account; what it may no longer do ends at once, and with a new password its sessions',
         tags,
         params,
         body: AccountPatch,
         response: { 200: AccountView },
       },
     },
-    async (request) => accounts.change(request.params.id, request.body),
+    async (request) => auth.changeAccount(request.params.id, request.body),
   );
   app.delete(
     '/v1/accounts/:id',

@@ -1,4 +1,5 @@
 import type { Records } from '../../../common/adapters/records/port.ts';
+import type { AccountPatch, AccountView } from '../../../common/contract/accounts.ts';
 import type { AccessClaims } from '../../../common/contract/credentials.ts';
 import { isApiToken } from '../../../common/core/api-token.ts';
 import type { Chance } from '../../../common/runtime/chance.ts';
@@ -40,6 +41,8 @@ export interface Auth {
   oidc: Oidc;
   signIn: SignIn;
   seals: Seals;
+  /** Changes an account; a new password ends its sessions. ACCOUNT_UNKNOWN, PASSWORD_WEAK, INVALID. */
+  changeAccount(id: string, patch: AccountPatch): Promise<AccountView>;
   /** Removes an account with everything that it could sign in with. ACCOUNT_UNKNOWN. */
   removeAccount(id: string): Promise<void>;
   /** Verifies an access token that `verifySigned` takes, or a machine's; one of a session only while that lasts. */
@@ -78,6 +81,11 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
   return {
     ...{ accounts, apiTokens, sessions, clients, oidc, signIn, seals },
     firstAdmin: await openFirstAdmin({ accounts, chance }),
+    async changeAccount(id, patch) {
+      const after = await accounts.change(id, patch);
+      if (patch.password !== undefined) await sessions.endAll(id);
+      return after;
+    },
     async removeAccount(id) {
       await accounts.remove(id);
       await apiTokens.removeOf(id);

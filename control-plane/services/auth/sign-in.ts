@@ -1,5 +1,7 @@
+import { Email } from '../../../common/contract/accounts.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { coded } from '../../../common/runtime/errors.ts';
+import { matches } from '../../../common/runtime/parse.ts';
 import type { Accounts } from './accounts.ts';
 import { networkOf } from './core/client-network.ts';
 import { SignInThrottle } from './core/sign-in-throttle.ts';
@@ -26,6 +28,7 @@ export interface SignIn {
 
 // A carrier's address is shared by thousands.
 const networkFreeFailures = 50;
+const emailLengthMax = 254;
 
 /** Opens sign-in by password. */
 export function createSignIn(options: {
@@ -42,10 +45,12 @@ export function createSignIn(options: {
   return {
     mark: ({ id }) => seals.seal('mark', id),
     async attempt({ email, password, address, mark }) {
-      const account = await accounts.findByEmail(email);
+      const account = matches(Email, email) ? await accounts.findByEmail(email) : undefined;
       const network = networkOf(address);
       const marked = isMarked(mark, account);
-      const key = marked ? `marked ${account?.id ?? ''}` : `${network} ${email.toLowerCase()}`;
+      const key = marked
+        ? `marked ${account?.id ?? ''}`
+        : `${network} ${email.toLowerCase().slice(0, emailLengthMax)}`;
       const nowMs = clock.nowMs();
       const waitMs = Math.max(byAccount.begin(key, nowMs), marked ? 0 : byNetwork.begin(network, nowMs));
       if (waitMs > 0)
@@ -54,7 +59,7 @@ export function createSignIn(options: {
       if (!isRight || account === undefined || account.disabled)
         throw coded('SIGN_IN_FAILED', 'check the address and the password');
       byAccount.succeed(key);
-      byNetwork.succeed(network);
+      byNetwork.takeBack(network);
       return account;
     },
   };

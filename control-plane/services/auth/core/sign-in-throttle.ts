@@ -34,4 +34,10 @@ export class SignInThrottle {
   succeed(key: string): void {
     this.#tries.delete(key);
   }
+
+  /** Takes back a try that did not fail, and nothing of those before: one's own account is no way to guess at others'. */
+  takeBack(key: string): void {
+    const last = this.#tries.get(key);
+    if (last !== undefined) this.#tries.set(key, { ...last, failures: Math.max(0, last.failures - 1) });
+  }
 }

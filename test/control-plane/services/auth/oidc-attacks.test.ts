@@ -362,6 +362,8 @@ t.test('guessing is slowed down where it happens, and nobody else is locked out 
   const wrong = await tryFrom(from('203.0.113.11'), 'wrong');
   const plain = ({ text }: WebAnswer) => text.replaceAll(/sign-in\/[\w-]+|value="[^"]*"/g, '');
   t.equal(plain(unknown), plain(wrong), 'who has an account is not told');
+  for (const email of ['', 'nobody', 'a\0b@example.com', `${'a'.repeat(60_000)}@example.com`])
+    t.equal((await tryFrom(from('203.0.113.12'), password, email)).status, 422, email.slice(0, 20));
 });
 
 t.test('a session that is ended is over at once', async (t) => {
@@ -380,5 +382,9 @@ t.test('a session that is ended is over at once', async (t) => {
   t.equal(sessions.length, 1);
   t.equal((await plane.call(`DELETE /v1/sessions/${sessions[0]?.id ?? ''}`)).status, 204);
   t.match((await web.get('/account')).location, /sign-in/);
+  await signIn(web, await web.get('/account'));
+  t.match((await web.get('/account')).text, /Ada/);
+  await plane.call(`PATCH /v1/accounts/${account}`, { body: { password: 'seven owls at midday' } });
+  t.match((await web.get('/account')).location, /sign-in/, 'a new password ends the sessions of the old');
   t.match(await plane.call(`DELETE /v1/sessions/${sessions[0]?.id ?? ''}`), { status: 404 });
 });

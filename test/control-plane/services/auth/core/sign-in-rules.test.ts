@@ -69,6 +69,17 @@ t.test('tries under a key wait longer and longer, and are forgotten', async (t) 
   t.equal(throttle.begin('k', nowMs + 3_600_001), 0);
 });
 
+t.test('who signs in between guesses does not make them be forgotten', async (t) => {
+  const throttle = new SignInThrottle();
+  for (let guesses = 0; guesses < 5; guesses++) {
+    t.equal(throttle.begin('network', 0), 0);
+    if (throttle.begin('network', 0) === 0) throttle.takeBack('network');
+  }
+  t.equal(throttle.begin('network', 0), 1000);
+  throttle.takeBack('never seen');
+  t.equal(throttle.begin('never seen', 0), 0);
+});
+
 t.test('a network is an address of IPv4, or the first half of one of IPv6', async (t) => {
   t.equal(networkOf('198.51.100.7'), '198.51.100.7');
   t.equal(networkOf('::ffff:198.51.100.7'), '198.51.100.7');
