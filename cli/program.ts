@@ -5,6 +5,7 @@ import { toCoded } from '../common/runtime/errors.ts';
 import { exitCodeOf, exitCodes } from '../common/runtime/exit-codes.ts';
 import { accountCommand } from './commands/account.ts';
 import { applianceCommand } from './commands/appliance.ts';
+import { auditCommand } from './commands/audit.ts';
 import { clientCommand } from './commands/client.ts';
 import { demoCommand } from './commands/demo.ts';
 import { fillCommand } from './commands/fill.ts';
@@ -112,6 +113,7 @@ function createProgram(env: NodeJS.ProcessEnv, labs: Labs, signal: AbortSignal):
     tokenCommand,
     sessionCommand,
     clientCommand,
+    auditCommand,
     (commandShell: CommandShell) => labCommand(commandShell, labs),
     demoCommand,
   ]) {

@@ -151,6 +151,14 @@ export const ControlPlaneSchema = Type.Object({
       description: 'Time zone of sites that have none of their own; without it those fill at any time',
     }),
   }),
+  audit: Type.Object({
+    keepDays: Type.Integer({
+      default: 400,
+      minimum: 1,
+      maximum: 36_500,
+      description: 'How long the audit log keeps what was done',
+    }),
+  }),
   acme: Type.Object({
     directory: Type.Optional({
       ...Url,

@@ -27,6 +27,8 @@ import { createGateway } from './gateway/server.ts';
 import { measureStatus } from './metrics.ts';
 import { accessRoutes } from './services/access/routes.ts';
 import type { Access } from './services/access/service.ts';
+import { auditRoutes } from './services/audit/routes.ts';
+import { createAudit } from './services/audit/service.ts';
 import { authRoutes } from './services/auth/routes.ts';
 import { createAuth } from './services/auth/service.ts';
 import { catalogDefaults, type Fleet } from './services/catalog/ports.ts';
@@ -119,11 +121,16 @@ async function compose(base: Base, opened: { stores: Stores; access: Access }): 
   const { stores, access } = opened;
   const late: { url?: () => string } = {};
   const publicUrl = (): string => config.publicUrl ?? late.url?.() ?? '';
+  const audit = createAudit({
+    ledger: await stores.openLedger('audit'),
+    keepMs: config.audit.keepDays * 86_400_000,
+    ...{ clock: base.clock, log },
+  });
   const auth = await createAuth({
     records: await stores.open('auth'),
     publicUrl,
     keys: () => access.keys.signers('access'),
-    ...{ clock: base.clock, chance, log },
+    ...{ clock: base.clock, chance, log, audit },
   });
   const services = await openServices(base, {
     ...opened,
@@ -138,6 +145,7 @@ async function compose(base: Base, opened: { stores: Stores; access: Access }): 
     chance,
     clock: base.clock,
     limits: config.gateway,
+    audit,
     verifiers: verifiersOf({ access, auth, maps: services.maps }),
     trustedProxies: config.trustedProxies,
     corsOrigins: config.corsOrigins,
@@ -146,6 +154,7 @@ async function compose(base: Base, opened: { stores: Stores; access: Access }): 
       const { registry, maintenance, catalog, fill, maps, status, playback, events, withdrawals } = services;
       routesRoutes(app, { routes: services.routes });
       accessRoutes(app, { access });
+      auditRoutes(app, { audit });
       authRoutes(app, { auth, clock: base.clock, chance });
       registryRoutes(app, { registry, maintenance });
       certificateRoutes(app, services);
@@ -162,7 +171,11 @@ async function compose(base: Base, opened: { stores: Stores; access: Access }): 
   const http = httpComponent(server, { host: config.host, port: config.port });
   late.url = http.url;
   const ended = loop('sessions', (signal) => auth.watch(signal));
-  const components = [...backgroundWork(services, base), ended, http];
+  const audited = withStop(
+    loop('audit', (signal) => audit.watch(signal)),
+    () => audit.stop(),
+  );
+  const components = [...backgroundWork(services, base), ended, audited, http];
   const close = async (): Promise<void> => {
     await services.ranker?.close();
     await stores.close();

@@ -2,6 +2,8 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { openEvents } from '../common/adapters/events/open.ts';
 import type { Events } from '../common/adapters/events/port.ts';
+import { openLedger } from '../common/adapters/ledger/open.ts';
+import type { Ledger } from '../common/adapters/ledger/port.ts';
 import { openRecords } from '../common/adapters/records/open.ts';
 import type { Records } from '../common/adapters/records/port.ts';
 import { openSearch } from '../common/adapters/search/open.ts';
@@ -15,6 +17,7 @@ export interface Stores {
   open(service: string): Promise<Records>;
   openEvents(): Promise<Events>;
   openSearch(service: string): Promise<Search>;
+  openLedger(service: string): Promise<Ledger>;
   close(): Promise<void>;
 }
 
@@ -41,6 +44,11 @@ export async function openStores({ config, log }: { config: ControlPlaneConfig; 
       const search = await openSearch(sqliteUrl(join(config.dataDir, 'search', `${service}.db`)));
       opened.push(search);
       return search;
+    },
+    async openLedger(service) {
+      const ledger = await openLedger(sqliteUrl(join(config.dataDir, 'records', `${service}.db`)));
+      opened.push(ledger);
+      return ledger;
     },
     async close() {
       await Promise.all(opened.splice(0).map((store) => store.close()));

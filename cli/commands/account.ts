@@ -109,7 +109,7 @@ function setCommand(command: Command, shell: CommandShell): void {
       shell.act(async ({ api, output, signal }) => {
         const body = await patchOf(options, signal);
         if (Object.keys(body).length === 0) throw coded('INVALID', 'say what is to change');
-        const path = `/v1/accounts/${encodeURIComponent(await idOf(api, who))}`;
+        const path = `/v1/accounts/${encodeURIComponent(await accountIdOf(api, who))}`;
         printAccounts(output, [await api.call({ method: 'PATCH', path, body, reply: AccountView })]);
       }),
     );
@@ -134,7 +134,7 @@ function removeCommand(command: Command, shell: CommandShell): void {
     .description('remove a person (id or address) with all tokens')
     .action((who: string) =>
       shell.act(async ({ api, output }) => {
-        const id = await idOf(api, who);
+        const id = await accountIdOf(api, who);
         const path = `/v1/accounts/${encodeURIComponent(id)}`;
         await api.call({ method: 'DELETE', path, reply: Type.Unknown() });
         output.facts({ removed: id }, () => {
@@ -155,7 +155,8 @@ async function allAccounts(api: Api): Promise<AccountView[]> {
   }
 }
 
-async function idOf(api: Api, who: string): Promise<string> {
+/** The id of an account that is named by it or by its address. ACCOUNT_UNKNOWN. */
+export async function accountIdOf(api: Api, who: string): Promise<string> {
   if (!who.includes('@')) return who;
   const account = (await allAccounts(api)).find(({ email }) => email.toLowerCase() === who.toLowerCase());
   if (account === undefined) throw coded('ACCOUNT_UNKNOWN', who);

@@ -73,6 +73,11 @@ export const problemCodes = {
   // accounts
   ACCOUNT_UNKNOWN: { status: 404, title: 'No account has this id' },
   API_TOKEN_UNKNOWN: { status: 404, title: 'You have no API token with this id' },
+  AUDIT_BROKEN: { status: 500, title: 'The audit log was tampered with' },
+  AUDIT_UNAVAILABLE: {
+    status: 503,
+    title: 'The audit log cannot be written, and nothing is done without it',
+  },
   CLIENT_UNKNOWN: { status: 404, title: 'No OAuth client has this id' },
   EMAIL_TAKEN: { status: 409, title: 'Another account has this address' },
   FIRST_ADMIN_CODE_INVALID: { status: 403, title: 'The code for the first admin is not valid' },

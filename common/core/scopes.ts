@@ -3,6 +3,7 @@ export const scopeResources = [
   'access-tokens',
   'accounts',
   'api-tokens',
+  'audit',
   'enrolment-codes',
   'events',
   'explain',

@@ -29,6 +29,7 @@ const byProblem: Partial<Record<ProblemCode, ExitCode>> = {
   CONTROL_UNREACHABLE: exitCodes.unavailable,
   STEERING_UNREACHABLE: exitCodes.unavailable,
   UNAVAILABLE: exitCodes.unavailable,
+  AUDIT_UNAVAILABLE: exitCodes.unavailable,
   ADDRESS_IN_USE: exitCodes.unavailable,
   ADDRESS_UNAVAILABLE: exitCodes.unavailable,
   FFMPEG_MISSING: exitCodes.unavailable,

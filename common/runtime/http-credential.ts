@@ -80,8 +80,11 @@ export function requireCredentials(app: FastifyInstance, verifiers: CredentialVe
     route.onRequest = [
       ...(Array.isArray(hooks) ? hooks : [hooks]),
       async (request: FastifyRequest) => {
-        request.caller = await identify(request, wanted, verifiers);
-        if (scope !== undefined) checkScope(request.caller, scopeOfRoute(request.method, scope));
+        // Set before it may be refused: who tried is of interest too.
+        const caller = (request.caller = await identify(request, wanted, verifiers));
+        if (caller.kind !== 'none' && !isWanted(caller, wanted))
+          throw coded('FORBIDDEN', `it takes one of: ${wanted.join(', ')}`);
+        if (scope !== undefined) checkScope(caller, scopeOfRoute(request.method, scope));
         if (self !== undefined) checkSelf(request, self);
       },
     ];
@@ -141,9 +144,7 @@ async function identify(
   if (credential === undefined) {
     throw coded('CREDENTIAL_MISSING', `send "authorization: Bearer …" of one of: ${wanted.join(', ')}`);
   }
-  const caller = await verify(credential, request, { wanted, verifiers });
-  if (!isWanted(caller, wanted)) throw coded('FORBIDDEN', `it takes one of: ${wanted.join(', ')}`);
-  return caller;
+  return verify(credential, request, { wanted, verifiers });
 }
 
 function isLocal({ socket, headers }: FastifyRequest): boolean {

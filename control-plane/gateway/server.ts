@@ -4,6 +4,7 @@ import type { CredentialVerifiers } from '../../common/runtime/http-credential.t
 import { createHttpServer, type HttpServer } from '../../common/runtime/http-server.ts';
 import type { Log } from '../../common/runtime/log.ts';
 import type { Metrics } from '../../common/runtime/metrics.ts';
+import { auditActs, type ActLog } from './audit.ts';
 import { limitClients, type ClientRates } from './client-rates.ts';
 import { controlLoad, type LoadLimits } from './load-control.ts';
 import { addPolicies, pageRoutes } from './pages.ts';
@@ -16,6 +17,7 @@ export interface GatewayOptions {
   clock: Clock;
   limits: LoadLimits & ClientRates & { addressPerSecond: number; upstreams: readonly string[] };
   verifiers: CredentialVerifiers;
+  audit: ActLog;
   clientsDir: string;
   trustedProxies: readonly string[];
   corsOrigins: readonly string[];
@@ -38,6 +40,7 @@ export async function createGateway(
     clock,
     limits,
     verifiers,
+    audit,
     clientsDir,
     trustedProxies,
     corsOrigins,
@@ -69,6 +72,7 @@ export async function createGateway(
   addPolicies(server.app);
   controlLoad(server.app, { clock, metrics, limits });
   limitClients(server.app, { take: server.takeRate, rates: limits });
+  auditActs(server.app, audit);
   await routes(server);
   await pageRoutes(server.app, { clientsDir });
   if (limits.upstreams.length > 0) {

@@ -19,7 +19,7 @@ export function accessRoutes(app: App, { access }: { access: Access }): void {
   app.post(
     '/v1/enrolment-codes',
     {
-      config: { credential: ['operator'] },
+      config: { credential: ['operator'], audit: { values: ['role', 'name', 'site', 'cluster'] } },
       schema: {
         summary: 'Makes a single-use code with which one node may join within 24 h',
         tags: ['enrolment'],
@@ -60,7 +60,7 @@ export function accessRoutes(app: App, { access }: { access: Access }): void {
   app.post(
     '/v1/access-tokens',
     {
-      config: { credential: ['operator'] },
+      config: { credential: ['operator'], audit: { values: ['role', 'sub', 'ttlS', 'scope'] } },
       schema: {
         summary: 'Makes an access token for a person or a service, that may do no more than the caller',
         tags: ['enrolment'],

@@ -1,15 +1,18 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Chance } from '../../../common/runtime/chance.ts';
-import { isCoded, toCoded } from '../../../common/runtime/errors.ts';
+import { isCoded } from '../../../common/runtime/errors.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
 import { hashSecret } from '../../../common/runtime/keys.ts';
 import type { Accounts } from './accounts.ts';
+import { auditedRun } from './audited.ts';
 import { fieldsOf } from './forms.ts';
 import { pagesClientId } from './oidc/clients.ts';
 import { asProviderSees, type Oidc } from './oidc/provider.ts';
 import { accountPage } from './pages/account.ts';
 import { failurePage } from './pages/device.ts';
 import { policyOf } from './pages/layout.ts';
+import type { AuthAudit } from './ports.ts';
+import type { AccountRecord } from './records.ts';
 import type { Seals } from './secrets.ts';
 import type { Sessions } from './sessions.ts';
 import type { SignIn } from './sign-in.ts';
@@ -23,12 +26,13 @@ export interface AccountRoutesOptions {
   sessions: Sessions;
   signIn: SignIn;
   seals: Seals;
+  audit: AuthAudit;
   chance: Chance;
 }
 
 /** Who asks, by the browser's session. */
 interface Visitor {
-  accountId: string;
+  account: AccountRecord;
   /** The browser's session, as lists name it. */
   sessionId: string;
   csrf: string;
@@ -57,38 +61,34 @@ export function accountRoutes(app: App, options: AccountRoutesOptions): void {
   );
   change(app, options, {
     url: '/account/sign-out',
-    act: async (visitor, _fields, { reply }) => {
-      await sessions.end(visitor.sessionId, visitor.accountId);
-      return reply.redirect(`${oidc.base()}/account`, 303);
+    act: async ({ account, sessionId }) => {
+      await sessions.end(sessionId, account.id);
     },
   });
   change(app, options, {
     url: '/account/sessions/:id/end',
-    act: async (visitor, _fields, { request, reply }) => {
+    act: async ({ account }, _fields, request) => {
       const { id } = request.params as { id: string };
-      await sessions.end(id, visitor.accountId);
-      return reply.redirect(`${oidc.base()}/account`, 303);
+      await sessions.end(id, account.id);
     },
   });
   change(app, options, {
     url: '/account/password',
-    act: async (visitor, fields, { request, reply }) => {
-      const said = await changePassword(options, { visitor, fields, address: request.ip });
-      return showAccount(options, { visitor, reply, said });
-    },
+    act: (visitor, fields, { ip }) => changePassword(options, { visitor, fields, address: ip }),
   });
 }
 
+/** @returns what the page says then; without it the visitor is led back to the page. */
 type Act = (
   visitor: Visitor,
   fields: Readonly<Record<string, string | undefined>>,
-  exchange: { request: FastifyRequest; reply: FastifyReply },
-) => Promise<FastifyReply>;
+  request: FastifyRequest,
+) => Promise<string | void>;
 
-/** A route that changes something: for a visitor whose form came from us. */
+/** A route that changes something: for a visitor whose form came from us. What the visitor did wrong is said on the page. */
 function change(app: App, options: AccountRoutesOptions, { url, act }: { url: string; act: Act }): void {
   app.post(url, { config: { ...open, rateLimit: changeRate } }, async (request, reply) => {
-    const { oidc, seals } = options;
+    const { oidc, seals, audit } = options;
     const fields = fieldsOf(request.body);
     const visitor = await visitorOf(options, request, reply);
     if (visitor === undefined || !seals.isSeal('csrf', visitor.sessionId, fields['csrf'] ?? ''))
@@ -96,7 +96,21 @@ function change(app: App, options: AccountRoutesOptions, { url, act }: { url: st
         reply.code(403),
         failurePage({ base: oidc.base() }, 'This form was not sent from your page.'),
       );
-    return act(visitor, fields, { request, reply });
+    const object = Object.values(request.params as Record<string, string>)
+      .join('/')
+      .slice(0, 200);
+    const person = { account: visitor.account, address: request.ip };
+    try {
+      const said = await auditedRun(audit, person, {
+        act: { action: `POST ${url}`, ...(object !== '' && { object }) },
+        work: () => act(visitor, fields, request),
+      });
+      if (typeof said !== 'string') return await reply.redirect(`${oidc.base()}/account`, 303);
+      return await showAccount(options, { visitor, reply, said: { good: true, text: said } });
+    } catch (error) {
+      if (!isCoded(error, 'SIGN_IN_FAILED', 'PASSWORD_WEAK', 'RATE_LIMITED', 'OVERLOADED')) throw error;
+      return showAccount(options, { visitor, reply, said: { good: false, text: error.message } });
+    }
   });
 }
 
@@ -111,14 +125,14 @@ async function visitorOf(
   const account = accountId === undefined ? undefined : await accounts.find(accountId);
   if (account === undefined || account.disabled) return undefined;
   const sessionId = `ses_${hashSecret(jti)}`;
-  return { accountId: account.id, sessionId, csrf: seals.seal('csrf', sessionId) };
+  return { account, sessionId, csrf: seals.seal('csrf', sessionId) };
 }
 
 async function showAccount(
   { oidc, accounts, sessions }: AccountRoutesOptions,
   { visitor, reply, said }: { visitor: Visitor; reply: FastifyReply; said?: Said },
 ): Promise<FastifyReply> {
-  const account = await accounts.view(visitor.accountId);
+  const account = await accounts.view(visitor.account.id);
   if (account === undefined) return reply.redirect(`${oidc.base()}/account/sign-in`, 303);
   const what = {
     account,
@@ -151,18 +165,13 @@ function signInUrl({ oidc, chance }: AccountRoutesOptions): string {
 async function changePassword(
   { accounts, sessions, signIn }: AccountRoutesOptions,
   what: { visitor: Visitor; fields: Readonly<Record<string, string | undefined>>; address: string },
-): Promise<Said> {
+): Promise<string> {
   const { visitor, fields, address } = what;
-  const account = await accounts.find(visitor.accountId);
-  try {
-    const { current = '', password = '' } = fields;
-    await signIn.attempt({ email: account?.email ?? '', password: current, address, mark: undefined });
-    await accounts.change(visitor.accountId, { password });
-    const others = (await sessions.list(visitor.accountId)).filter(({ id }) => id !== visitor.sessionId);
-    for (const { id } of others) await sessions.end(id, visitor.accountId);
-    return { good: true, text: 'Your password is changed, and you are signed out everywhere else.' };
-  } catch (error) {
-    if (!isCoded(error, 'SIGN_IN_FAILED', 'PASSWORD_WEAK', 'RATE_LIMITED', 'OVERLOADED')) throw error;
-    return { good: false, text: toCoded(error).message };
-  }
+  const { id, email } = visitor.account;
+  const { current = '', password = '' } = fields;
+  await signIn.attempt({ email, password: current, address, mark: undefined });
+  await accounts.change(id, { password });
+  const others = (await sessions.list(id)).filter((session) => session.id !== visitor.sessionId);
+  for (const other of others) await sessions.end(other.id, id);
+  return 'Your password is changed, and you are signed out everywhere else.';
 }

@@ -4,13 +4,16 @@ import { coded } from '../../../common/runtime/errors.ts';
 import { secretsEqual } from '../../../common/runtime/keys.ts';
 import { createTurns } from '../turns.ts';
 import type { Accounts } from './accounts.ts';
+import { countRefusal } from './audited.ts';
+import { networkOf } from './core/client-network.ts';
+import type { AuthAudit } from './ports.ts';
 
 /** The way in while there is no account: a code that the process prints at its start, good once and for this process only. */
 export interface FirstAdmin {
   /** Undefined once there are accounts. */
   code(): string | undefined;
   /** FIRST_ADMIN_CODE_INVALID, PASSWORD_WEAK; after one of the latter the code is still good. */
-  add(request: FirstAdminRequest): Promise<AccountView>;
+  add(request: FirstAdminRequest, address: string): Promise<AccountView>;
 }
 
 // Crockford's base 32: nothing that is read for something else.
@@ -19,21 +22,32 @@ const groups = 5;
 const groupLength = 4;
 
 /** Opens the way in for the first admin. */
-export async function openFirstAdmin(options: { accounts: Accounts; chance: Chance }): Promise<FirstAdmin> {
-  const { accounts, chance } = options;
+export async function openFirstAdmin(options: {
+  accounts: Accounts;
+  audit: AuthAudit;
+  chance: Chance;
+}): Promise<FirstAdmin> {
+  const { accounts, audit, chance } = options;
   const inTurn = createTurns();
   let code = (await accounts.areThere()) ? undefined : makeCode(chance);
   return {
     code: () => code,
-    add: ({ code: given, ...request }) =>
+    add: ({ code: given, ...request }, address) =>
       inTurn(async () => {
         if (code !== undefined && (await accounts.areThere())) code = undefined;
-        if (code === undefined || !secretsEqual(plain(given), plain(code)))
+        const action = 'first admin';
+        if (code === undefined || !secretsEqual(plain(given), plain(code))) {
+          countRefusal(audit, { account: undefined, address }, { action, code: 'FIRST_ADMIN_CODE_INVALID' });
           throw coded(
             'FIRST_ADMIN_CODE_INVALID',
             'the control plane prints it at its start while there is no account',
           );
-        const account = await accounts.add({ ...request, role: 'admin' });
+        }
+        const account = await audit.run(
+          { account: '-', network: networkOf(address), action },
+          () => accounts.add({ ...request, role: 'admin' }),
+          ({ id }) => id,
+        );
         code = undefined;
         return account;
       }),

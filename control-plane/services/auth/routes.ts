@@ -88,7 +88,7 @@ function firstAdminRoute(app: App, auth: Auth): void {
         response: { 201: AccountView },
       },
     },
-    async (request, reply) => reply.code(201).send(await auth.firstAdmin.add(request.body)),
+    async (request, reply) => reply.code(201).send(await auth.firstAdmin.add(request.body, request.ip)),
   );
 }
 
@@ -123,7 +123,7 @@ function accountChangeRoutes(app: App, auth: Auth): void {
   app.post(
     '/v1/accounts',
     {
-      config: { credential: ['admin'] },
+      config: { credential: ['admin'], audit: { values: ['role', 'sites'] } },
       schema: {
         summary: 'Adds a person who may sign in',
         tags,
@@ -136,7 +136,7 @@ function accountChangeRoutes(app: App, auth: Auth): void {
   app.patch(
     '/v1/accounts/:id',
     {
-      config: { credential: ['admin'] },
+      config: { credential: ['admin'], audit: { values: ['role', 'sites', 'disabled'] } },
       schema: {
         summary:
           'Changes an account; what it may no longer do ends at once, and with a new password its sessions',
@@ -189,7 +189,7 @@ function apiTokenRoutes(app: App, { apiTokens }: Auth): void {
   app.post(
     '/v1/api-tokens',
     {
-      config: { credential },
+      config: { credential, audit: { values: ['name', 'role', 'scopes', 'ttlS'] } },
       schema: {
         summary: 'Makes a token for a machine; it is shown this once',
         tags,

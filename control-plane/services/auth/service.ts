@@ -11,6 +11,7 @@ import { createAccounts, type Accounts } from './accounts.ts';
 import { createApiTokens, type ApiTokens } from './api-tokens.ts';
 import { coversRole } from './core/roles.ts';
 import { openFirstAdmin, type FirstAdmin } from './first-admin.ts';
+import type { AuthAudit } from './ports.ts';
 import { createPasswords } from './passwords.ts';
 import { createOidcStore } from './oidc/adapter.ts';
 import { createClients, type Clients } from './oidc/clients.ts';
@@ -21,6 +22,7 @@ import { createSessions, type Sessions } from './sessions.ts';
 import { createSignIn, type SignIn } from './sign-in.ts';
 
 export interface AuthOptions {
+  audit: AuthAudit;
   records: Records;
   /** How people and programs reach this: the issuer of OAuth. */
   publicUrl: () => string;
@@ -43,6 +45,7 @@ export interface Auth {
   seals: Seals;
   /** Changes an account; a new password ends its sessions. ACCOUNT_UNKNOWN, PASSWORD_WEAK, INVALID. */
   changeAccount(id: string, patch: AccountPatch): Promise<AccountView>;
+  audit: AuthAudit;
   /** Removes an account with everything that it could sign in with. ACCOUNT_UNKNOWN. */
   removeAccount(id: string): Promise<void>;
   /** Verifies an access token that `verifySigned` takes, or a machine's; one of a session only while that lasts. */
@@ -55,7 +58,7 @@ const pruneEveryMs = 60_000;
 
 /** Opens the auth service. */
 export async function createAuth(options: AuthOptions): Promise<Auth> {
-  const { clock, chance, log, publicUrl } = options;
+  const { clock, chance, log, publicUrl, audit } = options;
   const records = openAuthRecords(options.records);
   const passwords = createPasswords({ chance });
   const accounts = createAccounts({ records, passwords, clock, chance });
@@ -66,7 +69,7 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
   const store = createOidcStore({ records, clients, clock });
   const sessions = createSessions({ records, store, clients, accounts, clock });
   const oidc = createOidc({ store, accounts, seals, issuer: publicUrl, keys: options.keys, log });
-  const signIn = createSignIn({ accounts, passwords, seals, clock });
+  const signIn = createSignIn({ accounts, passwords, seals, audit, clock });
 
   /** What the session of a token lets it do now. */
   const live = async (claims: AccessClaims): Promise<AccessClaims> => {
@@ -79,8 +82,8 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
   };
 
   return {
-    ...{ accounts, apiTokens, sessions, clients, oidc, signIn, seals },
-    firstAdmin: await openFirstAdmin({ accounts, chance }),
+    ...{ accounts, apiTokens, sessions, clients, oidc, signIn, seals, audit },
+    firstAdmin: await openFirstAdmin({ accounts, audit, chance }),
     async changeAccount(id, patch) {
       const after = await accounts.change(id, patch);
       if (patch.password !== undefined) await sessions.endAll(id);

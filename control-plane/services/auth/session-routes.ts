@@ -68,7 +68,7 @@ export function clientRoutes(app: App, { clients }: { clients: Clients }): void 
   app.post(
     '/v1/oauth-clients',
     {
-      config,
+      config: { ...config, audit: { values: ['name', 'redirectUris', 'device'] } },
       schema: {
         summary: 'Adds a program that may sign people in',
         tags,

@@ -3,12 +3,14 @@ import type { Provider } from 'oidc-provider';
 import { isCoded, toCoded } from '../../../common/runtime/errors.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
 import type { Accounts } from './accounts.ts';
+import { auditedRun } from './audited.ts';
 import { cookieOf, fieldsOf } from './forms.ts';
 import { pagesClientId } from './oidc/clients.ts';
 import { asProviderSees, passHeaders, type Oidc } from './oidc/provider.ts';
 import { failurePage } from './pages/device.ts';
 import { formTarget, policyOf, style } from './pages/layout.ts';
 import { consentPage, signInPage } from './pages/sign-in.ts';
+import type { AuthAudit } from './ports.ts';
 import type { SignIn } from './sign-in.ts';
 
 const open = { credential: ['none'] } as const;
@@ -20,6 +22,7 @@ export interface SignInRoutesOptions {
   oidc: Oidc;
   accounts: Accounts;
   signIn: SignIn;
+  audit: AuthAudit;
 }
 
 type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>;
@@ -41,7 +44,7 @@ export function signInRoutes(app: App, options: SignInRoutesOptions): void {
   app.get(url, { config: open }, (request, reply) =>
     within(options, { request, reply }, async (step) => {
       if (step.details.prompt.name === 'login') return showSignIn(options, { step, reply });
-      if (step.details.params['client_id'] === pagesClientId) return allow(step, reply);
+      if (step.details.params['client_id'] === pagesClientId) return allow(options, { step, request, reply });
       return showConsent(options, { step, reply });
     }),
   );
@@ -49,7 +52,7 @@ export function signInRoutes(app: App, options: SignInRoutesOptions): void {
     within(options, { request, reply }, (step) => trySignIn(options, { step, request, reply })),
   );
   app.post(`${url}/consent`, { config: open }, (request, reply) =>
-    within(options, { request, reply }, (step) => allow(step, reply)),
+    within(options, { request, reply }, (step) => allow(options, { step, request, reply })),
   );
   app.post(`${url}/cancel`, { config: open }, (request, reply) =>
     within(options, { request, reply }, async (step) => {
@@ -138,7 +141,14 @@ async function trySignIn(
     const flags = `Path=${oidc.base()}/oauth; HttpOnly; SameSite=Lax${isHttps ? '; Secure' : ''}`;
     const cookie = `${markName}=${signIn.mark(account)}; Max-Age=${String(markLifeS)}; ${flags}`;
     reply.raw.appendHeader('set-cookie', cookie);
-    await finish(step, reply, { login: { accountId: account.id, amr: ['pwd'] } });
+    await auditedRun(
+      options.audit,
+      { account, address: request.ip },
+      {
+        act: { action: 'sign-in', object: String(step.details.params['client_id']).slice(0, 200) },
+        work: () => finish(step, reply, { login: { accountId: account.id, amr: ['pwd'] } }),
+      },
+    );
   } catch (error) {
     if (!isCoded(error, 'SIGN_IN_FAILED', 'RATE_LIMITED', 'OVERLOADED')) throw error;
     const { code, message, retryAfterMs } = toCoded(error);
@@ -150,19 +160,40 @@ async function trySignIn(
 }
 
 /** Grants what was asked for, and goes on. */
-async function allow(step: Step, reply: FastifyReply): Promise<void> {
-  const { provider, details } = step;
+async function allow(
+  { accounts, audit }: SignInRoutesOptions,
+  { step, request, reply }: Exchange & { step: Step },
+): Promise<void> {
+  const { details } = step;
   const accountId = details.session?.accountId;
   if (accountId === undefined) {
     await finish(step, reply, { error: 'access_denied' });
     return;
   }
-  const grant = new provider.Grant({ accountId, clientId: String(details.params['client_id']) });
+  const clientId = String(details.params['client_id']);
+  const work = async (): Promise<void> => {
+    const grantId = await makeGrant(step, { accountId, clientId });
+    await finish(step, reply, { consent: { grantId } });
+  };
+  if (clientId === pagesClientId) {
+    await work();
+    return;
+  }
+  const person = { account: await accounts.find(accountId), address: request.ip };
+  const detail = Object.values(missing(details).missingResourceScopes).flat().join(' ').slice(0, 500);
+  await auditedRun(audit, person, { act: { action: 'consent', object: clientId, detail }, work });
+}
+
+async function makeGrant(
+  { provider, details }: Step,
+  whose: { accountId: string; clientId: string },
+): Promise<string> {
+  const grant = new provider.Grant(whose);
   const { missingOIDCScope, missingResourceScopes } = missing(details);
   grant.addOIDCScope(missingOIDCScope.join(' '));
   for (const [resource, scopes] of Object.entries(missingResourceScopes))
     grant.addResourceScope(resource, scopes.join(' '));
-  await finish(step, reply, { consent: { grantId: await grant.save() } });
+  return grant.save();
 }
 
 async function finish(

@@ -1,11 +1,13 @@
 import { Email } from '../../../common/contract/accounts.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
-import { coded } from '../../../common/runtime/errors.ts';
+import { coded, type CodedErrorOptions } from '../../../common/runtime/errors.ts';
 import { matches } from '../../../common/runtime/parse.ts';
 import type { Accounts } from './accounts.ts';
+import { countRefusal } from './audited.ts';
 import { networkOf } from './core/client-network.ts';
 import { SignInThrottle } from './core/sign-in-throttle.ts';
 import type { Passwords } from './passwords.ts';
+import type { AuthAudit } from './ports.ts';
 import type { AccountRecord } from './records.ts';
 import type { Seals } from './secrets.ts';
 
@@ -35,9 +37,10 @@ export function createSignIn(options: {
   accounts: Accounts;
   passwords: Passwords;
   seals: Seals;
+  audit: AuthAudit;
   clock: Clock;
 }): SignIn {
-  const { accounts, passwords, seals, clock } = options;
+  const { accounts, passwords, seals, audit, clock } = options;
   const byAccount = new SignInThrottle();
   const byNetwork = new SignInThrottle({ freeFailures: networkFreeFailures });
   const isMarked = (mark: string | undefined, account: AccountRecord | undefined): boolean =>
@@ -53,11 +56,15 @@ export function createSignIn(options: {
         : `${network} ${email.toLowerCase().slice(0, emailLengthMax)}`;
       const nowMs = clock.nowMs();
       const waitMs = Math.max(byAccount.begin(key, nowMs), marked ? 0 : byNetwork.begin(network, nowMs));
+      const refused = (code: 'RATE_LIMITED' | 'SIGN_IN_FAILED', options: CodedErrorOptions): Error => {
+        countRefusal(audit, { account, address }, { action: 'sign-in', code });
+        return coded(code, options);
+      };
       if (waitMs > 0)
-        throw coded('RATE_LIMITED', { detail: 'too many tries; wait a little', retryAfterMs: waitMs });
+        throw refused('RATE_LIMITED', { detail: 'too many tries; wait a little', retryAfterMs: waitMs });
       const isRight = await passwords.check(password, account?.passwordHash);
       if (!isRight || account === undefined || account.disabled)
-        throw coded('SIGN_IN_FAILED', 'check the address and the password');
+        throw refused('SIGN_IN_FAILED', { detail: 'check the address and the password' });
       byAccount.succeed(key);
       byNetwork.takeBack(network);
       return account;

@@ -14,7 +14,8 @@ export function eventsRoutes(app: App, { events }: { events: EventsService }): v
   app.post(
     '/v1/events',
     {
-      config: { credential: ['viewer', 'operator', 'delivery:play'], rateLimit },
+      // What a player tells of its playing changes nothing.
+      config: { credential: ['viewer', 'operator', 'delivery:play'], rateLimit, audit: false },
       schema: {
         tags: ['playback'],
         summary: 'Report what happened in a playback; a repeated batch does no harm',

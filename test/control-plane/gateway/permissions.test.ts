@@ -25,6 +25,7 @@ const rows: Readonly<Record<string, Row>> = {
   'GET /v1/me': { may: people, anyScope: true },
   'POST /v1/accounts/first': { may: everyone },
   'GET /v1/accounts': { may: admins },
+  'GET /v1/audit': { may: admins },
   'GET /v1/accounts/:id': { may: admins },
   'POST /v1/accounts': { may: admins },
   'PATCH /v1/accounts/:id': { may: admins },

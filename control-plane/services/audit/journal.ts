@@ -1,0 +1,60 @@
+import type { Ledger } from '../../../common/adapters/ledger/port.ts';
+import type { AuditDraft, AuditEntry } from '../../../common/contract/audit.ts';
+import { coded } from '../../../common/runtime/errors.ts';
+import type { Log } from '../../../common/runtime/log.ts';
+
+/** Writes to a ledger what comes at the same time in one commit. */
+export interface Journal {
+  /** Resolves once it is durable. AUDIT_UNAVAILABLE when it cannot be written, OVERLOADED when too much waits. */
+  append(draft: AuditDraft): Promise<AuditEntry>;
+  /** Writes what waits now. */
+  flush(): Promise<void>;
+}
+
+const waitingMax = 5000;
+const commitMax = 500;
+
+interface Waiting {
+  draft: AuditDraft;
+  resolve: (entry: AuditEntry) => void;
+  reject: (error: unknown) => void;
+}
+
+/** Opens the journal of a ledger. Each failed commit is logged: what waits on it hears of it, what ended before does not. */
+export function createJournal({ ledger, log }: { ledger: Ledger; log: Log }): Journal {
+  const waiting: Waiting[] = [];
+  let writing: Promise<void> | undefined;
+
+  const commit = async (group: readonly Waiting[]): Promise<void> => {
+    try {
+      const entries = await ledger.append(group.map(({ draft }) => draft));
+      for (const [at, { resolve }] of group.entries()) {
+        const entry = entries[at];
+        if (entry !== undefined) resolve(entry);
+      }
+    } catch (cause) {
+      log.error({ err: cause, entries: group.length }, 'the audit log cannot be written');
+      for (const { reject } of group)
+        reject(coded('AUDIT_UNAVAILABLE', { detail: 'nothing was done; the log says why', cause }));
+    }
+  };
+  const write = async (): Promise<void> => {
+    // What comes in the same turn goes with it: a commit costs a flush of the disk, however much is in it.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (waiting.length > 0) await commit(waiting.splice(0, commitMax));
+    writing = undefined;
+  };
+  return {
+    append(draft) {
+      if (waiting.length >= waitingMax)
+        throw coded('OVERLOADED', { detail: 'too much waits for the audit log', retryAfterMs: 1000 });
+      return new Promise((resolve, reject) => {
+        waiting.push({ draft, resolve, reject });
+        writing ??= write();
+      });
+    },
+    flush: async () => {
+      await writing;
+    },
+  };
+}
