@@ -2,8 +2,9 @@ import type { Place } from '../../common/contract/documents.ts';
 
 const EARTH_RADIUS_KM = 6371.0088;
 
-/** Great-circle distance in kilometres (haversine formula, mean earth radius of IUGG). */
-export function distanceKm(a: Place, b: Place): number {
+/** Great-circle distance in kilometres (haversine formula, mean earth radius of IUGG); Infinity to a place that is not known. */
+export function distanceKm(a: Place, b: Place | undefined): number {
+  if (b === undefined) return Infinity;
   const half = (degrees: number): number => Math.sin((degrees * Math.PI) / 360) ** 2;
   const cosine = (degrees: number): number => Math.cos((degrees * Math.PI) / 180);
   const chord =

@@ -83,6 +83,12 @@ export class PackedRankKeys {
     return (known === 0 ? this.#pack(this.#after, route, this.#then) : known) - 1;
   }
 
+  /** Compares two routes by all keys but the distance; below 0 where the first is the better. */
+  compareRoutes(a: number, b: number): number {
+    const before = this.before(a) - this.before(b);
+    return before === 0 && this.hasAfter ? this.after(a) - this.after(b) : before;
+  }
+
   #pack(column: Float64Array, route: number, order: readonly RankKey[]): number {
     return (column[route] = 1 + pack(rankedRouteOf(this.#lists, route), order));
   }

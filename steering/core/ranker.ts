@@ -1,16 +1,11 @@
 import { openPrefixTable, type PrefixTable } from '../../common/core/prefix-table.ts';
 import type { Place } from '../../common/contract/documents.ts';
-import {
-  drawOf,
-  hashBlock,
-  rendezvousScore,
-  uniformOf,
-  type HashPair,
-} from '../../common/core/rendezvous.ts';
+import { drawOf, hashBlock, uniformOf, type HashPair } from '../../common/core/rendezvous.ts';
 import { distanceKm } from './distance.ts';
 import { familyBits } from './families.ts';
 import { filterNumber } from './filters.ts';
 import { hasBit } from './holdings.ts';
+import { QuickWays, type QuickAsked } from './quick-ways.ts';
 import { FETCHES, ORIGIN, PackedRankKeys, packedRange, SPILLED } from './rank-keys.ts';
 import { blockBits } from './history-records.ts';
 import {
@@ -21,6 +16,7 @@ import {
   type RankState,
   type WaysPolicy,
 } from './rank-query.ts';
+import { scoreOf } from './score.ts';
 import { DEAD_FAMILIES_SHIFT, indexesWith, IS_OPEN, IS_ORIGIN, MAY_FETCH, traitsOf } from './traits.ts';
 import type { SteeringView } from './view.ts';
 
@@ -69,8 +65,8 @@ export class Ranker {
   readonly #holdingBits: Uint8Array;
   readonly #origins: Uint16Array;
   readonly #open: Uint16Array;
-  /** Whether no list can hold a better way than the one around which it is. */
-  readonly #innerFirst: boolean;
+  /** Asked first where no list can hold a better way than the one around which it is; undefined elsewhere. */
+  readonly #quick: QuickWays | undefined;
   /** Whether whoever has no route stands behind all who have one, whatever else. */
   readonly #unroutedLast: boolean;
   // The turn in which an appliance was last a candidate.
@@ -78,6 +74,7 @@ export class Ranker {
   #turn = 0;
   #query: RankQuery = noQuery;
   #family = 0;
+  #table: PrefixTable;
   #interval = 0;
   /** Where the bits of the bundle's holders begin. */
   #bitsAt = 0;
@@ -86,6 +83,7 @@ export class Ranker {
   #state: RankState = noState;
   #key: HashPair = { a: 0, b: 0 };
   #keyA = 0;
+  readonly #asked: QuickAsked = { state: noState, family: 0, key: this.#key, row: anyBundle };
   readonly #viewer = { a: 0, b: 0 };
   #viewerBits = 0;
   #isViewerHashed = false;
@@ -102,6 +100,7 @@ export class Ranker {
     this.#waysMax = waysMax;
     this.#table4 = openPrefixTable(routes[4]);
     this.#table6 = openPrefixTable(routes[6]);
+    this.#table = this.#table4;
     this.#keys = new PackedRankKeys(routes.lists, order);
     this.#traits = traitsOf(columns);
     this.#sets = routes.lists.sets;
@@ -112,7 +111,8 @@ export class Ranker {
     const [leading] = order;
     // An origin's own routes are compared with those of other origins, wherever they stand.
     const originsAreUnrouted = this.#origins.every((index) => view.appliances[index]?.routeCount === 0);
-    this.#innerFirst = leading === 'prefix-length' && originsAreUnrouted;
+    if (leading === 'prefix-length' && originsAreUnrouted)
+      this.#quick = new QuickWays(view, { waysMax, keys: this.#keys, keeps: (box) => this.#keeps(box) });
     this.#unroutedLast = leading === 'prefix-length' || leading === 'class';
     this.#seen = new Uint32Array(size);
     this.appliances = new Uint16Array(size);
@@ -130,8 +130,9 @@ export class Ranker {
   /** Answers a query: the ways to a bundle for a client. Whoever could not change the answer any more is not looked at. */
   rank(query: RankQuery, state: RankState): void {
     this.#begin(query, state);
+    if (this.#isQuick()) return;
     this.#addSet(this.set);
-    if (this.#innerFirst && this.set !== 0) {
+    if (this.#quick !== undefined && this.set !== 0) {
       this.#addUnrouted(this.#origins);
       if (this.#isSettled()) return;
     }
@@ -153,6 +154,21 @@ export class Ranker {
     this.#answer();
   }
 
+  /** Whether the answer was found in the way that is quick; then its ways are all that can be read of it. */
+  #isQuick(): boolean {
+    if (this.#quick === undefined || this.set === 0 || this.place !== undefined) return false;
+    this.#asked.state = this.#state;
+    this.#asked.family = this.#family;
+    this.#asked.key = this.#key;
+    this.#asked.row = this.#query.row;
+    this.wayCount = this.count = this.#quick.choose(this.set, this.#asked);
+    for (let at = 0; at < this.wayCount; at++) {
+      this.appliances[at] = this.#quick.ways[at] ?? 0;
+      this.ways[at] = at;
+    }
+    return this.wayCount > 0;
+  }
+
   /** Compares two slots; below 0 where the first is the better. */
   compare(a: number, b: number): number {
     const before = (this.#before[a] ?? 0) - (this.#before[b] ?? 0);
@@ -172,10 +188,7 @@ export class Ranker {
 
   /** The rendezvous score of a slot. */
   scoreOf(slot: number): number {
-    const appliance = this.appliances[slot] ?? 0;
-    const { hashA, hashB, weights } = this.#view.columns;
-    const hash = { a: hashA[appliance] ?? 0, b: hashB[appliance] ?? 0 };
-    return rendezvousScore({ hash, weight: weights[appliance] ?? 0 }, this.#key);
+    return scoreOf(this.#view.columns, this.appliances[slot] ?? 0, this.#key);
   }
 
   /** Whether a slot is full for this viewer, who was sent on. */
@@ -188,15 +201,12 @@ export class Ranker {
     return ((this.#flags[slot] ?? 0) & FETCHES) !== 0;
   }
 
-  #tableOf(family: 4 | 6): PrefixTable {
-    return family === 4 ? this.#table4 : this.#table6;
-  }
-
   #begin(query: RankQuery, state: RankState): void {
     const { words, clientFamily } = query;
-    const table = this.#tableOf(clientFamily);
+    const table = clientFamily === 4 ? this.#table4 : this.#table6;
     const interval = table.find(words);
     this.set = table.valueAt(interval);
+    this.#table = table;
     this.#interval = interval;
     this.scopeLength = table.scope;
     this.count = 0;
@@ -227,7 +237,7 @@ export class Ranker {
 
   #addListsAround(): void {
     const { lists } = this.#view.routes.lists;
-    let list = this.#tableOf(this.#query.clientFamily).besideAt(this.#interval);
+    let list = this.#table.besideAt(this.#interval);
     for (; list !== 0; list = lists[2 * list + 1] ?? 0) this.#addSet(lists[2 * list] ?? 0);
   }
 
@@ -251,15 +261,16 @@ export class Ranker {
     }
     if (removed === 0) removed = this.#state.conditions[appliance] ?? 0;
     if (!isOrigin) {
-      const kept = this.#state.kept[appliance] ?? 1;
-      if (kept < 1 && this.#viewerShare(appliance) >= kept) flags |= SPILLED;
+      if ((this.#state.kept[appliance] ?? 1) < 1 && !this.#keeps(appliance)) flags |= SPILLED;
     }
     this.appliances[slot] = appliance;
     this.routes[slot] = route;
     this.removedBy[slot] = removed;
     this.#flags[slot] = flags;
     this.#before[slot] = flags * packedRange + this.#keys.before(route);
-    this.distances[slot] = this.place === undefined ? Infinity : this.#distanceTo(appliance, this.place);
+    const { place } = this;
+    this.distances[slot] =
+      place === undefined ? Infinity : distanceKm(place, this.#view.appliances[appliance]?.place);
     this.#draws[slot] = drawOf(this.#hashA[appliance] ?? 0, this.#keyA);
     if (removed === 0) this.#take(slot);
   }
@@ -275,15 +286,11 @@ export class Ranker {
     return NOT_HELD;
   }
 
-  #distanceTo(appliance: number, place: Place): number {
-    const own = this.#view.appliances[appliance]?.place;
-    return own === undefined ? Infinity : distanceKm(place, own);
-  }
-
-  /** Where among an appliance's viewers this one stands, from 0 to 1; another one for each appliance. */
-  #viewerShare(appliance: number): number {
+  /** Whether an appliance keeps this viewer: by where among its viewers it stands, from 0 to 1, another one for each appliance. */
+  #keeps(appliance: number): boolean {
     const { hashA, hashB } = this.#view.columns;
-    return uniformOf(hashB[appliance] ?? 0, hashA[appliance] ?? 0, this.#hashViewer());
+    const share = uniformOf(hashB[appliance] ?? 0, hashA[appliance] ?? 0, this.#hashViewer());
+    return share < (this.#state.kept[appliance] ?? 1);
   }
 
   /** The hash of the viewer, made where it is needed. */

@@ -76,7 +76,7 @@ function report({ world, first, pinned, free, http }: Measured): BenchReport {
   const { skewed } = pinned;
   const notes = [
     `${world.prefixes4} IPv4 and ${world.prefixes6} IPv6 prefixes, each announced by six of ${world.appliances} appliances, 10,000 titles; one core.`,
-    `Addresses are within the prefixes, any as often as another; a lookup gives the scope too, a rank looks at ${pinned.candidates.toFixed(1)} candidates.`,
+    `Addresses are within the prefixes, any as often as another; a lookup gives the scope too, a client has ${pinned.candidates.toFixed(1)} candidates.`,
     `Where the network of rank n asks in proportion to 1/n: ${skewed.lookups4.toFixed(1)} and ${skewed.lookups6.toFixed(1)} M lookups/s, ${skewed.ranks.toFixed(2)} M ranks/s.`,
     `The map is loaded from disk and verified, its routes as they were merged before; a first start, which merges them, takes ${first.loadSeconds.toFixed(2)} s and ${first.rssMiB.toFixed(0)} MiB. At most ${pinned.peakMiB.toFixed(0)} MiB were resident, updates included.`,
     `An update of a box's routes and of all headrooms is in force after ${free.updateSeconds.toFixed(2)} s, on two cores.`,
