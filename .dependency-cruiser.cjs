@@ -159,9 +159,14 @@ module.exports = {
     ),
     forbid(
       'bin-starts-planes',
-      "cli/bin.ts may also import a plane's main.ts and lab.ts.",
+      "cli/bin.ts may also import a plane's main.ts, lab.ts and restore.ts.",
       { path: '^cli/bin\\.ts$' },
-      oursExcept('^cli/', '^common/(contract|core|runtime)/', ourVersion, `^(${planes})/(main|lab)\\.ts$`),
+      oursExcept(
+        '^cli/',
+        '^common/(contract|core|runtime)/',
+        ourVersion,
+        `^(${planes})/(main|lab|restore)\\.ts$`,
+      ),
     ),
     forbid(
       'bin-starts-planes-lazily',

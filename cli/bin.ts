@@ -29,6 +29,7 @@ async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<number> {
   return await runCommand(argv, env, {
     cacheLab: () => import('../appliance/lab.ts'),
     recommendLab: () => import('../control-plane/lab.ts'),
+    restoreTool: () => import('../control-plane/restore.ts'),
     steeringLab: () => import('../steering/lab.ts'),
   });
 }

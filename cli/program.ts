@@ -6,6 +6,7 @@ import { exitCodeOf, exitCodes } from '../common/runtime/exit-codes.ts';
 import { accountCommand } from './commands/account.ts';
 import { applianceCommand } from './commands/appliance.ts';
 import { auditCommand } from './commands/audit.ts';
+import { backupCommand, restoreCommand, type RestoreTool } from './commands/backup.ts';
 import { clientCommand } from './commands/client.ts';
 import { demoCommand } from './commands/demo.ts';
 import { fillCommand } from './commands/fill.ts';
@@ -38,6 +39,7 @@ const interruptedExit = 130;
 interface Labs {
   readonly cacheLab: () => Promise<CacheLab>;
   readonly recommendLab: () => Promise<RecommendLab>;
+  readonly restoreTool: () => Promise<RestoreTool>;
   readonly steeringLab: () => Promise<SteeringLab>;
 }
 
@@ -114,6 +116,8 @@ function createProgram(env: NodeJS.ProcessEnv, labs: Labs, signal: AbortSignal):
     sessionCommand,
     clientCommand,
     auditCommand,
+    (commandShell: CommandShell) => backupCommand(commandShell, labs.restoreTool),
+    (commandShell: CommandShell) => restoreCommand(commandShell, labs.restoreTool),
     (commandShell: CommandShell) => labCommand(commandShell, labs),
     demoCommand,
   ]) {

@@ -159,6 +159,24 @@ export const ControlPlaneSchema = Type.Object({
       description: 'How long the audit log keeps what was done',
     }),
   }),
+  backup: Type.Object({
+    url: Type.Optional(
+      Type.String({
+        maxLength: 512,
+        description: 'Where backups are kept, a directory or S3; file://<dataDir>/backups',
+      }),
+    ),
+    everyMs: Type.Optional({ ...DurationMs(60_000), description: 'How often one is made by itself; never' }),
+    keep: Type.Integer({
+      default: 7,
+      minimum: 1,
+      maximum: 365,
+      description: 'How many are kept; older ones go when another was made',
+    }),
+    passphraseFile: Type.Optional(
+      Type.String({ description: 'File (0600) with a passphrase by which backups are encrypted' }),
+    ),
+  }),
   acme: Type.Object({
     directory: Type.Optional({
       ...Url,
@@ -193,6 +211,7 @@ export type ControlPlaneConfig = Static<typeof ControlPlaneSchema> & {
   readonly dataDir: string;
   readonly blobsUrl: string;
   readonly fill: { readonly hours: FillHours };
+  readonly backup: { readonly url: string };
 };
 
 /**
@@ -223,7 +242,8 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Con
     throw coded('CONFIG_INVALID', `--fill-time-zone: ${timeZone} is no time zone of the IANA database`);
   const dataDir = resolve(config.dataDir);
   const blobsUrl = config.blobsUrl ?? pathToFileURL(`${dataDir}/blobs`).href;
-  return { ...config, dataDir, blobsUrl, fill: { ...config.fill, hours } };
+  const backup = { ...config.backup, url: config.backup.url ?? pathToFileURL(`${dataDir}/backups`).href };
+  return { ...config, dataDir, blobsUrl, backup, fill: { ...config.fill, hours } };
 }
 
 function checkAcme({ acme }: Pick<ControlPlaneConfig, 'acme'>): void {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Base } from './base.ts';
+import { restoredFromMs } from './restored.ts';
 import { createAccess, type Access } from './services/access/service.ts';
 import { openStores, type Stores } from './stores.ts';
 
@@ -22,6 +23,7 @@ export async function openAccess({ config, clock, chance, log }: Base, stores: S
     records: await stores.open('access'),
     keysDir: join(config.dataDir, 'keys'),
     operatorTokenFile: join(config.dataDir, 'operator.token'),
+    restoredFromMs: await restoredFromMs(config.dataDir),
     clock,
     chance,
     log,

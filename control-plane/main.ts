@@ -10,6 +10,8 @@ import { createMetrics } from '../common/runtime/metrics.ts';
 import { runProcess } from '../common/runtime/run-process.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { everyDay, loop, started, withStop } from './background.ts';
+import { openAuth } from './auth.ts';
+import { openBackups } from './backups.ts';
 import type { Base } from './base.ts';
 import { authorityOf, controlPlaneHelp, readConfig } from './config.ts';
 import {
@@ -29,8 +31,8 @@ import { accessRoutes } from './services/access/routes.ts';
 import type { Access } from './services/access/service.ts';
 import { auditRoutes } from './services/audit/routes.ts';
 import { createAudit } from './services/audit/service.ts';
+import { backupRoutes } from './services/backup/routes.ts';
 import { authRoutes } from './services/auth/routes.ts';
-import { createAuth } from './services/auth/service.ts';
 import { catalogDefaults, type Fleet } from './services/catalog/ports.ts';
 import { catalogRoutes } from './services/catalog/routes.ts';
 import { createCatalog, type Catalog } from './services/catalog/service.ts';
@@ -126,16 +128,9 @@ async function compose(base: Base, opened: { stores: Stores; access: Access }): 
     keepMs: config.audit.keepDays * 86_400_000,
     ...{ clock: base.clock, log },
   });
-  const auth = await createAuth({
-    records: await stores.open('auth'),
-    publicUrl,
-    keys: () => access.keys.signers('access'),
-    ...{ clock: base.clock, chance, log, audit },
-  });
-  const services = await openServices(base, {
-    ...opened,
-    publicUrl,
-  });
+  const auth = await openAuth(base, { stores, access, audit, publicUrl });
+  const services = await openServices(base, { ...opened, publicUrl });
+  const backups = await openBackups(base, { snapshots: stores, program: version });
   const metrics = createMetrics({ name: 'control-plane', version });
   measureStatus(metrics, () => services.status.view());
   const { server, routes } = await createGateway({
@@ -166,6 +161,7 @@ async function compose(base: Base, opened: { stores: Stores; access: Access }): 
       withdrawalRoutes(app, { withdrawals });
       steeringMapRoutes(app, { maps, draining });
       statusRoutes(app, { status });
+      backupRoutes(app, { backups });
     },
   });
   const http = httpComponent(server, { host: config.host, port: config.port });
@@ -175,7 +171,8 @@ async function compose(base: Base, opened: { stores: Stores; access: Access }): 
     loop('audit', (signal) => audit.watch(signal)),
     () => audit.stop(),
   );
-  const components = [...backgroundWork(services, base), ended, audited, http];
+  const kept = started('backups', backups);
+  const components = [...backgroundWork(services, base), ended, audited, kept, http];
   const close = async (): Promise<void> => {
     await services.ranker?.close();
     await stores.close();

@@ -9,8 +9,18 @@ import type { Records } from '../common/adapters/records/port.ts';
 import { openSearch } from '../common/adapters/search/open.ts';
 import type { Search } from '../common/adapters/search/port.ts';
 import { openDataDir } from '../common/runtime/data-dir.ts';
-import type { Log } from '../common/runtime/log.ts';
-import type { ControlPlaneConfig } from './config.ts';
+import type { Base } from './base.ts';
+import { dataFormatVersion, dataKind } from './data-format.ts';
+import { createGate, createMeeting, gatedLedger, gatedRecords } from './gated-stores.ts';
+
+/** How all records are copied. */
+export interface SnapshotOptions {
+  /** Where each service's file comes to lie, as `<service>.db`. */
+  directory: string;
+  /** How much is copied, from 0 to 1. */
+  onProgress: (fraction: number) => void;
+  signal: AbortSignal;
+}
 
 /** The records of the services and the event log, in the data directory. */
 export interface Stores {
@@ -18,18 +28,30 @@ export interface Stores {
   openEvents(): Promise<Events>;
   openSearch(service: string): Promise<Search>;
   openLedger(service: string): Promise<Ledger>;
+  /**
+   * Copies the records of all services while they are used, all as of one moment, which it gives (wall clock, ms): the copies hold what the disk
+   * would hold if the process had been killed then. Changes wait for the moment that the ends of the copies take.
+   */
+  snapshot(options: SnapshotOptions): Promise<number>;
   close(): Promise<void>;
 }
 
-/** Opens the data directory for this process alone; in it one SQLite file per service (ADR 11), all closed at the end. */
-export async function openStores({ config, log }: { config: ControlPlaneConfig; log: Log }): Promise<Stores> {
-  const data = await openDataDir({ path: config.dataDir, kind: 'control-plane', formatVersion: 1 });
+/** Opens the data directory, locked against a second control plane; errors of openDataDir. */
+export async function openStores({
+  config,
+  clock,
+  log,
+}: Pick<Base, 'config' | 'clock' | 'log'>): Promise<Stores> {
+  const data = await openDataDir({ path: config.dataDir, kind: dataKind, formatVersion: dataFormatVersion });
   const opened: { close(): Promise<void> }[] = [];
+  const services = new Map<string, Pick<Records, 'copyTo'>>();
+  const gate = createGate();
   return {
     async open(service) {
       const records = await openRecords(sqliteUrl(join(config.dataDir, 'records', `${service}.db`)));
       opened.push(records);
-      return records;
+      services.set(service, records);
+      return gatedRecords(records, gate);
     },
     async openEvents() {
       const events = await openEvents(pathToFileURL(join(config.dataDir, 'events')).href, {
@@ -48,13 +70,55 @@ export async function openStores({ config, log }: { config: ControlPlaneConfig; 
     async openLedger(service) {
       const ledger = await openLedger(sqliteUrl(join(config.dataDir, 'records', `${service}.db`)));
       opened.push(ledger);
-      return ledger;
+      services.set(service, ledger);
+      return gatedLedger(ledger, gate);
+    },
+    async snapshot(options) {
+      let takenAtMs = clock.nowMs();
+      const closeGate = (): void => {
+        gate.close();
+        takenAtMs = clock.nowMs();
+      };
+      try {
+        await copyAll(services, options, closeGate);
+      } finally {
+        gate.open();
+      }
+      return takenAtMs;
     },
     async close() {
       await Promise.all(opened.splice(0).map((store) => store.close()));
       await data.close();
     },
   };
+}
+
+/** Copies all at once; `onMet` is called when each has but its end left to copy. */
+async function copyAll(
+  services: ReadonlyMap<string, Pick<Records, 'copyTo'>>,
+  { directory, onProgress, signal }: SnapshotOptions,
+  onMet: () => void,
+): Promise<void> {
+  const meeting = createMeeting(services.size, onMet);
+  const fractions = new Map<string, number>();
+  const copies = [...services].map(async ([service, records]) => {
+    try {
+      await records.copyTo(join(directory, `${service}.db`), {
+        beforeEnd: () => meeting.arrive(),
+        onProgress: (fraction) => {
+          signal.throwIfAborted();
+          fractions.set(service, fraction);
+          onProgress([...fractions.values()].reduce((sum, one) => sum + one, 0) / services.size);
+        },
+      });
+    } catch (error) {
+      // The others would wait for this one.
+      meeting.fail(error);
+      throw error;
+    }
+  });
+  // All have ended when this does: their files can be removed.
+  for (const copy of await Promise.allSettled(copies)) if (copy.status === 'rejected') throw copy.reason;
 }
 
 function sqliteUrl(path: string): string {

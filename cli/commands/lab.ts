@@ -1,8 +1,8 @@
 import { Command, InvalidArgumentError } from 'commander';
 
-import type { GlobalOptions } from '../context.ts';
+import { outputOf, withProgress } from '../local-command.ts';
 import { formatBytes } from '../output/format.ts';
-import { createOutput, type Output } from '../output/output.ts';
+import type { Output } from '../output/output.ts';
 import type { CommandShell } from '../shell.ts';
 
 /** What replays traces: appliance/lab.ts, which bin.ts alone may load. */
@@ -142,32 +142,6 @@ function recommendCommand(shell: CommandShell, load: () => Promise<RecommendLab>
         printScores(output, report);
       });
     });
-}
-
-function outputOf(command: Command): Output {
-  const { json = false } = command.optsWithGlobals<GlobalOptions>();
-  return createOutput({ json, stdout: process.stdout, stderr: process.stderr });
-}
-
-/** Shows a bar while work goes on, and what it has come to; what went wrong is said on a line of its own. */
-async function withProgress<T>(
-  output: Output,
-  name: string,
-  work: (onProgress: (fraction: number, what: string) => void) => Promise<{ done: T; said: string }>,
-): Promise<T> {
-  const progress = output.progress(name);
-  let shown: string | undefined;
-  try {
-    const { done, said } = await work((fraction, what) => {
-      shown = what;
-      progress.update(fraction, what);
-    });
-    progress.done(said);
-    return done;
-  } catch (error) {
-    if (shown !== undefined) progress.fail(shown);
-    throw error;
-  }
 }
 
 function parseSeed(text: string): number {

@@ -4,6 +4,7 @@ export const scopeResources = [
   'accounts',
   'api-tokens',
   'audit',
+  'backups',
   'enrolment-codes',
   'events',
   'explain',

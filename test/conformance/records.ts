@@ -8,7 +8,11 @@ type Test = Pick<typeof t, 'test'>;
 type Teardown = Pick<typeof t, 'teardown'>;
 
 /** The behaviour that every engine of the records port has. `openStore` gives an empty one. */
-export function recordsConformance(t: Test, openStore: () => Promise<Records>): void {
+export function recordsConformance(
+  t: Test,
+  openStore: () => Promise<Records>,
+  copies: { path: () => Promise<string>; open: (path: string) => Promise<Records> },
+): void {
   const open = async (t: Teardown): Promise<Records> => {
     const store = await openStore();
     t.teardown(() => store.close());
@@ -140,6 +144,46 @@ export function recordsConformance(t: Test, openStore: () => Promise<Records>): 
     }));
     await t.rejects(records.commit(many), { code: 'VALUE_TOO_LARGE' });
     t.ok(await records.get('c', 'k'));
+  });
+
+  t.test('a copy is of what is there when its end is allowed, and nothing has to wait for it', async (t) => {
+    const records = await open(t);
+    const filler = 'x'.repeat(10_000);
+    for (let from = 0; from < 500; from += 100)
+      await records.commit(
+        Array.from({ length: 100 }, (_, index) => ({
+          ...{ kind: 'put', collection: 'c', key: `k${String(from + index)}`, value: { filler } },
+        })),
+      );
+    const path = await copies.path();
+    const fractions: number[] = [];
+    await records.copyTo(path, {
+      onProgress: (fraction) => fractions.push(fraction),
+      beforeEnd: async () => {
+        await records.put('c', 'k0', { changed: true });
+        await records.put('c', 'new', {});
+        await records.remove('c', 'k1');
+      },
+    });
+    await records.put('c', 'later', {});
+    t.ok(fractions.length > 2 && fractions.every((one) => one >= 0 && one <= 1), 'it tells how far it is');
+    const copy = await copies.open(path);
+    t.teardown(() => copy.close());
+    t.strictSame((await copy.get('c', 'k0'))?.value, { changed: true });
+    t.ok(await copy.get('c', 'new'));
+    t.equal(await copy.get('c', 'k1'), undefined);
+    t.equal(await copy.get('c', 'later'), undefined, 'its end was before that');
+    t.equal((await copy.scan('c')).length, 500);
+    const version = (await copy.get('c', 'new'))?.version ?? 0;
+    t.ok((await copy.put('c', 'k0', {})) > version, 'versions go on from there');
+  });
+
+  t.test('a copy whose end is refused fails with that, and leaves the records as they are', async (t) => {
+    const records = await open(t);
+    await records.put('c', 'k', {});
+    const refused = { beforeEnd: () => Promise.reject(new Error('not now')) };
+    await t.rejects(records.copyTo(await copies.path(), refused), { cause: { message: 'not now' } });
+    t.ok(await records.put('c', 'k', { n: 1 }));
   });
 
   t.test('any sequence of commits does what it does to a map', async (t) => {

@@ -168,7 +168,7 @@ async function fillTemp(
 ): Promise<number> {
   let handle: FileHandle;
   try {
-    handle = await open(temp, 'wx', 0o640);
+    handle = await open(temp, 'wx', options.isPrivate === true ? 0o600 : 0o640);
   } catch (error) {
     abandon(source);
     throw storeError(error, `writing ${temp}`);

@@ -23,6 +23,8 @@ export interface BlobWriteOptions {
   sizeBytes?: number | undefined;
   /** Leaves a blob that is there already as it is. Several writers at once: one wins, the others find it there. */
   ifAbsent?: boolean | undefined;
+  /** Where blobs are local files: one that only its owner may read. */
+  isPrivate?: boolean | undefined;
   signal?: AbortSignal | undefined;
 }
 

@@ -1,4 +1,5 @@
 import type { AuditDraft, AuditEntry, AuditMark, AuditQuery } from '../../contract/audit.ts';
+import type { StoreCopyOptions } from '../records/port.ts';
 
 /**
  * A chain of entries that only grows: each names the hash of the one before, and what is written is never changed. Only from its
@@ -21,5 +22,7 @@ export interface Ledger {
   due(limits: { beforeMs: number; keepMax: number }): Promise<AuditMark | undefined>;
   /** Takes away every entry up to a mark. CONFLICT where no such entry is there. */
   prune(upTo: AuditMark): Promise<void>;
+  /** Copies it to a new local file that the same engine opens, while it is read and grows. It is on the disk when this resolves. */
+  copyTo(path: string, options: StoreCopyOptions): Promise<void>;
   close(): Promise<void>;
 }

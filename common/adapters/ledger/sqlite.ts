@@ -3,12 +3,14 @@ import { Type } from '../../contract/type.ts';
 import { sealEntry } from '../../core/audit-chain.ts';
 import { coded } from '../../runtime/errors.ts';
 import { parseJsonAs } from '../../runtime/parse.ts';
+import { copySqlite } from '../shared/sqlite-copy.ts';
 import {
   openSqliteFile,
   sqliteError,
   type SqliteFile,
   type SqliteFileOptions,
 } from '../shared/sqlite-file.ts';
+import type { StoreCopyOptions } from '../records/port.ts';
 import type { Ledger } from './port.ts';
 import { prepareLedger } from './sqlite-schema.ts';
 
@@ -117,6 +119,14 @@ class SqliteLedger implements Ledger {
         throw coded('CONFLICT', `no entry ${String(upTo.sequence)} of this hash`);
       this.#prune(upTo);
     });
+  }
+
+  async copyTo(path: string, options: StoreCopyOptions): Promise<void> {
+    try {
+      await copySqlite(this.#file, path, options);
+    } catch (error) {
+      throw sqliteError(error, `copying ${this.#path} to ${path}`);
+    }
   }
 
   close(): Promise<void> {

@@ -26,6 +26,14 @@ export interface RecordScanOptions {
   limit?: number | undefined;
 }
 
+/** How a store is copied while it is used. */
+export interface StoreCopyOptions {
+  /** Awaited when all but the end is copied: the copy is of what is there when it resolves or soon after, and ends with its error. */
+  beforeEnd: () => Promise<void>;
+  /** How much is copied, from 0 to 1. */
+  onProgress?: ((fraction: number) => void) | undefined;
+}
+
 /**
  * Collections of JSON documents under ordered keys (the order of their UTF-8 bytes), owned by one process. What a resolved
  * change has changed survives a power cut. Collections are named by `[a-z][a-z0-9-]{0,62}`; keys are 1–512 bytes without
@@ -45,5 +53,7 @@ export interface Records {
    * that every record put by this commit now has.
    */
   commit(operations: readonly RecordOperation[]): Promise<number>;
+  /** Copies all collections to a new local file that the same engine opens, while they are read and changed. It is on the disk when this resolves. */
+  copyTo(path: string, options: StoreCopyOptions): Promise<void>;
   close(): Promise<void>;
 }

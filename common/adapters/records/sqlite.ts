@@ -1,4 +1,5 @@
 import { coded } from '../../runtime/errors.ts';
+import { copySqlite } from '../shared/sqlite-copy.ts';
 import {
   openSqliteFile,
   sqliteError,
@@ -6,7 +7,14 @@ import {
   type SqliteFileOptions,
 } from '../shared/sqlite-file.ts';
 import { checkCollection, checkRecordKey, encodeValue, scanRange } from './key.ts';
-import type { RecordEntry, RecordOperation, RecordScanOptions, RecordValue, Records } from './port.ts';
+import type {
+  RecordEntry,
+  RecordOperation,
+  StoreCopyOptions,
+  RecordScanOptions,
+  RecordValue,
+  Records,
+} from './port.ts';
 import { APPLICATION_ID, SCHEMA_VERSION } from './sqlite-schema.ts';
 
 const OPERATIONS_MAX = 10_000;
@@ -128,6 +136,14 @@ class SqliteRecords implements Records {
       }
       return this.#change(operations.map(encode));
     });
+  }
+
+  async copyTo(path: string, options: StoreCopyOptions): Promise<void> {
+    try {
+      await copySqlite(this.#file, path, options);
+    } catch (error) {
+      throw sqliteError(error, `copying ${this.#path} to ${path}`);
+    }
   }
 
   close(): Promise<void> {

@@ -5,6 +5,7 @@ import type { Clock } from '../../../common/runtime/clock.ts';
 import { signDocument } from '../../../common/runtime/signed-documents.ts';
 import type { KeyStore } from './key-store.ts';
 import type { AccessRecords, IssueRecord } from './records.ts';
+import { sequenceFloor } from './sequence-floor.ts';
 
 /** A document as it goes out. */
 export interface IssuedDocument {
@@ -52,9 +53,14 @@ export function createDocumentIssuer(options: {
       if (cached !== undefined && isFresh(cached, { digest, nowMs }) && cached.kid === signer.kid)
         return cached;
       const last = cached ?? (await records.issues.get(key))?.value;
+      const floor = await sequenceFloor(records);
       // An unchanged document of an earlier process is signed again under its sequence.
-      const same = cached === undefined && last !== undefined && isFresh(last, { digest, nowMs });
-      const sequence = same ? last.sequence : (last?.sequence ?? 0) + 1;
+      const same =
+        cached === undefined &&
+        last !== undefined &&
+        last.sequence > floor &&
+        isFresh(last, { digest, nowMs });
+      const sequence = same ? last.sequence : Math.max(last?.sequence ?? 0, floor) + 1;
       const payload = { audience, sequence, issuedAtMs: nowMs, notAfterMs: nowMs + documentLifeMs, body };
       const jws = await signDocument(type, payload, signer);
       // Stored before it goes out: a sequence must never be given twice to different bodies.

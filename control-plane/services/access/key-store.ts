@@ -26,6 +26,7 @@ import {
   type KeyEntry,
 } from './key-plan.ts';
 import type { AccessRecords, KeysetRecord } from './records.ts';
+import { sequenceFloor } from './sequence-floor.ts';
 
 /** The control plane's keys: the root, where it is at hand, and those that it vouches for. */
 export interface KeyStore {
@@ -45,6 +46,8 @@ export interface KeyStore {
    * named in `revoke` at once. CONFLICT where the root is offline.
    */
   rotate(revoke?: readonly string[]): Promise<void>;
+  /** Signs the keyset in force again, under a higher sequence; says whether the root was at hand for it. */
+  signAgain(): Promise<'signed' | 'root-offline'>;
 }
 
 export interface KeyStoreOptions {
@@ -152,6 +155,13 @@ class FileKeyStore implements KeyStore {
     await this.#dropFiles(known);
   }
 
+  async signAgain(): Promise<'signed' | 'root-offline'> {
+    const root = await this.#root();
+    if (root === undefined) return 'root-offline';
+    await this.#sign([...this.#held().keys], { root, nowMs: this.#options.clock.nowMs() });
+    return 'signed';
+  }
+
   /** Takes over what an earlier process stored. */
   async adopt(record: KeysetRecord): Promise<void> {
     await this.keyring.take(record.jws);
@@ -174,7 +184,8 @@ class FileKeyStore implements KeyStore {
   }
 
   async #sign(keys: KeyEntry[], { root, nowMs }: { root: SigningKey; nowMs: number }): Promise<void> {
-    const sequence = (this.#record?.sequence ?? 0) + 1;
+    const floor = await sequenceFloor(this.#options.records);
+    const sequence = Math.max(this.#record?.sequence ?? 0, floor) + 1;
     const body = { keys: keys.map(({ signsFromMs: _own, ...key }) => key) };
     const payload = { audience: '*', sequence, issuedAtMs: nowMs, notAfterMs: nowMs + keyLifeMs, body };
     const jws = await signDocument(documentTypes.keyset, payload, root);

@@ -62,6 +62,10 @@ export const IssueRecord = Type.Object({
 });
 export type IssueRecord = Static<typeof IssueRecord>;
 
+/** What every sequence given out from now on is above. */
+export const SequenceFloorRecord = Type.Object({ sequence: Sequence });
+export type SequenceFloorRecord = Static<typeof SequenceFloorRecord>;
+
 /** The collections of the access service's own file. */
 export interface AccessRecords {
   all: Records;
@@ -69,6 +73,7 @@ export interface AccessRecords {
   identities: Collection<IdentityRecord>;
   codes: Collection<CodeRecord>;
   issues: Collection<IssueRecord>;
+  sequenceFloor: Collection<SequenceFloorRecord>;
 }
 
 /** Opens the collections of the access service. */
@@ -83,5 +88,8 @@ export function openAccessRecords(records: Records): AccessRecords {
     ),
     codes: open('enrolment-codes', (value) => parseAs(CodeRecord, value, { what: 'the record of a code' })),
     issues: open('documents', (value) => parseAs(IssueRecord, value, { what: 'the record of a document' })),
+    sequenceFloor: open('sequence-floor', (value) =>
+      parseAs(SequenceFloorRecord, value, { what: 'the record of the lowest sequence' }),
+    ),
   };
 }

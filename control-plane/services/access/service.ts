@@ -24,6 +24,7 @@ import { openIdentities, type Identities } from './identities.ts';
 import { createDocumentIssuer, type DocumentIssuer } from './issuer.ts';
 import { openKeyStore, type KeyStore } from './key-store.ts';
 import { openAccessRecords } from './records.ts';
+import { liftSequences } from './sequence-floor.ts';
 
 export interface AccessOptions {
   records: Records;
@@ -31,6 +32,8 @@ export interface AccessOptions {
   keysDir: string;
   /** File of the operator's token, 0600, written at the first start. */
   operatorTokenFile: string;
+  /** When the backup was taken that the records were just restored from; undefined where they were not. */
+  restoredFromMs: number | undefined;
   clock: Clock;
   chance: Chance;
   log: Log;
@@ -63,7 +66,10 @@ const operatorRenewMs = 30 * 24 * 3_600_000;
 export async function createAccess(options: AccessOptions): Promise<Access> {
   const { clock, chance, keysDir } = options;
   const records = openAccessRecords(options.records);
+  if (options.restoredFromMs !== undefined)
+    await liftSequences(records, { takenAtMs: options.restoredFromMs, clock });
   const keys = await openKeyStore({ directory: keysDir, records, clock });
+  if (options.restoredFromMs !== undefined) await signKeysetAgain(keys, options.log);
   const identities = await openIdentities({ records, clock });
   const clockListeners: ((nodeId: string) => void)[] = [];
   const access: Access = {
@@ -87,6 +93,13 @@ export async function createAccess(options: AccessOptions): Promise<Access> {
   };
   await access.renew();
   return access;
+}
+
+async function signKeysetAgain(keys: KeyStore, log: Log): Promise<void> {
+  if ((await keys.signAgain()) === 'signed') return;
+  const toDo =
+    'if keys were rotated since, put the root key back and run `nearcast control-plane --rotate-keys`';
+  log.warn(`the keyset is that of the backup, which nodes that know a later one refuse; ${toDo}`);
 }
 
 async function renewKeys(keys: KeyStore, log: Log): Promise<void> {

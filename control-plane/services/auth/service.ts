@@ -31,6 +31,8 @@ export interface AuthOptions {
   log: Log;
   clock: Clock;
   chance: Chance;
+  /** The records are those of a backup: how far chains of refresh tokens came since, and which sessions ended, is not known. */
+  isRestored: boolean;
 }
 
 /** Who signs in, and what came of it: accounts, API tokens, sessions. */
@@ -67,6 +69,7 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
   const seals = await openSeals({ records, chance });
   const clients = createClients({ records, accountUrl: () => `${publicUrl()}/account`, clock, chance });
   const store = createOidcStore({ records, clients, clock });
+  if (options.isRestored) await store.clear();
   const sessions = createSessions({ records, store, clients, accounts, clock });
   const oidc = createOidc({ store, accounts, seals, issuer: publicUrl, keys: options.keys, log });
   const signIn = createSignIn({ accounts, passwords, seals, audit, clock });

@@ -61,6 +61,8 @@ const rows: Readonly<Record<string, Row>> = {
   'GET /v1/api-tokens': { may: ['admin', 'operator', 'partner'] },
   'POST /v1/api-tokens': { may: ['admin', 'operator', 'partner'] },
   'DELETE /v1/api-tokens/:id': { may: ['admin', 'operator', 'partner'] },
+  'GET /v1/backups': { may: admins },
+  'POST /v1/backups': { may: admins },
   'POST /v1/access-tokens': { may: operators },
   'POST /v1/enrolment-codes': { may: operators },
   'POST /v1/enrol': { may: everyone },

@@ -18,6 +18,8 @@ export interface OidcStore {
   adapter(model: string): Adapter;
   /** Removes what has ended; @returns how much. */
   prune(): Promise<number>;
+  /** Removes everything: whoever was signed in has to sign in again. */
+  clear(): Promise<void>;
   /** Removes a thing and, of a grant, everything that came of it. @returns whether it was there. */
   remove(key: string): Promise<boolean>;
 }
@@ -39,6 +41,7 @@ export function createOidcStore(options: OidcStoreOptions): OidcStore {
       model === 'Client' ? clientAdapter(options) : new ModelAdapter(model, store, options),
     remove: (key) => store.remove(key),
     prune: () => store.prune(),
+    clear: () => store.clear(),
   };
 }
 
@@ -91,6 +94,16 @@ class RecordsStore {
     await this.removeAll([key, ...(grant === undefined ? [] : await this.keysOfGrant(grant))]);
     if (grant !== undefined) await this.#records.refreshChains.remove(grant);
     return true;
+  }
+
+  async clear(): Promise<void> {
+    const { oidc, refreshChains, all } = this.#records;
+    for (let page = await oidc.scan({ limit: pruneAtOnce }); page.length > 0;) {
+      await this.removeAll(page.map(({ key }) => key));
+      page = await oidc.scan({ limit: pruneAtOnce });
+    }
+    for (let page = await refreshChains.scan(); page.length > 0; page = await refreshChains.scan())
+      await all.commit(page.map(({ key }) => refreshChains.removeOperation(key)));
   }
 
   async prune(): Promise<number> {

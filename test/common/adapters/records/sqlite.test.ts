@@ -15,7 +15,7 @@ const newPath = async (): Promise<string> => join(await mkdtemp(join(base, 'reco
 const open = (path: string): Promise<Records> => openRecords(`sqlite://${path}`);
 
 t.test('conformance: SQLite', (t) => {
-  recordsConformance(t, async () => open(await newPath()));
+  recordsConformance(t, async () => open(await newPath()), { path: newPath, open });
   t.end();
 });
 

@@ -220,6 +220,7 @@ function withoutRecords(records: Records): Records {
     remove: (...remove) => records.remove(...remove),
     scan: (...scan) => records.scan(...scan),
     commit: () => Promise.reject(coded('STORE_UNAVAILABLE')),
+    copyTo: (...copy) => records.copyTo(...copy),
     close: () => records.close(),
   };
 }

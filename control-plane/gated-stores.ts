@@ -1,0 +1,85 @@
+import type { Ledger } from '../common/adapters/ledger/port.ts';
+import type { Records } from '../common/adapters/records/port.ts';
+
+/** Holds changes back while it is closed. */
+export interface Gate {
+  close(): void;
+  open(): void;
+  /** What a change waits for; undefined while the gate is open. */
+  closed(): Promise<void> | undefined;
+}
+
+/** Makes an open gate. */
+export function createGate(): Gate {
+  let held: PromiseWithResolvers<void> | undefined;
+  return {
+    close() {
+      held ??= Promise.withResolvers();
+    },
+    open() {
+      held?.resolve();
+      held = undefined;
+    },
+    closed: () => held?.promise,
+  };
+}
+
+/** Runs changes while a gate is open: without a turn of the event loop, as ever, where it is. */
+function behindOf(gate: Gate): <T>(change: () => Promise<T>) => Promise<T> {
+  return (change) => gate.closed()?.then(change) ?? change();
+}
+
+/** The same ledger, whose changes wait while the gate is closed. */
+export function gatedLedger(ledger: Ledger, gate: Gate): Ledger {
+  const behind = behindOf(gate);
+  return {
+    head: () => ledger.head(),
+    anchor: () => ledger.anchor(),
+    read: (query) => ledger.read(query),
+    due: (limits) => ledger.due(limits),
+    append: (drafts) => behind(() => ledger.append(drafts)),
+    prune: (upTo) => behind(() => ledger.prune(upTo)),
+    copyTo: (path, options) => ledger.copyTo(path, options),
+    close: () => ledger.close(),
+  };
+}
+
+/** The same records, whose changes wait while the gate is closed. */
+export function gatedRecords(records: Records, gate: Gate): Records {
+  const behind = behindOf(gate);
+  return {
+    get: (collection, key) => records.get(collection, key),
+    scan: (collection, options) => records.scan(collection, options),
+    put: (collection, key, value) => behind(() => records.put(collection, key, value)),
+    remove: (collection, key) => behind(() => records.remove(collection, key)),
+    commit: (operations) => behind(() => records.commit(operations)),
+    copyTo: (path, options) => records.copyTo(path, options),
+    close: () => records.close(),
+  };
+}
+
+/** Where several meet before they go on; `fail` sends all of them away. */
+export interface Meeting {
+  /** Resolves when the last has come, after `onMet`. */
+  arrive(): Promise<void>;
+  fail(error: unknown): void;
+}
+
+/** Makes a meeting of so many. */
+export function createMeeting(count: number, onMet: () => void): Meeting {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  // Nobody may be waiting yet.
+  promise.catch(() => undefined);
+  let missing = count;
+  return {
+    arrive() {
+      missing--;
+      if (missing === 0) {
+        onMet();
+        resolve();
+      }
+      return promise;
+    },
+    fail: reject,
+  };
+}
