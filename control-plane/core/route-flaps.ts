@@ -14,9 +14,32 @@ interface Half {
   readonly prefixes: Map<string, number>;
 }
 
+/** What is remembered, as it is stored: the half hour that goes on and the one before it. */
+export type StoredFlaps = { startMs: number; tables: number; prefixes: Record<string, number> }[];
+
 /** Remembers for half an hour to an hour how often a box told another table, and which prefixes were other ones in it. */
 export class FlapBook {
   #halves: readonly [Half, Half] = [halfFrom(-Infinity), halfFrom(-Infinity)];
+
+  /** One that goes on with what another has stored; times are of the wall clock. */
+  static from(stored: StoredFlaps): FlapBook {
+    const book = new FlapBook();
+    const [half, before] = stored.map(({ startMs, tables, prefixes }) => ({
+      ...{ startMs, tables },
+      prefixes: new Map(Object.entries(prefixes)),
+    }));
+    book.#halves = [half ?? halfFrom(-Infinity), before ?? halfFrom(-Infinity)];
+    return book;
+  }
+
+  /** What `from` goes on with. */
+  stored(): StoredFlaps {
+    const begun = this.#halves.filter(({ startMs }) => Number.isFinite(startMs));
+    return begun.map(({ startMs, tables, prefixes }) => ({
+      ...{ startMs, tables },
+      prefixes: Object.fromEntries(prefixes),
+    }));
+  }
 
   /** Takes a change of the table. */
   note(from: RouteTable, to: RouteTable, nowMs: number): void {

@@ -44,6 +44,11 @@ export function isSame(a: NodeHealth, b: NodeHealth): boolean {
   );
 }
 
+/** Whether an answer is the same with both; words and times are for people. */
+export function isAnsweredAlike(a: NodeHealth, b: NodeHealth): boolean {
+  return isSame(a, b) && a.said?.headroom === b.said?.headroom && a.said?.unwell === b.said?.unwell;
+}
+
 /** What ranking sees of it in a word or two, for comparing and for its history. */
 export function nameOf({ verdict, downFamilies = [] }: NodeHealth): string {
   return [verdict, ...downFamilies.map((family) => `IPv${family} down`)].join(', ');

@@ -1,5 +1,7 @@
+import type { NodeHealth } from '../core/health.ts';
+import { isAnsweredAlike } from '../core/node-health.ts';
 import type { SteeringView, ViewParts } from '../core/view.ts';
-import type { HealthState, ToWorker } from './worker-messages.ts';
+import type { HealthChanges, HealthState, ToWorker } from './worker-messages.ts';
 
 /** So many appliances are told in a turn of the event loop: a fraction of a millisecond, in which nobody is answered. */
 const PIECE = 64;
@@ -13,6 +15,7 @@ export class WorkerFeed {
   /** The map that is being told, piece by piece; what is believed of its boxes is told behind it. */
   #telling: ViewParts | undefined;
   #isHealthDue = false;
+  readonly #told = new Map<string, NodeHealth>();
 
   constructor(readHealth: () => HealthState) {
     this.#readHealth = readHealth;
@@ -21,6 +24,7 @@ export class WorkerFeed {
   /** Sends all that is known, and from now on all that changes. */
   begin(send: (message: ToWorker) => void): void {
     this.#send = send;
+    this.#told.clear();
     if (this.#places !== undefined) send({ kind: 'places', bytes: this.#places });
     if (this.#parts === undefined) this.#tellHealth();
     else this.#tellMap(this.#parts);
@@ -77,6 +81,22 @@ export class WorkerFeed {
   }
 
   #tellHealth(): void {
-    this.#send?.({ kind: 'health', state: this.#readHealth() });
+    const { health, ...rest } = this.#readHealth();
+    this.#send?.({ kind: 'health', state: { ...rest, ...noteChanges(this.#told, health) } });
   }
+}
+
+/** What has changed since it was told, which is told now. Most of a thousand boxes are as they were, and each that is told is copied twice. */
+function noteChanges(
+  told: Map<string, NodeHealth>,
+  now: HealthState['health'],
+): Pick<HealthChanges, 'changed' | 'gone'> {
+  const changed = [...now].filter(([id, health]) => {
+    const before = told.get(id);
+    return before === undefined || !isAnsweredAlike(before, health);
+  });
+  const gone = [...told.keys()].filter((id) => !now.has(id));
+  for (const [id, health] of changed) told.set(id, health);
+  for (const id of gone) told.delete(id);
+  return { changed, gone };
 }

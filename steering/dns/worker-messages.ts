@@ -28,13 +28,20 @@ export interface HealthState {
   readonly changedAgoMs: number | undefined;
 }
 
+/** The same as it is told: what answers depend on and is not as it was told before. */
+export interface HealthChanges extends Omit<HealthState, 'health'> {
+  readonly changed: readonly (readonly [id: string, health: NodeHealth])[];
+  /** Nodes of whom nothing is believed any more. */
+  readonly gone: readonly string[];
+}
+
 export type ToWorker =
   /** Some of the appliances of the next map; `from` 0 begins anew. */
   | { readonly kind: 'appliances'; readonly from: number; readonly appliances: readonly ViewAppliance[] }
   /** The rest of a map, behind all of its appliances. */
   | { readonly kind: 'map'; readonly parts: Omit<ViewParts, 'appliances'> }
   | { readonly kind: 'places'; readonly bytes: SharedArrayBuffer }
-  | { readonly kind: 'health'; readonly state: HealthState }
+  | { readonly kind: 'health'; readonly state: HealthChanges }
   | { readonly kind: 'stop' };
 
 /** A decision of the thread, one of its sample. */

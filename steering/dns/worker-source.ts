@@ -4,9 +4,10 @@ import { createBrain } from '../brain.ts';
 import { DecisionSampler, samplesPerSecond } from '../core/decision-sampler.ts';
 import type { Decision } from '../core/history-records.ts';
 import type { Places } from '../core/rank-query.ts';
+import type { NodeHealth } from '../core/health.ts';
 import { openView, type SteeringView, type ViewAppliance } from '../core/view.ts';
 import { openPlaceBook } from '../geo/place-book.ts';
-import type { HealthState, SteerPolicy, ToWorker } from './worker-messages.ts';
+import type { SteerPolicy, ToWorker } from './worker-messages.ts';
 import type { ZoneSource } from './zone.ts';
 
 /** The same brain in another thread: it knows what messages tell, and so answers what the main thread's would. */
@@ -29,7 +30,8 @@ export function createWorkerSource(
   let view: SteeringView | undefined;
   let places: Places | undefined;
   let appliances: readonly ViewAppliance[] = [];
-  let state: HealthState = { health: new Map(), holding: false, changedAgoMs: undefined };
+  const health = new Map<string, NodeHealth>();
+  let holding = false;
   let changedAtMs: number | undefined;
   const sampler = new DecisionSampler({ perSecond: samplesPerSecond, fraction: () => chance.fraction() });
   const source = createBrain({
@@ -37,7 +39,7 @@ export function createWorkerSource(
     ttl: settings.dnsTtl,
     view: () => view,
     places: () => places,
-    monitor: { health: () => state.health, holding: () => state.holding },
+    monitor: { health: () => health, holding: () => holding },
     changedAtMs: () => changedAtMs,
     isConnected: () => true,
     decisions: { take: () => sampler.take(() => clock.monotonicMs()), add: onDecision },
@@ -59,8 +61,10 @@ export function createWorkerSource(
         view = openView({ ...message.parts, appliances });
         return;
       }
-      state = message.state;
-      const { changedAgoMs } = state;
+      const { changed, gone, changedAgoMs } = message.state;
+      ({ holding } = message.state);
+      for (const [id, believed] of changed) health.set(id, believed);
+      for (const id of gone) health.delete(id);
       changedAtMs = changedAgoMs === undefined ? undefined : clock.monotonicMs() - changedAgoMs;
     },
   };

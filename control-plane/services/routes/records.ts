@@ -21,6 +21,15 @@ export const NodeRoutesRecord = Type.Object({
 });
 export type NodeRoutesRecord = Static<typeof NodeRoutesRecord>;
 
+/** How often a box told other routes in the last hour, see route-flaps.ts. */
+export const FlapsRecord = Type.Object({
+  halves: Type.Array(
+    Type.Object({ startMs: TimeMs, tables: Count, prefixes: Type.Record(Type.String(), Count) }),
+    { maxItems: 2 },
+  ),
+});
+export type FlapsRecord = Static<typeof FlapsRecord>;
+
 /** What the boxes of a site may announce, where an operator has chosen that. */
 export const SiteRoutesRecord = Type.Object({
   allowed: Type.Optional(Type.Array(Type.Object({ prefix: IpPrefix, maxLength: Count }))),
@@ -28,14 +37,18 @@ export const SiteRoutesRecord = Type.Object({
 });
 export type SiteRoutesRecord = Static<typeof SiteRoutesRecord>;
 
-/** Opens the collections of the service: by node id, and by site. */
+/** Opens the collections of the service: two by node id, and one by site. */
 export function openRouteRecords(records: Records): {
   nodes: Collection<NodeRoutesRecord>;
+  flaps: Collection<FlapsRecord>;
   sites: Collection<SiteRoutesRecord>;
 } {
   return {
     nodes: openCollection(records, 'nodes', (value) =>
       parseAs(NodeRoutesRecord, value, { what: 'the record of the routes of a node' }),
+    ),
+    flaps: openCollection(records, 'flaps', (value) =>
+      parseAs(FlapsRecord, value, { what: 'the record of how often a node told other routes' }),
     ),
     sites: openCollection(records, 'sites', (value) =>
       parseAs(SiteRoutesRecord, value, { what: 'the record of what a site may announce' }),

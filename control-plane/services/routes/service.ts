@@ -71,14 +71,17 @@ export async function createRoutes(options: RoutesOptions): Promise<Routes> {
   for await (const { key, value } of records.nodes.all()) {
     if (store.has(value.told) && store.has(value.used)) known.set(key, value);
   }
-  return new KeptRoutes(options, { sites, store, known, nodeRecords: records.nodes });
+  const flaps = new Map<string, FlapBook>();
+  for await (const { key, value } of records.flaps.all()) flaps.set(key, FlapBook.from(value.halves));
+  return new KeptRoutes(options, { sites, store, known, flaps, records });
 }
 
 interface Opened {
   sites: RouteSites;
   store: TableStore;
   known: Map<string, NodeRoutesRecord>;
-  nodeRecords: ReturnType<typeof openRouteRecords>['nodes'];
+  flaps: Map<string, FlapBook>;
+  records: ReturnType<typeof openRouteRecords>;
 }
 
 class KeptRoutes implements Routes {
@@ -86,7 +89,6 @@ class KeptRoutes implements Routes {
   readonly views: RouteViews;
   readonly #options: RoutesOptions;
   readonly #opened: Opened;
-  readonly #flaps = new Map<string, FlapBook>();
   readonly #listeners = createListeners<string>();
   readonly #inTurn = createTurns();
   #waitingBytes = 0;
@@ -99,7 +101,7 @@ class KeptRoutes implements Routes {
     this.views = createRouteViews({
       ...{ store, sites, nodes: options.nodes, clock: options.clock },
       of: (nodeId) => this.of(nodeId),
-      flaps: (nodeId) => this.#flaps.get(nodeId),
+      flaps: (nodeId) => opened.flaps.get(nodeId),
     });
   }
 
@@ -185,7 +187,7 @@ class KeptRoutes implements Routes {
     told: NamedRouteTable,
     unread: readonly RefusedRoutes[] = [],
   ): Promise<RouteTableReply> {
-    const { sites, nodeRecords, known } = this.#opened;
+    const { sites, records, known } = this.#opened;
     const node = this.#options.nodes().servingNode(nodeId);
     if (node === undefined) throw coded('NODE_UNKNOWN', nodeId);
     const admitted = admitRoutes(told.table, sites.policy(node.site));
@@ -201,7 +203,7 @@ class KeptRoutes implements Routes {
       await this.store.put(used);
       await this.#noteFlaps(nodeId, before, told);
       const record = { ...facts, changedAtMs: this.#options.clock.nowMs() };
-      await nodeRecords.put(nodeId, record);
+      await records.nodes.put(nodeId, record);
       known.set(nodeId, record);
       await this.#forgetOthers();
       this.#tellOf(node, before, record);
@@ -217,20 +219,23 @@ class KeptRoutes implements Routes {
     if (before === undefined || before.told === told.name) return;
     const from = await this.store.table(before.told).catch(() => undefined);
     if (from === undefined) return;
-    const book = this.#flaps.get(nodeId) ?? new FlapBook();
-    this.#flaps.set(nodeId, book);
+    const { flaps, records } = this.#opened;
+    const book = flaps.get(nodeId) ?? new FlapBook();
+    flaps.set(nodeId, book);
     book.note(from.table, told.table, this.#options.clock.nowMs());
+    await records.flaps.put(nodeId, { halves: book.stored() });
   }
 
   /** Boxes that were revoked leave nothing behind. */
   async #forgetOthers(): Promise<void> {
-    const { known, nodeRecords } = this.#opened;
+    const { known, flaps, records } = this.#opened;
     const nodes = this.#options.nodes();
     for (const nodeId of known.keys()) {
       if (nodes.servingNode(nodeId) !== undefined) continue;
-      await nodeRecords.remove(nodeId);
+      await records.nodes.remove(nodeId);
+      await records.flaps.remove(nodeId);
       known.delete(nodeId);
-      this.#flaps.delete(nodeId);
+      flaps.delete(nodeId);
     }
     await this.store.retain(new Set([...known.values()].flatMap(({ told, used }) => [told, used])));
   }

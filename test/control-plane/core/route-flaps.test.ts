@@ -26,3 +26,17 @@ t.test('of a change of everything some prefixes are looked at', async (t) => {
     book.note(change % 2 === 0 ? calm : many, change % 2 === 0 ? many : calm, change);
   t.equal(book.flapping(4).length, 1000);
 });
+
+t.test('what was stored goes on, in whichever half of the hour', async (t) => {
+  t.same(new FlapBook().stored(), []);
+  const book = new FlapBook();
+  for (let change = 0; change < 4; change++) {
+    const atMs = 1e12 + change * 15 * minuteMs;
+    FlapBook.from(book.stored()).note(calm, other, atMs);
+    book.note(calm, other, atMs);
+    const again = FlapBook.from(book.stored());
+    t.same(again.flapping(atMs), book.flapping(atMs));
+    t.equal(again.tables(atMs), change + 1);
+  }
+  t.equal(FlapBook.from(book.stored()).tables(1e12 + 200 * minuteMs), 0);
+});

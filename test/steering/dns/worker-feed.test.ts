@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import t from 'tap';
+import { unprobed, type NodeHealth } from '../../../steering/core/health.ts';
 import type { SteeringView } from '../../../steering/core/view.ts';
 import { WorkerFeed } from '../../../steering/dns/worker-feed.ts';
 import type { ToWorker } from '../../../steering/dns/worker-messages.ts';
@@ -11,7 +12,7 @@ const viewWith = (sequence: number): SteeringView =>
 
 function makeFeed() {
   const told: ToWorker[] = [];
-  const health = new Map();
+  const health = new Map<string, NodeHealth>();
   const feed = new WorkerFeed(() => ({ health, holding: false, changedAgoMs: undefined }));
   const kinds = () => told.map(({ kind }) => kind);
   /** The ids of the appliances of the map that was told last, as the thread puts them together. */
@@ -31,7 +32,7 @@ function makeFeed() {
   const settle = async (): Promise<void> => {
     for (let at = 0; at < boxes; at++) await turn();
   };
-  return { feed, told, kinds, ids, begin, settle };
+  return { feed, health, told, kinds, ids, begin, settle };
 }
 
 t.test('a map is told piece by piece, and what is believed of its boxes behind it', async (t) => {
@@ -81,4 +82,36 @@ t.test('who has ended is told nothing more', async (t) => {
   feed.mapChanged(viewWith(2));
   await settle();
   t.equal(told.length, 1);
+});
+
+t.test('of what is believed only changes are told, and all of it to who begins', async (t) => {
+  const { feed, health, told, begin, settle } = makeFeed();
+  const up: NodeHealth = { ...unprobed(0), verdict: 'up', said: { headroom: 0.5, unwell: undefined } };
+  for (const id of ['a', 'b', 'c', 'd']) health.set(id, up);
+  const last = () => {
+    const message = told.at(-1);
+    if (message?.kind !== 'health') throw new TypeError('health is told last');
+    return { changed: message.state.changed.map(([id]) => id), gone: message.state.gone };
+  };
+  begin();
+  t.same(last(), { changed: ['a', 'b', 'c', 'd'], gone: [] });
+  const change = async (more: Record<string, NodeHealth>): Promise<void> => {
+    for (const [id, changed] of Object.entries(more)) health.set(id, changed);
+    feed.healthChanged();
+    await settle();
+  };
+  await change({ a: { ...up, reason: 'other words', probeMs: 7, sinceMs: 9 } });
+  t.same(last(), { changed: [], gone: [] }, 'no answer depends on words and times');
+  health.delete('d');
+  await change({
+    a: { ...up, verdict: 'down' },
+    b: { ...up, downFamilies: [6] },
+    c: { ...up, said: { headroom: 0.4, unwell: undefined } },
+  });
+  t.same(last(), { changed: ['a', 'b', 'c'], gone: ['d'] });
+  await change({ a: up });
+  t.same(last(), { changed: ['a'], gone: [] });
+  feed.end();
+  begin();
+  t.same(last(), { changed: ['a', 'b', 'c'], gone: [] });
 });

@@ -208,6 +208,13 @@ t.test('lint names what is wrong with the routes of each box', async (t) => {
     ],
   );
   t.match(await plane.call('GET /v1/routes/lint?appliance=nobody'), { status: 404 });
+  await plane.stop();
+
+  const again = await startPlane(t, { dataDir: plane.dataDir });
+  const later = (await again.call('GET /v1/routes/lint?appliance=isp-a-2')).as(RouteLint);
+  const flapping = later.findings.filter(({ fault }) => fault === 'flapping');
+  t.match(flapping, [{ examples: ['198.51.100.0/24 (4 times)'] }], 'a restart forgets nothing');
+  t.match(await show(again, '?appliance=isp-a-2'), { appliances: [{ changesLastHour: 5 }] });
 });
 
 /** Routes of a partner that has lost control of itself. */
