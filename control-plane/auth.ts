@@ -19,6 +19,7 @@ export async function openAuth(
     publicUrl,
     keys: () => access.keys.signers('access'),
     isRestored: (await restoredFromMs(config.dataDir)) !== undefined,
+    secondFactorRoles: config.auth.secondFactorRoles,
     ...{ clock, chance, log, audit },
   });
   await forgetRestored(config.dataDir);

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Type, type Static } from '../common/contract/type.ts';
+import { AccountRole } from '../common/contract/accounts.ts';
 import { DomainName, Fraction, SizeBytes, TimeZone } from '../common/contract/primitives.ts';
 import { parseFillHours, type FillHours } from '../common/core/fill-hours.ts';
 import { isTimeZone } from '../common/core/fill-window.ts';
@@ -149,6 +150,13 @@ export const ControlPlaneSchema = Type.Object({
     timeZone: Type.Optional({
       ...TimeZone,
       description: 'Time zone of sites that have none of their own; without it those fill at any time',
+    }),
+  }),
+  auth: Type.Object({
+    secondFactorRoles: Type.Array(AccountRole, {
+      default: [],
+      maxItems: 4,
+      description: 'Roles that may do nothing unless codes of an authenticator are asked for at sign-in',
     }),
   }),
   audit: Type.Object({

@@ -16,14 +16,17 @@ import type { CommandShell } from '../shell.ts';
 const roles: readonly AccountRole[] = ['admin', 'operator', 'partner', 'viewer'];
 const pageLength = 1000;
 
-/** `nearcast account first|add|list|set|remove`: the people who may sign in. */
+/** `nearcast account first|add|list|set|remove|totp`: the people who may sign in. */
 export function accountCommand(shell: CommandShell): Command {
-  const command = new Command('account').description('people who may sign in: add, list, change, remove');
+  const command = new Command('account').description(
+    'people who may sign in: add, list, change, remove, reset their codes',
+  );
   firstCommand(command, shell);
   addCommand(command, shell);
   listCommand(command, shell);
   setCommand(command, shell);
   removeCommand(command, shell);
+  totpCommand(command, shell);
   return command;
 }
 
@@ -144,6 +147,24 @@ function removeCommand(command: Command, shell: CommandShell): void {
     );
 }
 
+function totpCommand(command: Command, shell: CommandShell): void {
+  command
+    .command('totp')
+    .description('codes of an authenticator; each person sets them up at /account')
+    .command('reset <account>')
+    .description('ask a person (id or address) for no codes any more, whose authenticator is lost')
+    .action((who: string) =>
+      shell.act(async ({ api, output }) => {
+        const id = await accountIdOf(api, who);
+        const path = `/v1/accounts/${encodeURIComponent(id)}/totp`;
+        await api.call({ method: 'DELETE', path, reply: Type.Unknown() });
+        output.facts({ reset: id }, () => {
+          output.line(`${who} is asked for no codes any more.`);
+        });
+      }),
+    );
+}
+
 async function allAccounts(api: Api): Promise<AccountView[]> {
   const accounts: AccountView[] = [];
   for (let after = ''; ;) {
@@ -166,13 +187,14 @@ export async function accountIdOf(api: Api, who: string): Promise<string> {
 function printAccounts(output: Output, accounts: readonly AccountView[]): void {
   output.facts(accounts, () => {
     output.table({
-      head: ['id', 'address', 'name', 'role', 'sites', 'since'],
-      rows: accounts.map(({ id, email, name, role, sites, disabled, createdAtMs }) => [
+      head: ['id', 'address', 'name', 'role', 'sites', 'codes', 'since'],
+      rows: accounts.map(({ id, email, name, role, sites, disabled, totp, createdAtMs }) => [
         id,
         email,
         name,
         disabled ? `${role} (disabled)` : role,
         sites.join(' '),
+        totp ? 'yes' : 'no',
         new Date(createdAtMs).toISOString().slice(0, 10),
       ]),
       empty: 'There are no accounts.',

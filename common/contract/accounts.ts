@@ -31,6 +31,8 @@ export const AccountView = Type.Object({
   /** What a partner sees; empty for all others. */
   sites: Sites,
   disabled: Type.Boolean(),
+  /** Whether codes of an authenticator are asked for at sign-in. */
+  totp: Type.Boolean(),
   createdAtMs: TimeMs,
 });
 export type AccountView = Static<typeof AccountView>;

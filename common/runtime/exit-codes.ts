@@ -46,6 +46,7 @@ const byProblem: Partial<Record<ProblemCode, ExitCode>> = {
   CREDENTIAL_INVALID: exitCodes.permission,
   CREDENTIAL_EXPIRED: exitCodes.permission,
   FORBIDDEN: exitCodes.permission,
+  SECOND_FACTOR_MISSING: exitCodes.permission,
   NODE_REVOKED: exitCodes.permission,
   FIRST_ADMIN_CODE_INVALID: exitCodes.permission,
   ENROLMENT_CODE_INVALID: exitCodes.permission,

@@ -13,6 +13,7 @@ import { failurePage } from './pages/device.ts';
 import { policyOf } from './pages/layout.ts';
 import type { AuthAudit } from './ports.ts';
 import type { AccountRecord } from './records.ts';
+import type { SecondFactor } from './second-factor.ts';
 import type { Seals } from './secrets.ts';
 import type { Sessions } from './sessions.ts';
 import type { SignIn } from './sign-in.ts';
@@ -25,6 +26,7 @@ export interface AccountRoutesOptions {
   accounts: Accounts;
   sessions: Sessions;
   signIn: SignIn;
+  secondFactor: SecondFactor;
   seals: Seals;
   audit: AuthAudit;
   chance: Chance;
@@ -38,7 +40,10 @@ interface Visitor {
   csrf: string;
 }
 
-type Said = { good: boolean; text: string };
+interface Said {
+  text: string;
+  recoveryCodes?: readonly string[];
+}
 
 /** A person's own page, in a browser that is signed in. */
 export function accountRoutes(app: App, options: AccountRoutesOptions): void {
@@ -63,6 +68,7 @@ export function accountRoutes(app: App, options: AccountRoutesOptions): void {
     url: '/account/sign-out',
     act: async ({ account, sessionId }) => {
       await sessions.end(sessionId, account.id);
+      return undefined;
     },
   });
   change(app, options, {
@@ -70,11 +76,41 @@ export function accountRoutes(app: App, options: AccountRoutesOptions): void {
     act: async ({ account }, _fields, request) => {
       const { id } = request.params as { id: string };
       await sessions.end(id, account.id);
+      return undefined;
     },
   });
   change(app, options, {
     url: '/account/password',
     act: (visitor, fields, { ip }) => changePassword(options, { visitor, fields, address: ip }),
+  });
+  codeChanges(app, options);
+}
+
+/** Changes of the codes that are asked for at sign-in. */
+function codeChanges(app: App, options: AccountRoutesOptions): void {
+  const { signIn, secondFactor } = options;
+  change(app, options, {
+    url: '/account/totp',
+    act: async ({ account }, { current = '' }, { ip }) => {
+      await signIn.attempt({ email: account.email, password: current, address: ip, mark: undefined });
+      await secondFactor.begin(account);
+      return { text: 'Your authenticator needs the key below.' };
+    },
+  });
+  change(app, options, {
+    url: '/account/totp/confirm',
+    act: async ({ account }, { code = '' }, { ip }) => {
+      const recoveryCodes = await secondFactor.confirm({ account, code, address: ip, mark: undefined });
+      return { text: 'From now on a code is asked for when you sign in.', recoveryCodes };
+    },
+  });
+  change(app, options, {
+    url: '/account/totp/remove',
+    act: async ({ account }, { code = '' }, { ip }) => {
+      await secondFactor.check({ account, code, address: ip, mark: undefined });
+      await secondFactor.remove(account.id);
+      return { text: 'No code is asked for any more.' };
+    },
   });
 }
 
@@ -83,7 +119,17 @@ type Act = (
   visitor: Visitor,
   fields: Readonly<Record<string, string | undefined>>,
   request: FastifyRequest,
-) => Promise<string | void>;
+) => Promise<Said | undefined>;
+
+/** What a person can do wrong on the page. */
+const sayable = [
+  'SIGN_IN_FAILED',
+  'SECOND_FACTOR_FAILED',
+  'PASSWORD_WEAK',
+  'CONFLICT',
+  'RATE_LIMITED',
+  'OVERLOADED',
+] as const;
 
 /** A route that changes something: for a visitor whose form came from us. What the visitor did wrong is said on the page. */
 function change(app: App, options: AccountRoutesOptions, { url, act }: { url: string; act: Act }): void {
@@ -105,10 +151,10 @@ function change(app: App, options: AccountRoutesOptions, { url, act }: { url: st
         act: { action: `POST ${url}`, ...(object !== '' && { object }) },
         work: () => act(visitor, fields, request),
       });
-      if (typeof said !== 'string') return await reply.redirect(`${oidc.base()}/account`, 303);
-      return await showAccount(options, { visitor, reply, said: { good: true, text: said } });
+      if (said === undefined) return await reply.redirect(`${oidc.base()}/account`, 303);
+      return await showAccount(options, { visitor, reply, said: { good: true, ...said } });
     } catch (error) {
-      if (!isCoded(error, 'SIGN_IN_FAILED', 'PASSWORD_WEAK', 'RATE_LIMITED', 'OVERLOADED')) throw error;
+      if (!isCoded(error, ...sayable)) throw error;
       return showAccount(options, { visitor, reply, said: { good: false, text: error.message } });
     }
   });
@@ -129,16 +175,24 @@ async function visitorOf(
 }
 
 async function showAccount(
-  { oidc, accounts, sessions }: AccountRoutesOptions,
-  { visitor, reply, said }: { visitor: Visitor; reply: FastifyReply; said?: Said },
+  { oidc, accounts, sessions, secondFactor }: AccountRoutesOptions,
+  { visitor, reply, said }: { visitor: Visitor; reply: FastifyReply; said?: Said & { good: boolean } },
 ): Promise<FastifyReply> {
   const account = await accounts.view(visitor.account.id);
-  if (account === undefined) return reply.redirect(`${oidc.base()}/account/sign-in`, 303);
+  const record = await accounts.find(visitor.account.id);
+  if (account === undefined || record === undefined)
+    return reply.redirect(`${oidc.base()}/account/sign-in`, 303);
   const what = {
     account,
     sessions: await sessions.list(account.id),
     own: visitor.sessionId,
     csrf: visitor.csrf,
+    secondFactor: {
+      isAsked: secondFactor.isAsked(record),
+      isMissing: secondFactor.isMissing(record),
+      recoveryLeft: record.totp?.recovery.length ?? 0,
+      pending: secondFactor.pending(record),
+    },
     said,
   };
   return send(reply, accountPage({ base: oidc.base() }, what));
@@ -165,7 +219,7 @@ function signInUrl({ oidc, chance }: AccountRoutesOptions): string {
 async function changePassword(
   { accounts, sessions, signIn }: AccountRoutesOptions,
   what: { visitor: Visitor; fields: Readonly<Record<string, string | undefined>>; address: string },
-): Promise<string> {
+): Promise<Said> {
   const { visitor, fields, address } = what;
   const { id, email } = visitor.account;
   const { current = '', password = '' } = fields;
@@ -173,5 +227,5 @@ async function changePassword(
   await accounts.change(id, { password });
   const others = (await sessions.list(id)).filter((session) => session.id !== visitor.sessionId);
   for (const other of others) await sessions.end(other.id, id);
-  return 'Your password is changed, and you are signed out everywhere else.';
+  return { text: 'Your password is changed, and you are signed out everywhere else.' };
 }

@@ -18,6 +18,8 @@ export interface Accounts {
   findByEmail(email: string): Promise<AccountRecord | undefined>;
   /** ACCOUNT_UNKNOWN, PASSWORD_WEAK, INVALID. */
   change(id: string, patch: AccountPatch): Promise<AccountView>;
+  /** Puts what `to` makes of an account, in turn with all other changes. ACCOUNT_UNKNOWN, and what `to` throws. */
+  update(id: string, to: (account: AccountRecord) => AccountRecord): Promise<void>;
   /** ACCOUNT_UNKNOWN. */
   remove(id: string): Promise<void>;
   areThere(): Promise<boolean>;
@@ -85,6 +87,10 @@ export function createAccounts({ records, passwords, clock, chance }: AccountsOp
         await records.accounts.put(id, after);
         return viewOf(after);
       }),
+    update: (id, to) =>
+      inTurn(async () => {
+        await records.accounts.put(id, to(await known(id)));
+      }),
     remove: (id) =>
       inTurn(async () => {
         const { email } = await known(id);
@@ -97,8 +103,8 @@ export function createAccounts({ records, passwords, clock, chance }: AccountsOp
   };
 }
 
-function viewOf({ passwordHash: _secret, ...view }: AccountRecord): AccountView {
-  return view;
+function viewOf({ passwordHash: _secret, totp, ...view }: AccountRecord): AccountView {
+  return { ...view, totp: totp?.confirmedAtMs !== undefined };
 }
 
 function keyOf(email: string): string {

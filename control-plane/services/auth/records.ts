@@ -5,8 +5,22 @@ import { ObjectId, PlaceName, Thumbprint, TimeMs } from '../../../common/contrac
 import { Type, type Static, type TSchema } from '../../../common/contract/type.ts';
 import { parseAs } from '../../../common/runtime/parse.ts';
 
+const TotpRecord = Type.Object({
+  /** Base 32; what codes are made of cannot be kept as a hash. */
+  key: Type.String({ pattern: '^[A-Z2-7]{32}$' }),
+  begunAtMs: TimeMs,
+  /** Since when codes are asked for; absent until one was typed. */
+  confirmedAtMs: Type.Optional(TimeMs),
+  /** The step of the last code that was taken: it and all before it are used up. */
+  lastStep: Type.Integer({ minimum: 0 }),
+  /** Hashes of the recovery codes that are left. */
+  recovery: Type.Array(Thumbprint, { maxItems: 10 }),
+});
+export type TotpRecord = Static<typeof TotpRecord>;
+
 export const AccountRecord = Type.Object({
   ...AccountView.properties,
+  totp: Type.Optional(TotpRecord),
   /** argon2id in PHC's form; absent: nobody can sign in with a password. */
   passwordHash: Type.Optional(Type.String({ maxLength: 512 })),
 });

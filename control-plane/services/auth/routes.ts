@@ -41,12 +41,13 @@ export function authRoutes(app: App, { auth, clock, chance }: AuthRoutesOptions)
   firstAdminRoute(app, auth);
   accountReadRoutes(app, auth);
   accountChangeRoutes(app, auth);
+  secondFactorRoute(app, auth);
   apiTokenRoutes(app, auth);
   sessionRoutes(app, auth);
   clientRoutes(app, auth);
   formScope(app, (scope) => {
     oidcRoutes(scope, { oidc: auth.oidc, clock });
-    signInRoutes(scope, auth);
+    signInRoutes(scope, { ...auth, clock });
     accountRoutes(scope, { ...auth, chance });
   });
 }
@@ -161,6 +162,25 @@ function accountChangeRoutes(app: App, auth: Auth): void {
     },
     async (request, reply) => {
       await auth.removeAccount(request.params.id);
+      return reply.code(204).send(null);
+    },
+  );
+}
+
+function secondFactorRoute(app: App, { secondFactor }: Auth): void {
+  app.delete(
+    '/v1/accounts/:id/totp',
+    {
+      config: { credential: ['admin'] },
+      schema: {
+        summary: 'Asks a person for no codes any more, whose authenticator and recovery codes are lost',
+        tags,
+        params,
+        response: { 204: Type.Null() },
+      },
+    },
+    async (request, reply) => {
+      await secondFactor.remove(request.params.id);
       return reply.code(204).send(null);
     },
   );

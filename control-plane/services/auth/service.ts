@@ -1,5 +1,5 @@
 import type { Records } from '../../../common/adapters/records/port.ts';
-import type { AccountPatch, AccountView } from '../../../common/contract/accounts.ts';
+import type { AccountPatch, AccountRole, AccountView } from '../../../common/contract/accounts.ts';
 import type { AccessClaims } from '../../../common/contract/credentials.ts';
 import { isApiToken } from '../../../common/core/api-token.ts';
 import type { Chance } from '../../../common/runtime/chance.ts';
@@ -18,6 +18,7 @@ import { createClients, type Clients } from './oidc/clients.ts';
 import { createOidc, type Oidc } from './oidc/provider.ts';
 import { openAuthRecords } from './records.ts';
 import { openSeals, type Seals } from './secrets.ts';
+import { createSecondFactor, type SecondFactor } from './second-factor.ts';
 import { createSessions, type Sessions } from './sessions.ts';
 import { createSignIn, type SignIn } from './sign-in.ts';
 
@@ -28,6 +29,8 @@ export interface AuthOptions {
   publicUrl: () => string;
   /** The keys of access tokens, the one that signs first. */
   keys: () => readonly SigningKey[];
+  /** Roles that may do nothing unless codes of an authenticator are asked for at sign-in. */
+  secondFactorRoles: readonly AccountRole[];
   log: Log;
   clock: Clock;
   chance: Chance;
@@ -47,6 +50,7 @@ export interface Auth {
   seals: Seals;
   /** Changes an account; a new password ends its sessions. ACCOUNT_UNKNOWN, PASSWORD_WEAK, INVALID. */
   changeAccount(id: string, patch: AccountPatch): Promise<AccountView>;
+  secondFactor: SecondFactor;
   audit: AuthAudit;
   /** Removes an account with everything that it could sign in with. ACCOUNT_UNKNOWN. */
   removeAccount(id: string): Promise<void>;
@@ -70,7 +74,10 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
   const clients = createClients({ records, accountUrl: () => `${publicUrl()}/account`, clock, chance });
   const store = createOidcStore({ records, clients, clock });
   if (options.isRestored) await store.clear();
-  const sessions = createSessions({ records, store, clients, accounts, clock });
+  const secondFactor = createSecondFactor({
+    ...{ accounts, seals, audit, clock, chance, roles: options.secondFactorRoles },
+  });
+  const sessions = createSessions({ records, store, clients, accounts, secondFactor, clock });
   const oidc = createOidc({ store, accounts, seals, issuer: publicUrl, keys: options.keys, log });
   const signIn = createSignIn({ accounts, passwords, seals, audit, clock });
 
@@ -85,7 +92,7 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
   };
 
   return {
-    ...{ accounts, apiTokens, sessions, clients, oidc, signIn, seals, audit },
+    ...{ accounts, apiTokens, sessions, clients, oidc, signIn, seals, secondFactor, audit },
     firstAdmin: await openFirstAdmin({ accounts, audit, chance }),
     async changeAccount(id, patch) {
       const after = await accounts.change(id, patch);

@@ -8,6 +8,7 @@ import type { Accounts } from './accounts.ts';
 import { coversRole } from './core/roles.ts';
 import type { OidcStore } from './oidc/adapter.ts';
 import { pagesClientId, type Clients } from './oidc/clients.ts';
+import type { SecondFactor } from './second-factor.ts';
 import type { AuthRecords, OidcRecord } from './records.ts';
 
 /** Where people are signed in: browsers, and the programs that they let in. */
@@ -16,7 +17,7 @@ export interface Sessions {
   /** Ends one at once, with everything that came of it. SESSION_UNKNOWN, also for another's unless `accountId` is left out. */
   end(id: string, accountId: string | undefined): Promise<void>;
   endAll(accountId: string): Promise<void>;
-  /** What a token of a session lets its bearer do now. CREDENTIAL_INVALID once the session has ended or the account may not. */
+  /** What a token of a session lets its bearer do now. CREDENTIAL_INVALID once the session has ended or the account may not, SECOND_FACTOR_MISSING. */
   live(claims: AccessClaims): Promise<AccessClaims>;
 }
 
@@ -31,9 +32,10 @@ export function createSessions(options: {
   store: OidcStore;
   clients: Clients;
   accounts: Accounts;
+  secondFactor: SecondFactor;
   clock: Clock;
 }): Sessions {
-  const { records, store, clients, accounts, clock } = options;
+  const { records, store, clients, accounts, secondFactor, clock } = options;
 
   const keysOf = async (accountId: string): Promise<string[]> => {
     const prefix = `${accountId}/`;
@@ -92,6 +94,8 @@ export function createSessions(options: {
       const isSame = grant?.payload['accountId'] === claims.sub;
       if (account === undefined || account.disabled || !isSame || !coversRole(account.role, claims.role))
         throw coded('CREDENTIAL_INVALID', 'the session has ended; sign in again');
+      if (secondFactor.isMissing(account))
+        throw coded('SECOND_FACTOR_MISSING', 'set them up on your account page, /account');
       return { ...claims, ...(account.role === 'partner' && { sites: account.sites }) };
     },
   };

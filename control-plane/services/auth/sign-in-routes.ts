@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Provider } from 'oidc-provider';
-import { isCoded, toCoded } from '../../../common/runtime/errors.ts';
+import type { Clock } from '../../../common/runtime/clock.ts';
+import { isCoded } from '../../../common/runtime/errors.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
 import type { Accounts } from './accounts.ts';
 import { auditedRun } from './audited.ts';
@@ -9,8 +10,11 @@ import { pagesClientId } from './oidc/clients.ts';
 import { asProviderSees, passHeaders, type Oidc } from './oidc/provider.ts';
 import { failurePage } from './pages/device.ts';
 import { formTarget, policyOf, style } from './pages/layout.ts';
-import { consentPage, signInPage } from './pages/sign-in.ts';
+import { codePage, consentPage, signInPage } from './pages/sign-in.ts';
 import type { AuthAudit } from './ports.ts';
+import type { AccountRecord } from './records.ts';
+import type { SecondFactor } from './second-factor.ts';
+import type { Seals } from './secrets.ts';
 import type { SignIn } from './sign-in.ts';
 
 const open = { credential: ['none'] } as const;
@@ -22,7 +26,10 @@ export interface SignInRoutesOptions {
   oidc: Oidc;
   accounts: Accounts;
   signIn: SignIn;
+  secondFactor: SecondFactor;
+  seals: Seals;
   audit: AuthAudit;
+  clock: Clock;
 }
 
 type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>;
@@ -50,6 +57,9 @@ export function signInRoutes(app: App, options: SignInRoutesOptions): void {
   );
   app.post(url, { config: { ...open, rateLimit: signInRate } }, (request, reply) =>
     within(options, { request, reply }, (step) => trySignIn(options, { step, request, reply })),
+  );
+  app.post(`${url}/code`, { config: { ...open, rateLimit: signInRate } }, (request, reply) =>
+    within(options, { request, reply }, (step) => tryCode(options, { step, request, reply })),
   );
   app.post(`${url}/consent`, { config: open }, (request, reply) =>
     within(options, { request, reply }, (step) => allow(options, { step, request, reply })),
@@ -127,41 +137,112 @@ async function showConsent(
   await html(reply, consentPage({ base: oidc.base() }, what), formTarget(details.params['redirect_uri']));
 }
 
-async function trySignIn(
-  options: SignInRoutesOptions,
-  { step, request, reply }: Exchange & { step: Step },
-): Promise<void> {
-  const { oidc, signIn } = options;
+async function trySignIn(options: SignInRoutesOptions, exchange: Exchange & { step: Step }): Promise<void> {
+  const { signIn, secondFactor } = options;
+  const { step, request, reply } = exchange;
   const { email = '', password = '' } = fieldsOf(request.body);
-  const isHttps = oidc.issuer().startsWith('https:');
-  const markName = `${isHttps ? '__Secure-' : ''}nearcast-mark`;
-  const mark = cookieOf(request.headers.cookie, markName);
+  const mark = markOf(options, request);
   try {
     const account = await signIn.attempt({ email, password, address: request.ip, mark });
-    const flags = `Path=${oidc.base()}/oauth; HttpOnly; SameSite=Lax${isHttps ? '; Secure' : ''}`;
-    const cookie = `${markName}=${signIn.mark(account)}; Max-Age=${String(markLifeS)}; ${flags}`;
-    reply.raw.appendHeader('set-cookie', cookie);
-    await auditedRun(
-      options.audit,
-      { account, address: request.ip },
-      {
-        act: { action: 'sign-in', object: String(step.details.params['client_id']).slice(0, 200) },
-        work: () => finish(step, reply, { login: { accountId: account.id, amr: ['pwd'] } }),
-      },
-    );
+    if (secondFactor.isAsked(account)) await showCode(options, { step, reply, account });
+    else await complete(options, { ...exchange, account, amr: ['pwd'] });
   } catch (error) {
-    if (!isCoded(error, 'SIGN_IN_FAILED', 'RATE_LIMITED', 'OVERLOADED')) throw error;
-    const { code, message, retryAfterMs } = toCoded(error);
-    if (retryAfterMs !== undefined) void reply.header('retry-after', String(Math.ceil(retryAfterMs / 1000)));
-    // A page that is shown again: 401 would need a scheme of HTTP's own.
-    reply.code(code === 'SIGN_IN_FAILED' ? 422 : 429);
-    await showSignIn(options, { step, reply, email: email.slice(0, 254), fault: message });
+    const fault = faultOf(error, reply);
+    await showSignIn(options, { step, reply, email: email.slice(0, 254), fault });
   }
+}
+
+/** Takes the code that is asked for after the password. */
+async function tryCode(options: SignInRoutesOptions, exchange: Exchange & { step: Step }): Promise<void> {
+  const { oidc, accounts, secondFactor } = options;
+  const { step, request, reply } = exchange;
+  const { proof = '', code = '' } = fieldsOf(request.body);
+  const account = await accounts.find(provenAccount(options, { step, proof }) ?? '-');
+  if (account === undefined || account.disabled) {
+    await html(reply.code(400), failurePage({ base: oidc.base() }, 'The password was typed too long ago.'));
+    return;
+  }
+  try {
+    await secondFactor.check({ account, code, address: request.ip, mark: markOf(options, request) });
+    await complete(options, { ...exchange, account, amr: ['pwd', 'otp'] });
+  } catch (error) {
+    await showCode(options, { step, reply, account, fault: faultOf(error, reply) });
+  }
+}
+
+const proofMs = 5 * 60_000;
+
+/** Says that an account's password was typed in this sign-in. */
+function proofOf(
+  { seals, clock }: SignInRoutesOptions,
+  { step, account }: { step: Step; account: AccountRecord },
+): string {
+  const said = `${account.id}.${String(clock.nowMs() + proofMs)}`;
+  return `${said}.${seals.seal('password', `${step.details.uid} ${said}`)}`;
+}
+
+function provenAccount(
+  { seals, clock }: SignInRoutesOptions,
+  { step, proof }: { step: Step; proof: string },
+): string | undefined {
+  const [id = '', expiresMs = '', seal = ''] = proof.split('.');
+  const isOurs = seals.isSeal('password', `${step.details.uid} ${id}.${expiresMs}`, seal);
+  return isOurs && Number(expiresMs) > clock.nowMs() ? id : undefined;
+}
+
+async function showCode(
+  options: SignInRoutesOptions,
+  what: { step: Step; reply: FastifyReply; account: AccountRecord; fault?: string },
+): Promise<void> {
+  const { step, reply, fault } = what;
+  const { details } = step;
+  const proof = proofOf(options, what);
+  const body = codePage({ base: options.oidc.base() }, { uid: details.uid, proof, fault });
+  await html(reply, body, formTarget(details.params['redirect_uri']));
+}
+
+function markName({ oidc }: SignInRoutesOptions): string {
+  return `${oidc.issuer().startsWith('https:') ? '__Secure-' : ''}nearcast-mark`;
+}
+
+function markOf(options: SignInRoutesOptions, { headers }: FastifyRequest): string | undefined {
+  return cookieOf(headers.cookie, markName(options));
+}
+
+/** Lets someone in who has shown all that is asked for. */
+async function complete(
+  options: SignInRoutesOptions,
+  { step, request, reply, account, amr }: Exchange & { step: Step; account: AccountRecord; amr: string[] },
+): Promise<void> {
+  const { oidc, signIn, audit } = options;
+  const isHttps = oidc.issuer().startsWith('https:');
+  const flags = `Path=${oidc.base()}/oauth; HttpOnly; SameSite=Lax${isHttps ? '; Secure' : ''}`;
+  const cookie = `${markName(options)}=${signIn.mark(account)}; Max-Age=${String(markLifeS)}; ${flags}`;
+  const object = String(step.details.params['client_id']).slice(0, 200);
+  const work = async (): Promise<void> => {
+    reply.raw.appendHeader('set-cookie', cookie);
+    await finish(step, reply, { login: { accountId: account.id, amr } });
+  };
+  await auditedRun(
+    audit,
+    { account, address: request.ip },
+    { act: { action: 'sign-in', object, detail: amr.join(' ') }, work },
+  );
+}
+
+/** What the page says of a try that failed; anything else is thrown on. */
+function faultOf(error: unknown, reply: FastifyReply): string {
+  if (!isCoded(error, 'SIGN_IN_FAILED', 'SECOND_FACTOR_FAILED', 'RATE_LIMITED', 'OVERLOADED')) throw error;
+  const { code, message, retryAfterMs } = error;
+  if (retryAfterMs !== undefined) void reply.header('retry-after', String(Math.ceil(retryAfterMs / 1000)));
+  // A page that is shown again: 401 would need a scheme of HTTP's own.
+  reply.code(code === 'RATE_LIMITED' || code === 'OVERLOADED' ? 429 : 422);
+  return message;
 }
 
 /** Grants what was asked for, and goes on. */
 async function allow(
-  { accounts, audit }: SignInRoutesOptions,
+  { oidc, accounts, secondFactor, audit }: SignInRoutesOptions,
   { step, request, reply }: Exchange & { step: Step },
 ): Promise<void> {
   const { details } = step;
@@ -179,7 +260,13 @@ async function allow(
     await work();
     return;
   }
-  const person = { account: await accounts.find(accountId), address: request.ip };
+  const account = await accounts.find(accountId);
+  if (account !== undefined && secondFactor.isMissing(account)) {
+    const what = 'Your role needs codes of an authenticator: set them up on your account page first.';
+    await html(reply.code(403), failurePage({ base: oidc.base() }, what));
+    return;
+  }
+  const person = { account, address: request.ip };
   const detail = Object.values(missing(details).missingResourceScopes).flat().join(' ').slice(0, 500);
   await auditedRun(audit, person, { act: { action: 'consent', object: clientId, detail }, work });
 }

@@ -1,4 +1,4 @@
-import { errors, type Configuration, type KoaContextWithOIDC } from 'oidc-provider';
+import type { Configuration, errors, KoaContextWithOIDC } from 'oidc-provider';
 import type { AccessRole } from '../../../../common/contract/credentials.ts';
 import { allScopes } from '../../../../common/core/scopes.ts';
 import type { SigningKey } from '../../../../common/runtime/keys.ts';
@@ -40,6 +40,8 @@ export interface OidcConfigurationOptions {
   keys: readonly SigningKey[];
   site: Site;
   isHttps: boolean;
+  /** The library's own errors; handed in, so that it is loaded only where it is asked. */
+  errors: typeof errors;
 }
 
 /** The provider's configuration: code with PKCE and codes for devices, refresh tokens that rotate, and nothing else. */
@@ -93,7 +95,7 @@ export function oidcConfiguration(options: OidcConfigurationOptions): Configurat
       RefreshToken: lifeS.refreshToken,
       Session: lifeS.session,
     },
-    features: features(site),
+    features: features(options),
   };
 }
 
@@ -107,7 +109,7 @@ const routes = {
   token: '/oauth/token',
 };
 
-function features(site: Site): Configuration['features'] {
+function features({ site, errors }: OidcConfigurationOptions): Configuration['features'] {
   return {
     devInteractions: { enabled: false },
     userinfo: { enabled: false },

@@ -29,12 +29,12 @@ export function createOidc(options: OidcOptions): Oidc {
   let made: { of: string; provider: Promise<Provider> } | undefined;
   const base = (): string => new URL(options.issuer()).pathname.replace(/\/$/, '');
   const make = async (keys: readonly SigningKey[]): Promise<Provider> => {
-    const { Provider } = await import('oidc-provider');
+    const { Provider, errors } = await import('oidc-provider');
     const issuer = options.issuer();
     const isHttps = issuer.startsWith('https:');
     const provider = new Provider(
       issuer,
-      oidcConfiguration({ ...options, keys, isHttps, site: { base: base() } }),
+      oidcConfiguration({ ...options, keys, isHttps, errors, site: { base: base() } }),
     );
     // What it knows of the caller, host and scheme included, comes from `asProviderSees`.
     provider.proxy = true;

@@ -1,6 +1,7 @@
 import type { AccountView, SessionView } from '../../../../common/contract/accounts.ts';
 import { html, type Html } from './html.ts';
 import { page, type Site } from './layout.ts';
+import { recoveryPart, secondFactorPart, type SecondFactorView } from './second-factor.ts';
 
 /** A person's own page: where they are signed in, and their password. */
 export function accountPage(
@@ -11,7 +12,8 @@ export function accountPage(
     /** The browser that asks. */
     own: string;
     csrf: string;
-    said?: { good: boolean; text: string } | undefined;
+    secondFactor: SecondFactorView;
+    said?: { good: boolean; text: string; recoveryCodes?: readonly string[] } | undefined;
   },
 ): string {
   const { account, sessions, own, csrf, said } = what;
@@ -22,6 +24,7 @@ export function accountPage(
     'Your account',
     html`<p>${account.name}, <strong>${account.email}</strong>, ${account.role}</p>
       ${said === undefined ? undefined : html`<p class="${said.good ? 'good' : 'bad'}" role="status">${said.text}</p>`}
+      ${said?.recoveryCodes === undefined ? undefined : recoveryPart(said.recoveryCodes)}
       <h2>Where you are signed in</h2>
       <ul>
         ${sessions.map((session) => sessionItem({ session, isOwn: session.id === own, base, token }))}
@@ -57,7 +60,8 @@ export function accountPage(
           At least 12 characters, and nothing that is easily guessed. You stay signed in here only.
         </p>
         <button type="submit">Change it</button>
-      </form>`,
+      </form>
+      ${secondFactorPart(what.secondFactor, { base, token })}`,
   );
 }
 

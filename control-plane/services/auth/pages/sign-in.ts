@@ -46,6 +46,38 @@ export function signInPage(
   );
 }
 
+/** Asks for the code of an authenticator, once the password was right. */
+export function codePage(
+  site: Site,
+  { uid, proof, fault }: { uid: string; proof: string; fault?: string | undefined },
+): string {
+  const action = `${site.base}/oauth/sign-in/${uid}`;
+  return page(
+    site,
+    'Your code',
+    html`${fault === undefined ? undefined : html`<p class="bad" role="alert">${fault}</p>`}
+      <form method="post" action="${action}/code">
+        <input type="hidden" name="proof" value="${proof}" />
+        <label for="code">The code that your authenticator shows, or one of your recovery codes</label>
+        <input
+          class="code"
+          id="code"
+          name="code"
+          required
+          autofocus
+          maxlength="40"
+          inputmode="text"
+          autocomplete="one-time-code"
+          spellcheck="false"
+        />
+        <button type="submit">Sign in</button>
+      </form>
+      <form method="post" action="${action}/cancel">
+        <button type="submit" class="quiet">Cancel</button>
+      </form>`,
+  );
+}
+
 const words: Readonly<Record<string, string>> = {
   openid: 'know who you are',
   profile: 'know your name',

@@ -4,7 +4,7 @@ import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
 import { exportSPKI, SignJWT } from 'jose';
 import t from 'tap';
-import { hashSecret, loadKey, type SigningKey } from '../../../../common/runtime/keys.ts';
+import { generateKey, hashSecret, loadKey, type SigningKey } from '../../../../common/runtime/keys.ts';
 import { startPlane, type TestPlane } from '../../support/control-plane.ts';
 import { addClient, addPerson, password, signIn } from '../../support/sign-in.ts';
 import { WebClient, type WebAnswer } from '../../support/web-client.ts';
@@ -50,6 +50,7 @@ t.test('tokens that are not what they say are refused', async (t) => {
   const call = async (token: string) => (await plane.call('GET /v1/nodes', { token })).status;
   t.equal(await call(await sign({})), 200, 'the good one');
 
+  const stranger = generateKey();
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const none = (alg: string) => `${part({ ...header, alg })}.${part(claims)}.`;
   const byPublicKey = createSecretKey(Buffer.from(await exportSPKI(key.publicKey)));
@@ -65,6 +66,24 @@ t.test('tokens that are not what they say are refused', async (t) => {
     [
       'claims changed under a signature',
       `${part(header)}.${part({ ...claims, role: 'admin' })}.${signature}`,
+    ],
+    [
+      'a key that it brings itself',
+      await new SignJWT(claims)
+        .setProtectedHeader({ ...header, jwk: stranger.publicJwk })
+        .sign(stranger.privateKey),
+    ],
+    [
+      'a key that it fetches',
+      await new SignJWT(claims)
+        .setProtectedHeader({ ...header, jku: 'https://evil.example/jwks', x5u: 'https://evil.example/x' })
+        .sign(stranger.privateKey),
+    ],
+    [
+      'an extension that nobody knows',
+      await new SignJWT(claims)
+        .setProtectedHeader({ ...header, crit: ['urn:x'], 'urn:x': 1 })
+        .sign(key.privateKey, { crit: { 'urn:x': true } }),
     ],
     ['an unknown key', await sign({}, { kid: 'somebody-else' })],
     ['another issuer', await sign({ iss: plane.url })],
@@ -296,6 +315,37 @@ t.test('cookies, forms and frames: nothing can be ridden on, nothing planted sta
   t.notOk(stored.includes(session ?? '-'), 'a session is kept as a hash');
   await web.post('/account/sign-out', { csrf });
   t.match(local(await web.get('/account')).location, /sign-in/);
+});
+
+t.test('no page can be put into a frame of another site, nor run what was put into it', async (t) => {
+  const plane = await startPlane(t);
+  await addPerson(plane);
+  const evil = '<img src=x onerror=alert(1)>';
+  const { id } = await addClient(plane, { name: evil });
+  const web = new WebClient(plane.url);
+  const asked = await web.follow(await web.get(authorizeUrl(id)));
+  const consent = await web.follow(await web.post(asked.url, { email: 'ada@example.com', password }));
+  t.match(consent.text, 'Allow');
+  const pages = [
+    ...[asked, consent, await web.get('/oauth/device'), await web.get(`/oauth/device?user_code=${evil}`)],
+    ...[
+      await web.get('/oauth/sign-in/nobody'),
+      await web.get('/oauth/authorize'),
+      await new WebClient(plane.url).get('/account?error=x'),
+    ],
+    await web.post(asked.url, { email: `"${evil}`, password: 'x' }),
+  ];
+  for (const { url, headers, text } of pages) {
+    t.match(
+      headers['content-security-policy'],
+      /default-src 'none'.*base-uri 'none'.*frame-ancestors 'none'/,
+      url,
+    );
+    t.equal(headers['x-frame-options'], 'DENY', url);
+    t.equal(headers['x-content-type-options'], 'nosniff', url);
+    t.equal(headers['referrer-policy'], 'no-referrer', url);
+    t.notOk(text.includes('<img'), `${url} shows text as text`);
+  }
 });
 
 t.test('links are made of the public URL, whatever the caller says it is', async (t) => {
