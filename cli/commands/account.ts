@@ -16,17 +16,17 @@ import type { CommandShell } from '../shell.ts';
 const roles: readonly AccountRole[] = ['admin', 'operator', 'partner', 'viewer'];
 const pageLength = 1000;
 
-/** `nearcast account first|add|list|set|remove|totp`: the people who may sign in. */
+/** `nearcast account first|add|list|set|remove|totp|passkeys`: the people who may sign in. */
 export function accountCommand(shell: CommandShell): Command {
   const command = new Command('account').description(
-    'people who may sign in: add, list, change, remove, reset their codes',
+    'people who may sign in: add, list, change, remove, reset codes and passkeys',
   );
   firstCommand(command, shell);
   addCommand(command, shell);
   listCommand(command, shell);
   setCommand(command, shell);
   removeCommand(command, shell);
-  totpCommand(command, shell);
+  resetCommands(command, shell);
   return command;
 }
 
@@ -147,22 +147,33 @@ function removeCommand(command: Command, shell: CommandShell): void {
     );
 }
 
-function totpCommand(command: Command, shell: CommandShell): void {
-  command
-    .command('totp')
-    .description('codes of an authenticator; each person sets them up at /account')
-    .command('reset <account>')
-    .description('ask a person (id or address) for no codes any more, whose authenticator is lost')
-    .action((who: string) =>
-      shell.act(async ({ api, output }) => {
-        const id = await accountIdOf(api, who);
-        const path = `/v1/accounts/${encodeURIComponent(id)}/totp`;
-        await api.call({ method: 'DELETE', path, reply: Type.Unknown() });
-        output.facts({ reset: id }, () => {
-          output.line(`${who} is asked for no codes any more.`);
-        });
-      }),
-    );
+/** What each person sets up at /account, and an admin takes away where it is lost or in wrong hands. */
+const resets = [
+  {
+    name: 'totp',
+    what: 'codes of an authenticator',
+    does: 'ask a person (id or address) for no codes any more, whose authenticator is lost',
+  },
+  { name: 'passkeys', what: 'passkeys', does: 'remove all passkeys of a person (id or address)' },
+] as const;
+
+function resetCommands(command: Command, shell: CommandShell): void {
+  for (const { name, what, does } of resets)
+    command
+      .command(name)
+      .description(`${what}; each person sets them up at /account`)
+      .command('reset <account>')
+      .description(does)
+      .action((who: string) =>
+        shell.act(async ({ api, output }) => {
+          const id = await accountIdOf(api, who);
+          const path = `/v1/accounts/${encodeURIComponent(id)}/${name}`;
+          await api.call({ method: 'DELETE', path, reply: Type.Unknown() });
+          output.facts({ reset: id }, () => {
+            output.line(`${who} has no ${what} any more.`);
+          });
+        }),
+      );
 }
 
 async function allAccounts(api: Api): Promise<AccountView[]> {

@@ -81,6 +81,8 @@ export const problemCodes = {
   CLIENT_UNKNOWN: { status: 404, title: 'No OAuth client has this id' },
   EMAIL_TAKEN: { status: 409, title: 'Another account has this address' },
   FIRST_ADMIN_CODE_INVALID: { status: 403, title: 'The code for the first admin is not valid' },
+  PASSKEY_FAILED: { status: 401, title: 'The passkey was not accepted' },
+  PASSKEY_UNKNOWN: { status: 404, title: 'You have no passkey with this id' },
   PASSWORD_WEAK: { status: 400, title: 'The password is not strong enough' },
   SECOND_FACTOR_FAILED: { status: 401, title: 'The code is not right, or was used already' },
   SECOND_FACTOR_MISSING: { status: 403, title: 'Your role needs codes of an authenticator to sign in' },

@@ -1,8 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Line } from '../../../common/contract/primitives.ts';
 import type { Chance } from '../../../common/runtime/chance.ts';
-import { isCoded } from '../../../common/runtime/errors.ts';
+import { coded, isCoded } from '../../../common/runtime/errors.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
 import { hashSecret } from '../../../common/runtime/keys.ts';
+import { matches } from '../../../common/runtime/parse.ts';
 import type { Accounts } from './accounts.ts';
 import { auditedRun } from './audited.ts';
 import { fieldsOf } from './forms.ts';
@@ -11,6 +13,7 @@ import { asProviderSees, type Oidc } from './oidc/provider.ts';
 import { accountPage } from './pages/account.ts';
 import { failurePage } from './pages/device.ts';
 import { policyOf } from './pages/layout.ts';
+import type { Passkeys } from './passkeys.ts';
 import type { AuthAudit } from './ports.ts';
 import type { AccountRecord } from './records.ts';
 import type { SecondFactor } from './second-factor.ts';
@@ -27,6 +30,7 @@ export interface AccountRoutesOptions {
   sessions: Sessions;
   signIn: SignIn;
   secondFactor: SecondFactor;
+  passkeys: Passkeys;
   seals: Seals;
   audit: AuthAudit;
   chance: Chance;
@@ -84,6 +88,29 @@ export function accountRoutes(app: App, options: AccountRoutesOptions): void {
     act: (visitor, fields, { ip }) => changePassword(options, { visitor, fields, address: ip }),
   });
   codeChanges(app, options);
+  passkeyChanges(app, options);
+}
+
+/** Changes of a person's passkeys. */
+function passkeyChanges(app: App, options: AccountRoutesOptions): void {
+  const { signIn, passkeys } = options;
+  change(app, options, {
+    url: '/account/passkeys',
+    act: async ({ account, sessionId }, { current = '', name = '', credential = '' }, { ip }) => {
+      await signIn.attempt({ email: account.email, password: current, address: ip, mark: undefined });
+      if (!matches(Line, name)) throw coded('INVALID', 'the name is one line of up to 200 characters');
+      await passkeys.add(account, { sessionId, name, credential });
+      return { text: `You can sign in with the passkey of ${name}.` };
+    },
+  });
+  change(app, options, {
+    url: '/account/passkeys/:id/remove',
+    act: async ({ account }, _fields, request) => {
+      const { id } = request.params as { id: string };
+      await passkeys.remove(account.id, id);
+      return undefined;
+    },
+  });
 }
 
 /** Changes of the codes that are asked for at sign-in. */
@@ -125,7 +152,9 @@ type Act = (
 const sayable = [
   'SIGN_IN_FAILED',
   'SECOND_FACTOR_FAILED',
+  'PASSKEY_FAILED',
   'PASSWORD_WEAK',
+  'INVALID',
   'CONFLICT',
   'RATE_LIMITED',
   'OVERLOADED',
@@ -175,13 +204,14 @@ async function visitorOf(
 }
 
 async function showAccount(
-  { oidc, accounts, sessions, secondFactor }: AccountRoutesOptions,
+  { oidc, accounts, sessions, secondFactor, passkeys }: AccountRoutesOptions,
   { visitor, reply, said }: { visitor: Visitor; reply: FastifyReply; said?: Said & { good: boolean } },
 ): Promise<FastifyReply> {
   const account = await accounts.view(visitor.account.id);
   const record = await accounts.find(visitor.account.id);
   if (account === undefined || record === undefined)
     return reply.redirect(`${oidc.base()}/account/sign-in`, 303);
+  const hasScript = passkeys.arePossible();
   const what = {
     account,
     sessions: await sessions.list(account.id),
@@ -193,13 +223,22 @@ async function showAccount(
       recoveryLeft: record.totp?.recovery.length ?? 0,
       pending: secondFactor.pending(record),
     },
+    passkeys: hasScript
+      ? {
+          passkeys: await passkeys.list(account.id),
+          offer: await passkeys.offer(record, visitor.sessionId),
+        }
+      : undefined,
     said,
   };
-  return send(reply, accountPage({ base: oidc.base() }, what));
+  return send(reply, accountPage({ base: oidc.base(), hasScript }, what), hasScript);
 }
 
-function send(reply: FastifyReply, body: string): FastifyReply {
-  return reply.type('text/html; charset=utf-8').header('content-security-policy', policyOf()).send(body);
+function send(reply: FastifyReply, body: string, hasScript = false): FastifyReply {
+  return reply
+    .type('text/html; charset=utf-8')
+    .header('content-security-policy', policyOf({ hasScript }))
+    .send(body);
 }
 
 /** The page signs in as any program does; the code that comes back is never redeemed. */

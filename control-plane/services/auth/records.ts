@@ -1,7 +1,7 @@
 import { openCollection, type Collection } from '../../../common/adapters/records/collection.ts';
 import type { Records, RecordValue } from '../../../common/adapters/records/port.ts';
 import { AccountView, ApiTokenView, OauthClientView } from '../../../common/contract/accounts.ts';
-import { ObjectId, PlaceName, Thumbprint, TimeMs } from '../../../common/contract/primitives.ts';
+import { Line, ObjectId, PlaceName, Thumbprint, TimeMs } from '../../../common/contract/primitives.ts';
 import { Type, type Static, type TSchema } from '../../../common/contract/type.ts';
 import { parseAs } from '../../../common/runtime/parse.ts';
 
@@ -25,6 +25,20 @@ export const AccountRecord = Type.Object({
   passwordHash: Type.Optional(Type.String({ maxLength: 512 })),
 });
 export type AccountRecord = Static<typeof AccountRecord>;
+
+/** A passkey by the hash of its credential's id. */
+const PasskeyRecord = Type.Object({
+  id: Thumbprint,
+  accountId: ObjectId,
+  name: Line,
+  credentialId: Type.String({ maxLength: 2048 }),
+  /** COSE, in base64url. */
+  publicKey: Type.String({ maxLength: 8192 }),
+  /** What the device counts, where it counts. */
+  counter: Type.Integer({ minimum: 0 }),
+  createdAtMs: TimeMs,
+});
+export type PasskeyRecord = Static<typeof PasskeyRecord>;
 
 /** A machine's token by the hash of its secret; the secret itself is nowhere. */
 export const ApiTokenRecord = Type.Object({
@@ -60,6 +74,9 @@ export interface AuthRecords {
   accounts: Collection<AccountRecord>;
   /** The account of an address, by the address in lower case. */
   emails: Collection<Static<typeof IdRecord>>;
+  passkeys: Collection<PasskeyRecord>;
+  /** Whose passkeys there are, by `<account>/<passkey>`. */
+  passkeysOf: Collection<Static<typeof EmptyRecord>>;
   apiTokens: Collection<ApiTokenRecord>;
   /** Whose tokens there are, by `<owner>/<token>`. */
   apiTokensOf: Collection<Static<typeof EmptyRecord>>;
@@ -83,6 +100,8 @@ export function openAuthRecords(records: Records): AuthRecords {
     all: records,
     accounts: open('accounts', AccountRecord, 'the record of an account'),
     emails: open('emails', IdRecord, 'the record of an address'),
+    passkeys: open('passkeys', PasskeyRecord, 'the record of a passkey'),
+    passkeysOf: open('passkeys-of', EmptyRecord, 'the record of who has a passkey'),
     apiTokens: open('api-tokens', ApiTokenRecord, 'the record of an API token'),
     apiTokensOf: open('api-tokens-of', EmptyRecord, 'the record of who has a token'),
     oidc: open('oidc', OidcRecord, 'a record of OAuth'),

@@ -42,6 +42,7 @@ export function authRoutes(app: App, { auth, clock, chance }: AuthRoutesOptions)
   accountReadRoutes(app, auth);
   accountChangeRoutes(app, auth);
   secondFactorRoute(app, auth);
+  passkeyRoute(app, auth);
   apiTokenRoutes(app, auth);
   sessionRoutes(app, auth);
   clientRoutes(app, auth);
@@ -181,6 +182,25 @@ function secondFactorRoute(app: App, { secondFactor }: Auth): void {
     },
     async (request, reply) => {
       await secondFactor.remove(request.params.id);
+      return reply.code(204).send(null);
+    },
+  );
+}
+
+function passkeyRoute(app: App, { passkeys }: Auth): void {
+  app.delete(
+    '/v1/accounts/:id/passkeys',
+    {
+      config: { credential: ['admin'] },
+      schema: {
+        summary: 'Removes all passkeys of a person',
+        tags,
+        params,
+        response: { 204: Type.Null() },
+      },
+    },
+    async (request, reply) => {
+      await passkeys.removeAll(request.params.id);
       return reply.code(204).send(null);
     },
   );

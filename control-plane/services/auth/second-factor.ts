@@ -38,45 +38,27 @@ export interface SecondFactor {
   remove(accountId: string): Promise<void>;
 }
 
+export interface SecondFactorOptions {
+  accounts: Accounts;
+  seals: Seals;
+  audit: AuthAudit;
+  /** Roles that may do nothing without codes. */
+  roles: readonly AccountRole[];
+  clock: Clock;
+  chance: Chance;
+}
+
 const keyBytes = 20;
 const pendingMs = 10 * 60_000;
 const recoveryCodes = 10;
 const recoveryBytes = 10;
 
-/** Opens the second factor; `roles` are those that may do nothing without. */
-export function createSecondFactor(options: {
-  accounts: Accounts;
-  seals: Seals;
-  audit: AuthAudit;
-  roles: readonly AccountRole[];
-  clock: Clock;
-  chance: Chance;
-}): SecondFactor {
-  const { accounts, seals, audit, roles, clock, chance } = options;
-  // By account, wherever they come from: whoever gets here knows the password. A browser of the person's own counts apart.
-  const throttle = new SignInThrottle();
+/** Opens the second factor. */
+export function createSecondFactor(options: SecondFactorOptions): SecondFactor {
+  const { accounts, roles, clock, chance } = options;
+  const attempt = createAttempts(options);
   const isAsked = ({ totp }: AccountRecord): boolean => totp?.confirmedAtMs !== undefined;
 
-  const attempt = async (
-    { account, code, address, mark }: CodeTry,
-    judge: (totp: TotpRecord, code: string) => TotpRecord | undefined,
-  ): Promise<void> => {
-    const { id } = account;
-    const isMarked = mark !== undefined && seals.isSeal('mark', id, mark);
-    const key = isMarked ? `marked ${id}` : id;
-    const refused = (problem: 'RATE_LIMITED' | 'SECOND_FACTOR_FAILED', retryAfterMs?: number): Error => {
-      countRefusal(audit, { account, address }, { action: 'sign-in code', code: problem });
-      return coded(problem, { retryAfterMs });
-    };
-    const waitMs = throttle.begin(key, clock.nowMs());
-    if (waitMs > 0) throw refused('RATE_LIMITED', waitMs);
-    await accounts.update(id, (held) => {
-      const totp = held.totp && judge(held.totp, code.toUpperCase().replaceAll(/[\s-]/g, ''));
-      if (totp === undefined) throw refused('SECOND_FACTOR_FAILED');
-      return { ...held, totp };
-    });
-    throttle.succeed(key);
-  };
   /** What is kept once a code was used; undefined where it is not right. */
   const used = (totp: TotpRecord, code: string): TotpRecord | undefined => {
     const lastStep = matchTotp(fromBase32(totp.key), code, { nowMs: clock.nowMs(), lastStep: totp.lastStep });
@@ -117,5 +99,33 @@ export function createSecondFactor(options: {
     async remove(accountId) {
       await accounts.update(accountId, ({ totp: _gone, ...held }) => held);
     },
+  };
+}
+
+/** Puts what `judge` makes of the account's key and a code that was typed; undefined is a refusal. */
+type Attempt = (
+  tried: CodeTry,
+  judge: (totp: TotpRecord, code: string) => TotpRecord | undefined,
+) => Promise<void>;
+
+function createAttempts({ accounts, seals, audit, clock }: SecondFactorOptions): Attempt {
+  // By account, wherever they come from: whoever gets here knows the password. A browser of the person's own counts apart.
+  const throttle = new SignInThrottle();
+  return async ({ account, code, address, mark }, judge) => {
+    const { id } = account;
+    const isMarked = mark !== undefined && seals.isSeal('mark', id, mark);
+    const key = isMarked ? `marked ${id}` : id;
+    const refused = (problem: 'RATE_LIMITED' | 'SECOND_FACTOR_FAILED', retryAfterMs?: number): Error => {
+      countRefusal(audit, { account, address }, { action: 'sign-in code', code: problem });
+      return coded(problem, { retryAfterMs });
+    };
+    const waitMs = throttle.begin(key, clock.nowMs());
+    if (waitMs > 0) throw refused('RATE_LIMITED', waitMs);
+    await accounts.update(id, (held) => {
+      const totp = held.totp && judge(held.totp, code.toUpperCase().replaceAll(/[\s-]/g, ''));
+      if (totp === undefined) throw refused('SECOND_FACTOR_FAILED');
+      return { ...held, totp };
+    });
+    throttle.succeed(key);
   };
 }

@@ -12,6 +12,7 @@ import { createApiTokens, type ApiTokens } from './api-tokens.ts';
 import { coversRole } from './core/roles.ts';
 import { openFirstAdmin, type FirstAdmin } from './first-admin.ts';
 import type { AuthAudit } from './ports.ts';
+import { createPasskeys, type Passkeys } from './passkeys.ts';
 import { createPasswords } from './passwords.ts';
 import { createOidcStore } from './oidc/adapter.ts';
 import { createClients, type Clients } from './oidc/clients.ts';
@@ -51,6 +52,7 @@ export interface Auth {
   /** Changes an account; a new password ends its sessions. ACCOUNT_UNKNOWN, PASSWORD_WEAK, INVALID. */
   changeAccount(id: string, patch: AccountPatch): Promise<AccountView>;
   secondFactor: SecondFactor;
+  passkeys: Passkeys;
   audit: AuthAudit;
   /** Removes an account with everything that it could sign in with. ACCOUNT_UNKNOWN. */
   removeAccount(id: string): Promise<void>;
@@ -77,6 +79,7 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
   const secondFactor = createSecondFactor({
     ...{ accounts, seals, audit, clock, chance, roles: options.secondFactorRoles },
   });
+  const passkeys = createPasskeys({ records, accounts, publicUrl, clock });
   const sessions = createSessions({ records, store, clients, accounts, secondFactor, clock });
   const oidc = createOidc({ store, accounts, seals, issuer: publicUrl, keys: options.keys, log });
   const signIn = createSignIn({ accounts, passwords, seals, audit, clock });
@@ -92,7 +95,7 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
   };
 
   return {
-    ...{ accounts, apiTokens, sessions, clients, oidc, signIn, seals, secondFactor, audit },
+    ...{ accounts, apiTokens, sessions, clients, oidc, signIn, seals, secondFactor, passkeys, audit },
     firstAdmin: await openFirstAdmin({ accounts, audit, chance }),
     async changeAccount(id, patch) {
       const after = await accounts.change(id, patch);
@@ -102,6 +105,7 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
     async removeAccount(id) {
       await accounts.remove(id);
       await apiTokens.removeOf(id);
+      await passkeys.removeAll(id);
       await sessions.endAll(id);
     },
     async watch(signal) {

@@ -45,24 +45,6 @@ export function createSessions(options: {
     const value = (await records.oidc.get(key))?.value;
     return value !== undefined && value.expiresAtMs > clock.nowMs() ? value : undefined;
   };
-  const viewOf = async (
-    key: string,
-    { payload, expiresAtMs }: OidcRecord,
-  ): Promise<SessionView | undefined> => {
-    const { accountId = '', clientId, iat = 0, resources, openid } = payload as GrantPayload;
-    if (clientId === pagesClientId) return undefined;
-    const client = clientId === undefined ? undefined : await clients.metadata(clientId);
-    const scopes = [openid?.scope ?? '', ...Object.values(resources ?? {})].join(' ').split(' ');
-    return {
-      id: `ses_${key.slice(key.indexOf('/') + 1)}`,
-      accountId,
-      kind: clientId === undefined ? 'browser' : 'program',
-      name: clientId === undefined ? 'a browser' : (client?.client_name ?? clientId),
-      scopes: scopes.filter((scope) => scope !== ''),
-      createdAtMs: iat * 1000,
-      expiresAtMs,
-    };
-  };
   const end = async (id: string, accountId: string | undefined): Promise<void> => {
     for (const kind of ['Grant', 'Session']) {
       const key = `${kind}/${id.slice('ses_'.length)}`;
@@ -80,7 +62,7 @@ export function createSessions(options: {
       const views: SessionView[] = [];
       for (const key of await keysOf(accountId)) {
         const held = await find(key);
-        const view = held && (await viewOf(key, held));
+        const view = held && (await viewOf(key, held, clients));
         if (view !== undefined) views.push(view);
       }
       return views.sort((a, b) => b.createdAtMs - a.createdAtMs);
@@ -105,3 +87,23 @@ type GrantPayload = AdapterPayload & {
   resources?: Readonly<Record<string, string>>;
   openid?: { scope?: string };
 };
+
+async function viewOf(
+  key: string,
+  { payload, expiresAtMs }: OidcRecord,
+  clients: Clients,
+): Promise<SessionView | undefined> {
+  const { accountId = '', clientId, iat = 0, resources, openid } = payload as GrantPayload;
+  if (clientId === pagesClientId) return undefined;
+  const client = clientId === undefined ? undefined : await clients.metadata(clientId);
+  const scopes = [openid?.scope ?? '', ...Object.values(resources ?? {})].join(' ').split(' ');
+  return {
+    id: `ses_${key.slice(key.indexOf('/') + 1)}`,
+    accountId,
+    kind: clientId === undefined ? 'browser' : 'program',
+    name: clientId === undefined ? 'a browser' : (client?.client_name ?? clientId),
+    scopes: scopes.filter((scope) => scope !== ''),
+    createdAtMs: iat * 1000,
+    expiresAtMs,
+  };
+}

@@ -4,13 +4,15 @@ import type { Clock } from '../../../common/runtime/clock.ts';
 import { isCoded } from '../../../common/runtime/errors.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
 import type { Accounts } from './accounts.ts';
-import { auditedRun } from './audited.ts';
+import { auditedRun, countRefusal } from './audited.ts';
 import { cookieOf, fieldsOf } from './forms.ts';
 import { pagesClientId } from './oidc/clients.ts';
 import { asProviderSees, passHeaders, type Oidc } from './oidc/provider.ts';
 import { failurePage } from './pages/device.ts';
 import { formTarget, policyOf, style } from './pages/layout.ts';
+import { passkeyScript } from './pages/passkeys.ts';
 import { codePage, consentPage, signInPage } from './pages/sign-in.ts';
+import type { Passkeys } from './passkeys.ts';
 import type { AuthAudit } from './ports.ts';
 import type { AccountRecord } from './records.ts';
 import type { SecondFactor } from './second-factor.ts';
@@ -27,6 +29,7 @@ export interface SignInRoutesOptions {
   accounts: Accounts;
   signIn: SignIn;
   secondFactor: SecondFactor;
+  passkeys: Passkeys;
   seals: Seals;
   audit: AuthAudit;
   clock: Clock;
@@ -47,6 +50,9 @@ export function signInRoutes(app: App, options: SignInRoutesOptions): void {
   app.get('/oauth/style.css', { config: open }, async (_request, reply) =>
     reply.type('text/css').header('cache-control', 'public, max-age=3600').send(style),
   );
+  app.get('/oauth/passkey.js', { config: open }, async (_request, reply) =>
+    reply.type('text/javascript').header('cache-control', 'public, max-age=3600').send(passkeyScript),
+  );
   const url = '/oauth/sign-in/:uid';
   app.get(url, { config: open }, (request, reply) =>
     within(options, { request, reply }, async (step) => {
@@ -57,6 +63,9 @@ export function signInRoutes(app: App, options: SignInRoutesOptions): void {
   );
   app.post(url, { config: { ...open, rateLimit: signInRate } }, (request, reply) =>
     within(options, { request, reply }, (step) => trySignIn(options, { step, request, reply })),
+  );
+  app.post(`${url}/passkey`, { config: { ...open, rateLimit: signInRate } }, (request, reply) =>
+    within(options, { request, reply }, (step) => tryPasskey(options, { step, request, reply })),
   );
   app.post(`${url}/code`, { config: { ...open, rateLimit: signInRate } }, (request, reply) =>
     within(options, { request, reply }, (step) => tryCode(options, { step, request, reply })),
@@ -106,23 +115,25 @@ async function within(
   await run({ provider, seen, details, client: client?.clientName ?? 'a program' });
 }
 
-function html(reply: FastifyReply, body: string, formTargets: readonly string[] = []): FastifyReply {
+function html(reply: FastifyReply, body: string, policy: Parameters<typeof policyOf>[0] = {}): FastifyReply {
   return reply
     .type('text/html; charset=utf-8')
-    .header('content-security-policy', policyOf(formTargets))
+    .header('content-security-policy', policyOf(policy))
     .send(body);
 }
 
 async function showSignIn(
-  { oidc }: SignInRoutesOptions,
+  { oidc, passkeys }: SignInRoutesOptions,
   { step, reply, email, fault }: { step: Step; reply: FastifyReply; email?: string; fault?: string },
 ): Promise<void> {
   const { details, client } = step;
+  const hasScript = passkeys.arePossible();
+  const passkey = hasScript ? await passkeys.ask(details.uid) : undefined;
   const body = signInPage(
-    { base: oidc.base() },
-    { uid: details.uid, client, fault, ...(email !== undefined && { email }) },
+    { base: oidc.base(), hasScript },
+    { uid: details.uid, client, fault, passkey, ...(email !== undefined && { email }) },
   );
-  await html(reply, body, formTarget(details.params['redirect_uri']));
+  await html(reply, body, { formTargets: formTarget(details.params['redirect_uri']), hasScript });
 }
 
 async function showConsent(
@@ -134,7 +145,9 @@ async function showConsent(
   const scopes = [...missingOIDCScope, ...Object.values(missingResourceScopes).flat()];
   const account = await accounts.find(details.session?.accountId ?? '-');
   const what = { uid: details.uid, client, email: account?.email ?? '', scopes };
-  await html(reply, consentPage({ base: oidc.base() }, what), formTarget(details.params['redirect_uri']));
+  await html(reply, consentPage({ base: oidc.base() }, what), {
+    formTargets: formTarget(details.params['redirect_uri']),
+  });
 }
 
 async function trySignIn(options: SignInRoutesOptions, exchange: Exchange & { step: Step }): Promise<void> {
@@ -149,6 +162,22 @@ async function trySignIn(options: SignInRoutesOptions, exchange: Exchange & { st
   } catch (error) {
     const fault = faultOf(error, reply);
     await showSignIn(options, { step, reply, email: email.slice(0, 254), fault });
+  }
+}
+
+/** Takes what a device answered, which is a password and a code in one. */
+async function tryPasskey(options: SignInRoutesOptions, exchange: Exchange & { step: Step }): Promise<void> {
+  const { passkeys, audit } = options;
+  const { step, request, reply } = exchange;
+  const { credential = '' } = fieldsOf(request.body);
+  try {
+    const account = await passkeys.check(step.details.uid, credential);
+    await complete(options, { ...exchange, account, amr: ['hwk', 'user'] });
+  } catch (error) {
+    const fault = faultOf(error, reply);
+    const code = 'PASSKEY_FAILED';
+    countRefusal(audit, { account: undefined, address: request.ip }, { action: 'sign-in passkey', code });
+    await showSignIn(options, { step, reply, fault });
   }
 }
 
@@ -198,7 +227,7 @@ async function showCode(
   const { details } = step;
   const proof = proofOf(options, what);
   const body = codePage({ base: options.oidc.base() }, { uid: details.uid, proof, fault });
-  await html(reply, body, formTarget(details.params['redirect_uri']));
+  await html(reply, body, { formTargets: formTarget(details.params['redirect_uri']) });
 }
 
 function markName({ oidc }: SignInRoutesOptions): string {
@@ -230,9 +259,17 @@ async function complete(
   );
 }
 
+const failures = [
+  'SIGN_IN_FAILED',
+  'SECOND_FACTOR_FAILED',
+  'PASSKEY_FAILED',
+  'RATE_LIMITED',
+  'OVERLOADED',
+] as const;
+
 /** What the page says of a try that failed; anything else is thrown on. */
 function faultOf(error: unknown, reply: FastifyReply): string {
-  if (!isCoded(error, 'SIGN_IN_FAILED', 'SECOND_FACTOR_FAILED', 'RATE_LIMITED', 'OVERLOADED')) throw error;
+  if (!isCoded(error, ...failures)) throw error;
   const { code, message, retryAfterMs } = error;
   if (retryAfterMs !== undefined) void reply.header('retry-after', String(Math.ceil(retryAfterMs / 1000)));
   // A page that is shown again: 401 would need a scheme of HTTP's own.

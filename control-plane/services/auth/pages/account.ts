@@ -1,6 +1,7 @@
 import type { AccountView, SessionView } from '../../../../common/contract/accounts.ts';
 import { html, type Html } from './html.ts';
 import { page, type Site } from './layout.ts';
+import { passkeysPart, type PasskeysView } from './passkeys.ts';
 import { recoveryPart, secondFactorPart, type SecondFactorView } from './second-factor.ts';
 
 /** A person's own page: where they are signed in, and their password. */
@@ -13,6 +14,8 @@ export function accountPage(
     own: string;
     csrf: string;
     secondFactor: SecondFactorView;
+    /** Absent where browsers take none. */
+    passkeys: PasskeysView | undefined;
     said?: { good: boolean; text: string; recoveryCodes?: readonly string[] } | undefined;
   },
 ): string {
@@ -61,7 +64,8 @@ export function accountPage(
         </p>
         <button type="submit">Change it</button>
       </form>
-      ${secondFactorPart(what.secondFactor, { base, token })}`,
+      ${secondFactorPart(what.secondFactor, { base, token })}
+      ${what.passkeys === undefined ? undefined : passkeysPart(what.passkeys, { base, token })}`,
   );
 }
 

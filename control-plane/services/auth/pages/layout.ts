@@ -3,10 +3,12 @@ import { html, type Html } from './html.ts';
 /** Where the pages are: the path of the public URL, before which a proxy may have put one. */
 export interface Site {
   base: string;
+  /** Whether the page asks for passkeys, which takes a script; nothing else on any page does. */
+  hasScript?: boolean;
 }
 
-/** A whole page. Nothing on it needs a script. */
-export function page({ base }: Site, title: string, body: Html): string {
+/** A whole page. */
+export function page({ base, hasScript }: Site, title: string, body: Html): string {
   return html`<!doctype html>
     <html lang="en">
       <head>
@@ -14,6 +16,7 @@ export function page({ base }: Site, title: string, body: Html): string {
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <title>${title} – Nearcast</title>
         <link rel="stylesheet" href="${base}/oauth/style.css" />
+        ${hasScript === true ? html`<script src="${base}/oauth/passkey.js" defer></script>` : undefined}
       </head>
       <body>
         <main>
@@ -28,9 +31,13 @@ export function page({ base }: Site, title: string, body: Html): string {
  * What a browser may do with these pages. Browsers hold the redirects behind a form to `form-action` too, so a form that leads back to
  * a program needs that program's address.
  */
-export function policyOf(formTargets: readonly string[] = []): string {
+export function policyOf({
+  formTargets = [],
+  hasScript = false,
+}: { formTargets?: readonly string[]; hasScript?: boolean } = {}): string {
   const forms = ["'self'", ...formTargets].join(' ');
-  return `default-src 'none'; style-src 'self'; form-action ${forms}; base-uri 'none'; frame-ancestors 'none'`;
+  const scripts = hasScript ? " script-src 'self';" : '';
+  return `default-src 'none';${scripts} style-src 'self'; form-action ${forms}; base-uri 'none'; frame-ancestors 'none'`;
 }
 
 /** The source of a redirect's target for a policy: its origin, or the scheme of an app's own. */

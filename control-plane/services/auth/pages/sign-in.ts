@@ -1,5 +1,6 @@
 import { html } from './html.ts';
 import { page, type Site } from './layout.ts';
+import { passkeySignIn } from './passkeys.ts';
 
 /** Asks for address and password. */
 export function signInPage(
@@ -9,7 +10,15 @@ export function signInPage(
     client,
     email = '',
     fault,
-  }: { uid: string; client: string; email?: string; fault?: string | undefined },
+    passkey,
+  }: {
+    uid: string;
+    client: string;
+    email?: string;
+    fault?: string | undefined;
+    /** What a device is asked to sign in by. */
+    passkey?: object | undefined;
+  },
 ): string {
   const action = `${site.base}/oauth/sign-in/${uid}`;
   return page(
@@ -40,6 +49,7 @@ export function signInPage(
         />
         <button type="submit">Sign in</button>
       </form>
+      ${passkey === undefined ? undefined : passkeySignIn(action, passkey)}
       <form method="post" action="${action}/cancel">
         <button type="submit" class="quiet">Cancel</button>
       </form>`,

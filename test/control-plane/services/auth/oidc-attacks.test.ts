@@ -1,23 +1,13 @@
-import { createSecretKey } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
-import { exportSPKI, SignJWT } from 'jose';
 import t from 'tap';
-import { generateKey, hashSecret, loadKey, type SigningKey } from '../../../../common/runtime/keys.ts';
-import { startPlane, type TestPlane } from '../../support/control-plane.ts';
+import { hashSecret } from '../../../../common/runtime/keys.ts';
+import { startPlane } from '../../support/control-plane.ts';
 import { addClient, addPerson, password, signIn } from '../../support/sign-in.ts';
 import { WebClient, type WebAnswer } from '../../support/web-client.ts';
 
 const redirectUri = 'http://127.0.0.1:9/callback';
-
-async function accessKey({ dataDir }: TestPlane): Promise<SigningKey> {
-  const directory = join(dataDir, 'keys');
-  const name = (await readdir(directory)).find((one) => one.startsWith('access-')) ?? 'none';
-  const key = await loadKey(join(directory, name));
-  if (key === undefined) throw new Error('no key of access tokens');
-  return key;
-}
 
 function authorizeUrl(clientId: string, change: Record<string, string | undefined> = {}): string {
   const query = {
@@ -29,82 +19,6 @@ function authorizeUrl(clientId: string, change: Record<string, string | undefine
   );
   return `/oauth/authorize?${new URLSearchParams(given).toString()}`;
 }
-
-t.test('tokens that are not what they say are refused', async (t) => {
-  const plane = await startPlane(t);
-  const { id } = await addPerson(plane);
-  const key = await accessKey(plane);
-  const nowS = Math.floor(Date.now() / 1000);
-  const claims = {
-    iss: 'nearcast',
-    aud: 'nearcast',
-    sub: 'x',
-    role: 'operator',
-    iat: nowS,
-    exp: nowS + 600,
-    jti: 'abcdefgh',
-  };
-  const header = { alg: 'ES256', kid: key.kid, typ: 'at+jwt' };
-  const sign = (change: object, head: object = {}) =>
-    new SignJWT({ ...claims, ...change }).setProtectedHeader({ ...header, ...head }).sign(key.privateKey);
-  const call = async (token: string) => (await plane.call('GET /v1/nodes', { token })).status;
-  t.equal(await call(await sign({})), 200, 'the good one');
-
-  const stranger = generateKey();
-  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
-  const none = (alg: string) => `${part({ ...header, alg })}.${part(claims)}.`;
-  const byPublicKey = createSecretKey(Buffer.from(await exportSPKI(key.publicKey)));
-  const [, , signature = ''] = (await sign({})).split('.');
-  const bad: [string, string][] = [
-    ['alg none', none('none')],
-    ['alg NONE', none('nOnE')],
-    ['a signature of nothing', none('ES256')],
-    [
-      'the public key as a secret',
-      await new SignJWT(claims).setProtectedHeader({ ...header, alg: 'HS256' }).sign(byPublicKey),
-    ],
-    [
-      'claims changed under a signature',
-      `${part(header)}.${part({ ...claims, role: 'admin' })}.${signature}`,
-    ],
-    [
-      'a key that it brings itself',
-      await new SignJWT(claims)
-        .setProtectedHeader({ ...header, jwk: stranger.publicJwk })
-        .sign(stranger.privateKey),
-    ],
-    [
-      'a key that it fetches',
-      await new SignJWT(claims)
-        .setProtectedHeader({ ...header, jku: 'https://evil.example/jwks', x5u: 'https://evil.example/x' })
-        .sign(stranger.privateKey),
-    ],
-    [
-      'an extension that nobody knows',
-      await new SignJWT(claims)
-        .setProtectedHeader({ ...header, crit: ['urn:x'], 'urn:x': 1 })
-        .sign(key.privateKey, { crit: { 'urn:x': true } }),
-    ],
-    ['an unknown key', await sign({}, { kid: 'somebody-else' })],
-    ['another issuer', await sign({ iss: plane.url })],
-    ['another audience', await sign({ aud: 'urn:nearcast:api' })],
-    ['several audiences', await sign({ aud: ['nearcast', 'other'] })],
-    ['expired', await sign({ exp: nowS - 60 })],
-    ['without an end', await sign({ exp: undefined })],
-    ['not yet good', await sign({ nbf: nowS + 600 })],
-    ['issued in the future', await sign({ iat: nowS + 600 })],
-    ['another type', await sign({}, { typ: 'JWT' })],
-    ['no type', await sign({}, { typ: undefined })],
-    ['a role that is none', await sign({ role: 'root' })],
-    ['of a session that is not there', await sign({ sid: 'ses_nobody-knows-it', sub: id })],
-    ['of an API token that is not there', await sign({ sid: 'tok_0123456789abcdef' })],
-    ['of a session of no kind', await sign({ sid: 'x' })],
-  ];
-  for (const [what, token] of bad) t.equal(await call(token), 401, what);
-  t.equal(await call(await sign({ scope: 'write' })), 403, 'a scope for something else');
-  t.equal(await call(await sign({ scope: 'openid profile' })), 403);
-  t.equal(await call(await sign({ role: 'viewer' })), 403);
-});
 
 t.test('only codes with S256: no implicit, no password, no challenge that is none', async (t) => {
   const plane = await startPlane(t);
@@ -277,7 +191,10 @@ t.test('cookies, forms and frames: nothing can be ridden on, nothing planted sta
     t.equal(headers['cache-control'], 'no-store');
     t.equal(headers['access-control-allow-credentials'], undefined);
   }
-  t.notMatch(asked.text + account.text, /<script|javascript:|onclick|onfocus/i, 'no script is needed');
+  const scripts = [...(asked.text + account.text).matchAll(/<script[^]*?<\/script>/g)].map(([one]) => one);
+  const own = '<script src="/oauth/passkey.js" defer></script>';
+  t.strictSame(scripts, [own, own], 'no script but that of passkeys, which nobody needs');
+  t.notMatch(asked.text + account.text, /javascript:|onclick|onfocus/i);
 
   const csrf = /name="csrf" value="([\w-]+)"/.exec(account.text)?.[1] ?? '';
   for (const fields of [{}, { csrf: 'x' }, { csrf: '' }])
