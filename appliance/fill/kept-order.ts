@@ -16,7 +16,9 @@ const filesMax = 200_000;
 export class KeptOrder {
   readonly #path: string;
   readonly #log: Log;
-  readonly #known = new Map<string, { readonly rank: number; readonly asked: number }>();
+  #kept: AskedFile[] = [];
+  /** By file: its place in what was kept, until it is told. */
+  readonly #places = new Map<string, number>();
   #unread: Buffer | undefined;
   #saved = '';
 
@@ -33,12 +35,16 @@ export class KeptOrder {
   /** Files in the order that was kept, and with it how often each was asked for; those of which nothing is known last. Each is told once. */
   sorted(files: Iterable<string>): AskedFile[] {
     this.#read();
-    const ranked = [...files].map((file) => {
-      const { rank = Infinity, asked = 0 } = this.#known.get(file) ?? {};
-      this.#known.delete(file);
-      return { file, asked, rank };
-    });
-    return ranked.sort((a, b) => (a.rank === b.rank ? 0 : a.rank - b.rank));
+    const places: number[] = [];
+    const unknown: AskedFile[] = [];
+    for (const file of files) {
+      const place = this.#places.get(file);
+      if (place === undefined) unknown.push({ file, asked: 0 });
+      else places.push(place);
+      this.#places.delete(file);
+    }
+    const known = [...Uint32Array.from(places).sort()].flatMap((place) => this.#kept[place] ?? []);
+    return known.concat(unknown);
   }
 
   /** Keeps an order, longest not asked for first. It is harmless where it cannot. */
@@ -60,8 +66,8 @@ export class KeptOrder {
     if (text === undefined) return;
     try {
       const kept = parseJsonAs(Kept, text.toString('utf8'), { what: this.#path });
-      for (const [file, asked] of kept.flatMap(unpackFiles))
-        this.#known.set(file, { rank: this.#known.size, asked });
+      this.#kept = kept.flatMap(unpackFiles).map(([file, asked]) => ({ file, asked }));
+      this.#kept.forEach(({ file }, place) => this.#places.set(file, place));
     } catch (error) {
       this.#log.warn({ err: error }, 'what was asked for before is not known: it all counts as new');
     }

@@ -31,14 +31,16 @@ export class PlannedFiles {
     return this.#costs.has(file);
   }
 
-  /** Takes the files of a manifest. */
-  set(files: readonly WantedFile[]): void {
+  /** Takes the files of a manifest. @returns those that it wants and the one before did not, or the other way round. */
+  set(files: readonly WantedFile[]): Set<string> {
+    const before = new Set(this.#costs.keys());
     this.#costs = new Map(files.map(({ file, sizeBytes }) => [file, this.#store.costBytes(sizeBytes)]));
     this.#disks.clear();
     this.#heldBytes.clear();
     this.#missingBytes = 0;
     for (const costBytes of this.#costs.values()) this.#missingBytes += costBytes;
     for (const file of this.#costs.keys()) this.#look(file);
+    return before.symmetricDifference(this.#costs);
   }
 
   /** Counts a file where it is now: it comes, goes, and moves from disk to disk. */

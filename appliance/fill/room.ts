@@ -1,10 +1,12 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
 import { Limiter } from '../../common/core/limiter.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import type { Component } from '../../common/runtime/lifecycle.ts';
 import type { Log } from '../../common/runtime/log.ts';
 import { chooseDisk, type DiskRoom } from '../core/choose-disk.ts';
 import type { PolicyName } from '../core/eviction/policy.ts';
-import { SpareFiles } from '../core/eviction/spare-files.ts';
+import { SpareFiles, type AskedFile } from '../core/eviction/spare-files.ts';
 import type { FillDiff, WantedFile } from '../core/fill-diff.ts';
 import type { FileStore } from '../store/file-store.ts';
 import { KeptOrder } from './kept-order.ts';
@@ -44,6 +46,8 @@ interface Disk extends DiskRoom {
 }
 
 const saveEveryMs = 60_000;
+/** Files that are sorted in at a time: some milliseconds, between which everything else goes on. */
+const sortedAtOnce = 2000;
 
 /**
  * Makes room on the disks. What the manifest names stays, and so does what is read; of all else the policy says what goes first,
@@ -55,8 +59,13 @@ export class Room {
   readonly #spare: SpareFiles;
   readonly #kept: KeptOrder;
   readonly #downloads = new Map<string, SpareDownload>();
-  /** Files that have come, gone or changed sides since they were last sorted in, which is done together. */
+  /** Files that have come, gone or changed sides since they were last sorted in, which is done together: at the start that is all of them. */
   readonly #unsorted = new Set<string>();
+  /** Those that are being sorted in, in their order. */
+  #sorting: Iterator<AskedFile> = [].values();
+  /** Bytes that have left meanwhile, by file. */
+  readonly #sent = new Map<string, number>();
+  #isCatchingUp = false;
   /** One at a time: room that is found is taken before another one looks. */
   readonly #turns = new Limiter({ runsMax: 1 });
   /** What is to be moved to another disk and is not there yet. */
@@ -82,15 +91,18 @@ export class Room {
 
   /** Takes the files of a manifest. */
   setPlanned(files: readonly WantedFile[]): void {
-    this.#planned.set(files);
-    for (const file of this.#options.store.held.keys()) this.#unsorted.add(file);
-    for (const file of this.#downloads.keys()) this.#unsorted.add(file);
+    const { store } = this.#options;
+    for (const file of this.#planned.set(files))
+      if (store.held.has(file) || this.#downloads.has(file)) this.#unsorted.add(file);
   }
 
   /** Bytes of a file have left to viewers. */
   noteSent(file: string, bytes: number): void {
-    this.#sort();
-    this.#spare.sent(file, bytes, this.#options.clock.monotonicMs());
+    const bytesBefore = this.#sent.get(file) ?? 0;
+    this.#sent.delete(file);
+    this.#sent.set(file, bytesBefore + bytes);
+    if (this.#sortSome()) this.#tellSent();
+    else if (!this.#isCatchingUp) void this.#catchUp();
   }
 
   /** A download may go besides what is held, until it is taken back or held. */
@@ -158,7 +170,8 @@ export class Room {
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.#options.clock.sleep(saveEveryMs, { signal }).catch(() => undefined);
-      this.#sort();
+      while (!this.#sortSome()) await nextTurn();
+      this.#tellSent();
       await this.#kept.save(this.#spare.inOrder());
     }
   }
@@ -187,7 +200,7 @@ export class Room {
     let bytes = 0;
     while (bytes < wantedBytes) {
       // Another manifest may have come in the middle of it.
-      this.#sort();
+      while (!this.#sortSome()) await nextTurn();
       const file = this.#spare.evict(disk, this.#mayGo);
       if (file === undefined) break;
       const download = this.#downloads.get(file);
@@ -221,7 +234,7 @@ export class Room {
   /** The disks as they are now, and what may go from each. */
   async #disks(mayGo: (file: string) => boolean): Promise<Disk[]> {
     const rooms = await this.#options.store.rooms();
-    this.#sort();
+    while (!this.#sortSome()) await nextTurn();
     const capacities = rooms.map(
       ({ disk, capacityBytes }) => [disk, capacityBytes - this.#planned.heldBytesOn(disk)] as const,
     );
@@ -243,19 +256,45 @@ export class Room {
     return sumOf(coming, ({ file }) => store.costBytes(store.held.get(file)?.sizeBytes ?? 0));
   }
 
-  #sort(): void {
-    if (this.#unsorted.size === 0) return;
-    const { store, clock } = this.#options;
-    const nowMs = clock.monotonicMs();
-    for (const { file, asked } of this.#kept.sorted(this.#unsorted)) {
-      const held = store.held.get(file);
-      const disk = held?.disk ?? store.begunOn(file);
-      const sizeBytes = held?.sizeBytes ?? this.#downloads.get(file)?.sizeBytes;
-      if (disk === undefined || sizeBytes === undefined || this.wants(file)) this.#spare.remove(file);
-      else
-        this.#spare.put({ file, disk, sizeBytes, costBytes: store.costBytes(sizeBytes) }, { asked, nowMs });
+  /** Sorts some files in. @returns whether that was all: whoever goes by the order goes on with this until it is, and then at once. */
+  #sortSome(): boolean {
+    for (let left = sortedAtOnce; left > 0; left--) {
+      let next = this.#sorting.next();
+      if (next.done === true) {
+        if (this.#unsorted.size === 0) return true;
+        this.#sorting = this.#kept.sorted(this.#unsorted).values();
+        this.#unsorted.clear();
+        next = this.#sorting.next();
+      }
+      if (next.done !== true) this.#sortIn(next.value);
     }
-    this.#unsorted.clear();
+    return false;
+  }
+
+  #sortIn({ file, asked }: AskedFile): void {
+    const { store, clock } = this.#options;
+    const held = store.held.get(file);
+    const disk = held?.disk ?? store.begunOn(file);
+    const sizeBytes = held?.sizeBytes ?? this.#downloads.get(file)?.sizeBytes;
+    if (disk === undefined || sizeBytes === undefined || this.wants(file)) this.#spare.remove(file);
+    else {
+      const spare = { file, disk, sizeBytes, costBytes: store.costBytes(sizeBytes) };
+      this.#spare.put(spare, { asked, nowMs: clock.monotonicMs() });
+    }
+  }
+
+  /** What has left meanwhile is newer than all that is sorted in. */
+  async #catchUp(): Promise<void> {
+    this.#isCatchingUp = true;
+    while (!this.#sortSome()) await nextTurn();
+    this.#isCatchingUp = false;
+    this.#tellSent();
+  }
+
+  #tellSent(): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    for (const [file, bytes] of this.#sent) this.#spare.sent(file, bytes, nowMs);
+    this.#sent.clear();
   }
 }
 

@@ -2,16 +2,16 @@
 // steering goes on leading viewers to what was on a disk that has vanished.
 //
 // Figures: store.restart.seconds, store.lost.seconds. Nothing else does the same, so they are measured against their limits.
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
 
-import { diskLayout } from '../../appliance/store/disk-layout.ts';
 import { lessIsBetter, median, runBench, type BenchReport, type Figure } from '../support/bench.ts';
 import { boxArgv, startProgram } from '../support/appliance/box-process.ts';
 import { compileAppliance } from '../support/appliance/compiled-appliance.ts';
 import { testBundle, testFile, testToken, type TestFile } from '../support/appliance/content.ts';
 import { ControlDouble } from '../support/appliance/control-double.ts';
+import { layFiles } from '../support/appliance/lay-files.ts';
 import { measureLostDisk } from './store/lost.ts';
 
 const limitSeconds = 2;
@@ -20,22 +20,15 @@ const answerMsMax = 120_000;
 
 /** Small files, whole on the disk, in no index yet; and a bundle with one of them. */
 async function makeFiles(root: string, count: number): Promise<{ bundle: TestFile; asked: TestFile }> {
-  const layout = diskLayout(root);
-  const put = async ({ file, bytes, descriptor }: TestFile): Promise<void> => {
-    await writeFile(layout.descriptor(file), descriptor);
-    await writeFile(layout.content(file), bytes);
-  };
-  for (let folder = 0; folder < 256; folder++)
-    await mkdir(layout.folder(folder.toString(16).padStart(2, '0')), { recursive: true });
   const asked = testFile(Buffer.from('the file that is asked for'));
   const bundle = testBundle([asked]);
-  for (const file of [asked, bundle]) await put(file);
-  const atOnce = 64;
-  for (let from = 2; from < count; from += atOnce) {
-    const numbers = Array.from({ length: Math.min(atOnce, count - from) }, (_, index) => from + index);
-    await Promise.all(numbers.map((number) => put(testFile(Buffer.from(`file ${number}`)))));
-  }
+  await layFiles(root, [asked, bundle]);
+  await layFiles(root, smallFiles(count - 2));
   return { bundle, asked };
+}
+
+function* smallFiles(count: number): Generator<TestFile> {
+  for (let number = 0; number < count; number++) yield testFile(Buffer.from(`file ${number}`));
 }
 
 /** The status of an answer; undefined where there is none. */

@@ -2,12 +2,14 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 
 import type { PolicyName } from '../../../appliance/core/eviction/policy.ts';
+import { fileCostBytes } from '../../../appliance/store/disk-layout.ts';
 import { createSystemClock } from '../../../common/runtime/clock.ts';
 import { putFile, seededBytes, testFile, type TestFile } from '../../support/appliance/content.ts';
 import { createFastClock } from '../../support/appliance/fast-clock.ts';
 import { startSource } from '../../support/appliance/fill-source.ts';
 import { startFilling, wanted } from '../../support/appliance/filling-box.ts';
 import { until } from '../../support/appliance/raw-http.ts';
+import { layFiles } from '../../support/appliance/lay-files.ts';
 import { temporaryDirectory, testDisk } from '../../support/appliance/serving-box.ts';
 import { testRoom } from '../../support/appliance/test-room.ts';
 
@@ -91,6 +93,26 @@ void t.test('the next process knows what was asked for', async (test) => {
   }
   test.same(left, ['acd', 'ac', 'a'], 'b was never asked for, then d, then c');
 });
+
+void t.test(
+  'of very many files that are there at the start one that is viewed at once goes last',
+  async (test) => {
+    const directory = await temporaryDirectory(test);
+    const many = Array.from({ length: 2500 }, (_, number) => testFile(Buffer.from(`file ${number}`)));
+    await layFiles(directory, many);
+    const costBytes = fileCostBytes(9);
+    const { disk } = await testDisk(directory, { capacityBytes: many.length * costBytes });
+    test.teardown(() => disk.close());
+    const inOrder = [...disk.held.keys()];
+    const room = testRoom(disk, { clock, policy: 'lru' });
+    room.noteSent(inOrder[0]!, mib);
+    room.setPlanned(wanted(many.filter(({ file }) => file === inOrder[1])));
+    const [on] = await disk.rooms();
+    await room.forPlanned({ disk: on?.disk, costBytes: 2 * costBytes }, () => Promise.resolve());
+    const gone = inOrder.filter((file) => !disk.held.has(file));
+    test.same(gone, inOrder.slice(2, 4), 'the first in the order is viewed, the second planned');
+  },
+);
 
 void t.test('an order that cannot be read counts for nothing', async (test) => {
   const { disk, directory } = await fullDisk(test);
