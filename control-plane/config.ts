@@ -99,11 +99,11 @@ export const ControlPlaneSchema = Type.Object({
       description: 'Copies that a cluster keeps of each title while there is room',
     }),
     liveCopiesMin: Type.Integer({
-      default: 0,
+      default: 1,
       minimum: 0,
       maximum: 64,
       description:
-        "A site's viewers can play a title once so many copies stand there; 0: as soon as one stands anywhere",
+        "A site's viewers can play a title that its boxes are to hold once so many copies stand there; 0: as soon as one stands anywhere",
     }),
     keepBonus: Type.Number({
       default: 0.5,

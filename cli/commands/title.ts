@@ -128,7 +128,7 @@ export async function createTitle(
   });
 }
 
-/** Shows the encode's and the fill's progress until the title is live and held by all of `holders`. Throws the title's own failure. */
+/** Shows the encode's and the fill's progress until the title is live, and with `holders` held by all of them and live at every site. Throws the title's own failure. */
 export async function waitUntilLive(
   { api, output, signal }: CommandContext,
   id: string,
@@ -145,7 +145,9 @@ export async function waitUntilLive(
       encode.fail(view.error.code);
       throw coded('ENCODE_FAILED', `${view.name}: ${view.error.code}: ${view.error.detail}`);
     }
-    const isThere = view.state === 'live' && holders.every((holder) => view.holders.includes(holder));
+    const isHeld = holders.every((holder) => view.holders.includes(holder));
+    const isThere =
+      view.state === 'live' && isHeld && (holders.length === 0 || view.waitingSites === undefined);
     // Nothing to watch where all of it was done before.
     if (isThere && isFirst) return view;
     isFirst = false;
@@ -192,6 +194,7 @@ function titleFacts(title: TitleView): string[][] {
       `${title.state}, ${formatPercent(title.progress)}${title.stage === '' ? '' : `, ${title.stage}`}`,
     ],
     ...(title.error === undefined ? [] : [['error', `${title.error.code}: ${title.error.detail}`]]),
+    ...(title.waitingSites === undefined ? [] : [['not live yet at', title.waitingSites.join(' ')]]),
     ['added', new Date(title.createdAtMs).toISOString()],
     ['length', title.durationMs === undefined ? '–' : formatDuration(title.durationMs)],
     ['size', title.sizeBytes === undefined ? '–' : formatBytes(title.sizeBytes)],

@@ -94,7 +94,7 @@ t.test('bad input on the running system', { timeout: 90_000 }, async (t) => {
 
   await t.test('a name that looks like markup is text everywhere', { skip: browserMissing }, async (t) => {
     const { id } = await createTitle(context, film, { name: awkwardName });
-    await waitUntilLive(context, id);
+    await waitUntilLive(context, id, boxes);
     const { hlsUrl, dashUrl } = await startSession(running, id);
     const hls = await (await fetch(hlsUrl)).text();
     t.equal(hls.match(/^#EXTM3U$/gm)?.length, 1);

@@ -78,5 +78,5 @@ export const catalogDefaults = {
   encodeAttemptsMax: 3,
   encodeRetryDelayMs: 5000,
   keepSources: false,
-  liveCopiesMin: 0,
+  liveCopiesMin: 1,
 } as const satisfies Omit<CatalogOptions, 'uploadsDir'>;

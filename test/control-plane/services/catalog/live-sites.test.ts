@@ -37,7 +37,7 @@ t.test('a site’s viewers can play a title once enough copies stand there, over
 });
 
 t.test('once a site’s copies stand its viewers can play, and go on to when they are lost', async (t) => {
-  const { plane, encoder, a1, b1 } = await startFleet(t, ['--placement-live-copies-min', '1']);
+  const { plane, encoder, a1, b1 } = await startFleet(t);
   const title = await addTitle(plane, encoder, { name: 'Film', pinned: true });
   for (const box of [a1, b1]) await manifestWithFiles(plane, box, title.files.length);
   const view = async () => (await plane.call(`GET /v1/titles/${title.id}`)).as(TitleView);
