@@ -8,7 +8,7 @@ import { coded } from '../common/runtime/errors.ts';
 import { parseJsonAs } from '../common/runtime/parse.ts';
 import { compileProgram } from './compile.ts';
 import type { DebTree } from './deb-tree.ts';
-import { filesToShip, npmClosure, type NpmPackage } from './npm-closure.ts';
+import { filesToShip, licencesOf, npmClosure, npmPackages, type NpmPackage } from './npm-closure.ts';
 
 /** What a package is built from. */
 export interface PackageSource {
@@ -35,12 +35,13 @@ const name = 'nearcast-appliance';
 const home = `usr/lib/${name}`;
 const docs = `usr/share/doc/${name}`;
 const engineBuild = 'appliance/engine/native/build';
+const engineHome = `${home}/app/native/build`;
 const BuildInfo = Type.Object({ node: Type.String(), arch: Type.String() });
 const maintainer = 'Nearcast maintainers <maintainers@nearcast.example>';
 
 /** Puts the whole appliance package into a tree: program, packages, runtime, unit, settings, pages, control files. */
-export function fillAppliancePackage(tree: DebTree, source: PackageSource): PackagePart[] {
-  const packages = addProgram(tree, source);
+export async function fillAppliancePackage(tree: DebTree, source: PackageSource): Promise<PackagePart[]> {
+  const packages = await addProgram(tree, source);
   addEngine(tree, source);
   const library = addRuntime(tree, source);
   addSystemFiles(tree, source);
@@ -56,24 +57,26 @@ function ours({ root }: PackageSource, path: string): string {
   return readFileSync(join(root, 'packaging', path), 'utf8');
 }
 
-function addProgram(tree: DebTree, source: PackageSource): NpmPackage[] {
+/** @returns the npm packages of which the program is made. */
+async function addProgram(tree: DebTree, source: PackageSource): Promise<NpmPackage[]> {
   const { root, version, commit } = source;
-  const { files, packages } = compileProgram(root, join(root, 'packaging/tsconfig.appliance.json'));
+  const { files, bundled, loaded } = await compileProgram(root);
   const manifest = { name, version, license: 'Apache-2.0', private: true, type: 'module' };
-  for (const [path, text] of files) {
-    tree.write(`${home}/app/${path}`, path === 'package.json' ? json(manifest) : text);
-  }
-  const closure = npmClosure(root, packages);
-  for (const { path } of closure) {
-    for (const file of filesToShip(join(root, path))) {
-      tree.copy(join(root, path, file), `${home}/app/${path}/${file}`);
-    }
-  }
+  tree.write(`${home}/app/package.json`, json(manifest));
+  for (const [file, text] of files) tree.write(`${home}/app/${file}`, text);
+  const closure = npmClosure(root, loaded);
+  const whole = new Set(closure.map(({ path }) => path));
+  const inside = npmPackages(root, bundled).filter(({ path }) => !whole.has(path));
+  const copy = (path: string, paths: readonly string[]): void => {
+    for (const file of paths) tree.copy(join(root, path, file), `${home}/app/${path}/${file}`);
+  };
+  for (const { path } of closure) copy(path, filesToShip(join(root, path)));
+  for (const { path } of inside) copy(path, licencesOf(join(root, path)));
   tree.write(`${home}/version.json`, json({ version, commit, node: process.versions.node }));
-  return closure;
+  return [...closure, ...inside].sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-/** The addon, where the compiled loader looks for it. It must be for the runtime that is shipped. */
+/** The addon, beside the program that looks for it. It must be for the runtime that is shipped. */
 function addEngine(tree: DebTree, { root }: PackageSource): void {
   const path = join(root, engineBuild, 'build-info.json');
   if (!existsSync(path))
@@ -82,10 +85,9 @@ function addEngine(tree: DebTree, { root }: PackageSource): void {
   if (built.node !== process.versions.node || built.arch !== process.arch) {
     throw coded('UNAVAILABLE', `the native engine is built for Node ${built.node}; run it by ./dev package`);
   }
-  const target = `${home}/app/${engineBuild}`;
-  tree.copy(join(root, engineBuild, 'engine.node'), `${target}/engine.node`);
-  tree.copy(join(root, engineBuild, 'build-info.json'), `${target}/build-info.json`);
-  run('strip', ['--strip-unneeded', join(tree.path, target, 'engine.node')]);
+  for (const file of ['engine.node', 'build-info.json'])
+    tree.copy(join(root, engineBuild, file), `${engineHome}/${file}`);
+  run('strip', ['--strip-unneeded', join(tree.path, engineHome, 'engine.node')]);
 }
 
 function json(value: unknown): string {
@@ -182,7 +184,7 @@ const partNames: readonly (readonly [prefix: string, name: string])[] = [
   [`${home}/bin/`, 'runtime'],
   [`${home}/lib/`, 'runtime'],
   [`${home}/app/node_modules/`, 'npm packages'],
-  [`${home}/app/${engineBuild}/`, 'native engine'],
+  [`${engineHome}/`, 'native engine'],
   [home, 'program'],
   ['', 'unit, settings, documents'],
 ];

@@ -34,13 +34,18 @@ const PackageJson = Type.Object({ version: Type.String() });
  *
  * @throws UNAVAILABLE when this machine has no dpkg-deb or git, or the runtime is not the pinned one.
  */
-export function buildAppliance({ root, outPath, compression, say }: BuildOptions): BuiltPackage {
+export async function buildAppliance({
+  root,
+  outPath,
+  compression,
+  say,
+}: BuildOptions): Promise<BuiltPackage> {
   const source = readSource(root);
   const folder = mkdtempSync(join(tmpdir(), 'nearcast-package-'));
   try {
     say(`nearcast-appliance ${source.version} for ${source.architecture}, commit ${source.commit}`);
     const tree = new DebTree(join(folder, 'tree'));
-    const parts = fillAppliancePackage(tree, source);
+    const parts = await fillAppliancePackage(tree, source);
     say(`${parts.reduce((sum, { files }) => sum + files, 0)} files; compressing`);
     const file = `nearcast-appliance_${source.version}_${source.architecture}.deb`;
     mkdirSync(outPath, { recursive: true });

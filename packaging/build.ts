@@ -17,7 +17,7 @@ await exitWith(async () => {
     },
   });
   const startedMs = performance.now();
-  const built = buildAppliance({
+  const built = await buildAppliance({
     root,
     outPath: values.out,
     compression: values.fast ? 'fast' : 'small',

@@ -1,93 +1,136 @@
 import { readFileSync } from 'node:fs';
-import { dirname, join, posix, relative } from 'node:path';
-import ts from 'typescript';
+import { isBuiltin } from 'node:module';
+import { join } from 'node:path';
+import { build, type InlineConfig, type Plugin, type Rolldown } from 'vite';
 
+import { Type } from '../common/contract/type.ts';
 import { assert } from '../common/runtime/errors.ts';
+import { parseJsonAs } from '../common/runtime/parse.ts';
 
-/** The JavaScript of a program and what it needs besides. */
+/** The JavaScript of a program and the npm packages that it is made of. */
 export interface Compiled {
-  /** Path from the repository's root, ending in .js (or .json) → text. */
+  /** Name in the program's one folder → text. */
   readonly files: ReadonlyMap<string, string>;
-  /** Names of the npm packages that these files import. */
-  readonly packages: ReadonlySet<string>;
+  /** Folders of the npm packages that are in these files, as `node_modules/pino`. */
+  readonly bundled: ReadonlySet<string>;
+  /** Names of the npm packages that these files load. */
+  readonly loaded: readonly string[];
+}
+
+/** What Node is started with: the command, and the processes that it starts, each by the name of its file beside the module that starts it. */
+const entries = {
+  bin: 'appliance/bin.ts',
+  worker: 'appliance/serving/worker.ts',
+  'disk-worker': 'appliance/disk/disk-worker.ts',
+};
+
+/**
+ * The packages that stay packages: an addon is found by where its package is, Ajv is loaded at once where it is needed and not before,
+ * and of the SDK an origin on S3 alone needs a part, which looks for others by name.
+ */
+const apart = ['@aws-sdk/client-s3', 'ajv', 'better-sqlite3'];
+/** Addons fetched for one platform, without which their users do. */
+const left = ['cbor-extract'];
+const external = [...apart, ...left];
+
+const PackageJson = Type.Object({ version: Type.String() });
+
+/**
+ * Compiles the appliance and everything that it imports into few files: to load a module of its own for each of some 300 sources took each
+ * of a box's processes as long as all else of a start. What is imported lazily stays in files of its own. All are in one folder, so
+ * what a module names beside itself by `import.meta.url` has to be beside the program. Types are checked by `./dev check`.
+ *
+ * Errors: those of the bundler, when a source has a syntax error or imports what there is not.
+ */
+export async function compileProgram(root: string): Promise<Compiled> {
+  const files = new Map<string, string>();
+  const bundled = new Set<string>();
+  const chunks = outputOf(await build(settingsOf(root)));
+  const own = new Set(chunks.map(({ fileName }) => fileName));
+  for (const chunk of chunks) {
+    // Node strips no types in an installed package, and the bundler rewrites no URL.
+    assert(
+      !/new URL\(\s*['"`][^'"`]+\.ts['"`]/.test(chunk.code),
+      `${chunk.fileName} names a .ts file by URL`,
+    );
+    // The package's command is a script of its own, on the runtime that it brings.
+    files.set(chunk.fileName, chunk.code.replace(/^#!.*\n/, ''));
+    for (const id of chunk.moduleIds) {
+      const folder = packageFolder(id);
+      if (folder !== undefined) bundled.add(folder);
+    }
+    for (const name of [...chunk.imports, ...chunk.dynamicImports])
+      assert(
+        own.has(name) || isBuiltin(name) || external.includes(name),
+        `${name} is neither bundled nor shipped`,
+      );
+  }
+  return {
+    files: new Map([...files].sort(([a], [b]) => (a < b ? -1 : 1))),
+    bundled: new Set([...bundled].sort()),
+    loaded: apart,
+  };
+}
+
+function settingsOf(root: string): InlineConfig {
+  return {
+    ...{ root, configFile: false, envDir: false, publicDir: false, logLevel: 'error' },
+    plugins: [versionOnly(root), plainBuiltins()],
+    ssr: { noExternal: true, external },
+    build: {
+      ...{ ssr: true, write: false, minify: false, target: 'esnext' },
+      rolldownOptions: {
+        input: Object.fromEntries(Object.entries(entries).map(([name, path]) => [name, join(root, path)])),
+        output: { format: 'es', entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' },
+      },
+    },
+  };
+}
+
+/** Of our package.json nothing but the version is the program's. */
+function versionOnly(root: string): Plugin {
+  const path = join(root, 'package.json');
+  return {
+    name: 'version-only',
+    enforce: 'pre',
+    load: (id) =>
+      id === path
+        ? JSON.stringify(parseJsonAs(PackageJson, readFileSync(path, 'utf8'), { what: path }))
+        : undefined,
+  };
 }
 
 /**
- * Compiles a program and everything of ours that it imports, static or not, from the emitted imports on: a file that is
- * only imported for its types is not in it. Settings are those of the given tsconfig; types are checked by `./dev check`.
- *
- * @throws TypeError when a source has a syntax error, or imports what would not be found in the package.
+ * Node reads every property of a module of its own that is imported, and some are getters that load much: that of all of its fetch in
+ * node:http was a third of what a process took to load. Here they are taken as they are asked for; who needs a getter is told by the bundler.
  */
-export function compileProgram(root: string, tsconfig: string): Compiled {
-  const { options, fileNames } = readSettings(tsconfig);
-  const files = new Map<string, string>();
-  const packages = new Set<string>();
-  const queue = fileNames.map((path) => relative(root, path));
-  for (let source = queue.pop(); source !== undefined; source = queue.pop()) {
-    const target = emittedName(source);
-    if (files.has(target)) continue;
-    const text = readFileSync(join(root, source), 'utf8');
-    const js = source.endsWith('.json') ? text : transpile(source, text, options);
-    files.set(target, js);
-    if (source.endsWith('.json')) continue;
-    for (const specifier of importsOf(js)) {
-      if (specifier.startsWith('node:')) continue;
-      if (specifier.startsWith('.')) queue.push(sourceName(posix.join(dirname(source), specifier)));
-      else packages.add(packageName(specifier));
-    }
-  }
-  return { files: new Map([...files].sort(byName)), packages: new Set([...packages].sort()) };
+function plainBuiltins(): Plugin {
+  const mark = '\0plain:';
+  return {
+    name: 'plain-builtins',
+    enforce: 'pre',
+    resolveId: (id, _from, { kind }) =>
+      kind === 'import-statement' && isBuiltin(id) ? `${mark}${id}` : undefined,
+    load(id) {
+      if (!id.startsWith(mark)) return undefined;
+      const name = id.slice(mark.length);
+      const found = Object.getOwnPropertyDescriptors(process.getBuiltinModule(name));
+      const plain = Object.entries(found).flatMap(([key, property]) => ('value' in property ? key : []));
+      const named = plain.filter((key) => key !== 'default' && /^[\w$]+$/.test(key)).join(', ');
+      return `const module = process.getBuiltinModule('${name}');\nexport default module;\nexport const { ${named} } = module;`;
+    },
+  };
 }
 
-function byName([a]: readonly [string, string], [b]: readonly [string, string]): number {
-  return a < b ? -1 : 1;
+function outputOf(built: Awaited<ReturnType<typeof build>>): Rolldown.OutputChunk[] {
+  assert(!Array.isArray(built) && 'output' in built, 'one program is built once');
+  return built.output.map((file) => {
+    assert(file.type === 'chunk', `${file.fileName} is no JavaScript`);
+    return file;
+  });
 }
 
-function readSettings(tsconfig: string) {
-  const file = ts.readJsonConfigFile(tsconfig, (path) => ts.sys.readFile(path));
-  const parsed = ts.parseJsonSourceFileConfigFileContent(file, ts.sys, dirname(tsconfig));
-  failOn(parsed.errors);
-  return parsed;
-}
-
-function transpile(source: string, text: string, compilerOptions: ts.CompilerOptions): string {
-  const result = ts.transpileModule(text, { fileName: source, compilerOptions, reportDiagnostics: true });
-  failOn(result.diagnostics ?? []);
-  // Neither is rewritten by the compiler, and Node strips no types in an installed package.
-  if (/new URL\(\s*['"][^'"]+\.ts['"]/.test(result.outputText)) {
-    throw new TypeError(`${source} names a .ts file by URL, which the package does not have`);
-  }
-  // The package's command is a script of its own, on the runtime that it brings.
-  return result.outputText.replace(/^#!.*\n/, '');
-}
-
-function failOn(diagnostics: readonly ts.Diagnostic[]): void {
-  if (diagnostics.length === 0) return;
-  throw new TypeError(
-    ts.formatDiagnostics(diagnostics, {
-      getCanonicalFileName: (name) => name,
-      getCurrentDirectory: () => process.cwd(),
-      getNewLine: () => '\n',
-    }),
-  );
-}
-
-/** Every module that a file imports, re-exports or loads by a literal import(). */
-function importsOf(js: string): string[] {
-  return ts.preProcessFile(js, true, true).importedFiles.map(({ fileName }) => fileName);
-}
-
-function emittedName(source: string): string {
-  return source.replace(/\.ts$/, '.js');
-}
-
-function sourceName(emitted: string): string {
-  return emitted.replace(/\.js$/, '.ts');
-}
-
-function packageName(specifier: string): string {
-  const [name = '', inScope] = specifier.split('/');
-  if (!name.startsWith('@')) return name;
-  assert(inScope !== undefined, `${specifier} has a scope and no name`);
-  return `${name}/${inScope}`;
+/** The folder of the package that a file is of, from the first node_modules on; undefined for a file of ours. */
+function packageFolder(path: string): string | undefined {
+  return /(?<=\/)node_modules\/(?:.*\/node_modules\/)?(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path)?.[0];
 }

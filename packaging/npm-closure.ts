@@ -31,17 +31,31 @@ export interface NpmPackage {
  * Optional ones are left out: they are accelerators fetched for one platform (cbor-extract), and their users do without.
  */
 export function npmClosure(root: string, names: Iterable<string>): NpmPackage[] {
-  const path = join(root, 'package-lock.json');
-  const lock = parseJsonAs(Lock, readFileSync(path, 'utf8'), { what: path, code: 'CONFIG_INVALID' }).packages;
+  const lock = readLock(root);
   const found = new Map<string, NpmPackage>();
   const queue = [...names].map((name) => resolvePackage(lock, '', name));
   for (let at = queue.pop(); at !== undefined; at = queue.pop()) {
     if (found.has(at)) continue;
-    const entry = lock[at] ?? {};
-    found.set(at, { path: at, version: entry.version ?? '', license: entry.license ?? 'see its folder' });
-    for (const name of neededBy(entry)) queue.push(resolvePackage(lock, at, name));
+    found.set(at, packageAt(lock, at));
+    for (const name of neededBy(lock[at] ?? {})) queue.push(resolvePackage(lock, at, name));
   }
   return [...found.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/** The packages in these folders, by the lock file. */
+export function npmPackages(root: string, folders: Iterable<string>): NpmPackage[] {
+  const lock = readLock(root);
+  return [...folders].map((path) => packageAt(lock, path));
+}
+
+function readLock(root: string): Readonly<Record<string, LockEntry>> {
+  const path = join(root, 'package-lock.json');
+  return parseJsonAs(Lock, readFileSync(path, 'utf8'), { what: path, code: 'CONFIG_INVALID' }).packages;
+}
+
+function packageAt(lock: Readonly<Record<string, LockEntry>>, path: string): NpmPackage {
+  const { version = '', license = 'see its folder' } = lock[path] ?? {};
+  return { path, version, license };
 }
 
 function neededBy({ dependencies, peerDependencies, peerDependenciesMeta }: LockEntry): string[] {
@@ -53,7 +67,7 @@ function neededBy({ dependencies, peerDependencies, peerDependenciesMeta }: Lock
 }
 
 /** Where `name` is found from a package: in its own node_modules, or in one further up. */
-function resolvePackage(lock: Record<string, LockEntry>, from: string, name: string): string {
+function resolvePackage(lock: Readonly<Record<string, LockEntry>>, from: string, name: string): string {
   for (let at = from; ; at = at.slice(0, Math.max(0, at.lastIndexOf('/node_modules/')))) {
     const candidate = at === '' ? `node_modules/${name}` : `${at}/node_modules/${name}`;
     if (lock[candidate] !== undefined) return candidate;
@@ -69,14 +83,25 @@ const folders = new Set([
 const licence = /^(licen[cs]e|copying|notice|copyright)/i;
 const executable = /\.(?:c?js|mjs|json|node|wasm)$/;
 
+/** The licence of an installed package, as paths inside it: what is shipped of one that is in the program's own files. */
+export function licencesOf(packagePath: string): string[] {
+  return readdirSync(packagePath)
+    .filter((name) => licence.test(name) && !executable.test(name) && !name.endsWith('.ts'))
+    .sort();
+}
+
+function filesOf(packagePath: string): string[] {
+  return readdirSync(packagePath, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(packagePath.length + 1));
+}
+
 /**
  * The files of an installed package that run, and its licence, as paths inside it: no types, maps, sources, tests, pages or
  * builds for others than Node.
  */
 export function filesToShip(packagePath: string): string[] {
-  const all = readdirSync(packagePath, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(packagePath.length + 1));
+  const all = filesOf(packagePath);
   const isNative = all.includes('binding.gyp');
   const isForBundlersToo = all.some((path) => path.startsWith('dist-cjs/'));
   return all

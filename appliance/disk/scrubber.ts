@@ -34,6 +34,10 @@ const sampleEveryBytes = 2 ** 30;
 const samplesMax = 64;
 const waitMsMax = 10_000;
 const saveEveryMs = 60_000;
+/** First the box has to serve. */
+const startAfterMs = 5000;
+/** Files whose names begin alike are put in order together: all of a box at each of its files would be too much, and once for all too long. */
+const alikeDigits = 2;
 
 /**
  * Reads what is held again, file by file in the order of their names, and chunks of what has just been served: rot is found
@@ -45,6 +49,8 @@ export class Scrubber {
   #allowance: ScrubAllowance;
   #sentBytes = 0;
   #at: Place | undefined;
+  /** The next files, by name. */
+  #upcoming: string[] = [];
   #savedAtMs = -Infinity;
 
   constructor(options: ScrubberOptions) {
@@ -77,6 +83,7 @@ export class Scrubber {
   /** Works until the signal ends it. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, isBusy } = this.#options;
+    await clock.sleep(startAfterMs, { signal }).catch(() => undefined);
     while (!signal.aborted) {
       const waitMs = isBusy() ? waitMsMax : await this.#step();
       await clock.sleep(Math.min(waitMsMax, waitMs), { signal }).catch(() => undefined);
@@ -112,15 +119,28 @@ export class Scrubber {
     const { file = '', chunk = 0 } = this.#at ?? {};
     const sizeBytes = held.get(file)?.sizeBytes;
     if (sizeBytes !== undefined && chunk < chunkCount(sizeBytes)) return { file, chunk };
-    let first: string | undefined;
-    let next: string | undefined;
-    for (const [each, info] of held) {
-      if (info.sizeBytes === 0) continue;
-      if (first === undefined || each < first) first = each;
-      if (each > file && (next === undefined || each < next)) next = each;
+    const isThere = (each: string): boolean => (held.get(each)?.sizeBytes ?? 0) > 0;
+    for (;;) {
+      const next = this.#upcoming[0];
+      if (next === undefined) break;
+      if (next > file && isThere(next)) return { file: next, chunk: 0 };
+      this.#upcoming.shift();
     }
-    const found = next ?? first;
+    this.#upcoming = this.#after(file) ?? this.#after('') ?? [];
+    const [found] = this.#upcoming;
     return found === undefined ? undefined : { file: found, chunk: 0 };
+  }
+
+  /** The next files after one that begin alike, by name; undefined where it is the last. */
+  #after(file: string): string[] | undefined {
+    const { held } = this.#options.store;
+    let least: string | undefined;
+    for (const [each, { sizeBytes }] of held)
+      if (sizeBytes > 0 && each > file && (least === undefined || each < least)) least = each;
+    const start = least?.slice(0, alikeDigits);
+    if (start === undefined) return undefined;
+    const alike = (each: string): boolean => each > file && each.startsWith(start);
+    return [...held].flatMap(([each, { sizeBytes }]) => (sizeBytes > 0 && alike(each) ? each : [])).sort();
   }
 
   async #check({ file, chunk }: Place, why: 'scrub' | 'sample'): Promise<void> {

@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { openSqliteFile, sqliteError, type SqliteFile } from '../../common/adapters/shared/sqlite-file.ts';
 import { coded, isCoded, systemCode, type CodedError } from '../../common/runtime/errors.ts';
 import { storeFailure } from './failure.ts';
+import type { SizedFile } from './packed-files.ts';
 
 /** What the index says of a file. */
 export interface IndexedFile {
@@ -63,9 +64,14 @@ export class DiskIndex {
     }
   }
 
-  /** Every file there is. */
-  all(): Map<string, IndexedFile> {
-    return this.#do('reading', ({ all }) => new Map(all.all().map(named)));
+  /** Every file of which the index is sure, with its bytes. */
+  held(): SizedFile[] {
+    return this.#do('reading', ({ held }) => held.all());
+  }
+
+  /** Every file that is changing. */
+  changing(): string[] {
+    return this.#do('reading', ({ changing }) => changing.all());
   }
 
   /** Every file whose name begins with these two digits. */
@@ -112,7 +118,8 @@ export class DiskIndex {
 
 function prepare(file: SqliteFile) {
   return {
-    all: file.prepare<[], Row>('SELECT name, size, changing FROM file'),
+    held: file.prepare<[], [string, number]>('SELECT name, size FROM file WHERE changing = 0').raw(),
+    changing: file.prepare<[], string>('SELECT name FROM file WHERE changing <> 0').pluck(),
     folder: file.prepare<[string, string], Row>(
       'SELECT name, size, changing FROM file WHERE name >= ? AND name < ?',
     ),

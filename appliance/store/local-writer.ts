@@ -242,12 +242,8 @@ export class LocalWriter implements DiskWriter {
     const { found: partial, leftovers } = await scanPartials(this.#layout);
     if (leftovers > 0) log.warn({ path, leftovers }, 'leftovers of interrupted downloads were removed');
     for (const file of partial) if (this.#index.get(file) !== undefined) await this.#remove(file);
-    const held = new Map<string, number>();
-    for (const [file, { sizeBytes, isChanging }] of this.#index.all()) {
-      if (!isChanging) held.set(file, sizeBytes);
-      else if (await this.#settle(file)) held.set(file, this.#index.get(file)?.sizeBytes ?? sizeBytes);
-    }
-    return { held, partial };
+    for (const file of this.#index.changing()) await this.#settle(file);
+    return { held: this.#index.held(), partial };
   }
 
   async #healFolder(folder: string): Promise<void> {

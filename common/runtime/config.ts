@@ -1,13 +1,16 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import type { Static, TObject } from '../contract/type.ts';
-import { Ajv } from 'ajv';
+import { createAjv } from './ajv.ts';
 import { configKeys, fileToValue, textToValue, type ConfigKey, type JsonSchema } from './config-keys.ts';
+import { conforms } from '../core/schema-check.ts';
 import { coded, systemCode, type CodedError } from './errors.ts';
 import { blankJsonComments } from './json-comments.ts';
 import { nearest } from './nearest.ts';
 import { fieldsOf } from './parse.ts';
 
 const FILE_BYTES_MAX = 1024 * 1024;
+/** More than any configuration has. */
+const valuesMax = 100_000;
 
 /** Where a configuration comes from, weakest first. */
 export interface ConfigSources<T extends TObject> {
@@ -203,15 +206,13 @@ function validate(
   config: Record<string, unknown>,
   { keys, origin }: { keys: readonly ConfigKey[]; origin: ReadonlyMap<string, string> },
 ): Issue[] {
-  // An own instance: only here are the schema's defaults filled in. Our own schemas need no check by the schema of schemas.
-  const ajv = new Ajv({
-    ...{ strict: false, allErrors: true, useDefaults: true },
-    ...{ meta: false, validateSchema: false },
-  });
   // A group whose every key has a default need not be written; an optional group stays out unless it is.
   for (const group of (schema as JsonSchema).required ?? []) {
     if (keys.some((key) => key.path.length > 1 && key.path[0] === group)) config[group] ??= {};
   }
+  fillDefaults(schema, config);
+  if (conforms(schema, config, { values: valuesMax }) === true) return [];
+  const ajv = createAjv({ allErrors: true });
   if (ajv.validate(schema, config)) return [];
   return fieldsOf(ajv.errors).map(({ path, message }) => {
     const key = keys.find(({ name }) => path === name || path.startsWith(`${name}.`));
@@ -223,6 +224,16 @@ function validate(
       message: `${message}: set ${key.flag}, ${key.env} or ${key.name} in the file`,
     };
   });
+}
+
+/** Puts in what is left out and has a default, in every group that is there. */
+function fillDefaults({ properties = {} }: JsonSchema, config: Record<string, unknown>): void {
+  for (const [name, property] of Object.entries(properties)) {
+    if (config[name] === undefined && property.default !== undefined)
+      config[name] = structuredClone(property.default);
+    const value = config[name];
+    if (typeof value === 'object' && value !== null) fillDefaults(property, value as Record<string, unknown>);
+  }
 }
 
 function put(config: Record<string, unknown>, path: readonly string[], value: unknown): void {

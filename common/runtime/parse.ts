@@ -1,15 +1,16 @@
-import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import type { Ajv, ErrorObject, ValidateFunction } from 'ajv';
 import type { Static, TSchema, TUnion } from '../contract/type.ts';
 import type { ProblemCode } from '../contract/problem.ts';
+import { conforms } from '../core/schema-check.ts';
+import { createAjv } from './ajv.ts';
 import { coded, type ProblemFields } from './errors.ts';
 
-// strict off: TypeBox writes unions that ajv would only complain about. The schemas are our own: checking them by the schema of
-// schemas, which has to be compiled for it, costs every process more than its own.
-const ajv = new Ajv({
-  ...{ strict: false, allErrors: false, coerceTypes: false, useDefaults: false },
-  ...{ meta: false, validateSchema: false },
-});
-const compiled = new WeakMap<TSchema, ValidateFunction>();
+let ajv: Ajv | undefined;
+const known = new WeakMap<TSchema, { walks: number; validate?: ValidateFunction }>();
+
+/** Where this many values of a schema were looked at, or this much is in one, a validator of its own is worth its making. */
+const walksMax = 64;
+const walkedValuesMax = 2000;
 
 /**
  * Parses an unknown value at the edge: returns it as the schema's type or throws a coded error (`INVALID` unless
@@ -20,6 +21,8 @@ export function parseAs<T extends TSchema>(
   value: unknown,
   options: { what: string; code?: ProblemCode },
 ): Static<T> {
+  if (judge(schema, value)) return value as Static<T>;
+  // The validator says what is wrong.
   const validate = validatorOf(schema);
   if (validate(value)) return value as Static<T>;
   const fields = fieldsOf(validate.errors);
@@ -29,8 +32,8 @@ export function parseAs<T extends TSchema>(
 }
 
 /**
- * Parses a value of a union whose members are told apart by their `kind`: as `parseAs`, but only members that really come are
- * compiled, which takes longest when a process starts.
+ * Parses a value of a union whose members are told apart by their `kind`: as `parseAs`, but a value that is of none is
+ * told what its own kind wants.
  */
 export function parseKindAs<T extends TUnion>(
   union: T,
@@ -45,7 +48,7 @@ export function parseKindAs<T extends TUnion>(
 
 /** Whether the value is of the schema's type. */
 export function matches<T extends TSchema>(schema: T, value: unknown): value is Static<T> {
-  return validatorOf(schema)(value);
+  return judge(schema, value);
 }
 
 /** JSON text as the schema's type; bad JSON is reported like a bad field. */
@@ -63,11 +66,18 @@ export function parseJsonAs<T extends TSchema>(
   return parseAs(schema, value, options);
 }
 
+/** Most schemas of a process meet few values and small ones, and a start meets nearly all: to make their validators took half of it. */
+function judge(schema: TSchema, value: unknown): boolean {
+  const { walks, validate } = known.get(schema) ?? { walks: 0 };
+  if (validate !== undefined) return validate(value);
+  known.set(schema, { walks: walks + 1 });
+  const said = walks < walksMax ? conforms(schema, value, { values: walkedValuesMax }) : undefined;
+  return said ?? validatorOf(schema)(value);
+}
+
 function validatorOf(schema: TSchema): ValidateFunction {
-  const known = compiled.get(schema);
-  if (known !== undefined) return known;
-  const validate = ajv.compile(schema);
-  compiled.set(schema, validate);
+  const validate = known.get(schema)?.validate ?? (ajv ??= createAjv({ allErrors: false })).compile(schema);
+  known.set(schema, { walks: walksMax, validate });
   return validate;
 }
 

@@ -16,7 +16,7 @@ die() { status=$1; shift; printf 'nearcast-appliance: %s\n' "$*" >&2; exit "$sta
 # (signals reach it) or `call`.
 program() {
   how=$1; shift
-  set -- "$home/bin/node" "$home/app/appliance/bin.js" "$@"
+  set -- "$home/bin/node" "$home/app/bin.js" "$@"
   if [ "$(id -u)" = 0 ]; then
     set -- setpriv --reuid "$user" --regid "$user" --init-groups --inh-caps=-all,+net_bind_service \
       --ambient-caps=-all,+net_bind_service --bounding-set=-all,+net_bind_service --no-new-privs "$@"

@@ -38,7 +38,7 @@ export async function provePackage(options: ProofOptions): Promise<ProofResult |
   if (typeof first.chroot === 'string') return first.chroot;
   const out = await mkdtemp(join(tmpdir(), 'nearcast-deb-'));
   try {
-    const built = buildAppliance({ root, outPath: out, compression: 'fast', say: () => undefined });
+    const built = await buildAppliance({ root, outPath: out, compression: 'fast', say: () => undefined });
     await using running = await startTestSystem({ portOffset: 14_000 });
     const film = await createTitle(running.context, await makeFilm(out), { pin: true });
     const lines: string[] = [];
