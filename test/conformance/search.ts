@@ -104,6 +104,16 @@ export function searchConformance(t: Test, openIndex: () => Promise<Search>): vo
       ['interstellar', 'rings'],
       'else any of the words',
     );
+    t.equal(
+      (await search.query({ text: 'lord zzzzzzzzz rings' })).hits[0]?.id,
+      'rings',
+      'but the one that nobody knows',
+    );
+    t.equal(
+      (await search.query({ text: 'home lord rings' })).hits[0]?.id,
+      'rings',
+      'all but one before one alone',
+    );
   });
 
   t.test('places of what was found are told', async (t) => {

@@ -13,11 +13,10 @@ export interface QueryWord {
 /** So many variants of a word at most: those of the fewest typos. */
 const variantsMax = 40;
 
-/** FTS5's expression for words that are all to be found, or any of them where `joint` says so. */
+/** FTS5's expression for words that are all to be found. */
 export function expressionOf(
   words: readonly QueryWord[],
   variants: (word: QueryWord) => readonly string[],
-  joint: 'AND' | 'OR' = 'AND',
 ): string {
   return words
     .map((word) => {
@@ -25,7 +24,7 @@ export function expressionOf(
       const others = [...word.others.map((other) => other.join(' ')), ...variants(word)];
       return `(${[own, ...others.map((other) => `"${other}"`)].join(' OR ')})`;
     })
-    .join(` ${joint} `);
+    .join(' AND ');
 }
 
 /** Words that somebody may have meant instead, those of the fewest typos first. */

@@ -1,9 +1,17 @@
 import { wordsOf } from '../../core/search-words.ts';
 import { coded } from '../../runtime/errors.ts';
 import { openSqliteFile, sqliteError, type SqliteFile } from '../shared/sqlite-file.ts';
-import { allWords, checkDocument, fieldText, titleOf, wordedTexts } from './document-words.ts';
+import { Columns } from './columns.ts';
+import {
+  allWords,
+  checkDocument,
+  fieldText,
+  titleOf,
+  wordedTexts,
+  type WordedText,
+} from './document-words.ts';
 import { prepareSchema, searchFields } from './fts5-schema.ts';
-import { changesOf, Finder } from './fts5-statements.ts';
+import { changesOf, contentsOf, lookupsOf, type Lookups } from './fts5-statements.ts';
 import type { Search, SearchDocument, SearchQuery, SearchResult } from './port.ts';
 import { answer, beginningMax, checkQuery } from './query.ts';
 import { Vocabulary } from './vocabulary.ts';
@@ -33,15 +41,20 @@ class Fts5Search implements Search {
   readonly #file: SqliteFile;
   readonly #path: string;
   readonly #changes: ReturnType<typeof changesOf>;
+  readonly #lookups: Lookups;
   readonly #vocabulary: Vocabulary;
-  readonly #prepared = new Map<string, unknown>();
+  readonly #columns = new Columns();
   #synonyms = new Map<string, readonly (readonly string[])[]>();
 
   constructor(file: SqliteFile, path: string) {
     this.#file = file;
     this.#path = path;
     this.#changes = changesOf(file);
-    this.#vocabulary = new Vocabulary(file.prepare<[], string>('SELECT term FROM vocabulary').pluck().all());
+    this.#lookups = lookupsOf(file);
+    const { terms, columns } = contentsOf(file);
+    this.#vocabulary = new Vocabulary(terms);
+    for (const { facets, ...row } of columns)
+      this.#columns.put(row.number, { ...row, facets: JSON.parse(facets) as SearchDocument['facets'] });
   }
 
   put(documents: readonly SearchDocument[]): Promise<void> {
@@ -49,17 +62,13 @@ class Fts5Search implements Search {
       if (documents.length > documentsMax)
         throw coded('INVALID', `more than ${documentsMax} documents at once`);
       documents.forEach(checkDocument);
-      this.#file.transaction(() => {
-        for (const document of documents) this.#put(document);
-      })();
+      this.#change(() => documents.flatMap((document) => this.#put(document)));
     });
   }
 
   remove(ids: readonly string[]): Promise<void> {
     return this.#run(() => {
-      this.#file.transaction(() => {
-        for (const id of ids) this.#remove(id);
-      })();
+      this.#change(() => ids.flatMap((id) => this.#remove(id)));
     });
   }
 
@@ -84,15 +93,13 @@ class Fts5Search implements Search {
   query(query: SearchQuery): Promise<SearchResult> {
     return this.#run(() => {
       checkQuery(query);
-      const find = new Finder(this.#file, query.filters ?? {}, this.#prepared);
-      return answer(query, { find, vocabulary: this.#vocabulary, synonyms: this.#synonyms });
+      const [find, vocabulary, columns] = [this.#lookups, this.#vocabulary, this.#columns];
+      return answer(query, { find, vocabulary, columns, synonyms: this.#synonyms });
     });
   }
 
   count(): Promise<number> {
-    return this.#run(
-      () => this.#file.prepare<[], number>('SELECT count(*) FROM documents').pluck().get() ?? 0,
-    );
+    return this.#run(() => this.#columns.count);
   }
 
   close(): Promise<void> {
@@ -101,30 +108,53 @@ class Fts5Search implements Search {
     });
   }
 
-  #put(document: SearchDocument): void {
-    const body = JSON.stringify(document);
-    if (this.#changes.body.get(document.id) === body) return;
-    this.#remove(document.id);
-    const texts = wordedTexts(document);
-    const weight = 1 + popularityLift * Math.log1p(document.popularity);
-    const number = this.#changes.document.get(document.id, titleOf(texts), body, weight) ?? 0;
-    this.#changes.words.run(number, ...searchFields.map((field) => fieldText(texts, field)));
-    for (const [name, values] of Object.entries(document.facets))
-      for (const value of values) this.#changes.facet.run(name, value, number);
-    for (const text of texts) {
-      for (const word of allWords(text)) {
-        this.#vocabulary.add(word);
-        if (text.field === 'genres' || text.field === 'description') continue;
-        for (let length = 1; length <= Math.min(beginningMax, word.length); length++)
-          this.#changes.beginning.run(word.slice(0, length), weight, number);
-      }
-    }
+  /** Runs changes of the file, and once they are committed those of what is kept in memory. */
+  #change(work: () => (() => void)[]): void {
+    for (const remember of this.#file.transaction(work)()) remember();
   }
 
-  #remove(id: string): void {
-    const number = this.#changes.number.get(id);
-    if (number === undefined) return;
+  #put(document: SearchDocument): (() => void)[] {
+    const held = this.#changes.held.get(document.id);
+    const body = JSON.stringify(document);
+    if (held !== undefined && this.#changes.body.get(held.number) === body) return [];
+    const forget = this.#remove(document.id);
+    const texts = wordedTexts(document);
+    const row = {
+      weight: 1 + popularityLift * Math.log1p(document.popularity),
+      words: texts.reduce((sum, text) => sum + allWords(text).length, 0),
+      facets: document.facets,
+    };
+    const { id } = document;
+    const number =
+      this.#changes.document.get(
+        ...([held?.number ?? null, id, titleOf(texts)] as const),
+        ...([row.weight, row.words, JSON.stringify(row.facets)] as const),
+      ) ?? 0;
+    this.#changes.putBody.run(number, body);
+    this.#changes.words.run(number, ...searchFields.map((field) => fieldText(texts, field)));
+    for (const beginning of beginningsOf(texts)) this.#changes.beginning.run(beginning, row.weight, number);
+    return [
+      ...forget,
+      () => {
+        this.#vocabulary.note(new Set(texts.flatMap(allWords)), 1);
+        this.#columns.put(number, row);
+      },
+    ];
+  }
+
+  #remove(id: string): (() => void)[] {
+    const held = this.#changes.held.get(id);
+    if (held === undefined) return [];
+    const { number, weight } = held;
+    const texts = wordedTexts(JSON.parse(this.#changes.body.get(number) ?? '{}') as SearchDocument);
+    for (const beginning of beginningsOf(texts)) this.#changes.removeBeginning.run(beginning, weight, number);
     for (const statement of this.#changes.removals) statement.run(number);
+    return [
+      () => {
+        this.#vocabulary.note(new Set(texts.flatMap(allWords)), -1);
+        this.#columns.remove(number);
+      },
+    ];
   }
 
   /** better-sqlite3 works at once, in this thread; the port is a promise for the engines that do not. */
@@ -133,4 +163,16 @@ class Fts5Search implements Search {
       throw sqliteError(error, `search ${this.#path}`);
     });
   }
+}
+
+/** The short beginnings of the words of names. */
+function beginningsOf(texts: readonly WordedText[]): Set<string> {
+  const names = texts.filter(({ field }) => field !== 'genres' && field !== 'description');
+  return new Set(
+    names
+      .flatMap(allWords)
+      .flatMap((word) =>
+        Array.from({ length: Math.min(beginningMax, word.length) }, (_, at) => word.slice(0, at + 1)),
+      ),
+  );
 }

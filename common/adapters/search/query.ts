@@ -1,9 +1,11 @@
 import { wordsOf } from '../../core/search-words.ts';
 import { coded } from '../../runtime/errors.ts';
-import { allWords, wordedTexts } from './document-words.ts';
+import { bm25 } from './bm25.ts';
+import type { Columns, Filter } from './columns.ts';
+import { allWords, wordedTexts, type WordedText } from './document-words.ts';
 import { expressionOf, variantsOf, type QueryWord } from './expression.ts';
 import { nameFields } from './fts5-schema.ts';
-import type { Finder, Match, StoredRow } from './fts5-statements.ts';
+import type { Lookups, Match, StoredRow } from './fts5-statements.ts';
 import type { SearchDocument, SearchHit, SearchQuery, SearchResult } from './port.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
@@ -17,8 +19,9 @@ const offsetMax = 1000;
 const countedMax = 1000;
 const facetValuesMax = 100;
 const filtersMax = 10;
-/** The best of each step are judged by their titles too. */
-const judgedLeast = 40;
+/** So many of each step are judged by their texts, or more where more are wanted. */
+const judgedLeast = 60;
+const titledMax = 20;
 const wholeTitle = 10;
 const titleBegins = 1.5;
 /** What a word that is not there at all counts, in typos. */
@@ -29,13 +32,14 @@ type Typos = Map<QueryWord, ReadonlyMap<string, number>>;
 
 /** What a query is answered from. */
 export interface Index {
-  readonly find: Finder;
+  readonly find: Lookups;
+  readonly columns: Columns;
   readonly vocabulary: Vocabulary;
   readonly synonyms: ReadonlyMap<string, readonly (readonly string[])[]>;
 }
 
 interface Candidate extends Omit<SearchHit, 'highlights'> {
-  readonly document: SearchDocument;
+  readonly texts: readonly WordedText[];
 }
 
 /** Refuses queries beyond the port's bounds. Errors: INVALID. */
@@ -50,32 +54,30 @@ export function checkQuery({ limit = 0, offset = 0, filters = {}, facets = [] }:
 
 /** Answers a query: step after step, each finding more than the one before, until there is enough. */
 export function answer(query: SearchQuery, index: Index): SearchResult {
-  const { limit = 20, offset = 0, facets = [] } = query;
+  const { limit = 20, offset = 0, facets = [], filters = {} } = query;
   const words = queryWords(query, index);
   if (words.length === 0) return { hits: [], total: 0, facets: {} };
   const wanted = offset + limit;
   const found = new Map<number, Candidate>();
   const typos: Typos = new Map();
-  let widest: Match | undefined;
-  for (const match of steps(words, index, { typos, isFound: () => found.size > 0 })) {
-    widest = match;
-    const step = candidates(match, { words, index, typos, limit: Math.max(wanted, judgedLeast) });
-    for (const [number, candidate] of step) if (!found.has(number)) found.set(number, candidate);
+  const countsAll = facets.length > 0;
+  const passes = index.columns.filter(filters);
+  let widest: readonly number[] = [];
+  for (const matches of steps(words, index, { typos, isFound: () => found.size > 0 })) {
+    const numbers = matches.flatMap((match) => {
+      const most = countsAll || match.table === 'words' ? Infinity : countedMax;
+      return [...index.find.matching(match).filter(passes).take(most)];
+    });
+    widest = matches.length > 1 ? [...new Set(numbers)] : numbers;
+    const judged = candidates(widest, { words, index, typos, passes, limit: Math.max(wanted, judgedLeast) });
+    for (const [number, candidate] of judged) if (!found.has(number)) found.set(number, candidate);
     if (found.size >= wanted) break;
   }
-  if (widest === undefined) return { hits: [], total: 0, facets: {} };
-  const hits = [...found.values()].slice(offset, wanted).map((hit) => highlighted(hit, words, typos));
-  const match = widest;
   return {
-    hits,
-    total: Math.max(found.size, index.find.count(match, countedMax)),
+    hits: [...found.values()].slice(offset, wanted).map((hit) => highlighted(hit, words, typos)),
+    total: Math.max(found.size, Math.min(widest.length, countedMax)),
     facets: Object.fromEntries(
-      facets.map((name) => [
-        name,
-        Object.fromEntries(
-          index.find.facet(match, name, facetValuesMax).map(({ value, found: count }) => [value, count]),
-        ),
-      ]),
+      facets.map((name) => [name, Object.fromEntries(index.columns.counts(widest, name, facetValuesMax))]),
     ),
   };
 }
@@ -91,46 +93,79 @@ function queryWords({ text, isTyping = false }: SearchQuery, { synonyms }: Index
   }));
 }
 
-/** Names as they were written; descriptions too; where nothing was found, with typos; then any of the words. */
+/** Names as they were written; descriptions too; where nothing was found, with typos; then with words left out. */
 function* steps(
   words: readonly QueryWord[],
   { vocabulary }: Index,
   { typos, isFound }: { typos: Typos; isFound: () => boolean },
-): Generator<Match> {
+): Generator<readonly Match[]> {
   const [only] = words;
   if (words.length === 1 && only?.isBeginning === true && only.word.length <= beginningMax) {
-    yield { table: 'beginnings', text: only.word };
+    yield [{ table: 'beginnings', text: only.word }];
     return;
   }
   const exact = expressionOf(words, () => []);
-  yield { table: 'words', text: `{${nameFields}} : (${exact})` };
-  yield { table: 'words', text: exact };
+  yield [{ table: 'words', text: `{${nameFields}} : (${exact})` }];
+  yield [{ table: 'words', text: exact }];
   if (isFound()) return;
   for (const word of words)
     typos.set(word, new Map(variantsOf(word, vocabulary).map(({ term, typos: count }) => [term, count])));
   const of = (word: QueryWord) => [...(typos.get(word)?.keys() ?? [])];
-  if (words.some((word) => of(word).length > 0)) yield { table: 'words', text: expressionOf(words, of) };
-  if (words.length > 1 && !isFound()) yield { table: 'words', text: expressionOf(words, of, 'OR') };
+  const matchOf = (some: readonly QueryWord[]): Match => ({ table: 'words', text: expressionOf(some, of) });
+  if (words.some((word) => of(word).length > 0)) yield [matchOf(words)];
+  if (isFound()) return;
+  const known = words.filter((word) => documentsOf(word, of(word), vocabulary) > 0);
+  if (known.length > 0 && known.length < words.length) yield [matchOf(known)];
+  for (let left = known.length - 1; left > 0 && !isFound(); left = left > 1 ? 1 : 0)
+    yield withoutOne(known, left).map(matchOf);
+}
+
+/** All but one of the words, each in turn; or with 1 `left`, each alone. */
+function withoutOne(words: readonly QueryWord[], left: number): QueryWord[][] {
+  return words.map((word) => (left === 1 ? [word] : words.filter((other) => other !== word)));
+}
+
+/** In how many documents a word or what may stand for it is. */
+function documentsOf(word: QueryWord, variants: readonly string[], vocabulary: Vocabulary): number {
+  const own = word.isBeginning ? vocabulary.documentsFrom(word.word) : vocabulary.documents(word.word);
+  const others = word.others.map((other) => Math.min(...other.map((part) => vocabulary.documents(part))));
+  return [...others, ...variants.map((variant) => vocabulary.documents(variant))].reduce(
+    (sum, documents) => sum + documents,
+    own,
+  );
 }
 
 interface Step {
   readonly words: readonly QueryWord[];
   readonly index: Index;
   readonly typos: Typos;
+  readonly passes: Filter;
   readonly limit: number;
 }
 
-/** What a step finds, the best first: fewer typos, then how well it fits. */
-function candidates(match: Match, { words, index, typos, limit }: Step): [number, Candidate][] {
+/**
+ * What a step finds, the best first: fewer typos, then how well it fits. Judged are the most popular of what was found, and of
+ * those whose title begins with what was typed: where there are many, popularity says more than a word once more in a text.
+ */
+function candidates(numbers: readonly number[], step: Step): [number, Candidate][] {
+  const { words, index, typos, passes, limit } = step;
+  const { columns, find, vocabulary } = index;
   const typed = words.map(({ word }) => word).join(' ');
-  const rows = new Map(index.find.best(match, limit).map((row) => [row.number, row]));
-  for (const row of index.find.titled(typed, limit)) rows.set(row.number, rows.get(row.number) ?? row);
-  const judged = [...rows.values()].flatMap(({ number, score }): [number, Candidate][] => {
-    const stored = index.find.stored(number);
+  const titled = find.titled(typed, words.at(-1)?.isBeginning === true).filter(passes);
+  const counted = words.map((word) => {
+    const variants = [...(typos.get(word)?.keys() ?? [])];
+    const documents = Math.min(columns.count, documentsOf(word, variants, vocabulary));
+    return { word, variants: new Set([...word.others.flat(), ...variants]), documents };
+  });
+  const all = { documents: columns.count, meanLength: columns.meanLength };
+  const chosen = new Set([...columns.heaviest(numbers, limit), ...columns.heaviest(titled, titledMax)]);
+  const judged = [...chosen].flatMap((number): [number, Candidate][] => {
+    const stored = find.stored(number);
     if (stored === undefined) return [];
-    const document = JSON.parse(stored.body) as SearchDocument;
-    const fit = score * titleFit(stored, typed);
-    return [[number, { id: stored.id, score: fit, typos: typosIn(document, words, typos), document }]];
+    const { id, texts } = JSON.parse(stored.body) as SearchDocument;
+    const worded = wordedTexts({ texts });
+    const score = bm25(worded, counted, all) * columns.weight(number) * titleFit(stored, typed);
+    return [[number, { id, score, typos: typosIn(worded, words, typos), texts: worded }]];
   });
   return judged.sort(([, one], [, other]) => one.typos - other.typos || other.score - one.score);
 }
@@ -141,9 +176,9 @@ function titleFit({ title }: StoredRow, typed: string): number {
 }
 
 /** How many typos were passed over for a document: for each word of the query the fewest. */
-function typosIn(document: SearchDocument, words: readonly QueryWord[], typos: Typos): number {
+function typosIn(texts: readonly WordedText[], words: readonly QueryWord[], typos: Typos): number {
   if (typos.size === 0) return 0;
-  const held = new Set(wordedTexts(document).flatMap(allWords));
+  const held = new Set(texts.flatMap(allWords));
   const isHeld = ({ word, isBeginning, others }: QueryWord): boolean =>
     held.has(word) ||
     others.some((other) => other.every((part) => held.has(part))) ||
@@ -159,7 +194,7 @@ function fewest(variants: ReadonlyMap<string, number> | undefined, held: Readonl
 
 /** The texts in which words of the query stand, with their places. */
 function highlighted(
-  { id, score, typos: count, document }: Candidate,
+  { id, score, typos: count, texts }: Candidate,
   words: readonly QueryWord[],
   typos: Typos,
 ): SearchHit {
@@ -168,7 +203,7 @@ function highlighted(
   const meant = new Set([...typos.values()].flatMap((variants) => [...variants.keys()]));
   const isFound = (word: string): boolean =>
     whole.has(word) || meant.has(word) || beginnings.some((beginning) => word.startsWith(beginning));
-  const highlights = wordedTexts(document).flatMap(({ field, text, words: held, compounds }) => {
+  const highlights = texts.flatMap(({ field, text, words: held, compounds }) => {
     const ranges = [...compounds, ...held]
       .filter(({ word }) => isFound(word))
       .sort((one, other) => one.from - other.from || other.to - one.to)

@@ -10,7 +10,7 @@ import { searchConformance } from '../../../conformance/search.ts';
 const base = t.testdir();
 const newPath = async (): Promise<string> => join(await mkdtemp(join(base, 'search-')), 'titles.db');
 const open = (path: string): Promise<Search> => openSearch(`sqlite://${path}`);
-const up = { id: 'up', texts: { title: ['Up and away'] }, facets: {}, popularity: 1 };
+const up = { id: 'up', texts: { title: ['Up and away'] }, facets: { state: ['live'] }, popularity: 1 };
 
 t.test('conformance: FTS5', (t) => {
   searchConformance(t, async () => open(await newPath()));
@@ -31,6 +31,14 @@ t.test('an index is there after closing and opening again, its words too', async
   const second = await open(path);
   t.match(await second.query({ text: 'awau' }), { hits: [] });
   t.match(await second.query({ text: 'awayy' }), { hits: [{ id: 'up', typos: 1 }] });
+  const filtered = { text: 'up', filters: { state: ['live'] }, facets: ['state'] };
+  t.match(await second.query(filtered), { hits: [{ id: 'up' }], facets: { state: { live: 1 } } });
+  await second.remove(['up']);
+  t.match(
+    await second.query({ text: 'awayy' }),
+    { hits: [] },
+    'a word that nothing holds is meant by nobody',
+  );
   await second.close();
 });
 
@@ -39,7 +47,7 @@ t.test('an index of another version is made anew, what is no database is refused
   await (await open(path)).close();
   const file = new Database(path);
   file.pragma('user_version = 999');
-  file.exec("INSERT INTO documents (id, title, body, weight) VALUES ('old', 'old', '{}', 1)");
+  file.exec("INSERT INTO documents (id, title, weight, words, facets) VALUES ('old', 'old', 1, 1, '{}')");
   file.close();
   const search = await open(path);
   t.equal(await search.count(), 0);

@@ -1,0 +1,58 @@
+import type { WordedText } from './document-words.ts';
+import type { QueryWord } from './expression.ts';
+import type { SearchField } from './port.ts';
+
+const fieldWeights: Readonly<Record<SearchField, number>> = {
+  title: 10,
+  aliases: 8,
+  people: 5,
+  genres: 3,
+  description: 1,
+};
+// How much further places of a word count less, and long documents: as in Lucene and FTS5.
+const k1 = 1.2;
+const b = 0.75;
+
+/** A word of a query with what it finds, and in how many documents. */
+export interface Counted {
+  readonly word: QueryWord;
+  /** Words that count as this one. */
+  readonly variants: ReadonlySet<string>;
+  readonly documents: number;
+}
+
+/** What BM25 has to know of all documents. */
+export interface Collection {
+  readonly documents: number;
+  readonly meanLength: number;
+}
+
+/** How rare a word is: the logarithm of the odds against meeting it (Robertson and Spärck Jones, above 0 as in Lucene). */
+export function rarity(found: number, documents: number): number {
+  return Math.log1p(Math.max(0, documents - found + 0.5) / (found + 0.5));
+}
+
+/**
+ * How well a document fits words: BM25 (Robertson and Zaragoza 2009, eq. 3.15) with the places of a word weighed by their fields,
+ * as FTS5 does it.
+ */
+export function bm25(texts: readonly WordedText[], words: readonly Counted[], all: Collection): number {
+  const length = texts.reduce((sum, text) => sum + text.words.length + text.compounds.length, 0);
+  const long = k1 * (1 - b + (b * length) / Math.max(1, all.meanLength));
+  return words.reduce((sum, counted) => {
+    const places = texts.reduce(
+      (total, text) => total + fieldWeights[text.field] * placesIn(text, counted),
+      0,
+    );
+    return sum + (rarity(counted.documents, all.documents) * places * (k1 + 1)) / (places + long);
+  }, 0);
+}
+
+function placesIn({ words, compounds }: WordedText, { word, variants }: Counted): number {
+  let places = 0;
+  for (const list of [words, compounds])
+    for (const { word: held } of list)
+      if (held === word.word || variants.has(held) || (word.isBeginning && held.startsWith(word.word)))
+        places++;
+  return places;
+}

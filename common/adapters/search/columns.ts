@@ -1,0 +1,104 @@
+import type { SearchDocument, SearchQuery } from './port.ts';
+
+/** Passes over what a query's filters leave out. */
+export type Filter = (number: number) => boolean;
+
+/**
+ * What is kept in memory of each document, by its number: what ranking, filters and counts ask of thousands of them for one
+ * query, for which a look into the file each would take too long.
+ */
+export class Columns {
+  #weights = new Float64Array(1024);
+  #lengths = new Uint16Array(1024);
+  readonly #facets: (Uint32Array | undefined)[] = [];
+  readonly #values = new Map<string, Map<string, number>>();
+  readonly #names: string[] = [];
+  count = 0;
+  #wordsOfAll = 0;
+
+  /** How much a document counts by its popularity. */
+  weight(number: number): number {
+    return this.#weights[number] ?? 0;
+  }
+
+  /** How many words a document has in the mean. */
+  get meanLength(): number {
+    return this.#wordsOfAll / Math.max(1, this.count);
+  }
+
+  put(number: number, row: { weight: number; words: number; facets: SearchDocument['facets'] }): void {
+    this.remove(number);
+    this.#reserve(number);
+    this.#weights[number] = row.weight;
+    this.#lengths[number] = row.words;
+    const ids = Object.entries(row.facets).flatMap(([name, values]) =>
+      values.map((value) => this.#idOf(name, value)),
+    );
+    this.#facets[number] = Uint32Array.from(new Set(ids));
+    this.#wordsOfAll += row.words;
+    this.count++;
+  }
+
+  remove(number: number): void {
+    if (this.#facets[number] === undefined) return;
+    this.#facets[number] = undefined;
+    this.#wordsOfAll -= this.#lengths[number] ?? 0;
+    this.count--;
+  }
+
+  /** What a query's filters let through: of each facet one of the values. */
+  filter(filters: NonNullable<SearchQuery['filters']>): Filter {
+    const wanted = Object.entries(filters).map(
+      ([name, values]) => new Set(values.map((value) => this.#values.get(name)?.get(value))),
+    );
+    if (wanted.length === 0) return () => true;
+    return (number) => {
+      const held = this.#facets[number] ?? none;
+      return wanted.every((ids) => held.some((id) => ids.has(id)));
+    };
+  }
+
+  /** How many of the documents have each value of a facet, the most frequent values first. */
+  counts(numbers: readonly number[], name: string, limit: number): [value: string, count: number][] {
+    const counts = new Uint32Array(this.#names.length);
+    for (const number of numbers) for (const id of this.#facets[number] ?? none) counts[id]!++;
+    return [...(this.#values.get(name) ?? [])]
+      .map(([value, id]): [string, number] => [value, counts[id] ?? 0])
+      .filter(([, count]) => count > 0)
+      .sort(([one, few], [other, many]) => many - few || (one < other ? -1 : 1))
+      .slice(0, limit);
+  }
+
+  /** The documents that count most, the first of them first; of equal ones those that came first. */
+  heaviest(numbers: Iterable<number>, limit: number): number[] {
+    const best: number[] = [];
+    for (const number of numbers) {
+      const weight = this.weight(number);
+      if (best.length === limit && weight <= this.weight(best.at(-1) ?? 0)) continue;
+      let at = best.length;
+      while (at > 0 && this.weight(best[at - 1] ?? 0) < weight) at--;
+      best.splice(at, 0, number);
+      if (best.length > limit) best.pop();
+    }
+    return best;
+  }
+
+  #idOf(name: string, value: string): number {
+    let values = this.#values.get(name);
+    if (values === undefined) this.#values.set(name, (values = new Map<string, number>()));
+    let id = values.get(value);
+    if (id === undefined) values.set(value, (id = this.#names.push(name) - 1));
+    return id;
+  }
+
+  #reserve(number: number): void {
+    if (number < this.#weights.length) return;
+    const size = Math.max(number + 1, 2 * this.#weights.length);
+    const [weights, lengths] = [new Float64Array(size), new Uint16Array(size)];
+    weights.set(this.#weights);
+    lengths.set(this.#lengths);
+    [this.#weights, this.#lengths] = [weights, lengths];
+  }
+}
+
+const none = new Uint32Array(0);
