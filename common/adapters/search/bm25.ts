@@ -21,10 +21,11 @@ export interface Counted {
   readonly documents: number;
 }
 
-/** What BM25 has to know of all documents. */
-export interface Collection {
-  readonly documents: number;
+/** What BM25 has to know beside words: how long the document is and all are in the mean, in words, and how many they are. */
+export interface Lengths {
+  readonly length: number;
   readonly meanLength: number;
+  readonly documents: number;
 }
 
 /** How rare a word is: the logarithm of the odds against meeting it (Robertson and Spärck Jones, above 0 as in Lucene). */
@@ -36,15 +37,14 @@ export function rarity(found: number, documents: number): number {
  * How well a document fits words: BM25 (Robertson and Zaragoza 2009, eq. 3.15) with the places of a word weighed by their fields,
  * as FTS5 does it.
  */
-export function bm25(texts: readonly WordedText[], words: readonly Counted[], all: Collection): number {
-  const length = texts.reduce((sum, text) => sum + text.words.length + text.compounds.length, 0);
-  const long = k1 * (1 - b + (b * length) / Math.max(1, all.meanLength));
+export function bm25(texts: readonly WordedText[], words: readonly Counted[], of: Lengths): number {
+  const long = k1 * (1 - b + (b * of.length) / Math.max(1, of.meanLength));
   return words.reduce((sum, counted) => {
     const places = texts.reduce(
       (total, text) => total + fieldWeights[text.field] * placesIn(text, counted),
       0,
     );
-    return sum + (rarity(counted.documents, all.documents) * places * (k1 + 1)) / (places + long);
+    return sum + (rarity(counted.documents, of.documents) * places * (k1 + 1)) / (places + long);
   }, 0);
 }
 

@@ -21,7 +21,12 @@ export class Columns {
     return this.#weights[number] ?? 0;
   }
 
-  /** How many words a document has in the mean. */
+  /** How many words a document has. */
+  length(number: number): number {
+    return this.#lengths[number] ?? 0;
+  }
+
+  /** How many it has in the mean. */
   get meanLength(): number {
     return this.#wordsOfAll / Math.max(1, this.count);
   }
@@ -42,7 +47,7 @@ export class Columns {
   remove(number: number): void {
     if (this.#facets[number] === undefined) return;
     this.#facets[number] = undefined;
-    this.#wordsOfAll -= this.#lengths[number] ?? 0;
+    this.#wordsOfAll -= this.length(number);
     this.count--;
   }
 

@@ -17,10 +17,13 @@ export interface WordedText {
   readonly compounds: readonly SearchWord[];
 }
 
-/** The texts of a document with their words, up to the bound of words for all of them. */
-export function wordedTexts({ texts }: Pick<SearchDocument, 'texts'>): WordedText[] {
+/** The texts of some fields of a document with their words, up to the bound of words for all of them. */
+export function wordedTexts(
+  { texts }: Pick<SearchDocument, 'texts'>,
+  fields: readonly SearchField[] = searchFields,
+): WordedText[] {
   let left = wordsMax;
-  return searchFields.flatMap((field) =>
+  return fields.flatMap((field) =>
     (texts[field] ?? []).map((text) => {
       const words = wordsOf(text, left);
       left -= words.length;

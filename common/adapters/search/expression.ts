@@ -20,12 +20,14 @@ export function expressionOf(
 ): string {
   return words
     .map((word) => {
-      const own = word.isBeginning ? `"${word.word}" *` : `"${word.word}"`;
-      const others = [...word.others.map((other) => other.join(' ')), ...variants(word)];
-      return `(${[own, ...others.map((other) => `"${other}"`)].join(' OR ')})`;
+      const own = word.isBeginning ? `"${word.word}" *` : quoted(word.word);
+      const others = word.others.map((other) => `(${other.map(quoted).join(' AND ')})`);
+      return `(${[own, ...others, ...variants(word).map(quoted)].join(' OR ')})`;
     })
     .join(' AND ');
 }
+
+const quoted = (word: string): string => `"${word}"`;
 
 /** Words that somebody may have meant instead, those of the fewest typos first. */
 export function variantsOf({ word, isBeginning }: QueryWord, vocabulary: Vocabulary): SimilarTerm[] {

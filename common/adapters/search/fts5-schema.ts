@@ -2,7 +2,7 @@ import type { SqliteFile } from '../shared/sqlite-file.ts';
 import type { SearchField } from './port.ts';
 
 /** Changes with the tables, and with how words are made of texts. */
-const SCHEMA_VERSION = 2;
+const SCHEMA_VERSION = 3;
 
 /** The fields, from what says most of a document to what says least. */
 export const searchFields = [
@@ -13,7 +13,7 @@ export const searchFields = [
   'description',
 ] as const satisfies readonly SearchField[];
 
-export const nameFields = searchFields.filter((field) => field !== 'description').join(' ');
+export const nameFields = searchFields.filter((field) => field !== 'description');
 
 /** Makes the tables where there are none; an index of another version is thrown away: its owner puts everything again. */
 export function prepareSchema(file: SqliteFile): void {
@@ -35,7 +35,7 @@ export function prepareSchema(file: SqliteFile): void {
       CREATE TABLE beginnings (beginning TEXT NOT NULL, weight REAL NOT NULL, number INTEGER NOT NULL,
         PRIMARY KEY (beginning, weight DESC, number)) STRICT, WITHOUT ROWID;
       CREATE VIRTUAL TABLE words USING fts5(${searchFields.join(', ')}, content='', contentless_delete=1,
-        tokenize="ascii", prefix='4 5');
+        tokenize="ascii", detail='column', prefix='1 2 3 4 5');
       CREATE VIRTUAL TABLE vocabulary USING fts5vocab(words, 'row');
     `);
     file.pragma(`user_version = ${String(SCHEMA_VERSION)}`);

@@ -4,9 +4,9 @@ import { bm25 } from './bm25.ts';
 import type { Columns, Filter } from './columns.ts';
 import { allWords, wordedTexts, type WordedText } from './document-words.ts';
 import { expressionOf, variantsOf, type QueryWord } from './expression.ts';
-import { nameFields } from './fts5-schema.ts';
+import { nameFields, searchFields } from './fts5-schema.ts';
 import type { Lookups, Match, StoredRow } from './fts5-statements.ts';
-import type { SearchDocument, SearchHit, SearchQuery, SearchResult } from './port.ts';
+import type { SearchDocument, SearchField, SearchHit, SearchQuery, SearchResult } from './port.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
 /** A lone word that is not longer is looked up among beginnings, which are kept in the order of popularity. */
@@ -39,7 +39,7 @@ export interface Index {
 }
 
 interface Candidate extends Omit<SearchHit, 'highlights'> {
-  readonly texts: readonly WordedText[];
+  readonly document: SearchDocument;
 }
 
 /** Refuses queries beyond the port's bounds. Errors: INVALID. */
@@ -63,14 +63,16 @@ export function answer(query: SearchQuery, index: Index): SearchResult {
   const countsAll = facets.length > 0;
   const passes = index.columns.filter(filters);
   let widest: readonly number[] = [];
-  for (const matches of steps(words, index, { typos, isFound: () => found.size > 0 })) {
+  for (const { matches, fields } of steps(words, index, { typos, isFound: () => found.size > 0 })) {
     const numbers = matches.flatMap((match) => {
       const most = countsAll || match.table === 'words' ? Infinity : countedMax;
       return [...index.find.matching(match).filter(passes).take(most)];
     });
     widest = matches.length > 1 ? [...new Set(numbers)] : numbers;
-    const judged = candidates(widest, { words, index, typos, passes, limit: Math.max(wanted, judgedLeast) });
-    for (const [number, candidate] of judged) if (!found.has(number)) found.set(number, candidate);
+    const fresh = widest.filter((number) => !found.has(number));
+    const step = { words, index, typos, passes, fields, limit: Math.max(wanted, judgedLeast) };
+    for (const [number, candidate] of candidates(fresh, step))
+      if (!found.has(number)) found.set(number, candidate);
     if (found.size >= wanted) break;
   }
   return {
@@ -93,32 +95,41 @@ function queryWords({ text, isTyping = false }: SearchQuery, { synonyms }: Index
   }));
 }
 
+/** What is looked for in one step, and the fields that say how well it fits. */
+interface Finding {
+  readonly matches: readonly Match[];
+  readonly fields: readonly SearchField[];
+}
+
 /** Names as they were written; descriptions too; where nothing was found, with typos; then with words left out. */
 function* steps(
   words: readonly QueryWord[],
   { vocabulary }: Index,
   { typos, isFound }: { typos: Typos; isFound: () => boolean },
-): Generator<readonly Match[]> {
+): Generator<Finding> {
   const [only] = words;
   if (words.length === 1 && only?.isBeginning === true && only.word.length <= beginningMax) {
-    yield [{ table: 'beginnings', text: only.word }];
+    yield { matches: [{ table: 'beginnings', text: only.word }], fields: nameFields };
     return;
   }
   const exact = expressionOf(words, () => []);
-  yield [{ table: 'words', text: `{${nameFields}} : (${exact})` }];
-  yield [{ table: 'words', text: exact }];
+  const inNames = `{${nameFields.join(' ')}} : (${exact})`;
+  yield { matches: [{ table: 'words', text: inNames }], fields: nameFields };
+  yield inAll([{ table: 'words', text: exact }]);
   if (isFound()) return;
   for (const word of words)
     typos.set(word, new Map(variantsOf(word, vocabulary).map(({ term, typos: count }) => [term, count])));
   const of = (word: QueryWord) => [...(typos.get(word)?.keys() ?? [])];
   const matchOf = (some: readonly QueryWord[]): Match => ({ table: 'words', text: expressionOf(some, of) });
-  if (words.some((word) => of(word).length > 0)) yield [matchOf(words)];
+  if (words.some((word) => of(word).length > 0)) yield inAll([matchOf(words)]);
   if (isFound()) return;
   const known = words.filter((word) => documentsOf(word, of(word), vocabulary) > 0);
-  if (known.length > 0 && known.length < words.length) yield [matchOf(known)];
+  if (known.length > 0 && known.length < words.length) yield inAll([matchOf(known)]);
   for (let left = known.length - 1; left > 0 && !isFound(); left = left > 1 ? 1 : 0)
-    yield withoutOne(known, left).map(matchOf);
+    yield inAll(withoutOne(known, left).map(matchOf));
 }
+
+const inAll = (matches: readonly Match[]): Finding => ({ matches, fields: searchFields });
 
 /** All but one of the words, each in turn; or with 1 `left`, each alone. */
 function withoutOne(words: readonly QueryWord[], left: number): QueryWord[][] {
@@ -140,6 +151,7 @@ interface Step {
   readonly index: Index;
   readonly typos: Typos;
   readonly passes: Filter;
+  readonly fields: readonly SearchField[];
   readonly limit: number;
 }
 
@@ -148,7 +160,7 @@ interface Step {
  * those whose title begins with what was typed: where there are many, popularity says more than a word once more in a text.
  */
 function candidates(numbers: readonly number[], step: Step): [number, Candidate][] {
-  const { words, index, typos, passes, limit } = step;
+  const { words, index, typos, passes, fields, limit } = step;
   const { columns, find, vocabulary } = index;
   const typed = words.map(({ word }) => word).join(' ');
   const titled = find.titled(typed, words.at(-1)?.isBeginning === true).filter(passes);
@@ -157,15 +169,16 @@ function candidates(numbers: readonly number[], step: Step): [number, Candidate]
     const documents = Math.min(columns.count, documentsOf(word, variants, vocabulary));
     return { word, variants: new Set([...word.others.flat(), ...variants]), documents };
   });
-  const all = { documents: columns.count, meanLength: columns.meanLength };
+  const { count: documents, meanLength } = columns;
   const chosen = new Set([...columns.heaviest(numbers, limit), ...columns.heaviest(titled, titledMax)]);
   const judged = [...chosen].flatMap((number): [number, Candidate][] => {
     const stored = find.stored(number);
     if (stored === undefined) return [];
-    const { id, texts } = JSON.parse(stored.body) as SearchDocument;
-    const worded = wordedTexts({ texts });
-    const score = bm25(worded, counted, all) * columns.weight(number) * titleFit(stored, typed);
-    return [[number, { id, score, typos: typosIn(worded, words, typos), texts: worded }]];
+    const document = JSON.parse(stored.body) as SearchDocument;
+    const texts = wordedTexts(document, fields);
+    const fit = bm25(texts, counted, { length: columns.length(number), documents, meanLength });
+    const score = fit * columns.weight(number) * titleFit(stored, typed);
+    return [[number, { id: document.id, score, typos: typosIn(texts, words, typos), document }]];
   });
   return judged.sort(([, one], [, other]) => one.typos - other.typos || other.score - one.score);
 }
@@ -194,7 +207,7 @@ function fewest(variants: ReadonlyMap<string, number> | undefined, held: Readonl
 
 /** The texts in which words of the query stand, with their places. */
 function highlighted(
-  { id, score, typos: count, texts }: Candidate,
+  { id, score, typos: count, document }: Candidate,
   words: readonly QueryWord[],
   typos: Typos,
 ): SearchHit {
@@ -203,7 +216,7 @@ function highlighted(
   const meant = new Set([...typos.values()].flatMap((variants) => [...variants.keys()]));
   const isFound = (word: string): boolean =>
     whole.has(word) || meant.has(word) || beginnings.some((beginning) => word.startsWith(beginning));
-  const highlights = texts.flatMap(({ field, text, words: held, compounds }) => {
+  const highlights = wordedTexts(document).flatMap(({ field, text, words: held, compounds }) => {
     const ranges = [...compounds, ...held]
       .filter(({ word }) => isFound(word))
       .sort((one, other) => one.from - other.from || other.to - one.to)

@@ -34,3 +34,13 @@ t.test('places of words are those of the text, whatever is written', (t) => {
   );
   t.end();
 });
+
+t.test('plain texts are read as any other', (t) => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'grapheme-ascii', maxLength: 60 }), (text) => {
+      t.strictSame(wordsOf(text, 50), wordsOf(`${text}\u00a0`, 50));
+    }),
+    { numRuns: 500 },
+  );
+  t.end();
+});

@@ -11,7 +11,9 @@ const all = { documents: 1000, meanLength: 6 };
 
 function fit(texts: SearchDocument['texts'], word: string, documents = 10): number {
   const query = { word, isBeginning: false, others: [] };
-  return bm25(wordedTexts({ texts }), [{ word: query, variants: new Set(['likewise']), documents }], all);
+  const worded = wordedTexts({ texts });
+  const length = worded.flatMap(({ words }) => words).length;
+  return bm25(worded, [{ word: query, variants: new Set(['likewise']), documents }], { ...all, length });
 }
 
 t.test('BM25: rare words, names, short texts and more places count more', async (t) => {
