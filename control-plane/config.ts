@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Type, type Static } from '../common/contract/type.ts';
 import { AccountRole } from '../common/contract/accounts.ts';
@@ -9,6 +9,7 @@ import { parseAddress, parsePrefix } from '../common/core/ip-address.ts';
 import { configHelp, loadConfig } from '../common/runtime/config.ts';
 import { coded } from '../common/runtime/errors.ts';
 import { insecurePublicOption, logOptions, refusePublic } from '../common/runtime/node-options.ts';
+import { ServiceName, serviceNames } from './apart/interface.ts';
 import type { Authority } from './services/certificates/service.ts';
 
 const prefix = 'NEARCAST_CONTROL_PLANE';
@@ -50,6 +51,22 @@ export const ControlPlaneSchema = Type.Object({
     description: 'Directories from which titles may be added by path',
   }),
   clientsDir: Type.Optional(Type.String({ description: 'Built player and console pages' })),
+  services: Type.Array(ServiceName, {
+    default: [...serviceNames],
+    minItems: 1,
+    maxItems: serviceNames.length,
+    description: 'What runs in this process; all of it unless --service-urls says where the rest is',
+  }),
+  serviceUrls: Type.Array(Type.String({ maxLength: 512 }), {
+    default: [],
+    maxItems: serviceNames.length,
+    description: 'Where services run that do not run here, as search=http://10.0.0.5:7081',
+  }),
+  serviceTokenFile: Type.Optional(
+    Type.String({
+      description: 'What services know one another by; the core writes it, <dataDir>/service.token',
+    }),
+  ),
   leaseMs: { ...DurationMs(100), default: 5000, description: 'A node silent for so long is lost' },
   log: logOptions,
   gateway: Type.Object({
@@ -215,9 +232,10 @@ export const ControlPlaneSchema = Type.Object({
 });
 
 /** The configuration with everything that depends on something else filled in. */
-export type ControlPlaneConfig = Static<typeof ControlPlaneSchema> & {
+export type ControlPlaneConfig = Omit<Static<typeof ControlPlaneSchema>, 'serviceTokenFile'> & {
   readonly dataDir: string;
   readonly blobsUrl: string;
+  readonly serviceTokenFile: string | undefined;
   readonly fill: { readonly hours: FillHours };
   readonly backup: { readonly url: string };
 };
@@ -249,9 +267,11 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Con
   if (timeZone !== undefined && !isTimeZone(timeZone))
     throw coded('CONFIG_INVALID', `--fill-time-zone: ${timeZone} is no time zone of the IANA database`);
   const dataDir = resolve(config.dataDir);
+  const isApart = config.serviceUrls.length > 0 && config.services.includes('core');
+  const serviceTokenFile = config.serviceTokenFile ?? (isApart ? join(dataDir, 'service.token') : undefined);
   const blobsUrl = config.blobsUrl ?? pathToFileURL(`${dataDir}/blobs`).href;
   const backup = { ...config.backup, url: config.backup.url ?? pathToFileURL(`${dataDir}/backups`).href };
-  return { ...config, dataDir, blobsUrl, backup, fill: { ...config.fill, hours } };
+  return { ...config, dataDir, blobsUrl, serviceTokenFile, backup, fill: { ...config.fill, hours } };
 }
 
 function checkAcme({ acme }: Pick<ControlPlaneConfig, 'acme'>): void {

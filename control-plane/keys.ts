@@ -24,6 +24,7 @@ export async function openAccess({ config, clock, chance, log }: Base, stores: S
     keysDir: join(config.dataDir, 'keys'),
     operatorTokenFile: join(config.dataDir, 'operator.token'),
     restoredFromMs: await restoredFromMs(config.dataDir),
+    serviceTokenFile: config.serviceTokenFile,
     clock,
     chance,
     log,

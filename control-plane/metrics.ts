@@ -2,7 +2,10 @@ import type { Metrics } from '../common/runtime/metrics.ts';
 import type { StatusView } from '../common/contract/status.ts';
 
 /** Shows what the status shows, for those who watch over time. */
-export function measureStatus(metrics: Metrics, view: () => StatusView): void {
+export function measureStatus(
+  metrics: Metrics,
+  view: () => Pick<StatusView, 'nodes' | 'titles' | 'fill'>,
+): void {
   metrics.gauge({
     name: 'nearcast_control_nodes',
     help: 'Enrolled nodes by role and state',

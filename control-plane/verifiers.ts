@@ -9,7 +9,7 @@ export function verifiersOf(services: {
   access: Access;
   auth: Auth;
   maps: SteeringMaps;
-}): CredentialVerifiers {
+}): Required<CredentialVerifiers> {
   const { access, auth, maps } = services;
   const { verifiers } = access;
   return {

@@ -19,7 +19,7 @@ export function statusCommand(shell: CommandShell): Command {
           `${status.name} ${status.version} at ${api.server}, up ${formatDuration(status.nowMs - status.startedAtMs)}; steering ${status.steeringUrl ?? 'is not configured'}`,
         );
         output.line(
-          `titles: ${titles.live} live, ${titles.filling} filling, ${titles.encoding} encoding, ${titles.queued} queued, ${titles.failed} failed; fill: ${fill.missingFiles} of ${fill.wantedFiles} files missing; sessions today: ${status.sessionsToday}`,
+          `titles: ${titles.live} live, ${titles.filling} filling, ${titles.encoding} encoding, ${titles.queued} queued, ${titles.failed} failed; fill: ${fill.missingFiles} of ${fill.wantedFiles} files missing; sessions today: ${status.sessionsToday ?? 'unknown'}`,
         );
         const usedBytes = status.nodes.reduce((sum, node) => sum + node.usedBytes, 0);
         output.table({

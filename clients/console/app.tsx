@@ -95,7 +95,7 @@ function Glance({ status }: { status: StatusView }) {
           ['on their way', formatCount(onTheirWay)],
           ['failed', formatCount(titles.failed)],
           ['files missing', `${formatCount(fill.missingFiles)} of ${formatCount(fill.wantedFiles)}`],
-          ['playbacks today', formatCount(status.sessionsToday)],
+          ['playbacks today', status.sessionsToday === null ? 'unknown' : formatCount(status.sessionsToday)],
           ['up since', formatClock(status.startedAtMs)],
         ]}
       />

@@ -21,7 +21,8 @@ export const StatusView = Type.Object({
     wantedFiles: Type.Integer(),
     missingFiles: Type.Integer(),
   }),
-  sessionsToday: Type.Integer(),
+  /** null where playback cannot be asked. */
+  sessionsToday: Type.Union([Type.Integer(), Type.Null()]),
 });
 export type StatusView = Static<typeof StatusView>;
 

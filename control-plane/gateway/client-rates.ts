@@ -3,6 +3,13 @@ import type { App } from '../../common/runtime/http-app.ts';
 import { addressKey, type NamedRate, type TakeRate } from '../../common/runtime/http-rates.ts';
 import type { Priority } from './core/priority-gate.ts';
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Whether a client's rate is taken here; a service behind the gateway takes it itself. */
+    countsClients?: boolean;
+  }
+}
+
 /** What one client may ask; each may come `burstSeconds` of it at once. */
 export interface ClientRates {
   readonly playbackPerSecond: number;
@@ -20,8 +27,8 @@ export interface ClientRates {
 export function limitClients(app: App, { take, rates }: { take: TakeRate; rates: ClientRates }): void {
   const named = namedRates(rates);
   app.addHook('onRoute', (route) => {
-    const { load } = route.config ?? {};
-    if (load === undefined) return;
+    const { load, countsClients = true } = route.config ?? {};
+    if (load === undefined || !countsClients) return;
     const rate = named[load.priority];
     // After the credential, which the routes' own hooks end with.
     route.onRequest = [

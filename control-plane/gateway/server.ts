@@ -18,7 +18,8 @@ export interface GatewayOptions {
   limits: LoadLimits & ClientRates & { addressPerSecond: number; upstreams: readonly string[] };
   verifiers: CredentialVerifiers;
   audit: ActLog;
-  clientsDir: string;
+  /** What only the process has that lets strangers in: pages, the description, and what it sends on to services of its own. */
+  front: { readonly clientsDir: string; readonly services: readonly string[] } | undefined;
   trustedProxies: readonly string[];
   corsOrigins: readonly string[];
   /** Adds the routes of the services. */
@@ -27,6 +28,13 @@ export interface GatewayOptions {
 
 // Routes that every plane's HTTP server has.
 const everywhere = ['GET /healthz', 'GET /metrics', 'GET /openapi.json', 'GET /docs'];
+
+const description = {
+  title: 'Nearcast control plane',
+  description:
+    'Catalog, nodes, placement, fill, playback sessions and the signed documents that hold them together.',
+  docs: true,
+};
 
 /** Composes the control plane's HTTP server: its services' routes behind one set of limits, credentials and policies. */
 export async function createGateway(
@@ -41,7 +49,7 @@ export async function createGateway(
     limits,
     verifiers,
     audit,
-    clientsDir,
+    front,
     trustedProxies,
     corsOrigins,
     routes,
@@ -57,13 +65,7 @@ export async function createGateway(
     trustedProxies,
     rate: { burst: limits.addressPerSecond, perSecond: limits.addressPerSecond },
     cors: corsOrigins,
-    openapi: {
-      title: 'Nearcast control plane',
-      version,
-      description:
-        'Catalog, nodes, placement, fill, playback sessions and the signed documents that hold them together.',
-      docs: true,
-    },
+    ...(front !== undefined && { openapi: { ...description, version } }),
   });
   const seen: string[] = [];
   server.app.addHook('onRoute', ({ method, url }) => {
@@ -74,13 +76,15 @@ export async function createGateway(
   limitClients(server.app, { take: server.takeRate, rates: limits });
   auditActs(server.app, audit);
   await routes(server);
-  await pageRoutes(server.app, { clientsDir });
-  if (limits.upstreams.length > 0) {
+  if (front === undefined) return { server, routes: seen };
+  await pageRoutes(server.app, front);
+  if (limits.upstreams.length + front.services.length > 0) {
     // The client that it needs is not loaded where nothing is behind the gateway.
     const { forwardUpstreams } = await import('./upstreams.ts');
     const { draining } = server;
     await forwardUpstreams(server.app, {
-      texts: limits.upstreams,
+      upstreams: limits.upstreams,
+      services: front.services,
       taken: [...seen, ...everywhere],
       draining,
       clock,

@@ -11,33 +11,37 @@ const BODY_BYTES_MAX = 1024 * 1024;
 
 /**
  * Adds the routes of services that run elsewhere: all methods of a prefix and what is below it. Their credentials are theirs to
- * check; the gateway's filters before that hold for them too. `taken` are the routes that this process serves itself.
+ * check; the gateway's filters before that hold for them too. `services` are those of this control plane, which count
+ * their clients themselves: they know who it is. `taken` are the routes that this process serves itself.
  *
  * @throws CONFIG_INVALID for a prefix below which there are routes of this process.
  */
 export async function forwardUpstreams(
   app: App,
   {
-    texts,
+    upstreams,
+    services,
     taken,
     draining,
     clock,
     metrics,
   }: {
-    texts: readonly string[];
+    upstreams: readonly string[];
+    services: readonly string[];
     taken: readonly string[];
     draining: AbortSignal;
     clock: Clock;
     metrics: Metrics;
   },
 ): Promise<void> {
-  const routes = parseUpstreams(texts);
+  const routes = parseUpstreams([...upstreams, ...services]);
   if (typeof routes === 'string')
     throw coded(
       'CONFIG_INVALID',
       `--gateway-upstreams: ${routes} is not like /v1/billing=http://10.0.0.5:7080`,
     );
   const groups = routes.map((route) => openGroup(route, clock));
+  const isOurs = (prefix: string): boolean => services.some((text) => text.startsWith(`${prefix}=`));
   const counted = measureUpstreams(metrics, groups);
   app.addHook('onClose', async () => {
     await Promise.all(groups.map((group) => group.close()));
@@ -61,7 +65,11 @@ export async function forwardUpstreams(
       };
       const { priority } = loadOf({ method: 'GET', url: group.prefix, credential: ['none'] });
       // Each service has its own gate: one that is slow takes no places of others.
-      const config = { credential: ['none'], load: { priority, holds: 'start' } } as const;
+      const config = {
+        credential: ['none'],
+        load: { priority, holds: 'start' },
+        countsClients: !isOurs(group.prefix),
+      } as const;
       for (const url of [group.prefix, `${group.prefix}/*`]) {
         scope.all(url, { config, bodyLimit: BODY_BYTES_MAX }, (request, reply) =>
           forward(request, reply, options),

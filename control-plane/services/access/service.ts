@@ -19,6 +19,7 @@ import type { CredentialVerifiers } from '../../../common/runtime/http-credentia
 import type { Log } from '../../../common/runtime/log.ts';
 import { createProofVerifier } from '../../../common/runtime/node-proofs.ts';
 import { readPrivateFile, writePrivateFile } from '../../../common/runtime/private-file.ts';
+import { internalScope } from '../../apart/interface.ts';
 import { createEnrolment, type Enrolment } from './enrolment.ts';
 import { openIdentities, type Identities } from './identities.ts';
 import { createDocumentIssuer, type DocumentIssuer } from './issuer.ts';
@@ -34,6 +35,8 @@ export interface AccessOptions {
   operatorTokenFile: string;
   /** When the backup was taken that the records were just restored from; undefined where they were not. */
   restoredFromMs: number | undefined;
+  /** File of the token by which services of this control plane know one another; undefined where all run in one process. */
+  serviceTokenFile: string | undefined;
   clock: Clock;
   chance: Chance;
   log: Log;
@@ -59,8 +62,8 @@ export interface Access {
   renew(): Promise<void>;
 }
 
-// A token of the operator with less left is replaced at start.
-const operatorRenewMs = 30 * 24 * 3_600_000;
+// A token in a file with less left is replaced at start.
+const renewBeforeMs = 30 * 24 * 3_600_000;
 
 /** Opens the access service: makes root, keyset and operator token at the first start. */
 export async function createAccess(options: AccessOptions): Promise<Access> {
@@ -88,7 +91,11 @@ export async function createAccess(options: AccessOptions): Promise<Access> {
     },
     renew: async () => {
       await renewKeys(keys, options.log);
-      await ensureOperatorToken(access, options);
+      const { operatorTokenFile, serviceTokenFile } = options;
+      await ensureToken(operatorTokenFile, { role: 'admin', sub: 'operator' }, { access, options });
+      if (serviceTokenFile === undefined) return;
+      const grant = { role: 'service', sub: 'control-plane', scope: internalScope } as const;
+      await ensureToken(serviceTokenFile, grant, { access, options });
     },
   };
   await access.renew();
@@ -166,22 +173,29 @@ function createVerifiers({
   };
 }
 
-async function ensureOperatorToken(access: Access, options: AccessOptions): Promise<void> {
-  const { operatorTokenFile, clock, log } = options;
-  const held = (await readPrivateFile(operatorTokenFile))?.trim();
-  if (held !== undefined && (await isLasting(held, access, clock))) return;
-  const { token } = await access.createAccessToken({ role: 'admin', sub: 'operator', ttlS: 400 * 86_400 });
-  await writePrivateFile(operatorTokenFile, `${token}\n`);
-  await chmod(operatorTokenFile, 0o600);
-  log.info({ file: operatorTokenFile }, "the operator's token was written");
+async function ensureToken(
+  file: string,
+  grant: AccessGrant,
+  { access, options }: { access: Access; options: AccessOptions },
+): Promise<void> {
+  const held = (await readPrivateFile(file))?.trim();
+  if (held !== undefined && (await isLasting(held, { grant, access, clock: options.clock }))) return;
+  const { token } = await access.createAccessToken({ ...grant, ttlS: 400 * 86_400 });
+  await writePrivateFile(file, `${token}\n`);
+  await chmod(file, 0o600);
+  options.log.info({ file }, `the token of ${grant.sub} was written`);
 }
 
-async function isLasting(token: string, access: Access, clock: Clock): Promise<boolean> {
+async function isLasting(
+  token: string,
+  { grant, access, clock }: { grant: AccessGrant; access: Access; clock: Clock },
+): Promise<boolean> {
   try {
-    const { exp, role } = await access.verifiers.access(token);
+    const { exp, role, scope } = await access.verifiers.access(token);
     // Once other keys sign, the key of this one ends before the token says.
     const isCurrent = readHeader(token).kid === access.keys.signer('access').kid;
-    return role === 'admin' && isCurrent && exp * 1000 - clock.nowMs() > operatorRenewMs;
+    const isSame = role === grant.role && scope === grant.scope;
+    return isSame && isCurrent && exp * 1000 - clock.nowMs() > renewBeforeMs;
   } catch (error) {
     if (isCoded(error)) return false;
     throw error;

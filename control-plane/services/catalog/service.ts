@@ -51,6 +51,8 @@ export interface Catalog {
    */
   createTitle(request: TitleRequest): Promise<TitleView>;
   titles(): TitleView[];
+  /** Some of them, from the one of this number on. */
+  titlesFrom(from: number, limit: number): TitleView[];
   /** Errors: TITLE_UNKNOWN. */
   title(id: string): TitleView;
   /** Errors: TITLE_UNKNOWN. */
@@ -187,7 +189,12 @@ class CatalogService implements Catalog {
   }
 
   titles(): TitleView[] {
-    return this.#titles.all().map((title) => titleView(title, this.#view));
+    return this.titlesFrom(0, Infinity);
+  }
+
+  titlesFrom(from: number, limit: number): TitleView[] {
+    const some = this.#titles.all().slice(from, from + limit);
+    return some.map((title) => titleView(title, this.#view));
   }
 
   title(id: string): TitleView {

@@ -1,42 +1,4 @@
-import type { Bundle } from '../../../common/contract/bundle.ts';
 import type { Pathway } from '../../../common/contract/steering.ts';
-import type { LaunchForecast } from '../../../common/contract/titles.ts';
-import type { DeliveryClaims } from '../../../common/core/tokens/delivery-token.ts';
-
-/** A live title, as playback needs it. */
-export interface PlaybackTitle {
-  readonly titleId: string;
-  readonly name: string;
-  readonly bundleName: string;
-  readonly bundle: Bundle;
-  /** Every file, the bundle's own included. */
-  readonly files: readonly { readonly file: string }[];
-  /** How its launch is expected to go. */
-  readonly forecast?: LaunchForecast | undefined;
-}
-
-/** A session that has begun. */
-export interface BegunSession {
-  readonly title: PlaybackTitle;
-  /** The viewer's address. */
-  readonly client: string;
-}
-
-/** What playback needs of the catalog. */
-export interface PlaybackCatalog {
-  /** A title that is live where the client is, by its address. Errors: TITLE_UNKNOWN, TITLE_NOT_LIVE, BUNDLE_INVALID. */
-  playable(titleId: string, client: string): Promise<PlaybackTitle>;
-  /** A bundle by its name. Errors: BUNDLE_INVALID. */
-  bundle(name: string): Promise<Bundle>;
-}
-
-/** What playback needs of the registry: ready nodes that hold the whole bundle, origins included. */
-export type ReadyHolders = (title: PlaybackTitle) => readonly Pathway[];
-
-/** What playback needs of access. */
-export interface PlaybackTokens {
-  mintToken(claims: DeliveryClaims): string;
-}
 
 /** Steering, asked over the network: pathways for a client, best first. Throws where it cannot be asked. */
 export type RankPathways = (

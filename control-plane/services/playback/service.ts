@@ -1,4 +1,6 @@
+import { LRUCache } from 'lru-cache';
 import type { Records } from '../../../common/adapters/records/port.ts';
+import type { Bundle } from '../../../common/contract/bundle.ts';
 import type { PlaybackSession } from '../../../common/contract/playback.ts';
 import type { Pathway } from '../../../common/contract/steering.ts';
 import { playExpiryS, type DeliveryClaims } from '../../../common/core/tokens/delivery-token.ts';
@@ -10,32 +12,27 @@ import { choosePathways } from '../../core/choose-pathways.ts';
 import { dashMpd } from '../../core/dash-mpd.ts';
 import { hlsMultivariant } from '../../core/hls-multivariant.ts';
 import { fileUrl, type ManifestInput } from '../../core/playback-manifest.ts';
-import type {
-  BegunSession,
-  PlaybackCatalog,
-  PlaybackOptions,
-  PlaybackTitle,
-  PlaybackTokens,
-  RankPathways,
-  ReadyHolders,
-} from './ports.ts';
+import type { PlaybackCatalog, PlaybackEvents, PlaybackFleet, PlaybackTokens } from './interfaces.ts';
+import type { PlaybackOptions, RankPathways } from './ports.ts';
 import type { SessionRecord } from './records.ts';
 import { Sessions } from './sessions.ts';
 
 export interface PlaybackDependencies {
   readonly records: Records;
   readonly catalog: PlaybackCatalog;
-  readonly readyHolders: ReadyHolders;
+  readonly fleet: PlaybackFleet;
   readonly tokens: PlaybackTokens;
+  /** Hears of each session once it is kept. */
+  readonly events: PlaybackEvents;
   /** Absent where there is no steering: every session is ranked by the fallback. */
   readonly rank: RankPathways | undefined;
-  /** Hears of each session once it is kept; it must not throw. */
-  readonly onBegun: (session: BegunSession) => void;
   readonly clock: Clock;
   readonly chance: Chance;
   readonly log: Log;
   readonly options: PlaybackOptions;
 }
+
+type PlayableTitle = Awaited<ReturnType<PlaybackCatalog['playable']>>;
 
 export type ManifestKind = 'hls' | 'dash';
 
@@ -59,6 +56,8 @@ export interface Playback {
 }
 
 const pruneEveryMs = 60_000;
+/** Those that viewers start now; a bundle never changes, its name is made of what it holds. */
+const bundlesKept = 32;
 
 /** Opens playback over its records. Errors: those of the port. */
 export async function createPlayback(deps: PlaybackDependencies): Promise<Playback> {
@@ -69,6 +68,7 @@ export async function createPlayback(deps: PlaybackDependencies): Promise<Playba
 class PlaybackService implements Playback {
   readonly #deps: PlaybackDependencies;
   readonly #sessions: Sessions;
+  readonly #bundles = new LRUCache<string, Bundle>({ max: bundlesKept });
   readonly #stopping = new AbortController();
   #rankAgainMonotonicMs = 0;
   #running: Promise<unknown> = Promise.resolve();
@@ -79,13 +79,15 @@ class PlaybackService implements Playback {
   }
 
   async createSession({ titleId, client }: { titleId: string; client: string }): Promise<PlaybackSession> {
-    const { catalog, chance, clock, options } = this.#deps;
-    const title = await catalog.playable(titleId, client);
+    const { catalog, fleet, chance, clock, options } = this.#deps;
+    const { site } = await fleet.siteOf({ client });
+    const title = await catalog.playable({ titleId, ...(site !== undefined && { site }) });
+    const bundle = await this.#bundle(title.bundleName);
     const sessionId = chance.bytes(16).toString('hex');
     const { pathways, rankedBy } = await this.#pathways(title, { client, sessionId });
     const nowMs = clock.nowMs();
-    const expiresAtS = playExpiryS(title.bundle.durationMs, nowMs);
-    const tokens = this.#mint(title, { sessionId, pathways, nowMs, expiresAtS });
+    const expiresAtS = playExpiryS(bundle.durationMs, nowMs);
+    const tokens = await this.#mint(title, { sessionId, pathways, nowMs, expiresAtS });
     const steeringUrl = joinUrl(options.steeringUrl, `/v1/steer/${tokens.steer}`);
     await this.#sessions.add({
       version: 1,
@@ -98,10 +100,10 @@ class PlaybackService implements Playback {
       createdAtMs: nowMs,
       expiresAtMs: expiresAtS * 1000,
     });
-    this.#deps.onBegun({ title, client });
+    this.#noteBegun(title, site);
     const [first] = pathways;
     if (first === undefined) throw coded('NO_PATHWAY');
-    const { poster, thumbnails, durationMs } = title.bundle;
+    const { poster, thumbnails, durationMs } = bundle;
     const base = joinUrl(options.publicUrl(), `/v1/playback/${tokens.play}`) ?? '';
     return {
       sessionId,
@@ -153,15 +155,35 @@ class PlaybackService implements Playback {
       pathways,
       playToken,
       steeringUrl,
-      bundle: await this.#deps.catalog.bundle(session.bundle),
+      bundle: await this.#bundle(session.bundle),
     };
   }
 
-  #mint(
-    title: PlaybackTitle,
+  async #bundle(name: string): Promise<Bundle> {
+    const known = this.#bundles.get(name);
+    if (known !== undefined) return known;
+    const bundle = await this.#deps.catalog.bundle({ name });
+    this.#bundles.set(name, bundle);
+    return bundle;
+  }
+
+  /** No session is refused because it could not be counted. */
+  #noteBegun({ bundleName, forecast }: PlayableTitle, site: string | undefined): void {
+    const { events, log } = this.#deps;
+    const session = {
+      bundle: bundleName,
+      ...(site !== undefined && { site }),
+      ...(forecast !== undefined && { forecast }),
+    };
+    events.begun(session).catch((error: unknown) => {
+      log.warn({ err: error }, 'a session could not be kept; popularity is learned without it');
+    });
+  }
+
+  async #mint(
+    title: PlayableTitle,
     session: { sessionId: string; pathways: readonly Pathway[]; nowMs: number; expiresAtS: number },
-  ): { play: string; steer: string } {
-    const { tokens } = this.#deps;
+  ): Promise<{ play: string; steer: string }> {
     const common = {
       session: session.sessionId,
       bundle: title.bundleName,
@@ -169,20 +191,22 @@ class PlaybackService implements Playback {
       expiresAtS: session.expiresAtS,
     };
     const pathways = session.pathways.map(({ id }) => id);
-    return {
-      play: tokens.mintToken({ ...common, scope: 'play' }),
-      steer: tokens.mintToken({ ...common, scope: 'steer', pathways }),
-    };
+    const claims = [
+      { ...common, scope: 'play' as const },
+      { ...common, scope: 'steer' as const, pathways },
+    ];
+    const [play = '', steer = ''] = (await this.#deps.tokens.mint({ claims })).tokens;
+    return { play, steer };
   }
 
   async #pathways(
-    title: PlaybackTitle,
+    title: PlayableTitle,
     { client, sessionId }: { client: string; sessionId: string },
   ): Promise<{ pathways: Pathway[]; rankedBy: PlaybackSession['rankedBy'] }> {
-    const { options, readyHolders } = this.#deps;
+    const { options, fleet } = this.#deps;
     const ranked = await this.#rank({ client, bundle: title.bundleName });
     const { pathwaysMax } = options;
-    const holders = readyHolders(title);
+    const { pathways: holders } = await fleet.holders({ files: title.files });
     const pathways = choosePathways({ ranked, holders, sessionId, pathwaysMax });
     if (pathways.length === 0) throw coded('NO_PATHWAY', 'nothing that holds the title is ready');
     return { pathways, rankedBy: ranked.length > 0 ? 'steering' : 'fallback' };

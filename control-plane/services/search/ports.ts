@@ -1,18 +1,45 @@
-import type { TitleState } from '../../../common/contract/titles.ts';
+import { ObjectId, Sequence } from '../../../common/contract/primitives.ts';
+import { TitleState } from '../../../common/contract/titles.ts';
+import { Type, type Static } from '../../../common/contract/type.ts';
+import { defineInterface, type Calls } from '../../apart/interface.ts';
 
 /** What search has to know of a title. */
-export interface SearchableTitle {
-  readonly id: string;
-  readonly name: string;
-  readonly state: TitleState;
-  readonly popularity: number;
-}
+const SearchableTitle = Type.Object({
+  id: ObjectId,
+  name: Type.String(),
+  state: TitleState,
+  popularity: Type.Number(),
+});
+export type SearchableTitle = Static<typeof SearchableTitle>;
+
+/** How many titles are told at a time. */
+export const titlesAtOnce = 500;
+
+const Titles = Type.Object({ titles: Type.Array(SearchableTitle, { maxItems: titlesAtOnce }) });
+
+/** For how long a question after changes may wait for one. */
+export const changesWaitMs = 20_000;
 
 /** Where titles are kept. */
-export interface SearchableTitles {
-  all(): SearchableTitle[];
-  /** Undefined where there is none of this id. */
-  find(id: string): SearchableTitle | undefined;
-  /** Hears of each title that was added or changed. */
-  onChange(listener: (id: string) => void): () => void;
-}
+export const searchableTitles = defineInterface({
+  service: 'core',
+  name: 'searchable-titles',
+  verbs: {
+    /** Titles, oldest first, from the one of this number on; none behind the last. */
+    page: { ask: Type.Object({ from: Type.Integer({ minimum: 0 }) }), answer: Titles, isRepeatable: true },
+    /** Those that there are. */
+    find: {
+      ask: Type.Object({ ids: Type.Array(ObjectId, { maxItems: titlesAtOnce }) }),
+      answer: Titles,
+      isRepeatable: true,
+    },
+    /** Titles that were added or changed since a number that was told before; without `ids` any may have. */
+    changes: {
+      ask: Type.Object({ after: Sequence }),
+      answer: Type.Object({ sequence: Sequence, ids: Type.Optional(Type.Array(ObjectId)) }),
+      isRepeatable: true,
+      waitMs: changesWaitMs,
+    },
+  },
+});
+export type SearchableTitles = Calls<typeof searchableTitles>;

@@ -3,7 +3,7 @@ import type { TitleSearchQuery, TitleSearchReply } from '../../../common/contrac
 import type { Clock } from '../../../common/runtime/clock.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 import { createTurns } from '../turns.ts';
-import type { SearchableTitle, SearchableTitles } from './ports.ts';
+import { titlesAtOnce, type SearchableTitle, type SearchableTitles } from './ports.ts';
 
 export interface TitleSearchOptions {
   readonly index: Search;
@@ -20,9 +20,10 @@ export interface TitleSearch {
   run(signal: AbortSignal): Promise<void>;
 }
 
-const batch = 500;
 /** Popularity moves slowly; names and states are followed at once. */
 const refreshMs = 10 * 60_000;
+/** After a failure to hear of titles. */
+const againMs = 1000;
 
 /** Makes the search of titles over an index, which may be empty or behind. */
 export function createTitleSearch(options: TitleSearchOptions): TitleSearch {
@@ -32,8 +33,6 @@ export function createTitleSearch(options: TitleSearchOptions): TitleSearch {
 class IndexedTitles implements TitleSearch {
   readonly #options: TitleSearchOptions;
   readonly #inTurn = createTurns();
-  readonly #changed = new Set<string>();
-  #last: Promise<void> = Promise.resolve();
 
   constructor(options: TitleSearchOptions) {
     this.#options = options;
@@ -48,10 +47,13 @@ class IndexedTitles implements TitleSearch {
       ...{ text: q, isTyping: typing, limit, offset, facets: ['state'] },
       filters: wanted === undefined ? {} : { state: [wanted] },
     });
+    const ids = hits.map(({ id }) => id);
+    const { titles } = ids.length === 0 ? { titles: [] } : await this.#options.titles.find({ ids });
+    const byId = new Map(titles.map((title) => [title.id, title]));
     return {
       // The index may be a moment behind; what a viewer may see is decided by the title as it is now.
       hits: hits.flatMap(({ id, typos, highlights }) => {
-        const title = this.#options.titles.find(id);
+        const title = byId.get(id);
         if (title === undefined || (isViewer && title.state !== 'live')) return [];
         const ranges = highlights.find(({ text }) => text === title.name)?.ranges ?? [];
         const places = ranges.map(([from, to]): [number, number] => [from, to]);
@@ -63,44 +65,66 @@ class IndexedTitles implements TitleSearch {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { titles, clock } = this.#options;
-    const stop = titles.onChange((id) => {
-      this.#changed.add(id);
-      this.#last = this.#inTurn(() => this.#putChanged());
-    });
-    while (!signal.aborted) {
-      this.#last = this.#inTurn(() => this.#refresh(signal));
-      await this.#last;
-      await clock.sleep(refreshMs, { signal }).catch(() => undefined);
-    }
-    stop();
-    await this.#last;
+    await Promise.all([this.#follow(signal), this.#refreshNowAndThen(signal)]);
   }
 
-  async #putChanged(): Promise<void> {
-    const ids = [...this.#changed];
-    this.#changed.clear();
+  async #follow(signal: AbortSignal): Promise<void> {
+    const { titles, clock } = this.#options;
+    let after = 0;
+    while (!signal.aborted) {
+      const isFirst = after === 0;
+      const isHeard = await this.#logged(signal, async () => {
+        const { sequence, ids } = await titles.changes({ after }, { signal });
+        // At the start all are looked at anyway.
+        if (ids !== undefined) await this.#inTurn(() => this.#put(ids));
+        else if (!isFirst) await this.#inTurn(() => this.#refresh(signal));
+        after = sequence;
+      });
+      if (!isHeard) await clock.sleep(againMs, { signal }).catch(() => undefined);
+    }
+  }
+
+  async #refreshNowAndThen(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    while (!signal.aborted) {
+      const isFresh = await this.#logged(signal, () => this.#inTurn(() => this.#refresh(signal)));
+      await clock.sleep(isFresh ? refreshMs : againMs, { signal }).catch(() => undefined);
+    }
+  }
+
+  async #put(ids: readonly string[]): Promise<void> {
     const { index, titles } = this.#options;
-    await this.#logged(() =>
-      index.put(ids.flatMap((id) => titles.find(id) ?? []).map((title) => documentOf(title))),
-    );
+    for (let from = 0; from < ids.length; from += titlesAtOnce) {
+      const found = await titles.find({ ids: ids.slice(from, from + titlesAtOnce) });
+      await index.put(found.titles.map(documentOf));
+    }
   }
 
   /** Puts every title; the index passes over those that it holds as they are. */
   async #refresh(signal: AbortSignal): Promise<void> {
     const { index, titles } = this.#options;
-    const all = titles.all();
-    for (let from = 0; from < all.length && !signal.aborted; from += batch) {
-      await this.#logged(() => index.put(all.slice(from, from + batch).map(documentOf)));
+    for (let from = 0; !signal.aborted;) {
+      const { titles: page } = await titles.page({ from });
+      if (page.length === 0) return;
+      await index.put(page.map(documentOf));
+      from += page.length;
       await new Promise(setImmediate);
     }
   }
 
-  /** What is not in the index now is put at the next refresh. */
-  async #logged(put: () => Promise<void>): Promise<void> {
-    await put().catch((error: unknown) => {
-      this.#options.log.error({ err: error }, 'titles could not be put into the search index; tried again');
-    });
+  /** Whether it was done. */
+  async #logged(signal: AbortSignal, work: () => Promise<void>): Promise<boolean> {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      if (!signal.aborted)
+        this.#options.log.error(
+          { err: error },
+          'the search index could not be brought up to date; tried again',
+        );
+      return false;
+    }
   }
 }
 

@@ -1,10 +1,12 @@
-import type { NodeView } from '../../../common/contract/nodes.ts';
-import type { StatusView } from '../../../common/contract/status.ts';
+import { Type } from '../../../common/contract/type.ts';
+import { defineInterface, Nothing } from '../../apart/interface.ts';
 
-/** What the status is put together from. */
-export interface StatusSources {
-  nodes(): NodeView[];
-  titles(): StatusView['titles'];
-  fill(): StatusView['fill'];
-  sessionsToday(): number;
-}
+/** What the status needs of playback. */
+export const playbackCounts = defineInterface({
+  service: 'playback',
+  name: 'playback-counts',
+  verbs: {
+    /** How many sessions were made since midnight UTC. */
+    sessionsToday: { ask: Nothing, answer: Type.Object({ sessions: Type.Integer() }), isRepeatable: true },
+  },
+});

@@ -1,32 +1,40 @@
 import type { StatusView } from '../../../common/contract/status.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
-import type { StatusSources } from './ports.ts';
+import { isCoded } from '../../../common/runtime/errors.ts';
 
 /** The whole system at a glance. */
 export interface Status {
-  view(): StatusView;
+  view(): Promise<StatusView>;
 }
 
-/** Makes the status over what the services know in memory. */
+/** Makes the status over what the services know. */
 export function createStatus(options: {
-  sources: StatusSources;
+  counts: () => Pick<StatusView, 'nodes' | 'titles' | 'fill'>;
+  /** Asked of playback, which may be away. */
+  sessionsToday: () => Promise<number>;
   clock: Clock;
   version: string;
   steeringUrl: string | undefined;
 }): Status {
-  const { sources, clock, version, steeringUrl } = options;
+  const { counts, clock, version, steeringUrl } = options;
   const startedAtMs = clock.nowMs();
+  const sessionsToday = async (): Promise<number | null> => {
+    try {
+      return await options.sessionsToday();
+    } catch (error) {
+      if (isCoded(error, 'UNAVAILABLE')) return null;
+      throw error;
+    }
+  };
   return {
-    view: () => ({
+    view: async () => ({
       name: 'control-plane',
       version,
       nowMs: clock.nowMs(),
       startedAtMs,
       steeringUrl: steeringUrl ?? null,
-      nodes: sources.nodes(),
-      titles: sources.titles(),
-      fill: sources.fill(),
-      sessionsToday: sources.sessionsToday(),
+      ...counts(),
+      sessionsToday: await sessionsToday(),
     }),
   };
 }

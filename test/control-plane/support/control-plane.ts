@@ -19,7 +19,7 @@ import { signNodeProof } from '../../../common/runtime/node-proofs.ts';
 import { parseAs, parseJsonAs } from '../../../common/runtime/parse.ts';
 import { openDocument } from '../../../common/runtime/signed-documents.ts';
 import { readConfig } from '../../../control-plane/config.ts';
-import { openControlPlane } from '../../../control-plane/main.ts';
+import { openControlPlane, type ControlPlane } from '../../../control-plane/main.ts';
 import { signServedReport } from '../../support/served-report.ts';
 
 const chance = createSystemChance();
@@ -69,8 +69,22 @@ export async function temporaryDir(t: Pick<Test, 'teardown'>): Promise<string> {
 /** Starts a real control plane on a free port: real HTTP, real SQLite; stopped with the test. */
 export async function startPlane(t: Pick<Test, 'teardown'>, options: PlaneOptions = {}): Promise<TestPlane> {
   const dataDir = options.dataDir ?? (await temporaryDir(t));
-  const config = readConfig(['--data-dir', dataDir, '--port', '0', ...(options.flags ?? [])], {});
   const clock = options.clock ?? createSystemClock();
+  const { plane, stop } = await startControlPlane(t, { ...options, dataDir, clock });
+  const operator = (await readFile(join(dataDir, 'operator.token'), 'utf8')).trim();
+  const url = plane.url();
+  return {
+    ...{ url, dataDir, operator, clock, stop, routes: plane.routes, firstAdminCode: plane.firstAdminCode },
+    call: (route, { token = operator, ...rest } = {}) => call(url, route, { token, ...rest }),
+  };
+}
+
+/** Starts what one process of a control plane runs. */
+export async function startControlPlane(
+  t: Pick<Test, 'teardown'>,
+  { dataDir, clock, flags = [] }: { dataDir: string; clock: Clock; flags?: readonly string[] },
+): Promise<{ plane: ControlPlane; stop: () => Promise<void> }> {
+  const config = readConfig(['--data-dir', dataDir, '--port', '0', ...flags], {});
   const log = createSilentLog();
   const plane = await openControlPlane({ config, clock, chance, log });
   const lifecycle = createLifecycle({ components: plane.components, log, clock });
@@ -78,12 +92,7 @@ export async function startPlane(t: Pick<Test, 'teardown'>, options: PlaneOption
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => (stopped ??= lifecycle.stop().then(() => plane.close()));
   t.teardown(stop);
-  const operator = (await readFile(join(dataDir, 'operator.token'), 'utf8')).trim();
-  const url = plane.url();
-  return {
-    ...{ url, dataDir, operator, clock, stop, routes: plane.routes, firstAdminCode: plane.firstAdminCode },
-    call: (route, { token = operator, ...rest } = {}) => call(url, route, { token, ...rest }),
-  };
+  return { plane, stop };
 }
 
 async function call(url: string, route: string, { token, body, headers = {} }: CallOptions): Promise<Answer> {

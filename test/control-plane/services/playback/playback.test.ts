@@ -16,11 +16,7 @@ import { createSilentLog } from '../../../../common/runtime/log.ts';
 import { createManualClock } from '../../../../common/runtime/manual-clock.ts';
 import { createMetrics } from '../../../../common/runtime/metrics.ts';
 import { matches } from '../../../../common/runtime/parse.ts';
-import {
-  playbackDefaults,
-  type BegunSession,
-  type PlaybackOptions,
-} from '../../../../control-plane/services/playback/ports.ts';
+import { playbackDefaults, type PlaybackOptions } from '../../../../control-plane/services/playback/ports.ts';
 import { playbackRoutes } from '../../../../control-plane/services/playback/routes.ts';
 import { createPlayback, type Playback } from '../../../../control-plane/services/playback/service.ts';
 import { createSteeringRanker } from '../../../../control-plane/services/playback/steering-ranker.ts';
@@ -46,7 +42,7 @@ interface PlaybackLab {
   playback: Playback;
   url: string;
   /** Sessions that were told of. */
-  begun: BegunSession[];
+  begun: { bundle: string }[];
   /** What steering was asked. */
   asked: { body: unknown; authorization: string | undefined }[];
   /** Who is ready; may be changed. */
@@ -82,8 +78,8 @@ async function openLab(t: Test, given: LabOptions = {}): Promise<PlaybackLab> {
           }),
         });
   const holders = [...everyone];
-  const begun: BegunSession[] = [];
-  const title = { titleId, name: 'A "film" <b>&</b>\u0007', bundleName, bundle, files: bundle.files };
+  const begun: PlaybackLab['begun'] = [];
+  const title = { titleId, name: 'A "film" <b>&</b>\u0007', bundleName, files: bundle.files.map(({ file }) => file) };
   let publicUrl = '';
   const playback = await createPlayback({
     records,
@@ -91,16 +87,24 @@ async function openLab(t: Test, given: LabOptions = {}): Promise<PlaybackLab> {
     chance,
     log: createSilentLog(),
     catalog: {
-      playable: async (id) => {
+      playable: async ({ titleId: id }) => {
         if (id === titleId) return title;
         throw coded(id === 'title_filling-filling' ? 'TITLE_NOT_LIVE' : 'TITLE_UNKNOWN');
       },
       bundle: async () => bundle,
     },
-    readyHolders: () => holders,
-    tokens: { mintToken: fakeDeliveryToken },
+    fleet: {
+      siteOf: async () => ({ site: 'isp-a' }),
+      holders: async () => ({ pathways: holders }),
+    },
+    tokens: { mint: async ({ claims }) => ({ tokens: claims.map(fakeDeliveryToken) }) },
     rank: ranker?.rank,
-    onBegun: (session) => begun.push(session),
+    events: {
+      begun: async (session) => {
+        begun.push(session);
+        return {};
+      },
+    },
     options: { ...playbackDefaults, publicUrl: () => publicUrl, steeringUrl: steering, ...given.options },
   });
   const server = await createHttpServer({
@@ -206,7 +210,7 @@ t.test('a session as steering ranks it', async (t) => {
   const steer = await fakeVerifiers.delivery(session.steeringUrl.split('/').pop() ?? '');
   t.match(steer, { scope: 'steer', session: session.sessionId, pathways: ['isp-b-1', 'isp-a-1', 'origin'] });
   t.equal(lab.playback.sessionsToday(), 1);
-  t.match(lab.begun, [{ title: { bundleName }, client: '127.0.0.1' }], 'and who counts sessions hears of it');
+  t.match(lab.begun, [{ bundle: bundleName, site: 'isp-a' }], 'and who counts sessions hears of it');
 });
 
 t.test('manifests: types, headers, sibling pathways, the same bytes each time', async (t) => {

@@ -1,0 +1,96 @@
+import type { TitleView } from '../../common/contract/titles.ts';
+import { isCoded } from '../../common/runtime/errors.ts';
+import { clientSitesOf, readyHolders } from '../fleet.ts';
+import type { Catalog } from '../services/catalog/service.ts';
+import { createChangeLog } from '../services/change-log.ts';
+import {
+  playbackCatalog,
+  playbackEvents,
+  playbackFleet,
+  playbackTokens,
+  steeringTokens,
+} from '../services/playback/interfaces.ts';
+import {
+  changesWaitMs,
+  searchableTitles,
+  titlesAtOnce,
+  type SearchableTitle,
+} from '../services/search/ports.ts';
+import type { CoreServices } from './core.ts';
+import type { PartContext } from './part.ts';
+
+/** How many changed titles are remembered for search. */
+const changesKept = 10_000;
+const steeringTokenS = 3600;
+
+/** Answers what the other services ask of the core. */
+export function provideCore(context: PartContext, services: CoreServices): void {
+  provideForPlayback(context, services);
+  provideForSearch(context, services);
+}
+
+function provideForPlayback(
+  { directory, clock, log }: PartContext,
+  { access, registry, routes, catalog, events }: CoreServices,
+): void {
+  const { siteOf } = clientSitesOf({ registry, routes, clock, log });
+  directory.provide(playbackCatalog, {
+    playable: async ({ titleId, site }) => {
+      const { name, bundleName, catalogBundle } = await catalog.playable(titleId, site);
+      const { files, forecast } = catalogBundle;
+      const title = { titleId, name, bundleName, files: files.map(({ file }) => file) };
+      if (forecast === undefined) return title;
+      const { viewingsPerDay, launchAtMs } = forecast;
+      return { ...title, forecast: { viewingsPerDay, launchAtMs } };
+    },
+    bundle: ({ name }) => catalog.bundle(name),
+  });
+  directory.provide(playbackFleet, {
+    siteOf: async ({ client }) => {
+      const site = siteOf(client);
+      return site === undefined ? {} : { site };
+    },
+    holders: async ({ files }) => ({ pathways: readyHolders(registry, files) }),
+  });
+  directory.provide(playbackTokens, {
+    mint: async ({ claims }) => ({ tokens: claims.map((one) => access.mintToken(one)) }),
+  });
+  directory.provide(steeringTokens, {
+    forSteering: () =>
+      access.createAccessToken({ role: 'service', sub: 'control-plane', ttlS: steeringTokenS }),
+  });
+  directory.provide(playbackEvents, {
+    begun: async (session) => {
+      await events.noteSession(session);
+      return {};
+    },
+  });
+}
+
+function provideForSearch({ directory, clock }: PartContext, { catalog }: CoreServices): void {
+  const changed = createChangeLog({ clock, keysMax: changesKept });
+  catalog.onTitleChange((id) => {
+    changed.note(id);
+  });
+  directory.provide(searchableTitles, {
+    page: async ({ from }) => ({ titles: catalog.titlesFrom(from, titlesAtOnce).map(searchable) }),
+    find: async ({ ids }) => ({ titles: ids.flatMap((id) => titleOf(catalog, id)) }),
+    changes: async ({ after }, { signal } = {}) => {
+      const { sequence, keys } = await changed.since(after, { waitMs: changesWaitMs, signal });
+      return keys === undefined ? { sequence } : { sequence, ids: [...keys] };
+    },
+  });
+}
+
+function titleOf(catalog: Catalog, id: string): SearchableTitle[] {
+  try {
+    return [searchable(catalog.title(id))];
+  } catch (error) {
+    if (isCoded(error, 'TITLE_UNKNOWN')) return [];
+    throw error;
+  }
+}
+
+function searchable({ id, name, state, popularity }: TitleView): SearchableTitle {
+  return { id, name, state, popularity };
+}

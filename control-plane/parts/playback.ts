@@ -1,0 +1,44 @@
+import { started } from '../background.ts';
+import {
+  playbackCatalog,
+  playbackEvents,
+  playbackFleet,
+  playbackTokens,
+  steeringTokens,
+} from '../services/playback/interfaces.ts';
+import { lazyRanker } from '../services/playback/lazy-ranker.ts';
+import { playbackDefaults } from '../services/playback/ports.ts';
+import { playbackRoutes } from '../services/playback/routes.ts';
+import { createPlayback } from '../services/playback/service.ts';
+import { playbackCounts } from '../services/status/ports.ts';
+import type { Part, PartContext } from './part.ts';
+
+/** Opens playback. */
+export async function openPlaybackPart(context: PartContext): Promise<Part> {
+  const { config, stores, directory, publicUrl, clock, chance, log } = context;
+  const { steeringUrl } = config;
+  const { forSteering } = directory.find(steeringTokens);
+  const serviceToken = () => forSteering({});
+  const ranker =
+    steeringUrl === undefined ? undefined : lazyRanker({ steeringUrl, clock, chance, serviceToken });
+  const playback = await createPlayback({
+    records: await stores.open('playback'),
+    catalog: directory.find(playbackCatalog),
+    fleet: directory.find(playbackFleet),
+    tokens: directory.find(playbackTokens),
+    events: directory.find(playbackEvents),
+    rank: ranker?.rank,
+    ...{ clock, chance, log },
+    options: { ...playbackDefaults, publicUrl, steeringUrl },
+  });
+  directory.provide(playbackCounts, {
+    sessionsToday: async () => ({ sessions: playback.sessionsToday() }),
+  });
+  return {
+    components: [started('playback', playback)],
+    routes: ({ app }) => {
+      playbackRoutes(app, { playback });
+    },
+    close: async () => ranker?.close(),
+  };
+}

@@ -1,0 +1,113 @@
+import { Bundle } from '../../../common/contract/bundle.ts';
+import { AccessTokenReply } from '../../../common/contract/credentials.ts';
+import { FileName, IpAddress, NodeId, ObjectId, PlaceName } from '../../../common/contract/primitives.ts';
+import { Pathway } from '../../../common/contract/steering.ts';
+import { LaunchForecast } from '../../../common/contract/titles.ts';
+import { Type } from '../../../common/contract/type.ts';
+import { defineInterface, Nothing, type Calls } from '../../apart/interface.ts';
+
+const filesMax = 10_001;
+const mebibyte = 1024 * 1024;
+
+/** What playback needs of the catalog. */
+export const playbackCatalog = defineInterface({
+  service: 'core',
+  name: 'playback-catalog',
+  verbs: {
+    /** A title that is live, also at the viewer's site if that is known. Errors: TITLE_UNKNOWN, TITLE_NOT_LIVE, BUNDLE_INVALID. */
+    playable: {
+      ask: Type.Object({ titleId: ObjectId, site: Type.Optional(PlaceName) }),
+      answer: Type.Object({
+        titleId: ObjectId,
+        name: Type.String(),
+        bundleName: FileName,
+        /** Every file, the bundle's own included. */
+        files: Type.Array(FileName, { maxItems: filesMax }),
+        /** How its launch is expected to go. */
+        forecast: Type.Optional(LaunchForecast),
+      }),
+      isRepeatable: true,
+    },
+    /** A bundle by its name. Errors: BUNDLE_INVALID. */
+    bundle: {
+      ask: Type.Object({ name: FileName }),
+      answer: Bundle,
+      isRepeatable: true,
+      answerBytesMax: 64 * mebibyte,
+    },
+  },
+});
+export type PlaybackCatalog = Calls<typeof playbackCatalog>;
+
+/** What playback needs of the fleet. */
+export const playbackFleet = defineInterface({
+  service: 'core',
+  name: 'playback-fleet',
+  verbs: {
+    /** At whose site a viewer is, by its address; without a site where no route tells. */
+    siteOf: {
+      ask: Type.Object({ client: IpAddress }),
+      answer: Type.Object({ site: Type.Optional(PlaceName) }),
+      isRepeatable: true,
+    },
+    /** Ready nodes that hold all of these files, origins included. */
+    holders: {
+      ask: Type.Object({ files: Type.Array(FileName, { maxItems: filesMax }) }),
+      answer: Type.Object({ pathways: Type.Array(Pathway) }),
+      isRepeatable: true,
+      askBytesMax: mebibyte,
+    },
+  },
+});
+export type PlaybackFleet = Calls<typeof playbackFleet>;
+
+/** What playback needs of access: delivery tokens with these claims, in turn. */
+export const playbackTokens = defineInterface({
+  service: 'core',
+  name: 'playback-tokens',
+  verbs: {
+    mint: {
+      ask: Type.Object({
+        claims: Type.Array(
+          Type.Object({
+            scope: Type.Union([Type.Literal('play'), Type.Literal('steer')]),
+            session: Type.String({ pattern: '^[0-9a-f]{32}$' }),
+            bundle: FileName,
+            issuedAtS: Type.Integer(),
+            expiresAtS: Type.Integer(),
+            pathways: Type.Optional(Type.Array(NodeId, { maxItems: 8 })),
+          }),
+          { minItems: 1, maxItems: 4 },
+        ),
+      }),
+      answer: Type.Object({ tokens: Type.Array(Type.String()) }),
+      isRepeatable: true,
+    },
+  },
+});
+export type PlaybackTokens = Calls<typeof playbackTokens>;
+
+/** What playback needs of access to ask steering: a service's token. */
+export const steeringTokens = defineInterface({
+  service: 'core',
+  name: 'steering-tokens',
+  verbs: { forSteering: { ask: Nothing, answer: AccessTokenReply, isRepeatable: true } },
+});
+
+/** Who counts sessions: nothing that names a viewer. Errors: DISK_FULL, OVERLOADED, STORE_UNAVAILABLE. */
+export const playbackEvents = defineInterface({
+  service: 'core',
+  name: 'playback-events',
+  verbs: {
+    begun: {
+      ask: Type.Object({
+        bundle: FileName,
+        site: Type.Optional(PlaceName),
+        forecast: Type.Optional(LaunchForecast),
+      }),
+      answer: Nothing,
+      isRepeatable: false,
+    },
+  },
+});
+export type PlaybackEvents = Calls<typeof playbackEvents>;
