@@ -4,7 +4,6 @@ import type { Log } from '../common/runtime/log.ts';
 import { createClientSites, type ClientSites } from './client-sites.ts';
 import type { Access } from './services/access/service.ts';
 import type { CatalogBundle, Fleet } from './services/catalog/ports.ts';
-import type { Catalog } from './services/catalog/service.ts';
 import type { ServedNodes } from './services/events/ports.ts';
 import type { Fill } from './services/fill/service.ts';
 import type { FillBundle } from './services/fill/ports.ts';

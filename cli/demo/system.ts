@@ -54,15 +54,15 @@ export async function startSystem(options: SystemOptions): Promise<DemoSystem> {
   };
   const start = (name: string) => launch(name, argvOf(name, options));
   const stop = async () => {
-    const inOrder = [...topology.nodes.map((node) => node.name), 'control-plane'];
     const running = async (name: string) => {
       await processes.get(name)?.stop();
     };
-    await Promise.all(inOrder.slice(0, -1).map(running));
+    await Promise.all([...topology.nodes, ...topology.apart].map(({ name }) => running(name)));
     await running('control-plane');
   };
   try {
     await start('control-plane');
+    for (const { name } of topology.apart) await start(name);
     const token = (await readFile(join(dataDir, 'control-plane', 'operator.token'), 'utf8')).trim();
     const api = createApi({ server: topology.controlUrl, token, signal });
     for (const node of topology.nodes) await prepareNode(api, node, dataDir);
@@ -101,16 +101,21 @@ function argvOf(name: string, { dataDir, topology }: SystemOptions): string[] {
   // A process each: workers would take this machine's memory and serve its one viewer no better.
   const small = ['--workers', '0'];
   const home = ['--data-dir', join(dataDir, name)];
+  const control = ['control-plane', ...home, '--steering-url', topology.steeringUrl, '--blobs-url', blobs];
   if (name === 'control-plane') {
+    const elsewhere = topology.apart.flatMap((one) => [
+      ...['--service-urls', `${one.name}=http://127.0.0.1:${String(one.port)}`],
+    ]);
+    const services = elsewhere.length === 0 ? [] : ['--services', 'core', ...elsewhere];
+    return [...control, '--port', String(topology.controlPort), ...services];
+  }
+  const service = topology.apart.find((one) => one.name === name);
+  if (service !== undefined) {
     return [
-      'control-plane',
-      ...home,
-      '--port',
-      String(topology.controlPort),
-      '--steering-url',
-      topology.steeringUrl,
-      '--blobs-url',
-      blobs,
+      ...[...control, '--port', String(service.port), '--services', name],
+      ...['--service-urls', `core=${topology.controlUrl}`, '--public-url', topology.controlUrl],
+      ...['--service-token-file', join(dataDir, 'control-plane', 'service.token')],
+      ...['--trusted-proxies', '127.0.0.1/32'],
     ];
   }
   const node = topology.nodes.find((candidate) => candidate.name === name);

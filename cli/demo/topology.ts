@@ -39,6 +39,8 @@ const ispB = [
 export interface Topology {
   readonly controlUrl: string;
   readonly controlPort: number;
+  /** Services of the control plane that run each in a process of its own, with their ports. */
+  readonly apart: readonly { readonly name: string; readonly port: number }[];
   readonly steeringUrl: string;
   readonly dns: { readonly host: string; readonly port: number; readonly zone: string };
   readonly nodes: readonly DemoNode[];
@@ -56,6 +58,7 @@ export function createTopology(portOffset: number): Topology {
   return {
     controlUrl: `http://${loopback}:${at(7070)}`,
     controlPort: at(7070),
+    apart: [],
     steeringUrl: `http://${loopback}:${at(7071)}`,
     dns: { host: loopback, port: at(7053), zone: 'steer.nearcast.test' },
     nodes: [

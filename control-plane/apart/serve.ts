@@ -35,7 +35,7 @@ export function serveInterface(
             'FORBIDDEN',
             `it takes a service of this control plane, with the scope ${internalScope}`,
           );
-        return call(body as Record<string, unknown>, {
+        return call(body, {
           signal: AbortSignal.any([draining, callerGone(request, reply)]),
         });
       },

@@ -20,7 +20,7 @@ import type { Access } from '../services/access/service.ts';
 import { auditRoutes } from '../services/audit/routes.ts';
 import { createAudit, type Audit } from '../services/audit/service.ts';
 import { authRoutes } from '../services/auth/routes.ts';
-import { createAuth, type Auth } from '../services/auth/service.ts';
+import { createAuth } from '../services/auth/service.ts';
 import { catalogDefaults, type Fleet } from '../services/catalog/ports.ts';
 import { catalogRoutes } from '../services/catalog/routes.ts';
 import { createCatalog, type Catalog } from '../services/catalog/service.ts';
@@ -140,12 +140,7 @@ async function openServices(base: Base, opened: Opened): Promise<CoreServices> {
     issue: (document) => access.documents.issue(document),
     mintToken: (claims) => access.mintToken(claims),
   };
-  const events = await createEventsService({
-    events: await stores.openEvents(),
-    records: await stores.open('events'),
-    nodes: servedNodes(access),
-    ...{ clock, log, options: eventsDefaults },
-  });
+  const events = await openEvents(base, opened);
   const routes = await createRoutes({
     records: await stores.open('routes'),
     directory: join(config.dataDir, 'route-tables'),
@@ -206,6 +201,15 @@ async function openServices(base: Base, opened: Opened): Promise<CoreServices> {
     certificates,
   };
   return { ...services, status: statusOf(services, base, opened.directory) };
+}
+
+async function openEvents({ clock, log }: Base, { stores, access }: Opened): Promise<EventsService> {
+  return createEventsService({
+    events: await stores.openEvents(),
+    records: await stores.open('events'),
+    nodes: servedNodes(access),
+    ...{ clock, log, options: eventsDefaults },
+  });
 }
 
 /** What certifies nodes, and what steering shows for it. */

@@ -7,6 +7,12 @@ import { startSystem, type DemoSystem } from '../../cli/demo/system.ts';
 import { createTopology } from '../../cli/demo/topology.ts';
 import { createOutput } from '../../cli/output/output.ts';
 
+/** With it every service of the control plane runs in a process of its own: `NEARCAST_TEST_APART=yes ./dev test test/e2e`. */
+export const apartVariable = 'NEARCAST_TEST_APART';
+
+// Beside a system of the same test that does not run apart.
+const apartOffset = 500;
+
 /** All planes as real processes in a directory of their own. */
 export interface TestSystem extends AsyncDisposable {
   readonly system: DemoSystem;
@@ -22,12 +28,17 @@ export async function startTestSystem(options: {
   /** How players reach steering, where something stands before it. */
   steeringUrl?: string;
 }): Promise<TestSystem> {
-  const { portOffset } = options;
+  const isApart = process.env[apartVariable] !== undefined;
+  const portOffset = options.portOffset + (isApart ? apartOffset : 0);
+  const apart = [
+    { name: 'search', port: 7073 + portOffset },
+    { name: 'playback', port: 7074 + portOffset },
+  ];
   const env = { ...process.env, ...options.env };
   const dataDir = await mkdtemp(join(tmpdir(), 'nearcast-system-'));
   const { signal } = new AbortController();
   const steeringUrl = options.steeringUrl === undefined ? {} : { steeringUrl: options.steeringUrl };
-  const topology = { ...createTopology(portOffset), ...steeringUrl };
+  const topology = { ...createTopology(portOffset), ...steeringUrl, ...(isApart && { apart }) };
   const removeData = () => rm(dataDir, { recursive: true, force: true });
   const system = await startSystem({ dataDir, topology, env, signal }).catch(async (error: unknown) => {
     await removeData();
