@@ -16,7 +16,7 @@ import {
   titlesAtOnce,
   type SearchableTitle,
 } from '../services/search/ports.ts';
-import type { CoreServices } from './core.ts';
+import type { CoreServices } from './core-services.ts';
 import type { PartContext } from './part.ts';
 
 /** How many changed titles are remembered for search. */

@@ -26,28 +26,29 @@ import { catalogRoutes } from '../services/catalog/routes.ts';
 import { createCatalog, type Catalog } from '../services/catalog/service.ts';
 import { createChallenges } from '../services/certificates/challenges.ts';
 import { certificateRoutes } from '../services/certificates/routes.ts';
-import { createCertificates, type Certificates } from '../services/certificates/service.ts';
+import { createCertificates } from '../services/certificates/service.ts';
 import { eventsDefaults } from '../services/events/ports.ts';
 import { eventsRoutes } from '../services/events/routes.ts';
 import { createEventsService, type EventsService } from '../services/events/service.ts';
 import type { FillSigner } from '../services/fill/ports.ts';
 import { fillRoutes } from '../services/fill/routes.ts';
-import { createFill, type Fill } from '../services/fill/service.ts';
-import { openMaintenance, type MaintenanceCalendar } from '../services/registry/maintenance.ts';
+import { createFill } from '../services/fill/service.ts';
+import { openMaintenance } from '../services/registry/maintenance.ts';
 import { registryRoutes } from '../services/registry/routes.ts';
-import { createRegistry, type Registry } from '../services/registry/service.ts';
+import { createRegistry } from '../services/registry/service.ts';
 import { routesRoutes } from '../services/routes/routes.ts';
-import { createRoutes, type Routes } from '../services/routes/service.ts';
+import { createRoutes } from '../services/routes/service.ts';
 import { playbackCounts } from '../services/status/ports.ts';
 import { statusRoutes } from '../services/status/routes.ts';
 import { createStatus, type Status } from '../services/status/service.ts';
 import { steeringMapRoutes } from '../services/steering-map/routes.ts';
 import { createSteeringMaps, type SteeringMaps } from '../services/steering-map/service.ts';
 import { withdrawalRoutes } from '../services/withdrawal/routes.ts';
-import { openWithdrawals, type Withdrawals } from '../services/withdrawal/service.ts';
+import { openWithdrawals } from '../services/withdrawal/service.ts';
 import type { Stores } from '../stores.ts';
 import { verifiersOf } from '../verifiers.ts';
 import { provideCore } from './core-interfaces.ts';
+import type { CoreServices } from './core-services.ts';
 import type { Part, PartContext } from './part.ts';
 
 /** All services that nobody has taken apart yet. */
@@ -109,21 +110,6 @@ export async function openCorePart(context: PartContext): Promise<CorePart> {
       statusRoutes(app, { status });
     },
   };
-}
-
-/** The services of the core, as they use one another. */
-export interface CoreServices {
-  access: Access;
-  routes: Routes;
-  registry: Registry;
-  maintenance: MaintenanceCalendar;
-  catalog: Catalog;
-  fill: Fill;
-  maps: SteeringMaps;
-  events: EventsService;
-  withdrawals: Withdrawals;
-  certificates: Certificates;
-  status: Status;
 }
 
 interface Opened {

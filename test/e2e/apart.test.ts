@@ -1,6 +1,6 @@
-// The end-to-end tests that ask most of the services again, with each of these in a process of its own behind the gateway.
+// A viewer's whole way again, with search and playback in processes of their own behind the gateway; all of the end-to-end tests run so
+// with this variable set.
 import { apartVariable } from '../support/system.ts';
 
 process.env[apartVariable] = 'yes';
 await import('./browser.test.ts');
-await import('./bad-input.test.ts');
