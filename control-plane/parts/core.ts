@@ -9,7 +9,9 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { acts, answerActs } from '../apart/acts.ts';
 import { answerCredentials, credentials } from '../apart/credentials.ts';
 import type { Directory } from '../apart/directory.ts';
+import { openAuth } from '../auth.ts';
 import { everyDay, loop, started, withStop } from '../background.ts';
+import { openBackups } from '../backups.ts';
 import type { Base } from '../base.ts';
 import { authorityOf } from '../config.ts';
 import { fillSession } from '../core/fill-session.ts';
@@ -20,7 +22,7 @@ import type { Access } from '../services/access/service.ts';
 import { auditRoutes } from '../services/audit/routes.ts';
 import { createAudit, type Audit } from '../services/audit/service.ts';
 import { authRoutes } from '../services/auth/routes.ts';
-import { createAuth } from '../services/auth/service.ts';
+import { backupRoutes } from '../services/backup/routes.ts';
 import { catalogDefaults, type Fleet } from '../services/catalog/ports.ts';
 import { catalogRoutes } from '../services/catalog/routes.ts';
 import { createCatalog, type Catalog } from '../services/catalog/service.ts';
@@ -70,13 +72,9 @@ export async function openCorePart(context: PartContext): Promise<CorePart> {
     keepMs: context.config.audit.keepDays * 86_400_000,
     ...{ clock, log },
   });
-  const auth = await createAuth({
-    records: await stores.open('auth'),
-    publicUrl,
-    keys: () => access.keys.signers('access'),
-    ...{ clock, chance, log, audit },
-  });
+  const auth = await openAuth(context, { stores, access, audit, publicUrl });
   const services = await openServices(context, { stores, access, directory });
+  const backups = await openBackups(context, { snapshots: stores, program: packageJson.version });
   const verifiers = verifiersOf({ access, auth, maps: services.maps });
   directory.provide(acts, answerActs(audit));
   directory.provide(credentials, answerCredentials(verifiers));
@@ -92,6 +90,7 @@ export async function openCorePart(context: PartContext): Promise<CorePart> {
         loop('audit', (signal) => audit.watch(signal)),
         () => audit.stop(),
       ),
+      started('backups', backups),
     ],
     counts: () => countsOf(services),
     routes: ({ app, draining }) => {
@@ -108,6 +107,7 @@ export async function openCorePart(context: PartContext): Promise<CorePart> {
       withdrawalRoutes(app, { withdrawals });
       steeringMapRoutes(app, { maps, draining });
       statusRoutes(app, { status });
+      backupRoutes(app, { backups });
     },
   };
 }
