@@ -19,10 +19,10 @@ export interface RankedRoute {
 /** The keys of a candidate that no route of its own brings in. */
 export const unrouted: RankedRoute = { prefixLength: 0, classOrder: 3, asPathLength: 0, med: 0 };
 
-/** The keys of a distinct route of the lists; those of none behind the last. */
-export function rankedRouteOf({ lengths, keys }: RouteLists, route: number): RankedRoute {
-  const prefixLength = lengths[route];
-  return prefixLength === undefined ? unrouted : { prefixLength, ...unpackRouteKeys(keys[route] ?? 0) };
+/** The keys of a distinct route of the lists by a prefix of this length; those of none behind the last. */
+export function rankedRouteOf({ keys }: RouteLists, route: number, prefixLength: number): RankedRoute {
+  const key = keys[route];
+  return key === undefined ? unrouted : { prefixLength, ...unpackRouteKeys(key) };
 }
 
 /** One more than the greatest packed number of `PackedRankKeys`: 8 bits of prefix, 2 of class, 8 of AS path, 32 of MED. */
@@ -55,7 +55,10 @@ export class PackedRankKeys {
   readonly #lists: RouteLists;
   readonly #first: readonly RankKey[];
   readonly #then: readonly RankKey[];
-  // One more than the packed number; 0: not packed yet.
+  // What a bit of the prefix is worth in each.
+  readonly #beforeLength: number;
+  readonly #afterLength: number;
+  // One more than the packed number of each by a prefix of all bits; 0: not packed yet.
   readonly #before: Float64Array;
   readonly #after: Float64Array;
 
@@ -67,31 +70,45 @@ export class PackedRankKeys {
     this.byDistance = cut < order.length;
     this.hasAfter = this.#then.length > 0;
     this.unrouted = lists.keys.length;
+    this.#beforeLength = worthOfLength(this.#first);
+    this.#afterLength = worthOfLength(this.#then);
     this.#before = new Float64Array(lists.keys.length + 1);
     this.#after = new Float64Array(this.hasAfter ? lists.keys.length + 1 : 0);
   }
 
-  /** What is compared before the distance. */
-  before(route: number): number {
+  /** What is compared before the distance, of a route by a prefix of this length. */
+  before(route: number, length: number): number {
     const known = this.#before[route] ?? 0;
-    return (known === 0 ? this.#pack(this.#before, route, this.#first) : known) - 1;
+    const packed = known === 0 ? this.#pack(this.#before, route, this.#first) : known;
+    return packed - 1 + (BITS_MAX - length) * this.#beforeLength;
   }
 
   /** What is compared after it. */
-  after(route: number): number {
+  after(route: number, length: number): number {
     const known = this.#after[route] ?? 0;
-    return (known === 0 ? this.#pack(this.#after, route, this.#then) : known) - 1;
+    const packed = known === 0 ? this.#pack(this.#after, route, this.#then) : known;
+    return packed - 1 + (BITS_MAX - length) * this.#afterLength;
   }
 
-  /** Compares two routes by all keys but the distance; below 0 where the first is the better. */
+  /** Compares two routes by prefixes of one length by all keys but the distance; below 0 where the first is the better. */
   compareRoutes(a: number, b: number): number {
-    const before = this.before(a) - this.before(b);
-    return before === 0 && this.hasAfter ? this.after(a) - this.after(b) : before;
+    const before = this.before(a, 0) - this.before(b, 0);
+    return before === 0 && this.hasAfter ? this.after(a, 0) - this.after(b, 0) : before;
   }
 
   #pack(column: Float64Array, route: number, order: readonly RankKey[]): number {
-    return (column[route] = 1 + pack(rankedRouteOf(this.#lists, route), order));
+    const ranked = { ...rankedRouteOf(this.#lists, route, BITS_MAX), prefixLength: BITS_MAX };
+    return (column[route] = 1 + pack(ranked, order));
   }
+}
+
+const BITS_MAX = 128;
+
+/** What one bit less of the prefix adds to a number that is packed in this order. */
+function worthOfLength(order: readonly RankKey[]): number {
+  const at = order.indexOf('prefix-length');
+  if (at < 0) return 0;
+  return order.slice(at + 1).reduce((worth, key) => (key === 'distance' ? worth : worth * ranges[key]), 1);
 }
 
 function pack(route: RankedRoute, order: readonly RankKey[]): number {
@@ -103,7 +120,7 @@ function pack(route: RankedRoute, order: readonly RankKey[]): number {
 function valueOf(route: RankedRoute, key: Exclude<RankKey, 'distance'>): number {
   switch (key) {
     case 'prefix-length':
-      return 128 - route.prefixLength;
+      return BITS_MAX - route.prefixLength;
     case 'class':
       return route.classOrder;
     case 'as-path':

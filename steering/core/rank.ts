@@ -146,7 +146,7 @@ export function rankAmong(input: RankInput, these: readonly number[]): Ranking {
 
 /** What the ranker found, as far as it is of some of its slots. */
 function rankingOf(input: RankInput, slots: readonly number[]): Ranking {
-  const { view, ranker } = input;
+  const { ranker } = input;
   const bySlot = new Map<number, Candidate>();
   const passed: number[] = [];
   const removed: Candidate[] = [];
@@ -166,7 +166,7 @@ function rankingOf(input: RankInput, slots: readonly number[]): Ranking {
     return found;
   };
   return {
-    matchedLength: lengthOf(view.routes.lists, ranker.set),
+    matchedLength: lengthOf(ranker.entry),
     place: ranker.place ?? null,
     scopeLength: ranker.scopeLength,
     qualified: among(passed, passed.length),
@@ -182,7 +182,7 @@ function candidateAt({ view, ranker, state }: RankInput, slot: number): Candidat
   if (appliance === undefined) throw new TypeError('a candidate is of the view');
   const distanceKm = ranker.distances[slot] ?? Infinity;
   return {
-    ...rankedRouteOf(view.routes.lists, ranker.routes[slot] ?? 0),
+    ...rankedRouteOf(view.routes.lists, ranker.routes[slot] ?? 0, ranker.lengths[slot] ?? 0),
     index,
     appliance,
     spilled: ranker.isSpilled(slot),

@@ -1,6 +1,6 @@
 import { openPrefixTable, type PrefixTable } from '../../common/core/prefix-table.ts';
 import type { Place } from '../../common/contract/documents.ts';
-import { drawOf, hashBlock, uniformOf, type HashPair } from '../../common/core/rendezvous.ts';
+import { drawOf, type HashPair } from '../../common/core/rendezvous.ts';
 import { distanceKm } from './distance.ts';
 import { familyBits } from './families.ts';
 import { filterNumber } from './filters.ts';
@@ -16,8 +16,10 @@ import {
   type RankState,
   type WaysPolicy,
 } from './rank-query.ts';
+import { lengthOf, setOf } from './route-lists.ts';
 import { scoreOf } from './score.ts';
 import { DEAD_FAMILIES_SHIFT, indexesWith, IS_OPEN, IS_ORIGIN, MAY_FETCH, traitsOf } from './traits.ts';
+import { Viewer } from './viewer.ts';
 import type { SteeringView } from './view.ts';
 
 /** An answer has at least so many ways, where there are so many. */
@@ -38,8 +40,8 @@ export class Ranker {
   wayCount = 0;
   /** Everybody was full: those that only lack headroom were taken nevertheless. */
   overfull = false;
-  /** The set of routes that was found; 0: no route reaches the client. */
-  set = 0;
+  /** The entry of the list that was found, see route-lists.ts; 0: no route reaches the client. */
+  entry = 0;
   /** Bits of the block around the client for which this is the answer. */
   scopeLength = 0;
   /** How many candidates were judged, and for each slot what it is. */
@@ -47,6 +49,8 @@ export class Ranker {
   readonly appliances: Uint16Array;
   /** Index of its route among the distinct ones; their number where it has none. */
   readonly routes: Uint32Array;
+  /** Bits of the prefix by which that reaches the client; 0 where it has none. */
+  readonly lengths: Uint8Array;
   /** Number of the filter that removed it; 0: none. */
   readonly removedBy: Uint8Array;
   readonly distances: Float64Array;
@@ -84,9 +88,7 @@ export class Ranker {
   #key: HashPair = { a: 0, b: 0 };
   #keyA = 0;
   readonly #asked: QuickAsked = { state: noState, family: 0, key: this.#key, row: anyBundle };
-  readonly #viewer = { a: 0, b: 0 };
-  #viewerBits = 0;
-  #isViewerHashed = false;
+  readonly #viewer: Viewer;
   // The best of those that qualify, in order; all that can come into an answer.
   readonly #boxes: Uint16Array;
   #boxCount = 0;
@@ -103,6 +105,7 @@ export class Ranker {
     this.#table = this.#table4;
     this.#keys = new PackedRankKeys(routes.lists, order);
     this.#traits = traitsOf(columns);
+    this.#viewer = new Viewer(columns);
     this.#sets = routes.lists.sets;
     this.#hashA = columns.hashA;
     this.#holdingBits = view.holdings.bits;
@@ -117,6 +120,7 @@ export class Ranker {
     this.#seen = new Uint32Array(size);
     this.appliances = new Uint16Array(size);
     this.routes = new Uint32Array(size);
+    this.lengths = new Uint8Array(size);
     this.removedBy = new Uint8Array(size);
     this.distances = new Float64Array(size);
     this.#flags = new Uint8Array(size);
@@ -131,8 +135,8 @@ export class Ranker {
   rank(query: RankQuery, state: RankState): void {
     this.#begin(query, state);
     if (this.#isQuick()) return;
-    this.#addSet(this.set);
-    if (this.#quick !== undefined && this.set !== 0) {
+    this.#addEntry(this.entry);
+    if (this.#quick !== undefined && this.entry !== 0) {
       this.#addUnrouted(this.#origins);
       if (this.#isSettled()) return;
     }
@@ -146,22 +150,22 @@ export class Ranker {
   /** The same, with every candidate judged, and of the others those that are named. */
   rankAll(query: RankQuery, state: RankState, also: Iterable<number>): void {
     this.#begin(query, state);
-    this.#addSet(this.set);
+    this.#addEntry(this.entry);
     this.#addListsAround();
     this.#addUnrouted(this.#origins);
     this.#addUnrouted(this.#open);
-    for (const appliance of also) this.#add(appliance, this.#keys.unrouted);
+    for (const appliance of also) this.#add(appliance, this.#keys.unrouted, 0);
     this.#answer();
   }
 
   /** Whether the answer was found in the way that is quick; then its ways are all that can be read of it. */
   #isQuick(): boolean {
-    if (this.#quick === undefined || this.set === 0 || this.place !== undefined) return false;
+    if (this.#quick === undefined || this.entry === 0 || this.place !== undefined) return false;
     this.#asked.state = this.#state;
     this.#asked.family = this.#family;
     this.#asked.key = this.#key;
     this.#asked.row = this.#query.row;
-    this.wayCount = this.count = this.#quick.choose(this.set, this.#asked);
+    this.wayCount = this.count = this.#quick.choose(setOf(this.entry), this.#asked);
     for (let at = 0; at < this.wayCount; at++) {
       this.appliances[at] = this.#quick.ways[at] ?? 0;
       this.ways[at] = at;
@@ -179,7 +183,7 @@ export class Ranker {
       // Infinity: the distance is not known.
       if (near !== far) return near < far ? -1 : 1;
       if (this.#keys.hasAfter) {
-        const then = this.#keys.after(this.routes[a] ?? 0) - this.#keys.after(this.routes[b] ?? 0);
+        const then = this.#after(a) - this.#after(b);
         if (then !== 0) return then;
       }
     }
@@ -205,7 +209,7 @@ export class Ranker {
     const { words, clientFamily } = query;
     const table = clientFamily === 4 ? this.#table4 : this.#table6;
     const interval = table.find(words);
-    this.set = table.valueAt(interval);
+    this.entry = table.valueAt(interval);
     this.#table = table;
     this.#interval = interval;
     this.scopeLength = table.scope;
@@ -215,39 +219,43 @@ export class Ranker {
     this.#lastWayCount = 0;
     this.#query = query;
     this.#family = familyBits[query.family];
-    const found = this.set === 0 ? query.places?.find(words, clientFamily) : undefined;
+    const found = this.entry === 0 ? query.places?.find(words, clientFamily) : undefined;
     // The answer is for no more than is known to be there.
     this.scopeLength = Math.max(this.scopeLength, Math.min(found?.bits ?? 0, blockBits[clientFamily]));
-    this.place = query.place ?? found?.place ?? (this.set === 0 ? query.placeUnknown : undefined);
+    this.place = query.place ?? found?.place ?? (this.entry === 0 ? query.placeUnknown : undefined);
     this.#state = state;
     this.#turn = (this.#turn + 1) >>> 0;
     if (this.#turn === 0) this.#seen.fill(this.#turn++);
-    this.#viewerBits = query.forBlock ? this.scopeLength : clientFamily === 4 ? 32 : 128;
-    this.#isViewerHashed = false;
-    this.#key = query.key ?? this.#hashViewer();
+    this.#viewer.turnTo(words, query.forBlock ? this.scopeLength : clientFamily === 4 ? 32 : 128);
+    this.#key = query.key ?? this.#viewer.hash();
     this.#keyA = this.#key.a | 0;
     this.#bitsAt = query.row * this.#view.holdings.rowBytes;
   }
 
-  #addSet(set: number): void {
+  #after(slot: number): number {
+    return this.#keys.after(this.routes[slot] ?? 0, this.lengths[slot] ?? 0);
+  }
+
+  #addEntry(entry: number): void {
     const sets = this.#sets;
+    const set = setOf(entry);
     const end = set + 2 * (sets[set] ?? 0);
-    for (let at = set + 1; at < end; at += 2) this.#add(sets[at] ?? 0, sets[at + 1] ?? 0);
+    for (let at = set + 1; at < end; at += 2) this.#add(sets[at] ?? 0, sets[at + 1] ?? 0, lengthOf(entry));
   }
 
   #addListsAround(): void {
     const { lists } = this.#view.routes.lists;
     let list = this.#table.besideAt(this.#interval);
-    for (; list !== 0; list = lists[2 * list + 1] ?? 0) this.#addSet(lists[2 * list] ?? 0);
+    for (; list !== 0; list = lists[2 * list + 1] ?? 0) this.#addEntry(lists[2 * list] ?? 0);
   }
 
   #addUnrouted(appliances: Uint16Array): void {
     const { unrouted } = this.#keys;
-    for (const appliance of appliances) this.#add(appliance, unrouted);
+    for (const appliance of appliances) this.#add(appliance, unrouted, 0);
   }
 
   /** Makes an appliance a candidate, unless it is one already. */
-  #add(appliance: number, route: number): void {
+  #add(appliance: number, route: number, length: number): void {
     if (this.#seen[appliance] === this.#turn) return;
     this.#seen[appliance] = this.#turn;
     const slot = this.count++;
@@ -261,13 +269,14 @@ export class Ranker {
     }
     if (removed === 0) removed = this.#state.conditions[appliance] ?? 0;
     if (!isOrigin) {
-      if ((this.#state.kept[appliance] ?? 1) < 1 && !this.#keeps(appliance)) flags |= SPILLED;
+      if (!this.#keeps(appliance)) flags |= SPILLED;
     }
     this.appliances[slot] = appliance;
     this.routes[slot] = route;
+    this.lengths[slot] = length;
     this.removedBy[slot] = removed;
     this.#flags[slot] = flags;
-    this.#before[slot] = flags * packedRange + this.#keys.before(route);
+    this.#before[slot] = flags * packedRange + this.#keys.before(route, length);
     const { place } = this;
     this.distances[slot] =
       place === undefined ? Infinity : distanceKm(place, this.#view.appliances[appliance]?.place);
@@ -286,18 +295,9 @@ export class Ranker {
     return NOT_HELD;
   }
 
-  /** Whether an appliance keeps this viewer: by where among its viewers it stands, from 0 to 1, another one for each appliance. */
   #keeps(appliance: number): boolean {
-    const { hashA, hashB } = this.#view.columns;
-    const share = uniformOf(hashB[appliance] ?? 0, hashA[appliance] ?? 0, this.#hashViewer());
-    return share < (this.#state.kept[appliance] ?? 1);
-  }
-
-  /** The hash of the viewer, made where it is needed. */
-  #hashViewer(): HashPair {
-    if (!this.#isViewerHashed) hashBlock(this.#query.words, this.#viewerBits, this.#viewer);
-    this.#isViewerHashed = true;
-    return this.#viewer;
+    const share = this.#state.kept[appliance] ?? 1;
+    return share >= 1 || this.#viewer.isKept(appliance, share);
   }
 
   #compareDraws(a: number, b: number): number {

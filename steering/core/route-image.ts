@@ -7,13 +7,13 @@ import type { RouteMap } from './route-map.ts';
  * The routes of a map as they lie in memory, in one piece: what a node writes to its disk so as not to merge the tables again when it
  * starts. In the byte order of the machine, for that machine alone:
  *
- *     "NRI1", 1 as a 32-bit number, the name of what it was made of (32 bytes), how many default routes were dropped, then
+ *     "NRI2", 1 as a 32-bit number, the name of what it was made of (32 bytes), how many default routes were dropped, then
  *     the length of each column in numbers, each 32 bits
  *     the columns in the order of `columnsOf`, each from a multiple of 64 bytes on
  *
  * The magic changes with the form of any column, or with how routes are merged.
  */
-const MAGIC = 'NRI1';
+const MAGIC = 'NRI2';
 const NAME_BYTES = 32;
 const DROPPED_AT = 8 + NAME_BYTES;
 const LENGTHS_AT = DROPPED_AT + 4;
@@ -29,7 +29,7 @@ const intervals: readonly ColumnType[] = [Int32Array, Int32Array, Int32Array, In
 const types: readonly ColumnType[] = [
   ...intervals,
   ...intervals,
-  ...[Uint32Array, Uint32Array, Uint8Array, Float64Array],
+  ...[Uint32Array, Uint32Array, Float64Array],
 ];
 const HEAD_BYTES = aligned(LENGTHS_AT + 4 * types.length);
 
@@ -86,7 +86,7 @@ function columnsOf({ 4: four, 6: six, lists }: RouteMap): Column[] {
     starts,
     lows,
   ];
-  return [...ofIntervals(four), ...ofIntervals(six), lists.sets, lists.lists, lists.lengths, lists.keys];
+  return [...ofIntervals(four), ...ofIntervals(six), lists.sets, lists.lists, lists.keys];
 }
 
 /** The inverse of `columnsOf`. */
@@ -104,7 +104,7 @@ function routesOf(columns: readonly Column[], defaultsDropped: number): RouteMap
   return {
     4: intervalsOf(4),
     6: intervalsOf(6),
-    lists: { sets: take(), lists: take(), lengths: take(), keys: take() },
+    lists: { sets: take(), lists: take(), keys: take() },
     defaultsDropped,
   };
 }

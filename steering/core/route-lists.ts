@@ -1,28 +1,38 @@
 /**
- * Who reaches a client. A **list** is a set of appliances, each with its route, and the list of the prefix around it, where
- * appliances stand that are not in the set. Equal routes, sets and lists are kept once, so that a million prefixes share
- * some thousands of sets. An address leads to the set of its list at once, and to the list around it, by which one goes on.
- * Plain data in shared memory, never changed.
+ * Who reaches a client. A **list** is a set of appliances, each with its route, the length of the prefix by which they reach it, and the
+ * list of the prefix around that, where appliances stand that are not in the set. Equal routes, sets and lists are kept once, so that a
+ * million prefixes share some thousands of sets, which a processor has at hand. An address leads to the entry of its list at once,
+ * and to the list around it, by which one goes on. Plain data in shared memory, never changed.
  */
 export interface RouteLists {
-  /** Sets one after the other: how many are in it, then of each its appliance and its route, in the order of the appliances. Set 0 is empty. */
+  /** Sets, see `setOf`: how many are in it, then of each its appliance and its route, in the order of the appliances. Set 0 is empty. */
   readonly sets: Uint32Array;
-  /** Of each list that is around another where its set begins, and the list around it. List 0 is empty, and around all. */
+  /** Of each list that is around another its entry, and the list around it. List 0 is empty, and around all. */
   readonly lists: Uint32Array;
-  /** Of each distinct route the bits of its prefix, and its keys as `packRouteKeys` packs them. */
-  readonly lengths: Uint8Array;
+  /** Of each distinct route its keys, as `packRouteKeys` packs them. */
   readonly keys: Float64Array;
 }
 
-/** Bits of the prefix of which a set is; 0 for the empty one. */
-export function lengthOf({ sets, lengths }: RouteLists, set: number): number {
-  return (sets[set] ?? 0) === 0 ? 0 : (lengths[sets[set + 2] ?? 0] ?? 0);
+// An entry has the bits of the prefix, and where its set begins, in 31 bits.
+const LENGTH_BITS = 8;
+/** Sets begin at multiples of this, so that 33 million numbers of sets fit in an entry. */
+const ALIGNMENT = 4;
+const SETS_MAX = 2 ** (31 - LENGTH_BITS) * ALIGNMENT;
+
+/** Where the set of an entry begins; 0: it is the empty one. */
+export function setOf(entry: number): number {
+  return (entry >>> LENGTH_BITS) * ALIGNMENT;
+}
+
+/** Bits of the prefix of which an entry is; 0 for the empty one. */
+export function lengthOf(entry: number): number {
+  return entry & (2 ** LENGTH_BITS - 1);
 }
 
 /** What was built, and how to read it by the numbers that `over` gave. */
 export interface BuiltLists {
   readonly lists: RouteLists;
-  setOf(list: number): number;
+  entryOf(list: number): number;
   /** The list around, by its number in `lists`. */
   aroundOf(list: number): number;
 }
@@ -31,7 +41,6 @@ export interface BuiltLists {
 export class RouteListsBuilder {
   readonly #lists = new Column(Uint32Array);
   readonly #sets = new Column(Uint32Array);
-  readonly #lengths = new Column(Uint8Array);
   readonly #keys = new Column(Float64Array);
   readonly #knownRoutes = new Known();
   readonly #knownSets = new Known();
@@ -42,14 +51,14 @@ export class RouteListsBuilder {
 
   constructor() {
     // The empty set, and the empty list of it.
-    this.#sets.push(0);
+    for (let at = 0; at < ALIGNMENT; at++) this.#sets.push(0);
     this.#lists.push(0);
     this.#lists.push(0);
   }
 
-  /** Adds the route of an appliance to the next set, which has none of it yet. */
-  add(appliance: number, { length, key }: { length: number; key: number }): void {
-    const route = this.#routeId(length, key);
+  /** Adds the keys of an appliance's route to the next set, which has none of it yet. */
+  add(appliance: number, key: number): void {
+    const route = this.#routeId(key);
     let at = this.#made.count;
     this.#made.push(route);
     this.#madeAppliances.push(appliance);
@@ -63,21 +72,21 @@ export class RouteListsBuilder {
     }
   }
 
-  /** Makes a list of what was added and the list around it; @returns its number. */
-  over(around: number): number {
+  /** Makes a list of what was added by a prefix of this length and the list around it; @returns its number. */
+  over(around: number, length: number): number {
     let outer = around;
     // A list that adds nobody is passed over.
-    while (outer !== 0 && this.#coversSet(this.#lists.values[2 * outer] ?? 0))
+    while (outer !== 0 && this.#coversSet(setOf(this.#lists.values[2 * outer] ?? 0)))
       outer = this.#lists.values[2 * outer + 1] ?? 0;
-    const set = this.#internSet();
+    const entry = ((this.#internSet() / ALIGNMENT) << LENGTH_BITS) | length;
     this.#made.count = 0;
     this.#madeAppliances.count = 0;
-    const hash = mix(mix(set) ^ outer);
+    const hash = mix(mix(entry) ^ outer);
     const isList = (list: number): boolean =>
-      this.#lists.values[2 * list] === set && this.#lists.values[2 * list + 1] === outer;
+      this.#lists.values[2 * list] === entry && this.#lists.values[2 * list + 1] === outer;
     const known = this.#knownLists.find(hash, isList);
     if (known !== 0) return known;
-    this.#lists.push(set);
+    this.#lists.push(entry);
     this.#lists.push(outer);
     return this.#knownLists.add(hash, this.#lists.count / 2 - 1);
   }
@@ -100,24 +109,21 @@ export class RouteListsBuilder {
     const lists = {
       sets: this.#sets.toShared(),
       lists: kept.toShared(),
-      lengths: this.#lengths.toShared(),
       keys: this.#keys.toShared(),
     };
     return {
       lists,
-      setOf: (list) => all[2 * list] ?? 0,
+      entryOf: (list) => all[2 * list] ?? 0,
       aroundOf: (list) => numbers[all[2 * list + 1] ?? 0] ?? 0,
     };
   }
 
-  #routeId(length: number, key: number): number {
+  #routeId(key: number): number {
     // The lower 32 bits of the keys are a MED, which differs most.
-    const hash = mix(mix((key % 2 ** 32) ^ (length << 24)) + Math.floor(key / 2 ** 32));
-    const { values: lengths } = this.#lengths;
+    const hash = mix(mix(key % 2 ** 32) + Math.floor(key / 2 ** 32));
     const { values: keys } = this.#keys;
-    const known = this.#knownRoutes.find(hash, (number) => keys[number - 1] === key && lengths[number - 1] === length); // prettier-ignore
+    const known = this.#knownRoutes.find(hash, (number) => keys[number - 1] === key);
     if (known !== 0) return known - 1;
-    this.#lengths.push(length);
     this.#keys.push(key);
     return this.#knownRoutes.add(hash, this.#keys.count) - 1;
   }
@@ -145,11 +151,13 @@ export class RouteListsBuilder {
     const known = this.#knownSets.find(hash, (set) => this.#isMade(set));
     if (known !== 0) return known;
     const set = this.#sets.count;
+    if (set >= SETS_MAX) throw new RangeError('the sets of a map have at most 33 million numbers');
     this.#sets.push(count);
     for (let at = 0; at < count; at++) {
       this.#sets.push(appliances[at] ?? 0);
       this.#sets.push(routes[at] ?? 0);
     }
+    while (this.#sets.count % ALIGNMENT !== 0) this.#sets.push(0);
     return this.#knownSets.add(hash, set);
   }
 

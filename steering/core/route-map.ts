@@ -39,16 +39,16 @@ export function buildRouteMap(tables: readonly OwnedTable[]): Result<RouteMap> {
       const around = builder.enter(merge.words);
       const { length } = merge;
       merge.forEachOwner((appliance, key) => {
-        lists.add(appliance, { length, key });
+        lists.add(appliance, key);
       });
-      builder.open(merge.words, length, lists.over(around));
+      builder.open(merge.words, length, lists.over(around, length));
     }
     if (merge.fault !== undefined) return refused('ROUTE_TABLE_INVALID', merge.fault);
     builders.push(builder);
   }
   const built = lists.build();
   const [four, six] = builders.map((builder) =>
-    builder.finish({ valueOf: (list) => built.setOf(list), besideOf: (list) => built.aroundOf(list) }),
+    builder.finish({ valueOf: (list) => built.entryOf(list), besideOf: (list) => built.aroundOf(list) }),
   );
   if (four === undefined || six === undefined) throw new TypeError('both families are built');
   return ok({ 4: four, 6: six, lists: built.lists, defaultsDropped });

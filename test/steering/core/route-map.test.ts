@@ -4,6 +4,7 @@ import { networkOf, type Address } from '../../../common/core/ip-address.ts';
 import { openPrefixTable } from '../../../common/core/prefix-table.ts';
 import { encodeRouteTable, openRouteBytes } from '../../../common/core/route-table-codec.ts';
 import { packRouteKeys } from '../../../common/core/route-table.ts';
+import { lengthOf, setOf } from '../../../steering/core/route-lists.ts';
 import { buildRouteMap, type RouteMap } from '../../../steering/core/route-map.ts';
 import { addressArb, routesArb, tableOf, type TestRoute } from '../../support/route-tables.ts';
 
@@ -25,10 +26,11 @@ function reach({ lists, ...tables }: RouteMap, { family, words }: Address) {
   const table = openPrefixTable(tables[family]);
   const found: Partial<Record<string, [number, number]>> = {};
   const interval = table.find(words);
-  const take = (set: number): void => {
+  const take = (entry: number): void => {
+    const set = setOf(entry);
     for (let member = 0; member < (lists.sets[set] ?? 0); member++) {
       const [appliance = 0, route = 0] = lists.sets.subarray(set + 1 + 2 * member);
-      found[appliance] ??= [lists.lengths[route] ?? 0, lists.keys[route] ?? 0];
+      found[appliance] ??= [lengthOf(entry), lists.keys[route] ?? 0];
     }
   };
   take(table.valueAt(interval));
@@ -96,7 +98,9 @@ t.test('default routes are dropped and counted, and equal lists are kept once', 
   ]);
   t.equal(map.defaultsDropped, 2);
   t.equal(map.lists.lists.length, 2, 'no list is around another');
-  t.equal(map.lists.sets.length, 1 + 5, 'the empty set, and one for all blocks');
+  t.equal(map.lists.sets.length, 4 + 8, 'the empty set, and one for all blocks');
+  const longer = mapOf([[at(2 ** 24, 24), at(2 ** 25, 8), at(3 * 2 ** 24, 16)]]);
+  t.equal(longer.lists.sets.length, 4 + 4, 'and for prefixes of all lengths');
   t.end();
 });
 
