@@ -4,10 +4,9 @@ import type { Chance } from '../../common/runtime/chance.ts';
 import { createControlClient } from '../../common/runtime/control-client.ts';
 import type { App } from '../../common/runtime/http-app.ts';
 import type { Identity } from '../../common/runtime/identity.ts';
-import { importPublicJwk, thumbprint } from '../../common/runtime/keys.ts';
 import type { Component } from '../../common/runtime/lifecycle.ts';
 import type { Log } from '../../common/runtime/log.ts';
-import { createProofVerifier, type KnownNode, type ProofVerifier } from '../../common/runtime/node-proofs.ts';
+import { createProofVerifier, type ProofVerifier } from '../../common/runtime/node-proofs.ts';
 import type { SteeringConfig } from '../config.ts';
 import { flapPolicyDefault } from '../core/flap.ts';
 import type { SteeringView } from '../core/view.ts';
@@ -15,6 +14,7 @@ import type { SteeringMetrics } from '../metrics.ts';
 import { createBoxStreams, type BoxStreams } from './box-streams.ts';
 import type { HealthChange } from './health-board.ts';
 import { openHttpProbe } from './http-probe.ts';
+import { KnownNodes } from './known-nodes.ts';
 import { createMonitor, type Monitor, type MonitorParts } from './monitor.ts';
 import { createPeers, type Peers } from './peers.ts';
 import { createProber } from './prober.ts';
@@ -73,16 +73,16 @@ export function createHealthPart(options: HealthPartOptions, onUpdate: () => voi
     },
     (made) => (parts = makeParts(options, made)),
   );
-  const known = new Map<string, KnownNode>();
+  const known = new KnownNodes();
   let done: Promise<void> | undefined;
   return {
     monitor,
     changedAtMs: () => changedAtMs,
     watch(view) {
-      noteKeys(known, view);
+      known.take(view);
       monitor.watch(view);
     },
-    verifyNode: createProofVerifier({ audience: 'steering', clock, findNode: (kid) => known.get(kid) }),
+    verifyNode: createProofVerifier({ audience: 'steering', clock, findNode: (kid) => known.find(kid) }),
     addTo(app, draining) {
       parts?.streams.addTo(app);
       parts?.peers.addTo(app, draining);
@@ -148,16 +148,6 @@ function makePeers(
       metrics.viewsRefused.inc({ code });
     },
   });
-}
-
-function noteKeys(known: Map<string, KnownNode>, view: SteeringView): void {
-  known.clear();
-  const boxes = view.appliances.map(({ id, role, key }) => ({ id, role, key }));
-  const nodes = view.steering.map(({ id, key }) => ({ id, role: 'steering' as const, key }));
-  for (const { id, role, key } of [...boxes, ...nodes]) {
-    if (key === undefined) continue;
-    known.set(thumbprint(key), { nodeId: id, role, publicKey: importPublicJwk(key), revoked: false });
-  }
 }
 
 function tell({ id, before, after }: HealthChange, { log, metrics }: HealthPartOptions): void {
