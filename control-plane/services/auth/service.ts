@@ -8,6 +8,7 @@ import { coded } from '../../../common/runtime/errors.ts';
 import type { SigningKey } from '../../../common/runtime/keys.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 import { createAccounts, type Accounts } from './accounts.ts';
+import { countRefusal } from './audited.ts';
 import { createApiTokens, type ApiTokens } from './api-tokens.ts';
 import { coversRole } from './core/roles.ts';
 import { openFirstAdmin, type FirstAdmin } from './first-admin.ts';
@@ -81,7 +82,18 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
   });
   const passkeys = createPasskeys({ records, accounts, publicUrl, clock });
   const sessions = createSessions({ records, store, clients, accounts, secondFactor, clock });
-  const oidc = createOidc({ store, accounts, seals, issuer: publicUrl, keys: options.keys, log });
+  const oidc = createOidc({
+    ...{ store, accounts, seals, issuer: publicUrl, keys: options.keys, log },
+    onReuse: ({ accountId, address }) => {
+      const counted = async (): Promise<void> => {
+        const person = { account: await accounts.find(accountId), address };
+        countRefusal(audit, person, { action: 'refresh token used twice', code: 'CREDENTIAL_INVALID' });
+      };
+      counted().catch((error: unknown) => {
+        log.error({ err: error }, 'a refresh token that was used twice could not be counted');
+      });
+    },
+  });
   const signIn = createSignIn({ accounts, passwords, seals, audit, clock });
 
   /** What the session of a token lets it do now. */

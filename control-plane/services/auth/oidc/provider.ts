@@ -11,6 +11,8 @@ export interface OidcOptions extends Pick<OidcConfigurationOptions, 'store' | 'a
   /** The public URL, which is the issuer. */
   issuer: () => string;
   keys: () => readonly SigningKey[];
+  /** Hears of a refresh token that came once more, after its time: it was in two hands (RFC 9700 §4.14.2). */
+  onReuse: (reuse: { accountId: string; address: string }) => void;
   log: Log;
 }
 
@@ -45,6 +47,10 @@ export function createOidc(options: OidcOptions): Oidc {
       failed(error);
     });
     (provider as EventEmitter).on('error', failed);
+    provider.on('grant.error', ({ ip, oidc: { entities } }) => {
+      const { accountId, consumed } = entities.RefreshToken ?? {};
+      if (accountId !== undefined && consumed !== undefined) options.onReuse({ accountId, address: ip });
+    });
     return provider;
   };
   const provider = (): Promise<Provider> => {

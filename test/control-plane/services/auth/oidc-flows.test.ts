@@ -1,5 +1,6 @@
 import * as client from 'openid-client';
 import t from 'tap';
+import { AuditPage } from '../../../../common/contract/audit.ts';
 import { SessionList } from '../../../../common/contract/accounts.ts';
 import { startPlane, type TestPlane } from '../../support/control-plane.ts';
 import { addClient, addPerson, signIn } from '../../support/sign-in.ts';
@@ -86,7 +87,7 @@ t.test(
   'refresh: the immediate predecessor is taken for a moment, an older one ends the family',
   async (t) => {
     const plane = await startPlane(t);
-    await addPerson(plane);
+    const ada = await addPerson(plane);
     const { id } = await addClient(plane);
     const { config, tokens } = await codeFlow(plane, { id, scope: 'openid offline_access read' });
     const first = tokens.refresh_token ?? '';
@@ -103,6 +104,8 @@ t.test(
       401,
       'the whole family',
     );
+    const { entries } = (await plane.call('GET /v1/audit?action=refresh')).as(AuditPage);
+    t.match(entries, [{ account: ada.id, action: 'refresh token used twice', network: '127.0.0.1' }]);
   },
 );
 
