@@ -66,7 +66,8 @@ export class Columns {
   /** How many of the documents have each value of a facet, the most frequent values first. */
   counts(numbers: readonly number[], name: string, limit: number): [value: string, count: number][] {
     const counts = new Uint32Array(this.#names.length);
-    for (const number of numbers) for (const id of this.#facets[number] ?? none) counts[id]!++;
+    for (const number of numbers)
+      for (const id of this.#facets[number] ?? none) counts[id] = (counts[id] ?? 0) + 1;
     return [...(this.#values.get(name) ?? [])]
       .map(([value, id]): [string, number] => [value, counts[id] ?? 0])
       .filter(([, count]) => count > 0)
