@@ -6,6 +6,6 @@ const claim =
   'A gateway with two processes of a service behind it is asked for its own routes, for the service, and for what it must refuse, ' +
   'by callers of whom some leave, while a random process is killed or drained and started again, or the gateway itself is. ' +
   'Nothing is answered with a 5xx but what may not be repeated and was lost with its process (502), everything is answered ' +
-  'but while the gateway starts again, and in the end no place is held.';
+  'but while the gateway starts again, and in the end no place is held and memory has stopped growing.';
 
 await runProof('gateway', { claim, rounds: 500 }, proveGateway);

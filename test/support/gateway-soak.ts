@@ -14,6 +14,8 @@ import { pick, seededRandom } from './seeded.ts';
 
 const answersPerRound = 60;
 const clientsOfEach = 3;
+/** What the process may grow by after the first tenth of the rounds: what is kept of each client and each connection is bounded. */
+const growthMbMax = 256;
 
 interface Soak {
   readonly random: () => number;
@@ -55,7 +57,9 @@ export async function proveGateway({ seed, rounds }: ProofOptions): Promise<Proo
     Array.from({ length: clientsOfEach }, () => askOn(soak, kind)),
   );
   clients.push(leaveOn(soak));
+  let earlyMb = Infinity;
   for (let round = 0; round < rounds && soak.failures.length === 0; round++) {
+    if (round === Math.ceil(rounds / 10)) earlyMb = residentMb();
     const happens = pick(soak.random, 3);
     if (happens === 2) await reload(soak, start);
     else await replace(soak, { services, ports: behind, signal: happens === 0 ? 'SIGKILL' : 'SIGTERM' });
@@ -65,11 +69,19 @@ export async function proveGateway({ seed, rounds }: ProofOptions): Promise<Proo
   soak.isOver = true;
   await Promise.all(clients);
   await checkEmpty(soak);
+  const endMb = residentMb();
+  if (endMb > earlyMb + growthMbMax) soak.failures.push('it goes on growing');
   await soak.plane.stop();
   for (const service of services) service.kill('SIGKILL');
   await rm(dataDir, { recursive: true, force: true });
   const counted = [...soak.counts].toSorted().map(([what, count]) => `${what}: ${count}`);
-  return { holds: soak.failures.length === 0, lines: [...counted, ...soak.failures] };
+  const memory = `resident: ${earlyMb} MB after a tenth of the rounds, ${endMb} MB at the end`;
+  return { holds: soak.failures.length === 0, lines: [...counted, memory, ...soak.failures] };
+}
+
+/** Of this process, in which the gateway and its clients are. */
+function residentMb(): number {
+  return Math.round(process.memoryUsage.rss() / 1e6);
 }
 
 function kinds(operator: string): Asked[] {
