@@ -29,7 +29,7 @@ export const TitleSearchReply = Type.Object({
   ),
   /** How many there are altogether, counted up to 1,000. */
   total: Type.Integer({ minimum: 0 }),
-  /** How many of them are in each state. */
+  /** How many of them are in each state; nothing for viewers, who find what is live. */
   states: Type.Record(Type.String(), Type.Integer()),
 });
 export type TitleSearchReply = Static<typeof TitleSearchReply>;

@@ -44,7 +44,7 @@ class IndexedTitles implements TitleSearch {
   ): Promise<TitleSearchReply> {
     const wanted = isViewer ? 'live' : state;
     const { hits, total, facets } = await this.#options.index.query({
-      ...{ text: q, isTyping: typing, limit, offset, facets: ['state'] },
+      ...{ text: q, isTyping: typing, limit, offset, facets: isViewer ? [] : ['state'] },
       filters: wanted === undefined ? {} : { state: [wanted] },
     });
     const ids = hits.map(({ id }) => id);

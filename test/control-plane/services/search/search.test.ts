@@ -34,7 +34,9 @@ t.test('titles are found by what somebody types, by viewers only when they are l
     );
   const operators = await live('q=intersteler');
   t.match(operators, { hits: [{ id, typos: 2, highlights: [[0, 12]] }], total: 1, states: { live: 1 } });
-  t.match(await found(plane, 'q=direc&typing=true', token), { hits: [{ id, highlights: [[15, 25]] }] });
+  const viewers = await found(plane, 'q=direc&typing=true', token);
+  t.match(viewers, { hits: [{ id, highlights: [[15, 25]] }], total: 1 });
+  t.strictSame(viewers.states, {}, 'counts are for operators');
   t.match(await found(plane, 'q=director&state=failed'), { hits: [], total: 0 });
 
   await plane.call(`PATCH /v1/titles/${id}`, { body: { name: 'Solaris' } });
