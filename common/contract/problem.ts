@@ -88,6 +88,11 @@ export const problemCodes = {
   SECOND_FACTOR_MISSING: { status: 403, title: 'Your role needs codes of an authenticator to sign in' },
   SESSION_UNKNOWN: { status: 404, title: 'You have no session with this id' },
   SIGN_IN_FAILED: { status: 401, title: 'Address or password are not right' },
+  // billing
+  AMOUNT_INVALID: { status: 400, title: 'The amount is not valid' },
+  COUPON_NOT_REDEEMABLE: { status: 409, title: 'The coupon cannot be redeemed' },
+  CURRENCY_MISMATCH: { status: 409, title: 'The currencies do not match' },
+  CURRENCY_UNKNOWN: { status: 400, title: 'No currency of ISO 4217 has this code' },
   // enrolment and nodes
   ENROLMENT_CODE_INVALID: {
     status: 403,
