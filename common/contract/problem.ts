@@ -93,6 +93,8 @@ export const problemCodes = {
   COUPON_NOT_REDEEMABLE: { status: 409, title: 'The coupon cannot be redeemed' },
   CURRENCY_MISMATCH: { status: 409, title: 'The currencies do not match' },
   CURRENCY_UNKNOWN: { status: 400, title: 'No currency of ISO 4217 has this code' },
+  LEDGER_INVALID: { status: 400, title: 'The ledger takes no transaction like this' },
+  LEDGER_UNBALANCED: { status: 400, title: 'The entries of a transaction do not sum to zero' },
   // enrolment and nodes
   ENROLMENT_CODE_INVALID: {
     status: 403,

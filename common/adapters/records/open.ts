@@ -1,16 +1,25 @@
 import { fileURLToPath } from 'node:url';
 import { coded } from '../../runtime/errors.ts';
-import type { Records } from './port.ts';
+import type { Books, Records } from './port.ts';
 
 /**
  * Opens records by URL: `sqlite:///absolute/file.db`, made when absent. Errors: CONFIG_INVALID for a URL that names no
  * engine; STORE_LOCKED when another process has it; STORE_NEWER; STORE_CORRUPT; those of the port.
  */
 export async function openRecords(url: string): Promise<Records> {
+  const { openSqliteRecords } = await import('./sqlite.ts');
+  return await openSqliteRecords(sqlitePath(url));
+}
+
+/** Opens books by URL, as records are opened. */
+export async function openBooks(url: string): Promise<Books> {
+  const { openSqliteBooks } = await import('./sqlite-books.ts');
+  return await openSqliteBooks(sqlitePath(url));
+}
+
+function sqlitePath(url: string): string {
   const parsed = URL.parse(url);
-  if (parsed?.protocol === 'sqlite:' && parsed.host === '' && parsed.pathname.startsWith('/')) {
-    const { openSqliteRecords } = await import('./sqlite.ts');
-    return await openSqliteRecords(fileURLToPath(`file://${parsed.pathname}`));
-  }
+  if (parsed?.protocol === 'sqlite:' && parsed.host === '' && parsed.pathname.startsWith('/'))
+    return fileURLToPath(`file://${parsed.pathname}`);
   throw coded('CONFIG_INVALID', 'records are opened by sqlite:///absolute/file.db');
 }

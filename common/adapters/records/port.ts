@@ -1,3 +1,5 @@
+import type { LedgerTransaction } from '../../core/ledger.ts';
+
 /** A JSON document as it is put; what comes back is `unknown` until its service has parsed it (collection.ts). */
 export type RecordValue = object;
 
@@ -56,4 +58,88 @@ export interface Records {
   /** Copies all collections to a new local file that the same engine opens, while they are read and changed. It is on the disk when this resolves. */
   copyTo(path: string, options: StoreCopyOptions): Promise<void>;
   close(): Promise<void>;
+}
+
+/** A transaction as it stands in the ledger, for good. */
+export interface PostedTransaction extends LedgerTransaction {
+  /** From 1 on, without gaps. */
+  readonly sequence: number;
+  /** Over this transaction and, by the hash before it, all earlier ones: SHA-256 in lower-case hex. */
+  readonly hash: string;
+}
+
+/** What an account has of one currency: the sum of its entries. */
+export interface LedgerBalance {
+  readonly account: string;
+  readonly currency: string;
+  readonly amount: number;
+}
+
+/** A document that never changes once it is there, like an invoice. */
+export interface Paper {
+  /** What is numbered together: named like a collection. */
+  readonly series: string;
+  /** The one after the last of its series, from 1 on: RECORDS_CONFLICT for another. */
+  readonly number: number;
+  /** Chosen by whoever writes it, once for ever, in all series together; like a key of records. */
+  readonly id: string;
+  readonly value: RecordValue;
+}
+
+/** A paper as it is read; its value is `unknown` until its service has parsed it. */
+export interface PaperEntry {
+  readonly series: string;
+  readonly number: number;
+  readonly id: string;
+  readonly value: unknown;
+}
+
+/** What is booked together. */
+export interface Booking {
+  readonly operations?: readonly RecordOperation[];
+  readonly transactions?: readonly LedgerTransaction[];
+  readonly papers?: readonly Paper[];
+}
+
+/** What looking through all of the books found. */
+export interface BooksProof {
+  readonly transactions: number;
+  readonly entries: number;
+  readonly balances: number;
+  readonly papers: number;
+  /** What is wrong, a sentence each, at most a hundred; none where all is as it must be. */
+  readonly faults: readonly string[];
+}
+
+/**
+ * Records with a ledger and with papers beside them, for what must change in one commit with money. Whatever is in the ledger or
+ * on paper stays as it is: the engine itself refuses changes, removals, transactions that do not sum to zero in each currency, and
+ * gaps between numbers. Errors beside those of records: the ledger's (common/core/ledger.ts); RECORDS_CONFLICT for an id of a
+ * transaction or of a paper that is there already; AMOUNT_INVALID for a balance that could not be counted exactly.
+ */
+export interface Books extends Records {
+  /** All of it, or nothing; at most 10,000 changes. */
+  book(booking: Booking): Promise<void>;
+  /** Transactions, or those with an entry of `account`, in their order: after one by its sequence, at most 1000. */
+  transactions(options?: {
+    account?: string | undefined;
+    after?: number | undefined;
+    limit?: number | undefined;
+  }): Promise<readonly PostedTransaction[]>;
+  /** What accounts have, by their names: those of `account` alone, or after those of an account; at most 1000 accounts. */
+  balances(options?: {
+    account?: string | undefined;
+    after?: string | undefined;
+    limit?: number | undefined;
+  }): Promise<readonly LedgerBalance[]>;
+  paper(id: string): Promise<PaperEntry | undefined>;
+  /** The number of the last paper of a series; 0 where there is none. */
+  lastNumber(series: string): Promise<number>;
+  /** The papers of a series, in their order: after a number, at most 1000. */
+  papers(
+    series: string,
+    options?: { after?: number | undefined; limit?: number | undefined },
+  ): Promise<readonly PaperEntry[]>;
+  /** Counts and compares everything again, in pieces, so that others are served meanwhile. */
+  verify(): Promise<BooksProof>;
 }

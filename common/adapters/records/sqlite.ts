@@ -25,6 +25,14 @@ const OPERATIONS_MAX = 10_000;
  * brought up to date. Errors beside the port's: STORE_LOCKED, STORE_NEWER.
  */
 export async function openSqliteRecords(path: string, options: SqliteFileOptions = {}): Promise<Records> {
+  return openSqlite(path, { ...options, over: (file) => new SqliteRecords(file, path) });
+}
+
+/** Opens a file with the tables of records in it, for what `over` makes of it. Errors: those of openSqliteRecords. */
+export async function openSqlite<T>(
+  path: string,
+  { over, ...options }: SqliteFileOptions & { over: (file: SqliteFile) => T },
+): Promise<T> {
   const file = await openSqliteFile(path, options);
   try {
     const version = schemaVersion(file, path);
@@ -32,7 +40,7 @@ export async function openSqliteRecords(path: string, options: SqliteFileOptions
       const { migrateRecords } = await import('./sqlite-migrate.ts');
       await migrateRecords(file);
     }
-    return new SqliteRecords(file, path);
+    return over(file);
   } catch (error) {
     file.close();
     throw sqliteError(error, `opening ${path}`);
@@ -90,22 +98,23 @@ function statements(file: SqliteFile) {
   };
 }
 
-class SqliteRecords implements Records {
-  readonly #file: SqliteFile;
-  readonly #path: string;
+/** Records in one SQLite file. */
+export class SqliteRecords implements Records {
+  protected readonly file: SqliteFile;
+  protected readonly path: string;
   readonly #statements: ReturnType<typeof statements>;
   readonly #change: (operations: readonly EncodedOperation[]) => number;
 
   constructor(file: SqliteFile, path: string) {
-    this.#file = file;
-    this.#path = path;
+    this.file = file;
+    this.path = path;
     this.#statements = statements(file);
-    const change = file.transaction((operations: readonly EncodedOperation[]) => this.#apply(operations));
+    const change = file.transaction((operations: readonly EncodedOperation[]) => this.apply(operations));
     this.#change = (operations) => change.immediate(operations);
   }
 
   get(collection: string, key: string): Promise<RecordEntry | undefined> {
-    return this.#run(() => {
+    return this.run(() => {
       const row = this.#statements.get.get(checkCollection(collection), checkRecordKey(key));
       return row === undefined ? undefined : this.#entry(row);
     });
@@ -116,13 +125,13 @@ class SqliteRecords implements Records {
   }
 
   remove(collection: string, key: string): Promise<boolean> {
-    return this.#run(
+    return this.run(
       () => this.#statements.remove.run(checkCollection(collection), checkRecordKey(key)).changes > 0,
     );
   }
 
   scan(collection: string, options: RecordScanOptions = {}): Promise<readonly RecordEntry[]> {
-    return this.#run(() => {
+    return this.run(() => {
       const { lower, upper, limit } = scanRange(options);
       const rows = this.#statements.scan.all(checkCollection(collection), lower, upper, limit);
       return rows.map((row) => this.#entry(row));
@@ -130,10 +139,8 @@ class SqliteRecords implements Records {
   }
 
   commit(operations: readonly RecordOperation[]): Promise<number> {
-    return this.#run(() => {
-      if (operations.length > OPERATIONS_MAX) {
-        throw coded('VALUE_TOO_LARGE', `a commit of ${String(operations.length)} changes`);
-      }
+    return this.run(() => {
+      checkLength(operations.length);
       return this.#change(operations.map(encode));
     });
   }
@@ -147,12 +154,13 @@ class SqliteRecords implements Records {
   }
 
   close(): Promise<void> {
-    return this.#run(() => {
-      this.#file.close();
+    return this.run(() => {
+      this.file.close();
     });
   }
 
-  #apply(operations: readonly EncodedOperation[]): number {
+  /** Changes documents within a transaction that the caller has begun. */
+  protected apply(operations: readonly EncodedOperation[]): number {
     const version = this.#statements.nextRevision.get() ?? 0;
     for (const operation of operations) {
       const { collection, key, expectedVersion } = operation;
@@ -174,23 +182,29 @@ class SqliteRecords implements Records {
     try {
       return { key: row.key, version: row.version, value: JSON.parse(row.value) as unknown };
     } catch (error) {
-      throw coded('STORE_CORRUPT', { detail: `${this.#path}: ${row.key} is not JSON`, cause: error });
+      throw coded('STORE_CORRUPT', { detail: `${this.path}: ${row.key} is not JSON`, cause: error });
     }
   }
 
   /** better-sqlite3 works at once, in this thread; the port is a promise for the engines that do not. */
-  #run<T>(work: () => T): Promise<T> {
+  protected run<T>(work: () => T): Promise<T> {
     return Promise.try(work).catch((error: unknown) => {
-      throw sqliteError(error, `records ${this.#path}`);
+      throw sqliteError(error, `records ${this.path}`);
     });
   }
 }
 
-type EncodedOperation =
+export type EncodedOperation =
   | { kind: 'put'; collection: string; key: string; text: string; expectedVersion: number | undefined }
   | { kind: 'remove' | 'check'; collection: string; key: string; expectedVersion: number | undefined };
 
-function encode(operation: RecordOperation): EncodedOperation {
+/** Refuses more changes than one commit takes: VALUE_TOO_LARGE. */
+export function checkLength(changes: number): void {
+  if (changes > OPERATIONS_MAX) throw coded('VALUE_TOO_LARGE', `a commit of ${changes} changes`);
+}
+
+/** An operation with its names checked and its document as JSON. Errors: KEY_INVALID, VALUE_TOO_LARGE. */
+export function encode(operation: RecordOperation): EncodedOperation {
   const { kind, expectedVersion } = operation;
   const collection = checkCollection(operation.collection);
   const key = checkRecordKey(operation.key);

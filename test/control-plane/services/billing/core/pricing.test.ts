@@ -70,16 +70,11 @@ t.test('net and taxes sum to gross, whichever of them was given', (t) => {
 });
 
 t.test('the taxes in force: of the region, else of the country, by date', (t) => {
-  const row = (country: string, validFromMs: number, ratePpm: number, region?: string): TaxRow => ({
-    ...{ country, validFromMs, taxes: [{ name: 'tax', ratePpm }] },
-    ...(region !== undefined && { region }),
-  });
-  const table = [
-    row('DE', 200, 190_000),
-    row('DE', 0, 160_000),
-    row('US', 0, 1),
-    row('US', 100, 62_500, 'CA'),
-  ];
+  const row = (place: string, validFromMs: number, ratePpm: number): TaxRow => {
+    const [country = '', region] = place.split('-');
+    return { country, region, validFromMs, taxes: [{ name: 'tax', ratePpm }] };
+  };
+  const table = [row('DE', 200, 190_000), row('DE', 0, 160_000), row('US', 0, 1), row('US-CA', 100, 62_500)];
   const rateAt = (country: string, atMs: number, region?: string) =>
     taxesAt(table, { country, region }, atMs).map(({ ratePpm }) => ratePpm);
   t.strictSame(rateAt('DE', -1), []);
