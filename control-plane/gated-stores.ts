@@ -1,5 +1,5 @@
 import type { Ledger } from '../common/adapters/ledger/port.ts';
-import type { Records } from '../common/adapters/records/port.ts';
+import type { Books, Records } from '../common/adapters/records/port.ts';
 
 /** Holds changes back while it is closed. */
 export interface Gate {
@@ -55,6 +55,21 @@ export function gatedRecords(records: Records, gate: Gate): Records {
     commit: (operations) => behind(() => records.commit(operations)),
     copyTo: (path, options) => records.copyTo(path, options),
     close: () => records.close(),
+  };
+}
+
+/** The same books, whose changes wait while the gate is closed. */
+export function gatedBooks(books: Books, gate: Gate): Books {
+  const behind = behindOf(gate);
+  return {
+    ...gatedRecords(books, gate),
+    book: (booking) => behind(() => books.book(booking)),
+    transactions: (options) => books.transactions(options),
+    balances: (options) => books.balances(options),
+    paper: (id) => books.paper(id),
+    papers: (series, options) => books.papers(series, options),
+    lastNumber: (series) => books.lastNumber(series),
+    verify: () => books.verify(),
   };
 }
 

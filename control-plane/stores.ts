@@ -4,14 +4,14 @@ import { openEvents } from '../common/adapters/events/open.ts';
 import type { Events } from '../common/adapters/events/port.ts';
 import { openLedger } from '../common/adapters/ledger/open.ts';
 import type { Ledger } from '../common/adapters/ledger/port.ts';
-import { openRecords } from '../common/adapters/records/open.ts';
-import type { Records } from '../common/adapters/records/port.ts';
+import { openBooks, openRecords } from '../common/adapters/records/open.ts';
+import type { Books, Records } from '../common/adapters/records/port.ts';
 import { openSearch } from '../common/adapters/search/open.ts';
 import type { Search } from '../common/adapters/search/port.ts';
 import { openDataDir } from '../common/runtime/data-dir.ts';
 import type { Base } from './base.ts';
 import { dataFormatVersion, dataKind } from './data-format.ts';
-import { createGate, createMeeting, gatedLedger, gatedRecords } from './gated-stores.ts';
+import { createGate, createMeeting, gatedBooks, gatedLedger, gatedRecords } from './gated-stores.ts';
 
 /** How all records are copied. */
 export interface SnapshotOptions {
@@ -25,6 +25,7 @@ export interface SnapshotOptions {
 /** The records of the services and the event log, in the data directory. */
 export interface Stores {
   open(service: string): Promise<Records>;
+  openBooks(service: string): Promise<Books>;
   openEvents(): Promise<Events>;
   openSearch(service: string): Promise<Search>;
   openLedger(service: string): Promise<Ledger>;
@@ -46,12 +47,19 @@ export async function openStores({
   const opened: { close(): Promise<void> }[] = [];
   const services = new Map<string, Pick<Records, 'copyTo'>>();
   const gate = createGate();
+  const urlOf = (service: string) => sqliteUrl(join(config.dataDir, 'records', `${service}.db`));
   return {
     async open(service) {
-      const records = await openRecords(sqliteUrl(join(config.dataDir, 'records', `${service}.db`)));
+      const records = await openRecords(urlOf(service));
       opened.push(records);
       services.set(service, records);
       return gatedRecords(records, gate);
+    },
+    async openBooks(service) {
+      const books = await openBooks(urlOf(service));
+      opened.push(books);
+      services.set(service, books);
+      return gatedBooks(books, gate);
     },
     async openEvents() {
       const events = await openEvents(pathToFileURL(join(config.dataDir, 'events')).href, {
@@ -68,7 +76,7 @@ export async function openStores({
       return search;
     },
     async openLedger(service) {
-      const ledger = await openLedger(sqliteUrl(join(config.dataDir, 'records', `${service}.db`)));
+      const ledger = await openLedger(urlOf(service));
       opened.push(ledger);
       services.set(service, ledger);
       return gatedLedger(ledger, gate);

@@ -91,10 +91,17 @@ export const problemCodes = {
   // billing
   AMOUNT_INVALID: { status: 400, title: 'The amount is not valid' },
   COUPON_NOT_REDEEMABLE: { status: 409, title: 'The coupon cannot be redeemed' },
+  COUPON_UNKNOWN: { status: 404, title: 'No coupon has this name' },
   CURRENCY_MISMATCH: { status: 409, title: 'The currencies do not match' },
   CURRENCY_UNKNOWN: { status: 400, title: 'No currency of ISO 4217 has this code' },
+  IDEMPOTENCY_KEY_REUSED: { status: 409, title: 'The idempotency key was used for another request' },
+  INVOICE_UNKNOWN: { status: 404, title: 'No invoice has this id' },
   LEDGER_INVALID: { status: 400, title: 'The ledger takes no transaction like this' },
   LEDGER_UNBALANCED: { status: 400, title: 'The entries of a transaction do not sum to zero' },
+  PLAN_UNKNOWN: { status: 404, title: 'No plan has this name' },
+  SUBSCRIPTION_EXISTS: { status: 409, title: 'The account has a subscription' },
+  SUBSCRIPTION_STATE: { status: 409, title: 'The subscription is not in a state for this' },
+  SUBSCRIPTION_UNKNOWN: { status: 404, title: 'No subscription has this id' },
   // enrolment and nodes
   ENROLMENT_CODE_INVALID: {
     status: 403,

@@ -23,6 +23,8 @@ import { auditRoutes } from '../services/audit/routes.ts';
 import { createAudit, type Audit } from '../services/audit/service.ts';
 import { authRoutes } from '../services/auth/routes.ts';
 import { backupRoutes } from '../services/backup/routes.ts';
+import { billingRoutes } from '../services/billing/routes.ts';
+import { createBilling } from '../services/billing/service.ts';
 import { catalogDefaults, type Fleet } from '../services/catalog/ports.ts';
 import { catalogRoutes } from '../services/catalog/routes.ts';
 import { createCatalog, type Catalog } from '../services/catalog/service.ts';
@@ -74,6 +76,7 @@ export async function openCorePart(context: PartContext): Promise<CorePart> {
   });
   const auth = await openAuth(context, { stores, access, audit, publicUrl });
   const services = await openServices(context, { stores, access, directory });
+  const billing = createBilling({ books: await stores.openBooks('billing'), clock, chance, log });
   const backups = await openBackups(context, { snapshots: stores, program: packageJson.version });
   const verifiers = verifiersOf({ access, auth, maps: services.maps });
   directory.provide(acts, answerActs(audit));
@@ -90,6 +93,7 @@ export async function openCorePart(context: PartContext): Promise<CorePart> {
         loop('audit', (signal) => audit.watch(signal)),
         () => audit.stop(),
       ),
+      loop('billing', (signal) => billing.watch(signal)),
       started('backups', backups),
     ],
     counts: () => countsOf(services),
@@ -107,6 +111,7 @@ export async function openCorePart(context: PartContext): Promise<CorePart> {
       withdrawalRoutes(app, { withdrawals });
       steeringMapRoutes(app, { maps, draining });
       statusRoutes(app, { status });
+      billingRoutes(app, { billing });
       backupRoutes(app, { backups });
     },
   };

@@ -1,6 +1,6 @@
 import { chainHash, checkTransaction, hashedTransaction, type LedgerTransaction } from '../../core/ledger.ts';
 import { coded, systemCode, valueOf } from '../../runtime/errors.ts';
-import type { SqliteFile, SqliteFileOptions } from '../shared/sqlite-file.ts';
+import { sqliteError, type SqliteFile, type SqliteFileOptions } from '../shared/sqlite-file.ts';
 import { checkCollection, checkRecordKey, encodeValue } from './key.ts';
 import type {
   Booking,
@@ -116,7 +116,9 @@ class SqliteBooks extends SqliteRecords implements Books {
   }
 
   verify(): Promise<BooksProof> {
-    return this.run(() => verifyBooks(this.file));
+    return verifyBooks(this.file).catch((error: unknown) => {
+      throw sqliteError(error, `books ${this.path}`);
+    });
   }
 
   #post(transaction: LedgerTransaction): void {

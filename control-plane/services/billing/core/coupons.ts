@@ -12,11 +12,11 @@ export interface Coupon {
   readonly id: string;
   readonly off: CouponOff;
   /** How many invoices of a subscription it is taken off; forever where there is none. */
-  readonly invoices?: number | undefined;
+  readonly invoices?: number;
   /** How many subscriptions may have it; as many as want where there is none. */
-  readonly redemptionsMax?: number | undefined;
+  readonly redemptionsMax?: number;
   /** From when on nobody may redeem it; those who have keep it. */
-  readonly redeemBeforeMs?: number | undefined;
+  readonly redeemBeforeMs?: number;
 }
 
 /** A coupon that a subscription has. */

@@ -1,0 +1,100 @@
+import type { LedgerEntry, LedgerTransaction } from '../../../../common/core/ledger.ts';
+import type { TaxAmount } from './invoice.ts';
+
+// The chart of accounts. What an account of ours has more is positive (debit): receivable and cash are what we have, credit and tax what
+// we owe, revenue what we earned.
+const receivable = (account: string): string => `receivable:${account}`;
+const revenue = (plan: string): string => `revenue:${plan}`;
+const cash = (provider: string): string => `cash:${provider}`;
+
+/** What we owe an account for what it paid and did not get. */
+export const creditAccount = (account: string): string => `credit:${account}`;
+
+/** Whose money it is, and what it is for. */
+export interface Posted {
+  /** Of the paper or payment. */
+  readonly id: string;
+  readonly account: string;
+  readonly currency: string;
+  readonly plan: string;
+  readonly country: string;
+  readonly region?: string | undefined;
+}
+
+/** An invoice: the account owes its gross amount, less what of its credit is used up. Nothing is posted for an invoice of nothing. */
+export function invoicePosting(
+  about: Posted & { atMs: number; number: number },
+  amounts: { net: number; gross: number; taxes: readonly TaxAmount[]; creditApplied: number },
+): LedgerTransaction[] {
+  const { net, gross, taxes, creditApplied } = amounts;
+  return transaction('invoice', { ...about, memo: `invoice ${about.number}` }, [
+    [receivable(about.account), gross - creditApplied],
+    [creditAccount(about.account), creditApplied],
+    [revenue(about.plan), -net],
+    ...taxes.map(({ name, amount }) => [taxAccount(about, name), -amount] as const),
+  ]);
+}
+
+/** A credit note: first off what is still owed of the invoice (`open`), the rest to the account's credit. */
+export function creditNotePosting(
+  about: Posted & { atMs: number; number: number },
+  amounts: { net: number; gross: number; taxes: readonly TaxAmount[]; offOpen: number },
+): LedgerTransaction[] {
+  const { net, gross, taxes, offOpen } = amounts;
+  return transaction('credit-note', { ...about, memo: `credit note ${about.number}` }, [
+    [revenue(about.plan), net],
+    ...taxes.map(({ name, amount }) => [taxAccount(about, name), amount] as const),
+    [receivable(about.account), -offOpen],
+    [creditAccount(about.account), offOpen - gross],
+  ]);
+}
+
+interface Moved {
+  readonly id: string;
+  readonly account: string;
+  readonly currency: string;
+  readonly amount: number;
+  readonly atMs: number;
+  readonly memo: string;
+}
+
+/** Money that came for an invoice. */
+export function paymentPosting({ amount, ...moved }: Moved & { provider: string }): LedgerTransaction[] {
+  return transaction('payment', moved, [
+    [cash(moved.provider), amount],
+    [receivable(moved.account), -amount],
+  ]);
+}
+
+/** Money that goes back, of the account's credit. */
+export function refundPosting({ amount, ...moved }: Moved & { provider: string }): LedgerTransaction[] {
+  return transaction('refund', moved, [
+    [creditAccount(moved.account), amount],
+    [cash(moved.provider), -amount],
+  ]);
+}
+
+/** What nobody is expected to pay any more. */
+export function writeOffPosting({ amount, ...moved }: Moved): LedgerTransaction[] {
+  return transaction('write-off', moved, [
+    ['write-offs', amount],
+    [receivable(moved.account), -amount],
+  ]);
+}
+
+function taxAccount({ country, region }: Pick<Posted, 'country' | 'region'>, name: string): string {
+  const place = region === undefined ? country : `${country}-${region}`;
+  // Names come from people; one of other scripts alone becomes dashes, and shares an account with its like.
+  return `tax:${place}:${name.replaceAll(/[^A-Za-z0-9_.-]/g, '-').slice(0, 64)}`;
+}
+
+function transaction(
+  kind: string,
+  { id, atMs, currency, memo }: { id: string; atMs: number; currency: string; memo: string },
+  lines: readonly (readonly [account: string, amount: number])[],
+): LedgerTransaction[] {
+  const entries: LedgerEntry[] = lines
+    .filter(([, amount]) => amount !== 0)
+    .map(([account, amount]) => ({ account, currency, amount }));
+  return entries.length === 0 ? [] : [{ id: `${kind}:${id}`, atMs, kind, memo: memo.slice(0, 200), entries }];
+}

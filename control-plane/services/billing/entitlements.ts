@@ -1,0 +1,44 @@
+import { LRUCache } from 'lru-cache';
+import type { EntitlementsView } from '../../../common/contract/billing.ts';
+import type { Offers } from './offers.ts';
+import type { Subscriptions } from './subscriptions.ts';
+
+/** What accounts may do now, from memory as long as nothing changes it. */
+export interface EntitlementsCache {
+  of(account: string): Promise<EntitlementsView>;
+  /** Forgets what is known of these accounts, or of all. */
+  forget(accounts?: ReadonlySet<string>): void;
+}
+
+const accountsMax = 100_000;
+
+/** Makes the cache. A trial and a payment that is late entitle as a paid period does; a pause and an end do not. */
+export function cacheEntitlements(options: {
+  subscriptions: () => Subscriptions;
+  offers: () => Offers;
+}): EntitlementsCache {
+  const known = new LRUCache<string, EntitlementsView>({ max: accountsMax });
+  // What was read before a change must not be kept after it.
+  let changes = 0;
+  const read = async (account: string): Promise<EntitlementsView> => {
+    const subscription = await options.subscriptions().current(account);
+    if (subscription === undefined || subscription.state === 'paused') return { account };
+    const plan = await options.offers().plan(subscription.plan);
+    return { account, subscription: subscription.id, ...(plan && { entitlements: plan.entitlements }) };
+  };
+  return {
+    async of(account) {
+      const cached = known.get(account);
+      if (cached !== undefined) return cached;
+      const before = changes;
+      const view = await read(account);
+      if (before === changes) known.set(account, view);
+      return view;
+    },
+    forget(accounts) {
+      changes++;
+      if (accounts === undefined) known.clear();
+      else for (const account of accounts) known.delete(account);
+    },
+  };
+}

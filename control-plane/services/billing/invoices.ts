@@ -1,0 +1,189 @@
+import { CreditNotePaper, InvoicePaper, type InvoiceView } from '../../../common/contract/billing.ts';
+import type { Chance } from '../../../common/runtime/chance.ts';
+import { coded } from '../../../common/runtime/errors.ts';
+import { parseAs } from '../../../common/runtime/parse.ts';
+import { newObjectId } from '../../core/object-id.ts';
+import type { Batch } from './batch.ts';
+import { daysLater } from './core/calendar.ts';
+import { addUp, takeBack } from './core/invoice.ts';
+import { creditAccount, creditNotePosting, invoicePosting, writeOffPosting } from './core/postings.ts';
+import { paymentDays, type Bill } from './core/subscription.ts';
+import { taxesAt } from './core/taxes.ts';
+import { ordered, type BillingRecords, type InvoiceRecord, type SubscriptionRecord } from './records.ts';
+
+const invoiceSeries = 'invoice';
+const creditNoteSeries = 'credit-note';
+
+/** An invoice that was just written, and the coupons of its subscription after it. */
+export interface Issued {
+  readonly paper: InvoicePaper;
+  readonly coupons: SubscriptionRecord['coupons'];
+  /** What is to be paid. */
+  readonly open: number;
+}
+
+/** A credit note that was just written. */
+export interface Credited {
+  readonly paper: CreditNotePaper;
+  /** What is still to be paid of the invoice. */
+  readonly open: number;
+  /** What went to the account's credit. */
+  readonly toCredit: number;
+}
+
+/** Invoices and credit notes: writes them into a batch, and shows them. */
+export interface Invoices {
+  /**
+   * Bills a subscription for a part of a price. The account's credit is used up first; `freshCredit` is what the same batch has
+   * added to it.
+   */
+  issue(
+    batch: Batch,
+    subscription: Pick<
+      SubscriptionRecord,
+      'id' | 'account' | 'plan' | 'price' | 'country' | 'region' | 'timeZone' | 'coupons'
+    >,
+    terms: { bill: Bill; planName: string; nowMs: number; freshCredit: number },
+  ): Promise<Issued>;
+  /**
+   * Takes `base` of an invoice back, or less where less is left of it; all that is left when it says nothing. Nothing is written where
+   * nothing is left: undefined. Errors: INVOICE_UNKNOWN.
+   */
+  credit(
+    batch: Batch,
+    id: string,
+    terms: { base?: number | undefined; reason: string; nowMs: number },
+  ): Promise<Credited | undefined>;
+  /** Gives up what is open of an invoice. */
+  writeOff(batch: Batch, id: string, nowMs: number): Promise<void>;
+  /** Counts a payment. Errors: INVOICE_UNKNOWN, AMOUNT_INVALID (more than is open), CURRENCY_MISMATCH. */
+  pay(batch: Batch, id: string, money: { amount: number; currency: string }): Promise<InvoiceView>;
+  /** What we owe an account, in one currency. */
+  creditOf(account: string, currency: string): Promise<number>;
+  /** Errors: INVOICE_UNKNOWN. */
+  view(id: string): Promise<InvoiceView>;
+  /** Invoices by number, or those of an account. */
+  list(options: { account?: string | undefined; after: number; limit: number }): Promise<InvoiceView[]>;
+}
+
+/** Opens the invoices. */
+export function openInvoices({ records, chance }: { records: BillingRecords; chance: Chance }): Invoices {
+  const { books, invoices, invoicesOf } = records;
+
+  const find = async (id: string): Promise<{ paper: InvoicePaper; record: InvoiceRecord }> => {
+    const [entry, state] = await Promise.all([books.paper(id), invoices.get(id)]);
+    if (entry?.series !== invoiceSeries || state === undefined) throw coded('INVOICE_UNKNOWN', id);
+    return { paper: parseInvoice(entry.value), record: state.value };
+  };
+  const creditOf = async (account: string, currency: string): Promise<number> => {
+    const balances = await books.balances({ account: creditAccount(account) });
+    return -(balances.find((balance) => balance.currency === currency)?.amount ?? 0) + 0;
+  };
+
+  return {
+    creditOf,
+    async issue(batch, subscription, { bill, planName, nowMs, freshCredit }) {
+      const { account, price, country, region, timeZone } = subscription;
+      const table = (await records.taxes.get('all'))?.value.rows ?? [];
+      const { amounts, coupons } = addUp(
+        { amount: bill.amount, currency: price.currency, taxInclusive: price.taxInclusive },
+        { coupons: subscription.coupons, taxes: taxesAt(table, { country, region }, nowMs) },
+      );
+      const creditApplied = Math.min(amounts.gross, (await creditOf(account, price.currency)) + freshCredit);
+      const number = await batch.nextNumber(invoiceSeries);
+      const place = { country, ...(region !== undefined && { region }) };
+      const about = { id: newObjectId('inv', chance), account, plan: subscription.plan, ...place };
+      const paper: InvoicePaper = {
+        ...{ version: 1, ...about, number, subscription: subscription.id, currency: price.currency },
+        ...{ issuedAtMs: nowMs, dueAtMs: daysLater(nowMs, { days: paymentDays, timeZone }) },
+        ...{ text: planName, period: bill.period, creditApplied },
+        ...{ ...amounts, discounts: [...amounts.discounts], taxes: [...amounts.taxes] },
+      };
+      batch.write(invoiceSeries, paper);
+      const none = { base: 0, taxes: paper.taxes.map(() => 0), gross: 0 };
+      batch.change(
+        invoices.putOperation(paper.id, { paid: 0, credited: none, creditedOpen: 0, writtenOff: 0 }, 0),
+        invoicesOf.putOperation(`${account}:${ordered(number)}`, { id: paper.id }),
+      );
+      batch.post(invoicePosting({ ...paper, atMs: nowMs }, paper));
+      return { paper, coupons: [...coupons], open: paper.gross - creditApplied };
+    },
+    async credit(batch, id, { base: wanted, reason, nowMs }) {
+      const { paper: invoice, record } = await find(id);
+      const left = invoice.base - record.credited.base;
+      const base = Math.min(left, wanted ?? left);
+      if (base === 0) return undefined;
+      const amounts = takeBack(invoice, { before: record.credited, base });
+      const open = openOf(invoice, record);
+      const offOpen = Math.min(open, amounts.gross);
+      const { account, subscription, plan, currency, country, region } = invoice;
+      const place = { country, ...(region !== undefined && { region }) };
+      const paper: CreditNotePaper = {
+        ...{ version: 1, id: newObjectId('cn', chance), number: await batch.nextNumber(creditNoteSeries) },
+        ...{ invoice: id, account, subscription, plan, currency, ...place, issuedAtMs: nowMs, reason },
+        ...{ base, net: amounts.net, gross: amounts.gross },
+        taxes: invoice.taxes.map((tax, index) => ({ ...tax, amount: amounts.taxes[index] ?? 0 })),
+      };
+      batch.write(creditNoteSeries, paper);
+      batch.change(
+        invoices.putOperation(id, {
+          ...record,
+          credited: {
+            base: record.credited.base + base,
+            taxes: record.credited.taxes.map((tax, index) => tax + (amounts.taxes[index] ?? 0)),
+            gross: record.credited.gross + amounts.gross,
+          },
+          creditedOpen: record.creditedOpen + offOpen,
+        }),
+      );
+      batch.post(creditNotePosting({ ...paper, atMs: nowMs }, { ...paper, offOpen }));
+      return { paper, open: open - offOpen, toCredit: amounts.gross - offOpen };
+    },
+    async writeOff(batch, id, nowMs) {
+      const { paper, record } = await find(id);
+      const amount = openOf(paper, record);
+      if (amount === 0) return;
+      batch.change(invoices.putOperation(id, { ...record, writtenOff: record.writtenOff + amount }));
+      const { account, currency, number } = paper;
+      batch.post(writeOffPosting({ id, account, currency, amount, atMs: nowMs, memo: `invoice ${number}` }));
+    },
+    async pay(batch, id, { amount, currency }) {
+      const { paper, record } = await find(id);
+      if (paper.currency !== currency)
+        throw coded('CURRENCY_MISMATCH', `the invoice is in ${paper.currency}, the payment in ${currency}`);
+      const open = openOf(paper, record);
+      if (amount > open)
+        throw coded('AMOUNT_INVALID', `${open} are to be paid, in minor units, not ${amount}`);
+      const after = { ...record, paid: record.paid + amount };
+      batch.change(invoices.putOperation(id, after));
+      return viewOf(paper, after);
+    },
+    async view(id) {
+      const { paper, record } = await find(id);
+      return viewOf(paper, record);
+    },
+    async list({ account, after, limit }) {
+      const ids =
+        account === undefined
+          ? (await books.papers(invoiceSeries, { after, limit })).map(({ id }) => id)
+          : (
+              await invoicesOf.scan({ prefix: `${account}:`, after: `${account}:${ordered(after)}`, limit })
+            ).map(({ value }) => value.id);
+      return Promise.all(ids.map(async (id) => this.view(id)));
+    },
+  };
+}
+
+function parseInvoice(value: unknown): InvoicePaper {
+  return parseAs(InvoicePaper, value, { what: 'an invoice', code: 'STORE_CORRUPT' });
+}
+
+function openOf({ gross, creditApplied }: InvoicePaper, record: InvoiceRecord): number {
+  return gross - creditApplied - record.paid - record.creditedOpen - record.writtenOff;
+}
+
+function viewOf(paper: InvoicePaper, record: InvoiceRecord): InvoiceView {
+  const open = openOf(paper, record);
+  const status = open > 0 ? 'open' : record.writtenOff > 0 ? 'uncollectible' : 'paid';
+  return { ...paper, status, paid: record.paid, credited: record.credited.gross, open };
+}

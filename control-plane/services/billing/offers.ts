@@ -1,0 +1,76 @@
+import type {
+  CouponRequest,
+  CouponView,
+  PlanRequest,
+  PlanView,
+  TaxTable,
+} from '../../../common/contract/billing.ts';
+import { currencyDecimals } from '../../../common/core/currency.ts';
+import { coded } from '../../../common/runtime/errors.ts';
+import type { Desk } from './desk.ts';
+import type { BillingRecords } from './records.ts';
+
+/** What is sold: plans, coupons, and the taxes on it. Each is put as a whole; who has subscribed keeps what held then. */
+export interface Offers {
+  /** Errors: CURRENCY_UNKNOWN, INVALID (two prices in one currency by the same unit). */
+  putPlan(id: string, request: PlanRequest): Promise<PlanView>;
+  /** By id; those that are still sold unless `archived`. */
+  plans(options: { archived: boolean }): Promise<PlanView[]>;
+  plan(id: string): Promise<PlanView | undefined>;
+  /** Errors: CURRENCY_UNKNOWN. */
+  putCoupon(id: string, request: CouponRequest): Promise<CouponView>;
+  coupons(): Promise<CouponView[]>;
+  putTaxes(table: TaxTable): Promise<TaxTable>;
+  taxes(): Promise<TaxTable>;
+}
+
+const taxKey = 'all';
+
+/** Opens the offers; `plansChanged` hears of every plan that was put. */
+export function openOffers(options: {
+  records: BillingRecords;
+  desk: Desk;
+  plansChanged: () => void;
+}): Offers {
+  const { records, desk, plansChanged } = options;
+  return {
+    async putPlan(id, request) {
+      for (const { currency } of request.prices) checkCurrency(currency);
+      const kinds = request.prices.map(({ currency, interval }) => `${currency} by the ${interval.unit}`);
+      const twice = kinds.find((kind, index) => kinds.indexOf(kind) !== index);
+      if (twice !== undefined) throw coded('INVALID', `prices: there are two in ${twice}`);
+      const plan = { id, ...request };
+      await desk.book(async (batch) => {
+        batch.change(records.plans.putOperation(id, plan));
+      });
+      plansChanged();
+      return plan;
+    },
+    async plans({ archived }) {
+      const plans = (await records.plans.scan()).map(({ value }) => value);
+      return archived ? plans : plans.filter((plan) => !plan.archived);
+    },
+    plan: async (id) => (await records.plans.get(id))?.value,
+    async putCoupon(id, request) {
+      if (request.off.kind === 'amount') checkCurrency(request.off.currency);
+      return desk.book(async (batch) => {
+        const before = (await records.coupons.get(id))?.value;
+        const coupon = { id, ...request, redemptions: before?.redemptions ?? 0 };
+        batch.change(records.coupons.putOperation(id, coupon));
+        return coupon;
+      });
+    },
+    coupons: async () => (await records.coupons.scan()).map(({ value }) => value),
+    async putTaxes(table) {
+      await desk.book(async (batch) => {
+        batch.change(records.taxes.putOperation(taxKey, table));
+      });
+      return table;
+    },
+    taxes: async () => (await records.taxes.get(taxKey))?.value ?? { rows: [] },
+  };
+}
+
+function checkCurrency(code: string): void {
+  if (currencyDecimals(code) === undefined) throw coded('CURRENCY_UNKNOWN', code);
+}

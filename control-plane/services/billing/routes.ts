@@ -1,0 +1,210 @@
+import {
+  BillingName,
+  BooksProofView,
+  CouponList,
+  CouponRequest,
+  CouponView,
+  EntitlementsView,
+  LedgerBalanceList,
+  LedgerTransactionList,
+  PlanList,
+  PlanRequest,
+  PlanView,
+  TaxTable,
+} from '../../../common/contract/billing.ts';
+import { ObjectId } from '../../../common/contract/primitives.ts';
+import { Type } from '../../../common/contract/type.ts';
+import { assert, coded } from '../../../common/runtime/errors.ts';
+import type { App } from '../../../common/runtime/http-app.ts';
+import { moneyRoutes } from './money-routes.ts';
+import type { Billing } from './service.ts';
+
+const tags = ['billing'];
+const operators = ['operator', 'admin'] as const;
+const byName = Type.Object({ id: BillingName });
+const Limit = Type.Integer({ default: 100, minimum: 1, maximum: 1000 });
+
+/** Routes of billing: what is sold, what accounts may do, the ledger; those that move money are in money-routes.ts. */
+export function billingRoutes(app: App, { billing }: { billing: Billing }): void {
+  planRoutes(app, billing);
+  couponAndTaxRoutes(app, billing);
+  entitlementRoutes(app, billing);
+  ledgerRoutes(app, billing);
+  moneyRoutes(app, billing);
+}
+
+function planRoutes(app: App, { offers }: Billing): void {
+  app.get(
+    '/v1/plans',
+    {
+      config: { credential: [...operators, 'viewer'] },
+      schema: {
+        summary: 'Plans that are sold; all of them with `archived`',
+        tags,
+        querystring: Type.Object(
+          { archived: Type.Boolean({ default: false }) },
+          { additionalProperties: false },
+        ),
+        response: { 200: PlanList },
+      },
+    },
+    async ({ query }) => ({ plans: await offers.plans(query) }),
+  );
+  app.put(
+    '/v1/plans/:id',
+    {
+      config: { credential: ['operator'] },
+      schema: {
+        summary:
+          'Puts a plan, new or instead of the one of this name; who has subscribed keeps the price of then',
+        tags,
+        params: byName,
+        body: PlanRequest,
+        response: { 200: PlanView },
+      },
+    },
+    ({ params, body }) => offers.putPlan(params.id, body),
+  );
+}
+
+function couponAndTaxRoutes(app: App, { offers }: Billing): void {
+  app.get(
+    '/v1/coupons',
+    {
+      config: { credential: operators },
+      schema: { summary: 'Coupons, and how often each was redeemed', tags, response: { 200: CouponList } },
+    },
+    async () => ({ coupons: await offers.coupons() }),
+  );
+  app.put(
+    '/v1/coupons/:id',
+    {
+      config: { credential: ['operator'] },
+      schema: {
+        summary: 'Puts a coupon; who has redeemed it keeps what it said then',
+        tags,
+        params: byName,
+        body: CouponRequest,
+        response: { 200: CouponView },
+      },
+    },
+    ({ params, body }) => offers.putCoupon(params.id, body),
+  );
+  app.get(
+    '/v1/taxes',
+    {
+      config: { credential: operators },
+      schema: { summary: 'The table of taxes', tags, response: { 200: TaxTable } },
+    },
+    () => offers.taxes(),
+  );
+  app.put(
+    '/v1/taxes',
+    {
+      config: { credential: ['operator'] },
+      schema: {
+        summary: 'Puts the table of taxes, as a whole; invoices that are written keep theirs',
+        tags,
+        body: TaxTable,
+        response: { 200: TaxTable },
+      },
+    },
+    ({ body }) => offers.putTaxes(body),
+  );
+}
+
+function entitlementRoutes(app: App, { entitlements }: Billing): void {
+  app.get(
+    '/v1/entitlements',
+    {
+      config: { credential: [...operators, 'viewer'] },
+      schema: {
+        summary: 'What you may watch by your plan; to an operator, what an account may',
+        tags,
+        querystring: Type.Object({ account: Type.Optional(ObjectId) }, { additionalProperties: false }),
+        response: { 200: EntitlementsView },
+      },
+    },
+    async ({ caller, query: { account } }) => {
+      assert(caller.kind === 'access', 'the route takes access tokens only');
+      if (account !== undefined && account !== caller.sub && caller.role === 'viewer')
+        throw coded('FORBIDDEN', 'a viewer sees their own account only');
+      return entitlements.of(account ?? caller.sub);
+    },
+  );
+}
+
+function ledgerRoutes(app: App, { ledger, verify }: Billing): void {
+  app.get(
+    '/v1/ledger/balances',
+    {
+      config: { credential: operators },
+      schema: {
+        summary: 'What the accounts of the ledger have, by name; those of one with `account`',
+        tags,
+        querystring: Type.Object(
+          {
+            account: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
+            after: Type.Optional(Type.String({ maxLength: 256 })),
+            limit: Limit,
+          },
+          { additionalProperties: false },
+        ),
+        response: { 200: LedgerBalanceList },
+      },
+    },
+    async ({ query }) => {
+      const balances = [...(await ledger.balances(query))];
+      const accounts = new Set(balances.map(({ account }) => account));
+      const last = balances.at(-1)?.account;
+      const isFull = query.account === undefined && accounts.size === query.limit;
+      return { balances, ...(isFull && last !== undefined && { next: last }) };
+    },
+  );
+  app.get(
+    '/v1/ledger/transactions',
+    {
+      config: { credential: operators },
+      schema: {
+        summary: 'The transactions of the ledger, or those of one of its accounts, in their order',
+        tags,
+        querystring: Type.Object(
+          {
+            account: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
+            after: Type.Integer({ default: 0, minimum: 0 }),
+            limit: Limit,
+          },
+          { additionalProperties: false },
+        ),
+        response: { 200: LedgerTransactionList },
+      },
+    },
+    async ({ query }) => {
+      const transactions = (await ledger.transactions(query)).map((one) => ({
+        ...one,
+        entries: [...one.entries],
+      }));
+      const last = transactions.at(-1)?.sequence;
+      return {
+        transactions,
+        ...(transactions.length === query.limit && last !== undefined && { next: last }),
+      };
+    },
+  );
+  app.get(
+    '/v1/ledger/verify',
+    {
+      config: { credential: operators },
+      schema: {
+        summary:
+          'Counts the books again: balances, numbers, chains of hashes, and the guards of the database',
+        tags,
+        response: { 200: BooksProofView },
+      },
+    },
+    async () => {
+      const proof = await verify();
+      return { ...proof, faults: [...proof.faults] };
+    },
+  );
+}
