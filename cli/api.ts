@@ -11,6 +11,8 @@ export interface ApiCall<T extends TSchema> {
   readonly body?: unknown;
   readonly reply: T;
   readonly timeoutMs?: number;
+  /** What moves money is done once for a key, however often it is asked. */
+  readonly idempotencyKey?: string;
 }
 
 /** The contract over HTTP, as an operator. */
@@ -48,13 +50,14 @@ export function createApi(options: { server: string; token: string; signal: Abor
     await readReply(await ask(url, init), url);
   return {
     server: options.server,
-    async call({ method = 'GET', path, body, reply, timeoutMs = callTimeoutMs }) {
+    async call({ method = 'GET', path, body, reply, timeoutMs = callTimeoutMs, idempotencyKey }) {
       const url = new URL(path, options.server);
       const value = await request(url, {
         method,
         headers: {
           ...credential,
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }),
         },
         body: body === undefined ? null : JSON.stringify(body),
         signal: AbortSignal.any([options.signal, AbortSignal.timeout(timeoutMs)]),

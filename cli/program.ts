@@ -7,15 +7,19 @@ import { accountCommand } from './commands/account.ts';
 import { applianceCommand } from './commands/appliance.ts';
 import { auditCommand } from './commands/audit.ts';
 import { backupCommand, restoreCommand, type RestoreTool } from './commands/backup.ts';
+import { billingCommand, ledgerCommand } from './commands/ledger.ts';
 import { clientCommand } from './commands/client.ts';
 import { demoCommand } from './commands/demo.ts';
 import { fillCommand } from './commands/fill.ts';
+import { invoiceCommand, paymentCommand } from './commands/invoice.ts';
 import { labCommand, type CacheLab, type RecommendLab } from './commands/lab.ts';
 import { loginCommand, logoutCommand, whoamiCommand } from './commands/login.ts';
 import { nodeCommand } from './commands/node.ts';
+import { couponCommand, planCommand, taxCommand } from './commands/plan.ts';
 import { consoleCommand, playCommand } from './commands/play.ts';
 import { routesCommand } from './commands/routes.ts';
 import { sessionCommand } from './commands/session.ts';
+import { subscriptionCommand } from './commands/subscription.ts';
 import { statusCommand } from './commands/status.ts';
 import { steerCommand } from './commands/steer.ts';
 import type { SteeringLab } from './commands/steer-history.ts';
@@ -118,6 +122,14 @@ function createProgram(env: NodeJS.ProcessEnv, labs: Labs, signal: AbortSignal):
     auditCommand,
     (commandShell: CommandShell) => backupCommand(commandShell, labs.restoreTool),
     (commandShell: CommandShell) => restoreCommand(commandShell, labs.restoreTool),
+    planCommand,
+    couponCommand,
+    taxCommand,
+    subscriptionCommand,
+    invoiceCommand,
+    paymentCommand,
+    ledgerCommand,
+    billingCommand,
     (commandShell: CommandShell) => labCommand(commandShell, labs),
     demoCommand,
   ]) {

@@ -173,6 +173,7 @@ export const SubscriptionList = Type.Object({
   subscriptions: Type.Array(SubscriptionView),
   next: Type.Optional(ObjectId),
 });
+export type SubscriptionList = Static<typeof SubscriptionList>;
 
 const TaxAmount = Type.Object({ name: Line, ratePpm: Ppm, amount: Amount });
 
@@ -227,6 +228,7 @@ export const InvoiceView = Type.Object({
 });
 export type InvoiceView = Static<typeof InvoiceView>;
 export const InvoiceList = Type.Object({ invoices: Type.Array(InvoiceView), next: Type.Optional(Count) });
+export type InvoiceList = Static<typeof InvoiceList>;
 export const CreditNoteRequest = Type.Object(
   {
     /** Of the invoice's base, in minor units; all that is left of it where absent. */
@@ -262,12 +264,14 @@ export const PaymentView = Type.Object({
 });
 export type PaymentView = Static<typeof PaymentView>;
 export const PaymentList = Type.Object({ payments: Type.Array(PaymentView), next: Type.Optional(ObjectId) });
+export type PaymentList = Static<typeof PaymentList>;
 
 const Signed = Type.Integer({ minimum: -Number.MAX_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER });
 export const LedgerBalanceList = Type.Object({
   balances: Type.Array(Type.Object({ account: Type.String(), currency: Currency, amount: Signed })),
   next: Type.Optional(Type.String()),
 });
+export type LedgerBalanceList = Static<typeof LedgerBalanceList>;
 export const LedgerTransactionList = Type.Object({
   transactions: Type.Array(
     Type.Object({
@@ -282,6 +286,7 @@ export const LedgerTransactionList = Type.Object({
   ),
   next: Type.Optional(Count),
 });
+export type LedgerTransactionList = Static<typeof LedgerTransactionList>;
 
 /** What counting the books again found. */
 export const BooksProofView = Type.Object({

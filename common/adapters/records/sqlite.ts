@@ -147,9 +147,9 @@ export class SqliteRecords implements Records {
 
   async copyTo(path: string, options: StoreCopyOptions): Promise<void> {
     try {
-      await copySqlite(this.#file, path, options);
+      await copySqlite(this.file, path, options);
     } catch (error) {
-      throw sqliteError(error, `copying ${this.#path} to ${path}`);
+      throw sqliteError(error, `copying ${this.path} to ${path}`);
     }
   }
 

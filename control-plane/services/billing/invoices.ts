@@ -67,115 +67,129 @@ export interface Invoices {
 }
 
 /** Opens the invoices. */
-export function openInvoices({ records, chance }: { records: BillingRecords; chance: Chance }): Invoices {
-  const { books, invoices, invoicesOf } = records;
-
-  const find = async (id: string): Promise<{ paper: InvoicePaper; record: InvoiceRecord }> => {
-    const [entry, state] = await Promise.all([books.paper(id), invoices.get(id)]);
-    if (entry?.series !== invoiceSeries || state === undefined) throw coded('INVOICE_UNKNOWN', id);
-    return { paper: parseInvoice(entry.value), record: state.value };
-  };
-  const creditOf = async (account: string, currency: string): Promise<number> => {
-    const balances = await books.balances({ account: creditAccount(account) });
-    return -(balances.find((balance) => balance.currency === currency)?.amount ?? 0) + 0;
-  };
-
-  return {
-    creditOf,
-    async issue(batch, subscription, { bill, planName, nowMs, freshCredit }) {
-      const { account, price, country, region, timeZone } = subscription;
-      const table = (await records.taxes.get('all'))?.value.rows ?? [];
-      const { amounts, coupons } = addUp(
-        { amount: bill.amount, currency: price.currency, taxInclusive: price.taxInclusive },
-        { coupons: subscription.coupons, taxes: taxesAt(table, { country, region }, nowMs) },
-      );
-      const creditApplied = Math.min(amounts.gross, (await creditOf(account, price.currency)) + freshCredit);
-      const number = await batch.nextNumber(invoiceSeries);
-      const place = { country, ...(region !== undefined && { region }) };
-      const about = { id: newObjectId('inv', chance), account, plan: subscription.plan, ...place };
-      const paper: InvoicePaper = {
-        ...{ version: 1, ...about, number, subscription: subscription.id, currency: price.currency },
-        ...{ issuedAtMs: nowMs, dueAtMs: daysLater(nowMs, { days: paymentDays, timeZone }) },
-        ...{ text: planName, period: bill.period, creditApplied },
-        ...{ ...amounts, discounts: [...amounts.discounts], taxes: [...amounts.taxes] },
-      };
-      batch.write(invoiceSeries, paper);
-      const none = { base: 0, taxes: paper.taxes.map(() => 0), gross: 0 };
-      batch.change(
-        invoices.putOperation(paper.id, { paid: 0, credited: none, creditedOpen: 0, writtenOff: 0 }, 0),
-        invoicesOf.putOperation(`${account}:${ordered(number)}`, { id: paper.id }),
-      );
-      batch.post(invoicePosting({ ...paper, atMs: nowMs }, paper));
-      return { paper, coupons: [...coupons], open: paper.gross - creditApplied };
-    },
-    async credit(batch, id, { base: wanted, reason, nowMs }) {
-      const { paper: invoice, record } = await find(id);
-      const left = invoice.base - record.credited.base;
-      const base = Math.min(left, wanted ?? left);
-      if (base === 0) return undefined;
-      const amounts = takeBack(invoice, { before: record.credited, base });
-      const open = openOf(invoice, record);
-      const offOpen = Math.min(open, amounts.gross);
-      const { account, subscription, plan, currency, country, region } = invoice;
-      const place = { country, ...(region !== undefined && { region }) };
-      const paper: CreditNotePaper = {
-        ...{ version: 1, id: newObjectId('cn', chance), number: await batch.nextNumber(creditNoteSeries) },
-        ...{ invoice: id, account, subscription, plan, currency, ...place, issuedAtMs: nowMs, reason },
-        ...{ base, net: amounts.net, gross: amounts.gross },
-        taxes: invoice.taxes.map((tax, index) => ({ ...tax, amount: amounts.taxes[index] ?? 0 })),
-      };
-      batch.write(creditNoteSeries, paper);
-      batch.change(
-        invoices.putOperation(id, {
-          ...record,
-          credited: {
-            base: record.credited.base + base,
-            taxes: record.credited.taxes.map((tax, index) => tax + (amounts.taxes[index] ?? 0)),
-            gross: record.credited.gross + amounts.gross,
-          },
-          creditedOpen: record.creditedOpen + offOpen,
-        }),
-      );
-      batch.post(creditNotePosting({ ...paper, atMs: nowMs }, { ...paper, offOpen }));
-      return { paper, open: open - offOpen, toCredit: amounts.gross - offOpen };
-    },
-    async writeOff(batch, id, nowMs) {
-      const { paper, record } = await find(id);
-      const amount = openOf(paper, record);
-      if (amount === 0) return;
-      batch.change(invoices.putOperation(id, { ...record, writtenOff: record.writtenOff + amount }));
-      const { account, currency, number } = paper;
-      batch.post(writeOffPosting({ id, account, currency, amount, atMs: nowMs, memo: `invoice ${number}` }));
-    },
-    async pay(batch, id, { amount, currency }) {
-      const { paper, record } = await find(id);
-      if (paper.currency !== currency)
-        throw coded('CURRENCY_MISMATCH', `the invoice is in ${paper.currency}, the payment in ${currency}`);
-      const open = openOf(paper, record);
-      if (amount > open)
-        throw coded('AMOUNT_INVALID', `${open} are to be paid, in minor units, not ${amount}`);
-      const after = { ...record, paid: record.paid + amount };
-      batch.change(invoices.putOperation(id, after));
-      return viewOf(paper, after);
-    },
-    async view(id) {
-      const { paper, record } = await find(id);
-      return viewOf(paper, record);
-    },
-    async list({ account, after, limit }) {
-      const ids =
-        account === undefined
-          ? (await books.papers(invoiceSeries, { after, limit })).map(({ id }) => id)
-          : (
-              await invoicesOf.scan({ prefix: `${account}:`, after: `${account}:${ordered(after)}`, limit })
-            ).map(({ value }) => value.id);
-      return Promise.all(ids.map(async (id) => this.view(id)));
-    },
-  };
+export function openInvoices(options: { records: BillingRecords; chance: Chance }): Invoices {
+  return new KeptInvoices(options);
 }
 
-function parseInvoice(value: unknown): InvoicePaper {
-  return parseAs(InvoicePaper, value, { what: 'an invoice', code: 'STORE_CORRUPT' });
+class KeptInvoices implements Invoices {
+  readonly #records: BillingRecords;
+  readonly #chance: Chance;
+
+  constructor({ records, chance }: { records: BillingRecords; chance: Chance }) {
+    this.#records = records;
+    this.#chance = chance;
+  }
+
+  async issue(...[batch, subscription, terms]: Parameters<Invoices['issue']>): Promise<Issued> {
+    const { bill, planName, nowMs, freshCredit } = terms;
+    const { invoices, invoicesOf, taxes } = this.#records;
+    const { account, price, country, region, timeZone } = subscription;
+    const table = (await taxes.get('all'))?.value.rows ?? [];
+    const { amounts, coupons } = addUp(
+      { amount: bill.amount, currency: price.currency, taxInclusive: price.taxInclusive },
+      { coupons: subscription.coupons, taxes: taxesAt(table, { country, region }, nowMs) },
+    );
+    const creditApplied = Math.min(
+      amounts.gross,
+      (await this.creditOf(account, price.currency)) + freshCredit,
+    );
+    const number = await batch.nextNumber(invoiceSeries);
+    const paper: InvoicePaper = {
+      ...{ version: 1, id: newObjectId('inv', this.#chance), number, account, plan: subscription.plan },
+      ...{ subscription: subscription.id, currency: price.currency, country, issuedAtMs: nowMs },
+      ...(region !== undefined && { region }),
+      dueAtMs: daysLater(nowMs, { days: paymentDays, timeZone }),
+      ...{ text: planName, period: bill.period, creditApplied },
+      ...{ ...amounts, discounts: [...amounts.discounts], taxes: [...amounts.taxes] },
+    };
+    batch.write(invoiceSeries, paper);
+    const none = { base: 0, taxes: paper.taxes.map(() => 0), gross: 0 };
+    batch.change(
+      invoices.putOperation(paper.id, { paid: 0, credited: none, creditedOpen: 0, writtenOff: 0 }, 0),
+      invoicesOf.putOperation(`${account}:${ordered(number)}`, { id: paper.id }),
+    );
+    batch.post(invoicePosting({ ...paper, atMs: nowMs }, paper));
+    return { paper, coupons: [...coupons], open: paper.gross - creditApplied };
+  }
+
+  async credit(...[batch, id, terms]: Parameters<Invoices['credit']>): Promise<Credited | undefined> {
+    const { paper: invoice, record } = await this.#find(id);
+    const { base: wanted, reason, nowMs } = terms;
+    const left = invoice.base - record.credited.base;
+    const base = Math.min(left, wanted ?? left);
+    if (base === 0) return undefined;
+    const amounts = takeBack(invoice, { before: record.credited, base });
+    const open = openOf(invoice, record);
+    const offOpen = Math.min(open, amounts.gross);
+    const { account, subscription, plan, currency, country, region } = invoice;
+    const paper: CreditNotePaper = {
+      ...{ version: 1, id: newObjectId('cn', this.#chance) },
+      number: await batch.nextNumber(creditNoteSeries),
+      ...{ invoice: id, account, subscription, plan, currency, country, issuedAtMs: nowMs, reason },
+      ...(region !== undefined && { region }),
+      ...{ base, net: amounts.net, gross: amounts.gross },
+      taxes: invoice.taxes.map((tax, index) => ({ ...tax, amount: amounts.taxes[index] ?? 0 })),
+    };
+    batch.write(creditNoteSeries, paper);
+    const credited = {
+      base: record.credited.base + base,
+      taxes: record.credited.taxes.map((tax, index) => tax + (amounts.taxes[index] ?? 0)),
+      gross: record.credited.gross + amounts.gross,
+    };
+    const after = { ...record, credited, creditedOpen: record.creditedOpen + offOpen };
+    batch.change(this.#records.invoices.putOperation(id, after));
+    batch.post(creditNotePosting({ ...paper, atMs: nowMs }, { ...paper, offOpen }));
+    return { paper, open: open - offOpen, toCredit: amounts.gross - offOpen };
+  }
+
+  async writeOff(batch: Batch, id: string, nowMs: number): Promise<void> {
+    const { paper, record } = await this.#find(id);
+    const amount = openOf(paper, record);
+    if (amount === 0) return;
+    const after = { ...record, writtenOff: record.writtenOff + amount };
+    batch.change(this.#records.invoices.putOperation(id, after));
+    const { account, currency, number } = paper;
+    batch.post(writeOffPosting({ id, account, currency, amount, atMs: nowMs, memo: `invoice ${number}` }));
+  }
+
+  async pay(...[batch, id, { amount, currency }]: Parameters<Invoices['pay']>): Promise<InvoiceView> {
+    const { paper, record } = await this.#find(id);
+    if (paper.currency !== currency)
+      throw coded('CURRENCY_MISMATCH', `the invoice is in ${paper.currency}, the payment in ${currency}`);
+    const open = openOf(paper, record);
+    if (amount > open) throw coded('AMOUNT_INVALID', `${open} are to be paid, in minor units, not ${amount}`);
+    const after = { ...record, paid: record.paid + amount };
+    batch.change(this.#records.invoices.putOperation(id, after));
+    return viewOf(paper, after);
+  }
+
+  async creditOf(account: string, currency: string): Promise<number> {
+    const balances = await this.#records.books.balances({ account: creditAccount(account) });
+    return -(balances.find((balance) => balance.currency === currency)?.amount ?? 0) + 0;
+  }
+
+  async view(id: string): Promise<InvoiceView> {
+    const { paper, record } = await this.#find(id);
+    return viewOf(paper, record);
+  }
+
+  async list(...[{ account, after, limit }]: Parameters<Invoices['list']>): Promise<InvoiceView[]> {
+    const { books, invoicesOf } = this.#records;
+    if (account === undefined) {
+      const papers = await books.papers(invoiceSeries, { after, limit });
+      return Promise.all(papers.map(({ id }) => this.view(id)));
+    }
+    const range = { prefix: `${account}:`, after: `${account}:${ordered(after)}`, limit };
+    return Promise.all((await invoicesOf.scan(range)).map(({ value }) => this.view(value.id)));
+  }
+
+  async #find(id: string): Promise<{ paper: InvoicePaper; record: InvoiceRecord }> {
+    const { books, invoices } = this.#records;
+    const [entry, state] = await Promise.all([books.paper(id), invoices.get(id)]);
+    if (entry?.series !== invoiceSeries || state === undefined) throw coded('INVOICE_UNKNOWN', id);
+    const paper = parseAs(InvoicePaper, entry.value, { what: 'an invoice', code: 'STORE_CORRUPT' });
+    return { paper, record: state.value };
+  }
 }
 
 function openOf({ gross, creditApplied }: InvoicePaper, record: InvoiceRecord): number {

@@ -29,6 +29,9 @@ const Limit = Type.Integer({ default: 100, minimum: 1, maximum: 1000 });
 /** https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/ */
 const headers = Type.Object({ 'idempotency-key': Type.String({ minLength: 1, maxLength: 200 }) });
 
+/** What the audit log says of a request; what people wrote may name somebody. */
+const audited = ['account', 'plan', 'currency', 'unit', 'coupon', 'when', 'invoice', 'amount'];
+
 /** Routes that move money, each once for its Idempotency-Key, and those that show what was moved. */
 export function moneyRoutes(app: App, billing: Billing): void {
   subscriptionReads(app, billing);
@@ -56,7 +59,7 @@ function moneyRoute<Body extends TSchema, Reply extends TSchema>(
   app.post(
     url,
     {
-      config: { credential: ['operator'] },
+      config: { credential: ['operator'], audit: { values: audited } },
       schema: {
         ...{ summary, tags, headers, body, response: { 200: reply } },
         ...(hasId && { params }),

@@ -1,12 +1,9 @@
 import {
   BillingName,
-  BooksProofView,
   CouponList,
   CouponRequest,
   CouponView,
   EntitlementsView,
-  LedgerBalanceList,
-  LedgerTransactionList,
   PlanList,
   PlanRequest,
   PlanView,
@@ -16,15 +13,15 @@ import { ObjectId } from '../../../common/contract/primitives.ts';
 import { Type } from '../../../common/contract/type.ts';
 import { assert, coded } from '../../../common/runtime/errors.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
+import { ledgerRoutes } from './ledger-routes.ts';
 import { moneyRoutes } from './money-routes.ts';
 import type { Billing } from './service.ts';
 
 const tags = ['billing'];
 const operators = ['operator', 'admin'] as const;
 const byName = Type.Object({ id: BillingName });
-const Limit = Type.Integer({ default: 100, minimum: 1, maximum: 1000 });
 
-/** Routes of billing: what is sold, what accounts may do, the ledger; those that move money are in money-routes.ts. */
+/** Routes of billing: what is sold, what accounts may do, the ledger; those that move money are in money-routes.ts, those of the ledger in ledger-routes.ts. */
 export function billingRoutes(app: App, { billing }: { billing: Billing }): void {
   planRoutes(app, billing);
   couponAndTaxRoutes(app, billing);
@@ -130,81 +127,6 @@ function entitlementRoutes(app: App, { entitlements }: Billing): void {
       if (account !== undefined && account !== caller.sub && caller.role === 'viewer')
         throw coded('FORBIDDEN', 'a viewer sees their own account only');
       return entitlements.of(account ?? caller.sub);
-    },
-  );
-}
-
-function ledgerRoutes(app: App, { ledger, verify }: Billing): void {
-  app.get(
-    '/v1/ledger/balances',
-    {
-      config: { credential: operators },
-      schema: {
-        summary: 'What the accounts of the ledger have, by name; those of one with `account`',
-        tags,
-        querystring: Type.Object(
-          {
-            account: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
-            after: Type.Optional(Type.String({ maxLength: 256 })),
-            limit: Limit,
-          },
-          { additionalProperties: false },
-        ),
-        response: { 200: LedgerBalanceList },
-      },
-    },
-    async ({ query }) => {
-      const balances = [...(await ledger.balances(query))];
-      const accounts = new Set(balances.map(({ account }) => account));
-      const last = balances.at(-1)?.account;
-      const isFull = query.account === undefined && accounts.size === query.limit;
-      return { balances, ...(isFull && last !== undefined && { next: last }) };
-    },
-  );
-  app.get(
-    '/v1/ledger/transactions',
-    {
-      config: { credential: operators },
-      schema: {
-        summary: 'The transactions of the ledger, or those of one of its accounts, in their order',
-        tags,
-        querystring: Type.Object(
-          {
-            account: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
-            after: Type.Integer({ default: 0, minimum: 0 }),
-            limit: Limit,
-          },
-          { additionalProperties: false },
-        ),
-        response: { 200: LedgerTransactionList },
-      },
-    },
-    async ({ query }) => {
-      const transactions = (await ledger.transactions(query)).map((one) => ({
-        ...one,
-        entries: [...one.entries],
-      }));
-      const last = transactions.at(-1)?.sequence;
-      return {
-        transactions,
-        ...(transactions.length === query.limit && last !== undefined && { next: last }),
-      };
-    },
-  );
-  app.get(
-    '/v1/ledger/verify',
-    {
-      config: { credential: operators },
-      schema: {
-        summary:
-          'Counts the books again: balances, numbers, chains of hashes, and the guards of the database',
-        tags,
-        response: { 200: BooksProofView },
-      },
-    },
-    async () => {
-      const proof = await verify();
-      return { ...proof, faults: [...proof.faults] };
     },
   );
 }
