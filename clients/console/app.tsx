@@ -1,53 +1,96 @@
 import type { ReactNode } from 'react';
 
-import { hasToken, useStatusQuery, useTitlesQuery } from '../shared/api.ts';
-import { explainFailure } from '../shared/failure.ts';
+import { useMeQuery, useNodesQuery, useStatusQuery, useTitlesQuery } from '../shared/api.ts';
 import { Facts } from '../shared/facts.tsx';
 import { formatClock, formatCount } from '../shared/format.ts';
 import { PageHeader } from '../shared/page-header.tsx';
+import type { Me } from '../../common/contract/accounts.ts';
 import type { StatusView } from '../../common/contract/status.ts';
 import { FillSection } from './fill-section.tsx';
 import { NodesTable } from './nodes-table.tsx';
 import { TitlesTable } from './titles-table.tsx';
+import { Trouble, Visitor, Welcome, type Entry } from './visitor.tsx';
 
 const pollMs = 2000;
+const polling = { pollingInterval: pollMs, skipPollingIfUnfocused: true, refetchOnFocus: true };
 
-/** The console: the network's health, the titles, and what the last fill did. */
-export function App() {
-  const options = {
-    pollingInterval: pollMs,
-    skipPollingIfUnfocused: true,
-    refetchOnFocus: true,
-    skip: !hasToken,
-  };
-  const status = useStatusQuery(undefined, options);
-  const titles = useTitlesQuery(undefined, options);
-  const failing = [status, titles].find(({ error }) => error !== undefined);
+/** The console: what the role of whoever is here may see of the network's health, the titles, and the last fill. */
+export function App({ entry }: { entry: Entry }) {
+  const isIn = entry === 'link' || entry === 'signed-in';
+  const me = useMeQuery(undefined, { ...polling, skip: !isIn });
   return (
     <>
       <PageHeader title="console">
-        {status.data !== undefined && <span className="dim">version {status.data.version}</span>}
+        {me.data !== undefined && <Visitor me={me.data} entry={entry} />}
       </PageHeader>
       <main className="console">
-        {(failing !== undefined || !hasToken) && (
-          <Trouble error={failing?.error} asOfMs={failing?.fulfilledTimeStamp} />
+        {!isIn && <Welcome entry={entry} />}
+        {me.error !== undefined && (
+          <Trouble error={me.error} asOfMs={me.fulfilledTimeStamp} againMs={pollMs} />
         )}
-        {status.data !== undefined && <Glance status={status.data} />}
-        {status.data !== undefined && <FillSection nodes={status.data.nodes} pollMs={pollMs} />}
-        {status.data !== undefined && (
-          <Section id="nodes" title="Nodes">
-            <NodesTable nodes={status.data.nodes} />
-          </Section>
-        )}
-        {titles.data !== undefined && (
-          <Section id="titles" title="Titles">
-            <TitlesTable titles={titles.data.titles} />
-          </Section>
-        )}
-        {hasToken && failing === undefined && status.data === undefined && (
+        {me.data !== undefined && <Views me={me.data} isHeard={me.error === undefined} />}
+        {isIn && me.error === undefined && me.data === undefined && (
           <p className="dim">Asking the control plane …</p>
         )}
       </main>
+    </>
+  );
+}
+
+/** What a role may see. */
+function Views({ me, isHeard }: { me: Me; isHeard: boolean }) {
+  if (me.role === 'admin' || me.role === 'operator') return <Network isHeard={isHeard} />;
+  if (me.role === 'partner') return <OwnBoxes isHeard={isHeard} />;
+  return (
+    <div className="panel message">
+      <p>Your account watches titles; there is nothing of the network for it to see here.</p>
+    </div>
+  );
+}
+
+function Network({ isHeard }: { isHeard: boolean }) {
+  const status = useStatusQuery(undefined, polling);
+  const titles = useTitlesQuery(undefined, polling);
+  const failing = [status, titles].find(({ error }) => error !== undefined);
+  return (
+    <>
+      {isHeard && failing !== undefined && (
+        <Trouble error={failing.error} asOfMs={failing.fulfilledTimeStamp} againMs={pollMs} />
+      )}
+      {status.data !== undefined && <Glance status={status.data} />}
+      {status.data !== undefined && (
+        <FillSection nodes={status.data.nodes} pollMs={pollMs} isOneSite={false} />
+      )}
+      {status.data !== undefined && (
+        <Section id="nodes" title="Nodes">
+          <NodesTable nodes={status.data.nodes} />
+        </Section>
+      )}
+      {titles.data !== undefined && (
+        <Section id="titles" title="Titles">
+          <TitlesTable titles={titles.data.titles} />
+        </Section>
+      )}
+    </>
+  );
+}
+
+/** A partner's view: the boxes of its sites, and what they filled. */
+function OwnBoxes({ isHeard }: { isHeard: boolean }) {
+  const { data, error, fulfilledTimeStamp } = useNodesQuery(undefined, polling);
+  return (
+    <>
+      {isHeard && error !== undefined && (
+        <Trouble error={error} asOfMs={fulfilledTimeStamp} againMs={pollMs} />
+      )}
+      {data !== undefined && (
+        <Section id="nodes" title="Your boxes">
+          <NodesTable nodes={data.nodes} />
+        </Section>
+      )}
+      {data !== undefined && data.nodes.length > 0 && (
+        <FillSection nodes={data.nodes} pollMs={pollMs} isOneSite />
+      )}
     </>
   );
 }
@@ -58,27 +101,6 @@ function Section({ id, title, children }: { id: string; title: string; children:
       <h2 id={id}>{title}</h2>
       {children}
     </section>
-  );
-}
-
-/** What is wrong, and how old that makes what is still shown. */
-function Trouble({ error, asOfMs }: { error: unknown; asOfMs: number | undefined }) {
-  const { kind, text } = explainFailure(error, { hasToken });
-  return (
-    <div className="panel message error" role="alert">
-      <p>{text}</p>
-      {kind === 'credential' && (
-        <p className="advice">
-          The console opens with an admin’s link: <code>nearcast demo</code> prints one, and an operator makes
-          one with <code>POST /v1/access-tokens</code>.
-        </p>
-      )}
-      {kind !== 'credential' && asOfMs !== undefined && (
-        <p className="advice">
-          What is shown below is as of {formatClock(asOfMs)}. It is asked for again every {pollMs / 1000} s.
-        </p>
-      )}
-    </div>
   );
 }
 
@@ -97,6 +119,7 @@ function Glance({ status }: { status: StatusView }) {
           ['files missing', `${formatCount(fill.missingFiles)} of ${formatCount(fill.wantedFiles)}`],
           ['playbacks today', status.sessionsToday === null ? 'unknown' : formatCount(status.sessionsToday)],
           ['up since', formatClock(status.startedAtMs)],
+          ['version', status.version],
         ]}
       />
     </section>

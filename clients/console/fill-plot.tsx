@@ -98,8 +98,8 @@ function optionsOf(
   latest: () => PlotProps,
   onPoint: (index: number | undefined) => void,
 ): uPlot.Options {
-  const grid = { stroke: '#23304a', width: 1 };
-  const axis: uPlot.Axis = { stroke: '#9aabc6', grid, ticks: grid, font: '12px system-ui, sans-serif' };
+  const grid = { stroke: '#8093b040', width: 1 };
+  const axis: uPlot.Axis = { stroke: '#8093b0', grid, ticks: grid, font: '12px system-ui, sans-serif' };
   // A bar begins with its bucket, not in its middle.
   const paths = uPlot.paths.bars?.({ size: [0.92, barWidthPxMax], align: 1 });
   return {

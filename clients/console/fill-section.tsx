@@ -1,7 +1,7 @@
 import { useState } from 'react';
 
 import type { NodeView } from '../../common/contract/nodes.ts';
-import { hasToken, useFillReportQuery, type FillReportScope } from '../shared/api.ts';
+import { useFillReportQuery, type FillReportScope } from '../shared/api.ts';
 import { explainFailure } from '../shared/failure.ts';
 import { FillPlot } from './fill-plot.tsx';
 import { FillTable } from './fill-table.tsx';
@@ -10,21 +10,22 @@ interface FillSectionProps {
   /** Every node; its appliances and their sites can be chosen. */
   readonly nodes: readonly NodeView[];
   readonly pollMs: number;
+  /** One site has to be chosen: who asks may not see the sum of all. */
+  readonly isOneSite: boolean;
 }
 
 /** What the fill of a night did, on one box, at one site or everywhere: where bytes came from, what is missing, why, until when. */
-export function FillSection({ nodes, pollMs }: FillSectionProps) {
-  const [scope, setScope] = useState<FillReportScope>({});
+export function FillSection({ nodes, pollMs, isOneSite }: FillSectionProps) {
+  const [scope, setScope] = useState<FillReportScope>(isOneSite ? firstSiteOf(nodes) : {});
   const report = useFillReportQuery(scope, {
     pollingInterval: pollMs,
     skipPollingIfUnfocused: true,
     refetchOnFocus: true,
-    skip: !hasToken,
   });
   return (
     <section className="panel" aria-labelledby="fill">
       <h2 id="fill">{scope.night === undefined ? 'Last fill' : 'Fill'}: where the bytes came from</h2>
-      <ScopeChooser nodes={nodes} scope={scope} onChange={setScope} />
+      <ScopeChooser nodes={nodes} scope={scope} isOneSite={isOneSite} onChange={setScope} />
       <Refused error={report.error} />
       {report.currentData !== undefined && (
         <>
@@ -39,17 +40,23 @@ export function FillSection({ nodes, pollMs }: FillSectionProps) {
 /** What was chosen cannot be shown; that the control plane is gone is said above, once for the page. */
 function Refused({ error }: { error: unknown }) {
   if (error === undefined) return undefined;
-  const { kind, text } = explainFailure(error, { hasToken });
+  const { kind, text } = explainFailure(error, { hasToken: true });
   return kind === 'refused' ? <p className="error">{text}</p> : undefined;
+}
+
+function firstSiteOf(nodes: readonly NodeView[]): FillReportScope {
+  const site = nodes.find(({ site: of }) => of !== undefined)?.site;
+  return site === undefined ? {} : { site };
 }
 
 interface ChooserProps {
   readonly nodes: readonly NodeView[];
+  readonly isOneSite: boolean;
   readonly scope: FillReportScope;
   readonly onChange: (scope: FillReportScope) => void;
 }
 
-function ScopeChooser({ nodes, scope, onChange }: ChooserProps) {
+function ScopeChooser({ nodes, scope, isOneSite, onChange }: ChooserProps) {
   const boxes = nodes.filter(({ role, state }) => role === 'appliance' && state !== 'revoked');
   const sites = [...new Set(boxes.flatMap(({ site }) => site ?? []))].sort();
   const here = boxes.filter(({ site }) => scope.site === undefined || site === scope.site);
@@ -70,6 +77,7 @@ function ScopeChooser({ nodes, scope, onChange }: ChooserProps) {
         <Choice
           values={sites}
           chosen={scope.site}
+          hasAll={!isOneSite}
           onChoose={(site) => {
             // A box of another site would leave nothing to show.
             onChange(chosenOf({ ...scope, site, appliance: '' }));
@@ -81,6 +89,7 @@ function ScopeChooser({ nodes, scope, onChange }: ChooserProps) {
         <Choice
           values={here.map(({ id }) => id)}
           chosen={scope.appliance}
+          hasAll
           onChoose={(appliance) => {
             onChange(chosenOf({ ...scope, appliance }));
           }}
@@ -93,10 +102,12 @@ function ScopeChooser({ nodes, scope, onChange }: ChooserProps) {
 interface ChoiceProps {
   readonly values: readonly string[];
   readonly chosen: string | undefined;
+  /** Whether none may be chosen, which is all. */
+  readonly hasAll: boolean;
   readonly onChoose: (value: string) => void;
 }
 
-function Choice({ values, chosen, onChoose }: ChoiceProps) {
+function Choice({ values, chosen, hasAll, onChoose }: ChoiceProps) {
   return (
     <select
       value={chosen ?? ''}
@@ -104,7 +115,7 @@ function Choice({ values, chosen, onChoose }: ChoiceProps) {
         onChoose(target.value);
       }}
     >
-      <option value="">all</option>
+      {hasAll && <option value="">all</option>}
       {values.map((value) => (
         <option key={value} value={value}>
           {value}

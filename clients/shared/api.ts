@@ -1,6 +1,8 @@
 import { createApi, fetchBaseQuery } from '@reduxjs/toolkit/query/react';
 
+import type { Me } from '../../common/contract/accounts.ts';
 import type { FillReportView } from '../../common/contract/fill.ts';
+import type { NodeView } from '../../common/contract/nodes.ts';
 import type { PlaybackRequest, PlaybackSession } from '../../common/contract/playback.ts';
 import type { StatusView } from '../../common/contract/status.ts';
 import type { TitleView } from '../../common/contract/titles.ts';
@@ -13,17 +15,24 @@ export interface FillReportScope {
   readonly appliance?: string;
 }
 
-const token = takeToken();
+const linkToken = takeToken();
+let tokenOf = (): Promise<string | undefined> => Promise.resolve(linkToken);
 
-/** Whether the page was opened with a token; without one no call can succeed. */
-export const hasToken = token !== undefined;
+/** Whether the page was opened with a token in its link. */
+export const hasToken = linkToken !== undefined;
+
+/** Has every call from now on bear what this gives: the page is signed in. */
+export function callWith(source: () => Promise<string | undefined>): void {
+  tokenOf = source;
+}
 
 /** The control plane's API as the pages use it. */
 export const api = createApi({
   baseQuery: fetchBaseQuery({
     baseUrl: '/v1/',
     timeout: 10_000,
-    prepareHeaders: (headers) => {
+    prepareHeaders: async (headers) => {
+      const token = await tokenOf();
       if (token !== undefined) headers.set('authorization', `Bearer ${token}`);
       return headers;
     },
@@ -32,6 +41,8 @@ export const api = createApi({
     startPlayback: build.mutation<PlaybackSession, PlaybackRequest>({
       query: (body) => ({ url: 'playback-sessions', method: 'POST', body }),
     }),
+    me: build.query<Me, undefined>({ query: () => 'me' }),
+    nodes: build.query<{ nodes: NodeView[] }, undefined>({ query: () => 'nodes' }),
     status: build.query<StatusView, undefined>({ query: () => 'status' }),
     titles: build.query<{ titles: TitleView[] }, undefined>({ query: () => 'titles' }),
     fillReport: build.query<FillReportView, FillReportScope>({
@@ -40,4 +51,11 @@ export const api = createApi({
   }),
 });
 
-export const { useStartPlaybackMutation, useStatusQuery, useTitlesQuery, useFillReportQuery } = api;
+export const {
+  useFillReportQuery,
+  useMeQuery,
+  useNodesQuery,
+  useStartPlaybackMutation,
+  useStatusQuery,
+  useTitlesQuery,
+} = api;

@@ -3,7 +3,7 @@ import type { Problem } from '../../common/contract/problem.ts';
 /** What went wrong with a call, in words that a person can act on. */
 export interface Failure {
   readonly text: string;
-  /** `credential`: only another link helps. `refused`: the call is at fault. `unreachable`: trying again may help. */
+  /** `credential`: only another link or signing in helps. `refused`: the call is at fault. `unreachable`: trying again may help. */
   readonly kind: 'credential' | 'refused' | 'unreachable';
 }
 
@@ -21,12 +21,15 @@ export function explainFailure(error: unknown, { hasToken }: { hasToken: boolean
   const problem = problemOf(data);
   switch (problem?.code) {
     case 'CREDENTIAL_EXPIRED':
-      return { kind: 'credential', text: 'The link has expired.' };
+      return { kind: 'credential', text: 'What this page was opened with has expired.' };
     case 'CREDENTIAL_MISSING':
     case 'CREDENTIAL_INVALID':
-      return { kind: 'credential', text: 'The link is not valid here: its token is of another system.' };
+      return { kind: 'credential', text: 'What this page was opened with is not valid here, or was ended.' };
     case 'FORBIDDEN':
-      return { kind: 'credential', text: 'The link does not allow this: its token is of another role.' };
+      return {
+        kind: 'credential',
+        text: 'What this page was opened with does not allow this: it is of another role.',
+      };
     default:
   }
   if (typeof status !== 'number') {

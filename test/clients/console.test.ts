@@ -46,7 +46,7 @@ t.test('the pages against the real system, and when it is gone', options, async 
   const errors = watchErrors(page);
 
   await page.goto(new URL('/console/', context.api.server).href);
-  await showsAlert(t, page, /token/);
+  await page.getByRole('button', { name: 'Sign in' }).waitFor();
   await page.goto(await consoleUrl(context.api));
   await page.getByText('No titles yet').waitFor();
   t.equal(await page.evaluate('location.hash'), '', 'the token does not stay in the address');

@@ -70,6 +70,7 @@ export function accountRoutes(app: App, options: AccountRoutesOptions): void {
   );
   change(app, options, {
     url: '/account/sign-out',
+    fromScripts: true,
     act: async ({ account, sessionId }) => {
       await sessions.end(sessionId, account.id);
       return undefined;
@@ -141,6 +142,13 @@ function codeChanges(app: App, options: AccountRoutesOptions): void {
   });
 }
 
+interface Change {
+  url: string;
+  act: Act;
+  /** A script of our own pages may ask for it too: browsers say where it is from, and no page of others can. */
+  fromScripts?: true;
+}
+
 /** @returns what the page says then; without it the visitor is led back to the page. */
 type Act = (
   visitor: Visitor,
@@ -161,12 +169,15 @@ const sayable = [
 ] as const;
 
 /** A route that changes something: for a visitor whose form came from us. What the visitor did wrong is said on the page. */
-function change(app: App, options: AccountRoutesOptions, { url, act }: { url: string; act: Act }): void {
+function change(app: App, options: AccountRoutesOptions, { url, act, fromScripts }: Change): void {
   app.post(url, { config: { ...open, rateLimit: changeRate } }, async (request, reply) => {
     const { oidc, seals, audit } = options;
     const fields = fieldsOf(request.body);
     const visitor = await visitorOf(options, request, reply);
-    if (visitor === undefined || !seals.isSeal('csrf', visitor.sessionId, fields['csrf'] ?? ''))
+    const isOurScript = fromScripts === true && request.headers.origin === new URL(oidc.issuer()).origin;
+    const isOurs =
+      visitor !== undefined && (isOurScript || seals.isSeal('csrf', visitor.sessionId, fields['csrf'] ?? ''));
+    if (!isOurs)
       return send(
         reply.code(403),
         failurePage({ base: oidc.base() }, 'This form was not sent from your page.'),

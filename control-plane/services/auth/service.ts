@@ -74,7 +74,7 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
   const findAccount = (id: string) => accounts.find(id);
   const apiTokens = createApiTokens({ records, findAccount, clock, chance });
   const seals = await openSeals({ records, chance });
-  const clients = createClients({ records, accountUrl: () => `${publicUrl()}/account`, clock, chance });
+  const clients = createClients({ records, publicUrl, clock, chance });
   const store = createOidcStore({ records, clients, clock });
   if (options.isRestored) await store.clear();
   const secondFactor = createSecondFactor({

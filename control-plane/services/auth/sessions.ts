@@ -1,4 +1,5 @@
 import type { AdapterPayload } from 'oidc-provider';
+import { consoleClientId } from '../../../common/contract/oauth-clients.ts';
 import type { SessionView } from '../../../common/contract/accounts.ts';
 import type { AccessClaims } from '../../../common/contract/credentials.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
@@ -26,15 +27,17 @@ export function sessionOfGrant(grantId: string): string {
   return `ses_${hashSecret(grantId)}`;
 }
 
-/** Opens the sessions. */
-export function createSessions(options: {
+interface SessionsOptions {
   records: AuthRecords;
   store: OidcStore;
   clients: Clients;
   accounts: Accounts;
   secondFactor: SecondFactor;
   clock: Clock;
-}): Sessions {
+}
+
+/** Opens the sessions. */
+export function createSessions(options: SessionsOptions): Sessions {
   const { records, store, clients, accounts, secondFactor, clock } = options;
 
   const keysOf = async (accountId: string): Promise<string[]> => {
@@ -52,6 +55,9 @@ export function createSessions(options: {
       if (held === undefined || (accountId !== undefined && held.payload['accountId'] !== accountId))
         continue;
       await store.remove(key);
+      // The console is signed in as its browser is, and no longer.
+      const grantId = consoleGrantOf(held);
+      if (grantId !== undefined) await store.remove(`Grant/${hashSecret(grantId)}`);
       return;
     }
     throw coded('SESSION_UNKNOWN', id);
@@ -106,4 +112,12 @@ async function viewOf(
     createdAtMs: iat * 1000,
     expiresAtMs,
   };
+}
+
+/** The console's grant of a browser's session. */
+function consoleGrantOf({ payload }: OidcRecord): string | undefined {
+  const { authorizations } = payload as {
+    authorizations?: Readonly<Record<string, { grantId?: string } | undefined>>;
+  };
+  return authorizations?.[consoleClientId]?.grantId;
 }

@@ -14,7 +14,7 @@ import { makeEnrolRequest, parseEnrolmentCode } from '../../../common/runtime/en
 import { generateKey, loadKey, type SigningKey } from '../../../common/runtime/keys.ts';
 import { createKeyring } from '../../../common/runtime/keyring.ts';
 import { createLifecycle } from '../../../common/runtime/lifecycle.ts';
-import { createSilentLog } from '../../../common/runtime/log.ts';
+import { createSilentLog, type Log } from '../../../common/runtime/log.ts';
 import { signNodeProof } from '../../../common/runtime/node-proofs.ts';
 import { parseAs, parseJsonAs } from '../../../common/runtime/parse.ts';
 import { openDocument } from '../../../common/runtime/signed-documents.ts';
@@ -57,6 +57,13 @@ export interface PlaneOptions {
   dataDir?: string;
   clock?: Clock;
   flags?: readonly string[];
+  /** What it logs to; nothing hears it where none is given. */
+  log?: Log;
+}
+
+interface ControlPlaneOptions extends PlaneOptions {
+  dataDir: string;
+  clock: Clock;
 }
 
 /** A new directory that goes with the test. */
@@ -82,10 +89,9 @@ export async function startPlane(t: Pick<Test, 'teardown'>, options: PlaneOption
 /** Starts what one process of a control plane runs. */
 export async function startControlPlane(
   t: Pick<Test, 'teardown'>,
-  { dataDir, clock, flags = [] }: { dataDir: string; clock: Clock; flags?: readonly string[] },
+  { dataDir, clock, flags = [], log = createSilentLog() }: ControlPlaneOptions,
 ): Promise<{ plane: ControlPlane; stop: () => Promise<void> }> {
   const config = readConfig(['--data-dir', dataDir, '--port', '0', ...flags], {});
-  const log = createSilentLog();
   const plane = await openControlPlane({ config, clock, chance, log });
   const lifecycle = createLifecycle({ components: plane.components, log, clock });
   await lifecycle.start();

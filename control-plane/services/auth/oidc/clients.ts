@@ -1,6 +1,7 @@
 import type { AdapterPayload } from 'oidc-provider';
 import type { OauthClientRequest, OauthClientView } from '../../../../common/contract/accounts.ts';
 import { cliClientId } from '../../../../common/contract/accounts.ts';
+import { consoleClientId } from '../../../../common/contract/oauth-clients.ts';
 import type { Chance } from '../../../../common/runtime/chance.ts';
 import type { Clock } from '../../../../common/runtime/clock.ts';
 import { coded, valueOf } from '../../../../common/runtime/errors.ts';
@@ -27,14 +28,14 @@ const publicClient = { token_endpoint_auth_method: 'none', application_type: 'na
 
 export interface ClientsOptions {
   records: AuthRecords;
-  /** Where the account pages are. */
-  accountUrl: () => string;
+  /** Below it are the account pages and the console. */
+  publicUrl: () => string;
   clock: Clock;
   chance: Chance;
 }
 
 /** Opens the clients: our own, and those that an admin has added. */
-export function createClients({ records, accountUrl, clock, chance }: ClientsOptions): Clients {
+export function createClients({ records, publicUrl, clock, chance }: ClientsOptions): Clients {
   const own: Readonly<Record<string, () => AdapterPayload>> = {
     [cliClientId]: () => ({
       ...publicClient,
@@ -48,8 +49,18 @@ export function createClients({ records, accountUrl, clock, chance }: ClientsOpt
       client_id: pagesClientId,
       client_name: 'Nearcast account',
       token_endpoint_auth_method: 'none',
-      application_type: accountUrl().startsWith('https:') ? 'web' : 'native',
-      redirect_uris: [accountUrl()],
+      application_type: publicUrl().startsWith('https:') ? 'web' : 'native',
+      redirect_uris: [`${publicUrl()}/account`],
+      response_types: ['code'],
+      grant_types: ['authorization_code'],
+    }),
+    [consoleClientId]: () => ({
+      client_id: consoleClientId,
+      client_name: 'Nearcast console',
+      token_endpoint_auth_method: 'none',
+      // Of a native one the provider would ask for consent each time, and the page could not renew in silence.
+      application_type: 'web',
+      redirect_uris: [`${publicUrl()}/console/`],
       response_types: ['code'],
       grant_types: ['authorization_code'],
     }),

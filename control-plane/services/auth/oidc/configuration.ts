@@ -1,4 +1,5 @@
 import type { Configuration, errors, KoaContextWithOIDC } from 'oidc-provider';
+import { consoleClientId } from '../../../../common/contract/oauth-clients.ts';
 import type { AccessRole } from '../../../../common/contract/credentials.ts';
 import { allScopes } from '../../../../common/core/scopes.ts';
 import type { SigningKey } from '../../../../common/runtime/keys.ts';
@@ -74,6 +75,7 @@ export function oidcConfiguration(options: OidcConfigurationOptions): Configurat
     },
     // Each sign-in is a session of its own: what another device was granted is not shared with it.
     loadExistingGrant: async (ctx) => {
+      if (ctx.oidc.client?.clientId === consoleClientId) return consoleGrant(ctx);
       const grantId = ctx.oidc.result?.consent?.grantId;
       return grantId === undefined ? undefined : ctx.oidc.provider.Grant.find(grantId);
     },
@@ -89,7 +91,7 @@ export function oidcConfiguration(options: OidcConfigurationOptions): Configurat
       AccessToken: lifeS.accessToken,
       AuthorizationCode: lifeS.authorizationCode,
       DeviceCode: lifeS.deviceCode,
-      Grant: (_ctx, grant) => (grant.clientId === pagesClientId ? lifeS.interaction : lifeS.grant),
+      Grant: (_ctx, { clientId }) => grantLifeS(clientId),
       IdToken: lifeS.idToken,
       Interaction: lifeS.interaction,
       RefreshToken: lifeS.refreshToken,
@@ -97,6 +99,25 @@ export function oidcConfiguration(options: OidcConfigurationOptions): Configurat
     },
     features: features(options),
   };
+}
+
+function grantLifeS(clientId: string | undefined): number {
+  if (clientId === pagesClientId) return lifeS.interaction;
+  return clientId === consoleClientId ? lifeS.session : lifeS.grant;
+}
+
+/** What the console may do in a browser that is signed in: it is ours, so nobody is asked. One for all of its tabs and renewals. */
+async function consoleGrant({ oidc }: KoaContextWithOIDC) {
+  const { provider, session, account } = oidc;
+  const accountId = account?.accountId ?? '';
+  const known = session?.grantIdFor(consoleClientId);
+  const held = known === undefined ? undefined : await provider.Grant.find(known);
+  if (held?.accountId === accountId) return held;
+  const grant = new provider.Grant({ accountId, clientId: consoleClientId });
+  grant.addOIDCScope('openid');
+  grant.addResourceScope(apiResource, 'read');
+  await grant.save();
+  return grant;
 }
 
 const routes = {
