@@ -1,6 +1,6 @@
 import t from 'tap';
 
-import { lessIsBetter, moreIsBetter } from './bench.ts';
+import { lessIsBetter, moreIsBetter } from '../support/bench.ts';
 
 const of = { name: 'cost', peer: 'nginx', unit: 's', goal: 1 };
 
