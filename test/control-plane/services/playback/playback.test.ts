@@ -79,7 +79,12 @@ async function openLab(t: Test, given: LabOptions = {}): Promise<PlaybackLab> {
         });
   const holders = [...everyone];
   const begun: PlaybackLab['begun'] = [];
-  const title = { titleId, name: 'A "film" <b>&</b>\u0007', bundleName, files: bundle.files.map(({ file }) => file) };
+  const title = {
+    titleId,
+    name: 'A "film" <b>&</b>\u0007',
+    bundleName,
+    files: bundle.files.map(({ file }) => file),
+  };
   let publicUrl = '';
   const playback = await createPlayback({
     records,
