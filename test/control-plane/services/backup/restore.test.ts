@@ -7,6 +7,7 @@ import { writeArchive } from '../../../../control-plane/backup/write-archive.ts'
 import { restoreBackup, verifyBackup } from '../../../../control-plane/restore.ts';
 import { nearcastCli } from '../../../support/nearcast-cli.ts';
 import { addTitle } from '../../support/add-title.ts';
+import { planOf } from '../../support/billing-lab.ts';
 import { eventually, startPlane, temporaryDir, type TestPlane } from '../../support/control-plane.ts';
 import { startFleet, type Fleet } from '../../support/fleet.ts';
 import { addClient, addPerson, password, signIn } from '../../support/sign-in.ts';
@@ -68,6 +69,8 @@ async function fillRecords({ plane, encoder, a1, b1 }: Fleet) {
   t.ok(routes.status < 300, routes.text);
   t.equal((await plane.call('POST /v1/revocations', { body: { sessions: ['a'.repeat(32)] } })).status, 200);
   t.equal((await plane.call(`POST /v1/titles/${gone.id}/withdraw`)).status, 200);
+  const plan = await plane.call('PUT /v1/plans/basic', { body: planOf(999) });
+  t.ok(plan.status < 300, plan.text);
   return { token, live, gone };
 }
 
