@@ -17,6 +17,7 @@ export interface SqliteFileOptions {
 // The wait blocks the process, which at start has nothing else to do.
 const LOCK_WAIT_MS = 1000;
 const WAL_SIZE_BYTES_MAX = 64 * 1024 * 1024;
+const WRITTEN_ANEW_BYTES_MAX = 128 * 1024 * 1024;
 
 /**
  * Opens a SQLite file (made when absent, mode 0600) in WAL mode under an exclusive lock of the kernel, which ends with the
@@ -40,12 +41,27 @@ export async function openSqliteFile(path: string, options: SqliteFileOptions = 
     database.pragma('synchronous = FULL');
     database.pragma(`journal_size_limit = ${String(WAL_SIZE_BYTES_MAX)}`);
     database.pragma('trusted_schema = OFF');
+    // What is removed is overwritten: a person who is deleted may not be read out of free pages.
+    database.pragma('secure_delete = ON');
     database.exec('BEGIN IMMEDIATE; COMMIT');
     return database;
   } catch (error) {
     database?.close();
     throw sqliteError(error, `opening ${path}`);
   }
+}
+
+/**
+ * Sees to it that what was removed is in no file any more: what pages keep between their rows when they are split, which `secure_delete`
+ * does not reach, goes by writing the file anew, then the WAL is cut to nothing. A file so large that all else would wait for
+ * seconds is not written anew. Errors: STORE_UNAVAILABLE, DISK_FULL.
+ */
+export function purgeSqliteFile(file: SqliteFile): void {
+  const pages = Number(file.pragma('page_count', { simple: true }));
+  const pageBytes = Number(file.pragma('page_size', { simple: true }));
+  if (pages * pageBytes <= WRITTEN_ANEW_BYTES_MAX) file.exec('VACUUM');
+  const [outcome] = file.pragma('wal_checkpoint(TRUNCATE)') as { busy: number }[];
+  if (outcome?.busy !== 0) throw coded('STORE_UNAVAILABLE', `${file.name}: the log could not be cut`);
 }
 
 /** Gives a failure of SQLite its code; `what` says for a person what was being done, with the path. */

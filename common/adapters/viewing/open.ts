@@ -1,0 +1,16 @@
+import { fileURLToPath } from 'node:url';
+import { coded } from '../../runtime/errors.ts';
+import type { Viewing } from './port.ts';
+
+/**
+ * Opens viewing state by URL: `sqlite:///absolute/file.db`, made when absent. Errors: CONFIG_INVALID for a URL that names no
+ * engine; STORE_LOCKED when another process has it; STORE_NEWER; STORE_CORRUPT; those of the port.
+ */
+export async function openViewing(url: string): Promise<Viewing> {
+  const parsed = URL.parse(url);
+  if (parsed?.protocol === 'sqlite:' && parsed.host === '' && parsed.pathname.startsWith('/')) {
+    const { openSqliteViewing } = await import('./sqlite.ts');
+    return await openSqliteViewing(fileURLToPath(`file://${parsed.pathname}`));
+  }
+  throw coded('CONFIG_INVALID', 'viewing state is opened by sqlite:///absolute/file.db');
+}
