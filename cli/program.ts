@@ -17,6 +17,7 @@ import { loginCommand, logoutCommand, whoamiCommand } from './commands/login.ts'
 import { nodeCommand } from './commands/node.ts';
 import { couponCommand, planCommand, taxCommand } from './commands/plan.ts';
 import { consoleCommand, playCommand } from './commands/play.ts';
+import { profileCommand } from './commands/profile.ts';
 import { routesCommand } from './commands/routes.ts';
 import { sessionCommand } from './commands/session.ts';
 import { subscriptionCommand } from './commands/subscription.ts';
@@ -116,6 +117,7 @@ function createProgram(env: NodeJS.ProcessEnv, labs: Labs, signal: AbortSignal):
     logoutCommand,
     whoamiCommand,
     accountCommand,
+    profileCommand,
     tokenCommand,
     sessionCommand,
     clientCommand,

@@ -1,6 +1,12 @@
 /** Version of the layout of the data directory. */
 export const dataFormatVersion = 1;
-/** The services whose file is a ledger; all others keep records. */
-export const ledgerServices: ReadonlySet<string> = new Set(['audit']);
+const storeKinds: ReadonlyMap<string, 'ledger' | 'viewing'> = new Map([
+  ['audit', 'ledger'],
+  ['viewing', 'viewing'],
+]);
+/** What kind of store a service's file is. */
+export function storeKindOf(service: string): 'ledger' | 'records' | 'viewing' {
+  return storeKinds.get(service) ?? 'records';
+}
 /** Whose data it is, as format.json says. */
 export const dataKind = 'control-plane';

@@ -1,5 +1,6 @@
 import type { Ledger } from '../common/adapters/ledger/port.ts';
 import type { Books, Records } from '../common/adapters/records/port.ts';
+import type { Viewing } from '../common/adapters/viewing/port.ts';
 
 /** Holds changes back while it is closed. */
 export interface Gate {
@@ -54,6 +55,7 @@ export function gatedRecords(records: Records, gate: Gate): Records {
     remove: (collection, key) => behind(() => records.remove(collection, key)),
     commit: (operations) => behind(() => records.commit(operations)),
     copyTo: (path, options) => records.copyTo(path, options),
+    purge: () => behind(() => records.purge()),
     close: () => records.close(),
   };
 }
@@ -70,6 +72,22 @@ export function gatedBooks(books: Books, gate: Gate): Books {
     papers: (series, options) => books.papers(series, options),
     lastNumber: (series) => books.lastNumber(series),
     verify: () => books.verify(),
+  };
+}
+
+/** The same viewing state, whose changes wait while the gate is closed. */
+export function gatedViewing(viewing: Viewing, gate: Gate): Viewing {
+  const behind = behindOf(gate);
+  return {
+    registersOf: (profileId, kind, titleIds) => viewing.registersOf(profileId, kind, titleIds),
+    registers: (profileId, kind, page) => viewing.registers(profileId, kind, page),
+    viewings: (profileId, page) => viewing.viewings(profileId, page),
+    join: (rows) => behind(() => viewing.join(rows)),
+    erase: (profileId) => behind(() => viewing.erase(profileId)),
+    prune: (beforeMs) => behind(() => viewing.prune(beforeMs)),
+    purge: () => behind(() => viewing.purge()),
+    copyTo: (path, options) => viewing.copyTo(path, options),
+    close: () => viewing.close(),
   };
 }
 

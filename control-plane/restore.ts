@@ -5,14 +5,17 @@ import { pathToFileURL } from 'node:url';
 import { openBlobs } from '../common/adapters/blobs/open.ts';
 import { openLedger } from '../common/adapters/ledger/open.ts';
 import { openRecords } from '../common/adapters/records/open.ts';
+import { openViewing } from '../common/adapters/viewing/open.ts';
 import { openDataDir, type DataDir } from '../common/runtime/data-dir.ts';
 import { syncDirectory } from '../common/runtime/durable.ts';
 import { coded, systemCode } from '../common/runtime/errors.ts';
 import { readPassphrase } from './backup/passphrase.ts';
 import { readArchive } from './backup/read-archive.ts';
 import type { BackupManifest } from './backup/manifest.ts';
-import { dataFormatVersion, dataKind, ledgerServices } from './data-format.ts';
+import { dataFormatVersion, dataKind, storeKindOf } from './data-format.ts';
 import { markRestored } from './restored.ts';
+
+const openers = { ledger: openLedger, records: openRecords, viewing: openViewing };
 
 /** A backup to be read. */
 export interface ArchiveRequest {
@@ -117,7 +120,7 @@ async function extract(request: RestoreRequest, staging: string): Promise<Backup
   for (const { path } of manifest.files) {
     if (!path.startsWith('records/')) continue;
     // STORE_NEWER and STORE_CORRUPT now, and not when the old data is put aside already.
-    const open = ledgerServices.has(basename(path, '.db')) ? openLedger : openRecords;
+    const open = openers[storeKindOf(basename(path, '.db'))];
     const store = await open(pathToFileURL(join(staging, path)).href.replace(/^file:/, 'sqlite:'));
     await store.close();
   }

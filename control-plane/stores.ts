@@ -8,10 +8,19 @@ import { openBooks, openRecords } from '../common/adapters/records/open.ts';
 import type { Books, Records } from '../common/adapters/records/port.ts';
 import { openSearch } from '../common/adapters/search/open.ts';
 import type { Search } from '../common/adapters/search/port.ts';
+import { openViewing } from '../common/adapters/viewing/open.ts';
+import type { Viewing } from '../common/adapters/viewing/port.ts';
 import { openDataDir } from '../common/runtime/data-dir.ts';
 import type { Base } from './base.ts';
 import { dataFormatVersion, dataKind } from './data-format.ts';
-import { createGate, createMeeting, gatedBooks, gatedLedger, gatedRecords } from './gated-stores.ts';
+import {
+  createGate,
+  createMeeting,
+  gatedBooks,
+  gatedLedger,
+  gatedRecords,
+  gatedViewing,
+} from './gated-stores.ts';
 
 /** How all records are copied. */
 export interface SnapshotOptions {
@@ -34,6 +43,7 @@ export interface Stores {
    * would hold if the process had been killed then. Changes wait for the moment that the ends of the copies take.
    */
   snapshot(options: SnapshotOptions): Promise<number>;
+  openViewing(): Promise<Viewing>;
   close(): Promise<void>;
 }
 
@@ -93,6 +103,12 @@ export async function openStores({
         gate.open();
       }
       return takenAtMs;
+    },
+    async openViewing() {
+      const viewing = await openViewing(sqliteUrl(join(config.dataDir, 'records', 'viewing.db')));
+      opened.push(viewing);
+      services.set('viewing', viewing);
+      return gatedViewing(viewing, gate);
     },
     async close() {
       await Promise.all(opened.splice(0).map((store) => store.close()));

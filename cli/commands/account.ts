@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 
 import {
+  AccountExport,
   AccountList,
   AccountView,
   type AccountPatch,
@@ -16,15 +17,16 @@ import type { CommandShell } from '../shell.ts';
 const roles: readonly AccountRole[] = ['admin', 'operator', 'partner', 'viewer'];
 const pageLength = 1000;
 
-/** `nearcast account first|add|list|set|remove|totp|passkeys`: the people who may sign in. */
+/** `nearcast account first|add|list|set|export|remove|totp|passkeys`: the people who may sign in. */
 export function accountCommand(shell: CommandShell): Command {
   const command = new Command('account').description(
-    'people who may sign in: add, list, change, remove, reset codes and passkeys',
+    'people who may sign in: add, list, change, export, remove, reset codes and passkeys',
   );
   firstCommand(command, shell);
   addCommand(command, shell);
   listCommand(command, shell);
   setCommand(command, shell);
+  exportCommand(command, shell);
   removeCommand(command, shell);
   resetCommands(command, shell);
   return command;
@@ -131,10 +133,22 @@ async function patchOf(options: SetOptions, signal: AbortSignal): Promise<Accoun
   };
 }
 
+function exportCommand(command: Command, shell: CommandShell): void {
+  command
+    .command('export <account>')
+    .description('print all that is known of a person (id or address) as JSON, to be handed over')
+    .action((who: string) =>
+      shell.act(async ({ api, output }) => {
+        const path = `/v1/accounts/${encodeURIComponent(await accountIdOf(api, who))}/export`;
+        output.line(JSON.stringify(await api.call({ path, reply: AccountExport }), undefined, 2));
+      }),
+    );
+}
+
 function removeCommand(command: Command, shell: CommandShell): void {
   command
     .command('remove <account>')
-    .description('remove a person (id or address) with all tokens')
+    .description('erase a person (id or address): tokens, sessions, profiles, what they watched')
     .action((who: string) =>
       shell.act(async ({ api, output }) => {
         const id = await accountIdOf(api, who);

@@ -79,6 +79,14 @@ export const FirstAdminRequest = Type.Object(
 );
 export type FirstAdminRequest = Static<typeof FirstAdminRequest>;
 
+/** All that is known of an account, by the services that know it. */
+export const AccountExport = Type.Object({
+  accountId: ObjectId,
+  exportedAtMs: TimeMs,
+  parts: Type.Record(Type.String(), Type.Unknown()),
+});
+export type AccountExport = Static<typeof AccountExport>;
+
 const Scope = Type.String({ minLength: 1, maxLength: 64 });
 
 /** Asks for a token with which a machine calls, for its maker's role or less. */

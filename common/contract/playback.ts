@@ -2,9 +2,13 @@ import { Type, type Static } from './type.ts';
 import { FileName, IpAddress, NodeId, ObjectId, TimeMs } from './primitives.ts';
 import { Pathway } from './steering.ts';
 
-/** `clientAddress` stands for the request's own address; only operators may set it. */
+/** `clientAddress` stands for the request's own address; only operators may set it. `profileId`: who watches, one of the caller's own. */
 export const PlaybackRequest = Type.Object(
-  { titleId: ObjectId, clientAddress: Type.Optional(IpAddress) },
+  {
+    titleId: ObjectId,
+    clientAddress: Type.Optional(IpAddress),
+    profileId: Type.Optional(ObjectId),
+  },
   { additionalProperties: false },
 );
 export type PlaybackRequest = Static<typeof PlaybackRequest>;
@@ -16,6 +20,8 @@ export const PlaybackSession = Type.Object({
   name: Type.String(),
   bundle: FileName,
   durationMs: Type.Integer(),
+  /** Where the profile goes on; absent: at the start. */
+  resumeMs: Type.Optional(Type.Integer({ minimum: 0 })),
   hlsUrl: Type.String(),
   dashUrl: Type.String(),
   steeringUrl: Type.String(),

@@ -102,6 +102,15 @@ export const problemCodes = {
   SUBSCRIPTION_EXISTS: { status: 409, title: 'The account has a subscription' },
   SUBSCRIPTION_STATE: { status: 409, title: 'The subscription is not in a state for this' },
   SUBSCRIPTION_UNKNOWN: { status: 404, title: 'No subscription has this id' },
+  // profiles and what they watch
+  DEVICE_CLOCK_WRONG: { status: 409, title: 'The clock of the device is more than a minute off' },
+  PIN_WRONG: { status: 403, title: 'The PIN is not right' },
+  POSITION_BEYOND_END: { status: 422, title: 'The position is beyond the end of the title' },
+  PROFILE_LOCKED: { status: 403, title: 'The profile asks for its PIN' },
+  PROFILE_NAME_TAKEN: { status: 409, title: 'Another profile of the account has this name' },
+  PROFILE_UNKNOWN: { status: 404, title: 'You have no profile with this id' },
+  PROFILES_TOO_MANY: { status: 409, title: 'The account has as many profiles as may be' },
+  VIEWING_TIME_INVALID: { status: 422, title: 'The time of the report cannot be' },
   // enrolment and nodes
   ENROLMENT_CODE_INVALID: {
     status: 403,

@@ -23,6 +23,7 @@ export const scopeResources = [
   'payments',
   'plans',
   'playback-sessions',
+  'profiles',
   'rank',
   'revocations',
   'routes',

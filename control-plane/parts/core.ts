@@ -53,6 +53,7 @@ import type { Stores } from '../stores.ts';
 import { verifiersOf } from '../verifiers.ts';
 import { provideCore } from './core-interfaces.ts';
 import type { CoreServices } from './core-services.ts';
+import { openHouseholds } from './households.ts';
 import type { Part, PartContext } from './part.ts';
 
 /** All services that nobody has taken apart yet. */
@@ -77,6 +78,7 @@ export async function openCorePart(context: PartContext): Promise<CorePart> {
   const auth = await openAuth(context, { stores, access, audit, publicUrl });
   const services = await openServices(context, { stores, access, directory });
   const billing = createBilling({ books: await stores.openBooks('billing'), clock, chance, log });
+  const households = await openHouseholds(context, { auth, catalog: services.catalog });
   const backups = await openBackups(context, { snapshots: stores, program: packageJson.version });
   const verifiers = verifiersOf({ access, auth, maps: services.maps });
   directory.provide(acts, answerActs(audit));
@@ -89,6 +91,7 @@ export async function openCorePart(context: PartContext): Promise<CorePart> {
     components: [
       ...backgroundWork(services, context),
       loop('sessions', (signal) => auth.watch(signal)),
+      ...households.components,
       withStop(
         loop('audit', (signal) => audit.watch(signal)),
         () => audit.stop(),
@@ -97,12 +100,14 @@ export async function openCorePart(context: PartContext): Promise<CorePart> {
       started('backups', backups),
     ],
     counts: () => countsOf(services),
-    routes: ({ app, draining }) => {
+    routes: (server) => {
+      const { app, draining } = server;
       const { registry, maintenance, catalog, fill, maps, status, events, withdrawals, routes } = services;
       routesRoutes(app, { routes });
       accessRoutes(app, { access });
       auditRoutes(app, { audit });
       authRoutes(app, { auth, clock, chance });
+      households.routes(server);
       registryRoutes(app, { registry, maintenance });
       certificateRoutes(app, services);
       catalogRoutes(app, { catalog, draining });

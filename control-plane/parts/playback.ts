@@ -4,6 +4,7 @@ import {
   playbackEvents,
   playbackFleet,
   playbackTokens,
+  playbackUsers,
   steeringTokens,
 } from '../services/playback/interfaces.ts';
 import { lazyRanker } from '../services/playback/lazy-ranker.ts';
@@ -26,6 +27,7 @@ export async function openPlaybackPart(context: PartContext): Promise<Part> {
     catalog: directory.find(playbackCatalog),
     fleet: directory.find(playbackFleet),
     tokens: directory.find(playbackTokens),
+    users: directory.find(playbackUsers),
     events: directory.find(playbackEvents),
     rank: ranker?.rank,
     ...{ clock, chance, log },

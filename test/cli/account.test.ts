@@ -30,6 +30,10 @@ t.test('people and tokens of machines from the command line', async (t) => {
   t.match(await nearcast('account', 'list'), {
     stdout: /isp@example\.com[^]*root@|root@[^]*isp@example\.com/,
   });
+  const exported = await nearcast('account', 'export', 'isp@example.com');
+  t.match(JSON.parse(exported.stdout), {
+    parts: { account: { email: 'isp@example.com', sites: ['isp-a', 'isp-b'] } },
+  });
   t.match(await nearcast('account', 'remove', 'isp@example.com'), { code: 0 });
   t.match(await nearcast('account', 'remove', 'isp@example.com'), { code: 1, stderr: /ACCOUNT_UNKNOWN/ });
 

@@ -47,8 +47,14 @@ async function everything(viewing: Viewing, profiles: readonly string[]): Promis
   return joinRows(...found);
 }
 
+/** Where copies go, and how they are opened. */
+interface Copies {
+  path: () => Promise<string>;
+  open: (path: string) => Promise<Viewing>;
+}
+
 /** The behaviour that every engine of the viewing port has. `openStore` gives an empty one. */
-export function viewingConformance(t: Test, openStore: () => Promise<Viewing>): void {
+export function viewingConformance(t: Test, openStore: () => Promise<Viewing>, copies: Copies): void {
   const open = async (t: Teardown): Promise<Viewing> => {
     const viewing = await openStore();
     t.teardown(() => viewing.close());
@@ -167,6 +173,22 @@ export function viewingConformance(t: Test, openStore: () => Promise<Viewing>): 
     await Promise.all([...joins, viewing.erase('prf_b')]);
     t.equal((await viewing.registers('prf_a', 'progress', { limit: 1000 })).length, titleIds.length);
     t.strictSame(await viewing.registers('prf_b', 'progress', { limit: 1000 }), []);
+  });
+
+  t.test('a copy has what was joined before its end', async (t) => {
+    const viewing = await open(t);
+    await viewing.join({ registers: [register()], entries: [entry()] });
+    const path = await copies.path();
+    await viewing.copyTo(path, {
+      beforeEnd: () => viewing.join({ registers: [register({ kind: 'list', value: 1 })], entries: [] }),
+    });
+    await viewing.join({ registers: [register({ kind: 'rating', value: 1 })], entries: [] });
+    const copy = await copies.open(path);
+    t.teardown(() => copy.close());
+    t.strictSame(await everything(copy, ['prf_a']), {
+      registers: [register({ kind: 'list', value: 1 }), register()],
+      entries: [entry()],
+    });
   });
 
   t.test('what no engine could keep is refused, and nothing of it is written', async (t) => {

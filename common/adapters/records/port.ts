@@ -57,6 +57,8 @@ export interface Records {
   commit(operations: readonly RecordOperation[]): Promise<number>;
   /** Copies all collections to a new local file that the same engine opens, while they are read and changed. It is on the disk when this resolves. */
   copyTo(path: string, options: StoreCopyOptions): Promise<void>;
+  /** What was removed before this was called is in no file when it resolves, but of stores so large that all else would wait for it. */
+  purge(): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -2,6 +2,7 @@ import { coded } from '../../runtime/errors.ts';
 import { copySqlite } from '../shared/sqlite-copy.ts';
 import {
   openSqliteFile,
+  purgeSqliteFile,
   sqliteError,
   type SqliteFile,
   type SqliteFileOptions,
@@ -151,6 +152,12 @@ export class SqliteRecords implements Records {
     } catch (error) {
       throw sqliteError(error, `copying ${this.path} to ${path}`);
     }
+  }
+
+  purge(): Promise<void> {
+    return this.run(() => {
+      purgeSqliteFile(this.file);
+    });
   }
 
   close(): Promise<void> {

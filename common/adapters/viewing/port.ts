@@ -1,3 +1,4 @@
+import type { StoreCopyOptions } from '../records/port.ts';
 import type { RegisterKind, ViewingEntry, ViewingRegister, ViewingRows } from '../../core/viewing-state.ts';
 
 /** Where a page of viewings goes on: behind this one. */
@@ -39,7 +40,9 @@ export interface Viewing {
   erase(profileId: string): Promise<void>;
   /** Removes viewings of all profiles that began before, 10,000 at most. @returns how many they were. */
   prune(beforeMs: number): Promise<number>;
-  /** What was removed before this was called is in no file when it resolves. */
+  /** What was removed before this was called is in no file when it resolves, but of stores so large that all else would wait for it. */
   purge(): Promise<void>;
+  /** Copies it to a new local file that the same engine opens, while it is read and joined. It is on the disk when this resolves. */
+  copyTo(path: string, options: StoreCopyOptions): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,14 +1,16 @@
 import { joinRows } from '../../core/viewing-state.ts';
 import type { RegisterKind, ViewingEntry, ViewingRegister, ViewingRows } from '../../core/viewing-state.ts';
 import { coded } from '../../runtime/errors.ts';
+import { copySqlite } from '../shared/sqlite-copy.ts';
 import { openSqliteFile, purgeSqliteFile, sqliteError, type SqliteFile } from '../shared/sqlite-file.ts';
+import type { StoreCopyOptions } from '../records/port.ts';
 import { checkIds, checkLimit, checkRows } from './check.ts';
 import type { RegisterPage, Viewing, ViewingPage } from './port.ts';
 import { prepareSchema } from './sqlite-schema.ts';
 import { entryOf, kindNumbers, registerOf, statements } from './sqlite-statements.ts';
 
 const PRUNED_MAX = 10_000;
-const ROWS_WAITING_MAX = 100_000;
+const ROWS_WAITING_MAX = 30_000;
 const TITLES_MAX = 1000;
 
 /** Opens viewing state in one SQLite file; see openSqliteFile for its locking and durability. Errors beside the port's: STORE_LOCKED, STORE_NEWER. */
@@ -53,6 +55,7 @@ class SqliteViewing implements Viewing {
   async join(rows: ViewingRows): Promise<void> {
     checkRows(rows);
     const count = rows.registers.length + rows.entries.length;
+    if (count === 0) return;
     if (this.#rowsWaiting + count > ROWS_WAITING_MAX)
       throw coded('OVERLOADED', { detail: 'too many rows wait to be written', retryAfterMs: 1000 });
     this.#rowsWaiting += count;
@@ -129,6 +132,14 @@ class SqliteViewing implements Viewing {
     return this.#run(() => {
       purgeSqliteFile(this.#file);
     });
+  }
+
+  async copyTo(path: string, options: StoreCopyOptions): Promise<void> {
+    try {
+      await copySqlite(this.#file, path, options);
+    } catch (error) {
+      throw sqliteError(error, `copying ${this.#path} to ${path}`);
+    }
   }
 
   close(): Promise<void> {

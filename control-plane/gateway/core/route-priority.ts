@@ -31,6 +31,8 @@ const byUrl: readonly (readonly [prefix: string, Priority])[] = [
   ['/v1/enrol', 'sign-in'],
   ['/oauth', 'sign-in'],
   ['/account', 'sign-in'],
+  ['/v1/profiles/:id/unlock', 'sign-in'],
+  ['/v1/profiles/:id/viewing', 'background'],
   ['/v1/uploads', 'background'],
   ['/v1/events', 'background'],
 ];

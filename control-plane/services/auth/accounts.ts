@@ -20,7 +20,6 @@ export interface Accounts {
   change(id: string, patch: AccountPatch): Promise<AccountView>;
   /** Puts what `to` makes of an account, in turn with all other changes. ACCOUNT_UNKNOWN, and what `to` throws. */
   update(id: string, to: (account: AccountRecord) => AccountRecord): Promise<void>;
-  /** ACCOUNT_UNKNOWN. */
   remove(id: string): Promise<void>;
   areThere(): Promise<boolean>;
 }
@@ -93,10 +92,11 @@ export function createAccounts({ records, passwords, clock, chance }: AccountsOp
       }),
     remove: (id) =>
       inTurn(async () => {
-        const { email } = await known(id);
+        const account = await find(id);
+        if (account === undefined) return;
         await records.all.commit([
           records.accounts.removeOperation(id),
-          records.emails.removeOperation(keyOf(email)),
+          records.emails.removeOperation(keyOf(account.email)),
         ]);
       }),
     areThere: async () => (await records.accounts.scan({ limit: 1 })).length > 0,

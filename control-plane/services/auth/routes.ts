@@ -150,22 +150,6 @@ function accountChangeRoutes(app: App, auth: Auth): void {
     },
     async (request) => auth.changeAccount(request.params.id, request.body),
   );
-  app.delete(
-    '/v1/accounts/:id',
-    {
-      config: { credential: ['admin'] },
-      schema: {
-        summary: 'Removes an account with its tokens',
-        tags,
-        params,
-        response: { 204: Type.Null() },
-      },
-    },
-    async (request, reply) => {
-      await auth.removeAccount(request.params.id);
-      return reply.code(204).send(null);
-    },
-  );
 }
 
 function secondFactorRoute(app: App, { secondFactor }: Auth): void {

@@ -5,7 +5,7 @@ import { coded } from '../../../common/runtime/errors.ts';
 import { hashSecret } from '../../../common/runtime/keys.ts';
 import type { Accounts } from './accounts.ts';
 import { countRefusal } from './audited.ts';
-import { SignInThrottle } from './core/sign-in-throttle.ts';
+import { SignInThrottle } from '../../core/sign-in-throttle.ts';
 import { fromBase32, matchTotp, toBase32, totpUri } from './core/totp.ts';
 import type { AuthAudit } from './ports.ts';
 import type { AccountRecord, TotpRecord } from './records.ts';

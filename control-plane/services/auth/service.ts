@@ -7,6 +7,7 @@ import type { Clock } from '../../../common/runtime/clock.ts';
 import { coded } from '../../../common/runtime/errors.ts';
 import type { SigningKey } from '../../../common/runtime/keys.ts';
 import type { Log } from '../../../common/runtime/log.ts';
+import type { PersonalData } from '../personal-data.ts';
 import { createAccounts, type Accounts } from './accounts.ts';
 import { countRefusal } from './audited.ts';
 import { createApiTokens, type ApiTokens } from './api-tokens.ts';
@@ -14,7 +15,8 @@ import { coversRole } from './core/roles.ts';
 import { openFirstAdmin, type FirstAdmin } from './first-admin.ts';
 import type { AuthAudit } from './ports.ts';
 import { createPasskeys, type Passkeys } from './passkeys.ts';
-import { createPasswords } from './passwords.ts';
+import { personalAccounts } from './personal.ts';
+import { createPasswords, type Passwords } from './passwords.ts';
 import { createOidcStore } from './oidc/adapter.ts';
 import { createClients, type Clients } from './oidc/clients.ts';
 import { createOidc, type Oidc } from './oidc/provider.ts';
@@ -43,6 +45,7 @@ export interface AuthOptions {
 /** Who signs in, and what came of it: accounts, API tokens, sessions. */
 export interface Auth {
   accounts: Accounts;
+  passwords: Passwords;
   apiTokens: ApiTokens;
   firstAdmin: FirstAdmin;
   sessions: Sessions;
@@ -55,8 +58,8 @@ export interface Auth {
   secondFactor: SecondFactor;
   passkeys: Passkeys;
   audit: AuthAudit;
-  /** Removes an account with everything that it could sign in with. ACCOUNT_UNKNOWN. */
-  removeAccount(id: string): Promise<void>;
+  /** Accounts, and everything that they could sign in with. */
+  personal: PersonalData;
   /** Verifies an access token that `verifySigned` takes, or a machine's; one of a session only while that lasts. */
   verifier(verifySigned: (token: string) => Promise<AccessClaims>): (token: string) => Promise<AccessClaims>;
   /** Removes what has ended, until the signal is aborted. */
@@ -107,19 +110,15 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
   };
 
   return {
-    ...{ accounts, apiTokens, sessions, clients, oidc, signIn, seals, secondFactor, passkeys, audit },
+    ...{ accounts, passwords, apiTokens, sessions, clients, oidc },
+    ...{ signIn, seals, secondFactor, passkeys, audit },
     firstAdmin: await openFirstAdmin({ accounts, audit, chance }),
     async changeAccount(id, patch) {
       const after = await accounts.change(id, patch);
       if (patch.password !== undefined) await sessions.endAll(id);
       return after;
     },
-    async removeAccount(id) {
-      await accounts.remove(id);
-      await apiTokens.removeOf(id);
-      await passkeys.removeAll(id);
-      await sessions.endAll(id);
-    },
+    personal: personalAccounts({ records: options.records, accounts, apiTokens, passkeys, sessions, store }),
     async watch(signal) {
       while (!signal.aborted) {
         // More than one round where much has ended.

@@ -5,7 +5,7 @@ import { matches } from '../../../common/runtime/parse.ts';
 import type { Accounts } from './accounts.ts';
 import { countRefusal } from './audited.ts';
 import { networkOf } from './core/client-network.ts';
-import { SignInThrottle } from './core/sign-in-throttle.ts';
+import { SignInThrottle } from '../../core/sign-in-throttle.ts';
 import type { Passwords } from './passwords.ts';
 import type { AuthAudit } from './ports.ts';
 import type { AccountRecord } from './records.ts';

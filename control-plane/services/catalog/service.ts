@@ -55,6 +55,8 @@ export interface Catalog {
   titlesFrom(from: number, limit: number): TitleView[];
   /** Errors: TITLE_UNKNOWN. */
   title(id: string): TitleView;
+  /** Name and length of a title, whatever its state: cheap, for those who ask often. */
+  outline(id: string): { name: string; durationMs?: number } | undefined;
   /** Errors: TITLE_UNKNOWN. */
   patchTitle(id: string, patch: TitlePatch): Promise<TitleView>;
   /** How many titles there are in each state. */
@@ -199,6 +201,11 @@ class CatalogService implements Catalog {
 
   title(id: string): TitleView {
     return titleView(this.#titles.get(id), this.#view);
+  }
+
+  outline(id: string): { name: string; durationMs?: number } | undefined {
+    const title = this.#titles.find(id);
+    return title && { name: title.name, ...(title.bundle && { durationMs: title.bundle.durationMs }) };
   }
 
   async patchTitle(id: string, { name, pinned, urgent, forecast }: TitlePatch): Promise<TitleView> {

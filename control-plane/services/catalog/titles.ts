@@ -46,9 +46,13 @@ export class Titles {
     return [...this.#titles.values()].filter(({ phase }) => phases.includes(phase));
   }
 
+  find(id: string): TitleRecord | undefined {
+    return this.#titles.get(id);
+  }
+
   /** Errors: TITLE_UNKNOWN. */
   get(id: string): TitleRecord {
-    const title = this.#titles.get(id);
+    const title = this.find(id);
     if (title === undefined) throw coded('TITLE_UNKNOWN', `${id}; see the list of titles`);
     return title;
   }

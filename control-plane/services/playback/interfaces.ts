@@ -61,6 +61,26 @@ export const playbackFleet = defineInterface({
 });
 export type PlaybackFleet = Calls<typeof playbackFleet>;
 
+/** What playback needs of users: where a profile of an account goes on with a title. Errors: PROFILE_UNKNOWN, PROFILE_LOCKED. */
+export const playbackUsers = defineInterface({
+  service: 'core',
+  name: 'playback-users',
+  verbs: {
+    resume: {
+      ask: Type.Object({
+        titleId: ObjectId,
+        profileId: ObjectId,
+        accountId: Type.String({ maxLength: 200 }),
+        /** What showing the profile's PIN gave. */
+        unlock: Type.Optional(Type.String({ maxLength: 200 })),
+      }),
+      answer: Type.Object({ positionMs: Type.Optional(Type.Integer({ minimum: 0 })) }),
+      isRepeatable: true,
+    },
+  },
+});
+export type PlaybackUsers = Calls<typeof playbackUsers>;
+
 /** What playback needs of access: delivery tokens with these claims, in turn. */
 export const playbackTokens = defineInterface({
   service: 'core',

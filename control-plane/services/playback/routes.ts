@@ -4,7 +4,7 @@ import { PlaybackRequest, PlaybackSession } from '../../../common/contract/playb
 import { parseAddress } from '../../../common/core/ip-address.ts';
 import { assert, coded } from '../../../common/runtime/errors.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
-import type { ManifestKind, Playback } from './service.ts';
+import type { ManifestKind, Playback, Watcher } from './service.ts';
 
 const sessionRate = { max: 100, timeWindow: 1000 };
 const params = Type.Object({ token: Type.String() });
@@ -29,9 +29,10 @@ export function playbackRoutes(app: App, { playback }: { playback: Playback }): 
       },
     },
     async (request, reply) => {
-      const { titleId, clientAddress } = request.body;
+      const { titleId, clientAddress, profileId } = request.body;
       const client = clientOf(request, clientAddress);
-      return await reply.code(201).send(await playback.createSession({ titleId, client }));
+      const watcher = profileId === undefined ? undefined : watcherOf(request, profileId);
+      return await reply.code(201).send(await playback.createSession({ titleId, client, watcher }));
     },
   );
   for (const { kind, file, mediaType } of manifests) {
@@ -54,6 +55,12 @@ export function playbackRoutes(app: App, { playback }: { playback: Playback }): 
       },
     );
   }
+}
+
+function watcherOf({ caller, headers }: FastifyRequest, profileId: string): Watcher {
+  assert(caller.kind === 'access', 'the route takes access tokens only');
+  const { 'profile-unlock': unlock } = headers;
+  return { profileId, accountId: caller.sub, ...(typeof unlock === 'string' && { unlock }) };
 }
 
 /** The address to rank for: the caller's own, or where an operator asks, another. */

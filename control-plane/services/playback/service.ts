@@ -12,7 +12,13 @@ import { choosePathways } from '../../core/choose-pathways.ts';
 import { dashMpd } from '../../core/dash-mpd.ts';
 import { hlsMultivariant } from '../../core/hls-multivariant.ts';
 import { fileUrl, type ManifestInput } from '../../core/playback-manifest.ts';
-import type { PlaybackCatalog, PlaybackEvents, PlaybackFleet, PlaybackTokens } from './interfaces.ts';
+import type {
+  PlaybackCatalog,
+  PlaybackEvents,
+  PlaybackFleet,
+  PlaybackTokens,
+  PlaybackUsers,
+} from './interfaces.ts';
 import type { PlaybackOptions, RankPathways } from './ports.ts';
 import type { SessionRecord } from './records.ts';
 import { Sessions } from './sessions.ts';
@@ -22,6 +28,7 @@ export interface PlaybackDependencies {
   readonly catalog: PlaybackCatalog;
   readonly fleet: PlaybackFleet;
   readonly tokens: PlaybackTokens;
+  readonly users: PlaybackUsers;
   /** Hears of each session once it is kept. */
   readonly events: PlaybackEvents;
   /** Absent where there is no steering: every session is ranked by the fallback. */
@@ -34,15 +41,25 @@ export interface PlaybackDependencies {
 
 type PlayableTitle = Awaited<ReturnType<PlaybackCatalog['playable']>>;
 
+/** Who watches: a profile, and by what its caller may watch with it. */
+export type Watcher = Omit<Parameters<PlaybackUsers['resume']>[0], 'titleId'>;
+
+/** What is to be played, where to (a client's address), and with which profile. */
+export interface PlaybackOrder {
+  readonly titleId: string;
+  readonly client: string;
+  readonly watcher?: Watcher | undefined;
+}
+
 export type ManifestKind = 'hls' | 'dash';
 
 /** Playback sessions and their manifests. */
 export interface Playback {
   /**
-   * Makes a session of a live title for a client's address, `client`. Errors: TITLE_UNKNOWN, TITLE_NOT_LIVE, BUNDLE_INVALID,
-   * NO_PATHWAY, OVERLOADED.
+   * Makes a session of a live title. Errors: TITLE_UNKNOWN, TITLE_NOT_LIVE, BUNDLE_INVALID, NO_PATHWAY, PROFILE_UNKNOWN,
+   * PROFILE_LOCKED, OVERLOADED.
    */
-  createSession(request: { titleId: string; client: string }): Promise<PlaybackSession>;
+  createSession(order: PlaybackOrder): Promise<PlaybackSession>;
   /**
    * The manifest of a session, the same bytes at each call. `playToken` was verified and gave `claims`. Errors: TOKEN_EXPIRED
    * when the session has ended, TOKEN_FOREIGN, BUNDLE_INVALID.
@@ -78,11 +95,12 @@ class PlaybackService implements Playback {
     this.#sessions = sessions;
   }
 
-  async createSession({ titleId, client }: { titleId: string; client: string }): Promise<PlaybackSession> {
-    const { catalog, fleet, chance, clock, options } = this.#deps;
+  async createSession({ titleId, client, watcher }: PlaybackOrder): Promise<PlaybackSession> {
+    const { catalog, fleet, users, chance, clock, options } = this.#deps;
     const { site } = await fleet.siteOf({ client });
     const title = await catalog.playable({ titleId, ...(site !== undefined && { site }) });
     const bundle = await this.#bundle(title.bundleName);
+    const resumeMs = watcher && (await users.resume({ titleId, ...watcher })).positionMs;
     const sessionId = chance.bytes(16).toString('hex');
     const { pathways, rankedBy } = await this.#pathways(title, { client, sessionId });
     const nowMs = clock.nowMs();
@@ -111,6 +129,7 @@ class PlaybackService implements Playback {
       name: title.name,
       bundle: title.bundleName,
       durationMs,
+      ...(resumeMs !== undefined && { resumeMs }),
       hlsUrl: `${base}/master.m3u8`,
       dashUrl: `${base}/manifest.mpd`,
       steeringUrl: steeringUrl ?? '',

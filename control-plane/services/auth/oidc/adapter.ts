@@ -22,6 +22,8 @@ export interface OidcStore {
   clear(): Promise<void>;
   /** Removes a thing and, of a grant, everything that came of it. @returns whether it was there. */
   remove(key: string): Promise<boolean>;
+  /** Removes all that mentions an account, what is under way too. Reads everything that is kept. */
+  removeMentioning(accountId: string): Promise<void>;
 }
 
 const pruneAtOnce = 500;
@@ -40,6 +42,7 @@ export function createOidcStore(options: OidcStoreOptions): OidcStore {
     adapter: (model) =>
       model === 'Client' ? clientAdapter(options) : new ModelAdapter(model, store, options),
     remove: (key) => store.remove(key),
+    removeMentioning: (accountId) => store.removeMentioning(accountId),
     prune: () => store.prune(),
     clear: () => store.clear(),
   };
@@ -104,6 +107,11 @@ class RecordsStore {
     }
     for (let page = await refreshChains.scan(); page.length > 0; page = await refreshChains.scan())
       await all.commit(page.map(({ key }) => refreshChains.removeOperation(key)));
+  }
+
+  async removeMentioning(accountId: string): Promise<void> {
+    for await (const { key, value } of this.#records.oidc.all())
+      if (JSON.stringify(value).includes(accountId)) await this.remove(key);
   }
 
   async prune(): Promise<number> {

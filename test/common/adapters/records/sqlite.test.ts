@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, open as openFile, readFile, stat, unlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdtemp, open as openFile, readdir, readFile, stat, unlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import Database from 'better-sqlite3';
 import t from 'tap';
@@ -39,6 +39,31 @@ t.test(
     await second.close();
   },
 );
+
+t.test('what was removed is in no file once it is purged', async (t) => {
+  const path = await newPath();
+  const records = await open(path);
+  const keys = Array.from(
+    { length: 600 },
+    (_, at) => `${at % 2 === 0 ? 'secret' : 'kept'}-${(at * 7919) % 600}`,
+  );
+  const put = (key: string) => ({
+    kind: 'put' as const,
+    collection: 'c',
+    key,
+    value: { text: `of ${key} ${'x'.repeat(at(key))}` },
+  });
+  const at = (key: string): number => (key.length * 37) % 3000;
+  for (const key of keys) await records.commit([put(key)]);
+  for (const key of keys) if (key.startsWith('secret')) await records.remove('c', key);
+  await records.purge();
+  for (const name of await readdir(dirname(path))) {
+    const bytes = await readFile(join(dirname(path), name));
+    t.notOk(bytes.includes('secret'), name);
+  }
+  t.equal((await records.scan('c')).length, 300);
+  await records.close();
+});
 
 t.test('a second opener is told who is in the way', async (t) => {
   const path = await newPath();

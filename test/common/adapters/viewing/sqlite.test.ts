@@ -20,7 +20,7 @@ const register: ViewingRegister = {
 };
 
 t.test('conformance: SQLite', (t) => {
-  viewingConformance(t, async () => open(await newPath()));
+  viewingConformance(t, async () => open(await newPath()), { path: newPath, open });
   t.end();
 });
 

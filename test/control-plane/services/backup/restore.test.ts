@@ -25,16 +25,18 @@ async function backUp(plane: TestPlane): Promise<BackupView> {
   return list.work.backup;
 }
 
+const contentsOfRecords = 'SELECT collection, key, value FROM records ORDER BY collection, key';
+const contents: Readonly<Record<string, string>> = {
+  'audit.db': 'SELECT text FROM entries ORDER BY sequence',
+  'viewing.db': 'SELECT * FROM registers ORDER BY profile, kind, title',
+};
+
 /** Everything that the records of a data directory hold, by service. */
 async function recordsOf(dataDir: string): Promise<Map<string, string[]>> {
   const services = new Map<string, string[]>();
   for (const name of (await readdir(join(dataDir, 'records'))).filter((one) => one.endsWith('.db'))) {
     const file = new Database(join(dataDir, 'records', name));
-    const all =
-      name === 'audit.db'
-        ? 'SELECT text FROM entries ORDER BY sequence'
-        : 'SELECT collection, key, value FROM records ORDER BY collection, key';
-    const rows = file.prepare(all).all();
+    const rows = file.prepare(contents[name] ?? contentsOfRecords).all();
     services.set(
       name,
       rows.map((row) => JSON.stringify(row)),
@@ -44,15 +46,31 @@ async function recordsOf(dataDir: string): Promise<Map<string, string[]>> {
   return services;
 }
 
+/** Gives an account a profile with a title on its list. */
+async function watchSomething(
+  plane: TestPlane,
+  { account, titleId }: { account: string; titleId: string },
+): Promise<void> {
+  const order = { role: 'viewer', sub: account, ttlS: 600 };
+  const { token } = (await plane.call('POST /v1/access-tokens', { body: order })).json as { token: string };
+  const added = await plane.call('POST /v1/profiles', { token, body: { name: 'Ada' } });
+  const sentAtMs = plane.clock.nowMs();
+  const reports = [{ kind: 'list', titleId, atMs: sentAtMs, sequence: 1, listed: true }];
+  const path = `/v1/profiles/${(added.json as { id: string }).id}/viewing` as const;
+  const body = { deviceId: 'the-tv-00', sentAtMs, reports };
+  t.match(await plane.call(`POST ${path}`, { token, body }), { json: { accepted: 1 } });
+}
+
 /** Gives every service something to keep. */
 async function fillRecords({ plane, encoder, a1, b1 }: Fleet) {
   await addPerson(plane, { email: 'root@example.com', role: 'admin' });
-  await addPerson(plane);
+  const { id: account } = await addPerson(plane);
   await addClient(plane);
   const order = { name: 'nightly', scopes: ['read'], ttlS: 3600 };
   const { token } = (await plane.call('POST /v1/api-tokens', { body: order })).json as { token: string };
   const live = await addTitle(plane, encoder, { name: 'Kept', pinned: true });
   const gone = await addTitle(plane, encoder, { name: 'Gone' });
+  await watchSomething(plane, { account, titleId: live.id });
   await a1.beat({ holdings: { full: true, added: live.files, removed: [] } });
   const begun = await eventually(
     () => plane.call('POST /v1/playback-sessions', { body: { titleId: live.id } }),
@@ -119,7 +137,8 @@ t.test(
     const after = await recordsOf(dataDir);
     t.strictSame([...after.keys()].sort(), [...before.keys()].sort(), 'every service');
     for (const [service, rows] of after) {
-      t.ok(rows.length > 0, `${service} has something`);
+      // Privacy keeps what is being erased, and nothing else.
+      t.equal(rows.length > 0, service !== 'privacy.db', `${service} has something`);
       // Popularity and signatures move by themselves; what people have made stands as it was.
       if (!/^(events|access|fill|steering-map|audit)/.test(service))
         t.strictSame(rows, before.get(service), service);

@@ -221,6 +221,7 @@ function withoutRecords(records: Records): Records {
     scan: (...scan) => records.scan(...scan),
     commit: () => Promise.reject(coded('STORE_UNAVAILABLE')),
     copyTo: (...copy) => records.copyTo(...copy),
+    purge: () => records.purge(),
     close: () => records.close(),
   };
 }

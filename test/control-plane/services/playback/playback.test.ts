@@ -79,18 +79,11 @@ async function openLab(t: Test, given: LabOptions = {}): Promise<PlaybackLab> {
         });
   const holders = [...everyone];
   const begun: PlaybackLab['begun'] = [];
-  const title = {
-    titleId,
-    name: 'A "film" <b>&</b>\u0007',
-    bundleName,
-    files: bundle.files.map(({ file }) => file),
-  };
+  const files = bundle.files.map(({ file }) => file);
+  const title = { titleId, name: 'A "film" <b>&</b>\u0007', bundleName, files };
   let publicUrl = '';
   const playback = await createPlayback({
-    records,
-    clock,
-    chance,
-    log: createSilentLog(),
+    ...{ records, clock, chance, log: createSilentLog() },
     catalog: {
       playable: async ({ titleId: id }) => {
         if (id === titleId) return title;
@@ -98,12 +91,9 @@ async function openLab(t: Test, given: LabOptions = {}): Promise<PlaybackLab> {
       },
       bundle: async () => bundle,
     },
-    fleet: {
-      siteOf: async () => ({ site: 'isp-a' }),
-      holders: async () => ({ pathways: holders }),
-    },
+    fleet: { siteOf: async () => ({ site: 'isp-a' }), holders: async () => ({ pathways: holders }) },
     tokens: { mint: async ({ claims }) => ({ tokens: claims.map(fakeDeliveryToken) }) },
-    rank: ranker?.rank,
+    ...{ users: { resume: async () => ({}) }, rank: ranker?.rank },
     events: {
       begun: async (session) => {
         begun.push(session);

@@ -9,7 +9,7 @@ import {
   refreshGraceMs,
   type RefreshChain,
 } from '../../../../../control-plane/services/auth/core/refresh-chain.ts';
-import { SignInThrottle } from '../../../../../control-plane/services/auth/core/sign-in-throttle.ts';
+import { SignInThrottle } from '../../../../../control-plane/core/sign-in-throttle.ts';
 
 t.test(
   'a chain of refresh tokens: the newest, for a moment its predecessor, nothing older, ever',

@@ -1,0 +1,96 @@
+import { ObjectId, TimeMs, TimeZone } from './primitives.ts';
+import { Type, type Static } from './type.ts';
+
+/** A name as it was typed; which ones are taken is said where profiles are made. */
+const ProfileName = Type.String({ minLength: 1, maxLength: 400 });
+
+/** Four to eight digits. */
+const Pin = Type.String({ pattern: '^[0-9]{4,8}$' });
+
+/** From what age on something is fit to be seen; 18 for everything. */
+const Maturity = Type.Integer({ minimum: 0, maximum: 18 });
+
+/** A language as BCP 47 names it; whether it is well formed is checked where it is used. */
+const Language = Type.String({ minLength: 2, maxLength: 35, pattern: '^[A-Za-z0-9-]+$' });
+
+/** The avatars that there are; each is a picture at `/avatars/<name>.svg`. */
+export const Avatar = Type.Union([
+  Type.Literal('bear'),
+  Type.Literal('bird'),
+  Type.Literal('cat'),
+  Type.Literal('fish'),
+  Type.Literal('fox'),
+  Type.Literal('ghost'),
+  Type.Literal('moon'),
+  Type.Literal('owl'),
+  Type.Literal('rabbit'),
+  Type.Literal('robot'),
+  Type.Literal('star'),
+  Type.Literal('sun'),
+]);
+export type Avatar = Static<typeof Avatar>;
+
+/** One of those who watch with an account. */
+export const ProfileView = Type.Object({
+  id: ObjectId,
+  accountId: ObjectId,
+  name: ProfileName,
+  avatar: Avatar,
+  maturityMax: Maturity,
+  /** Whether it asks for a PIN. */
+  locked: Type.Boolean(),
+  language: Type.Optional(Language),
+  timeZone: Type.Optional(TimeZone),
+  /** Whether the next episode starts by itself. */
+  autoplay: Type.Boolean(),
+  createdAtMs: TimeMs,
+});
+export type ProfileView = Static<typeof ProfileView>;
+
+export const ProfileList = Type.Object({ profiles: Type.Array(ProfileView) });
+export type ProfileList = Static<typeof ProfileList>;
+
+/** Whose profiles are asked for; one's own when absent, which is all that a viewer may see. */
+export const ProfileQuery = Type.Object(
+  { account: Type.Optional(ObjectId) },
+  { additionalProperties: false },
+);
+
+const settings = {
+  avatar: Type.Optional(Avatar),
+  maturityMax: Type.Optional(Maturity),
+  autoplay: Type.Optional(Type.Boolean()),
+};
+
+export const ProfileRequest = Type.Object(
+  {
+    ...settings,
+    /** Whose it is; one's own when absent. */
+    account: Type.Optional(ObjectId),
+    name: ProfileName,
+    pin: Type.Optional(Pin),
+    language: Type.Optional(Language),
+    timeZone: Type.Optional(TimeZone),
+  },
+  { additionalProperties: false },
+);
+export type ProfileRequest = Static<typeof ProfileRequest>;
+
+/** What is absent stays; null takes it away. */
+export const ProfilePatch = Type.Object(
+  {
+    ...settings,
+    name: Type.Optional(ProfileName),
+    pin: Type.Optional(Type.Union([Pin, Type.Null()])),
+    language: Type.Optional(Type.Union([Language, Type.Null()])),
+    timeZone: Type.Optional(Type.Union([TimeZone, Type.Null()])),
+  },
+  { additionalProperties: false, minProperties: 1 },
+);
+export type ProfilePatch = Static<typeof ProfilePatch>;
+
+export const UnlockRequest = Type.Object({ pin: Pin }, { additionalProperties: false });
+
+/** What a device sends as the header `profile-unlock` with each call for a profile that asks for its PIN. */
+export const UnlockReply = Type.Object({ unlock: Type.String(), expiresAtMs: TimeMs });
+export type UnlockReply = Static<typeof UnlockReply>;

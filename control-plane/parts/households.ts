@@ -1,0 +1,48 @@
+import { loop } from '../background.ts';
+import type { Auth } from '../services/auth/service.ts';
+import type { Catalog } from '../services/catalog/service.ts';
+import { playbackUsers } from '../services/playback/interfaces.ts';
+import { privacyRoutes } from '../services/privacy/routes.ts';
+import { createPrivacy } from '../services/privacy/service.ts';
+import { usersRoutes } from '../services/users/routes.ts';
+import { createUsers } from '../services/users/service.ts';
+import type { Part, PartContext } from './part.ts';
+
+/** Opens profiles and what they watch, and what people may ask of all who know something about them. */
+export async function openHouseholds(
+  { stores, directory, clock, chance, log }: PartContext,
+  { auth, catalog }: { auth: Auth; catalog: Catalog },
+): Promise<Part> {
+  const users = createUsers({
+    records: await stores.open('users'),
+    viewing: await stores.openViewing(),
+    accounts: auth.accounts,
+    pins: auth.passwords,
+    seals: auth.seals,
+    titles: { find: (id) => catalog.outline(id) },
+    ...{ clock, chance, log },
+  });
+  const privacy = createPrivacy({
+    records: await stores.open('privacy'),
+    services: [auth.personal, users.personal],
+    exists: async (accountId) => (await auth.accounts.find(accountId)) !== undefined,
+    ...{ clock, log },
+  });
+  directory.provide(playbackUsers, {
+    resume: async ({ titleId, profileId, accountId, unlock }) => {
+      await users.open(profileId, { accountId, unlock });
+      const positionMs = await users.watched.resume(profileId, titleId);
+      return positionMs === undefined ? {} : { positionMs };
+    },
+  });
+  return {
+    components: [
+      loop('users', (signal) => users.watch(signal)),
+      loop('privacy', (signal) => privacy.watch(signal)),
+    ],
+    routes: ({ app }) => {
+      usersRoutes(app, { users });
+      privacyRoutes(app, { privacy });
+    },
+  };
+}

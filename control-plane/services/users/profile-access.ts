@@ -1,0 +1,51 @@
+import { coded } from '../../../common/runtime/errors.ts';
+import type { Locks } from './locks.ts';
+import type { Profiles } from './profiles.ts';
+import type { ProfileRecord } from './records.ts';
+
+/** Who asks for a profile. */
+export interface ProfileCaller {
+  /** The account; undefined for who may change those of all. */
+  accountId: string | undefined;
+  /** What `unlock` gave, if it was shown. */
+  unlock: string | undefined;
+}
+
+/** Who may do what with profiles. */
+export interface ProfileAccess {
+  /** A profile of the caller's. PROFILE_UNKNOWN, also for another's. */
+  known: (id: string, by: ProfileCaller) => Promise<ProfileRecord>;
+  /** PROFILE_LOCKED where a profile of the account asks for a PIN and none was shown. */
+  checkMayChange: (accountId: string, by: ProfileCaller) => Promise<void>;
+  /** PROFILE_LOCKED where this one does. */
+  checkOpen: (profile: ProfileRecord, by: ProfileCaller) => void;
+}
+
+/** Opens the access to profiles. */
+export function createProfileAccess({
+  profiles,
+  locks,
+}: {
+  profiles: Profiles;
+  locks: Locks;
+}): ProfileAccess {
+  return {
+    async known(id, { accountId }) {
+      const profile = await profiles.find(id);
+      const isTheirs = accountId === undefined || profile?.accountId === accountId;
+      if (profile === undefined || !isTheirs) throw coded('PROFILE_UNKNOWN', id);
+      return profile;
+    },
+    // A child shall not change what its parents have set.
+    async checkMayChange(accountId, { accountId: own, unlock }) {
+      if (own === undefined) return;
+      const locked = (await profiles.list(accountId)).filter(({ pinHash }) => pinHash !== undefined);
+      if (locked.length > 0 && !locked.some((profile) => locks.isOpen(profile, unlock)))
+        throw coded('PROFILE_LOCKED', 'show the PIN of a profile of this account to change its profiles');
+    },
+    checkOpen(profile, { unlock }) {
+      if (!locks.isOpen(profile, unlock))
+        throw coded('PROFILE_LOCKED', 'show its PIN to /v1/profiles/<id>/unlock first');
+    },
+  };
+}

@@ -1,0 +1,156 @@
+import type { RecordOperation } from '../../../common/adapters/records/port.ts';
+import type { ProfilePatch, ProfileRequest, ProfileView } from '../../../common/contract/profiles.ts';
+import type { Chance } from '../../../common/runtime/chance.ts';
+import type { Clock } from '../../../common/runtime/clock.ts';
+import { coded, valueOf } from '../../../common/runtime/errors.ts';
+import { createTurns } from '../turns.ts';
+import { languageOf, timeZoneOf } from './core/locale.ts';
+import { nameKey, profileName } from './core/profile-name.ts';
+import type { PinHashes, UserAccounts } from './ports.ts';
+import type { ProfileRecord, UserRecords } from './records.ts';
+
+const profilesMax = 8;
+
+/** Those who watch with an account. */
+export interface Profiles {
+  /** The oldest first. */
+  list(accountId: string): Promise<ProfileRecord[]>;
+  find(id: string): Promise<ProfileRecord | undefined>;
+  /** ACCOUNT_UNKNOWN, PROFILES_TOO_MANY, PROFILE_NAME_TAKEN, INVALID for a name, language or time zone. */
+  add(accountId: string, request: ProfileRequest): Promise<ProfileView>;
+  /** PROFILE_UNKNOWN, PROFILE_NAME_TAKEN, INVALID. */
+  change(id: string, patch: ProfilePatch): Promise<ProfileView>;
+  /** Removes one, if it is there, and remembers that until `forgetRemoved`. */
+  remove(id: string): Promise<void>;
+  /** Removes those of an account. */
+  removeOf(accountId: string): Promise<void>;
+  removed(): Promise<string[]>;
+  /** Forgets a removed one: nothing of it is left. */
+  forgetRemoved(id: string): Promise<void>;
+}
+
+export interface ProfilesOptions {
+  records: UserRecords;
+  accounts: UserAccounts;
+  pins: PinHashes;
+  clock: Clock;
+  chance: Chance;
+}
+
+/** Opens the profiles. */
+export function createProfiles({ records, accounts, pins, clock, chance }: ProfilesOptions): Profiles {
+  const inTurn = createTurns();
+  const find = async (id: string) => (await records.profiles.get(id))?.value;
+  const list = async (accountId: string): Promise<ProfileRecord[]> => {
+    const prefix = `${accountId}/`;
+    const keys = await records.profilesOf.scan({ prefix });
+    const found = await Promise.all(keys.map(({ key }) => find(key.slice(prefix.length))));
+    return found
+      .filter((one) => one !== undefined)
+      .sort((one, other) => one.createdAtMs - other.createdAtMs || (one.id < other.id ? -1 : 1));
+  };
+  return {
+    find,
+    list,
+    add: (accountId, request) =>
+      inTurn(async () => {
+        if ((await accounts.find(accountId)) === undefined) throw coded('ACCOUNT_UNKNOWN', accountId);
+        const others = await list(accountId);
+        if (others.length >= profilesMax)
+          throw coded('PROFILES_TOO_MANY', `an account has at most ${profilesMax}`);
+        const profile: ProfileRecord = {
+          id: `prf_${chance.bytes(12).toString('base64url')}`,
+          accountId,
+          name: checkedName(request.name, others),
+          ...(await settingsOf(request, pins)),
+          createdAtMs: clock.nowMs(),
+        };
+        await records.all.commit([
+          records.profiles.putOperation(profile.id, profile, 0),
+          records.profilesOf.putOperation(`${accountId}/${profile.id}`, {}),
+        ]);
+        return profileView(profile);
+      }),
+    change: (id, patch) =>
+      inTurn(async () => {
+        const before = await find(id);
+        if (before === undefined) throw coded('PROFILE_UNKNOWN', id);
+        const others = (await list(before.accountId)).filter((other) => other.id !== id);
+        const after = await patched(before, patch, pins);
+        if (patch.name !== undefined) after.name = checkedName(patch.name, others);
+        await records.profiles.put(id, after);
+        return profileView(after);
+      }),
+    remove: (id) =>
+      inTurn(async () => {
+        const profile = await find(id);
+        if (profile !== undefined) await records.all.commit(removal(records, profile));
+      }),
+    removeOf: (accountId) =>
+      inTurn(async () => {
+        await records.all.commit((await list(accountId)).flatMap((one) => removal(records, one)));
+      }),
+    removed: async () => (await records.removed.scan()).map(({ key }) => key),
+    async forgetRemoved(id) {
+      await records.removed.remove(id);
+    },
+  };
+}
+
+/** A name as it is kept. PROFILE_NAME_TAKEN, INVALID. */
+function checkedName(typed: string, others: readonly ProfileRecord[]): string {
+  const name = valueOf(profileName(typed));
+  if (others.some((other) => nameKey(other.name) === nameKey(name))) throw coded('PROFILE_NAME_TAKEN', name);
+  return name;
+}
+
+function removal(records: UserRecords, { id, accountId }: ProfileRecord): RecordOperation[] {
+  return [
+    records.profiles.removeOperation(id),
+    records.profilesOf.removeOperation(`${accountId}/${id}`),
+    records.removed.putOperation(id, {}),
+  ];
+}
+
+/** A profile with all of a patch but its name. */
+async function patched(before: ProfileRecord, patch: ProfilePatch, pins: PinHashes): Promise<ProfileRecord> {
+  const { name: _name, pin, language, timeZone, ...settings } = patch;
+  const { pinHash, language: spoken, timeZone: zone, ...rest } = before;
+  const hash = await changed(pin, pinHash, (given) => pins.hash(given));
+  const tongue = await changed(language, spoken, (given) => valueOf(languageOf(given)));
+  const place = await changed(timeZone, zone, (given) => valueOf(timeZoneOf(given)));
+  return {
+    ...{ ...rest, ...settings },
+    ...(hash !== undefined && { pinHash: hash }),
+    ...(tongue !== undefined && { language: tongue }),
+    ...(place !== undefined && { timeZone: place }),
+  };
+}
+
+/** What a new profile is given beside its name. */
+async function settingsOf(
+  { avatar = 'cat', maturityMax = 18, autoplay = true, language, timeZone, pin }: ProfileRequest,
+  pins: PinHashes,
+): Promise<Omit<ProfileRecord, 'id' | 'accountId' | 'name' | 'createdAtMs'>> {
+  return {
+    ...{ avatar, maturityMax, autoplay },
+    ...(language !== undefined && { language: valueOf(languageOf(language)) }),
+    ...(timeZone !== undefined && { timeZone: valueOf(timeZoneOf(timeZone)) }),
+    ...(pin !== undefined && { pinHash: await pins.hash(pin) }),
+  };
+}
+
+/** What a patch makes of a field: absent leaves it, null takes it away. */
+async function changed(
+  given: string | null | undefined,
+  held: string | undefined,
+  make: (given: string) => string | Promise<string>,
+): Promise<string | undefined> {
+  if (given === undefined) return held;
+  return given === null ? undefined : make(given);
+}
+
+/** A profile as it is shown: the PIN's hash is in no answer. */
+export function profileView({ pinHash, ...profile }: ProfileRecord): ProfileView {
+  return { ...profile, locked: pinHash !== undefined };
+}

@@ -1,0 +1,110 @@
+import type { Records } from '../../../common/adapters/records/port.ts';
+import type { Viewing } from '../../../common/adapters/viewing/port.ts';
+import type {
+  ProfilePatch,
+  ProfileRequest,
+  ProfileView,
+  UnlockReply,
+} from '../../../common/contract/profiles.ts';
+import type { Chance } from '../../../common/runtime/chance.ts';
+import type { Clock } from '../../../common/runtime/clock.ts';
+import type { Log } from '../../../common/runtime/log.ts';
+import type { PersonalData } from '../personal-data.ts';
+import { createLocks } from './locks.ts';
+import { personalProfiles } from './personal.ts';
+import type { PinHashes, UnlockSeals, UserAccounts, UserTitles } from './ports.ts';
+import { createProfileAccess, type ProfileCaller } from './profile-access.ts';
+import { createProfiles, profileView } from './profiles.ts';
+import { openUserRecords } from './records.ts';
+import { createWatched, type Watched } from './watched.ts';
+
+export interface UsersOptions {
+  records: Records;
+  viewing: Viewing;
+  accounts: UserAccounts;
+  titles: UserTitles;
+  pins: PinHashes;
+  seals: UnlockSeals;
+  clock: Clock;
+  chance: Chance;
+  log: Log;
+}
+
+/** Households: the profiles of accounts, and what each watches. */
+export interface Users {
+  profiles(accountId: string): Promise<ProfileView[]>;
+  /** PROFILE_UNKNOWN, also for another's. */
+  profile(id: string, by: ProfileCaller): Promise<ProfileView>;
+  /** As Profiles.add; PROFILE_LOCKED where a profile of the account asks for a PIN and none was shown. */
+  add(accountId: string, request: ProfileRequest, by: ProfileCaller): Promise<ProfileView>;
+  /** As Profiles.change; PROFILE_LOCKED as for `add`. */
+  change(id: string, patch: ProfilePatch, by: ProfileCaller): Promise<ProfileView>;
+  /** Removes a profile with all that it has watched. PROFILE_UNKNOWN, PROFILE_LOCKED as for `add`. */
+  remove(id: string, by: ProfileCaller): Promise<void>;
+  /** PROFILE_UNKNOWN, PIN_WRONG, RATE_LIMITED, OVERLOADED. */
+  unlock(id: string, pin: string, by: ProfileCaller): Promise<UnlockReply>;
+  /** Passes whoever may watch with a profile, else throws PROFILE_UNKNOWN or PROFILE_LOCKED. */
+  open(id: string, by: ProfileCaller): Promise<void>;
+  watched: Watched;
+  /** Profiles, and what they have watched. */
+  personal: PersonalData;
+  /** Removes what is too old to be kept, until the signal is aborted. */
+  watch(signal: AbortSignal): Promise<void>;
+}
+
+const pruneEveryMs = 3_600_000;
+
+/** Opens the users service. */
+export function createUsers(options: UsersOptions): Users {
+  const { viewing, accounts, titles, pins, seals, clock, chance, log } = options;
+  const records = openUserRecords(options.records);
+  const profiles = createProfiles({ records, accounts, pins, clock, chance });
+  const locks = createLocks({ pins, seals, clock });
+  const { known, checkMayChange, checkOpen } = createProfileAccess({ profiles, locks });
+  const exists = async (id: string): Promise<boolean> => (await profiles.find(id)) !== undefined;
+  const watched = createWatched({ viewing, titles, exists, clock });
+  const eraseRemoved = async (): Promise<void> => {
+    for (const id of await profiles.removed()) {
+      await watched.erase(id);
+      await profiles.forgetRemoved(id);
+    }
+  };
+
+  return {
+    watched,
+    personal: personalProfiles({ records: options.records, viewing, profiles, watched, eraseRemoved }),
+    profiles: async (accountId) => (await profiles.list(accountId)).map(profileView),
+    profile: async (id, by) => profileView(await known(id, by)),
+    async add(accountId, request, by) {
+      await checkMayChange(accountId, by);
+      return profiles.add(accountId, request);
+    },
+    async change(id, patch, by) {
+      await checkMayChange((await known(id, by)).accountId, by);
+      return profiles.change(id, patch);
+    },
+    async remove(id, by) {
+      await checkMayChange((await known(id, by)).accountId, by);
+      await profiles.remove(id);
+      await eraseRemoved();
+    },
+    unlock: async (id, pin, by) => locks.unlock(await known(id, by), pin),
+    async open(id, by) {
+      checkOpen(await known(id, by), by);
+    },
+    async watch(signal) {
+      while (!signal.aborted) {
+        // First what was begun before a crash.
+        await eraseRemoved()
+          .then(() => watched.prune())
+          .catch((error: unknown) => {
+            log.error(
+              { err: error },
+              'what was watched long ago, or with removed profiles, is not removed yet',
+            );
+          });
+        await clock.sleep(pruneEveryMs, { signal }).catch(() => undefined);
+      }
+    },
+  };
+}

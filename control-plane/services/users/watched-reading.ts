@@ -1,0 +1,152 @@
+import type { Viewing, ViewingCursor } from '../../../common/adapters/viewing/port.ts';
+import type {
+  ContinueWatching,
+  HistoryQuery,
+  MyList,
+  Ratings,
+  ViewingHistory,
+} from '../../../common/contract/viewing.ts';
+import type {
+  RegisterKind,
+  ViewingEntry,
+  ViewingRegister,
+  ViewingRows,
+} from '../../../common/core/viewing-state.ts';
+import { byTitle, isForgotten, latestFirst, ratingOf, resumePosition, titlesOf } from './core/shelves.ts';
+import type { UserTitles } from './ports.ts';
+
+/** What profiles have watched, as it is shown. */
+export interface WatchedReading {
+  continueWatching(profileId: string): Promise<ContinueWatching>;
+  history(profileId: string, query: HistoryQuery): Promise<ViewingHistory>;
+  myList(profileId: string): Promise<MyList>;
+  ratings(profileId: string): Promise<Ratings>;
+  /** Where a title goes on, in milliseconds; undefined: from its start. */
+  resume(profileId: string, titleId: string): Promise<number | undefined>;
+  /** All that is kept of a profile. */
+  export(profileId: string): Promise<ViewingRows>;
+}
+
+// Of what was watched last: who has begun more than this since goes on with something else.
+const recentViewings = 200;
+const continuedMax = 50;
+const registersMax = 10_000;
+const pageLength = 1000;
+const registerKinds = ['progress', 'list', 'rating', 'forgotten'] as const;
+
+interface Sources {
+  viewing: Viewing;
+  titles: UserTitles;
+}
+
+/** Opens what is shown of viewing state. */
+export function readWatched(sources: Sources): WatchedReading {
+  const { viewing, titles } = sources;
+  const registersOf = async (
+    profileId: string,
+    kind: RegisterKind,
+    titleIds: readonly string[],
+  ): Promise<Map<string, ViewingRegister>> => byTitle(await viewing.registersOf(profileId, kind, titleIds));
+
+  return {
+    ...readLists(sources),
+    async continueWatching(profileId) {
+      const titleIds = titlesOf(await viewing.viewings(profileId, { limit: recentViewings }));
+      const forgotten = await registersOf(profileId, 'forgotten', titleIds);
+      const progress = [...(await registersOf(profileId, 'progress', titleIds)).values()];
+      const found = latestFirst(progress).flatMap((register) => {
+        const { titleId, stamp, value } = register;
+        const durationMs = titles.find(titleId)?.durationMs;
+        const positionMs = durationMs === undefined ? undefined : resumePosition(value, durationMs);
+        if (positionMs === undefined || isForgotten(register, forgotten)) return [];
+        return shown(titles, titleId, { positionMs, atMs: stamp.atMs });
+      });
+      return { titles: found.slice(0, continuedMax) };
+    },
+    async history(profileId, { before, limit }) {
+      const page = await viewing.viewings(profileId, { before: cursorOf(before), limit });
+      const forgotten = await registersOf(profileId, 'forgotten', titlesOf(page));
+      const last = page.at(-1);
+      return {
+        viewings: page.flatMap((entry) => {
+          if (isForgotten(entry, forgotten)) return [];
+          const { titleId, viewingId, startedAtMs, stamp, positionMs, watchedMs } = entry;
+          return shown(titles, titleId, {
+            viewingId,
+            startedAtMs,
+            lastAtMs: stamp.atMs,
+            positionMs,
+            watchedMs,
+          });
+        }),
+        ...(page.length === limit && last !== undefined && { next: `${last.startedAtMs}-${last.viewingId}` }),
+      };
+    },
+    async resume(profileId, titleId) {
+      const progress = (await registersOf(profileId, 'progress', [titleId])).get(titleId);
+      const durationMs = titles.find(titleId)?.durationMs;
+      if (progress === undefined || durationMs === undefined) return undefined;
+      const forgotten = await registersOf(profileId, 'forgotten', [titleId]);
+      return isForgotten(progress, forgotten) ? undefined : resumePosition(progress.value, durationMs);
+    },
+  };
+}
+
+/** What is read of a profile as a whole. */
+function readLists({ viewing, titles }: Sources): Pick<WatchedReading, 'export' | 'myList' | 'ratings'> {
+  const allRegisters = async (profileId: string, kind: RegisterKind): Promise<ViewingRegister[]> => {
+    const all: ViewingRegister[] = [];
+    for (;;) {
+      const page = await viewing.registers(profileId, kind, {
+        after: all.at(-1)?.titleId,
+        limit: pageLength,
+      });
+      all.push(...page);
+      if (page.length < pageLength || all.length >= registersMax) return all;
+    }
+  };
+  return {
+    async myList(profileId) {
+      const listed = (await allRegisters(profileId, 'list')).filter(({ value }) => value === 1);
+      return {
+        titles: latestFirst(listed).flatMap(({ titleId, stamp }) =>
+          shown(titles, titleId, { atMs: stamp.atMs }),
+        ),
+      };
+    },
+    async ratings(profileId) {
+      const rated = (await allRegisters(profileId, 'rating')).filter(({ value }) => value !== 0);
+      return {
+        ratings: latestFirst(rated).map((register) => ({
+          titleId: register.titleId,
+          rating: ratingOf(register),
+          atMs: register.stamp.atMs,
+        })),
+      };
+    },
+    async export(profileId) {
+      const entries: ViewingEntry[] = [];
+      for (;;) {
+        const page = await viewing.viewings(profileId, { before: entries.at(-1), limit: pageLength });
+        entries.push(...page);
+        if (page.length < pageLength) break;
+      }
+      const kinds = await Promise.all(registerKinds.map((kind) => allRegisters(profileId, kind)));
+      return { registers: kinds.flat(), entries };
+    },
+  };
+}
+
+/** What is shown of a title; nothing of one that is no longer there. */
+function shown<T extends object>(titles: UserTitles, titleId: string, more: T) {
+  const title = titles.find(titleId);
+  if (title === undefined) return [];
+  const { name, durationMs } = title;
+  return [{ titleId, name, ...(durationMs !== undefined && { durationMs }), ...more }];
+}
+
+function cursorOf(text: string | undefined): ViewingCursor | undefined {
+  if (text === undefined) return undefined;
+  const dash = text.indexOf('-');
+  return { startedAtMs: Number(text.slice(0, dash)), viewingId: text.slice(dash + 1) };
+}
