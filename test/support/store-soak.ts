@@ -188,7 +188,7 @@ async function want({ control, films, bundle }: Soak, round: number): Promise<vo
   await control.setManifest('box', round, { files: wanted([bundle, ...chosen]) });
 }
 
-/** What lies whole on the disks of a box that does not run: content and chunk list, of the lengths that they are to have. */
+/** What lies whole on the disks of a box: content and chunk list, of the lengths that they are to have. */
 async function wholeOn({ disks, films, bundle }: Soak): Promise<Set<string>> {
   const known = new Map([bundle, ...films].map((film) => [film.file, film]));
   const whole = new Set<string>();
@@ -199,8 +199,11 @@ async function wholeOn({ disks, films, bundle }: Soak): Promise<Set<string>> {
       const film = known.get(name.slice(3));
       if (film === undefined || ['', '.chunks', '.map'].every((end) => back.has(film.file + end))) continue;
       const path = join(disk, 'files', name);
-      const [content, list] = await Promise.all([stat(path), stat(`${path}.chunks`).catch(() => undefined)]);
-      if (content.size === film.bytes.length && list?.size === film.descriptor.length) whole.add(film.file);
+      // What a box that runs has evicted since the listing is not held.
+      const [content, list] = await Promise.all(
+        [path, `${path}.chunks`].map((one) => stat(one).catch(() => undefined)),
+      );
+      if (content?.size === film.bytes.length && list?.size === film.descriptor.length) whole.add(film.file);
     }
   }
   return whole;

@@ -12,6 +12,7 @@ const open = new Map([
   ['/console', 'a page'],
   ['/console/', 'a page'],
   ['/assets/*', 'what the pages are made of'],
+  ['/avatars/:name.svg', 'pictures of the program, of nobody'],
   ['/v1/accounts/first', 'takes the code as its credential'],
   ['/v1/enrol', 'takes the code as its credential'],
   ['/v1/keyset', 'signed by the root, for everyone'],
