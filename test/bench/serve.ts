@@ -109,7 +109,7 @@ async function hot(bench: Bench, protocol: Protocol): Promise<void> {
       for (const cell of wanted) {
         const servers = hasContext(cell) ? [...main, ...others] : main;
         const seconds = cell.connections === 32 ? 0.6 : 0.4;
-        const effort = quick ? { rounds: 2, seconds: 0.2 } : { rounds: 9, seconds };
+        const effort = quick ? { rounds: 2, seconds: 0.2 } : { rounds: 7, seconds };
         process.stderr.write(`${cell.name}\n`);
         take(await measureCell(programs, cell, { servers, effort }));
       }
@@ -131,7 +131,7 @@ async function idle({ content, programs, quick, wants, take }: Bench, protocol: 
 }
 
 async function disk({ content, programs, quick, wants, take }: Bench): Promise<void> {
-  const effort = quick ? { rounds: 2, seconds: 0.5 } : { rounds: 7, seconds: 2 };
+  const effort = quick ? { rounds: 2, seconds: 0.5 } : { rounds: 5, seconds: 2 };
   const wanted = coldSizes.filter((sizeBytes) => wants(`cold.${sizeBytes}`));
   const options = { protocol: 'http', threads: true } as const;
   if (wanted.length > 0) {
