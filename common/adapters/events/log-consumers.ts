@@ -1,6 +1,6 @@
 import { coded } from '../../runtime/errors.ts';
 import {
-  openSqliteFile,
+  openSqliteStore,
   sqliteError,
   type SqliteFile,
   type SqliteFileOptions,
@@ -25,13 +25,7 @@ export interface LogConsumers {
  * which no lock file of our own could promise. Errors: STORE_LOCKED, STORE_NEWER, STORE_CORRUPT and those of the disk.
  */
 export async function openLogConsumers(path: string, options: SqliteFileOptions = {}): Promise<LogConsumers> {
-  const file = await openSqliteFile(path, options);
-  try {
-    return createConsumers(file, path);
-  } catch (error) {
-    file.close();
-    throw sqliteError(error, `opening ${path}`);
-  }
+  return openSqliteStore(path, { ...options, over: (file) => createConsumers(file, path) });
 }
 
 function createConsumers(file: SqliteFile, path: string): LogConsumers {

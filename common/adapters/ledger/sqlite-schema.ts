@@ -1,6 +1,5 @@
 import { auditBeginning } from '../../core/audit-chain.ts';
-import { coded } from '../../runtime/errors.ts';
-import type { SqliteFile } from '../shared/sqlite-file.ts';
+import { sqliteSchemaVersion, type SqliteFile } from '../shared/sqlite-file.ts';
 
 /** Marks a file as a ledger: "NCld". https://www.sqlite.org/fileformat.html#application_id */
 const APPLICATION_ID = 0x4e436c64;
@@ -12,14 +11,8 @@ const SCHEMA_VERSION = 1;
  *
  * @throws STORE_CORRUPT for a file of another program, STORE_NEWER.
  */
-export function prepareLedger(file: SqliteFile, path: string): void {
-  const version = Number(file.pragma('user_version', { simple: true }));
-  const application = Number(file.pragma('application_id', { simple: true }));
-  if (version === SCHEMA_VERSION && application === APPLICATION_ID) return;
-  if (application === APPLICATION_ID && version > SCHEMA_VERSION)
-    throw coded('STORE_NEWER', `${path} has schema ${String(version)}; run the newer version`);
-  if (application !== 0 || version !== 0)
-    throw coded('STORE_CORRUPT', `${path} is a database of another program; name another file`);
+export function prepareLedger(file: SqliteFile): void {
+  if (sqliteSchemaVersion(file, { applicationId: APPLICATION_ID, version: SCHEMA_VERSION }) > 0) return;
   file.transaction(() => {
     file.exec(tables);
     file.prepare('INSERT INTO anchor VALUES (1, ?, ?)').run(auditBeginning.sequence, auditBeginning.hash);

@@ -5,8 +5,8 @@ import { coded } from '../../runtime/errors.ts';
 import { parseJsonAs } from '../../runtime/parse.ts';
 import { copySqlite } from '../shared/sqlite-copy.ts';
 import {
-  openSqliteFile,
-  sqliteError,
+  openSqliteStore,
+  runSqlite,
   type SqliteFile,
   type SqliteFileOptions,
 } from '../shared/sqlite-file.ts';
@@ -19,14 +19,13 @@ const PRUNE_MAX = 10_000;
 
 /** Opens a ledger in one SQLite file, see openSqliteFile for its locking and durability. Errors beside the port's: STORE_LOCKED, STORE_NEWER. */
 export async function openSqliteLedger(path: string, options: SqliteFileOptions = {}): Promise<Ledger> {
-  const file = await openSqliteFile(path, options);
-  try {
-    prepareLedger(file, path);
-    return new SqliteLedger(file, path);
-  } catch (error) {
-    file.close();
-    throw sqliteError(error, `opening ${path}`);
-  }
+  return openSqliteStore(path, {
+    ...options,
+    over: (file) => {
+      prepareLedger(file);
+      return new SqliteLedger(file, path);
+    },
+  });
 }
 
 interface Row {
@@ -121,12 +120,8 @@ class SqliteLedger implements Ledger {
     });
   }
 
-  async copyTo(path: string, options: StoreCopyOptions): Promise<void> {
-    try {
-      await copySqlite(this.#file, path, options);
-    } catch (error) {
-      throw sqliteError(error, `copying ${this.#path} to ${path}`);
-    }
+  copyTo(path: string, options: StoreCopyOptions): Promise<void> {
+    return copySqlite(this.#file, path, options);
   }
 
   close(): Promise<void> {
@@ -163,11 +158,8 @@ class SqliteLedger implements Ledger {
     return { ...bare, hash };
   }
 
-  /** better-sqlite3 works at once, in this thread; the port is a promise for engines that do not. */
   #run<T>(work: () => T): Promise<T> {
-    return Promise.try(work).catch((error: unknown) => {
-      throw sqliteError(error, `the ledger ${this.#path}`);
-    });
+    return runSqlite(`the ledger ${this.#path}`, work);
   }
 }
 

@@ -1,9 +1,10 @@
 import { coded } from '../../runtime/errors.ts';
 import { copySqlite } from '../shared/sqlite-copy.ts';
 import {
-  openSqliteFile,
+  openSqliteStore,
   purgeSqliteFile,
-  sqliteError,
+  runSqlite,
+  sqliteSchemaVersion,
   type SqliteFile,
   type SqliteFileOptions,
 } from '../shared/sqlite-file.ts';
@@ -34,41 +35,17 @@ export async function openSqlite<T>(
   path: string,
   { over, ...options }: SqliteFileOptions & { over: (file: SqliteFile) => T },
 ): Promise<T> {
-  const file = await openSqliteFile(path, options);
-  try {
-    const version = schemaVersion(file, path);
-    if (version < SCHEMA_VERSION) {
-      const { migrateRecords } = await import('./sqlite-migrate.ts');
-      await migrateRecords(file);
-    }
-    return over(file);
-  } catch (error) {
-    file.close();
-    throw sqliteError(error, `opening ${path}`);
-  }
-}
-
-function schemaVersion(file: SqliteFile, path: string): number {
-  const application = Number(file.pragma('application_id', { simple: true }));
-  const version = Number(file.pragma('user_version', { simple: true }));
-  const isEmpty = Number(file.pragma('page_count', { simple: true })) === 0;
-  if (application !== APPLICATION_ID && !(version === 0 && (isEmpty || !hasTables(file)))) {
-    throw coded('STORE_CORRUPT', `${path} is a database of another program; name another file`);
-  }
-  if (version > SCHEMA_VERSION) {
-    const detail = `${path} has schema ${String(version)}, this version knows ${String(SCHEMA_VERSION)}; run the newer one`;
-    throw coded('STORE_NEWER', detail);
-  }
-  return version;
-}
-
-// The Migrator makes its own tables before the first step.
-function hasTables(file: SqliteFile): boolean {
-  return (
-    file
-      .prepare(`SELECT 1 FROM sqlite_schema WHERE name NOT LIKE 'kysely_%' AND name NOT LIKE 'sqlite_%'`)
-      .get() !== undefined
-  );
+  return openSqliteStore(path, {
+    ...options,
+    over: async (file) => {
+      const version = sqliteSchemaVersion(file, { applicationId: APPLICATION_ID, version: SCHEMA_VERSION });
+      if (version < SCHEMA_VERSION) {
+        const { migrateRecords } = await import('./sqlite-migrate.ts');
+        await migrateRecords(file);
+      }
+      return over(file);
+    },
+  });
 }
 
 interface Row {
@@ -146,12 +123,8 @@ export class SqliteRecords implements Records {
     });
   }
 
-  async copyTo(path: string, options: StoreCopyOptions): Promise<void> {
-    try {
-      await copySqlite(this.file, path, options);
-    } catch (error) {
-      throw sqliteError(error, `copying ${this.path} to ${path}`);
-    }
+  copyTo(path: string, options: StoreCopyOptions): Promise<void> {
+    return copySqlite(this.file, path, options);
   }
 
   purge(): Promise<void> {
@@ -193,11 +166,8 @@ export class SqliteRecords implements Records {
     }
   }
 
-  /** better-sqlite3 works at once, in this thread; the port is a promise for the engines that do not. */
   protected run<T>(work: () => T): Promise<T> {
-    return Promise.try(work).catch((error: unknown) => {
-      throw sqliteError(error, `records ${this.path}`);
-    });
+    return runSqlite(`records ${this.path}`, work);
   }
 }
 

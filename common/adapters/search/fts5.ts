@@ -1,6 +1,6 @@
 import { wordsOf } from '../../core/search-words.ts';
 import { coded } from '../../runtime/errors.ts';
-import { openSqliteFile, sqliteError, type SqliteFile } from '../shared/sqlite-file.ts';
+import { openSqliteStore, runSqlite, type SqliteFile } from '../shared/sqlite-file.ts';
 import { Columns } from './columns.ts';
 import {
   allWords,
@@ -27,14 +27,12 @@ const popularityLift = 0.3;
  * Errors beside the port's: STORE_LOCKED.
  */
 export async function openFts5Search(path: string): Promise<Search> {
-  const file = await openSqliteFile(path);
-  try {
-    prepareSchema(file);
-    return new Fts5Search(file, path);
-  } catch (error) {
-    file.close();
-    throw sqliteError(error, `opening ${path}`);
-  }
+  return openSqliteStore(path, {
+    over: (file) => {
+      prepareSchema(file);
+      return new Fts5Search(file, path);
+    },
+  });
 }
 
 class Fts5Search implements Search {
@@ -157,11 +155,8 @@ class Fts5Search implements Search {
     ];
   }
 
-  /** better-sqlite3 works at once, in this thread; the port is a promise for the engines that do not. */
   #run<T>(work: () => T): Promise<T> {
-    return Promise.try(work).catch((error: unknown) => {
-      throw sqliteError(error, `search ${this.#path}`);
-    });
+    return runSqlite(`search ${this.#path}`, work);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { SqliteFile } from './sqlite-file.ts';
+import { sqliteError, type SqliteFile } from './sqlite-file.ts';
 
 /** 1 MiB of pages: a millisecond or two between which requests are answered. */
 const stepPages = 256;
@@ -13,7 +13,7 @@ interface CopyOptions {
 /**
  * Copies a database that this process holds, by SQLite's online backup (https://www.sqlite.org/backup.html): what is changed
  * meanwhile by the same connection is changed in the copy too, so it ends as of its last step, which comes once `beforeEnd` has
- * resolved.
+ * resolved. Errors: what `beforeEnd` rejects with, DISK_FULL, STORE_DENIED, STORE_UNAVAILABLE.
  */
 export async function copySqlite(
   file: SqliteFile,
@@ -33,16 +33,25 @@ export async function copySqlite(
       end = { kind: 'failed', error };
     }
   };
-  await file.backup(path, {
-    // Says how many pages the next step takes; what it throws ends the copy.
-    progress: ({ totalPages, remainingPages }) => {
-      onProgress?.(1 - remainingPages / Math.max(1, totalPages));
-      if (end.kind === 'failed') throw end.error;
-      if (end.kind === 'now') return allPages;
-      // The last step is kept back even where all would fit into the first.
-      if (remainingPages > stepPages) return Math.min(stepPages, remainingPages - 1);
-      if (end.kind === 'far') void awaitEnd();
-      return 0;
-    },
-  });
+  // Says how many pages the next step takes; what it throws ends the copy.
+  const progress = ({
+    totalPages,
+    remainingPages,
+  }: {
+    totalPages: number;
+    remainingPages: number;
+  }): number => {
+    onProgress?.(1 - remainingPages / Math.max(1, totalPages));
+    if (end.kind === 'failed') throw end.error;
+    if (end.kind === 'now') return allPages;
+    // The last step is kept back even where all would fit into the first.
+    if (remainingPages > stepPages) return Math.min(stepPages, remainingPages - 1);
+    if (end.kind === 'far') void awaitEnd();
+    return 0;
+  };
+  try {
+    await file.backup(path, { progress });
+  } catch (error) {
+    throw sqliteError(error, `copying ${file.name} to ${path}`);
+  }
 }

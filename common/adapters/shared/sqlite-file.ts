@@ -64,6 +64,55 @@ export function purgeSqliteFile(file: SqliteFile): void {
   if (outcome?.busy !== 0) throw coded('STORE_UNAVAILABLE', `${file.name}: the log could not be cut`);
 }
 
+/** Opens a file for what `over` makes of it; closed again where that fails. Errors: those of openSqliteFile and of `over`. */
+export async function openSqliteStore<T>(
+  path: string,
+  { over, ...options }: SqliteFileOptions & { over: (file: SqliteFile) => T | Promise<T> },
+): Promise<T> {
+  const file = await openSqliteFile(path, options);
+  try {
+    return await over(file);
+  } catch (error) {
+    file.close();
+    throw sqliteError(error, `opening ${path}`);
+  }
+}
+
+/**
+ * The version of a file's schema, 0 for an empty one. `applicationId` marks whose it is, see
+ * https://www.sqlite.org/fileformat.html#application_id. Errors: STORE_CORRUPT for a file of another program, STORE_NEWER.
+ */
+export function sqliteSchemaVersion(
+  file: SqliteFile,
+  known: { applicationId: number; version: number },
+): number {
+  const application = Number(file.pragma('application_id', { simple: true }));
+  const version = Number(file.pragma('user_version', { simple: true }));
+  if (application !== known.applicationId && (version !== 0 || hasTables(file)))
+    throw coded('STORE_CORRUPT', `${file.name} is a database of another program; name another file`);
+  if (version > known.version) {
+    const detail = `${file.name} has schema ${String(version)}, this version knows ${String(known.version)}; run the newer one`;
+    throw coded('STORE_NEWER', detail);
+  }
+  return version;
+}
+
+// kysely's Migrator makes its own tables before the first step.
+function hasTables(file: SqliteFile): boolean {
+  return (
+    file
+      .prepare(`SELECT 1 FROM sqlite_schema WHERE name NOT LIKE 'kysely_%' AND name NOT LIKE 'sqlite_%'`)
+      .get() !== undefined
+  );
+}
+
+/** better-sqlite3 works at once, in this thread; ports are promises for the engines that do not. `what` as in sqliteError. */
+export function runSqlite<T>(what: string, work: () => T): Promise<T> {
+  return Promise.try(work).catch((error: unknown) => {
+    throw sqliteError(error, what);
+  });
+}
+
 /** Gives a failure of SQLite its code; `what` says for a person what was being done, with the path. */
 export function sqliteError(error: unknown, what: string): CodedError {
   if (error instanceof CodedError) return error;

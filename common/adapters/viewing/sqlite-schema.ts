@@ -1,19 +1,12 @@
-import { coded } from '../../runtime/errors.ts';
-import type { SqliteFile } from '../shared/sqlite-file.ts';
+import { sqliteSchemaVersion, type SqliteFile } from '../shared/sqlite-file.ts';
 
 /** Marks a file as viewing state: "NCvw". https://www.sqlite.org/fileformat.html#application_id */
 const APPLICATION_ID = 0x4e437677;
 const SCHEMA_VERSION = 1;
 
 /** Makes the tables in a new file. Errors: STORE_CORRUPT for a file of another kind, STORE_NEWER. */
-export function prepareSchema(file: SqliteFile, path: string): void {
-  const version = Number(file.pragma('user_version', { simple: true }));
-  const application = Number(file.pragma('application_id', { simple: true }));
-  if (version > SCHEMA_VERSION)
-    throw coded('STORE_NEWER', `${path} has schema ${version}, this version knows ${SCHEMA_VERSION}`);
-  if (version === SCHEMA_VERSION && application === APPLICATION_ID) return;
-  if (version !== 0 || file.prepare('SELECT 1 FROM sqlite_schema').get() !== undefined)
-    throw coded('STORE_CORRUPT', `${path} is a database of another kind; name another file`);
+export function prepareSchema(file: SqliteFile): void {
+  if (sqliteSchemaVersion(file, { applicationId: APPLICATION_ID, version: SCHEMA_VERSION }) > 0) return;
   file.transaction(() => {
     file.exec(`
       CREATE TABLE registers (profile TEXT NOT NULL, kind INTEGER NOT NULL, title TEXT NOT NULL,

@@ -2,7 +2,13 @@ import { joinRows } from '../../core/viewing-state.ts';
 import type { RegisterKind, ViewingEntry, ViewingRegister, ViewingRows } from '../../core/viewing-state.ts';
 import { coded } from '../../runtime/errors.ts';
 import { copySqlite } from '../shared/sqlite-copy.ts';
-import { openSqliteFile, purgeSqliteFile, sqliteError, type SqliteFile } from '../shared/sqlite-file.ts';
+import {
+  openSqliteStore,
+  purgeSqliteFile,
+  runSqlite,
+  sqliteError,
+  type SqliteFile,
+} from '../shared/sqlite-file.ts';
 import type { StoreCopyOptions } from '../records/port.ts';
 import { checkIds, checkLimit, checkRows } from './check.ts';
 import type { RegisterPage, Viewing, ViewingPage } from './port.ts';
@@ -15,14 +21,12 @@ const TITLES_MAX = 1000;
 
 /** Opens viewing state in one SQLite file; see openSqliteFile for its locking and durability. Errors beside the port's: STORE_LOCKED, STORE_NEWER. */
 export async function openSqliteViewing(path: string): Promise<Viewing> {
-  const file = await openSqliteFile(path);
-  try {
-    prepareSchema(file, path);
-    return new SqliteViewing(file, path);
-  } catch (error) {
-    file.close();
-    throw sqliteError(error, `opening ${path}`);
-  }
+  return openSqliteStore(path, {
+    over: (file) => {
+      prepareSchema(file);
+      return new SqliteViewing(file, path);
+    },
+  });
 }
 
 interface Waiting {
@@ -134,12 +138,8 @@ class SqliteViewing implements Viewing {
     });
   }
 
-  async copyTo(path: string, options: StoreCopyOptions): Promise<void> {
-    try {
-      await copySqlite(this.#file, path, options);
-    } catch (error) {
-      throw sqliteError(error, `copying ${this.#path} to ${path}`);
-    }
+  copyTo(path: string, options: StoreCopyOptions): Promise<void> {
+    return copySqlite(this.#file, path, options);
   }
 
   close(): Promise<void> {
@@ -178,10 +178,7 @@ class SqliteViewing implements Viewing {
     }
   }
 
-  /** better-sqlite3 works at once, in this thread; the port is a promise for the engines that do not. */
   #run<T>(work: () => T): Promise<T> {
-    return Promise.try(work).catch((error: unknown) => {
-      throw sqliteError(error, `viewing state ${this.#path}`);
-    });
+    return runSqlite(`viewing state ${this.#path}`, work);
   }
 }
