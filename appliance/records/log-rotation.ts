@@ -16,6 +16,8 @@ export interface LogRotationOptions {
   filesMax: number;
   clock: Clock;
   log: Log;
+  /** Whether the machine has CPU to spare just now. */
+  isQuiet: () => boolean;
   /** A file was set aside: writers may be told, or notice by themselves. */
   onRotated?: () => void;
 }
@@ -24,11 +26,12 @@ const lookMs = 5000;
 /** Writers notice within a second that a file was set aside; before it is compressed, all have had time to. */
 const graceMs = 10_000;
 /** A box that logs much is busy: of all levels this takes the least time, a tenth of what gzip takes, for no larger files. */
-const quick = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
+const pieceBytes = 2 ** 20;
+const quick = { chunkSize: pieceBytes, params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
 /**
- * Sets the access log aside when it is large or of an earlier day (UTC), compresses what was set aside, and removes what
- * is too much. Run by one process; those that write notice that the file is another one.
+ * Sets the access log aside when it is large or of an earlier day (UTC), compresses what was set aside while the machine
+ * has nothing better to do, and removes what is too much. Run by one process; those that write notice that the file is another one.
  */
 export class LogRotation {
   readonly #options: LogRotationOptions;
@@ -98,7 +101,7 @@ export class LogRotation {
 
   async #compress(signal: AbortSignal | undefined): Promise<void> {
     for (const name of await this.#setAside()) {
-      if (name.endsWith('.zst') || signal?.aborted === true) continue;
+      if (name.endsWith('.zst') || signal?.aborted === true || !this.#options.isQuiet()) continue;
       const path = join(this.#folder, name);
       const { ctimeMs } = await stat(path);
       // The rename changed its ctime. Both are of the machine's wall clock; a jump only makes it sooner or later.
@@ -106,9 +109,9 @@ export class LogRotation {
       const half = `${path}.zst.tmp`;
       try {
         await pipeline(
-          createReadStream(path),
+          createReadStream(path, { highWaterMark: pieceBytes }),
           createZstdCompress(quick),
-          createWriteStream(half, { mode: 0o640 }),
+          createWriteStream(half, { mode: 0o640, highWaterMark: pieceBytes }),
           { signal },
         );
         await rename(half, `${path}.zst`);

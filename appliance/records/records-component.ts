@@ -4,6 +4,7 @@ import type { Component } from '../../common/runtime/lifecycle.ts';
 import type { Log } from '../../common/runtime/log.ts';
 import { DailyAddressKey } from './address-key.ts';
 import type { AccessLogOptions } from './config.ts';
+import { idleCpu } from './idle-cpu.ts';
 import { LogRotation } from './log-rotation.ts';
 import { accessLogPath } from './serving-recording.ts';
 
@@ -21,7 +22,8 @@ export function recordsComponent(options: {
     serving.setAddressKey(key);
   };
   const keys = new DailyAddressKey({ clock, chance, onKey });
-  const rotation = new LogRotation({ path: accessLogPath(dataDir), ...accessLog, clock, log });
+  const isQuiet = idleCpu();
+  const rotation = new LogRotation({ path: accessLogPath(dataDir), ...accessLog, clock, log, isQuiet });
   let done: Promise<unknown> | undefined;
   return {
     name: 'records',

@@ -218,7 +218,8 @@ Connection::Step Connection::complete() {
 void Connection::leave(bool isCut) {
   if (answer_.file == nullptr) return;
   if (isCorked_) host_.cork(*this, isCorked_ = false);
-  const uint64_t nowNs = host_.nowNs();
+  // What went whole was over when its last byte went.
+  const uint64_t nowNs = isCut ? host_.nowNs() : std::max(movedNs_, answer_.ttfbNs);
   if (answer_.headSent) {
     Record record;
     static_cast<Outcome&>(record) = answer_;

@@ -61,9 +61,18 @@ bool equalsLower(std::string_view text, std::string_view lower) {
   return std::ranges::equal(text, lower, isSame);
 }
 
+constexpr uint32_t letterBit(char first) { return uint32_t{1} << (first & 31); }
+constexpr uint32_t makeFirstLetters() {
+  uint32_t letters = 0;
+  for (const Header& header : headers) letters |= letterBit(header.name[0]);
+  return letters;
+}
+constexpr uint32_t firstLetters = makeFirstLetters();
+
 const Header* findHeader(std::string_view text) {
   // Most headers are of no interest: their first letter says so.
   const char first = static_cast<char>(text[0] | 0x20);
+  if ((firstLetters & letterBit(first)) == 0) return nullptr;
   for (const Header& header : headers)
     if (header.name[0] == first && equalsLower(text, header.name)) return &header;
   return nullptr;
