@@ -129,6 +129,7 @@ export const RouteFault = Type.Union([
   Type.Literal('no-ipv6'),
   Type.Literal('asymmetric'),
   Type.Literal('no-route-to-box'),
+  Type.Literal('no-route-to-site'),
   Type.Literal('flapping'),
 ]);
 export type RouteFault = Static<typeof RouteFault>;

@@ -13,8 +13,10 @@ export interface LintedBox {
   readonly flapping: readonly { readonly prefix: string; readonly changes: number }[];
 }
 
-/** A box of the same site. */
-export type SiteMate = Pick<LintedBox, 'id' | 'addresses'>;
+/** A box of the same site, or of another one of its partner. */
+export interface Mate extends Pick<LintedBox, 'id' | 'addresses'> {
+  readonly site: string;
+}
 
 /** Something that is wrong with the routes of a box. */
 export interface LintFinding {
@@ -35,16 +37,21 @@ const refusalDetails: Readonly<Record<RouteRefusal, string>> = {
   'over-limit': 'the box announces more routes than its site may; the longest prefixes are not used',
 };
 
-/** Looks at one box and, for what only shows beside others, at those of its site and what its cluster announces together. */
+/** Looks at one box and, for what only shows beside others, at those that it fills from and what its cluster announces together. */
 export function lintBox(
   box: LintedBox,
-  { siteMates, cluster }: { siteMates: readonly SiteMate[]; cluster: RouteTable },
+  {
+    siteMates,
+    partnerMates,
+    cluster,
+  }: { siteMates: readonly Mate[]; partnerMates: readonly Mate[]; cluster: RouteTable },
 ): LintFinding[] {
   return [
     ...box.refused.map(({ refusal, count, examples }): LintFinding => ({ fault: refusal, count, examples, detail: refusalDetails[refusal] })), // prettier-ignore
     ...lintFamilies(box),
     ...lintSymmetry(box.table, cluster),
     ...lintMates(box, siteMates),
+    ...lintTiers(box, partnerMates),
     ...lintFlaps(box.flapping),
   ];
 }
@@ -77,21 +84,37 @@ function lintSymmetry(table: RouteTable, cluster: RouteTable): LintFinding[] {
   return [{ fault: 'asymmetric', count, examples: missing, detail }];
 }
 
-function lintMates({ id, table }: LintedBox, siteMates: readonly SiteMate[]): LintFinding[] {
-  const unreached = siteMates.flatMap((mate) =>
-    mate.id === id
-      ? []
-      : mate.addresses.flatMap((text) => {
-          const address = parseAddress(text);
-          return address === undefined || longestRow(table, address) >= 0 ? [] : [`${mate.id} ${text}`];
-        }),
-  );
-  if (unreached.length === 0 || countRoutes(table) === 0) return [];
+function lintMates(box: LintedBox, siteMates: readonly Mate[]): LintFinding[] {
+  const unreached = siteMates.filter(({ id }) => id !== box.id).flatMap((mate) => unreachedOf(box, mate));
+  if (unreached.length === 0 || countRoutes(box.table) === 0) return [];
   const detail =
     'no route of this box leads to these boxes of its site, so its network may not carry fill between them';
   return [
     { fault: 'no-route-to-box', count: unreached.length, examples: unreached.slice(0, examplesMax), detail },
   ];
+}
+
+/** A site is missing where none of its boxes is reached: any one of them would do. */
+function lintTiers(box: LintedBox, partnerMates: readonly Mate[]): LintFinding[] {
+  const missing: string[] = [];
+  for (const [site, mates] of Map.groupBy(partnerMates, (mate) => mate.site)) {
+    const isReached = mates.some((mate) => unreachedOf(box, mate).length < mate.addresses.length);
+    if (!isReached && mates.some(({ addresses }) => addresses.length > 0)) missing.push(site);
+  }
+  if (missing.length === 0 || countRoutes(box.table) === 0) return [];
+  const detail =
+    'no route of this box leads to any box of these sites of its partner: what it fills from there takes the way of a default route, often transit';
+  return [
+    { fault: 'no-route-to-site', count: missing.length, examples: missing.slice(0, examplesMax), detail },
+  ];
+}
+
+/** The addresses of a box to which no route of another leads, behind its name. */
+function unreachedOf({ table }: LintedBox, { id, addresses }: Mate): string[] {
+  return addresses.flatMap((text) => {
+    const address = parseAddress(text);
+    return address === undefined || longestRow(table, address) >= 0 ? [] : [`${id} ${text}`];
+  });
 }
 
 function lintFlaps(flapping: LintedBox['flapping']): LintFinding[] {

@@ -141,6 +141,7 @@ async function openServices(base: Base, opened: Opened): Promise<CoreServices> {
     records: await stores.open('routes'),
     directory: join(config.dataDir, 'route-tables'),
     nodes: () => registry,
+    sitesOfPartner: (site) => fill.sitesOfPartner(site),
     ...{ clock, log },
   });
   const shelf = { records: await stores.open('registry'), identities: access.identities };

@@ -61,6 +61,8 @@ export interface Fill {
   replan(): Promise<void>;
   /** Chooses when and how fast a site fills. Errors: INVALID, OVERLOADED. */
   patchSite(site: string, patch: FillSitePatch): Promise<void>;
+  /** The other sites of a site's partner: those that a box there fills from while its own has nothing. */
+  sitesOfPartner(site: string): readonly string[];
   /** Chooses how fast the boxes of a partner's sites fill together. Errors: OVERLOADED. */
   patchPartner(partner: string, patch: FillPartnerPatch): Promise<void>;
 }
@@ -206,6 +208,10 @@ class PlannedFill implements Fill {
   async patchSite(site: string, patch: FillSitePatch): Promise<void> {
     await this.#sites.patch(site, patch);
     this.#work.request();
+  }
+
+  sitesOfPartner(site: string): readonly string[] {
+    return this.#sites.ofPartner(site);
   }
 
   async patchPartner(partner: string, patch: FillPartnerPatch): Promise<void> {

@@ -64,6 +64,8 @@ export interface FillSites {
   linkCap(from: string, to: string): number | undefined;
   /** The time zone of a site; the default where none is named or it has none; else UTC. */
   timeZone(site: string | undefined): string;
+  /** The other sites of a site's partner. */
+  ofPartner(site: string): string[];
   /** Sites that something was chosen for. */
   chosen(): string[];
   /** Errors: INVALID (no such time zone, hours that are none), OVERLOADED (too many sites). */
@@ -160,6 +162,14 @@ class ChosenSites implements FillSites {
   timeZone(site: string | undefined): string {
     const own = site === undefined ? undefined : this.#sites.get(site)?.timeZone;
     return own ?? this.#defaults.timeZone ?? 'UTC';
+  }
+
+  ofPartner(site: string): string[] {
+    const partner = this.#sites.get(site)?.partner;
+    if (partner === undefined) return [];
+    return [...this.#sites.keys()].filter(
+      (other) => other !== site && this.#sites.get(other)?.partner === partner,
+    );
   }
 
   chosen(): string[] {

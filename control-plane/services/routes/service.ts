@@ -30,6 +30,8 @@ export interface RoutesOptions {
   directory: string;
   /** Asked at each call, so that it may be wired after the service was made. */
   nodes: () => RoutesNodes;
+  /** The other sites of a site's partner. */
+  sitesOfPartner: (site: string) => readonly string[];
   clock: Clock;
   log: Log;
 }
@@ -100,6 +102,7 @@ class KeptRoutes implements Routes {
     this.store = store;
     this.views = createRouteViews({
       ...{ store, sites, nodes: options.nodes, clock: options.clock },
+      sitesOfPartner: options.sitesOfPartner,
       of: (nodeId) => this.of(nodeId),
       flaps: (nodeId) => opened.flaps.get(nodeId),
     });

@@ -23,6 +23,7 @@ export interface RouteViewsOptions {
   store: TableStore;
   sites: RouteSites;
   nodes: () => RoutesNodes;
+  sitesOfPartner: (site: string) => readonly string[];
   of: (nodeId: string) => NodeRoutesRecord | undefined;
   flaps: (nodeId: string) => FlapBook | undefined;
   clock: Clock;
@@ -148,6 +149,8 @@ async function lint(
   for (const asked of clusters.values()) {
     const [{ site, cluster } = { site: '', cluster: '' }] = asked;
     const mates = boxes.filter((box) => box.site === site);
+    const tiers = new Set(options.sitesOfPartner(site));
+    const partnerMates = boxes.filter((box) => tiers.has(box.site));
     const inCluster = mates.filter((box) => box.cluster === cluster);
     const linted = new Map<string, LintedBox>();
     for (const box of inCluster) linted.set(box.id, await lintedBox(options, box));
@@ -155,7 +158,7 @@ async function lint(
     for (const box of asked) {
       const found = linted.get(box.id);
       if (found === undefined) continue;
-      for (const finding of lintBox(found, { siteMates: mates, cluster: union })) {
+      for (const finding of lintBox(found, { siteMates: mates, partnerMates, cluster: union })) {
         findings.push({ appliance: box.id, site, ...finding, examples: [...finding.examples] });
       }
     }

@@ -30,9 +30,10 @@ import { tableOf, tellDelta, tellPacked, tellRoutes } from '../../support/tell-r
 async function addBox(
   plane: TestPlane,
   name: string,
-  { cluster = 'isp-a', addresses = ['192.0.2.1'] } = {},
+  of: { site?: string; cluster?: string; addresses?: string[] } = {},
 ): Promise<TestNode> {
-  const node = await enrolNode(plane, name, { site: 'isp-a', cluster });
+  const { site = 'isp-a', addresses = ['192.0.2.1'], cluster = site } = of;
+  const node = await enrolNode(plane, name, { site, cluster });
   await node.beat({ routes: [], addresses });
   return node;
 }
@@ -215,6 +216,26 @@ t.test('lint names what is wrong with the routes of each box', async (t) => {
   const flapping = later.findings.filter(({ fault }) => fault === 'flapping');
   t.match(flapping, [{ examples: ['198.51.100.0/24 (4 times)'] }], 'a restart forgets nothing');
   t.match(await show(again, '?appliance=isp-a-2'), { appliances: [{ changesLastHour: 5 }] });
+});
+
+t.test('lint names the sites of its partner to which no route of a box leads', async (t) => {
+  const plane = await startPlane(t);
+  const box = await addBox(plane, 'isp-a-1');
+  await addBox(plane, 'isp-b-1', { site: 'isp-b', addresses: ['198.51.100.1'] });
+  await addBox(plane, 'isp-b-2', { site: 'isp-b', addresses: ['203.0.113.7'] });
+  await addBox(plane, 'isp-c-1', { site: 'isp-c', addresses: ['198.51.100.2', '2001:db8:c::1'] });
+  await addBox(plane, 'other-1', { site: 'other', addresses: ['198.51.100.3'] });
+  await tellRoutes(box, tableOf('203.0.113.0/24', '2001:db8:a::/48'));
+  const missing = async (): Promise<readonly string[]> => {
+    const { findings } = (await plane.call('GET /v1/routes/lint?appliance=isp-a-1')).as(RouteLint);
+    return findings.find(({ fault }) => fault === 'no-route-to-site')?.examples ?? [];
+  };
+  t.same(await missing(), [], 'nobody has said whose sites these are');
+  for (const site of ['isp-a', 'isp-b', 'isp-c'])
+    await plane.call(`PATCH /v1/fill/sites/${site}`, { body: { partner: 'isp' } });
+  t.same(await missing(), ['isp-c'], 'of isp-b one box is reached');
+  await tellRoutes(box, tableOf('203.0.113.0/24', '2001:db8::/32'));
+  t.same(await missing(), [], 'by either family');
 });
 
 /** Routes of a partner that has lost control of itself. */
