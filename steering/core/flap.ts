@@ -32,24 +32,29 @@ export const calm: FlapState = { penalty: 0, atMs: 0, suppressed: false };
 
 /** The state after a loss at `nowMs`, monotonic. */
 export function noteLoss(state: FlapState, nowMs: number, policy: FlapPolicy): FlapState {
-  const ceiling = policy.reuseAt * 2 ** (policy.suppressMsMax / policy.halfLifeMs);
-  const penalty = Math.min(ceiling, decayed(state, nowMs, policy) + policy.perLoss);
+  const penalty = Math.min(penaltyMax(policy), penaltyAt(state, nowMs, policy) + policy.perLoss);
   return { penalty, atMs: nowMs, suppressed: state.suppressed || penalty >= policy.suppressAt };
 }
 
 /** The state at `nowMs` with nothing new: what was suppressed long enough is let go. */
 export function settle(state: FlapState, nowMs: number, policy: FlapPolicy): FlapState {
-  if (!state.suppressed || decayed(state, nowMs, policy) >= policy.reuseAt) return state;
-  return { penalty: decayed(state, nowMs, policy), atMs: nowMs, suppressed: false };
+  const penalty = penaltyAt(state, nowMs, policy);
+  return state.suppressed && penalty < policy.reuseAt ? { penalty, atMs: nowMs, suppressed: false } : state;
 }
 
 /** In how many milliseconds it is let go, if nothing new comes; 0 where it is not suppressed. */
 export function reuseInMs(state: FlapState, nowMs: number, policy: FlapPolicy): number {
   if (!state.suppressed) return 0;
-  const halves = Math.log2(decayed(state, nowMs, policy) / policy.reuseAt);
+  const halves = Math.log2(penaltyAt(state, nowMs, policy) / policy.reuseAt);
   return Math.max(1, Math.ceil(halves * policy.halfLifeMs) + 1);
 }
 
-function decayed({ penalty, atMs }: FlapState, nowMs: number, { halfLifeMs }: FlapPolicy): number {
+/** The most that it ever is (RFC 2439 §4.2). */
+export function penaltyMax({ reuseAt, suppressMsMax, halfLifeMs }: FlapPolicy): number {
+  return reuseAt * 2 ** (suppressMsMax / halfLifeMs);
+}
+
+/** What is left of the penalty at `nowMs`, monotonic. */
+export function penaltyAt({ penalty, atMs }: FlapState, nowMs: number, { halfLifeMs }: FlapPolicy): number {
   return penalty * 2 ** (-Math.max(0, nowMs - atMs) / halfLifeMs);
 }

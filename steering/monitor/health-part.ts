@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Sight } from '../../common/contract/health.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import type { Chance } from '../../common/runtime/chance.ts';
@@ -12,6 +13,7 @@ import { flapPolicyDefault } from '../core/flap.ts';
 import type { SteeringView } from '../core/view.ts';
 import type { SteeringMetrics } from '../metrics.ts';
 import { createBoxStreams, type BoxStreams } from './box-streams.ts';
+import { FlapBook } from './flap-book.ts';
 import type { HealthChange } from './health-board.ts';
 import { openHttpProbe } from './http-probe.ts';
 import { KnownNodes } from './known-nodes.ts';
@@ -56,6 +58,8 @@ export function createHealthPart(options: HealthPartOptions, onUpdate: () => voi
   const { clock, identity, log } = options;
   let changedAtMs: number | undefined;
   const ending = new AbortController();
+  const path = join(options.config.dataDir, 'health-flaps.json');
+  const flaps = new FlapBook({ path, policy: flapPolicyDefault, clock, log });
   let parts: MonitorParts | undefined;
   const monitor = createMonitor(
     {
@@ -71,7 +75,7 @@ export function createHealthPart(options: HealthPartOptions, onUpdate: () => voi
         if (!isFound) changedAtMs = clock.monotonicMs();
       },
     },
-    (made) => (parts = makeParts(options, made)),
+    (made) => (parts = makeParts({ ...options, flaps }, made)),
   );
   const known = new KnownNodes();
   let done: Promise<void> | undefined;
@@ -92,23 +96,29 @@ export function createHealthPart(options: HealthPartOptions, onUpdate: () => voi
     },
     component: {
       name: 'monitor',
-      start: ({ signal, crash }) => {
+      start: async ({ signal, crash }) => {
+        await flaps.load();
         done = monitor.run(AbortSignal.any([signal, ending.signal])).catch(crash);
       },
       stop: async () => {
         await done;
+        await flaps.settled();
       },
     },
   };
 }
 
-function makeParts(options: HealthPartOptions, monitor: Pick<Monitor, 'changed'>): MonitorParts {
-  const { config, clock, log, identity } = options;
+function makeParts(
+  options: HealthPartOptions & { readonly flaps: FlapBook },
+  monitor: Pick<Monitor, 'changed'>,
+): MonitorParts {
+  const { config, clock, log, identity, flaps } = options;
   const prober = createProber({
     clock,
     openProbe: (aim) => openHttpProbe(aim, { clock, timeoutMs: config.probeTimeoutMs }),
     policy: { downAfter: 2, upAfter: 2 },
     flap: flapPolicyDefault,
+    flaps,
     intervalMs: config.probeIntervalMs,
     recheckMs: config.probeRecheckMs,
     probesMax: config.probesMax,

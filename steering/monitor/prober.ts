@@ -1,6 +1,6 @@
 import { Limiter } from '../../common/core/limiter.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
-import { calm, noteLoss, settle, type FlapPolicy, type FlapState } from '../core/flap.ts';
+import { noteLoss, settle, type FlapPolicy, type FlapState } from '../core/flap.ts';
 import {
   doubt,
   families,
@@ -11,6 +11,7 @@ import {
   type ProbeState,
 } from '../core/health.ts';
 import type { BoxEvidence } from '../core/own-view.ts';
+import type { FlapBook } from './flap-book.ts';
 import type { Aim, Probe } from './http-probe.ts';
 
 /** A box whose health is watched. */
@@ -26,6 +27,8 @@ export interface ProberOptions {
   readonly openProbe: (aim: Aim) => Probe;
   readonly policy: HealthPolicy;
   readonly flap: FlapPolicy;
+  /** Where it is kept how boxes flap. */
+  readonly flaps: Pick<FlapBook, 'recall' | 'note'>;
   /** From the end of a probe to the start of the next. */
   readonly intervalMs: number;
   /** The same after an outcome that speaks against the verdict: a doubt is settled soon. */
@@ -38,7 +41,7 @@ export interface ProberOptions {
 }
 
 export interface Prober {
-  /** Watches exactly these from now on. One that is new, or has moved, starts as unknown. */
+  /** Watches exactly these from now on. One that is new, or has moved, starts as unknown; how it flapped is remembered. */
   watch(targets: readonly Target[]): void;
   /** What was seen of each box, in the order in which they are watched. */
   evidence(): Omit<BoxEvidence, 'report'>[];
@@ -121,10 +124,10 @@ class BoxProber implements Prober {
   }
 
   #open(aim: Aim): Watched {
-    const { openProbe, clock } = this.#options;
+    const { openProbe, clock, flaps } = this.#options;
     return {
       ...{ aim, probe: openProbe(aim), leave: new AbortController() },
-      ...{ state: unprobed(clock.nowMs()), flap: calm, wake: undefined, hurried: false },
+      ...{ state: unprobed(clock.nowMs()), flap: flaps.recall(aim), wake: undefined, hurried: false },
       done: Promise.resolve(),
     };
   }
@@ -145,7 +148,7 @@ class BoxProber implements Prober {
   }
 
   #take(watched: Watched, observation: Parameters<typeof observe>[1]): void {
-    const { clock, policy, flap, onChange } = this.#options;
+    const { clock, policy, flap, flaps, onChange } = this.#options;
     const before = { verdict: watched.state.verdict, suppressed: watched.flap.suppressed };
     watched.state = observe(watched.state, observation, { nowMs: clock.nowMs(), policy });
     const monotonicMs = clock.monotonicMs();
@@ -153,6 +156,7 @@ class BoxProber implements Prober {
     const { verdict } = watched.state;
     if (verdict === 'down' && (before.verdict === 'up' || before.verdict === 'draining')) {
       watched.flap = noteLoss(watched.flap, monotonicMs, flap);
+      flaps.note(watched.aim, watched.flap);
     }
     if (verdict !== before.verdict || watched.flap.suppressed !== before.suppressed) onChange();
   }

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { createManualClock } from '../../../common/runtime/manual-clock.ts';
-import { flapPolicyDefault } from '../../../steering/core/flap.ts';
+import { calm, flapPolicyDefault, type FlapState } from '../../../steering/core/flap.ts';
 import type { Family, Observation, Verdict } from '../../../steering/core/health.ts';
 import type { Aim } from '../../../steering/monitor/http-probe.ts';
 import { createProber, type ProberOptions, type Target } from '../../../steering/monitor/prober.ts';
@@ -39,6 +39,7 @@ function start(ask: (aim: Aim) => Observation | Promise<Observation>, more: Part
     },
     policy: { downAfter: 2, upAfter: 2 },
     flap: flapPolicyDefault,
+    flaps: { recall: () => calm, note: () => undefined },
     intervalMs: 1000,
     recheckMs: 200,
     probesMax: 64,
@@ -123,6 +124,23 @@ t.test('a box that flaps is suppressed for a while', async (t) => {
   t.ok(suppressed(), 'although it answers');
   await clock.advance(180_000);
   t.notOk(suppressed());
+});
+
+t.test('a prober goes on from how a box flapped before, and tells of each loss', async (t) => {
+  let left: FlapState = { penalty: 2000, atMs: 0, suppressed: false };
+  let isAlive = true;
+  const flaps = {
+    recall: () => left,
+    note: (_aim: Aim, state: FlapState) => (left = state),
+  };
+  const { clock, prober } = start(() => (isAlive ? good : bad), { flaps });
+  t.teardown(() => prober.stop());
+  prober.watch([box('a')]);
+  await clock.advance(10);
+  isAlive = false;
+  await clock.advance(3000);
+  t.strictSame([...(prober.evidence()[0]?.suppressed ?? [])], [4], 'the third loss in a short time');
+  t.ok(left.suppressed);
 });
 
 t.test(
