@@ -85,7 +85,7 @@ export function createClientSites(options: ClientSitesOptions): ClientSites {
       look();
       const address = parseAddress(client);
       const table = address && tables.get(address.family);
-      return table && names[table.valueAt(table.find(address.words)) - 1];
+      return table && names[table.valueOf(address.words) - 1];
     },
     refresh,
   };

@@ -1,17 +1,10 @@
 import { widthOf } from './ip-address.ts';
-import {
-  BEFORE,
-  keyBehind,
-  MARK,
-  SCOPE_SHIFT,
-  scope4,
-  slotBits,
-  slots,
-  type PrefixIntervals,
-} from './prefix-layout.ts';
+import { layIpv4 } from './ipv4-records.ts';
+import { keyBehind, MARK, runBits, type PrefixIntervals } from './prefix-layout.ts';
 
 // Of a full table. IPv6 addresses in use share their first three bits (2000::/3), and registries give out /12 to /23.
 const indexBitsMax: Readonly<Record<4 | 6, number>> = { 4: 19, 6: 20 };
+const indexBitsMin: Readonly<Record<4 | 6, number>> = { 4: runBits, 6: 1 };
 const DEPTH_MAX = 129;
 
 /**
@@ -60,9 +53,8 @@ export class PrefixTableBuilder {
     besideOf: (opened: number) => number;
   }): PrefixIntervals {
     while (this.#depth > 0) this.#close();
-    if (this.#count > BEFORE) throw new RangeError('a table has at most 33 million intervals');
     const wanted = Math.ceil(Math.log2(this.#count * this.#wordCount)) + 2;
-    const bits = Math.max(1, Math.min(indexBitsMax[this.#family], wanted));
+    const bits = Math.max(indexBitsMin[this.#family], Math.min(indexBitsMax[this.#family], wanted));
     const besides = shared(told === undefined ? 0 : this.#count);
     if (told !== undefined) {
       for (let at = 0; at < this.#count; at++) {
@@ -71,7 +63,9 @@ export class PrefixTableBuilder {
         besides[at] = told.besideOf(value);
       }
     }
-    return { besides, ...(this.#family === 4 ? this.#finish4(bits) : this.#finish6(bits)) };
+    if (this.#family === 6) return { besides, ...this.#finish6(bits) };
+    const intervals = { count: this.#count, starts: this.#starts, values: this.#values };
+    return { besides, ...layIpv4(intervals, bits) };
   }
 
   #finish6(bits: number): Omit<PrefixIntervals, 'besides'> {
@@ -165,38 +159,8 @@ export class PrefixTableBuilder {
     for (let top = 1; top < index.length; top++) index[top] = (index[top] ?? 0) + (index[top - 1] ?? 0);
     return index;
   }
-
-  /** With a group behind the last one, which tells how many intervals there are. */
-  #finish4(bits: number): Omit<PrefixIntervals, 'besides'> {
-    const slotShift = 32 - bits - slotBits;
-    const index = shared(2 * (2 ** bits + 1));
-    const searched: number[] = [];
-    for (let group = 0, interval = 0; group <= 2 ** bits; group++) {
-      const before = interval;
-      let bitmap = 0;
-      let isSearched = false;
-      for (; interval < this.#count; interval++) {
-        const start = this.#starts[interval] ?? 0;
-        if (start >>> (32 - bits) !== group) break;
-        bitmap |= 1 << ((start >>> slotShift) & (slots - 1));
-        isSearched ||= start << (32 - slotShift) !== 0;
-      }
-      const isWhole = bitmap === 0 || bitmap === 1;
-      const next = interval === this.#count ? 0 : (this.#starts[interval] ?? 0);
-      const scope = isWhole ? scope4(group << (32 - bits), this.#starts[interval - 1] ?? 0, next) : 0;
-      index[2 * group] = isSearched ? ~before : before | (scope << SCOPE_SHIFT);
-      index[2 * group + 1] = isSearched ? searched.length : bitmap;
-      if (!isSearched) continue;
-      for (let at = before - 1; at < interval; at++) searched.push(this.#starts[at] ?? 0);
-      searched.push(next);
-    }
-    const entries = shared(this.#count, this.#values);
-    return { family: 4, index, entries, starts: shared(searched.length, searched), lows: shared(0) };
-  }
 }
 
-function shared(words: number, from: ArrayLike<number> = []): Int32Array {
-  const made = new Int32Array(new SharedArrayBuffer(4 * words));
-  for (let at = 0; at < words && from.length > 0; at++) made[at] = from[at] ?? 0;
-  return made;
+function shared(words: number): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(4 * words));
 }

@@ -1,8 +1,12 @@
 import {
-  BEFORE,
+  CARRIED,
+  countBits,
   greater,
   keyBehind,
   MARK,
+  PLACE,
+  recordBits,
+  runBits,
   SCOPE_SHIFT,
   scope4,
   slotBits,
@@ -11,19 +15,17 @@ import {
   type PrefixIntervals,
 } from './prefix-layout.ts';
 
-/** Finds intervals. Nothing is made for a lookup: an interval is asked for what is needed of it. */
+/** Finds what there is of addresses of its family. Nothing is made for a lookup. */
 export interface PrefixTable {
   /**
-   * Bits of the largest block around the address that was found last in which every address has its value (RFC 7871 §7.2.1). It is found in
-   * passing: what tells the interval tells it too.
+   * Bits of the largest block around the address of which the value was asked last in which every address has that value (RFC 7871
+   * §7.2.1). It is found in passing: what tells the interval tells it too.
    */
   readonly scope: number;
-  /** The interval that holds an address of the table's family. */
-  find(words: ArrayLike<number>): number;
-  /** The value of the longest prefix that holds the interval; 0 where none does. */
-  valueAt(interval: number): number;
-  /** What is seldom asked for of the interval. */
-  besideAt(interval: number): number;
+  /** The value of the longest prefix that holds an address; 0 where none does. */
+  valueOf(words: ArrayLike<number>): number;
+  /** What is seldom asked for of it. */
+  besideOf(words: ArrayLike<number>): number;
 }
 
 /** Opens intervals for lookups. */
@@ -37,68 +39,86 @@ const stepsTaken = 4;
 // as there is no branch to guess, it looks up the next addresses while it waits for the memory of this one.
 
 /**
- * The index parts the addresses into groups, and each into 32 slots. Of a group it tells how many intervals begin before it, and
- * as a bit for each slot whether one begins there: so the interval of a slot is counted, not searched for. Where some interval
- * begins inside of a slot (of a full table: in a /24) the first number is negative, its complement, and the second tells where to search:
- * there is the start of the interval before the group, then those of the group, then the one behind it. Where none begins but
- * with the group, the scope of all of its addresses stands above the first number. An entry is a value.
+ * The index begins with a record for each group of addresses, which has 32 slots. Its first number has a bit for each slot at which an
+ * interval begins, so the interval of a slot is counted, not searched for; the first bit is always set. The second tells where the values of
+ * its intervals are: mostly in the record itself, so that a lookup waits for memory once, else behind all records. Where some interval
+ * begins inside of a slot (of a full table: in a /24) that is negative, its complement, and the first number tells where to
+ * search: there is the start of each interval of the group and of the one behind it. The third tells how many there are,
+ * and the fourth how many of them begin in the group.
  */
 class Ipv4Table implements PrefixTable {
   scope = 0;
   readonly #index: Int32Array;
-  readonly #values: Int32Array;
+  readonly #runs: Int32Array;
   readonly #besides: Int32Array;
   readonly #starts: Int32Array;
   readonly #groupShift: number;
 
   constructor({ entries, index, besides, starts }: PrefixIntervals) {
     this.#index = index;
-    this.#values = entries;
+    this.#runs = entries;
     this.#besides = besides;
     this.#starts = starts;
-    this.#groupShift = 32 - Math.log2(index.length / 2 - 1);
+    this.#groupShift = 32 - runBits - Math.log2(entries.length);
   }
 
-  find(words: ArrayLike<number>): number {
+  valueOf(words: ArrayLike<number>): number {
     const address = (words[0] ?? 0) | 0;
+    const index = this.#index;
     const shift = this.#groupShift;
-    const at = 2 * (address >>> shift);
-    const before = this.#index[at] ?? 0;
-    if (before < 0) return this.#search(address, at);
+    const record = (address >>> shift) << recordBits;
+    const place = index[record + 1] ?? 0;
+    if (place < 0) return index[~place + this.#search(address, record)] ?? 0;
     const slot = (address >>> (shift - slotBits)) & (slots - 1);
-    const bitmap = this.#index[at + 1] ?? 0;
+    const bitmap = index[record] ?? 0;
     const upTo = (2 << slot) - 1;
-    const begin = 31 - Math.clz32(bitmap & upTo);
+    const begun = bitmap & upTo;
     const behind = bitmap & ~upTo;
+    const begin = 31 - Math.clz32(begun);
     const end = 31 - Math.clz32(behind & -behind);
     // What begins in the same group shares more bits than anything outside; where there is none, a number is negative here.
     const within = greater(Math.clz32(slot ^ (begin - 1)), Math.clz32(slot ^ end)) - (31 - slotBits);
-    this.scope = greater(32 - shift + within, before >>> SCOPE_SHIFT);
-    return ((before & BEFORE) + countBits(bitmap & upTo) - 1) | 0;
+    this.scope = greater(32 - shift + within, place >>> SCOPE_SHIFT);
+    return index[(place & PLACE) + countBits(begun)] ?? 0;
   }
 
-  valueAt(interval: number): number {
-    return this.#values[interval] ?? 0;
+  besideOf(words: ArrayLike<number>): number {
+    const address = (words[0] ?? 0) | 0;
+    const index = this.#index;
+    const record = (address >>> this.#groupShift) << recordBits;
+    const run = record >> (recordBits + runBits);
+    let interval = this.#runs[run] ?? 0;
+    for (let at = run << (recordBits + runBits); at < record; at += 1 << recordBits)
+      interval += this.#begunIn(at);
+    const place = index[record + 1] ?? 0;
+    if (place < 0) {
+      const carried = (index[record + 2] ?? 0) - (index[record + 3] ?? 0);
+      return this.#besides[interval - carried + this.#search(address, record)] ?? 0;
+    }
+    const slot = (address >>> (this.#groupShift - slotBits)) & (slots - 1);
+    const begun = countBits((index[record] ?? 0) & ((2 << slot) - 1));
+    return this.#besides[interval + begun - 1 - ((place & CARRIED) === 0 ? 0 : 1)] ?? 0;
   }
 
-  besideAt(interval: number): number {
-    return this.#besides[interval] ?? 0;
+  /** How many intervals begin in the group of a record. */
+  #begunIn(record: number): number {
+    const place = this.#index[record + 1] ?? 0;
+    if (place < 0) return this.#index[record + 3] ?? 0;
+    return countBits(this.#index[record] ?? 0) - ((place & CARRIED) === 0 ? 0 : 1);
   }
 
-  /** Finds the last interval around a group that does not begin behind the address. */
-  #search(address: number, at: number): number {
-    const before = ~(this.#index[at] ?? 0);
-    const next = this.#index[at + 2] ?? 0;
-    const offset = this.#index[at + 1] ?? 0;
+  /** Finds the last interval of a group that does not begin behind the address: its number among them. */
+  #search(address: number, record: number): number {
+    const offset = this.#index[record] ?? 0;
     let low = 0;
-    let high = (next < 0 ? ~next : next & BEFORE) - before;
+    let high = (this.#index[record + 2] ?? 0) - 1;
     while (low < high) {
       const middle = (low + high + 1) >>> 1;
       if ((this.#starts[offset + middle] ?? 0) >>> 0 <= address >>> 0) low = middle;
       else high = middle - 1;
     }
     this.scope = scope4(address, this.#starts[offset + low] ?? 0, this.#starts[offset + low + 1] ?? 0);
-    return before - 1 + low;
+    return low;
   }
 }
 
@@ -124,7 +144,15 @@ class Ipv6Table implements PrefixTable {
     this.#bits = Math.log2(index.length - 1);
   }
 
-  find(words: ArrayLike<number>): number {
+  valueOf(words: ArrayLike<number>): number {
+    return (this.#entries[2 * this.#find(words) + 1] ?? 0) & VALUE;
+  }
+
+  besideOf(words: ArrayLike<number>): number {
+    return this.#besides[this.#find(words)] ?? 0;
+  }
+
+  #find(words: ArrayLike<number>): number {
     const a = (words[0] ?? 0) | 0;
     const entries = this.#entries;
     const bits = this.#bits;
@@ -151,14 +179,6 @@ class Ipv6Table implements PrefixTable {
     const within = greater(toStart, toEnd);
     this.scope = within > 0 && within < 32 ? bits + within : this.#scopeAmong(at, words);
     return at;
-  }
-
-  valueAt(interval: number): number {
-    return (this.#entries[2 * interval + 1] ?? 0) & VALUE;
-  }
-
-  besideAt(interval: number): number {
-    return this.#besides[interval] ?? 0;
   }
 
   /** The scope of an address in an interval, by all words of the starts. */
@@ -189,13 +209,6 @@ class Ipv6Table implements PrefixTable {
     const at = 2 * interval;
     return [this.#starts[at] ?? 0, this.#starts[at + 1] ?? 0, this.#lows[at] ?? 0, this.#lows[at + 1] ?? 0];
   }
-}
-
-/** How many bits of a word are set. */
-function countBits(word: number): number {
-  let bits = word - ((word >>> 1) & 0x55555555);
-  bits = (bits & 0x33333333) + ((bits >>> 2) & 0x33333333);
-  return Math.imul((bits + (bits >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
 }
 
 /** Bits that the block of an address must have so as not to hold the address before another: one more than they share. */

@@ -32,8 +32,10 @@ const CODE_SHIFT = MEMBER_BITS + DRAW_BITS;
 const DRAW_CUT = 26 - DRAW_BITS;
 const membersMax = 1 << MEMBER_BITS;
 /** In the place of a plan: the set is not one that is looked at here. */
-const OTHER = 255;
-const PLANNED = 1;
+const OTHER = -1;
+// Of a plan: a member's appliance, and above it how many stand behind it.
+const APPLIANCE_BITS = 16;
+const APPLIANCE = 2 ** APPLIANCE_BITS - 1;
 
 /**
  * Chooses ways where that is simple, which is nearly always: out of those boxes alone whose own routes are around the client, hold the bundle,
@@ -52,8 +54,11 @@ export class QuickWays {
   readonly #hashA: Uint32Array;
   readonly #sites: Uint16Array;
   readonly #everybody: Uint8Array;
-  /** What was found out of each set, in the places of its numbers: of its count what it is, of each member its code as above. */
-  readonly #plans: Uint8Array;
+  /**
+   * What was found out of each set, at half of its place: how many members it has, and of each its appliance and one more than how many stand
+   * behind it. A client needs no more of a set, and that is mostly in one line of a cache.
+   */
+  readonly #plans: Int32Array;
   // Of the client who asks: the members of the set, and the best of them.
   readonly #members = new Int32Array(membersMax);
   readonly #best: Int32Array;
@@ -68,7 +73,7 @@ export class QuickWays {
     this.#hashA = view.columns.hashA;
     this.#sites = view.columns.sites;
     this.#everybody = new Uint8Array((view.appliances.length >>> 3) + 1).fill(0xff);
-    this.#plans = new Uint8Array(this.#sets.length);
+    this.#plans = new Int32Array(this.#sets.length / 2);
     this.#best = new Int32Array(waysMax + 1);
     this.ways = new Uint16Array(waysMax);
   }
@@ -76,42 +81,42 @@ export class QuickWays {
   /** Chooses out of a set, which is not empty; @returns how many ways there are, 0 where it cannot tell. */
   choose(set: number, asked: QuickAsked): number {
     if (asked.row < 0 && asked.row !== anyBundle) return 0;
-    const plan = this.#plans[set] ?? 0;
-    if ((plan === 0 ? this.#plan(set) : plan) === OTHER) return 0;
+    const plan = set >>> 1;
+    if (this.#plans[plan] === 0) this.#plan(set);
+    if (this.#plans[plan] === OTHER) return 0;
     const { waysMax } = this.#options;
     const origin = this.#bestOrigin(asked);
     const boxes = origin < 0 ? waysMax : waysMax - 1;
     const best = this.#best;
     for (let at = 0; at <= boxes; at++) best[at] = 0;
-    this.#judge(set, asked, boxes);
+    this.#judge(plan, asked, boxes);
     for (let at = 0; at < boxes; at++) {
       const member = best[at] ?? 0;
       if (member === 0 || isTie(member, best[at + 1] ?? 0)) return 0;
-      this.ways[at] = this.#applianceOf(set, member);
+      this.ways[at] = this.#applianceOf(plan, member);
     }
-    if (boxes > 1 && !this.#isOfSites(boxes) && !this.#spread(set, boxes)) return 0;
+    if (boxes > 1 && !this.#isOfSites(boxes) && !this.#spread(plan, boxes)) return 0;
     if (origin >= 0) this.ways[boxes] = origin;
     return waysMax;
   }
 
   /** Finds the best members, and one more. */
-  #judge(set: number, { state, family, row, key }: QuickAsked, boxes: number): void {
+  #judge(plan: number, { state, family, row, key }: QuickAsked, boxes: number): void {
     const { conditions, downFamilies, kept } = state;
     const { keeps } = this.#options;
     const { bits, rowBytes } = this.#view.holdings;
     const traits = this.#traits;
     const holders = row < 0 ? this.#everybody : bits;
     const holdersAt = row < 0 ? 0 : row * rowBytes;
-    const sets = this.#sets;
     const plans = this.#plans;
     const hashA = this.#hashA;
     const members = this.#members;
     const best = this.#best;
     const keyA = key.a | 0;
-    const count = sets[set] ?? 0;
+    const count = plans[plan] ?? 0;
     for (let member = 0; member < count; member++) {
-      const at = set + 1 + 2 * member;
-      const appliance = sets[at] ?? 0;
+      const planned = plans[plan + 1 + member] ?? 0;
+      const appliance = planned & APPLIANCE;
       const dead = ((traits[appliance] ?? 0) >>> DEAD_FAMILIES_SHIFT) | (downFamilies[appliance] ?? 0);
       const fault = (conditions[appliance] ?? 0) | (dead & family);
       const holds = ((holders[holdersAt + (appliance >>> 3)] ?? 0) >>> (appliance & 7)) & 1;
@@ -119,7 +124,9 @@ export class QuickWays {
       let qualifies = ((fault - 1) >> 31) & -holds;
       if ((kept[appliance] ?? 1) < 1 && !keeps(appliance)) qualifies = 0;
       const draw = drawOf(hashA[appliance] ?? 0, keyA) >>> DRAW_CUT;
-      let rank = (((plans[at] ?? 0) << CODE_SHIFT) | (draw << MEMBER_BITS) | member) & qualifies;
+      let rank =
+        (((planned & ~APPLIANCE) << (CODE_SHIFT - APPLIANCE_BITS)) | (draw << MEMBER_BITS) | member) &
+        qualifies;
       members[member] = rank;
       for (let place = 0; place <= boxes; place++) {
         const other = best[place] ?? 0;
@@ -130,8 +137,8 @@ export class QuickWays {
     }
   }
 
-  #applianceOf(set: number, member: number): number {
-    return this.#sets[set + 1 + 2 * (member & (membersMax - 1))] ?? 0;
+  #applianceOf(plan: number, member: number): number {
+    return (this.#plans[plan + 1 + (member & (membersMax - 1))] ?? 0) & APPLIANCE;
   }
 
   #isOfSites(boxes: number): boolean {
@@ -141,19 +148,19 @@ export class QuickWays {
   }
 
   /** Puts the best member of another site in the last place; false where it cannot tell which. */
-  #spread(set: number, boxes: number): boolean {
+  #spread(plan: number, boxes: number): boolean {
     const only = this.#sites[this.ways[0] ?? 0];
-    const count = this.#sets[set] ?? 0;
+    const count = this.#plans[plan] ?? 0;
     let best = 0;
     let second = 0;
     for (let at = 0; at < count; at++) {
       const member = this.#members[at] ?? 0;
-      if (member <= second || this.#sites[this.#applianceOf(set, member)] === only) continue;
+      if (member <= second || this.#sites[this.#applianceOf(plan, member)] === only) continue;
       second = Math.min(best, member);
       best = Math.max(best, member);
     }
     if (best === 0 || isTie(best, second)) return false;
-    this.ways[boxes - 1] = this.#applianceOf(set, best);
+    this.ways[boxes - 1] = this.#applianceOf(plan, best);
     return true;
   }
 
@@ -173,28 +180,31 @@ export class QuickWays {
     return best;
   }
 
-  /** Finds out how the members of a set stand by the keys; @returns what stands for the set. */
-  #plan(set: number): number {
+  /** Finds out how the members of a set stand by the keys. */
+  #plan(set: number): void {
     const { keys } = this.#options;
     const { weights } = this.#view.columns;
     const sets = this.#sets;
     const plans = this.#plans;
     const count = sets[set] ?? 0;
-    if (count > membersMax) return (plans[set] = OTHER);
-    for (let one = set + 1; one <= set + 2 * count; one += 2) {
-      const route = sets[one + 1] ?? 0;
-      const weight = weights[sets[one] ?? 0] ?? 0;
+    const plan = set >>> 1;
+    plans[plan] = OTHER;
+    if (count > membersMax) return;
+    for (let member = 0; member < count; member++) {
+      const appliance = sets[set + 1 + 2 * member] ?? 0;
+      const route = sets[set + 2 + 2 * member] ?? 0;
+      const weight = weights[appliance] ?? 0;
       let behind = 0;
       for (let other = set + 1; other <= set + 2 * count; other += 2) {
         const difference = keys.compareRoutes(route, sets[other + 1] ?? 0);
         // Draws tell nothing of boxes with different lines.
         const isDrawn = weight > 0 && weight === weights[sets[other] ?? 0];
-        if (difference === 0 && !isDrawn) return (plans[set] = OTHER);
+        if (difference === 0 && !isDrawn) return;
         if (difference < 0) behind++;
       }
-      plans[one] = 1 + behind;
+      plans[plan + 1 + member] = ((1 + behind) << APPLIANCE_BITS) | appliance;
     }
-    return (plans[set] = PLANNED);
+    plans[plan] = count;
   }
 }
 

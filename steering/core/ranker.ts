@@ -79,7 +79,6 @@ export class Ranker {
   #query: RankQuery = noQuery;
   #family = 0;
   #table: PrefixTable;
-  #interval = 0;
   /** Where the bits of the bundle's holders begin. */
   #bitsAt = 0;
   /** Where the client was taken to be; undefined where a route reaches it, or nothing is known. */
@@ -208,10 +207,8 @@ export class Ranker {
   #begin(query: RankQuery, state: RankState): void {
     const { words, clientFamily } = query;
     const table = clientFamily === 4 ? this.#table4 : this.#table6;
-    const interval = table.find(words);
-    this.entry = table.valueAt(interval);
+    this.entry = table.valueOf(words);
     this.#table = table;
-    this.#interval = interval;
     this.scopeLength = table.scope;
     this.count = 0;
     this.overfull = false;
@@ -245,7 +242,7 @@ export class Ranker {
 
   #addListsAround(): void {
     const { lists } = this.#view.routes.lists;
-    let list = this.#table.besideAt(this.#interval);
+    let list = this.#table.besideOf(this.#query.words);
     for (; list !== 0; list = lists[2 * list + 1] ?? 0) this.#addEntry(lists[2 * list] ?? 0);
   }
 

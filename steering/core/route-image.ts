@@ -7,13 +7,13 @@ import type { RouteMap } from './route-map.ts';
  * The routes of a map as they lie in memory, in one piece: what a node writes to its disk so as not to merge the tables again when it
  * starts. In the byte order of the machine, for that machine alone:
  *
- *     "NRI2", 1 as a 32-bit number, the name of what it was made of (32 bytes), how many default routes were dropped, then
+ *     "NRI3", 1 as a 32-bit number, the name of what it was made of (32 bytes), how many default routes were dropped, then
  *     the length of each column in numbers, each 32 bits
  *     the columns in the order of `columnsOf`, each from a multiple of 64 bytes on
  *
  * The magic changes with the form of any column, or with how routes are merged.
  */
-const MAGIC = 'NRI2';
+const MAGIC = 'NRI3';
 const NAME_BYTES = 32;
 const DROPPED_AT = 8 + NAME_BYTES;
 const LENGTHS_AT = DROPPED_AT + 4;

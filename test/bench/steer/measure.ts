@@ -74,8 +74,7 @@ function lookups(family: 4 | 6, clients: Uint32Array): number {
     let sum = 0;
     for (let at = 0; at < clients.length; at += width) {
       for (let word = 0; word < width; word++) words[word] = clients[at + word] ?? 0;
-      const interval = table.find(words);
-      sum = (sum + table.valueAt(interval) + table.scope) | 0;
+      sum = (sum + table.valueOf(words) + table.scope) | 0;
     }
     return sum;
   });

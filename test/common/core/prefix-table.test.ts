@@ -11,7 +11,7 @@ import { openPrefixTable } from '../../../common/core/prefix-table.ts';
 import { PrefixTableBuilder } from '../../../common/core/prefix-table-builder.ts';
 import { addressArb, prefixArb } from '../../support/route-tables.ts';
 
-/** A table whose values are the places of the prefixes in the list and one. */
+/** A table whose values are the places of the prefixes in the list and one, and beside them their complements. */
 function buildTable(
   family: 4 | 6,
   prefixes: readonly Prefix[],
@@ -27,12 +27,13 @@ function buildTable(
     builder.enter(address.words);
     builder.open(address.words, length, entry + 1);
   }
-  return openPrefixTable(builder.finish());
+  return openPrefixTable(builder.finish({ valueOf: (value) => value, besideOf: (value) => ~value }));
 }
 
 function lookUp(table: ReturnType<typeof buildTable>, { words }: Address) {
-  const interval = table.find(words);
-  return { entry: table.valueAt(interval) - 1, scopeLength: table.scope };
+  const beside = ~table.besideOf(words) - 1;
+  const entry = table.valueOf(words) - 1;
+  return { entry, beside, scopeLength: table.scope };
 }
 
 const near = (prefixes: readonly Prefix[], flips: readonly number[]): Address[] =>
@@ -58,6 +59,22 @@ const distinct = (prefixes: readonly Prefix[]): Prefix[] => [
   ...new Map(prefixes.map((prefix) => [JSON.stringify(prefix), prefix])).values(),
 ];
 
+/** Whether what a table finds of an address is what a search of all prefixes finds, and its scope is right and as large as can be. */
+function isRight(
+  table: ReturnType<typeof buildTable>,
+  prefixes: readonly Prefix[],
+  address: Address,
+): boolean {
+  const match = lookUp(table, address);
+  const want = naive(prefixes, address);
+  if (match.entry !== want || match.beside !== want) return false;
+  const scope = { address: networkOf(address, match.scopeLength), length: match.scopeLength };
+  if (!covers(prefixes, scope, want)) return false;
+  const wider = match.scopeLength - 1;
+  const larger = { address: networkOf(address, wider), length: wider };
+  return wider < 0 || !covers(prefixes, larger, want);
+}
+
 for (const family of [4, 6] as const) {
   const width = family === 4 ? 32 : 128;
   // That of everything is left out, as default routes are.
@@ -77,14 +94,7 @@ for (const family of [4, 6] as const) {
         (prefixes, random, flips) => {
           const table = buildTable(family, prefixes);
           for (const address of [...random, ...prefixes.map((p) => p.address), ...near(prefixes, flips)]) {
-            const match = lookUp(table, address);
-            const want = naive(prefixes, address);
-            if (match.entry !== want) return false;
-            const scope = { address: networkOf(address, match.scopeLength), length: match.scopeLength };
-            if (!covers(prefixes, scope, want)) return false;
-            const wider = match.scopeLength - 1;
-            const larger = { address: networkOf(address, wider), length: wider };
-            if (wider >= 0 && covers(prefixes, larger, want)) return false;
+            if (!isRight(table, prefixes, address)) return false;
           }
           return true;
         },
@@ -113,6 +123,33 @@ for (const family of [4, 6] as const) {
   });
 }
 
+t.test('IPv4: groups with many intervals, with few, and with some that begin inside of a slot', (t) => {
+  // With a hundred prefixes a group is a /10 and a slot a /15; a fifth of them are longer.
+  const wordArb = fc.tuple(
+    fc.constantFrom(10, 10, 11, 74, 203),
+    fc.nat(0xff),
+    fc.constantFrom(0, 0, 0, 0x4000),
+  );
+  const routesArb = fc.array(fc.tuple(wordArb, fc.constantFrom(7, 8, 10, 11, 12, 13, 14, 14, 15, 18)), {
+    minLength: 90,
+    maxLength: 110,
+  });
+  fc.assert(
+    fc.property(routesArb, fc.array(addressArb(4), { maxLength: 8 }), (routes, random) => {
+      const all = routes.map(([[top, next, low], length]): Prefix => {
+        const address: Address = { family: 4, words: [top * 2 ** 24 + next * 2 ** 16 + low] };
+        return { address: networkOf(address, length), length };
+      });
+      const prefixes = distinct(all);
+      const table = buildTable(4, prefixes);
+      const addresses = [...random, ...prefixes.map((p) => p.address), ...near(prefixes, [9, 14, 15, 17])];
+      return addresses.every((address) => isRight(table, prefixes, address));
+    }),
+    { numRuns: 20 },
+  );
+  t.end();
+});
+
 /** Whether every address of the block has the answer `want`: the block is cut until no prefix begins inside. */
 function covers(prefixes: readonly Prefix[], block: Prefix, want: number): boolean {
   const inner = prefixes.filter((p) => p.length > block.length && holds(block, p.address));
@@ -135,13 +172,13 @@ t.test('a small table, by hand', (t) => {
   const prefixes = texts.map((text) => parsePrefix(text)).filter((prefix) => prefix !== undefined);
   const table = buildTable(4, prefixes);
   const at = (text: string) => lookUp(table, parseAddress(text) ?? { family: 4, words: [0] });
-  t.strictSame(at('10.1.2.3'), { scopeLength: 24, entry: 2 });
-  t.strictSame(at('10.1.3.3'), { scopeLength: 24, entry: 1 });
-  t.strictSame(at('10.1.128.1'), { scopeLength: 17, entry: 1 });
-  t.strictSame(at('10.255.0.1'), { scopeLength: 9, entry: 0 });
-  t.strictSame(at('192.0.2.1'), { scopeLength: 25, entry: -1 });
-  t.strictSame(at('0.0.0.0'), { scopeLength: 5, entry: -1 });
+  t.strictSame(at('10.1.2.3'), { scopeLength: 24, entry: 2, beside: 2 });
+  t.strictSame(at('10.1.3.3'), { scopeLength: 24, entry: 1, beside: 1 });
+  t.strictSame(at('10.1.128.1'), { scopeLength: 17, entry: 1, beside: 1 });
+  t.strictSame(at('10.255.0.1'), { scopeLength: 9, entry: 0, beside: 0 });
+  t.strictSame(at('192.0.2.1'), { scopeLength: 25, entry: -1, beside: -1 });
+  t.strictSame(at('0.0.0.0'), { scopeLength: 5, entry: -1, beside: -1 });
   const nothing = { family: 6, words: [1, 2, 3, 4] } as const;
-  t.strictSame(lookUp(buildTable(6, []), nothing), { scopeLength: 0, entry: -1 });
+  t.strictSame(lookUp(buildTable(6, []), nothing), { scopeLength: 0, entry: -1, beside: -1 });
   t.end();
 });

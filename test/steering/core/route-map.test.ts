@@ -25,7 +25,6 @@ function mapOf(announced: readonly (readonly TestRoute[])[], owners?: readonly n
 function reach({ lists, ...tables }: RouteMap, { family, words }: Address) {
   const table = openPrefixTable(tables[family]);
   const found: Partial<Record<string, [number, number]>> = {};
-  const interval = table.find(words);
   const take = (entry: number): void => {
     const set = setOf(entry);
     for (let member = 0; member < (lists.sets[set] ?? 0); member++) {
@@ -33,8 +32,8 @@ function reach({ lists, ...tables }: RouteMap, { family, words }: Address) {
       found[appliance] ??= [lengthOf(entry), lists.keys[route] ?? 0];
     }
   };
-  take(table.valueAt(interval));
-  for (let list = table.besideAt(interval); list !== 0; list = lists.lists[2 * list + 1] ?? 0)
+  take(table.valueOf(words));
+  for (let list = table.besideOf(words); list !== 0; list = lists.lists[2 * list + 1] ?? 0)
     take(lists.lists[2 * list] ?? 0);
   return found;
 }
