@@ -27,6 +27,7 @@ import { addHealthRoutes } from './http/health-routes.ts';
 import { addSteeringRoutes } from './http/routes.ts';
 import { createSteerFastPath, steerPath } from './http/steer-answer.ts';
 import { createTokenVerifier } from './http/token-verifier.ts';
+import { createNativeFront } from './http/native-front.ts';
 import { createMapFollower, type MapFollower } from './map/map-follower.ts';
 import { createMapHolder, type MapHolder } from './map/map-holder.ts';
 import { createMapLoader, type MapLoader } from './map/map-loader.ts';
@@ -35,6 +36,7 @@ import { createMapSnapshot } from './map/snapshot.ts';
 import { createSteeringMetrics, type SteeringMetrics } from './metrics.ts';
 import { announceComponent } from './monitor/announce.ts';
 import { createHealthPart, type HealthPart } from './monitor/health-part.ts';
+import { loadNativeAddon, type NativeAddon } from './native-addon.ts';
 import type { Outlook } from './outlook.ts';
 
 interface Base {
@@ -75,6 +77,7 @@ export async function run(argv: string[], env: NodeJS.ProcessEnv): Promise<numbe
 
 async function serve(base: Base): Promise<number> {
   const { config, clock, chance, log, identity, metrics } = base;
+  const addon = loadNativeAddon(log);
   const health = createHealthPart(base, () => feed.healthChanged());
   const feed = createFeed(base, health);
   const recorder = createRecorder(base, { health, outlook: () => brain.outlook() });
@@ -111,11 +114,12 @@ async function serve(base: Base): Promise<number> {
   });
   metrics.watch(brain, health.monitor, () => clock.nowMs());
   const history = createHistoryPart({ ...base, tables, recorder, places: () => places?.bytes() });
-  const server = await createServer(base, { brain, health, history });
+  const server = await createServer(base, { brain, health, history, addon });
   const http = httpComponent(server, { host: config.host, port: config.port });
   const dns = createDnsComponent({
     ...base,
     source: brain,
+    addon,
     feed,
     policy: policyOf(config),
     decisions: recorder,
@@ -244,9 +248,17 @@ function mapComponent({
   };
 }
 
+/** What the server answers from. */
+interface Served {
+  readonly brain: Brain;
+  readonly health: HealthPart;
+  readonly history: HistoryPart;
+  readonly addon: NativeAddon | undefined;
+}
+
 async function createServer(
   { config, clock, log, identity, metrics }: Base,
-  { brain, health, history }: { brain: Brain; health: HealthPart; history: HistoryPart },
+  { brain, health, history, addon }: Served,
 ): Promise<HttpServer> {
   const { keyring, nodeId } = identity;
   const verify = createTokenVerifier({
@@ -266,6 +278,7 @@ async function createServer(
       node: health.verifyNode,
     },
     openapi: { title: 'Nearcast steering', version: packageJson.version },
+    openFront: addon && ((options) => createNativeFront(addon, options)),
   });
   const steer = {
     brain,

@@ -9,9 +9,11 @@ export interface LeanRequest {
 }
 
 /** No player sends so much. */
-const HEAD_BYTES_MAX = 8 * 1024;
+export const headBytesMax = 8 * 1024;
 // RFC 9112 §3 and §5, in the plainest form: origin-form without a fragment, fields on a line each.
 const form = /^GET (\/[!"$-~]*) HTTP\/1\.1\r\n(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*\r\n)+\r\n$/;
+/** RFC 3986 §3.2.2, as far as names and addresses go: what a player called, so that it may be given back as a part of a URL. */
+export const plainHost = /^(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i;
 const fields =
   /\r\n(host|x-forwarded-for|connection|content-length|transfer-encoding|expect|upgrade|trailer):[\t ]*([^\r]*)/gi;
 
@@ -20,7 +22,7 @@ const fields =
  * several of them, or what is not plainly well-formed. That is for a server that knows all of HTTP.
  */
 export function readLeanRequest(bytes: Buffer): LeanRequest | undefined {
-  if (bytes.length > HEAD_BYTES_MAX) return undefined;
+  if (bytes.length > headBytesMax) return undefined;
   const text = bytes.toString('latin1');
   const url = form.exec(text)?.[1];
   if (url === undefined) return undefined;
@@ -43,5 +45,7 @@ export function readLeanRequest(bytes: Buffer): LeanRequest | undefined {
         return undefined;
     }
   }
-  return host === undefined ? undefined : { url, headers: { host, 'x-forwarded-for': forwardedFor } };
+  return host === undefined || !plainHost.test(host)
+    ? undefined
+    : { url, headers: { host, 'x-forwarded-for': forwardedFor } };
 }

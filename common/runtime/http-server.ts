@@ -11,6 +11,7 @@ import { filterRequests } from './http-filter.ts';
 import { createRates, limitAddresses, type TakeRate } from './http-rates.ts';
 import { answerProblems, sendProblem } from './http-errors.ts';
 import { serveOpenApi, type OpenApiOptions } from './http-openapi.ts';
+import { FrontedServer, type OpenFront } from './fronted-server.ts';
 import { noteMethods, type MethodsAt } from './http-methods.ts';
 import { LeanFront, type LeanAnswerer } from './lean-front.ts';
 import type { Component } from './lifecycle.ts';
@@ -37,6 +38,8 @@ export interface HttpServerOptions {
   cors?: readonly string[];
   /** Serves /openapi.json and, with `docs`, /docs; both are made when first asked for. */
   openapi?: OpenApiOptions;
+  /** What listens in front of this server where `before` is called; connections are accepted here without. */
+  openFront?: OpenFront | undefined;
 }
 
 export interface HttpServer {
@@ -86,7 +89,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   });
   const methodsAt = noteMethods(app);
   const draining = new AbortController();
-  let front: LeanFront | undefined;
+  let front: Front | undefined;
   await addLimits(app, options, methodsAt);
   requireCredentials(app, options.credentials);
   answerProblems(app);
@@ -120,12 +123,12 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
         if (answered !== undefined) observe(labels, (performance.now() - startedMs) / 1000);
         return answered;
       };
-      front = answerBefore(app, { answer: answerTimed, clock });
+      front = answerBefore(app, { answer: answerTimed, clock, open: options.openFront });
     },
-    listen: (address) => listen(app, address),
+    listen: (address) => listen(app, address, front),
     drain: async () => {
       draining.abort(coded('DRAINING'));
-      front?.close();
+      await front?.drain();
       await app.close();
     },
     stop: async () => {
@@ -137,8 +140,19 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   };
 }
 
+/** What has connections before the HTTP server has them. */
+interface Front {
+  /** Where it listens itself. */
+  readonly listen?: (address: ListenAddress) => Promise<number>;
+  drain(): void | Promise<void>;
+  destroy(): void;
+}
+
 /** Puts `answer` before the requests of a server, and before its connections where they bring nothing else. */
-function answerBefore(app: App, { answer, clock }: { answer: LeanAnswerer; clock: Clock }): LeanFront {
+function answerBefore(
+  app: App,
+  { answer, clock, open }: { answer: LeanAnswerer; clock: Clock; open: OpenFront | undefined },
+): Front {
   const { server } = app;
   const onRequest = server.listeners('request') as RequestListener[];
   server.removeAllListeners('request').on('request', (request, response) => {
@@ -151,19 +165,26 @@ function answerBefore(app: App, { answer, clock }: { answer: LeanAnswerer; clock
     const { body } = answered;
     response.writeHead(200, { ...answered.headers, 'content-length': Buffer.byteLength(body) }).end(body);
   });
+  const options = { answer, clock, keepAliveMs: server.keepAliveTimeout };
+  if (open !== undefined) {
+    const fronted = new FrontedServer(server, open, options);
+    return {
+      listen: (address) => fronted.listen(address),
+      drain: () => fronted.drain(),
+      destroy: () => fronted.destroy(),
+    };
+  }
   const onConnection = server.listeners('connection') as ((socket: Socket) => void)[];
   const front = new LeanFront({
-    answer,
-    clock,
+    ...options,
     handOver: (socket) => {
       for (const listener of onConnection) listener.call(server, socket);
     },
-    keepAliveMs: server.keepAliveTimeout,
   });
   server.removeAllListeners('connection').on('connection', (socket) => {
     front.take(socket);
   });
-  return front;
+  return { drain: () => front.close(), destroy: () => front.destroy() };
 }
 
 async function addLimits(app: App, options: HttpServerOptions, methodsAt: MethodsAt): Promise<void> {
@@ -219,20 +240,29 @@ function measure(
   return (labels, elapsedS) => seconds.observe(labels, elapsedS);
 }
 
-async function listen(app: App, { host, port }: ListenAddress): Promise<string> {
+async function listen(app: App, address: ListenAddress, front: Front | undefined): Promise<string> {
+  const { host, port } = address;
+  try {
+    if (front?.listen === undefined) return `http://${hostInUrl(host)}:${await listenItself(app, address)}`;
+    await app.ready();
+    return `http://${hostInUrl(host)}:${await front.listen(address)}`;
+  } catch (error) {
+    throw listenFailed(error, { host, port });
+  }
+}
+
+/** Returns the port. */
+async function listenItself(app: App, { host, port }: ListenAddress): Promise<number> {
   const { level } = app.log;
   try {
     // Fastify would log the address; the process's `ready` record does.
     if (level === 'info') app.log.level = 'warn';
     await app.listen({ host, port });
-  } catch (error) {
-    throw listenFailed(error, { host, port });
   } finally {
     app.log.level = level;
   }
   const address = app.server.address();
-  const picked = typeof address === 'object' && address !== null ? address.port : port;
-  return `http://${hostInUrl(host)}:${picked}`;
+  return typeof address === 'object' && address !== null ? address.port : port;
 }
 
 /** The server as a component of a process. `url()` is known once it has started. */

@@ -2,18 +2,13 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
 import { readLeanRequest } from '../core/lean-request.ts';
 import type { Clock } from './clock.ts';
+import { LeanReplies, type LeanAnswer } from './lean-replies.ts';
 
-/** A request with the connection that it came by. */
+/** A request with the connection that it came by; a front tells of that only from where it comes. */
 export interface LeanAsked {
   readonly url: string;
   readonly headers: Readonly<Partial<Pick<IncomingHttpHeaders, 'host' | 'x-forwarded-for'>>>;
-  readonly socket: Socket;
-}
-
-/** What is answered with 200. The headers are rendered once for each object that holds them. */
-export interface LeanAnswer {
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+  readonly socket: Pick<Socket, 'remoteAddress'> & Partial<Pick<Socket, 'localAddress' | 'localPort'>>;
 }
 
 /** Answers at once; undefined: the request is not for it. */
@@ -28,8 +23,6 @@ export interface LeanFrontOptions {
   readonly keepAliveMs: number;
 }
 
-const SECOND_MS = 1000;
-
 /**
  * Reads connections before the HTTP server does, for answers that cost less than its objects for a request and a response: one whole
  * plain GET at a time. With the first bytes that are anything else, the connection is the HTTP server's for good.
@@ -37,16 +30,12 @@ const SECOND_MS = 1000;
 export class LeanFront {
   readonly #options: LeanFrontOptions;
   readonly #sockets = new Set<Socket>();
-  readonly #heads = new WeakMap<object, string>();
-  readonly #keepAlive: string;
+  readonly #replies: LeanReplies;
   #isClosed = false;
-  #date = '';
-  #dateAtS = -1;
 
   constructor(options: LeanFrontOptions) {
     this.#options = options;
-    const seconds = Math.floor(options.keepAliveMs / SECOND_MS);
-    this.#keepAlive = `Connection: keep-alive\r\nKeep-Alive: timeout=${seconds}\r\n`;
+    this.#replies = new LeanReplies(options.clock, options.keepAliveMs);
   }
 
   /** Takes a connection that was accepted. */
@@ -97,33 +86,11 @@ export class LeanFront {
   /** Answers the request that these bytes are; false where they are none that it answers. */
   #reply(socket: Socket, bytes: Buffer): boolean {
     const request = readLeanRequest(bytes);
-    if (request === undefined) return false;
-    const answer = this.#options.answer({ ...request, socket });
+    const answer = request && this.#options.answer({ ...request, socket });
     if (answer === undefined) return false;
-    const size = Buffer.byteLength(answer.body);
-    const reply = `${this.#headOf(answer)}${this.#dateNow()}${this.#keepAlive}Content-Length: ${size}\r\n\r\n${answer.body}`;
-    // Text of one byte a character is copied, not encoded.
-    socket.write(reply, size === answer.body.length ? 'latin1' : 'utf8');
+    const { text, encoding } = this.#replies.render(answer);
+    socket.write(text, encoding);
     return true;
-  }
-
-  #headOf({ headers }: LeanAnswer): string {
-    const known = this.#heads.get(headers);
-    if (known !== undefined) return known;
-    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-    const head = `HTTP/1.1 200 OK\r\n${lines.join('')}`;
-    this.#heads.set(headers, head);
-    return head;
-  }
-
-  /** RFC 9110 §6.6.1. */
-  #dateNow(): string {
-    const atS = Math.floor(this.#options.clock.nowMs() / SECOND_MS);
-    if (atS !== this.#dateAtS) {
-      this.#dateAtS = atS;
-      this.#date = `Date: ${new Date(atS * SECOND_MS).toUTCString()}\r\n`;
-    }
-    return this.#date;
   }
 }
 

@@ -6,7 +6,7 @@ import type { Log } from '../../common/runtime/log.ts';
 import type { SteeringConfig } from '../config.ts';
 import type { DecisionSink } from '../core/history-records.ts';
 import type { SteeringMetrics } from '../metrics.ts';
-import { loadNativeAddon } from './native-addon.ts';
+import type { NativeAddon } from '../native-addon.ts';
 import { startDnsServer, type DnsServer } from './server.ts';
 import type { WorkerFeed } from './worker-feed.ts';
 import type { SteerPolicy } from './worker-messages.ts';
@@ -21,6 +21,7 @@ export interface DnsComponentOptions {
   readonly chance: Chance;
   readonly log: Log;
   readonly metrics: SteeringMetrics;
+  readonly addon: NativeAddon | undefined;
   readonly source: ZoneSource;
   readonly feed: WorkerFeed;
   readonly policy: SteerPolicy;
@@ -29,7 +30,7 @@ export interface DnsComponentOptions {
 
 /** DNS as a part of the steering process; `address` tells where it listens. */
 export function createDnsComponent(options: DnsComponentOptions): Component & { address: () => string } {
-  const { config, log, metrics } = options;
+  const { config, metrics } = options;
   let server: DnsServer | undefined;
   const address = { host: config.dnsHost, port: config.dnsPort };
   return {
@@ -41,7 +42,6 @@ export function createDnsComponent(options: DnsComponentOptions): Component & { 
           ...options,
           ...address,
           zone: zoneOf(config),
-          addon: loadNativeAddon(log),
           repliesPerSecond: config.dnsRepliesPerSecond,
           tcpConnectionsMax: TCP_CONNECTIONS_MAX,
           tcpIdleMs: TCP_IDLE_MS,

@@ -2,7 +2,7 @@ import type { Chance } from '../../common/runtime/chance.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import type { DecisionSink } from '../core/history-records.ts';
 import { Cookies } from './cookies.ts';
-import type { NativeAddon } from './native-addon.ts';
+import type { NativeAddon } from '../native-addon.ts';
 import { RateLimit } from './rate-limit.ts';
 import { createReplyCounts, type ReplyCounts } from './reply-counts.ts';
 import { Responder, type Transport } from './responder.ts';

@@ -1,6 +1,6 @@
 import type { Clock } from '../../common/runtime/clock.ts';
 import type { MutableAddress } from './ecs.ts';
-import type { BatchMemory, NativeAddon } from './native-addon.ts';
+import type { BatchMemory, NativeAddon } from '../native-addon.ts';
 import { udpReplyBytesMax, type Ask, type Responder } from './responder.ts';
 import { uint32At } from './wire.ts';
 

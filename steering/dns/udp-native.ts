@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { DecisionSink } from '../core/history-records.ts';
-import type { NativeAddon } from './native-addon.ts';
+import type { NativeAddon } from '../native-addon.ts';
 import type { Listening } from './tcp.ts';
 import type { WorkerFeed } from './worker-feed.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './worker-messages.ts';

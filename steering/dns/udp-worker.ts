@@ -4,7 +4,7 @@ import { createSystemChance } from '../../common/runtime/chance.ts';
 import { createSystemClock } from '../../common/runtime/clock.ts';
 import { assert } from '../../common/runtime/errors.ts';
 import { Cookies } from './cookies.ts';
-import { requireAddon } from './native-addon.ts';
+import { requireAddon } from '../native-addon.ts';
 import { RateLimit } from './rate-limit.ts';
 import { Responder } from './responder.ts';
 import { openBatches } from './udp-batches.ts';

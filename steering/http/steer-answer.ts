@@ -1,10 +1,12 @@
 import { parse as parseQuery } from 'node:querystring';
 import type { ContentSteeringReply } from '../../common/contract/steering.ts';
 import type { Address } from '../../common/core/ip-address.ts';
+import { plainHost } from '../../common/core/lean-request.ts';
 import type { DeliveryClaims } from '../../common/core/tokens/delivery-token.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import { coded } from '../../common/runtime/errors.ts';
-import type { LeanAnswer, LeanAnswerer, LeanAsked } from '../../common/runtime/lean-front.ts';
+import type { LeanAnswerer, LeanAsked } from '../../common/runtime/lean-front.ts';
+import type { LeanAnswer } from '../../common/runtime/lean-replies.ts';
 import type { Brain } from '../brain.ts';
 import { readSteeredSession, steeredSessionQuery } from '../core/steered-session.ts';
 import type { ClientAddressOf } from './client-address.ts';
@@ -119,8 +121,7 @@ export function senderAddress({ socket, headers }: SteerSender, clientAddressOf:
 /** The address by which the player found us. A Host that is none goes back to its sender alone, and is not stored. */
 function ownUrl({ headers, socket }: SteerSender): string {
   const { host } = headers;
-  if (host !== undefined && /^(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i.test(host))
-    return `http://${host}`;
+  if (host !== undefined && plainHost.test(host)) return `http://${host}`;
   const { localAddress, localPort } = socket;
   return `http://${localAddress?.includes(':') === true ? `[${localAddress}]` : localAddress}:${localPort}`;
 }

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { toCoded } from '../../common/runtime/errors.ts';
 import type { ViewAppliance } from '../core/view.ts';
+import { findAddon } from '../native-addon.ts';
 import { createMapCompiler } from './map-compiler.ts';
 import type { CompiledInThread, ThreadReply, ThreadRequest, ThreadStart } from './map-thread.ts';
 import { createRouteImageFile } from './route-image-file.ts';
@@ -10,7 +11,11 @@ import { openTableStore } from './table-store.ts';
 const { folder, bytesMax, image } = workerData as ThreadStart;
 const port = parentPort;
 if (port === null) throw new TypeError('this is the main module of a worker thread');
-const compiler = createMapCompiler(await openTableStore(folder, bytesMax), createRouteImageFile(image));
+const addon = findAddon();
+const images = createRouteImageFile(image, (memory) => {
+  addon?.preferLargePages(memory);
+});
+const compiler = createMapCompiler(await openTableStore(folder, bytesMax), images);
 
 let compiled: readonly ViewAppliance[] = [];
 

@@ -19,16 +19,23 @@ export interface RouteImageFile {
 const HASH_BYTES = 32;
 const IMAGE_BYTES_MAX = 1024 * 1024 * 1024;
 
-/** Opens the file of a path; nothing is there until something is written. */
-export function createRouteImageFile(path: string): RouteImageFile {
+/**
+ * Opens the file of a path; nothing is there until something is written. `prepare` is called with the memory of each image, which is going to be read
+ * in no order.
+ */
+export function createRouteImageFile(
+  path: string,
+  prepare: (memory: Uint8Array) => void = () => undefined,
+): RouteImageFile {
   let kept: SharedArrayBuffer | undefined;
   return {
     async read(name) {
-      const image = await readImage(path);
+      const image = await readImage(path, prepare);
       return image && openRouteImage(image, name);
     },
     keep(routes, name) {
       kept = packRouteImage(routes, name);
+      prepare(new Uint8Array(kept));
       return openRouteImage(kept, name) ?? routes;
     },
     async write() {
@@ -41,10 +48,13 @@ export function createRouteImageFile(path: string): RouteImageFile {
 }
 
 /** What cannot be read is made again, as what is damaged. */
-async function readImage(path: string): Promise<SharedArrayBuffer | undefined> {
+async function readImage(
+  path: string,
+  prepare: (memory: Uint8Array) => void,
+): Promise<SharedArrayBuffer | undefined> {
   const file = await open(path, 'r').catch(() => undefined);
   try {
-    return file && (await readWhole(file));
+    return file && (await readWhole(file, prepare));
   } catch {
     return undefined;
   } finally {
@@ -52,13 +62,17 @@ async function readImage(path: string): Promise<SharedArrayBuffer | undefined> {
   }
 }
 
-async function readWhole(file: FileHandle): Promise<SharedArrayBuffer | undefined> {
+async function readWhole(
+  file: FileHandle,
+  prepare: (memory: Uint8Array) => void,
+): Promise<SharedArrayBuffer | undefined> {
   const { size } = await file.stat();
   if (size < HASH_BYTES || size > IMAGE_BYTES_MAX) return undefined;
   const hash = Buffer.alloc(HASH_BYTES);
   await file.read(hash, 0, HASH_BYTES, 0);
   const image = new SharedArrayBuffer(size - HASH_BYTES);
   const bytes = new Uint8Array(image);
+  prepare(bytes);
   let at = 0;
   while (at < bytes.length) {
     const { bytesRead } = await file.read(bytes, at, bytes.length - at, HASH_BYTES + at);

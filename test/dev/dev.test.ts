@@ -232,8 +232,8 @@ t.test(
 /** Sources of the addons, and a make that counts its calls for the engine and fails on a source that says so. */
 function addSources(folder: string): { built: () => number; edit: (text: string) => void } {
   const native = join(folder, 'appliance/engine/native');
-  const dns = join(folder, 'steering/dns/native');
-  for (const path of [native, dns]) {
+  const steering = join(folder, 'steering/native');
+  for (const path of [native, steering]) {
     mkdirSync(path, { recursive: true });
     for (const name of ['Makefile', 'loop.cc', 'loop.h']) writeFileSync(join(path, name), '');
   }
@@ -241,7 +241,7 @@ function addSources(folder: string): { built: () => number; edit: (text: string)
   script(
     join(folder, 'bin/make'),
     `#!/bin/sh
-     if [ "$3" = '${dns}' ]; then mkdir -p '${dns}/build' && : >'${dns}/build/dns.node' && exit 0; fi
+     if [ "$3" = '${steering}' ]; then mkdir -p '${steering}/build' && : >'${steering}/build/steering.node' && exit 0; fi
      echo make >>'${folder}/makes'
      if grep -q broken '${native}/loop.cc'; then exit 2; fi
      mkdir -p '${native}/build' && : >'${native}/build/engine.node'\n`,
@@ -276,7 +276,7 @@ t.test(
     t.match(stderr, 'serving in TypeScript: the faster engines could not be built');
     t.equal(stdout, 'cli appliance\n');
     t.notOk(existsSync(join(folder, 'appliance/engine/native/build/engine.node')), 'the old one is gone');
-    t.notOk(existsSync(join(folder, 'steering/dns/native/build/dns.node')));
+    t.notOk(existsSync(join(folder, 'steering/native/build/steering.node')));
   },
 );
 

@@ -5,7 +5,7 @@ import { createBrain } from '../../steering/brain.ts';
 import type { ProbeState } from '../../steering/core/health.ts';
 import { rankPolicyDefault } from '../../steering/core/rank.ts';
 import type { SteeringView } from '../../steering/core/view.ts';
-import { loadNativeAddon } from '../../steering/dns/native-addon.ts';
+import { loadNativeAddon } from '../../steering/native-addon.ts';
 import { startDnsServer, type DnsServer, type DnsServerOptions } from '../../steering/dns/server.ts';
 import { WorkerFeed } from '../../steering/dns/worker-feed.ts';
 import type { SteerPolicy } from '../../steering/dns/worker-messages.ts';

@@ -28,6 +28,8 @@ struct Slots {
   uint8_t* senders;
 };
 inline constexpr size_t senderBytes = 20;
+// Writes who a peer is, as above.
+void describePeer(const sockaddr_in6& peer, uint8_t* sender);
 
 class Datagrams {
  public:

@@ -61,6 +61,22 @@ int portOf(int fd) {
   return ntohs(address.sin6_port);  // at the same place for IPv4
 }
 
+void describePeer(const sockaddr_in6& peer, uint8_t* sender) {
+  sender[0] = 0;
+  // RFC 768: source port 0 asks for no reply.
+  if (peer.sin6_port == 0) return;
+  if (peer.sin6_family == AF_INET) {
+    sender[0] = 4;
+    memcpy(sender + 4, &reinterpret_cast<const sockaddr_in&>(peer).sin_addr, 4);
+  } else if (IN6_IS_ADDR_V4MAPPED(&peer.sin6_addr)) {
+    sender[0] = 4;
+    memcpy(sender + 4, peer.sin6_addr.s6_addr + 12, 4);
+  } else if (peer.sin6_family == AF_INET6) {
+    sender[0] = 6;
+    memcpy(sender + 4, &peer.sin6_addr, 16);
+  }
+}
+
 Datagrams::Datagrams(int fd, const Slots& slots)
     : fd_(fd),
       slots_(slots),
@@ -89,23 +105,9 @@ int Datagrams::exchange() {
 }
 
 void Datagrams::describe(size_t slot, size_t bytes) {
-  uint8_t* const sender = slots_.senders + slot * senderBytes;
-  const sockaddr_in6& peer = peers_[slot];
   slots_.packetLengths[slot] = static_cast<int32_t>(bytes);
   slots_.replyLengths[slot] = 0;
-  sender[0] = 0;
-  // RFC 768: source port 0 asks for no reply.
-  if (peer.sin6_port == 0) return;
-  if (peer.sin6_family == AF_INET) {
-    sender[0] = 4;
-    memcpy(sender + 4, &reinterpret_cast<const sockaddr_in&>(peer).sin_addr, 4);
-  } else if (IN6_IS_ADDR_V4MAPPED(&peer.sin6_addr)) {
-    sender[0] = 4;
-    memcpy(sender + 4, peer.sin6_addr.s6_addr + 12, 4);
-  } else if (peer.sin6_family == AF_INET6) {
-    sender[0] = 6;
-    memcpy(sender + 4, &peer.sin6_addr, 16);
-  }
+  describePeer(peers_[slot], slots_.senders + slot * senderBytes);
 }
 
 // A reply leaves from the address that was asked: what came in with the packet goes out with it, but for the interface,
