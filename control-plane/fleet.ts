@@ -5,6 +5,7 @@ import { createClientSites, type ClientSites } from './client-sites.ts';
 import type { Access } from './services/access/service.ts';
 import type { CatalogBundle, Fleet } from './services/catalog/ports.ts';
 import type { ServedNodes } from './services/events/ports.ts';
+import type { WantedFile } from './services/fill/plan.ts';
 import type { Fill } from './services/fill/service.ts';
 import type { FillBundle } from './services/fill/ports.ts';
 import type { Routes } from './services/routes/service.ts';
@@ -15,11 +16,12 @@ import type { ServingNode } from './services/registry/serving-node.ts';
 /** What the catalog asks of registry and fill, answered in this process. */
 export function createFleet({ registry, fill }: { registry: Registry; fill: Fill }): Fleet {
   return {
-    holdersOf: ({ files }) => {
+    holdersOf: ({ bundle, files }) => {
       const names = files.map(({ file }) => file);
       return registry
         .serving()
-        .filter((node) => (node.state === 'ready' || node.state === 'draining') && holds(node, names))
+        .filter((node) => node.state === 'ready' || node.state === 'draining')
+        .filter((node) => holds(node, names) || holdsPlanned(node, fill.plannedLadders(node.id).get(bundle)))
         .map(({ id, role, cluster }) => ({ id, role, cluster }));
     },
     clustersWanting: ({ bundle }) => fill.bundleFill(bundle)?.clusters,
@@ -28,19 +30,30 @@ export function createFleet({ registry, fill }: { registry: Registry; fill: Fill
   };
 }
 
-/** Ready nodes that hold every file, as ways to a playback. */
-export function readyHolders(registry: Registry, files: readonly string[]): Pathway[] {
+/** Ready nodes that hold every file of a bundle, or what is planned of it there and lead on to the rest, as ways to a playback. */
+export function readyHolders(
+  { registry, fill }: { registry: Registry; fill: Fill },
+  files: readonly string[],
+): Pathway[] {
+  const answers = (node: ServingNode): boolean => {
+    const ladders = fill.plannedLadders(node.id);
+    // One of the files is the bundle's own.
+    return holds(node, files) || files.some((file) => holdsPlanned(node, ladders.get(file)));
+  };
   return registry.serving().flatMap((node) => {
     const { id, url, site, cluster, role, state } = node;
-    return state === 'ready' && url !== undefined && holds(node, files)
-      ? [{ id, url, site, cluster, role }]
-      : [];
+    return state === 'ready' && url !== undefined && answers(node) ? [{ id, url, site, cluster, role }] : [];
   });
 }
 
 // An origin reads through to the blobs: it has every published file (ADR 9).
 function holds({ role, held }: ServingNode, files: readonly string[]): boolean {
   return role === 'origin' || files.every((file) => held.has(file));
+}
+
+// All that is planned of a bundle on a box that leads on to the rest.
+function holdsPlanned({ held }: ServingNode, planned: readonly WantedFile[] | undefined): boolean {
+  return planned?.every(({ file }) => held.has(file)) === true;
 }
 
 /** Says at whose site a viewer is, by the routes of its boxes. */

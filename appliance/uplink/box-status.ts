@@ -86,6 +86,7 @@ export class BoxStatus {
       ...(await this.#usage()),
       lineBytesPerSecond: (await this.#line.read())?.bytesPerSecond,
       ...(config.miss === 'fetch' && { mayFetch: true }),
+      ...(config.miss === 'redirect' && { mayRedirect: true }),
       headroom: load.headroom,
       liveRequests: load.liveRequests,
       liveSessions: load.liveSessions,

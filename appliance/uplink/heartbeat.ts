@@ -18,6 +18,8 @@ export interface HeartbeatFacts {
   lineBytesPerSecond: number | undefined;
   /** It fetches what it does not hold. */
   mayFetch?: true;
+  /** It leads viewers on to who holds what it does not. */
+  mayRedirect?: true;
   headroom: number;
   liveRequests: number;
   liveSessions: number;

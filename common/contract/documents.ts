@@ -195,13 +195,15 @@ export const SteeringAppliance = Type.Object({
   routeTable: Type.Optional(RouteTableRef),
   /** It fetches what it does not hold, so it may be a way to any bundle. */
   mayFetch: Type.Optional(Type.Literal(true)),
+  /** It leads viewers on to who holds what it does not, so it may be a way to a bundle of which it holds a part. */
+  mayRedirect: Type.Optional(Type.Literal(true)),
 });
 export type SteeringAppliance = Static<typeof SteeringAppliance>;
 
 /** Who holds what, who reaches whom, how healthy. */
 export const SteeringMap = Type.Object({
   appliances: Type.Array(SteeringAppliance, { maxItems: 10_000 }),
-  /** Who holds which bundle whole: named by the SHA-256 of its canonical form, which has a bit for each of `appliances`. */
+  /** Who holds which bundle whole, and who most of what is planned of it there: named by the SHA-256 of its canonical form, which has bits for each of `appliances`. */
   holdings: Type.Optional(
     Type.Object({ name: FileName, count: Type.Integer({ minimum: 0, maximum: 1_000_000 }) }),
   ),

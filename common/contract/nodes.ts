@@ -51,6 +51,8 @@ export const Heartbeat = Type.Object(
     lineBytesPerSecond: Type.Optional(SizeBytes),
     /** It fetches what it does not hold. */
     mayFetch: Type.Optional(Type.Literal(true)),
+    /** It leads viewers on to who holds what it does not. */
+    mayRedirect: Type.Optional(Type.Literal(true)),
     /** Share of the serving capacity that is free. */
     headroom: Fraction,
     /** How many requests are being answered now. */

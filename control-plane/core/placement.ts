@@ -1,5 +1,6 @@
 import { hashText } from '../../common/core/rendezvous.ts';
 import { compareText, internBundles, type NamedCatalog } from './placement/catalog.ts';
+import { offeredBundles } from './placement/offered.ts';
 import {
   placeCluster,
   type ClusterBox,
@@ -13,6 +14,8 @@ import { wish } from './placement/weigh.ts';
 export interface PlacementFile {
   readonly file: string;
   readonly sizeBytes: number;
+  /** What is neither mp4 nor m4a goes along with each rendition that is placed alone. */
+  readonly ext?: string | undefined;
 }
 
 /** A published bundle: its files (the bundle file among them, in the order in which they are to be filled). */
@@ -35,6 +38,8 @@ export interface PlacementAppliance {
   readonly throughput: number;
   /** Bytes that may newly be added, what is pinned or urgent aside; no limit where it is absent. */
   readonly churnBytes?: number | undefined;
+  /** It answers for what it does not hold: fetches it, or leads viewers on to who holds it. */
+  readonly leadsOn?: boolean | undefined;
   /** Files that are on its disks or on their way there: moving them elsewhere is churn. */
   readonly held: ReadonlySet<string>;
 }
@@ -50,6 +55,7 @@ export interface PlacementSettings extends ClusterSettings {
 /** Why a bundle is not whole on an appliance. `needBytes` is what is missing of it there. */
 export type LeftOut = { readonly bundle: string } & (
   | { readonly kind: 'copies-elsewhere'; readonly holders: readonly string[] }
+  | { readonly kind: 'in-part'; readonly needBytes: number; readonly plannedBytes: number }
   | { readonly kind: 'too-large'; readonly needBytes: number; readonly usableBytes: number }
   | { readonly kind: 'churn-budget'; readonly needBytes: number; readonly budgetLeftBytes: number }
   | { readonly kind: 'no-room'; readonly needBytes: number; readonly freeBytes: number }
@@ -74,6 +80,8 @@ export interface PlacedAppliance {
   readonly churnBytes: number;
   /** Bundles that are whole here, in the order in which they are wanted. */
   readonly bundles: readonly string[];
+  /** Of a box that leads on: bundles of which so much is planned here that viewers are better off here than elsewhere, the whole ones too. */
+  readonly offered: readonly string[];
   /** Files in the order in which they are wanted, each once. */
   readonly files: readonly PlacedFile[];
   /** Bundles that are not whole here. */
@@ -90,7 +98,8 @@ export interface PlacementProblem {
 }
 
 /**
- * Decides what each appliance holds, each cluster by itself: see `placeCluster`. Never more than a box's capacity less the
+ * Decides what each appliance holds, each cluster by itself: see `placeCluster`. Where every box of a cluster leads on no ladder need be
+ * whole, and each rendition stands for itself. Never more than a box's capacity less the
  * reserve, nor more new bytes than its churn budget. The same problem gives the same answer in whatever order its parts are
  * listed.
  */
@@ -114,7 +123,9 @@ export function placeBundles(problem: PlacementProblem): PlacedAppliance[] {
     .flatMap((appliances) => {
       const popularity = popularityAt(appliances[0]?.site ?? '');
       const boxes = appliances.map((appliance) => boxOf(appliance, { named, settings: problem.settings }));
-      const placement = placeCluster(named.catalog, { boxes, popularity, settings: problem.settings });
+      const isWholeNeeded = !appliances.every(({ leadsOn }) => leadsOn === true);
+      const settings = isWholeNeeded ? problem.settings : { ...problem.settings, ladderWorth: 0 };
+      const placement = placeCluster(named.catalog, { boxes, popularity, settings });
       return describe(placement, { appliances, boxes, named, popularity, leftMax: problem.settings.leftMax });
     })
     .sort((a, b) => compareText(a.id, b.id));
@@ -158,6 +169,12 @@ function describe(placement: ClusterPlacement, described: Described): PlacedAppl
         left[box]?.push({ bundle: name, ...whyLeft(placement, { described, bundle, box, holders }) });
     });
   }
+  const offered = (box: number): string[] =>
+    appliances[box]?.leadsOn === true
+      ? offeredBundles(box, placement, { catalog: named.catalog, popularity }).map(
+          (bundle) => named.bundles[bundle]?.bundle ?? '',
+        )
+      : [];
   return placement.boxes.map(({ files, bundles, whys }, box) => {
     const usableBytes = boxes[box]?.usableBytes ?? 0;
     const given = boxes[box]?.churnBytes ?? 0;
@@ -168,6 +185,7 @@ function describe(placement: ClusterPlacement, described: Described): PlacedAppl
       plannedBytes: usableBytes - (placement.freeBytes[box] ?? 0),
       churnBytes: given === Infinity ? 0 : given - (placement.churnLeftBytes[box] ?? 0),
       bundles: whole[box] ?? [],
+      offered: offered(box),
       files: Array.from(files, (file, at) => ({
         file: named.files[file]?.file ?? '',
         sizeBytes: named.files[file]?.sizeBytes ?? 0,
@@ -190,10 +208,17 @@ function whyLeft(
   left: { described: Described; bundle: number; box: number; holders: readonly string[] },
 ) {
   const { described, bundle, box, holders } = left;
+  const { catalog } = described.named;
   if (holders.length > 0) return { kind: 'copies-elsewhere', holders } as const;
   const needBytes = ledger.missingBytes(bundle, box);
+  if (ledger.isBegun(bundle, box) && described.appliances[box]?.leadsOn === true)
+    return {
+      kind: 'in-part',
+      needBytes,
+      plannedBytes: (catalog.bundleBytes[bundle] ?? 0) - needBytes,
+    } as const;
   const usableBytes = described.boxes[box]?.usableBytes ?? 0;
-  if ((described.named.catalog.bundleBytes[bundle] ?? 0) > usableBytes)
+  if ((catalog.bundleBytes[bundle] ?? 0) > usableBytes)
     return { kind: 'too-large', needBytes, usableBytes } as const;
   const budgetLeftBytes = churnLeftBytes[box] ?? 0;
   if (churnBlocked[bundle] === 1 && needBytes > budgetLeftBytes)

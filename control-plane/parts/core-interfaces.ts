@@ -31,7 +31,7 @@ export function provideCore(context: PartContext, services: CoreServices): void 
 
 function provideForPlayback(
   { directory, clock, log }: PartContext,
-  { access, registry, routes, catalog, events }: CoreServices,
+  { access, registry, routes, catalog, events, fill }: CoreServices,
 ): void {
   const { siteOf } = clientSitesOf({ registry, routes, clock, log });
   directory.provide(playbackCatalog, {
@@ -50,7 +50,7 @@ function provideForPlayback(
       const site = siteOf(client);
       return site === undefined ? {} : { site };
     },
-    holders: async ({ files }) => ({ pathways: readyHolders(registry, files) }),
+    holders: async ({ files }) => ({ pathways: readyHolders({ registry, fill }, files) }),
   });
   directory.provide(playbackTokens, {
     mint: async ({ claims }) => ({ tokens: claims.map((one) => access.mintToken(one)) }),

@@ -179,6 +179,7 @@ async function openServices(base: Base, opened: Opened): Promise<CoreServices> {
   const maps = await createSteeringMaps({
     ...shared,
     routes,
+    plannedLadders: (nodeId) => fill.plannedLadders(nodeId),
     challenges: () => challenges.published(),
     records: await stores.open('steering-map'),
     withdrawals: () => withdrawals.active(),
@@ -288,6 +289,9 @@ function backgroundWork(services: CoreServices, { clock, log }: Base): Component
   });
   events.onPopularityChange(() => {
     fill.changed();
+  });
+  fill.onPlanned(() => {
+    maps.changed();
   });
   const keysFailed = (error: unknown): void => {
     log.error({ err: error }, 'the keys could not be looked after; those in force go on');

@@ -3,7 +3,7 @@ import { formatAddress, formatPrefix } from '../../common/core/ip-address.ts';
 import { routeClasses } from '../../common/core/route-table.ts';
 import { headroomOf } from './filters.ts';
 import type { NodeHealth } from './health.ts';
-import { rowOfBundle } from './holdings.ts';
+import { hasBit, rowOfBundle } from './holdings.ts';
 import { quarantineOf } from './quarantine.ts';
 import { compareCandidates, rank, type Candidate, type RankInput, type Ranking } from './rank.ts';
 import type { ViewAppliance } from './view.ts';
@@ -27,7 +27,7 @@ export function explain(input: RankInput & { readonly bundle: string }, nowMs: n
     candidates: [
       ...qualified.map((candidate, at) => ({
         ...shown(candidate),
-        detail: detailOfQualified(candidate, ranking),
+        detail: detailOfQualified(candidate, ranking, input),
         rank: at + 1,
         decidedBy: decidedBy(qualified[at - 1], candidate, input),
       })),
@@ -67,7 +67,7 @@ function decidedBy(
   return before === undefined ? null : compareCandidates(before, candidate, policy.order).by;
 }
 
-function detailOfQualified(candidate: Candidate, { ways, overfull }: Ranking): string {
+function detailOfQualified(candidate: Candidate, { ways, overfull }: Ranking, input: RankInput): string {
   const at = ways.indexOf(candidate);
   const place = at < 0 ? 'qualifies, behind the ways that are answered' : `way ${at + 1} of ${ways.length}`;
   const why =
@@ -77,8 +77,17 @@ function detailOfQualified(candidate: Candidate, { ways, overfull }: Ranking): s
         ? `reaches the client by a /${candidate.prefixLength}`
         : 'by place: no route of its own reaches the client';
   const load = candidate.spilled ? '; full, so this viewer is sent on while others have room' : '';
-  const fetch = candidate.fetches ? '; it does not hold the bundle, and would fetch it' : '';
-  return `${place}; ${why}${fetch}${load}${overfull ? '; everybody is full, so headroom was waived' : ''}`;
+  const held = candidate.fetches
+    ? '; it does not hold the bundle, and would fetch it'
+    : heldInPart(candidate, input);
+  return `${place}; ${why}${held}${load}${overfull ? '; everybody is full, so headroom was waived' : ''}`;
+}
+
+function heldInPart({ index, appliance }: Candidate, { view, bundle = '' }: RankInput): string {
+  const { parts, rowBytes } = view.holdings;
+  const row = rowOfBundle(view.holdings, bundle);
+  if (row < 0 || !hasBit(parts, row * rowBytes, index)) return '';
+  return `; it holds most of what is planned of the bundle there, and ${appliance.mayFetch ? 'fetches' : 'redirects to'} the rest`;
 }
 
 function detailOfRemoved({ appliance }: Candidate, removedBy: FilterName, input: RankInput): string {
@@ -90,7 +99,7 @@ function detailOfRemoved({ appliance }: Candidate, removedBy: FilterName, input:
       return familyDetail(probe, input.family ?? input.client.family);
     case 'not-held':
       return rowOfBundle(input.view.holdings, input.bundle ?? '') >= 0
-        ? 'it does not hold the whole bundle'
+        ? notHeldDetail(appliance)
         : 'the map knows no holder of this bundle';
     case 'draining':
       return probe?.verdict === 'draining' ? probe.reason : 'it is being drained';
@@ -103,6 +112,12 @@ function detailOfRemoved({ appliance }: Candidate, removedBy: FilterName, input:
     case 'no-headroom':
       return `headroom ${headroomOf(appliance, probe).toFixed(3)} is below ${input.policy.headroomMin}`;
   }
+}
+
+function notHeldDetail({ mayRedirect }: ViewAppliance): string {
+  return mayRedirect
+    ? 'it does not hold most of what is planned of the bundle there'
+    : 'it does not hold the whole bundle';
 }
 
 function familyDetail(health: NodeHealth | undefined, family: 4 | 6): string {

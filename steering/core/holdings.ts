@@ -1,14 +1,19 @@
 import { hashText } from '../../common/core/rendezvous.ts';
 import type { HoldingsBytes } from '../../common/core/holdings-codec.ts';
 
-/** Who holds which bundle whole, ready for lookups. Plain data in shared memory, never changed. */
+/** Who can answer for which bundle by what it holds, ready for lookups. Plain data in shared memory, never changed. */
 export interface Holdings {
   /** The first 12 hexadecimal digits of each bundle's name as a number, ascending. */
   readonly heads: Float64Array;
   /** The names, 32 bytes each. */
   readonly names: Uint8Array;
-  /** For each bundle a bit for each appliance, the lowest of a byte first. */
+  /**
+   * For each bundle a bit for each appliance, the lowest of a byte first: whether it holds all of it, or most of what is planned of it there, and
+   * can answer for the rest.
+   */
   readonly bits: Uint8Array;
+  /** Those of them that hold a part; empty where nobody does. */
+  readonly parts: Uint8Array;
   readonly rowBytes: number;
   /** Hash of each bundle's name, for rendezvous. */
   readonly hashA: Uint32Array;
@@ -18,8 +23,16 @@ export interface Holdings {
 const HEAD_DIGITS = 12;
 const NAME_BYTES = 32;
 
-/** Makes holdings ready for lookups. */
-export function compileHoldings({ count, names, bits, rowBytes }: HoldingsBytes): Holdings {
+/**
+ * Makes holdings ready for lookups.
+ *
+ * @param leadsOn by appliance: whether it fetches what it does not hold, or leads viewers on to who does. Who does neither is no way to
+ * a bundle of which it holds a part.
+ */
+export function compileHoldings(
+  { count, names, bits, parts, rowBytes }: HoldingsBytes,
+  leadsOn: readonly boolean[],
+): Holdings {
   const heads = new Float64Array(new SharedArrayBuffer(8 * count));
   const hashA = new Uint32Array(new SharedArrayBuffer(4 * count));
   const hashB = new Uint32Array(new SharedArrayBuffer(4 * count));
@@ -30,7 +43,23 @@ export function compileHoldings({ count, names, bits, rowBytes }: HoldingsBytes)
     hashA[row] = a;
     hashB[row] = b;
   }
-  return { heads, names: shared(names), bits: shared(bits), rowBytes, hashA, hashB };
+  const answering = partsOfThose(parts, { leadsOn, rowBytes });
+  const either = shared(bits);
+  for (let at = 0; at < answering.length; at++) either[at] = (either[at] ?? 0) | (answering[at] ?? 0);
+  return { heads, names: shared(names), bits: either, parts: answering, rowBytes, hashA, hashB };
+}
+
+function partsOfThose(
+  parts: Uint8Array,
+  { leadsOn, rowBytes }: { leadsOn: readonly boolean[]; rowBytes: number },
+): Uint8Array {
+  const mask = new Uint8Array(rowBytes);
+  leadsOn.forEach((leads, index) => {
+    if (leads) mask[index >>> 3] = (mask[index >>> 3] ?? 0) | (1 << (index & 7));
+  });
+  const masked = shared(parts);
+  for (let at = 0; at < masked.length; at++) masked[at] = (masked[at] ?? 0) & (mask[at % rowBytes] ?? 0);
+  return masked;
 }
 
 /** The row of a bundle, whose name is lower-case hexadecimal; -1 where the map knows none of that name. */
@@ -52,7 +81,7 @@ export function firstRowWith(
   return (heads[row] ?? Infinity) < (value + 1) * unit ? row : -1;
 }
 
-/** Whether an appliance holds all of the bundle whose bits begin at `at` of the holdings' bits. */
+/** Whether an appliance has its bit for the bundle whose bits begin at `at`. */
 export function hasBit(bits: Uint8Array, at: number, appliance: number): boolean {
   return (((bits[at + (appliance >>> 3)] ?? 0) >>> (appliance & 7)) & 1) === 1;
 }

@@ -36,6 +36,8 @@ export interface ViewAppliance {
   readonly addresses: Readonly<Record<4 | 6, readonly string[]>>;
   /** It fetches what it does not hold, so it may be a way to any bundle. */
   readonly mayFetch: boolean;
+  /** It leads viewers on to who holds what it does not, so it may be a way to a bundle of which it holds a part. */
+  readonly mayRedirect: boolean;
 }
 
 /** What ranking reads of each appliance, in columns over shared memory. */
@@ -91,7 +93,7 @@ export type TableParts = Pick<ViewParts, 'routes' | 'holdings'>;
 
 const ROUTES_MAX = 2_000_000;
 
-/** What of an earlier map's parts is that of another too: each is made of its tables and of the order of the appliances alone. */
+/** What of an earlier map's parts is that of another too: each is made of its tables, of the order of the appliances and of what they do on a miss. */
 export function unchangedParts(
   before: { readonly body: SteeringMap; readonly parts: TableParts } | undefined,
   { appliances, holdings }: SteeringMap,
@@ -102,9 +104,13 @@ export function unchangedParts(
   const sameRoutes =
     isSameCount &&
     appliances.every(({ routeTable }, at) => routeTable?.name === body.appliances[at]?.routeTable?.name);
+  const sameHoldings =
+    isSameCount &&
+    holdings?.name === body.holdings?.name &&
+    appliances.every((one, at) => leadsOn(one) === leadsOn(body.appliances[at]));
   return {
     ...(sameRoutes && { routes: parts.routes }),
-    ...(isSameCount && holdings?.name === body.holdings?.name && { holdings: parts.holdings }),
+    ...(sameHoldings && { holdings: parts.holdings }),
   };
 }
 
@@ -181,7 +187,11 @@ function compileHoldingsOf({ appliances, holdings }: SteeringMap, tables: Tables
       'the map names none: its control plane is from before them, upgrade it',
     );
   const opened = openHoldings(tables(holdings.name) ?? new Uint8Array(), appliances.length);
-  return opened.ok ? ok(compileHoldings(opened.value)) : opened;
+  return opened.ok ? ok(compileHoldings(opened.value, appliances.map(leadsOn))) : opened;
+}
+
+function leadsOn(appliance: SteeringAppliance | undefined): boolean {
+  return appliance?.mayFetch === true || appliance?.mayRedirect === true;
 }
 
 function viewAppliance(appliance: SteeringAppliance): ViewAppliance {
@@ -192,6 +202,7 @@ function viewAppliance(appliance: SteeringAppliance): ViewAppliance {
     routeCount: routeTable?.count ?? 0,
     addresses: addressesOf(appliance),
     mayFetch: appliance.mayFetch === true,
+    mayRedirect: appliance.mayRedirect === true,
   };
 }
 

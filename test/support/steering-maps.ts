@@ -27,7 +27,12 @@ export interface TestAppliance extends Omit<SteeringAppliance, 'routeTable'> {
 /** A map with what its tables hold. */
 export interface TestMap extends Omit<SteeringMap, 'appliances' | 'holdings'> {
   readonly appliances: readonly TestAppliance[];
-  readonly bundles: readonly { readonly bundle: string; readonly holders: readonly number[] }[];
+  readonly bundles: readonly {
+    readonly bundle: string;
+    readonly holders: readonly number[];
+    /** Who holds what is planned of it there. */
+    readonly parts?: readonly number[];
+  }[];
 }
 
 export const route = (prefix: string, more: Partial<Route> = {}): Route => ({
@@ -93,17 +98,23 @@ export function wireOf({ appliances, bundles, ...rest }: TestMap): {
   });
   const sorted = bundles.toSorted((a, b) => (a.bundle < b.bundle ? -1 : 1));
   const rowBytes = holdingsRowBytes(appliances.length);
-  const bits = new Uint8Array(sorted.length * rowBytes);
-  sorted.forEach(({ holders }, row) => {
-    for (const holder of holders) {
-      const at = row * rowBytes + (holder >>> 3);
-      bits[at] = (bits[at] ?? 0) | (1 << (holder & 7));
-    }
-  });
+  const bitsOf = (rows: readonly (readonly number[])[]): Uint8Array => {
+    const bits = new Uint8Array(sorted.length * rowBytes);
+    rows.forEach((holders, row) => {
+      for (const holder of holders) {
+        const at = row * rowBytes + (holder >>> 3);
+        bits[at] = (bits[at] ?? 0) | (1 << (holder & 7));
+      }
+    });
+    return bits;
+  };
   const holdings = encodeHoldings(
     sorted.map(({ bundle }) => bundle),
     appliances.length,
-    bits,
+    {
+      bits: bitsOf(sorted.map(({ holders }) => holders)),
+      parts: bitsOf(sorted.map(({ parts = [] }) => parts)),
+    },
   );
   const name = nameOfRouteBytes(holdings);
   tables.set(name, holdings);

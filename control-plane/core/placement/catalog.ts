@@ -22,6 +22,8 @@ export interface PlacementCatalog {
   readonly isShared: Uint8Array;
   /** By bundle: the size of its files together. */
   readonly bundleBytes: Float64Array;
+  /** By member: 1 for what goes with each rendition: the bundle's own file, playlists, pictures. */
+  readonly goesAlong: Uint8Array;
   /** By bundle: the two lanes of its name's hash. */
   readonly hashA: Uint32Array;
   readonly hashB: Uint32Array;
@@ -39,10 +41,14 @@ export interface CatalogParts {
   readonly fileBytes: Float64Array;
   readonly starts: Uint32Array;
   readonly memberFiles: Uint32Array;
+  /** None does where it is absent. */
+  readonly goesAlong?: Uint8Array;
 }
 
 /** Completes a catalog. */
-export function buildCatalog({ bundles, fileBytes, starts, memberFiles }: CatalogParts): PlacementCatalog {
+export function buildCatalog(parts: CatalogParts): PlacementCatalog {
+  const { bundles, fileBytes, starts, memberFiles } = parts;
+  const { goesAlong = new Uint8Array(memberFiles.length) } = parts;
   const bundleCount = bundles.length;
   const bundleBytes = new Float64Array(bundleCount);
   const hashA = new Uint32Array(bundleCount);
@@ -65,6 +71,7 @@ export function buildCatalog({ bundles, fileBytes, starts, memberFiles }: Catalo
     ...{ bundleCount, fileCount: fileBytes.length, fileBytes, starts, memberFiles, memberBundles },
     ...ownersOf({ bundleCount, fileCount: fileBytes.length, memberFiles, memberBundles }),
     ...{ bundleBytes, hashA, hashB, ranks },
+    goesAlong,
   };
 }
 
@@ -97,14 +104,23 @@ export interface NamedBundle {
   readonly bundle: string;
   readonly pinned: boolean;
   readonly urgent?: boolean | undefined;
-  readonly files: readonly { readonly file: string; readonly sizeBytes: number }[];
+  readonly files: readonly NamedFile[];
 }
+
+/** A file by name; what has an extension that is no rendition's goes along with the renditions. */
+export interface NamedFile {
+  readonly file: string;
+  readonly sizeBytes: number;
+  readonly ext?: string | undefined;
+}
+
+const renditionExts: ReadonlySet<string | undefined> = new Set([undefined, 'mp4', 'm4a']);
 
 /** A catalog with the names behind its numbers. */
 export interface NamedCatalog<Bundle extends NamedBundle> {
   readonly catalog: PlacementCatalog;
   readonly bundles: readonly Bundle[];
-  readonly files: readonly { readonly file: string; readonly sizeBytes: number }[];
+  readonly files: readonly NamedFile[];
   readonly numbers: ReadonlyMap<string, number>;
 }
 
@@ -114,19 +130,19 @@ export function internBundles<Bundle extends NamedBundle>(
 ): NamedCatalog<Bundle> {
   const bundles = unordered.toSorted((a, b) => compareText(a.bundle, b.bundle));
   const numbers = new Map<string, number>();
-  const files: { file: string; sizeBytes: number }[] = [];
+  const files: NamedFile[] = [];
   const members: number[] = [];
   const starts = new Uint32Array(bundles.length + 1);
   bundles.forEach((bundle, number) => {
     const known = new Set<string>();
-    for (const { file, sizeBytes } of bundle.files) {
+    for (const { file, sizeBytes, ext } of bundle.files) {
       if (known.has(file)) continue;
       known.add(file);
       let at = numbers.get(file);
       if (at === undefined) {
         at = files.length;
         numbers.set(file, at);
-        files.push({ file, sizeBytes });
+        files.push({ file, sizeBytes, ext });
       }
       members.push(at);
     }
@@ -137,6 +153,7 @@ export function internBundles<Bundle extends NamedBundle>(
     fileBytes: Float64Array.from(files, ({ sizeBytes }) => sizeBytes),
     starts,
     memberFiles: Uint32Array.from(members),
+    goesAlong: Uint8Array.from(members, (file) => Number(!renditionExts.has(files[file]?.ext))),
   });
   return { catalog, bundles, files, numbers };
 }

@@ -42,7 +42,7 @@ export interface ClusterPlacement {
 /**
  * Places the files of all bundles in one cluster (algorithms: fill planning, steps 2 and 3). Greedy through the wishes: each
  * bundle gets as many copies as its share of the demand needs boxes, then, while there is room, up to `copiesMin`. A copy
- * is a whole ladder on one box, or nothing of it that was not held; files that are wanted alone come one by one.
+ * is a whole ladder on one box, or nothing of it that was not held; files that are wanted alone come one by one, each with what goes along.
  */
 export function placeCluster(catalog: PlacementCatalog, problem: ClusterProblem): ClusterPlacement {
   return new Sweep(catalog, problem).run();
@@ -70,6 +70,8 @@ class Sweep {
   readonly #free: Float64Array;
   readonly #churnLeft: Float64Array;
   readonly #churnBlocked: Uint8Array;
+  /** By box: what is wanted more has found the churn budget too small. What is left is for that, and not for what happens to be small. */
+  readonly #isChurnOver: Uint8Array;
   /** By bundle: whether the first pass has placed all of its copies. */
   readonly #isDone: Uint8Array;
   readonly #demand: { readonly demandSum: number; readonly boxCount: number };
@@ -94,6 +96,7 @@ class Sweep {
     this.#free = Float64Array.from(boxes, (box) => box.usableBytes);
     this.#churnLeft = Float64Array.from(boxes, (box) => box.churnBytes);
     this.#churnBlocked = new Uint8Array(catalog.bundleCount);
+    this.#isChurnOver = new Uint8Array(boxes.length);
     this.#isDone = new Uint8Array(catalog.bundleCount);
   }
 
@@ -196,7 +199,10 @@ class Sweep {
   #begin(bundle: number, box: number, why: number): boolean {
     const left = this.#churnLeft[box] ?? 0;
     const isFirst = left > 0 && left === this.#problem.boxes[box]?.churnBytes;
-    if (isFirst) this.#putMembers(bundle, { box, why, heldOnly: false });
+    if (isFirst) {
+      this.#isChurnOver[box] = 0;
+      this.#putMembers(bundle, { box, why, heldOnly: false });
+    }
     return this.#ledger.isBegun(bundle, box);
   }
 
@@ -212,15 +218,39 @@ class Sweep {
     const start = this.#orders.startOf(bundle);
     for (let at = start; at < start + this.#boxCount && copies > 0; at++) {
       const box = this.#orders.boxes[at] ?? 0;
-      const isHeld = this.#ledger.held.has(file, box);
-      if (kept && !isHeld) continue;
+      if (kept && !this.#ledger.held.has(file, box)) continue;
       if (this.#ledger.placed.has(file, box)) copies--;
-      else if (bytes > (this.#free[box] ?? 0)) continue;
-      else if (isHeld || this.#mayAdd(bundle, box, bytes)) {
-        this.#put(member, box, kept ? placedWhys.kept : placedWhys.alone);
-        copies--;
-      }
+      else if (this.#putAlone(member, box, kept ? placedWhys.kept : placedWhys.alone)) copies--;
     }
+  }
+
+  /**
+   * Plans a file of a bundle with what goes along, where there is room for all of it and the churn budget reaches; what is held stays though
+   * the budget does not reach for what should go along. Says whether the file is planned.
+   */
+  #putAlone(member: number, box: number, why: number): boolean {
+    const { starts, memberBundles, memberFiles, fileBytes, goesAlong } = this.#catalog;
+    const bundle = memberBundles[member] ?? 0;
+    const keeps = this.#ledger.held.has(memberFiles[member] ?? 0, box);
+    const put: number[] = [];
+    let bytes = 0;
+    let newBytes = 0;
+    const end = starts[bundle + 1] ?? 0;
+    for (let other = starts[bundle] ?? 0; other < end; other++) {
+      if (other !== member && goesAlong[other] !== 1) continue;
+      const file = memberFiles[other] ?? 0;
+      if (this.#ledger.placed.has(file, box)) continue;
+      const ownBytes = fileBytes[file] ?? 0;
+      const addedBytes = this.#ledger.held.has(file, box) ? 0 : ownBytes;
+      if (keeps && addedBytes > 0 && !this.#mayAdd(bundle, box, newBytes + addedBytes)) continue;
+      put.push(other);
+      bytes += ownBytes;
+      newBytes += addedBytes;
+    }
+    if (bytes > (this.#free[box] ?? 0)) return false;
+    if (!keeps && !this.#mayAdd(bundle, box, newBytes)) return false;
+    for (const one of put) this.#put(one, box, why);
+    return true;
   }
 
   /** Plans all that is missing of a bundle on a box. */
@@ -263,8 +293,10 @@ class Sweep {
 
   /** Whether the churn budget lets so many bytes of a bundle come to a box; keeps in mind where it does not. */
   #mayAdd(bundle: number, box: number, bytes: number): boolean {
-    if (this.#isExempt(bundle) || bytes <= (this.#churnLeft[box] ?? 0)) return true;
+    if (this.#isExempt(bundle) || bytes === 0) return true;
+    if (bytes <= (this.#churnLeft[box] ?? 0) && this.#isChurnOver[box] === 0) return true;
     this.#churnBlocked[bundle] = 1;
+    this.#isChurnOver[box] = 1;
     return false;
   }
 

@@ -73,6 +73,7 @@ export function weigh(
     const aloneDemandMin = demand * aloneDemandShare * settings.ladderWorth;
     const end = starts[bundle + 1] ?? 0;
     for (let member = starts[bundle] ?? 0; member < end; member++) {
+      if (catalog.goesAlong[member] === 1) continue;
       const file = memberFiles[member] ?? 0;
       const alone = popularity[file] ?? 0;
       if (alone <= aloneRatio * ladder || alone * (catalog.fileBytes[file] ?? 0) < aloneDemandMin) continue;

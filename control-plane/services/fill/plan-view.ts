@@ -120,6 +120,8 @@ export function whyLeft(left: LeftOut): string {
   switch (left.kind) {
     case 'copies-elsewhere':
       return `the cluster's copies are on ${left.holders.join(', ')}`;
+    case 'in-part':
+      return `${String(left.plannedBytes)} bytes of it are planned, the renditions that are played most; for the other ${String(left.needBytes)} viewers are led on`;
     case 'too-large':
       return `it is larger than the ${String(left.usableBytes)} bytes that the appliance may hold`;
     case 'churn-budget':

@@ -30,7 +30,14 @@ export interface AppliancePlan {
   readonly bundles: ReadonlySet<string>;
   /** By file name, in the order in which they are wanted. */
   readonly files: ReadonlyMap<string, WantedFile>;
+  /** Of a box that leads on; of others none. The object of the plan before where it says the same. */
+  readonly ladders: PlannedLadders;
 }
+
+/** By bundle that may be offered on a box: its files that are planned there. */
+export type PlannedLadders = ReadonlyMap<string, readonly WantedFile[]>;
+
+export const noLadders: PlannedLadders = new Map();
 
 /** What an appliance was newly told to hold in one hour. */
 interface ChurnHour {
@@ -79,15 +86,25 @@ export function planFill(
       capacityBytes: node.capacityBytes,
       throughput: throughputOf(node, appliances),
       churnBytes: budgetLeft(settings.churnBytesPerDay, churn.get(node.id) ?? []),
+      leadsOn: leadsOn(node),
       held: keptFiles(node, before),
     })),
     popularity: popularityBySite(catalog, bundles, nowMs),
     settings,
   });
   const wanted = wantedFiles(bundles);
+  const byName = new Map(bundles.map((bundle) => [bundle.bundle, bundle]));
   return {
-    bundles: new Map(bundles.map((bundle) => [bundle.bundle, bundle])),
-    appliances: new Map(placed.map((one) => [one.id, planOf(one, wanted)])),
+    bundles: byName,
+    appliances: new Map(
+      placed.map((one) => {
+        const files = listOf(one, wanted);
+        const ladders = one.offered.length > 0 ? laddersOf(one, files, byName) : noLadders;
+        const known = before.appliances.get(one.id)?.ladders;
+        const same = known !== undefined && isSame(known, ladders) ? known : ladders;
+        return [one.id, { placed: one, bundles: new Set(one.bundles), files, ladders: same }];
+      }),
+    ),
     clusters: new Set(appliances.map(({ cluster }) => cluster)),
     churn: new Map([
       // A box that is lost has spent what it has spent when it comes back.
@@ -97,6 +114,11 @@ export function planFill(
       ...placed.map((one) => [one.id, addChurn(churn.get(one.id) ?? [], hour, one.churnBytes)] as const),
     ]),
   };
+}
+
+/** Whether a box answers for what it does not hold, so that it may be a way to a title of which it holds some renditions. */
+function leadsOn({ mayFetch, mayRedirect }: Pick<FillNode, 'mayFetch' | 'mayRedirect'>): boolean {
+  return mayFetch || mayRedirect;
 }
 
 /** Its line's; of a cluster where some box does not know its own, as much as it stores of the content. */
@@ -169,11 +191,37 @@ function wantedFiles(bundles: readonly FillBundle[]): WantedFiles {
   return new Map(bundles.map((bundle) => [bundle.bundle, byFile(bundle)]));
 }
 
-function planOf(placed: PlacedAppliance, wanted: WantedFiles): AppliancePlan {
+function listOf(placed: PlacedAppliance, wanted: WantedFiles): ReadonlyMap<string, WantedFile> {
   const files = new Map<string, WantedFile>();
   for (const { file, bundle } of placed.files) {
     const found = wanted.get(bundle)?.get(file);
     if (found !== undefined) files.set(file, found);
   }
-  return { placed, bundles: new Set(placed.bundles), files };
+  return files;
+}
+
+function laddersOf(
+  { offered }: PlacedAppliance,
+  files: ReadonlyMap<string, WantedFile>,
+  bundles: ReadonlyMap<string, FillBundle>,
+): PlannedLadders {
+  const ladders = new Map<string, readonly WantedFile[]>();
+  for (const name of offered) {
+    const all = bundles.get(name)?.files ?? [];
+    ladders.set(
+      name,
+      all.flatMap(({ file }) => files.get(file) ?? []),
+    );
+  }
+  return ladders;
+}
+
+function isSame(one: PlannedLadders, other: PlannedLadders): boolean {
+  if (one.size !== other.size) return false;
+  for (const [bundle, files] of one) {
+    const others = other.get(bundle);
+    if (others?.length !== files.length) return false;
+    if (!files.every(({ file }, at) => file === others[at]?.file)) return false;
+  }
+  return true;
 }

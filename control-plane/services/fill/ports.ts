@@ -18,6 +18,9 @@ export interface FillNode {
   readonly capacityBytes: number;
   /** Absent where the box does not know it. */
   readonly lineBytesPerSecond?: number | undefined;
+  /** What it does not hold it fetches, or leads viewers on to who holds it. */
+  readonly mayFetch: boolean;
+  readonly mayRedirect: boolean;
   readonly held: ReadonlySet<string>;
   /** Grows with every change of `held`. */
   readonly holdingsVersion: number;

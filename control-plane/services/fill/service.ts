@@ -9,7 +9,14 @@ import { createDebounced, type Debounced } from '../debounce.ts';
 import { createListeners } from '../listeners.ts';
 import type { SignedDocument, SignedPoll } from '../signed-poll.ts';
 import { manifestOf, Manifests, rosterOf } from './manifests.ts';
-import { emptyPlan, planFill, type FillPlan, type FillPlanSettings } from './plan.ts';
+import {
+  emptyPlan,
+  noLadders,
+  planFill,
+  type FillPlan,
+  type FillPlanSettings,
+  type PlannedLadders,
+} from './plan.ts';
 import type { FillCatalog, FillNode, FillNodes, FillSigner } from './ports.ts';
 import { createReports, type Reports } from './reports.ts';
 import { openFillSites, type FillSiteDefaults, type FillSites } from './sites.ts';
@@ -29,7 +36,7 @@ export interface FillOptions {
 
 /** What is wanted of a bundle and how far its fill is. */
 export interface BundleFill {
-  /** Clusters in which appliances are to hold it. */
+  /** Clusters in which appliances are to hold it, or a part of it and lead viewers on to the rest. */
   readonly clusters: readonly { readonly cluster: string; readonly site: string; readonly copies: number }[];
   /** Share of the wanted bytes that stand where they are wanted, 0 to 1. */
   readonly filledShare: number;
@@ -56,6 +63,8 @@ export interface Fill {
   totals(): { wantedFiles: number; missingFiles: number };
   /** undefined until a plan was made that knows the bundle. */
   bundleFill(bundle: string): BundleFill | undefined;
+  /** What a node that leads on is to hold of each bundle; of others none. The same object for as long as nothing else is planned. */
+  plannedLadders(nodeId: string): PlannedLadders;
   readonly views: FillViews;
   /** Plans now, and waits for it. */
   replan(): Promise<void>;
@@ -186,10 +195,11 @@ class PlannedFill implements Fill {
     let filledBytes = 0;
     for (const node of this.#options.nodes.serving()) {
       const own = this.#plan.appliances.get(node.id);
-      if (own?.bundles.has(bundle) !== true) continue;
+      if (own === undefined || !(own.bundles.has(bundle) || own.ladders.has(bundle))) continue;
       const { cluster, site } = node;
       clusters.set(cluster, { cluster, site, copies: (clusters.get(cluster)?.copies ?? 0) + 1 });
       for (const { file, sizeBytes } of found.files) {
+        if (!own.files.has(file)) continue;
         wantedBytes += sizeBytes;
         if (node.held.has(file)) filledBytes += sizeBytes;
       }
@@ -198,6 +208,10 @@ class PlannedFill implements Fill {
       clusters: [...clusters.values()],
       filledShare: wantedBytes === 0 ? 1 : filledBytes / wantedBytes,
     };
+  }
+
+  plannedLadders(nodeId: string): PlannedLadders {
+    return this.#plan.appliances.get(nodeId)?.ladders ?? noLadders;
   }
 
   async replan(): Promise<void> {

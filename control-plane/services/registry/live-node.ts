@@ -20,7 +20,7 @@ export interface NodeChange {
   readonly steering: boolean;
   /** Holdings. */
   readonly holdings: boolean;
-  /** Existence, capacity, address: what placement decides by. */
+  /** Existence, capacity, address, what becomes of misses: what placement decides by. */
   readonly placement: boolean;
 }
 
@@ -48,6 +48,8 @@ export interface LiveNode {
   lineBytesPerSecond: number | undefined;
   /** It fetches what it does not hold. */
   mayFetch: boolean;
+  /** It leads viewers on to who holds what it does not. */
+  mayRedirect: boolean;
   headroom: number;
   /** The headroom that the steering map shows. */
   headroomPublished: number;
@@ -89,6 +91,7 @@ export function createLiveNode(
     usedBytes: 0,
     lineBytesPerSecond: undefined,
     mayFetch: false,
+    mayRedirect: false,
     headroom: 0,
     headroomPublished: 0,
     liveRequests: 0,
@@ -183,8 +186,10 @@ function applyHoldings(node: LiveNode, holdings: Heartbeat['holdings']): boolean
 
 function applyFacts(node: LiveNode, heartbeat: Heartbeat): { placement: boolean; steering: boolean } {
   const moved = node.url !== heartbeat.url || !sameJson(node.addresses, heartbeat.addresses);
-  const fetches = node.mayFetch !== (heartbeat.mayFetch === true);
-  node.mayFetch = heartbeat.mayFetch === true;
+  const { mayFetch = false, mayRedirect = false } = heartbeat;
+  const missesAnew = node.mayFetch !== mayFetch || node.mayRedirect !== mayRedirect;
+  node.mayFetch = mayFetch;
+  node.mayRedirect = mayRedirect;
   const placed = !sameJson(node.place, heartbeat.place);
   const { capacityBytes, lineBytesPerSecond } = heartbeat;
   const relined = node.lineBytesPerSecond !== lineBytesPerSecond;
@@ -194,7 +199,10 @@ function applyFacts(node: LiveNode, heartbeat: Heartbeat): { placement: boolean;
   node.place = heartbeat.place;
   node.capacityBytes = capacityBytes;
   node.lineBytesPerSecond = lineBytesPerSecond;
-  return { placement: moved || grown, steering: moved || placed || fetches || relined };
+  return {
+    placement: moved || grown || missesAnew,
+    steering: moved || placed || missesAnew || relined,
+  };
 }
 
 function applyHealth(node: LiveNode, heartbeat: Heartbeat, nowMs: number): boolean {

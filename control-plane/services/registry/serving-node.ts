@@ -23,6 +23,8 @@ export interface ServingNode {
   readonly lineBytesPerSecond: number | undefined;
   /** It fetches what it does not hold. */
   readonly mayFetch: boolean;
+  /** It leads viewers on to who holds what it does not. */
+  readonly mayRedirect: boolean;
   readonly headroom: number;
   readonly reasons: readonly string[];
   readonly held: ReadonlySet<string>;
@@ -55,6 +57,7 @@ export function servingNodeOf(
     capacityBytes: node.capacityBytes,
     lineBytesPerSecond: node.lineBytesPerSecond,
     mayFetch: node.mayFetch,
+    mayRedirect: node.mayRedirect,
     headroom: node.headroomPublished,
     reasons: node.reasons,
     held: node.held,

@@ -53,6 +53,7 @@ function applianceOf(node: MapNode): SteeringAppliance {
     reasons: [...own, ...node.reasons].slice(0, reasonsMax).map((reason) => reason.slice(0, reasonLengthMax)),
     ...(node.routeTable !== undefined && { routeTable: node.routeTable }),
     ...(node.mayFetch && { mayFetch: true }),
+    ...(node.mayRedirect && { mayRedirect: true }),
   };
 }
 

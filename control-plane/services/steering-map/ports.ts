@@ -23,6 +23,8 @@ export interface MapNode {
   readonly holdingsVersion: number;
   /** It fetches what it does not hold. */
   readonly mayFetch: boolean;
+  /** It leads viewers on to who holds what it does not. */
+  readonly mayRedirect: boolean;
 }
 
 /** What the map needs of the registry. */
@@ -46,6 +48,12 @@ export interface MapBundle {
   /** Every file, the bundle's own included. */
   readonly files: readonly { readonly file: string }[];
 }
+
+/** By bundle the files that a node which leads on is to hold of it. */
+export type PlannedLadders = ReadonlyMap<
+  string,
+  readonly { readonly file: string; readonly sizeBytes: number }[]
+>;
 
 /** What the map needs of the catalog. */
 export interface MapCatalog {

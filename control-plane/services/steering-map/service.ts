@@ -13,7 +13,7 @@ import { pollSigned, type SignedDocument, type SignedPoll } from '../signed-poll
 import { createTurns } from '../turns.ts';
 import { buildMap, shownNodes } from './build-map.ts';
 import { createHoldingsMatrix, type HoldingsTable } from './holdings-matrix.ts';
-import type { MapCatalog, MapNodes, MapRoutes, MapSigner } from './ports.ts';
+import type { MapCatalog, MapNodes, MapRoutes, MapSigner, PlannedLadders } from './ports.ts';
 import { MapReaders, type MapReach } from './map-readers.ts';
 import { openRevocations, type RevocationStore } from './revocations.ts';
 
@@ -23,6 +23,8 @@ export interface SteeringMapOptions {
   routes: MapRoutes;
   /** Asked at each build, so that it may be wired after the map was made. */
   catalog: () => MapCatalog;
+  /** What a node is to hold of each bundle, if it leads on to the rest; the same object for as long as nothing else is planned. */
+  plannedLadders: (nodeId: string) => PlannedLadders;
   signer: MapSigner;
   /** What nodes show to ACME servers. */
   challenges: () => NodeChallenge[];
@@ -208,12 +210,12 @@ class PublishedMaps implements SteeringMaps {
   }
 
   async #build(): Promise<void> {
-    const { nodes, catalog, signer } = this.#options;
+    const { nodes, catalog, plannedLadders, signer } = this.#options;
     // Before nodes have reported again, a map would say that all are lost: steering's last one is better.
     if (!nodes.settled()) return;
     const shown = shownNodes(nodes.serving());
     const revocations = await this.#revocations.current();
-    const holdings = this.#holdings(shown, catalog().bundles());
+    const holdings = this.#holdings({ nodes: shown, bundles: catalog().bundles(), plannedLadders });
     this.#keepHoldings(holdings);
     this.#shown = new Set(shown.map(({ id }) => id));
     const body = buildMap({

@@ -61,9 +61,16 @@ void t.test('told to refuse, it refuses as ever; told to redirect, it redirects'
   const first = await startBox(test, refusing.argv);
   test.equal((await rawGet(Number(new URL(first.url).port), refusing.path)).status, 404);
   test.same(refusing.source.asked, []);
+  const said = async ({ control }: typeof refusing, { url }: typeof first) => {
+    await until(() => control.last(url) !== undefined);
+    const { mayFetch, mayRedirect } = control.last(url) ?? {};
+    return { mayFetch, mayRedirect };
+  };
+  test.same(await said(refusing, first), { mayFetch: undefined, mayRedirect: undefined });
   const redirecting = await world(test, 'redirect');
   const second = await startBox(test, redirecting.argv);
   const answer = await fetch(second.url + redirecting.path, { redirect: 'manual' });
   test.equal(answer.status, 307);
   test.ok(answer.headers.get('location')?.endsWith(redirecting.path));
+  test.same(await said(redirecting, second), { mayFetch: undefined, mayRedirect: true });
 });

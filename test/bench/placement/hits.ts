@@ -26,8 +26,9 @@ const planHours = 2;
  */
 const churnShare = 0.13;
 const windowSeconds = 12 * 3600;
-/** As the control plane places by default. */
-const placement: ClusterSettings = { copiesMin: 2, keepBonus: 0.5, ladderWorth: 1 };
+/** As the control plane places by default, where boxes lead viewers on, and where they refuse what they do not hold. */
+const inPart: ClusterSettings = { copiesMin: 2, keepBonus: 0.5, ladderWorth: 0 };
+const whole: ClusterSettings = { ...inPart, ladderWorth: 1 };
 
 const full = {
   boxesBySite: [8, 7, 6, 6, 5, 5, 4, 4, 3, 3],
@@ -100,10 +101,10 @@ function compare(scale: typeof full, { alpha, rankChurn }: { alpha: number; rank
   const capacityDays = boxes * boxBytes * (days - warmDays);
   const capBytesPerSecond = (churnShare * boxBytes) / windowSeconds;
   const plan = { ...options, churnShare, capBytesPerSecond, planHours };
-  const ours = runPlanned(demand, { ...plan, placement });
-  const single = runPlanned(demand, { ...plan, placement: { ...placement, ladderWorth: 0 } });
+  const ours = runPlanned(demand, { ...plan, placement: inPart });
+  const wholes = { name: 'planned, whole ladders', tally: runPlanned(demand, { ...plan, placement: whole }) };
   const label = `α ${alpha}, churn ${rankChurn * 100} %`;
-  const others = [{ name: 'planned, single renditions', tally: single }, ...reactive, run('belady')];
+  const others = [wholes, ...reactive, run('belady')];
   return { demand: label, ours, others, best, capacityDays };
 }
 
@@ -147,10 +148,10 @@ function notesOf({ boxesBySite, days, warmDays, titles, seed }: typeof full): st
       `and 10 launches a night, seed ${seed}. A box takes ${boxShare * 100} % of the catalogue. Of each pair of demands the figure is of the worse one.`,
     'Demand: Zipf over titles, a quarter of it by the taste of each site; so many percent of the titles change ranks between two days at random; ' +
       'five renditions of which the best has 45 % of the viewings; half of the viewings end early; more in the evening and on weekends.',
-    'Reactive: a title belongs to one box of its site; ten minutes of a rendition are an object. Planned: whole ladders by the control plane’s ' +
-      'placement with its defaults, from the sessions that have begun and what was served before the plan; launches by a forecast that is off by an ' +
-      'octave as standard deviation; plans every two hours and fills from 02:00 to 14:00. No box is bound by its line.',
-    `Planned fill may change ${churnShare * 100} % of a box a night on every demand, and the fill takes its time under its cap. Single renditions are no pathway for ` +
-      'steering, and shown for what they would be worth. Belady is told the future, and is no peer.',
+    'Reactive: a title belongs to one box of its site; ten minutes of a rendition are an object. Planned: by the control plane’s placement with its ' +
+      'defaults for boxes with `miss: redirect`, from the sessions that have begun and what was served before the plan; launches by a forecast that is ' +
+      'off by an octave as standard deviation; plans every two hours and fills from 02:00 to 14:00. Only titles to which steering would send are hit. No box is bound by its line.',
+    `Planned fill may change ${churnShare * 100} % of a box a night on every demand, and the fill takes its time under its cap. Whole ladders are for boxes that ` +
+      'refuse what they do not hold (`miss: refuse`, the default). Belady is told the future, and is no peer.',
   ];
 }

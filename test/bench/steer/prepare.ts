@@ -53,7 +53,7 @@ async function holdingsOf(boxes: number): Promise<NonNullable<SteeringMap['holdi
     for (let box = 0; box < boxes; box++)
       if (random() < 0.9) bits[row * rowBytes + (box >>> 3)]! |= 1 << (box & 7);
   }
-  return { name: await store(encodeHoldings(bundles, boxes, bits)), count: bundleCount };
+  return { name: await store(encodeHoldings(bundles, boxes, { bits })), count: bundleCount };
 }
 
 async function write(file: string, sequence: number, body: SteeringMap): Promise<void> {

@@ -51,6 +51,7 @@ const problems = fc.record({
       capacityBytes: fc.integer({ min: 0, max: 8000 }),
       throughput: fc.double({ min: 0, max: 10, noNaN: true }),
       churnBytes: fc.option(fc.integer({ min: 0, max: 3000 }), { nil: undefined }),
+      leadsOn: fc.boolean(),
       held: fc.array(
         fc
           .tuple(fc.constantFrom('best', 'small', 'bundle'), fc.integer({ min: 0, max: 29 }))

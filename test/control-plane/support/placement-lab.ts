@@ -53,6 +53,7 @@ export interface BoxOptions {
   capacityBytes?: number;
   throughput?: number;
   churnBytes?: number | undefined;
+  leadsOn?: boolean;
   held?: Iterable<string>;
 }
 
@@ -63,9 +64,10 @@ export function box(id: string, options: BoxOptions = {}): PlacementAppliance {
     capacityBytes = 1000,
     throughput = 1,
     churnBytes,
+    leadsOn = false,
     held = [],
   } = options;
-  return { id, site, cluster, capacityBytes, throughput, churnBytes, held: new Set(held) };
+  return { id, site, cluster, capacityBytes, throughput, churnBytes, leadsOn, held: new Set(held) };
 }
 
 export function ids(count: number, prefix: string): string[] {

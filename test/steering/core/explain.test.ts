@@ -80,3 +80,36 @@ t.test('the answer that is explained is the answer', (t) => {
   );
   t.end();
 });
+
+t.test(
+  'a box that holds a part is a way where it fetches or redirects, as good as one that holds all',
+  (t) => {
+    const part = { bundle: bundleOf('0'), holders: [1], parts: [0, 2, 3] };
+    const boxes = [
+      appliance('leads-on', { mayRedirect: true, routes: [route('10.1.0.0/16')] }),
+      appliance('whole', { mayRedirect: true, routes: [route('10.0.0.0/8')] }),
+      appliance('pulls', { mayFetch: true, routes: [route('10.1.2.0/24')] }),
+      appliance('refuses', { routes: [route('10.1.2.0/24')] }),
+      appliance('other', { mayRedirect: true }),
+      origin(),
+    ];
+    const reply = explain(
+      {
+        ...rankInputOf(viewOf(mapOf(boxes, { bundles: [part] })), { client: address('10.1.2.3') }),
+        bundle: bundleOf('0'),
+      },
+      5000,
+    );
+    t.strictSame(
+      reply.pathways.map(({ id }) => id),
+      ['pulls', 'leads-on', 'whole', 'origin'],
+    );
+    const of = (id: string) => reply.candidates.find((one) => one.id === id);
+    t.match(of('leads-on')?.detail, /most of what is planned of the bundle there, and redirects to the rest/);
+    t.match(of('pulls')?.detail, /most of what is planned of the bundle there, and fetches the rest/);
+    t.notMatch(of('whole')?.detail, /planned/);
+    t.match(of('refuses'), { removedBy: 'not-held', detail: 'it does not hold the whole bundle' });
+    t.match(of('other'), { removedBy: 'not-held', detail: /does not hold most of what is planned/ });
+    t.end();
+  },
+);

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { hasBit, rowOfBundle } from '../../../steering/core/holdings.ts';
-import { compileParts, openView } from '../../../steering/core/view.ts';
+import { compileParts, openView, unchangedParts } from '../../../steering/core/view.ts';
 import {
   appliance,
   bundleOf,
@@ -82,5 +82,20 @@ t.test('what is unchanged is not made again', (t) => {
   const second = openView(parts.value);
   t.equal(second.routes, first.routes);
   t.equal(second.holdings, first.holdings);
+  t.end();
+});
+
+t.test('holdings are made again when a box begins to lead on, and not for anything else', (t) => {
+  const inPart = { bundle: bundleOf('0'), holders: [3], parts: [0] };
+  const { body } = wireOf({ ...map, bundles: [inPart] });
+  const { routes, holdings } = viewOf({ ...map, bundles: [inPart] });
+  t.equal(hasBit(holdings.bits, 0, 0), false, 'it refuses what it does not hold');
+  const before = { body, parts: { routes, holdings } };
+  const [first, ...others] = body.appliances;
+  const after = (more: Partial<NonNullable<typeof first>>) =>
+    unchangedParts(before, { ...body, appliances: [{ ...first!, ...more }, ...others] });
+  t.strictSame(Object.keys(after({ headroom: 0.5 })), ['routes', 'holdings']);
+  t.strictSame(Object.keys(after({ mayRedirect: true })), ['routes']);
+  t.strictSame(Object.keys(after({ mayFetch: true })), ['routes']);
   t.end();
 });

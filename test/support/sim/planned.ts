@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 
 import { hashText, type HashPair } from '../../../common/core/rendezvous.ts';
 import { buildCatalog, rank, type PlacementCatalog } from '../../../control-plane/core/placement/catalog.ts';
+import { offeredBundles } from '../../../control-plane/core/placement/offered.ts';
 import { placeCluster, type ClusterSettings } from '../../../control-plane/core/placement/place-cluster.ts';
 import { rungCount, sliceMinutes, slicesMax, type Catalogue } from './catalogue.ts';
 import { slotsPerDay, type Demand } from './demand.ts';
@@ -14,6 +15,7 @@ export interface PlannedOptions extends HitOptions {
   readonly churnShare: number;
   /** What a box may fill with. */
   readonly capBytesPerSecond: number;
+  /** With `ladderWorth` 0 boxes lead viewers on for what they do not hold; else a box is a way only to titles that it holds whole. */
   readonly placement: ClusterSettings;
   /** Hours between two plans in the fill window; the first is at its opening. */
   readonly planHours: number;
@@ -46,6 +48,8 @@ interface Box {
   /** Files with the slot in which they were last served: what no list names goes in this order. */
   readonly held: Map<number, number>;
   wanted: ReadonlySet<number>;
+  /** Titles to which the box may be a way, with those of their files that it is to hold. */
+  ladders: ReadonlyMap<number, readonly number[]>;
   queue: Fetch[];
   /** Of files that are held, and of what is on its way the whole. */
   usedBytes: number;
@@ -105,21 +109,31 @@ class PlannedRun {
   }
 
   #plan(day: number): void {
-    const { boxBytes, placement } = this.#options;
+    const { boxBytes, placement: settings } = this.#options;
     this.#feed.settle(this.#slot / slotsPerDay);
     const later = this.#demand.launches.filter((launch) => launch.day > day + 1).length;
     const catalog = catalogOf(this.#catalogue, this.#catalogue.titleCount - later);
+    const leadsOn = settings.ladderWorth === 0;
+    const allTitles = Array.from({ length: catalog.bundleCount }, (_, title) => title);
     this.#sites.forEach((boxes, site) => {
-      const { boxes: placed } = placeCluster(catalog, {
+      const popularity = this.#feed.popularity(site).subarray(0, catalog.fileCount);
+      const placement = placeCluster(catalog, {
         boxes: boxes.map(({ hash, held, queue, churnBytes }) => ({
           ...{ hash, usableBytes: boxBytes, throughput: 1, churnBytes },
           held: [...held.keys(), ...queue.map(({ file }) => file)],
         })),
-        popularity: this.#feed.popularity(site),
-        settings: placement,
+        popularity,
+        settings,
       });
       boxes.forEach((box, index) => {
-        this.#take(box, placed[index]!.files);
+        this.#take(box, placement.boxes[index]!.files);
+        const offered = leadsOn ? offeredBundles(index, placement, { catalog, popularity }) : allTitles;
+        box.ladders = new Map(
+          offered.map((title) => {
+            const files = Array.from({ length: rungCount }, (_, rung) => title * rungCount + rung);
+            return [title, leadsOn ? files.filter((file) => box.wanted.has(file)) : files];
+          }),
+        );
       });
     });
   }
@@ -180,11 +194,18 @@ class PlannedRun {
     for (let at = begunStarts[slot]!; at < begunStarts[slot + 1]!; at++) {
       this.#feed.begun({ site, title: Math.floor(begun[at]! / rungCount), atDay: slot / slotsPerDay });
     }
+    const boxes = this.#sites[site]!;
+    const offered = new Map<number, boolean>();
+    const isOffered = (title: number): boolean => {
+      const known = offered.get(title) ?? boxes.some((box) => this.#offers(box, title));
+      offered.set(title, known);
+      return known;
+    };
     for (let at = slotStarts[slot]!; at < slotStarts[slot + 1]!; at++) {
       const slice = slices[at]!;
       const bytes = sliceBytes[slice]!;
       const file = Math.floor(slice / slicesMax);
-      const isOwn = this.#isServed(this.#sites[site]!, file);
+      const isOwn = isOffered(Math.floor(file / rungCount)) && this.#isServed(boxes, file);
       this.#feed.served({ site, file, bytes, isOwn });
       if (!counts) continue;
       tally.askedBytes += bytes;
@@ -192,7 +213,17 @@ class PlannedRun {
     }
   }
 
-  /** Whether a box holds it, and so serves it. */
+  /** Whether steering sends viewers of a title to a box: it holds most of what it is to hold of it. */
+  #offers({ held, ladders }: Box, title: number): boolean {
+    const { fileBytes } = this.#catalogue;
+    const ladder = ladders.get(title);
+    if (ladder === undefined) return false;
+    if (this.#options.placement.ladderWorth > 0) return ladder.every((file) => held.has(file));
+    const bytes = ladder.reduce((sum, file) => sum + (held.has(file) ? 1 : -1) * fileBytes[file]!, 0);
+    return bytes >= 0;
+  }
+
+  /** Whether a box holds it, and so serves it: one leads on to another. */
   #isServed(boxes: readonly Box[], file: number): boolean {
     const box = boxes.find(({ held }) => held.has(file));
     box?.held.set(file, this.#slot);
@@ -205,7 +236,10 @@ class PlannedRun {
 }
 
 function newBox(id: string): Box {
-  return { hash: hashText(id), held: new Map(), wanted: new Set(), queue: [], usedBytes: 0, churnBytes: 0 };
+  return {
+    ...{ hash: hashText(id), held: new Map(), wanted: new Set(), ladders: new Map() },
+    ...{ queue: [], usedBytes: 0, churnBytes: 0 },
+  };
 }
 
 /** The first titles as placement takes them: a bundle each, with a file for each rendition. */

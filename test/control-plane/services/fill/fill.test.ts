@@ -15,7 +15,14 @@ import { verifyDeliveryToken } from '../../../../common/core/tokens/delivery-tok
 import { valueOf } from '../../../../common/runtime/errors.ts';
 import { unpackRouteTable } from '../../../../common/runtime/route-table-packing.ts';
 import { addTitle } from '../../support/add-title.ts';
-import { enrolNode, eventually, openSigned, tokenKey, type TestNode } from '../../support/control-plane.ts';
+import {
+  enrolNode,
+  eventually,
+  openSigned,
+  tokenKey,
+  type TestNode,
+  type TestPlane,
+} from '../../support/control-plane.ts';
 import { manifestWithFiles, pollManifest, startFleet } from '../../support/fleet.ts';
 
 t.test('a title reaches the manifest of every cluster within a second, signed for each box', async (t) => {
@@ -133,11 +140,7 @@ t.test('a title is live when copies stand, and the steering map says where', asy
     missingFiles: 1,
     wantedFiles: title.files.length,
   });
-  const answer = await steering.call('GET /v1/steering-map?waitMs=1000');
-  const wanted = { typ: documentTypes.steeringMap, schema: SteeringMap, audience: 'steering' } as const;
-  const { body } = await openSigned(plane, answer.text, wanted);
-  const table = await steering.call(`GET /v1/holdings/${body.holdings?.name ?? ''}`);
-  const holdings = valueOf(openHoldings(await unpackRouteTable(table.bytes), body.appliances.length));
+  const { body, holdings } = await currentMap(plane, steering);
   t.equal(Buffer.from(holdings.names).toString('hex'), title.bundle);
   const holders = body.appliances.filter((_, index) => ((holdings.bits[0] ?? 0) >>> index) & 1);
   t.strictSame(
@@ -153,6 +156,56 @@ t.test('a title is live when copies stand, and the steering map says where', asy
     json: { code: 'ROUTE_TABLE_UNKNOWN' },
   });
 });
+
+/** The steering map in force, with its holdings. */
+async function currentMap(plane: TestPlane, steering: TestNode) {
+  const answer = await steering.call('GET /v1/steering-map?waitMs=1000');
+  const wanted = { typ: documentTypes.steeringMap, schema: SteeringMap, audience: 'steering' } as const;
+  const { body } = await openSigned(plane, answer.text, wanted);
+  const table = await steering.call(`GET /v1/holdings/${body.holdings?.name ?? ''}`);
+  const holdings = valueOf(openHoldings(await unpackRouteTable(table.bytes), body.appliances.length));
+  return { body, holdings };
+}
+
+t.test(
+  'a box that leads on is told single renditions, and is a way to the title once it holds them',
+  async (t) => {
+    const { plane, encoder, b1, steering } = await startFleet(t);
+    const title = await addTitle(plane, encoder, { name: 'Film' });
+    const leading = { mayRedirect: true as const, capacityBytes: Math.round(title.sizeBytes * 0.7) };
+    await b1.beat(leading);
+    const forecast = { viewingsPerDay: 5000, launchAtMs: plane.clock.nowMs() };
+    await plane.call(`PATCH /v1/titles/${title.id}`, { body: { forecast } });
+    const { files } = await eventually(
+      async () => {
+        const answer = await pollManifest(b1);
+        const wanted = { typ: documentTypes.fillManifest, schema: FillManifest, audience: b1.id } as const;
+        return (await openSigned(plane, answer.text, wanted)).body;
+      },
+      (body) => body.files.length > 1 && body.files.length < title.files.length,
+    );
+    const names = files.map(({ file }) => file);
+    t.ok(names.includes(title.bundle), 'the bundle goes along');
+    t.equal(files.filter(({ ext }) => ext === 'm3u8').length, 7, 'and the playlists');
+    const plan = (await plane.call('GET /v1/fill/plan')).as(FillPlanView);
+    t.match(plan.appliances.find(({ id }) => id === b1.id)?.left[0]?.why, /viewers are led on$/);
+    const partOf = async (id: string) => {
+      const { body, holdings } = await currentMap(plane, steering);
+      const index = body.appliances.findIndex((one) => one.id === id);
+      const { mayRedirect } = body.appliances[index] ?? {};
+      return { mayRedirect, isPart: (((holdings.parts[0] ?? 0) >>> index) & 1) === 1 };
+    };
+    t.strictSame(await partOf(b1.id), { mayRedirect: true, isPart: false });
+    await b1.beat({ ...leading, holdings: { full: true, added: names, removed: [] } });
+    const { isPart } = await eventually(
+      () => partOf(b1.id),
+      (part) => part.isPart,
+    );
+    t.ok(isPart);
+    const view = (await plane.call(`GET /v1/titles/${title.id}`)).as(TitleView);
+    t.ok(view.holders.includes(b1.id));
+  },
+);
 
 t.test('reports: summed by source and over time, repeats ignored, the missing explained', async (t) => {
   const { plane, encoder, a1, b1 } = await startFleet(t);

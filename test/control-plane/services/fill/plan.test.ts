@@ -48,6 +48,7 @@ function box(id: string, held: Iterable<string> = []): FillNode {
       stateReason: '',
     },
     ...{ lostMs: undefined, url: undefined, capacityBytes: 1000, held: new Set(held), holdingsVersion: 0 },
+    ...{ mayFetch: false, mayRedirect: false },
   };
 }
 
@@ -151,3 +152,40 @@ t.test('a launch that is forecast is there before its first viewer', async (t) =
   );
   t.notOk(namesOf(plan(startMs + 120 * 24 * hourMs), 'one').includes('launch'), 'which nobody watched');
 });
+
+t.test(
+  'what boxes that lead on are to hold of each title is told, and is the same object while it stays',
+  async (t) => {
+    const [best, small] = ['best', 'small'].map((rendition) => fileNamed(`tall ${rendition}`));
+    const tall: FillBundle = {
+      ...film('tall'),
+      files: [
+        { file: fileNamed('tall'), ext: 'json', sizeBytes: 1 },
+        { file: best!, ext: 'mp4', sizeBytes: 900 },
+        { file: small!, ext: 'mp4', sizeBytes: 600 },
+      ],
+    };
+    const plays = (rate: number): FillCatalog => ({
+      bundles: () => [tall],
+      popularityAt: () => ({ of: ({ file }) => (file === best ? rate : 1), siteShare: 1 }),
+    });
+    const plan = (before: FillPlan, rate: number, more: Partial<FillNode> = { mayRedirect: true }) =>
+      planFill(
+        { nodes: [{ ...box('one'), ...more }], catalog: plays(rate) },
+        { before, settings, nowMs: startMs },
+      );
+    const laddersOf = (one: FillPlan) => one.appliances.get('one')!.ladders;
+    const filesOf = (one: FillPlan) =>
+      laddersOf(one)
+        .get(tall.bundle)
+        ?.map(({ file }) => file);
+    const first = plan(emptyPlan, 9);
+    t.strictSame(filesOf(first), [tall.bundle, best]);
+    t.equal(laddersOf(plan(first, 7)), laddersOf(first));
+    t.strictSame(filesOf(plan(emptyPlan, 0.1)), [tall.bundle, small]);
+    t.strictSame(filesOf(plan(emptyPlan, 9, { mayFetch: true })), [tall.bundle, best]);
+    const refusing = plan(first, 9, {});
+    t.equal(laddersOf(refusing).size, 0, 'who refuses is no way to a part');
+    t.strictSame(namesOf(refusing, 'one'), []);
+  },
+);

@@ -22,7 +22,7 @@ function node(id: string, more: Partial<FillNode> = {}): FillNode {
   return {
     ...{ id, role: 'appliance', site: 'here', cluster: more.site ?? 'here', enrolledAtMs: 0, state: 'ready' },
     ...{ stateReason: '', lostMs: undefined, url: `http://${id}`, capacityBytes: 1, held: new Set() },
-    ...{ holdingsVersion: 0, ...more },
+    ...{ holdingsVersion: 0, mayFetch: false, mayRedirect: false, ...more },
   };
 }
 

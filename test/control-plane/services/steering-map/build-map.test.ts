@@ -14,7 +14,7 @@ const node = (id: string, lineBytesPerSecond: number | undefined): MapNode => ({
   },
   ...{ key: { kty: 'EC', crv: 'P-256', x: 'x', y: 'y' }, addresses: [], place: undefined },
   ...{ routeTable: undefined, lineBytesPerSecond, headroom: 1, reasons: [], held: new Set() },
-  ...{ holdingsVersion: 0, mayFetch: false },
+  ...{ holdingsVersion: 0, mayFetch: false, mayRedirect: false },
 });
 
 t.test('a box weighs what its line is in lines of 10 Gbit/s, and one where that is not known', (t) => {

@@ -133,8 +133,13 @@ export class SimControl {
   }
 
   #nodes(): readonly FillNode[] {
-    const { boxes, nowMs } = this.#options;
-    this.#knownNodes ??= [origin, ...[...boxes.values()].map((box) => nodeOf(box, nowMs))];
+    const { boxes, sites, nowMs } = this.#options;
+    // At every other site whole ladders are wanted.
+    const leading = new Set(sites.filter((_, index) => index % 2 === 1).map(({ name }) => name));
+    this.#knownNodes ??= [
+      origin,
+      ...[...boxes.values()].map((box) => nodeOf(box, { nowMs, mayRedirect: leading.has(box.site) })),
+    ];
     return this.#knownNodes;
   }
 }
@@ -142,15 +147,18 @@ export class SimControl {
 const origin: FillNode = {
   ...{ id: 'origin', role: 'origin', site: 'origin', cluster: 'origin', enrolledAtMs: 0, state: 'ready' },
   ...{ stateReason: '', lostMs: undefined, url: 'http://origin', capacityBytes: 0 },
-  ...{ held: new Set(), holdingsVersion: 0 },
+  ...{ held: new Set(), holdingsVersion: 0, mayFetch: false, mayRedirect: false },
 };
 
 /** A box as fill sees it: always as it is now. */
-function nodeOf(box: SimBox, nowMs: () => number): FillNode {
+function nodeOf(
+  box: SimBox,
+  { nowMs, mayRedirect }: { nowMs: () => number; mayRedirect: boolean },
+): FillNode {
   const { id, site, held } = box;
   return {
     ...{ id, role: 'appliance', site, cluster: site, enrolledAtMs: 0 },
-    ...{ stateReason: '', url: `http://${id}`, held },
+    ...{ stateReason: '', url: `http://${id}`, held, mayFetch: false, mayRedirect },
     get state() {
       return box.isUp ? 'ready' : 'lost';
     },
