@@ -105,3 +105,9 @@ export const DomainName = Type.String({
   pattern: '^[a-z0-9_]([a-z0-9_-]*)(\\.[a-z0-9_]([a-z0-9_-]*))*$',
   maxLength: 200,
 });
+
+/** From what age on something is fit to be seen; 18 for everything. */
+export const Maturity = Type.Integer({ minimum: 0, maximum: 18 });
+
+/** A language as BCP 47 names it; whether it is well formed is checked where it is used. */
+export const Language = Type.String({ minLength: 2, maxLength: 35, pattern: '^[A-Za-z0-9-]+$' });

@@ -38,6 +38,8 @@ export const problemCodes = {
   },
   NOT_FOUND: { status: 404, title: 'There is nothing at this address' },
   CONFLICT: { status: 409, title: 'The object has changed meanwhile' },
+  PRECONDITION_FAILED: { status: 412, title: 'The object has changed since it was read' },
+  PRECONDITION_REQUIRED: { status: 428, title: 'The change must name what it was made upon' },
   RATE_LIMITED: { status: 429, title: 'Too many requests' },
   OVERLOADED: {
     status: 429,
@@ -170,6 +172,13 @@ export const problemCodes = {
   FILE_UNKNOWN: { status: 404, title: 'This file is not held here' },
   FILE_CORRUPT: { status: 502, title: 'A file does not match its name' },
   BUNDLE_INVALID: { status: 502, title: 'A bundle is not readable' },
+  TITLE_CYCLE: { status: 422, title: 'A title would be part of itself' },
+  TITLE_KIND_FIXED: {
+    status: 409,
+    title: 'A title with a video cannot become one without, nor the other way',
+  },
+  TITLE_PARENT_INVALID: { status: 422, title: 'A title of this kind cannot be part of that' },
+  TITLE_TEXT_INVALID: { status: 422, title: 'A text of the title cannot be shown' },
   TITLE_UNKNOWN: { status: 404, title: 'No title has this id' },
   TITLE_NOT_LIVE: { status: 409, title: 'The title is not ready to play' },
   UPLOAD_UNKNOWN: { status: 404, title: 'No upload has this id' },

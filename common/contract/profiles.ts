@@ -1,4 +1,4 @@
-import { ObjectId, TimeMs, TimeZone } from './primitives.ts';
+import { Language, Maturity, ObjectId, TimeMs, TimeZone } from './primitives.ts';
 import { Type, type Static } from './type.ts';
 
 /** A name as it was typed; which ones are taken is said where profiles are made. */
@@ -6,12 +6,6 @@ const ProfileName = Type.String({ minLength: 1, maxLength: 400 });
 
 /** Four to eight digits. */
 const Pin = Type.String({ pattern: '^[0-9]{4,8}$' });
-
-/** From what age on something is fit to be seen; 18 for everything. */
-const Maturity = Type.Integer({ minimum: 0, maximum: 18 });
-
-/** A language as BCP 47 names it; whether it is well formed is checked where it is used. */
-const Language = Type.String({ minLength: 2, maxLength: 35, pattern: '^[A-Za-z0-9-]+$' });
 
 /** The avatars that there are; each is a picture at `/avatars/<name>.svg`. */
 export const Avatar = Type.Union([

@@ -1,4 +1,5 @@
 import { Type, type Static } from './type.ts';
+import { TitleDetails, titleFacts, titleStory } from './title-metadata.ts';
 import { FileName, Fraction, Line, ObjectId, PlaceName, SizeBytes, TimeMs } from './primitives.ts';
 
 export const UploadRequest = Type.Object(
@@ -24,7 +25,7 @@ export const LaunchForecast = Type.Object(
 );
 export type LaunchForecast = Static<typeof LaunchForecast>;
 
-/** Exactly one of `uploadId` and `path` (under a configured ingest root). */
+/** Exactly one of `uploadId` and `path` (under a configured ingest root); neither for series and seasons. */
 export const TitleRequest = Type.Object(
   {
     name: Line,
@@ -35,6 +36,7 @@ export const TitleRequest = Type.Object(
     /** Boxes fill it at once, whatever their window. */
     urgent: Type.Optional(Type.Boolean()),
     forecast: Type.Optional(LaunchForecast),
+    details: Type.Optional(TitleDetails),
   },
   { additionalProperties: false },
 );
@@ -83,6 +85,9 @@ export const TitleView = Type.Object({
   popularity: Type.Number({ minimum: 0 }),
   /** Of a live title: sites whose viewers cannot play it yet, since too few copies stand there. */
   waitingSites: Type.Optional(Type.Array(PlaceName)),
+  ...titleFacts,
+  /** Of one title, not in lists. */
+  ...titleStory,
 });
 export type TitleView = Static<typeof TitleView>;
 export const TitleList = Type.Object({ titles: Type.Array(TitleView) });

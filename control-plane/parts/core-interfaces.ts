@@ -1,5 +1,3 @@
-import type { TitleView } from '../../common/contract/titles.ts';
-import { isCoded } from '../../common/runtime/errors.ts';
 import { clientSitesOf, readyHolders } from '../fleet.ts';
 import type { Catalog } from '../services/catalog/service.ts';
 import { createChangeLog } from '../services/change-log.ts';
@@ -73,7 +71,9 @@ function provideForSearch({ directory, clock }: PartContext, { catalog }: CoreSe
     changed.note(id);
   });
   directory.provide(searchableTitles, {
-    page: async ({ from }) => ({ titles: catalog.titlesFrom(from, titlesAtOnce).map(searchable) }),
+    page: async ({ from }) => ({
+      titles: catalog.titlesFrom(from, titlesAtOnce).flatMap(({ id }) => titleOf(catalog, id)),
+    }),
     find: async ({ ids }) => ({ titles: ids.flatMap((id) => titleOf(catalog, id)) }),
     changes: async ({ after }, { signal } = {}) => {
       const { sequence, keys } = await changed.since(after, { waitMs: changesWaitMs, signal });
@@ -83,14 +83,14 @@ function provideForSearch({ directory, clock }: PartContext, { catalog }: CoreSe
 }
 
 function titleOf(catalog: Catalog, id: string): SearchableTitle[] {
-  try {
-    return [searchable(catalog.title(id))];
-  } catch (error) {
-    if (isCoded(error, 'TITLE_UNKNOWN')) return [];
-    throw error;
-  }
-}
-
-function searchable({ id, name, state, popularity }: TitleView): SearchableTitle {
-  return { id, name, state, popularity };
+  const names = catalog.names(id);
+  if (names === undefined) return [];
+  const { name, state, popularity } = catalog.title(id);
+  const { aliases, people, genres, synopsis } = names;
+  return [
+    {
+      ...{ id, name, state, popularity, synopsis },
+      ...{ aliases: [...aliases], people: [...people], genres: [...genres] },
+    },
+  ];
 }

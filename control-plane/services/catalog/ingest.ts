@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import type { Blobs } from '../../../common/adapters/blobs/port.ts';
 import { storeError } from '../../../common/adapters/shared/store-error.ts';
 import type { Chance } from '../../../common/runtime/chance.ts';
-import { isCoded, toCoded } from '../../../common/runtime/errors.ts';
+import { assert, isCoded, toCoded } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 import { newObjectId } from '../../core/object-id.ts';
 import { openSource } from './ingest-path.ts';
@@ -113,6 +113,7 @@ export class Ingest {
 
   async #read(source: TitleSource): Promise<Readable> {
     if (source.kind === 'upload') return this.#deps.uploads.read(source.uploadId);
+    assert(source.kind === 'path', 'what has no source is not stored');
     const { handle } = await openSource(source.path, this.#deps.ingestRoots);
     return handle.createReadStream({ highWaterMark: 1024 * 1024 });
   }

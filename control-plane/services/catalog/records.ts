@@ -9,6 +9,7 @@ import {
   SizeBytes,
   TimeMs,
 } from '../../../common/contract/primitives.ts';
+import { TitleDetails } from '../../../common/contract/title-metadata.ts';
 import { LaunchForecast } from '../../../common/contract/titles.ts';
 import { parseAs } from '../../../common/runtime/parse.ts';
 
@@ -31,6 +32,8 @@ export type UploadRecord = Static<typeof UploadRecord>;
 export const TitleSource = Type.Union([
   Type.Object({ kind: Type.Literal('upload'), uploadId: ObjectId }),
   Type.Object({ kind: Type.Literal('path'), path: Type.String({ maxLength: 4096 }) }),
+  /** Of series and seasons, which have no bytes. */
+  Type.Object({ kind: Type.Literal('none') }),
 ]);
 export type TitleSource = Static<typeof TitleSource>;
 
@@ -85,6 +88,7 @@ export const TitleRecord = Type.Object({
   bundle: Type.Optional(TitleBundle),
   /** Of a live title: sites whose viewers wait until enough copies stand there. It only becomes fewer. */
   waitingSites: Type.Optional(Type.Array(PlaceName)),
+  details: Type.Optional(TitleDetails),
 });
 export type TitleRecord = Static<typeof TitleRecord>;
 

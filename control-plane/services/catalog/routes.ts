@@ -1,12 +1,15 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { Type } from '../../../common/contract/type.ts';
 import { ObjectId } from '../../../common/contract/primitives.ts';
 import { TitleList, TitlePatch, TitleRequest, TitleView } from '../../../common/contract/titles.ts';
+import { acceptedLanguages } from '../../../common/core/language.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
 import type { Caller } from '../../../common/runtime/http-credential.ts';
 import { coded } from '../../../common/runtime/errors.ts';
 import { jobRoutes } from './job-routes.ts';
+import { metadataRoutes } from './metadata-routes.ts';
 import type { Catalog } from './service.ts';
-import { viewerView } from './title-view.ts';
+import { translated, viewerView } from './title-view.ts';
 import { uploadRoutes } from './upload-routes.ts';
 
 export interface CatalogRoutesOptions {
@@ -24,6 +27,7 @@ export function catalogRoutes(app: App, options: CatalogRoutesOptions): void {
   const { catalog } = options;
   uploadRoutes(app, options);
   jobRoutes(app, options);
+  metadataRoutes(app, catalog);
   app.post(
     '/v1/titles',
     {
@@ -50,14 +54,12 @@ export function catalogRoutes(app: App, options: CatalogRoutesOptions): void {
         response: { 200: TitleList },
       },
     },
-    ({ caller }) => ({
-      titles: isViewer(caller)
-        ? catalog
-            .titles()
-            .filter(({ state }) => state === 'live')
-            .map(viewerView)
-        : catalog.titles(),
-    }),
+    ({ caller, headers }) => {
+      if (!isViewer(caller)) return { titles: catalog.titles() };
+      const inLanguage = translatorOf(catalog, headers);
+      const live = catalog.titles().filter(({ state }) => state === 'live');
+      return { titles: live.map((title) => inLanguage(viewerView(title))) };
+    },
   );
   app.get(
     '/v1/titles/:id',
@@ -65,11 +67,11 @@ export function catalogRoutes(app: App, options: CatalogRoutesOptions): void {
       config: { credential: viewers },
       schema: { tags: ['titles'], summary: 'One title', params, response: { 200: TitleView } },
     },
-    ({ caller, params: { id } }) => {
+    ({ caller, headers, params: { id } }) => {
       const title = catalog.title(id);
       if (!isViewer(caller)) return title;
       if (title.state !== 'live') throw coded('TITLE_UNKNOWN', id);
-      return viewerView(title);
+      return translatorOf(catalog, headers)(viewerView(title));
     },
   );
   app.patch(
@@ -86,6 +88,12 @@ export function catalogRoutes(app: App, options: CatalogRoutesOptions): void {
     },
     (request) => catalog.patchTitle(request.params.id, request.body),
   );
+}
+
+/** Shows titles in the languages that a viewer's device asks for. */
+function translatorOf(catalog: Catalog, headers: IncomingHttpHeaders): (title: TitleView) => TitleView {
+  const wanted = acceptedLanguages(headers['accept-language']);
+  return (title) => translated(title, catalog.translations(title.id), wanted);
 }
 
 function isViewer(caller: Caller): boolean {

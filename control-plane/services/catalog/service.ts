@@ -4,20 +4,29 @@ import type { Bundle } from '../../../common/contract/bundle.ts';
 import type { TitlePatch, TitleRequest, TitleState, TitleView } from '../../../common/contract/titles.ts';
 import type { Chance } from '../../../common/runtime/chance.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
-import { coded } from '../../../common/runtime/errors.ts';
+import { coded, valueOf } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
-import { newObjectId } from '../../core/object-id.ts';
 import { livenessOf, type Liveness } from '../../core/title-live.ts';
 import { createListeners } from '../listeners.ts';
 import { createTurns } from '../turns.ts';
 import { BundleStore } from './bundle-store.ts';
+import { titleName } from './core/check-metadata.ts';
 import { EncodeQueue } from './encode-queue.ts';
-import { openSource } from './ingest-path.ts';
 import { Ingest, sourceKey } from './ingest.ts';
 import type { CatalogBundle, CatalogOptions, Fleet, PopularityOf } from './ports.ts';
-import type { TitleRecord, TitleSource } from './records.ts';
-import { titleState, titleView, type ViewSources } from './title-view.ts';
-import { catalogBundle, Titles, type TitleChange } from './titles.ts';
+import { createMetadataEditor, type MetadataEditor } from './metadata.ts';
+import { NewTitles } from './new-titles.ts';
+import type { TitleRecord } from './records.ts';
+import {
+  namesOf,
+  storyOf,
+  titleState,
+  titleView,
+  type TitleNames,
+  type Translation,
+  type ViewSources,
+} from './title-view.ts';
+import { catalogBundle, changesBundles, Titles } from './titles.ts';
 import { Uploads } from './uploads.ts';
 
 export interface CatalogDependencies {
@@ -46,20 +55,26 @@ export interface Catalog {
   readonly uploads: Pick<Uploads, 'create' | 'view' | 'append'>;
   readonly jobs: Pick<EncodeQueue, 'lease' | 'progress' | 'complete' | 'fail'>;
   /**
-   * Makes a title of a complete upload or of a file under an ingest root and queues its encode. Errors: INVALID,
-   * UPLOAD_UNKNOWN, UPLOAD_INCOMPLETE, CONFLICT, PATH_NOT_ALLOWED, PATH_UNREADABLE, SOURCE_EMPTY, UPLOAD_TOO_LARGE, OVERLOADED.
+   * Makes a title of a complete upload or of a file under an ingest root and queues its encode; a series or season of nothing.
+   * Errors: INVALID, UPLOAD_UNKNOWN, UPLOAD_INCOMPLETE, CONFLICT, PATH_NOT_ALLOWED, PATH_UNREADABLE, SOURCE_EMPTY, UPLOAD_TOO_LARGE,
+   * OVERLOADED, TITLE_TEXT_INVALID, TITLE_PARENT_INVALID.
    */
   createTitle(request: TitleRequest): Promise<TitleView>;
   titles(): TitleView[];
   /** Some of them, from the one of this number on. */
   titlesFrom(from: number, limit: number): TitleView[];
-  /** Errors: TITLE_UNKNOWN. */
+  /** With its synopsis and its people. Errors: TITLE_UNKNOWN. */
   title(id: string): TitleView;
+  /** What a title is called and told in other languages. Errors: TITLE_UNKNOWN. */
+  translations(id: string): readonly Translation[];
+  /** By what a title is found beside its name. */
+  names(id: string): TitleNames | undefined;
+  readonly metadata: MetadataEditor;
   /** Name and length of a title, whatever its state: cheap, for those who ask often. */
   outline(id: string): { name: string; durationMs?: number } | undefined;
-  /** Errors: TITLE_UNKNOWN. */
+  /** Errors: TITLE_UNKNOWN, TITLE_TEXT_INVALID. */
   patchTitle(id: string, patch: TitlePatch): Promise<TitleView>;
-  /** How many titles there are in each state. */
+  /** How many titles with a video there are in each state. */
   counts(): Record<TitleState, number>;
   /** Bundles of every title that is live or filling: what placement, fill and the steering map are made from. */
   bundles(): CatalogBundle[];
@@ -115,6 +130,8 @@ class CatalogService implements Catalog {
   readonly #titles: Titles;
   readonly #bundles: BundleStore;
   readonly #ingest: Ingest;
+  readonly #newTitles: NewTitles;
+  readonly metadata: MetadataEditor;
   readonly #view: ViewSources;
   readonly #bundlesChange = createListeners<undefined>();
   readonly #stopping = new AbortController();
@@ -126,6 +143,8 @@ class CatalogService implements Catalog {
     this.#deps = deps;
     this.#titles = titles;
     this.uploads = uploads;
+    this.#newTitles = new NewTitles({ ...deps, titles, uploads });
+    this.metadata = createMetadataEditor(titles);
     this.#bundles = new BundleStore(deps.blobs);
     this.jobs = new EncodeQueue({
       ...deps,
@@ -156,37 +175,9 @@ class CatalogService implements Catalog {
     });
   }
 
-  async createTitle({
-    name,
-    uploadId,
-    path,
-    pinned = false,
-    urgent,
-    forecast,
-  }: TitleRequest): Promise<TitleView> {
-    const id = newObjectId('title', this.#deps.chance);
-    const { source, sizeBytes } = await this.#source(id, { uploadId, path });
-    const title: TitleRecord = {
-      version: 1,
-      id,
-      name,
-      pinned,
-      ...(urgent !== undefined && { urgent }),
-      ...(forecast !== undefined && { forecast }),
-      createdAtMs: this.#deps.clock.nowMs(),
-      phase: 'storing',
-      source,
-      sourceSizeBytes: sizeBytes,
-      sourceStored: false,
-    };
-    try {
-      await this.#titles.add(title);
-    } catch (error) {
-      if (source.kind === 'upload') await this.uploads.release(source.uploadId);
-      throw error;
-    }
-    this.#deps.log.info({ titleId: id, source: source.kind, sizeBytes }, 'title added');
-    this.#ingest.add(id);
+  async createTitle(request: TitleRequest): Promise<TitleView> {
+    const { id, source } = await this.#newTitles.add(request);
+    if (source.kind !== 'none') this.#ingest.add(id);
     return this.title(id);
   }
 
@@ -200,7 +191,17 @@ class CatalogService implements Catalog {
   }
 
   title(id: string): TitleView {
-    return titleView(this.#titles.get(id), this.#view);
+    const title = this.#titles.get(id);
+    return { ...titleView(title, this.#view), ...storyOf(title) };
+  }
+
+  translations(id: string): readonly Translation[] {
+    return this.#titles.get(id).details?.translations ?? [];
+  }
+
+  names(id: string): TitleNames | undefined {
+    const title = this.#titles.find(id);
+    return title && namesOf(title);
   }
 
   outline(id: string): { name: string; durationMs?: number } | undefined {
@@ -209,9 +210,10 @@ class CatalogService implements Catalog {
   }
 
   async patchTitle(id: string, { name, pinned, urgent, forecast }: TitlePatch): Promise<TitleView> {
+    const line = name === undefined ? undefined : valueOf(titleName(name));
     await this.#titles.change(id, (title) => ({
       ...title,
-      ...(name !== undefined && { name }),
+      ...(line !== undefined && { name: line }),
       ...(pinned !== undefined && { pinned }),
       ...(urgent !== undefined && { urgent }),
       ...(forecast !== undefined && { forecast }),
@@ -221,7 +223,7 @@ class CatalogService implements Catalog {
 
   counts(): Record<TitleState, number> {
     const counts = { queued: 0, encoding: 0, filling: 0, live: 0, failed: 0, withdrawn: 0 };
-    for (const title of this.#titles.all()) counts[titleState(title)]++;
+    for (const title of this.#titles.all()) if (title.source.kind !== 'none') counts[titleState(title)]++;
     return counts;
   }
 
@@ -330,29 +332,6 @@ class CatalogService implements Catalog {
     await this.#drops;
   }
 
-  async #source(
-    titleId: string,
-    { uploadId, path }: { uploadId: string | undefined; path: string | undefined },
-  ): Promise<{ source: TitleSource; sizeBytes: number }> {
-    if ((uploadId === undefined) === (path === undefined)) {
-      throw coded('INVALID', 'a title is made from exactly one of uploadId and path');
-    }
-    if (uploadId !== undefined) {
-      const { sizeBytes } = await this.uploads.claim(uploadId, titleId);
-      return { source: { kind: 'upload', uploadId }, sizeBytes };
-    }
-    const { ingestRoots, sourceSizeBytesMax } = this.#deps.options;
-    const { handle, sizeBytes } = await openSource(path ?? '', ingestRoots);
-    await handle.close();
-    if (sizeBytes > sourceSizeBytesMax) {
-      throw coded(
-        'UPLOAD_TOO_LARGE',
-        `${path ?? ''} has ${sizeBytes} bytes; at most ${sourceSizeBytesMax} are taken`,
-      );
-    }
-    return { source: { kind: 'path', path: path ?? '' }, sizeBytes };
-  }
-
   /** Goes on with what an earlier process had begun. */
   async #reconcile(): Promise<void> {
     try {
@@ -384,16 +363,4 @@ class CatalogService implements Catalog {
       await this.#deps.clock.sleep(reviewEveryMs, { signal }).catch(() => undefined);
     }
   }
-}
-
-function changesBundles({ before, after }: TitleChange): boolean {
-  if (after.bundle === undefined) return false;
-  return (
-    before?.bundle?.bundle !== after.bundle.bundle ||
-    before.phase !== after.phase ||
-    before.name !== after.name ||
-    before.pinned !== after.pinned ||
-    before.urgent !== after.urgent ||
-    before.forecast !== after.forecast
-  );
 }

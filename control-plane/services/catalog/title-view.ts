@@ -1,9 +1,11 @@
+import type { TitleDetails } from '../../../common/contract/title-metadata.ts';
 import type { TitleState, TitleView } from '../../../common/contract/titles.ts';
+import { pickLanguage } from '../../../common/core/language.ts';
 import type { EncodeQueue } from './encode-queue.ts';
 import type { Ingest } from './ingest.ts';
 import type { Fleet, PopularityOf } from './ports.ts';
 import type { TitleRecord } from './records.ts';
-import { catalogBundle } from './titles.ts';
+import { catalogBundle, kindOf } from './titles.ts';
 
 export interface ViewSources {
   readonly queue: EncodeQueue;
@@ -32,6 +34,66 @@ export function titleView(title: TitleRecord, sources: ViewSources): TitleView {
     holders: bundle === undefined ? [] : sources.fleet.holdersOf(bundle).map(({ id }) => id),
     popularity: bundle === undefined ? 0 : sources.popularityOf(bundle),
     ...(title.waitingSites !== undefined && { waitingSites: title.waitingSites }),
+    ...factsOf(title),
+  };
+}
+
+function factsOf(title: TitleRecord) {
+  const { parentId, number, year, maturity, genres } = title.details ?? {};
+  return {
+    kind: kindOf(title),
+    ...(parentId !== undefined && { parentId }),
+    ...(number !== undefined && { number }),
+    ...(year !== undefined && { year }),
+    ...(maturity !== undefined && { maturity }),
+    ...(genres !== undefined && { genres }),
+  };
+}
+
+/** What is shown of one title, but not in lists. */
+export function storyOf({
+  details: { synopsis, people } = {},
+}: TitleRecord): Pick<TitleView, 'synopsis' | 'people'> {
+  return { ...(synopsis !== undefined && { synopsis }), ...(people !== undefined && { people }) };
+}
+
+export type Translation = NonNullable<TitleDetails['translations']>[number];
+
+/** A title in the first of the wanted languages that it has; what is not translated stays as it is. */
+export function translated(
+  title: TitleView,
+  translations: readonly Translation[],
+  wanted: readonly string[],
+): TitleView {
+  const language = pickLanguage(
+    wanted,
+    translations.map((one) => one.language),
+  );
+  const { name, synopsis } = translations.find((one) => one.language === language) ?? {};
+  return {
+    ...title,
+    ...(name !== undefined && { name }),
+    ...(synopsis !== undefined && title.synopsis !== undefined && { synopsis }),
+  };
+}
+
+/** By what a title is found beside its name. */
+export interface TitleNames {
+  readonly aliases: readonly string[];
+  readonly people: readonly string[];
+  readonly genres: readonly string[];
+  readonly synopsis: string;
+}
+
+/** Names in all languages, people with their roles' names, genres, synopsis. */
+export function namesOf({ details = {} }: TitleRecord): TitleNames {
+  const { aliases = [], people = [], genres = [], translations = [], synopsis = '' } = details;
+  const translatedNames = translations.flatMap(({ name }) => name ?? []);
+  return {
+    aliases: [...aliases, ...translatedNames],
+    people: people.map(({ name }) => name),
+    genres,
+    synopsis,
   };
 }
 

@@ -1,8 +1,10 @@
 import type { Collection } from '../../../common/adapters/records/collection.ts';
 import type { Records } from '../../../common/adapters/records/port.ts';
-import { coded } from '../../../common/runtime/errors.ts';
+import type { TitleKind } from '../../../common/contract/title-metadata.ts';
+import { coded, valueOf } from '../../../common/runtime/errors.ts';
 import { createListeners, type Listeners } from '../listeners.ts';
 import { createTurns } from '../turns.ts';
+import { checkFamily, type Member } from './core/family.ts';
 import type { CatalogBundle } from './ports.ts';
 import { openTitleRecords, type TitleRecord } from './records.ts';
 
@@ -19,6 +21,7 @@ export class Titles {
   readonly #collection: Collection<TitleRecord>;
   readonly #titles = new Map<string, TitleRecord>();
   readonly #byJob = new Map<string, string>();
+  readonly #byParent = new Map<string, Set<string>>();
   readonly #titlesMax: number;
   readonly #inTurn = createTurns();
   /** Hears of each title that was added or changed. */
@@ -50,6 +53,13 @@ export class Titles {
     return this.#titles.get(id);
   }
 
+  /** What is part of a title, by number, then the oldest first. */
+  childrenOf(id: string): TitleRecord[] {
+    return [...(this.#byParent.get(id) ?? [])]
+      .map((child) => this.get(child))
+      .sort((a, b) => numberOf(a) - numberOf(b) || a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1));
+  }
+
   /** Errors: TITLE_UNKNOWN. */
   get(id: string): TitleRecord {
     const title = this.find(id);
@@ -64,9 +74,10 @@ export class Titles {
     return this.get(id);
   }
 
-  /** Errors: OVERLOADED when there are as many as may be. */
+  /** Errors: OVERLOADED when there are as many as may be; TITLE_PARENT_INVALID, TITLE_CYCLE. */
   async add(title: TitleRecord): Promise<void> {
     await this.#inTurn(async () => {
+      this.#checkFamily(title);
       if (this.#titles.size >= this.#titlesMax) {
         throw coded('OVERLOADED', `there are ${this.#titlesMax} titles, which is the configured most`);
       }
@@ -75,14 +86,26 @@ export class Titles {
   }
 
   /**
-   * Changes a title: `change` is given it as it is and answers what it shall be, or throws. Gives what it is now.
+   * Changes a title: `change` is given it as it is and answers what it shall be, or throws. Gives what it is now. Errors:
+   * TITLE_PARENT_INVALID, TITLE_CYCLE.
    */
   async change(id: string, change: (title: TitleRecord) => TitleRecord): Promise<TitleRecord> {
     return await this.#inTurn(async () => {
-      const next = change(this.get(id));
+      const before = this.get(id);
+      const next = change(before);
+      if (next.details !== before.details) this.#checkFamily(next);
       await this.#write(next);
       return next;
     });
+  }
+
+  #checkFamily(title: TitleRecord): void {
+    const find = (id: string): Member | undefined => {
+      const found = this.find(id);
+      return found && memberOf(found);
+    };
+    const children = this.childrenOf(title.id).map(memberOf);
+    valueOf(checkFamily(memberOf(title), { find, children }));
   }
 
   async #write(title: TitleRecord): Promise<void> {
@@ -93,9 +116,32 @@ export class Titles {
   }
 
   #keep(title: TitleRecord): void {
+    const before = this.#titles.get(title.id)?.details?.parentId;
+    const after = title.details?.parentId;
     this.#titles.set(title.id, title);
+    if (before !== after && before !== undefined) {
+      const siblings = this.#byParent.get(before);
+      siblings?.delete(title.id);
+      if (siblings?.size === 0) this.#byParent.delete(before);
+    }
+    if (after !== undefined)
+      this.#byParent.set(after, (this.#byParent.get(after) ?? new Set()).add(title.id));
     if (title.job !== undefined) this.#byJob.set(title.job.jobId, title.id);
   }
+}
+
+/** What kind of title it is. */
+export function kindOf({ details }: TitleRecord): TitleKind {
+  return details?.kind ?? 'movie';
+}
+
+function memberOf(title: TitleRecord): Member {
+  return { id: title.id, kind: kindOf(title), parentId: title.details?.parentId };
+}
+
+// What has no number comes behind what has one.
+function numberOf({ details }: TitleRecord): number {
+  return details?.number ?? Number.MAX_SAFE_INTEGER;
 }
 
 /** The bundle of a title that has one, as others need it. */
@@ -113,4 +159,17 @@ export function catalogBundle({
     ...{ titleId: id, name, pinned, urgent, bundle: bundle.bundle, files: bundle.files, sizeBytes },
     ...(forecast !== undefined && { forecast: { ...forecast, renditions: bundle.renditions.length } }),
   };
+}
+
+/** Whether what is made of titles' bundles changes with a title. */
+export function changesBundles({ before, after }: TitleChange): boolean {
+  if (after.bundle === undefined) return false;
+  return (
+    before?.bundle?.bundle !== after.bundle.bundle ||
+    before.phase !== after.phase ||
+    before.name !== after.name ||
+    before.pinned !== after.pinned ||
+    before.urgent !== after.urgent ||
+    before.forecast !== after.forecast
+  );
 }

@@ -9,11 +9,18 @@ const SearchableTitle = Type.Object({
   name: Type.String(),
   state: TitleState,
   popularity: Type.Number(),
+  /** Other names, in all languages. */
+  aliases: Type.Array(Type.String(), { maxItems: 70 }),
+  people: Type.Array(Type.String(), { maxItems: 100 }),
+  genres: Type.Array(Type.String(), { maxItems: 20 }),
+  synopsis: Type.String(),
 });
 export type SearchableTitle = Static<typeof SearchableTitle>;
 
 /** How many titles are told at a time. */
 export const titlesAtOnce = 500;
+/** All of their texts. */
+const answerBytesMax = 64 * 1024 * 1024;
 
 const Titles = Type.Object({ titles: Type.Array(SearchableTitle, { maxItems: titlesAtOnce }) });
 
@@ -26,12 +33,18 @@ export const searchableTitles = defineInterface({
   name: 'searchable-titles',
   verbs: {
     /** Titles, oldest first, from the one of this number on; none behind the last. */
-    page: { ask: Type.Object({ from: Type.Integer({ minimum: 0 }) }), answer: Titles, isRepeatable: true },
+    page: {
+      ask: Type.Object({ from: Type.Integer({ minimum: 0 }) }),
+      answer: Titles,
+      isRepeatable: true,
+      answerBytesMax,
+    },
     /** Those that there are. */
     find: {
       ask: Type.Object({ ids: Type.Array(ObjectId, { maxItems: titlesAtOnce }) }),
       answer: Titles,
       isRepeatable: true,
+      answerBytesMax,
     },
     /** Titles that were added or changed since a number that was told before; without `ids` any may have. */
     changes: {

@@ -128,8 +128,10 @@ class IndexedTitles implements TitleSearch {
   }
 }
 
-function documentOf({ id, name, state, popularity }: SearchableTitle): SearchDocument {
+function documentOf(title: SearchableTitle): SearchDocument {
+  const { id, name, aliases, people, genres, synopsis, state, popularity } = title;
   // Rounded, so that a title is written again only when its popularity has moved for good.
   const rounded = Number(popularity.toPrecision(2));
-  return { id, texts: { title: [name] }, facets: { state: [state] }, popularity: rounded };
+  const texts = { title: [name], aliases, people, genres, description: [synopsis] };
+  return { id, texts, facets: { state: [state] }, popularity: rounded };
 }

@@ -1,10 +1,11 @@
 import type { RecordOperation } from '../../../common/adapters/records/port.ts';
 import type { ProfilePatch, ProfileRequest, ProfileView } from '../../../common/contract/profiles.ts';
+import { languageOf } from '../../../common/core/language.ts';
 import type { Chance } from '../../../common/runtime/chance.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { coded, valueOf } from '../../../common/runtime/errors.ts';
 import { createTurns } from '../turns.ts';
-import { languageOf, timeZoneOf } from './core/locale.ts';
+import { timeZoneOf } from './core/locale.ts';
 import { nameKey, profileName } from './core/profile-name.ts';
 import type { PinHashes, UserAccounts } from './ports.ts';
 import type { ProfileRecord, UserRecords } from './records.ts';

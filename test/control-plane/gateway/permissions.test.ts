@@ -108,6 +108,8 @@ const rows: Readonly<Record<string, Row>> = {
   'GET /v1/search/titles': { may: [...operators, 'viewer'] },
   'GET /v1/titles/:id': { may: [...operators, 'viewer'] },
   'PATCH /v1/titles/:id': { may: operators },
+  'GET /v1/titles/:id/metadata': { may: operators },
+  'PUT /v1/titles/:id/metadata': { may: operators },
   'POST /v1/titles/:id/withdraw': { may: operators },
   'GET /v1/withdrawals': { may: operators },
   'GET /v1/withdrawals/:id': { may: operators },

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { openBlobs } from '../../../common/adapters/blobs/open.ts';
 import type { Bundle } from '../../../common/contract/bundle.ts';
-import { EncodeJob, TitleView } from '../../../common/contract/titles.ts';
+import { EncodeJob, type TitleRequest, TitleView } from '../../../common/contract/titles.ts';
 import type { TestNode, TestPlane } from './control-plane.ts';
 import { publishSampleBundle } from './publish-bundle.ts';
 
@@ -23,12 +23,12 @@ let made = 0;
 export async function addTitle(
   plane: TestPlane,
   encoder: TestNode,
-  { name, pinned = false }: { name: string; pinned?: boolean },
+  { name, pinned = false, details }: Pick<TitleRequest, 'name' | 'pinned' | 'details'>,
 ): Promise<AddedTitle> {
   made++;
   const path = join(plane.dataDir, `source-${String(made)}.mp4`);
   await writeFile(path, `source ${name}`);
-  const title = await plane.call('POST /v1/titles', { body: { name, path, pinned } });
+  const title = await plane.call('POST /v1/titles', { body: { name, path, pinned, details } });
   const { id } = title.as(TitleView);
   const job = await encoder.call('POST /v1/encode-jobs/lease', { body: { waitMs: 5000 } });
   const blobs = await openBlobs(pathToFileURL(join(plane.dataDir, 'blobs')).href);

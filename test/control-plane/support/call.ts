@@ -9,7 +9,7 @@ export interface Answer {
 }
 
 export interface CallOptions {
-  method?: 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'OPTIONS';
+  method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'OPTIONS';
   headers?: Record<string, string>;
   json?: unknown;
   bytes?: Uint8Array;

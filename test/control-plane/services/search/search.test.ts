@@ -21,7 +21,15 @@ t.test('titles are found by what somebody types, by viewers only when they are l
   const encoder = await enrolNode(plane, 'encoder', { role: 'encoder' });
   const origin = await enrolNode(plane, 'origin', { role: 'origin' });
   await origin.beat();
-  const { id } = await addTitle(plane, encoder, { name: 'Interstellar – Director’s Cut' });
+  const { id } = await addTitle(plane, encoder, {
+    name: 'Interstellar – Director’s Cut',
+    details: {
+      people: [{ name: 'Anne Hathaway', role: 'actor' }],
+      genres: ['Science fiction'],
+      synopsis: 'Through a wormhole.',
+      translations: [{ language: 'ru', name: 'Межзвёздный' }],
+    },
+  });
   const viewer = await plane.call('POST /v1/access-tokens', {
     body: { role: 'viewer', sub: 'one', ttlS: 600 },
   });
@@ -37,6 +45,8 @@ t.test('titles are found by what somebody types, by viewers only when they are l
   const viewers = await found(plane, 'q=direc&typing=true', token);
   t.match(viewers, { hits: [{ id, highlights: [[15, 25]] }], total: 1 });
   t.strictSame(viewers.states, {}, 'counts are for operators');
+  for (const q of ['hathaway', 'science%20fiction', 'wormhole', encodeURIComponent('межзвёздный')])
+    t.match(await found(plane, `q=${q}`, token), { hits: [{ id, highlights: [] }] }, q);
   t.match(await found(plane, 'q=director&state=failed'), { hits: [], total: 0 });
 
   await plane.call(`PATCH /v1/titles/${id}`, { body: { name: 'Solaris' } });

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import t from 'tap';
 
-import { languageOf, timeZoneOf } from '../../../../../control-plane/services/users/core/locale.ts';
+import { languageOf } from '../../../../../common/core/language.ts';
+import { timeZoneOf } from '../../../../../control-plane/services/users/core/locale.ts';
 import { nameKey, profileName } from '../../../../../control-plane/services/users/core/profile-name.ts';
 
 t.test('names in every script are taken as they are', async (t) => {

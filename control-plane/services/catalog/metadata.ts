@@ -1,0 +1,50 @@
+import { createHash } from 'node:crypto';
+import type { TitleMetadata, TitleMetadataView } from '../../../common/contract/title-metadata.ts';
+import { evaluatePreconditions } from '../../../common/core/conditional.ts';
+import { coded, valueOf } from '../../../common/runtime/errors.ts';
+import { checkMetadata } from './core/check-metadata.ts';
+import { holdsOthers } from './core/family.ts';
+import type { TitleRecord } from './records.ts';
+import { kindOf, type Titles } from './titles.ts';
+
+/** Metadata of titles, changed by several at a time without one losing what another has done. */
+export interface MetadataEditor {
+  /** Errors: TITLE_UNKNOWN. */
+  read(id: string): TitleMetadataView;
+  /**
+   * Puts all of a title's metadata. `ifMatch`: the header, with the tag of what the change was made upon. Errors: PRECONDITION_REQUIRED
+   * without it, PRECONDITION_FAILED when they have changed since; TITLE_UNKNOWN, TITLE_TEXT_INVALID, INVALID (no such language),
+   * TITLE_KIND_FIXED, TITLE_PARENT_INVALID, TITLE_CYCLE.
+   */
+  put(id: string, metadata: TitleMetadata, ifMatch: string | undefined): Promise<TitleMetadataView>;
+}
+
+/** Opens the metadata of titles. */
+export function createMetadataEditor(titles: Titles): MetadataEditor {
+  return {
+    read: (id) => viewOf(titles.get(id)),
+    async put(id, typed, ifMatch) {
+      titles.get(id);
+      if (ifMatch === undefined)
+        throw coded('PRECONDITION_REQUIRED', 'send the etag that you have read as the header if-match');
+      const { name, ...details } = valueOf(checkMetadata(typed));
+      const changed = await titles.change(id, (title) => {
+        const { etag } = viewOf(title);
+        if (evaluatePreconditions({ ifMatch }, { etag, lastModifiedMs: 0 }) === 'precondition-failed')
+          throw coded('PRECONDITION_FAILED', `its etag is ${etag} now: read it again and repeat the change`);
+        const next = { ...title, name, details };
+        if (holdsOthers(kindOf(next)) !== (title.source.kind === 'none'))
+          throw coded('TITLE_KIND_FIXED', `${kindOf(title)} cannot become ${kindOf(next)}`);
+        return next;
+      });
+      return viewOf(changed);
+    },
+  };
+}
+
+function viewOf({ name, details }: TitleRecord): TitleMetadataView {
+  const metadata = { name, ...details };
+  // Fields are kept in one order: the same metadata are the same text.
+  const hash = createHash('sha256').update(JSON.stringify(metadata)).digest('base64url');
+  return { etag: `"${hash.slice(0, 22)}"`, metadata };
+}
