@@ -12,7 +12,7 @@ import {
   refusePublic,
 } from '../common/runtime/node-options.ts';
 import { rankKeys } from './core/rank-keys.ts';
-import { parseProxy } from './http/client-address.ts';
+import { parseProxy } from '../common/runtime/client-address.ts';
 
 const prefix = 'NEARCAST_STEERING';
 

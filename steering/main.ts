@@ -21,7 +21,7 @@ import type { SteerPolicy } from './dns/worker-messages.ts';
 import { createPlaceFile, type PlaceFile } from './geo/place-file.ts';
 import { createHistoryPart, type HistoryPart } from './history/history-part.ts';
 import { Recorder } from './history/recorder.ts';
-import { createClientAddressOf } from './http/client-address.ts';
+import { createClientAddressOf } from '../common/runtime/client-address.ts';
 import { addExplainRoutes } from './http/explain-routes.ts';
 import { addHealthRoutes } from './http/health-routes.ts';
 import { addSteeringRoutes } from './http/routes.ts';

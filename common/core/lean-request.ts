@@ -49,3 +49,25 @@ export function readLeanRequest(bytes: Buffer): LeanRequest | undefined {
     ? undefined
     : { url, headers: { host, 'x-forwarded-for': forwardedFor } };
 }
+
+/** Names and values in turn, as they were sent, of the fields of a request that `readLeanRequest` takes. */
+export function leanFields(bytes: Buffer): string[] {
+  const text = bytes.toString('latin1');
+  const read: string[] = [];
+  for (let at = text.indexOf('\r\n') + 2; ;) {
+    const end = text.indexOf('\r\n', at);
+    if (end <= at) return read;
+    const colon = text.indexOf(':', at);
+    let from = colon + 1;
+    let to = end;
+    while (from < to && isBlank(text.charCodeAt(from))) from++;
+    while (to > from && isBlank(text.charCodeAt(to - 1))) to--;
+    read.push(text.slice(at, colon), text.slice(from, to));
+    at = end + 2;
+  }
+}
+
+/** RFC 9110 §5.6.3. */
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09;
+}

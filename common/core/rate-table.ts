@@ -29,11 +29,17 @@ export class RateTable {
     this.#fullAtMs = new LRUCache({ max: options.keysMax });
   }
 
+  /** Whether one request of a key would be allowed. */
+  mayTake(key: string, { burst, perSecond }: Rate, nowMs: number): boolean {
+    const eachMs = 1000 / perSecond;
+    return this.#usedMs(key, nowMs) + eachMs <= burst * eachMs + EPSILON_MS;
+  }
+
   /** Takes one request of a key; one that is refused costs nothing. */
   take(key: string, { burst, perSecond }: Rate, nowMs: number): RateDecision {
     const eachMs = 1000 / perSecond;
     const wholeMs = burst * eachMs;
-    const usedMs = Math.max(0, (this.#fullAtMs.get(key) ?? nowMs) - nowMs);
+    const usedMs = this.#usedMs(key, nowMs);
     const thenMs = usedMs + eachMs;
     const isAllowed = thenMs <= wholeMs + EPSILON_MS;
     const nextMs = isAllowed ? thenMs : usedMs;
@@ -44,6 +50,10 @@ export class RateTable {
       fullInMs: nextMs,
       retryAfterMs: Math.max(0, nextMs + eachMs - wholeMs),
     };
+  }
+
+  #usedMs(key: string, nowMs: number): number {
+    return Math.max(0, (this.#fullAtMs.get(key) ?? nowMs) - nowMs);
   }
 }
 

@@ -110,7 +110,7 @@ const ID_BYTES = 9;
 const IDS_DRAWN = 256;
 
 /** Makes ids of requests. Chance is drawn for many at once: a draw costs more than all else that a request's head needs. */
-function requestIds(chance: Chance): () => string {
+export function requestIds(chance: Chance): () => string {
   let drawn = Buffer.alloc(0);
   let at = 0;
   return () => {

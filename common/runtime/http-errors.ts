@@ -4,6 +4,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import type { ErrorObject } from 'ajv';
 import type { ProblemCode } from '../contract/problem.ts';
 import { coded, toCoded, toProblem, type CodedError } from './errors.ts';
+import type { Log } from './log.ts';
 import { fieldsOf } from './parse.ts';
 import { redactText } from './redact.ts';
 
@@ -25,24 +26,37 @@ export function answerProblems(app: FastifyInstance): void {
   );
 }
 
-/** Sends one error. What is a fault of ours is logged with the request's id, all else at debug level. */
+/** Sends one error. */
 export function sendProblem(error: CodedError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const path = request.raw.url?.split('?', 1)[0] ?? '/';
-  const record = { method: request.method, path: redactText(path), code: error.code, err: error };
-  if (error.status >= 500 && error.status !== 503) request.log.error(record, 'request failed');
-  else request.log.debug(record, 'request refused');
-  if (error.retryAfterMs !== undefined) {
-    void reply.header('retry-after', Math.max(1, Math.ceil(error.retryAfterMs / 1000)));
-  }
-  // RFC 9110 §11.6.1
-  if (error.status === 401) void reply.header('www-authenticate', 'Bearer realm="nearcast"');
+  const { method, id, log } = request;
+  const { status, fields, body } = problemAnswer(error, { method, url: request.raw.url ?? '/', id, log });
+  return reply.code(status).headers(fields).send(body);
+}
+
+/** An error as it is answered. What is a fault of ours is logged with the request's id, all else at debug level. */
+export function problemAnswer(
+  error: CodedError,
+  { method, url, id, log }: { method: string; url: string; id: string; log: Pick<Log, 'debug' | 'error'> },
+): { status: number; fields: Record<string, string>; body: string } {
+  const [path = '/'] = url.split('?', 1);
+  const record = { method, path: redactText(path), code: error.code, err: error };
+  if (error.status >= 500 && error.status !== 503) log.error(record, 'request failed');
+  else log.debug(record, 'request refused');
   const problem = toProblem(error, path);
-  if (error.code === 'INTERNAL') problem.detail = `request ${request.id}`;
-  return reply
-    .code(error.status)
-    .header('cache-control', 'no-store')
-    .type('application/problem+json')
-    .send(JSON.stringify(problem));
+  if (error.code === 'INTERNAL') problem.detail = `request ${id}`;
+  const { retryAfterMs } = error;
+  const retryAfterS = Math.max(1, Math.ceil((retryAfterMs ?? 0) / 1000));
+  return {
+    status: error.status,
+    fields: {
+      'cache-control': 'no-store',
+      'content-type': 'application/problem+json; charset=utf-8',
+      ...(retryAfterMs !== undefined && { 'retry-after': String(retryAfterS) }),
+      // RFC 9110 §11.6.1
+      ...(error.status === 401 && { 'www-authenticate': 'Bearer realm="nearcast"' }),
+    },
+    body: JSON.stringify(problem),
+  };
 }
 
 /** A failure that fastify found or a handler threw, as a coded one. */

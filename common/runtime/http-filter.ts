@@ -5,7 +5,7 @@ import type { App } from './http-app.ts';
 
 // What the contract's deepest document needs several times over.
 const JSON_DEPTH_MAX = 32;
-const PARAMETERS_MAX = 100;
+export const PARAMETERS_MAX = 100;
 /** Fields of a request's head; Node drops what is above, and a request of which something was dropped is refused. */
 export const HEADER_FIELDS_MAX = 100;
 
@@ -30,7 +30,8 @@ export function filterRequests(app: App): void {
   });
 }
 
-function parameterCount(url: string): number {
+/** How many parameters a URL has. */
+export function parameterCount(url: string): number {
   let count = 0;
   for (let at = url.indexOf('?'); at !== -1; at = url.indexOf('&', at + 1)) count++;
   return count;

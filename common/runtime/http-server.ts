@@ -2,13 +2,15 @@ import type { RequestListener } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Rate } from '../core/rate-table.ts';
+import { BareFront, type BareAnswerer } from './bare-front.ts';
 import { createSystemChance, type Chance } from './chance.ts';
 import { createSystemClock, type Clock } from './clock.ts';
 import { coded } from './errors.ts';
 import { createApp, httpLimits, type App, type HttpLimits } from './http-app.ts';
+import { bareTaker, commonFields, exposedFields, type BareServer, type BareTaker } from './http-bare.ts';
 import { requireCredentials, type CredentialVerifiers } from './http-credential.ts';
 import { filterRequests } from './http-filter.ts';
-import { createRates, limitAddresses, type TakeRate } from './http-rates.ts';
+import { createRates, limitAddresses, type NamedRate, type TakeRate } from './http-rates.ts';
 import { answerProblems, sendProblem } from './http-errors.ts';
 import { serveOpenApi, type OpenApiOptions } from './http-openapi.ts';
 import { FrontedServer, type OpenFront } from './fronted-server.ts';
@@ -55,6 +57,8 @@ export interface HttpServer {
    * what metrics call it.
    */
   before(route: string, answer: LeanAnswerer): void;
+  /** For a route whose answer takes its time and whose cost counts nevertheless. */
+  bare: BareServer;
   /** Listens and returns the URL, with the port that was picked for port 0. */
   listen(address: ListenAddress): Promise<string>;
   /** Takes no new connections and resolves when the requests in hand are answered. */
@@ -64,16 +68,6 @@ export interface HttpServer {
 }
 
 const RATE: Rate = { burst: 1000, perSecond: 1000 };
-const EXPOSED_HEADERS = [
-  'content-range',
-  'content-length',
-  'etag',
-  'ratelimit',
-  'ratelimit-policy',
-  'retry-after',
-  'x-request-id',
-  'upload-offset',
-];
 
 /**
  * Makes the HTTP server of a plane: problem details everywhere, a credential decision on every route, rate, body and
@@ -81,9 +75,9 @@ const EXPOSED_HEADERS = [
  */
 export async function createHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { log, metrics, name, version } = options;
+  const chance = options.chance ?? createSystemChance();
   const app = createApp({
-    log,
-    chance: options.chance ?? createSystemChance(),
+    ...{ log, chance },
     limits: { ...httpLimits, ...options.limits },
     trustedProxies: options.trustedProxies ?? [],
   });
@@ -95,9 +89,10 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   answerProblems(app);
   addHeaders(app, draining.signal);
   const clock = options.clock ?? createSystemClock();
-  const takeRate = createRates(clock);
+  const { takeRate, ...rates } = createRates(clock);
+  const addressRate: NamedRate = { name: 'address', ...(options.rate ?? RATE) };
   filterRequests(app);
-  limitAddresses(app, { take: takeRate, rate: options.rate ?? RATE });
+  limitAddresses(app, { take: takeRate, rate: addressRate });
   const observe = measure(app, metrics);
   const status = () => (draining.signal.aborted ? 'draining' : 'ok');
   app.get('/healthz', { config: { credential: ['none'] } }, () => ({ status: status(), name, version }));
@@ -124,6 +119,12 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
         return answered;
       };
       front = answerBefore(app, { answer: answerTimed, clock, open: options.openFront });
+    },
+    bare: {
+      ...{ rates, addressRate, observe },
+      take(taker) {
+        front = bareFront(app, taker, { ...options, chance, clock, draining: draining.signal });
+      },
     },
     listen: (address) => listen(app, address, front),
     drain: async () => {
@@ -174,12 +175,34 @@ function answerBefore(
       destroy: () => fronted.destroy(),
     };
   }
+  return putBefore(app, (handOver) => new LeanFront({ ...options, handOver }));
+}
+
+/** Hands requests to `taker` before the framework, unless the server drains: then the framework closes the connections of those who come. */
+function bareFront(
+  app: App,
+  taker: BareTaker,
+  options: Pick<HttpServerOptions, 'trustedProxies' | 'cors'> & {
+    chance: Chance;
+    clock: Clock;
+    draining: AbortSignal;
+  },
+): Front {
+  const { trustedProxies = [], cors = [], chance, clock, draining } = options;
+  const answer = bareTaker({ chance, trustedProxies, cors }, taker);
+  const take: BareAnswerer = (asked, reply) => !draining.aborted && answer(asked, reply);
+  const { keepAliveTimeout: keepAliveMs, timeout: idleMs } = app.server;
+  return putBefore(app, (handOver) => new BareFront({ take, clock, handOver, keepAliveMs, idleMs }));
+}
+
+/** Gives a front the connections that a server accepts; what it hands over, the server has as ever. */
+function putBefore(
+  { server }: App,
+  make: (handOver: (socket: Socket) => void) => Pick<LeanFront, 'take' | 'close' | 'destroy'>,
+): Front {
   const onConnection = server.listeners('connection') as ((socket: Socket) => void)[];
-  const front = new LeanFront({
-    ...options,
-    handOver: (socket) => {
-      for (const listener of onConnection) listener.call(server, socket);
-    },
+  const front = make((socket) => {
+    for (const listener of onConnection) listener.call(server, socket);
   });
   server.removeAllListeners('connection').on('connection', (socket) => {
     front.take(socket);
@@ -193,7 +216,7 @@ async function addLimits(app: App, options: HttpServerOptions, methodsAt: Method
     await app.register(cors, {
       origin: options.cors.includes('*') ? '*' : [...options.cors],
       methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-      exposedHeaders: EXPOSED_HEADERS,
+      exposedHeaders: exposedFields,
       maxAge: 86_400,
     });
   }
@@ -208,12 +231,7 @@ async function addLimits(app: App, options: HttpServerOptions, methodsAt: Method
 function addHeaders(app: App, draining: AbortSignal): void {
   app.addHook('onRequest', async (request, reply) => {
     // A route that may be cached, or is a page, says so itself.
-    void reply.headers({
-      'cache-control': 'no-store',
-      'referrer-policy': 'no-referrer',
-      'x-content-type-options': 'nosniff',
-      'x-request-id': request.id,
-    });
+    void reply.headers({ ...commonFields, 'x-request-id': request.id });
   });
   app.addHook('onSend', async (_request, reply) => {
     // Else a connection that was busy when draining began would be kept alive, and closing would wait for it.

@@ -41,7 +41,8 @@ export function limitClients(app: App, { take, rates }: { take: TakeRate; rates:
   });
 }
 
-function namedRates(rates: ClientRates): Record<Priority, NamedRate> {
+/** What one client may ask of routes of each priority. */
+export function namedRates(rates: ClientRates): Record<Priority, NamedRate> {
   const rate = (name: Priority, perSecond: number): NamedRate => ({
     name,
     perSecond,

@@ -1,9 +1,15 @@
-import type { ServerResponse } from 'node:http';
-import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Dispatcher } from 'undici';
 import type { Clock } from '../../common/runtime/clock.ts';
 import { coded, systemCode } from '../../common/runtime/errors.ts';
-import { answerFields, isIdempotent, isServiceFailure, isUnsent, requestFields } from './core/forwarding.ts';
+import type { AnswerSink } from '../../common/runtime/bare-reply.ts';
+import {
+  isIdempotent,
+  isServiceFailure,
+  isUnsent,
+  requestFields,
+  type Asker,
+  type FieldValue,
+} from './core/forwarding.ts';
 import type { Upstream, UpstreamGroup } from './upstream-group.ts';
 
 /**
@@ -14,11 +20,25 @@ type Outcome =
   | { readonly kind: 'answered' | 'gone' | 'refused' }
   | { readonly kind: 'unsent' | 'failed' | 'late'; readonly cause: unknown };
 
+/** A request that goes on, whole. */
+export interface Forwarded {
+  readonly method: string;
+  /** With its query. */
+  readonly path: string;
+  /** Names and values in turn, as the client sent them. */
+  readonly rawFields: readonly string[];
+  readonly body: Buffer | null;
+  readonly asker: Asker;
+}
+
+/** Where the answer goes; it adds the gateway's own fields to the service's. */
+export type ForwardSink = Omit<AnswerSink, 'begin'> & {
+  begin(status: number, fields: Readonly<Record<string, FieldValue>>): void;
+};
+
 export interface ForwardOptions {
   readonly group: UpstreamGroup;
   readonly clock: Clock;
-  /** Once it is aborted clients are told to come back on another connection. */
-  readonly draining: AbortSignal;
   readonly onRetry: () => void;
   readonly onFailure: (upstream: Upstream) => void;
 }
@@ -27,7 +47,6 @@ export interface ForwardOptions {
 const REACH_MS = 3000;
 const REACH_AGAIN_MS = 50;
 const TRIES_MAX = 3;
-const SMALL_BYTES = 4096;
 const IN_FLIGHT_MAX = 512;
 
 /**
@@ -36,25 +55,19 @@ const IN_FLIGHT_MAX = 512;
  *
  * @throws OVERLOADED, UNAVAILABLE, UPSTREAM_FAILED, TIMEOUT.
  */
-export async function forward(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  options: ForwardOptions,
-): Promise<void> {
+export async function forward(request: Forwarded, sink: ForwardSink, options: ForwardOptions): Promise<void> {
   const { group } = options;
   if (group.inFlight >= IN_FLIGHT_MAX)
     throw coded('OVERLOADED', { detail: `${group.prefix} has as much to do as it can`, retryAfterMs: 1000 });
   group.inFlight++;
   try {
-    await tryAll(request, reply, options);
-    // Who left has no answer.
-    if (!reply.sent) reply.hijack();
+    await tryAll(request, sink, options);
   } finally {
     group.inFlight--;
   }
 }
 
-async function tryAll(request: FastifyRequest, reply: FastifyReply, options: ForwardOptions): Promise<void> {
+async function tryAll(request: Forwarded, sink: ForwardSink, options: ForwardOptions): Promise<void> {
   const { group, clock, onRetry } = options;
   const endsMs = clock.monotonicMs() + REACH_MS;
   const tried = new Set<Upstream>();
@@ -62,13 +75,13 @@ async function tryAll(request: FastifyRequest, reply: FastifyReply, options: For
   const mayRepeat = (): boolean => tries < TRIES_MAX && isIdempotent(request.method) && group.budget.take();
   const mayGoElsewhere = (): boolean => tried.size < group.upstreams.length && mayRepeat();
   group.budget.note();
-  while (!reply.raw.destroyed) {
+  while (!sink.isGone) {
     const upstream = group.pick(tried);
     if (upstream !== undefined) tried.add(upstream);
     const outcome: Outcome =
       upstream === undefined
         ? { kind: 'unsent', cause: undefined }
-        : await tryOnce({ request, reply, upstream, mayGoElsewhere }, options);
+        : await tryOnce({ request, sink, upstream, mayGoElsewhere }, options);
     if (outcome.kind === 'answered' || outcome.kind === 'gone') return;
     if (outcome.kind === 'unsent') {
       const { cause } = outcome;
@@ -86,18 +99,18 @@ async function tryAll(request: FastifyRequest, reply: FastifyReply, options: For
 }
 
 interface Try {
-  readonly request: FastifyRequest;
-  readonly reply: FastifyReply;
+  readonly request: Forwarded;
+  readonly sink: ForwardSink;
   readonly upstream: Upstream;
   /** Whether another is to be asked when this one answers that it is in trouble; asked once. */
   readonly mayGoElsewhere: () => boolean;
 }
 
-async function tryOnce(one: Try, { clock, draining, onFailure }: ForwardOptions): Promise<Outcome> {
+async function tryOnce(one: Try, { clock, onFailure }: ForwardOptions): Promise<Outcome> {
   const { upstream } = one;
   upstream.inFlight++;
   const outcome = await new Promise<Outcome>((resolve) => {
-    dispatch(one, { draining, resolve });
+    dispatch(one, resolve);
   });
   upstream.inFlight--;
   const { kind } = outcome;
@@ -109,34 +122,28 @@ async function tryOnce(one: Try, { clock, draining, onFailure }: ForwardOptions)
 }
 
 function dispatch(
-  { request, reply, upstream, mayGoElsewhere }: Try,
-  { draining, resolve }: { draining: AbortSignal; resolve: (outcome: Outcome) => void },
+  { request, sink, upstream, mayGoElsewhere }: Try,
+  resolve: (outcome: Outcome) => void,
 ): void {
-  const { raw: response } = reply;
-  const { ip: address, host, protocol, id: requestId } = request;
-  const body = request.body as Buffer | undefined;
   let isRefused = false;
-  // Of a small answer of known length; head and body then leave as one text, byte by byte the same, for half of what two buffers cost.
-  let wholeBytes: number | undefined;
-  let leave = (): void => undefined;
   const end = (outcome: Outcome): void => {
-    response.off('close', leave);
+    sink.whenGone(undefined);
     resolve(outcome);
   };
   upstream.pool.dispatch(
     {
-      path: request.raw.url ?? '/',
+      path: request.path,
       method: request.method,
-      headers: requestFields(request.raw.rawHeaders, { address, host, protocol, requestId }),
-      body: body === undefined || body.length === 0 ? null : body,
+      headers: requestFields(request.rawFields, request.asker),
+      body: request.body,
     },
     {
       onRequestStart(controller) {
-        leave = () => {
+        const leave = (): void => {
           controller.abort(coded('ABORTED'));
         };
-        if (response.destroyed) leave();
-        else response.once('close', leave);
+        if (sink.isGone) leave();
+        else sink.whenGone(leave);
       },
       onResponseStart(controller, status, headers) {
         // 1xx (RFC 9110 §15.2) are between the service and the gateway.
@@ -146,42 +153,36 @@ function dispatch(
           controller.abort(coded('UPSTREAM_FAILED', `it answers ${status}`));
           return;
         }
-        reply.hijack();
-        const fields = answerFields(headers, reply.getHeaders() as Record<string, string | string[]>);
-        if (draining.aborted) fields['connection'] = 'close';
-        const length = Number(headers['content-length']);
-        if (length > 0 && length <= SMALL_BYTES) wholeBytes = length;
-        response.writeHead(status, fields);
+        sink.begin(status, headers);
       },
       onResponseData(controller, chunk) {
-        if (chunk.length === wholeBytes) response.end(chunk.toString('latin1'), 'latin1');
-        else if (!response.write(chunk)) pauseUntilDrained(controller, response);
+        writeOn(controller, sink, chunk);
       },
       onResponseEnd() {
-        response.end();
+        sink.end();
         end({ kind: 'answered' });
       },
       onResponseError(_controller, cause) {
-        end(isRefused ? { kind: 'refused' } : outcomeOf(cause, response));
+        end(isRefused ? { kind: 'refused' } : outcomeOf(cause, sink));
       },
     },
   );
 }
 
-function pauseUntilDrained(controller: Dispatcher.DispatchController, response: ServerResponse): void {
-  controller.pause();
-  response.once('drain', () => {
+/** The service is read no faster than the client reads. */
+function writeOn(controller: Dispatcher.DispatchController, sink: ForwardSink, chunk: Buffer): void {
+  const isRoom = sink.write(chunk, () => {
     controller.resume();
   });
+  if (!isRoom) controller.pause();
 }
 
-function outcomeOf(cause: Error, response: ServerResponse): Outcome {
-  if (response.headersSent) {
-    // Cut, so that the client sees that something is missing.
-    response.destroy();
+function outcomeOf(cause: Error, sink: ForwardSink): Outcome {
+  if (sink.hasBegun) {
+    sink.cut();
     return { kind: 'gone' };
   }
-  if (response.destroyed) return { kind: 'gone' };
+  if (sink.isGone) return { kind: 'gone' };
   const code = systemCode(cause);
   if (isUnsent(code)) return { kind: 'unsent', cause };
   const isLate = code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT';

@@ -51,12 +51,13 @@ const retryAfterS: Readonly<Record<Priority, number>> = {
 /**
  * Holds the number of requests under way to what this process can answer quickly (Gradient2), the important ones first;
  * others wait half a second and are then refused with OVERLOADED. For every route that is registered from now on; those before it
- * (health, metrics) always answer. Bodies on their way in and answers on their way out hold no place.
+ * (health, metrics) always answer. Bodies on their way in and answers on their way out hold no place. `hasRoom` is for requests that
+ * hold none either, and that do not come by way of the app.
  */
 export function controlLoad(
   app: App,
   { clock, metrics, limits }: { clock: Clock; metrics: Metrics; limits: LoadLimits },
-): void {
+): { hasRoom: (priority: Priority) => boolean } {
   const gateway = new LoadControl(clock, limits);
   const shed = measureLoad(metrics, gateway);
   const counted = countedRoutes(app);
@@ -106,6 +107,7 @@ export function controlLoad(
   app.addHook('onSend', async (request, reply) => {
     if (request.visit !== undefined) gateway.end(request.visit, reply.statusCode < 400 ? 'told' : 'untold');
   });
+  return { hasRoom: (priority) => gateway.gate.hasRoom(priority) };
 }
 
 const refusal = JSON.stringify(toProblem(coded('OVERLOADED', 'ask again after the time in retry-after')));

@@ -5,7 +5,7 @@ import { createHttpServer, type HttpServer } from '../../common/runtime/http-ser
 import type { Log } from '../../common/runtime/log.ts';
 import type { Metrics } from '../../common/runtime/metrics.ts';
 import { auditActs, type ActLog } from './audit.ts';
-import { limitClients, type ClientRates } from './client-rates.ts';
+import { limitClients, namedRates, type ClientRates } from './client-rates.ts';
 import { controlLoad, type LoadLimits } from './load-control.ts';
 import { addPolicies, pageRoutes } from './pages.ts';
 
@@ -72,7 +72,7 @@ export async function createGateway(
     seen.push(...[method].flat().map((one) => `${one} ${url}`));
   });
   addPolicies(server.app);
-  controlLoad(server.app, { clock, metrics, limits });
+  const { hasRoom } = controlLoad(server.app, { clock, metrics, limits });
   limitClients(server.app, { take: server.takeRate, rates: limits });
   auditActs(server.app, audit);
   await routes(server);
@@ -81,8 +81,9 @@ export async function createGateway(
   if (limits.upstreams.length + front.services.length > 0) {
     // The client that it needs is not loaded where nothing is behind the gateway.
     const { forwardUpstreams } = await import('./upstreams.ts');
-    const { draining } = server;
+    const { draining, bare } = server;
     await forwardUpstreams(server.app, {
+      ...{ bare, hasRoom, log, clientRates: namedRates(limits) },
       upstreams: limits.upstreams,
       services: front.services,
       taken: [...seen, ...everywhere],

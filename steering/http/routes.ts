@@ -10,7 +10,7 @@ import { sendProblem } from '../../common/runtime/http-errors.ts';
 import type { Brain } from '../brain.ts';
 import { pathwayOf } from '../core/explain.ts';
 import type { ViewAppliance } from '../core/view.ts';
-import type { ClientAddressOf } from './client-address.ts';
+import type { ClientAddressOf } from '../../common/runtime/client-address.ts';
 import { mustParse, noMap } from './refusals.ts';
 import { answerSteer, refuseRevoked, senderAddress, steerPath, type SteerOptions } from './steer-answer.ts';
 

@@ -9,7 +9,7 @@ import type { LeanAnswerer, LeanAsked } from '../../common/runtime/lean-front.ts
 import type { LeanAnswer } from '../../common/runtime/lean-replies.ts';
 import type { Brain } from '../brain.ts';
 import { readSteeredSession, steeredSessionQuery } from '../core/steered-session.ts';
-import type { ClientAddressOf } from './client-address.ts';
+import type { ClientAddressOf } from '../../common/runtime/client-address.ts';
 
 export interface SteerOptions {
   readonly brain: Brain;

@@ -73,10 +73,16 @@ export class PriorityGate<W> {
     return this.#letIn();
   }
 
+  /** Whether there is a place. */
+  hasRoom(priority: Priority): boolean {
+    const part = this.#parts[priority];
+    return this.#inside < this.#limit || part.inside < part.sure;
+  }
+
   /** Takes a place if there is one. */
   enter(priority: Priority): boolean {
+    if (!this.hasRoom(priority)) return false;
     const part = this.#parts[priority];
-    if (this.#inside >= this.#limit && part.inside >= part.sure) return false;
     part.inside++;
     this.#inside++;
     return true;

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import fc from 'fast-check';
 import t from 'tap';
-import { readLeanRequest } from '../../../common/core/lean-request.ts';
+import { leanFields, readLeanRequest } from '../../../common/core/lean-request.ts';
 
 const read = (text: string) => readLeanRequest(Buffer.from(text, 'latin1'));
 
@@ -46,6 +46,14 @@ t.test('what is not one whole plain GET is left alone', (t) => {
     'a zero': `${line}${host}A: \0\r\n\r\n`,
   };
   for (const [what, text] of Object.entries(others)) t.equal(read(text), undefined, what);
+  t.end();
+});
+
+t.test('fields as they were sent, blanks around their values gone', (t) => {
+  const text = 'GET / HTTP/1.1\r\nHost: a\r\nX-Own:\t b: c \t\r\nEmpty:\r\nx-own:\xa0d\xa0\r\n\r\n';
+  t.strictSame(leanFields(Buffer.from(text, 'latin1')), [
+    ...['Host', 'a', 'X-Own', 'b: c', 'Empty', '', 'x-own', '\xa0d\xa0'],
+  ]);
   t.end();
 });
 
@@ -122,6 +130,7 @@ t.test('what it reads, Node’s own parser reads alike', async (t) => {
         url: request?.url,
         headers: { host: request?.headers.host, 'x-forwarded-for': request?.headers['x-forwarded-for'] },
       });
+      t.strictSame(leanFields(Buffer.from(text, 'latin1')), request?.rawHeaders);
     }),
     { numRuns: 1000 },
   );

@@ -6,6 +6,7 @@ import { buffer } from 'node:stream/consumers';
 import t, { type Test } from 'tap';
 import { request } from 'undici';
 
+import { createManualClock } from '../../../common/runtime/manual-clock.ts';
 import { startPlane, type TestPlane } from '../support/control-plane.ts';
 import { until } from '../support/until.ts';
 
@@ -84,6 +85,98 @@ t.test('a request goes on as it came, and its answer comes back', async (t) => {
   t.match(await plane.call('GET /v1/billinging'), { status: 404, json: { code: 'NOT_FOUND' } });
   const large = await plane.call('PUT /v1/billing', { body: Buffer.alloc(2 << 20) });
   t.match(large, { status: 413, json: { code: 'BODY_TOO_LARGE' } });
+});
+
+t.test(
+  'past the framework or by way of it: a request goes on alike, and its answer comes back alike',
+  async (t) => {
+    const seen: object[] = [];
+    const service = await startService(t, (sent, reply) => {
+      const { method, url, headers } = sent;
+      const { 'x-request-id': id, origin: _origin, ...same } = headers;
+      seen.push({ method, url, headers: same, hasId: typeof id === 'string' });
+      const status = Number(new URL(url ?? '', 'http://a').searchParams.get('status') ?? 200);
+      const length = status === 304 || url?.includes('chunked') === true ? {} : { 'content-length': '5' };
+      reply.writeHead(status, {
+        'x-theirs': ['1', '2'],
+        'cache-control': 'max-age=9',
+        etag: '"a"',
+        ...length,
+      });
+      if (status === 304) reply.end();
+      else reply.end('whole');
+    });
+    for (const [proxies, cors] of [
+      [[], []],
+      [
+        ['--trusted-proxies', '127.0.0.1'],
+        ['--cors-origins', 'https://app.example'],
+      ],
+    ] as const) {
+      const upstreams = ['--gateway-upstreams', `/v1/billing=${service.origin}`];
+      const plane = await startPlane(t, { flags: [...upstreams, ...proxies, ...cors] });
+      for (const path of [
+        '',
+        '/a?q=b&c=%20',
+        '/?status=404',
+        '/a?chunked',
+        '/b?status=304',
+        '/c?status=503',
+      ]) {
+        const sent = {
+          ...{ accept: '*/*', 'x-own': 'x', 'x-forwarded-for': '192.0.2.7', 'x-forwarded-host': 'b.test:1' },
+          'x-forwarded-proto': 'https',
+        };
+        const ask = (more: object) =>
+          plane.call(`GET /v1/billing${path}`, { headers: { ...sent, ...more }, token: 'a.b.c' });
+        const [past, by] = [await ask({}), await ask({ origin: 'https://other.example' })];
+        t.same(seen.at(-2), seen.at(-1), path);
+        const said = ({ status, text, headers }: typeof past) => {
+          const { date, ratelimit, 'x-request-id': id, ...same } = headers;
+          return { status, text, same, has: [date, ratelimit, id].map((one) => typeof one) };
+        };
+        t.same(said(past), said(by), path);
+      }
+    }
+  },
+);
+
+t.test('past the framework too: rates, and what becomes of who is not answered', async (t) => {
+  const service = await startService(t, says('well'));
+  const upstreams = ['--gateway-upstreams', `/v1/billing=${service.origin}`];
+  const rates = ['--gateway-browse-per-second', '1', '--gateway-burst-seconds', '3'];
+  const plane = await startPlane(t, {
+    clock: createManualClock({ nowMs: Date.now() }),
+    flags: [...upstreams, ...rates, '--trusted-proxies', '127.0.0.1'],
+  });
+  const from = (address: string) =>
+    plane.call('GET /v1/billing/x', { token: '', headers: { 'x-forwarded-for': address } });
+  for (const left of [2, 1, 0])
+    t.match(await from('192.0.2.1'), {
+      status: 200,
+      headers: { ratelimit: `"browse";r=${left};t=${3 - left}` },
+    });
+  t.match(await from('192.0.2.1'), { status: 429, json: { code: 'RATE_LIMITED' } });
+  t.match(await from('192.0.2.2'), { status: 200 });
+  await service.stop();
+  const gone = await startGateway(t, service);
+  const answers = await Promise.all([
+    gone.call('GET /v1/billing/a'),
+    gone.call('GET /v1/billing/b', { headers: { origin: 'https://a.example' } }),
+  ]);
+  const [past, by] = answers.map(({ status, json, headers }) => {
+    const { date, ratelimit, 'x-request-id': id, ...same } = headers;
+    const { instance, ...problem } = json as { instance: string };
+    return { status, problem, same, has: [date, ratelimit, id, instance].map((one) => typeof one) };
+  });
+  t.match(past, { status: 503, problem: { code: 'UNAVAILABLE' } });
+  t.same(past, by);
+  const metrics = (await gone.call('GET /metrics', { token: '' })).text;
+  t.match(
+    metrics,
+    /nearcast_http_answer_seconds_count\{method="GET",route="\/v1\/billing\/\*",status="503"\} 2/,
+    'both are measured',
+  );
 });
 
 t.test('what is safe to repeat is asked of another, all else once', async (t) => {

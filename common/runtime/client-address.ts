@@ -1,10 +1,4 @@
-import {
-  isWithin,
-  parseAddress,
-  parsePrefix,
-  type Address,
-  type Prefix,
-} from '../../common/core/ip-address.ts';
+import { isWithin, parseAddress, parsePrefix, type Address, type Prefix } from '../core/ip-address.ts';
 
 /** The parts of a request that say where it comes from. */
 export interface Sender {
@@ -20,7 +14,7 @@ export type ClientAddressOf = (sender: Sender) => Address | undefined;
  * one of theirs. What a client writes there itself stands before it and is never read.
  */
 export function createClientAddressOf(trustedProxies: readonly Prefix[]): ClientAddressOf {
-  const isTrusted = (address: Address): boolean => trustedProxies.some((proxy) => isWithin(address, proxy));
+  const isTrusted = (address: Address): boolean => isAmong(address, trustedProxies);
   return ({ remoteAddress, forwardedFor }) => {
     let client = parseSocketAddress(remoteAddress);
     if (client === undefined || forwardedFor === undefined) return client;
@@ -33,6 +27,16 @@ export function createClientAddressOf(trustedProxies: readonly Prefix[]): Client
     }
     return client;
   };
+}
+
+/** Whether a connection comes from one of the proxies. */
+export function isProxy(remoteAddress: string, proxies: readonly Prefix[]): boolean {
+  const address = parseSocketAddress(remoteAddress);
+  return address !== undefined && isAmong(address, proxies);
+}
+
+function isAmong(address: Address, proxies: readonly Prefix[]): boolean {
+  return proxies.some((proxy) => isWithin(address, proxy));
 }
 
 /** `10.0.0.0/8` and `10.1.2.3` alike; undefined for anything else. */

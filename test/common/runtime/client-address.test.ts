@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { formatAddress } from '../../../common/core/ip-address.ts';
-import { createClientAddressOf, parseProxy } from '../../../steering/http/client-address.ts';
+import { createClientAddressOf, parseProxy } from '../../../common/runtime/client-address.ts';
 
 const proxies = ['10.0.0.0/8', '127.0.0.1', '2001:db8::/32']
   .map(parseProxy)
