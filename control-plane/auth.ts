@@ -1,4 +1,6 @@
+import { openMail } from '../common/adapters/mail/open.ts';
 import type { Base } from './base.ts';
+import { readPassphrase } from './backup/passphrase.ts';
 import { forgetRestored, restoredFromMs } from './restored.ts';
 import type { Access } from './services/access/service.ts';
 import { createAuth, type Auth, type AuthOptions } from './services/auth/service.ts';
@@ -14,8 +16,11 @@ export async function openAuth(
   { config, clock, chance, log }: Base,
   { stores, access, audit, publicUrl }: OpenAuthOptions,
 ): Promise<Auth> {
+  const { url, from, passwordFile } = config.mail;
+  const password = await readPassphrase(passwordFile);
   const auth = await createAuth({
     records: await stores.open('auth'),
+    mail: await openMail(url, { from, password, clock }),
     publicUrl,
     keys: () => access.keys.signers('access'),
     isRestored: (await restoredFromMs(config.dataDir)) !== undefined,

@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Type, type Static } from '../common/contract/type.ts';
-import { AccountRole } from '../common/contract/accounts.ts';
+import { AccountRole, Email } from '../common/contract/accounts.ts';
 import { DomainName, Fraction, SizeBytes, TimeZone } from '../common/contract/primitives.ts';
 import { parseFillHours, type FillHours } from '../common/core/fill-hours.ts';
 import { isTimeZone } from '../common/core/fill-window.ts';
@@ -176,6 +176,19 @@ export const ControlPlaneSchema = Type.Object({
       description: 'Roles that may do nothing unless codes of an authenticator are asked for at sign-in',
     }),
   }),
+  mail: Type.Object({
+    url: Type.Optional(
+      Type.String({
+        maxLength: 512,
+        description:
+          'Where letters go: file:///directory, smtps://user@host:465 or smtp://user@host:587; file://<dataDir>/mail',
+      }),
+    ),
+    from: Type.Optional({ ...Email, description: 'Address that letters are from; a mail server needs one' }),
+    passwordFile: Type.Optional(
+      Type.String({ description: 'File (0600) with the password of the user at the mail server' }),
+    ),
+  }),
   audit: Type.Object({
     keepDays: Type.Integer({
       default: 400,
@@ -238,6 +251,7 @@ export type ControlPlaneConfig = Omit<Static<typeof ControlPlaneSchema>, 'servic
   readonly serviceTokenFile: string | undefined;
   readonly fill: { readonly hours: FillHours };
   readonly backup: { readonly url: string };
+  readonly mail: { readonly url: string; readonly from: string };
 };
 
 /**
@@ -271,7 +285,21 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Con
   const serviceTokenFile = config.serviceTokenFile ?? (isApart ? join(dataDir, 'service.token') : undefined);
   const blobsUrl = config.blobsUrl ?? pathToFileURL(`${dataDir}/blobs`).href;
   const backup = { ...config.backup, url: config.backup.url ?? pathToFileURL(`${dataDir}/backups`).href };
-  return { ...config, dataDir, blobsUrl, serviceTokenFile, backup, fill: { ...config.fill, hours } };
+  const mail = mailOf(config, dataDir);
+  return { ...config, dataDir, blobsUrl, serviceTokenFile, backup, mail, fill: { ...config.fill, hours } };
+}
+
+function mailOf(
+  { mail }: Pick<Static<typeof ControlPlaneSchema>, 'mail'>,
+  dataDir: string,
+): ControlPlaneConfig['mail'] {
+  const { url = pathToFileURL(`${dataDir}/mail`).href, from } = mail;
+  if (from === undefined && !url.startsWith('file:'))
+    throw coded(
+      'CONFIG_INVALID',
+      '--mail-url needs --mail-from: servers take letters from known addresses only',
+    );
+  return { ...mail, url, from: from ?? 'nearcast@localhost' };
 }
 
 function checkAcme({ acme }: Pick<ControlPlaneConfig, 'acme'>): void {

@@ -1,4 +1,4 @@
-import type { Ledger } from '../common/adapters/ledger/port.ts';
+import type { AuditLog } from '../common/adapters/audit-log/port.ts';
 import type { Books, Records } from '../common/adapters/records/port.ts';
 import type { Viewing } from '../common/adapters/viewing/port.ts';
 
@@ -30,18 +30,18 @@ function behindOf(gate: Gate): <T>(change: () => Promise<T>) => Promise<T> {
   return (change) => gate.closed()?.then(change) ?? change();
 }
 
-/** The same ledger, whose changes wait while the gate is closed. */
-export function gatedLedger(ledger: Ledger, gate: Gate): Ledger {
+/** The same audit log, whose changes wait while the gate is closed. */
+export function gatedAuditLog(auditLog: AuditLog, gate: Gate): AuditLog {
   const behind = behindOf(gate);
   return {
-    head: () => ledger.head(),
-    anchor: () => ledger.anchor(),
-    read: (query) => ledger.read(query),
-    due: (limits) => ledger.due(limits),
-    append: (drafts) => behind(() => ledger.append(drafts)),
-    prune: (upTo) => behind(() => ledger.prune(upTo)),
-    copyTo: (path, options) => ledger.copyTo(path, options),
-    close: () => ledger.close(),
+    head: () => auditLog.head(),
+    anchor: () => auditLog.anchor(),
+    read: (query) => auditLog.read(query),
+    due: (limits) => auditLog.due(limits),
+    append: (drafts) => behind(() => auditLog.append(drafts)),
+    prune: (upTo) => behind(() => auditLog.prune(upTo)),
+    copyTo: (path, options) => auditLog.copyTo(path, options),
+    close: () => auditLog.close(),
   };
 }
 

@@ -3,7 +3,7 @@ import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { openBlobs } from '../common/adapters/blobs/open.ts';
-import { openLedger } from '../common/adapters/ledger/open.ts';
+import { openAuditLog } from '../common/adapters/audit-log/open.ts';
 import { openRecords } from '../common/adapters/records/open.ts';
 import { openViewing } from '../common/adapters/viewing/open.ts';
 import { openDataDir, type DataDir } from '../common/runtime/data-dir.ts';
@@ -15,7 +15,7 @@ import type { BackupManifest } from './backup/manifest.ts';
 import { dataFormatVersion, dataKind, storeKindOf } from './data-format.ts';
 import { markRestored } from './restored.ts';
 
-const openers = { ledger: openLedger, records: openRecords, viewing: openViewing };
+const openers = { 'audit-log': openAuditLog, records: openRecords, viewing: openViewing };
 
 /** A backup to be read. */
 export interface ArchiveRequest {

@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { openEvents } from '../common/adapters/events/open.ts';
 import type { Events } from '../common/adapters/events/port.ts';
-import { openLedger } from '../common/adapters/ledger/open.ts';
-import type { Ledger } from '../common/adapters/ledger/port.ts';
+import { openAuditLog } from '../common/adapters/audit-log/open.ts';
+import type { AuditLog } from '../common/adapters/audit-log/port.ts';
 import { openBooks, openRecords } from '../common/adapters/records/open.ts';
 import type { Books, Records } from '../common/adapters/records/port.ts';
 import { openSearch } from '../common/adapters/search/open.ts';
@@ -17,7 +17,7 @@ import {
   createGate,
   createMeeting,
   gatedBooks,
-  gatedLedger,
+  gatedAuditLog,
   gatedRecords,
   gatedViewing,
 } from './gated-stores.ts';
@@ -37,7 +37,7 @@ export interface Stores {
   openBooks(service: string): Promise<Books>;
   openEvents(): Promise<Events>;
   openSearch(service: string): Promise<Search>;
-  openLedger(service: string): Promise<Ledger>;
+  openAuditLog(service: string): Promise<AuditLog>;
   /**
    * Copies the records of all services while they are used, all as of one moment, which it gives (wall clock, ms): the copies hold what the disk
    * would hold if the process had been killed then. Changes wait for the moment that the ends of the copies take.
@@ -85,11 +85,11 @@ export async function openStores({
       opened.push(search);
       return search;
     },
-    async openLedger(service) {
-      const ledger = await openLedger(urlOf(service));
-      opened.push(ledger);
-      services.set(service, ledger);
-      return gatedLedger(ledger, gate);
+    async openAuditLog(service) {
+      const auditLog = await openAuditLog(urlOf(service));
+      opened.push(auditLog);
+      services.set(service, auditLog);
+      return gatedAuditLog(auditLog, gate);
     },
     async snapshot(options) {
       let takenAtMs = clock.nowMs();

@@ -34,6 +34,8 @@ export const AccountView = Type.Object({
   /** Whether codes of an authenticator are asked for at sign-in. */
   totp: Type.Boolean(),
   createdAtMs: TimeMs,
+  /** When a link in a letter to the address was followed; absent until one was. */
+  emailConfirmedAtMs: Type.Optional(TimeMs),
 });
 export type AccountView = Static<typeof AccountView>;
 

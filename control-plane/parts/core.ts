@@ -71,7 +71,7 @@ export async function openCorePart(context: PartContext): Promise<CorePart> {
   const { stores, directory, publicUrl, clock, chance, log } = context;
   const access = await openAccess(context, stores);
   const audit = createAudit({
-    ledger: await stores.openLedger('audit'),
+    auditLog: await stores.openAuditLog('audit'),
     keepMs: context.config.audit.keepDays * 86_400_000,
     ...{ clock, log },
   });
@@ -90,7 +90,10 @@ export async function openCorePart(context: PartContext): Promise<CorePart> {
     firstAdminCode: auth.firstAdmin.code(),
     components: [
       ...backgroundWork(services, context),
-      loop('sessions', (signal) => auth.watch(signal)),
+      withStop(
+        loop('sessions', (signal) => auth.watch(signal)),
+        () => auth.stop(),
+      ),
       ...households.components,
       withStop(
         loop('audit', (signal) => audit.watch(signal)),

@@ -1,9 +1,9 @@
-import type { Ledger } from '../../../common/adapters/ledger/port.ts';
+import type { AuditLog } from '../../../common/adapters/audit-log/port.ts';
 import type { AuditDraft, AuditEntry } from '../../../common/contract/audit.ts';
 import { coded } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 
-/** Writes to a ledger what comes at the same time in one commit. */
+/** Writes to an audit log what comes at the same time in one commit. */
 export interface Journal {
   /** Resolves once it is durable. AUDIT_UNAVAILABLE when it cannot be written, OVERLOADED when too much waits. */
   append(draft: AuditDraft): Promise<AuditEntry>;
@@ -20,14 +20,14 @@ interface Waiting {
   reject: (error: unknown) => void;
 }
 
-/** Opens the journal of a ledger. Each failed commit is logged: what waits on it hears of it, what ended before does not. */
-export function createJournal({ ledger, log }: { ledger: Ledger; log: Log }): Journal {
+/** Opens the journal of an audit log. Each failed commit is logged: what waits on it hears of it, what ended before does not. */
+export function createJournal({ auditLog, log }: { auditLog: AuditLog; log: Log }): Journal {
   const waiting: Waiting[] = [];
   let writing: Promise<void> | undefined;
 
   const commit = async (group: readonly Waiting[]): Promise<void> => {
     try {
-      const entries = await ledger.append(group.map(({ draft }) => draft));
+      const entries = await auditLog.append(group.map(({ draft }) => draft));
       for (const [at, { resolve }] of group.entries()) {
         const entry = entries[at];
         if (entry !== undefined) resolve(entry);

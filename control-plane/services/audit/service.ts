@@ -1,4 +1,4 @@
-import type { Ledger } from '../../../common/adapters/ledger/port.ts';
+import type { AuditLog } from '../../../common/adapters/audit-log/port.ts';
 import type { AuditDraft, AuditPage, AuditQuery } from '../../../common/contract/audit.ts';
 import { formatMark, pruneAction } from '../../../common/core/audit-chain.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
@@ -41,7 +41,7 @@ export interface Audit {
 }
 
 export interface AuditOptions {
-  ledger: Ledger;
+  auditLog: AuditLog;
   /** How long entries are kept. */
   keepMs: number;
   clock: Clock;
@@ -55,8 +55,8 @@ const entriesMax = 4_000_000;
 
 /** Opens the audit log. */
 export function createAudit(options: AuditOptions): Audit {
-  const { ledger, clock, log } = options;
-  const journal = createJournal({ ledger, log });
+  const { auditLog, clock, log } = options;
+  const journal = createJournal({ auditLog, log });
   const repeated = new RepeatedEvents();
 
   const begin = async (act: AuditAct): Promise<BegunAct> => {
@@ -95,7 +95,7 @@ export function createAudit(options: AuditOptions): Audit {
     },
     async page(query) {
       await writeSums();
-      const [entries, head, anchor] = [ledger.read(query), ledger.head(), ledger.anchor()];
+      const [entries, head, anchor] = [auditLog.read(query), auditLog.head(), auditLog.anchor()];
       return { entries: [...(await entries)], head: await head, anchor: await anchor };
     },
     watch: (signal) => upkeep(options, { journal, writeSums, signal }),
@@ -125,19 +125,19 @@ async function upkeep(
   }
 }
 
-async function prune({ ledger, clock, keepMs }: AuditOptions, journal: Journal): Promise<void> {
+async function prune({ auditLog, clock, keepMs }: AuditOptions, journal: Journal): Promise<void> {
   for (;;) {
-    const mark = await ledger.due({ beforeMs: clock.nowMs() - keepMs, keepMax: entriesMax });
+    const mark = await auditLog.due({ beforeMs: clock.nowMs() - keepMs, keepMax: entriesMax });
     if (mark === undefined) return;
     // First said, then done: a chain that begins later than an entry says was cut by somebody else.
     const object = formatMark(mark);
     await journal.append({
       ...{ atMs: clock.nowMs(), account: '-', action: pruneAction, object, outcome: 'done' },
     });
-    await ledger.prune(mark);
+    await auditLog.prune(mark);
   }
 }
 
-async function sayHead({ ledger, log }: Pick<AuditOptions, 'ledger' | 'log'>): Promise<void> {
-  log.info({ head: formatMark(await ledger.head()) }, 'head of the audit log');
+async function sayHead({ auditLog, log }: Pick<AuditOptions, 'auditLog' | 'log'>): Promise<void> {
+  log.info({ head: formatMark(await auditLog.head()) }, 'head of the audit log');
 }

@@ -10,12 +10,14 @@ import { auditedRun } from './audited.ts';
 import { fieldsOf } from './forms.ts';
 import { pagesClientId } from './oidc/clients.ts';
 import { asProviderSees, type Oidc } from './oidc/provider.ts';
+import { sendPage } from './page-reply.ts';
 import { accountPage } from './pages/account.ts';
 import { failurePage } from './pages/device.ts';
-import { policyOf } from './pages/layout.ts';
+import type { Html } from './pages/html.ts';
 import type { Passkeys } from './passkeys.ts';
 import type { AuthAudit } from './ports.ts';
 import type { AccountRecord } from './records.ts';
+import type { Recovery } from './recovery.ts';
 import type { SecondFactor } from './second-factor.ts';
 import type { Seals } from './secrets.ts';
 import type { Sessions } from './sessions.ts';
@@ -31,6 +33,7 @@ export interface AccountRoutesOptions {
   signIn: SignIn;
   secondFactor: SecondFactor;
   passkeys: Passkeys;
+  recovery: Recovery;
   seals: Seals;
   audit: AuthAudit;
   chance: Chance;
@@ -51,12 +54,12 @@ interface Said {
 
 /** A person's own page, in a browser that is signed in. */
 export function accountRoutes(app: App, options: AccountRoutesOptions): void {
-  const { oidc, sessions } = options;
+  const { oidc, sessions, recovery } = options;
   app.get('/account', { config: open }, async (request, reply) => {
     const visitor = await visitorOf(options, request, reply);
     const isBack = 'code' in (request.query as object) || 'error' in (request.query as object);
     if (visitor === undefined && isBack)
-      return send(
+      return sendPage(
         reply,
         failurePage({ base: oidc.base() }, 'You are not signed in: this page needs cookies.'),
       );
@@ -87,6 +90,13 @@ export function accountRoutes(app: App, options: AccountRoutesOptions): void {
   change(app, options, {
     url: '/account/password',
     act: (visitor, fields, { ip }) => changePassword(options, { visitor, fields, address: ip }),
+  });
+  change(app, options, {
+    url: '/account/confirm-letter',
+    act: async ({ account }, _fields, { ip }) => {
+      recovery.askConfirmation(account.id, ip);
+      return { text: 'A letter is on its way to your address. At most three are sent in an hour.' };
+    },
   });
   codeChanges(app, options);
   passkeyChanges(app, options);
@@ -178,7 +188,7 @@ function change(app: App, options: AccountRoutesOptions, { url, act, fromScripts
     const isOurs =
       visitor !== undefined && (isOurScript || seals.isSeal('csrf', visitor.sessionId, fields['csrf'] ?? ''));
     if (!isOurs)
-      return send(
+      return sendPage(
         reply.code(403),
         failurePage({ base: oidc.base() }, 'This form was not sent from your page.'),
       );
@@ -223,6 +233,7 @@ async function showAccount(
   if (account === undefined || record === undefined)
     return reply.redirect(`${oidc.base()}/account/sign-in`, 303);
   const hasScript = passkeys.arePossible();
+  const pending = secondFactor.pending(record);
   const what = {
     account,
     sessions: await sessions.list(account.id),
@@ -232,7 +243,7 @@ async function showAccount(
       isAsked: secondFactor.isAsked(record),
       isMissing: secondFactor.isMissing(record),
       recoveryLeft: record.totp?.recovery.length ?? 0,
-      pending: secondFactor.pending(record),
+      pending: pending && { ...pending, picture: await pictureOf(pending) },
     },
     passkeys: hasScript
       ? {
@@ -242,14 +253,14 @@ async function showAccount(
       : undefined,
     said,
   };
-  return send(reply, accountPage({ base: oidc.base(), hasScript }, what), hasScript);
+  return sendPage(reply, accountPage({ base: oidc.base(), hasScript }, what), { hasScript });
 }
 
-function send(reply: FastifyReply, body: string, hasScript = false): FastifyReply {
-  return reply
-    .type('text/html; charset=utf-8')
-    .header('content-security-policy', policyOf({ hasScript }))
-    .send(body);
+/** What an authenticator's camera is shown. */
+async function pictureOf({ uri }: { uri: string }): Promise<Html> {
+  // Asked for once in an account's life.
+  const { qrCode } = await import('./pages/qr-code.ts');
+  return qrCode(uri, 'The key as a picture, for the camera of your authenticator');
 }
 
 /** The page signs in as any program does; the code that comes back is never redeemed. */

@@ -16,8 +16,8 @@ export interface Accounts {
   find(id: string): Promise<AccountRecord | undefined>;
   view(id: string): Promise<AccountView | undefined>;
   findByEmail(email: string): Promise<AccountRecord | undefined>;
-  /** ACCOUNT_UNKNOWN, PASSWORD_WEAK, INVALID. */
-  change(id: string, patch: AccountPatch): Promise<AccountView>;
+  /** Changes an account that `check` does not throw at, if one is given. ACCOUNT_UNKNOWN, PASSWORD_WEAK, INVALID. */
+  change(id: string, patch: AccountPatch, check?: (before: AccountRecord) => void): Promise<AccountView>;
   /** Puts what `to` makes of an account, in turn with all other changes. ACCOUNT_UNKNOWN, and what `to` throws. */
   update(id: string, to: (account: AccountRecord) => AccountRecord): Promise<void>;
   remove(id: string): Promise<void>;
@@ -29,10 +29,12 @@ export interface AccountsOptions {
   passwords: Passwords;
   clock: Clock;
   chance: Chance;
+  /** Hears of each account that was added. */
+  onAdd: (id: string) => void;
 }
 
 /** Opens the accounts. */
-export function createAccounts({ records, passwords, clock, chance }: AccountsOptions): Accounts {
+export function createAccounts({ records, passwords, clock, chance, onAdd }: AccountsOptions): Accounts {
   const inTurn = createTurns();
   const find = async (id: string) => (await records.accounts.get(id))?.value;
   const known = async (id: string): Promise<AccountRecord> => {
@@ -60,25 +62,21 @@ export function createAccounts({ records, passwords, clock, chance }: AccountsOp
       checkSites({ role, sites });
       const passwordHash = await hashNew(password, { email, name });
       const id = `usr_${chance.bytes(12).toString('base64url')}`;
-      const createdAtMs = clock.nowMs();
-      const account = { id, email, name, role, sites, disabled: false, createdAtMs, passwordHash };
-      try {
-        await records.all.commit([
-          records.emails.putOperation(keyOf(email), { id }, 0),
-          records.accounts.putOperation(id, account, 0),
-        ]);
-      } catch (cause) {
-        if (isCoded(cause, 'RECORDS_CONFLICT')) throw coded('EMAIL_TAKEN', { detail: email, cause });
-        throw cause;
-      }
+      const account = {
+        ...{ id, email, name, role, sites, disabled: false },
+        ...{ createdAtMs: clock.nowMs(), passwordHash },
+      };
+      await putNew(records, account);
+      onAdd(id);
       return viewOf(account);
     },
     async list({ after, limit }) {
       return (await records.accounts.scan({ after, limit })).map(({ value }) => viewOf(value));
     },
-    change: (id, { password, ...patch }) =>
+    change: (id, { password, ...patch }, check) =>
       inTurn(async () => {
         const before = await known(id);
+        check?.(before);
         const passwordHash =
           password === undefined ? before.passwordHash : await hashNew(password, { ...before, ...patch });
         const after = { ...before, ...patch, ...(passwordHash !== undefined && { passwordHash }) };
@@ -101,6 +99,17 @@ export function createAccounts({ records, passwords, clock, chance }: AccountsOp
       }),
     areThere: async () => (await records.accounts.scan({ limit: 1 })).length > 0,
   };
+}
+
+/** EMAIL_TAKEN. */
+async function putNew({ all, emails, accounts }: AuthRecords, account: AccountRecord): Promise<void> {
+  const { id, email } = account;
+  try {
+    await all.commit([emails.putOperation(keyOf(email), { id }, 0), accounts.putOperation(id, account, 0)]);
+  } catch (cause) {
+    if (isCoded(cause, 'RECORDS_CONFLICT')) throw coded('EMAIL_TAKEN', { detail: email, cause });
+    throw cause;
+  }
 }
 
 function viewOf({ passwordHash: _secret, totp, ...view }: AccountRecord): AccountView {

@@ -1,3 +1,5 @@
+import type { Log } from '../../../common/runtime/log.ts';
+import type { Accounts } from './accounts.ts';
 import { networkOf } from './core/client-network.ts';
 import type { AuthAct, AuthAudit } from './ports.ts';
 import type { AccountRecord } from './records.ts';
@@ -5,7 +7,8 @@ import type { AccountRecord } from './records.ts';
 /** Someone who signs in, or tries to, and from where. */
 export interface Person {
   account: AccountRecord | undefined;
-  address: string;
+  /** Absent where it is not known, or the control plane itself acts. */
+  address?: string | undefined;
 }
 
 /** Does an act of a person on the pages: between two entries of the audit log, unless it is a viewer's. */
@@ -29,5 +32,27 @@ export function countRefusal(
 
 function actorOf({ account, address }: Person): Pick<AuthAct, 'account' | 'role' | 'network'> {
   if (account === undefined || account.role === 'viewer') return { account: '-' };
-  return { account: account.id, role: account.role, network: networkOf(address) };
+  const { id, role } = account;
+  return { account: id, role, ...(address !== undefined && { network: networkOf(address) }) };
+}
+
+/** Makes what counts things that were to be used once and came again. */
+export function createReuseCounter({
+  accounts,
+  audit,
+  log,
+}: {
+  accounts: Pick<Accounts, 'find'>;
+  audit: AuthAudit;
+  log: Log;
+}): (what: string, reuse: { accountId: string; address?: string }) => void {
+  const count = async (what: string, { accountId, address }: { accountId: string; address?: string }) => {
+    const person = { account: await accounts.find(accountId), address };
+    countRefusal(audit, person, { action: `${what} used twice`, code: 'CREDENTIAL_INVALID' });
+  };
+  return (what, reuse) => {
+    count(what, reuse).catch((error: unknown) => {
+      log.error({ err: error }, `that a ${what} was used twice could not be counted`);
+    });
+  };
 }

@@ -6,6 +6,8 @@ import { deviceGrant } from './oidc/clients.ts';
 import { prefilled } from './oidc/configuration.ts';
 import { asProviderSees, passHeaders, type Oidc } from './oidc/provider.ts';
 import { fieldsOf } from './forms.ts';
+import { sendPage } from './page-reply.ts';
+import { failurePage } from './pages/device.ts';
 
 const open = { credential: ['none'] } as const;
 // RFC 8628 §5.1: 20^8 codes that live ten minutes, against ten tries a minute.
@@ -29,7 +31,12 @@ export function oidcRoutes(app: App, { oidc, clock }: { oidc: Oidc; clock: Clock
   app.post('/oauth/revoke', { config: open }, answer);
   app.post('/oauth/sign-out/confirm', { config: open }, answer);
   app.post('/oauth/device/code', { config: { ...open, rateLimit: codeRate } }, answer);
-  app.post('/oauth/device', { config: { ...open, rateLimit: codeRate } }, answer);
+  app.post('/oauth/device', { config: { ...open, rateLimit: codeRate } }, async (request, reply) => {
+    // Of a browser that it does not know the provider would fail where it is to refuse.
+    if (await oidc.hasSession(request, reply)) return answer(request, reply);
+    const what = 'This form has expired, or was begun in another browser.';
+    return sendPage(reply.code(400), failurePage({ base: oidc.base() }, what));
+  });
   app.get('/oauth/device/:uid', { config: open }, answer);
   app.get('/oauth/device', { config: open }, (request, reply) => codePage(oidc, request, reply));
   tokenRoute(app, { oidc, clock });

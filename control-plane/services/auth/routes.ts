@@ -20,6 +20,7 @@ import type { App } from '../../../common/runtime/http-app.ts';
 import { accountRoutes } from './account-routes.ts';
 import { formScope } from './forms.ts';
 import { oidcRoutes } from './oidc-routes.ts';
+import { recoveryRoutes } from './recovery-routes.ts';
 import type { Auth } from './service.ts';
 import { clientRoutes, sessionRoutes } from './session-routes.ts';
 import { signInRoutes } from './sign-in-routes.ts';
@@ -50,6 +51,7 @@ export function authRoutes(app: App, { auth, clock, chance }: AuthRoutesOptions)
     oidcRoutes(scope, { oidc: auth.oidc, clock });
     signInRoutes(scope, { ...auth, clock });
     accountRoutes(scope, { ...auth, chance });
+    recoveryRoutes(scope, auth);
   });
 }
 

@@ -119,7 +119,7 @@ function createAttempts({ accounts, seals, audit, clock }: SecondFactorOptions):
       countRefusal(audit, { account, address }, { action: 'sign-in code', code: problem });
       return coded(problem, { retryAfterMs });
     };
-    const waitMs = throttle.begin(key, clock.nowMs());
+    const waitMs = throttle.begin(key, clock.monotonicMs());
     if (waitMs > 0) throw refused('RATE_LIMITED', waitMs);
     await accounts.update(id, (held) => {
       const totp = held.totp && judge(held.totp, code.toUpperCase().replaceAll(/[\s-]/g, ''));

@@ -1,3 +1,4 @@
+import type { Mail } from '../../../common/adapters/mail/port.ts';
 import type { Records } from '../../../common/adapters/records/port.ts';
 import type { AccountPatch, AccountRole, AccountView } from '../../../common/contract/accounts.ts';
 import type { AccessClaims } from '../../../common/contract/credentials.ts';
@@ -9,7 +10,7 @@ import type { SigningKey } from '../../../common/runtime/keys.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 import type { PersonalData } from '../personal-data.ts';
 import { createAccounts, type Accounts } from './accounts.ts';
-import { countRefusal } from './audited.ts';
+import { createReuseCounter } from './audited.ts';
 import { createApiTokens, type ApiTokens } from './api-tokens.ts';
 import { coversRole } from './core/roles.ts';
 import { openFirstAdmin, type FirstAdmin } from './first-admin.ts';
@@ -20,7 +21,9 @@ import { createPasswords, type Passwords } from './passwords.ts';
 import { createOidcStore } from './oidc/adapter.ts';
 import { createClients, type Clients } from './oidc/clients.ts';
 import { createOidc, type Oidc } from './oidc/provider.ts';
+import { createOutbox } from './outbox.ts';
 import { openAuthRecords } from './records.ts';
+import { createRecovery, type Recovery } from './recovery.ts';
 import { openSeals, type Seals } from './secrets.ts';
 import { createSecondFactor, type SecondFactor } from './second-factor.ts';
 import { createSessions, type Sessions } from './sessions.ts';
@@ -29,6 +32,7 @@ import { createSignIn, type SignIn } from './sign-in.ts';
 export interface AuthOptions {
   audit: AuthAudit;
   records: Records;
+  mail: Mail;
   /** How people and programs reach this: the issuer of OAuth. */
   publicUrl: () => string;
   /** The keys of access tokens, the one that signs first. */
@@ -57,6 +61,7 @@ export interface Auth {
   changeAccount(id: string, patch: AccountPatch): Promise<AccountView>;
   secondFactor: SecondFactor;
   passkeys: Passkeys;
+  recovery: Recovery;
   audit: AuthAudit;
   /** Accounts, and everything that they could sign in with. */
   personal: PersonalData;
@@ -64,6 +69,8 @@ export interface Auth {
   verifier(verifySigned: (token: string) => Promise<AccessClaims>): (token: string) => Promise<AccessClaims>;
   /** Removes what has ended, until the signal is aborted. */
   watch(signal: AbortSignal): Promise<void>;
+  /** Gives up letters that have not been sent. */
+  stop(): Promise<void>;
 }
 
 const pruneEveryMs = 60_000;
@@ -73,28 +80,35 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
   const { clock, chance, log, publicUrl, audit } = options;
   const records = openAuthRecords(options.records);
   const passwords = createPasswords({ chance });
-  const accounts = createAccounts({ records, passwords, clock, chance });
+  const onAdd = (id: string): void => {
+    recovery.askConfirmation(id);
+  };
+  const accounts = createAccounts({ records, passwords, clock, chance, onAdd });
   const findAccount = (id: string) => accounts.find(id);
   const apiTokens = createApiTokens({ records, findAccount, clock, chance });
   const seals = await openSeals({ records, chance });
   const clients = createClients({ records, publicUrl, clock, chance });
-  const store = createOidcStore({ records, clients, clock });
+  const countReuse = createReuseCounter({ accounts, audit, log });
+  const store = createOidcStore({
+    ...{ records, clients, clock },
+    onCodeReuse: (accountId) => {
+      countReuse('authorization code', { accountId });
+    },
+  });
   if (options.isRestored) await store.clear();
   const secondFactor = createSecondFactor({
     ...{ accounts, seals, audit, clock, chance, roles: options.secondFactorRoles },
   });
   const passkeys = createPasskeys({ records, accounts, publicUrl, clock });
   const sessions = createSessions({ records, store, clients, accounts, secondFactor, clock });
+  const outbox = createOutbox({ mail: options.mail, clock, log });
+  const recovery = createRecovery({
+    ...{ accounts, sessions, store, outbox, audit, publicUrl, clock, chance },
+  });
   const oidc = createOidc({
     ...{ store, accounts, seals, issuer: publicUrl, keys: options.keys, log },
-    onReuse: ({ accountId, address }) => {
-      const counted = async (): Promise<void> => {
-        const person = { account: await accounts.find(accountId), address };
-        countRefusal(audit, person, { action: 'refresh token used twice', code: 'CREDENTIAL_INVALID' });
-      };
-      counted().catch((error: unknown) => {
-        log.error({ err: error }, 'a refresh token that was used twice could not be counted');
-      });
+    onReuse: (reuse) => {
+      countReuse('refresh token', reuse);
     },
   });
   const signIn = createSignIn({ accounts, passwords, seals, audit, clock });
@@ -111,7 +125,7 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
 
   return {
     ...{ accounts, passwords, apiTokens, sessions, clients, oidc },
-    ...{ signIn, seals, secondFactor, passkeys, audit },
+    ...{ signIn, seals, secondFactor, passkeys, recovery, audit },
     firstAdmin: await openFirstAdmin({ accounts, audit, chance }),
     async changeAccount(id, patch) {
       const after = await accounts.change(id, patch);
@@ -126,6 +140,7 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
         await clock.sleep(pruneEveryMs, { signal }).catch(() => undefined);
       }
     },
+    stop: () => outbox.stop(),
     verifier: (verifySigned) => async (token) =>
       isApiToken(token) ? apiTokens.verify(token) : live(await verifySigned(token)),
   };

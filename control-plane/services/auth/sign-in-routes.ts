@@ -1,15 +1,15 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Provider } from 'oidc-provider';
 import type { Clock } from '../../../common/runtime/clock.ts';
-import { isCoded } from '../../../common/runtime/errors.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
 import type { Accounts } from './accounts.ts';
 import { auditedRun, countRefusal } from './audited.ts';
 import { cookieOf, fieldsOf } from './forms.ts';
 import { pagesClientId } from './oidc/clients.ts';
 import { asProviderSees, passHeaders, type Oidc } from './oidc/provider.ts';
+import { faultOf, sendPage } from './page-reply.ts';
 import { failurePage } from './pages/device.ts';
-import { formTarget, policyOf, style } from './pages/layout.ts';
+import { formTarget, style } from './pages/layout.ts';
 import { passkeyScript } from './pages/passkeys.ts';
 import { codePage, consentPage, signInPage } from './pages/sign-in.ts';
 import type { Passkeys } from './passkeys.ts';
@@ -97,7 +97,7 @@ async function within(
   const site = { base: oidc.base() };
   const over = (): FastifyReply => {
     const what = 'This sign-in has expired, or was begun in another browser.';
-    return html(reply.code(400), failurePage(site, what));
+    return sendPage(reply.code(400), failurePage(site, what));
   };
   let details: Interaction;
   try {
@@ -115,13 +115,6 @@ async function within(
   await run({ provider, seen, details, client: client?.clientName ?? 'a program' });
 }
 
-function html(reply: FastifyReply, body: string, policy: Parameters<typeof policyOf>[0] = {}): FastifyReply {
-  return reply
-    .type('text/html; charset=utf-8')
-    .header('content-security-policy', policyOf(policy))
-    .send(body);
-}
-
 async function showSignIn(
   { oidc, passkeys }: SignInRoutesOptions,
   { step, reply, email, fault }: { step: Step; reply: FastifyReply; email?: string; fault?: string },
@@ -133,7 +126,7 @@ async function showSignIn(
     { base: oidc.base(), hasScript },
     { uid: details.uid, client, fault, passkey, ...(email !== undefined && { email }) },
   );
-  await html(reply, body, { formTargets: formTarget(details.params['redirect_uri']), hasScript });
+  await sendPage(reply, body, { formTargets: formTarget(details.params['redirect_uri']), hasScript });
 }
 
 async function showConsent(
@@ -145,7 +138,7 @@ async function showConsent(
   const scopes = [...missingOIDCScope, ...Object.values(missingResourceScopes).flat()];
   const account = await accounts.find(details.session?.accountId ?? '-');
   const what = { uid: details.uid, client, email: account?.email ?? '', scopes };
-  await html(reply, consentPage({ base: oidc.base() }, what), {
+  await sendPage(reply, consentPage({ base: oidc.base() }, what), {
     formTargets: formTarget(details.params['redirect_uri']),
   });
 }
@@ -160,7 +153,7 @@ async function trySignIn(options: SignInRoutesOptions, exchange: Exchange & { st
     if (secondFactor.isAsked(account)) await showCode(options, { step, reply, account });
     else await complete(options, { ...exchange, account, amr: ['pwd'] });
   } catch (error) {
-    const fault = faultOf(error, reply);
+    const fault = faultOf(error, reply, failures);
     await showSignIn(options, { step, reply, email: email.slice(0, 254), fault });
   }
 }
@@ -174,7 +167,7 @@ async function tryPasskey(options: SignInRoutesOptions, exchange: Exchange & { s
     const account = await passkeys.check(step.details.uid, credential);
     await complete(options, { ...exchange, account, amr: ['hwk', 'user'] });
   } catch (error) {
-    const fault = faultOf(error, reply);
+    const fault = faultOf(error, reply, failures);
     const code = 'PASSKEY_FAILED';
     countRefusal(audit, { account: undefined, address: request.ip }, { action: 'sign-in passkey', code });
     await showSignIn(options, { step, reply, fault });
@@ -188,14 +181,17 @@ async function tryCode(options: SignInRoutesOptions, exchange: Exchange & { step
   const { proof = '', code = '' } = fieldsOf(request.body);
   const account = await accounts.find(provenAccount(options, { step, proof }) ?? '-');
   if (account === undefined || account.disabled) {
-    await html(reply.code(400), failurePage({ base: oidc.base() }, 'The password was typed too long ago.'));
+    await sendPage(
+      reply.code(400),
+      failurePage({ base: oidc.base() }, 'The password was typed too long ago.'),
+    );
     return;
   }
   try {
     await secondFactor.check({ account, code, address: request.ip, mark: markOf(options, request) });
     await complete(options, { ...exchange, account, amr: ['pwd', 'otp'] });
   } catch (error) {
-    await showCode(options, { step, reply, account, fault: faultOf(error, reply) });
+    await showCode(options, { step, reply, account, fault: faultOf(error, reply, failures) });
   }
 }
 
@@ -227,7 +223,7 @@ async function showCode(
   const { details } = step;
   const proof = proofOf(options, what);
   const body = codePage({ base: options.oidc.base() }, { uid: details.uid, proof, fault });
-  await html(reply, body, { formTargets: formTarget(details.params['redirect_uri']) });
+  await sendPage(reply, body, { formTargets: formTarget(details.params['redirect_uri']) });
 }
 
 function markName({ oidc }: SignInRoutesOptions): string {
@@ -259,6 +255,7 @@ async function complete(
   );
 }
 
+/** What a person can do wrong here. */
 const failures = [
   'SIGN_IN_FAILED',
   'SECOND_FACTOR_FAILED',
@@ -266,16 +263,6 @@ const failures = [
   'RATE_LIMITED',
   'OVERLOADED',
 ] as const;
-
-/** What the page says of a try that failed; anything else is thrown on. */
-function faultOf(error: unknown, reply: FastifyReply): string {
-  if (!isCoded(error, ...failures)) throw error;
-  const { code, message, retryAfterMs } = error;
-  if (retryAfterMs !== undefined) void reply.header('retry-after', String(Math.ceil(retryAfterMs / 1000)));
-  // A page that is shown again: 401 would need a scheme of HTTP's own.
-  reply.code(code === 'RATE_LIMITED' || code === 'OVERLOADED' ? 429 : 422);
-  return message;
-}
 
 /** Grants what was asked for, and goes on. */
 async function allow(
@@ -300,7 +287,7 @@ async function allow(
   const account = await accounts.find(accountId);
   if (account !== undefined && secondFactor.isMissing(account)) {
     const what = 'Your role needs codes of an authenticator: set them up on your account page first.';
-    await html(reply.code(403), failurePage({ base: oidc.base() }, what));
+    await sendPage(reply.code(403), failurePage({ base: oidc.base() }, what));
     return;
   }
   const person = { account, address: request.ip };

@@ -54,7 +54,8 @@ export function createSignIn(options: {
       const key = marked
         ? `marked ${account?.id ?? ''}`
         : `${network} ${email.toLowerCase().slice(0, emailLengthMax)}`;
-      const nowMs = clock.nowMs();
+      // Not the wall clock: one that is set back would make whoever is slowed down wait for as long again.
+      const nowMs = clock.monotonicMs();
       const waitMs = Math.max(byAccount.begin(key, nowMs), marked ? 0 : byNetwork.begin(network, nowMs));
       const refused = (code: 'RATE_LIMITED' | 'SIGN_IN_FAILED', options: CodedErrorOptions): Error => {
         countRefusal(audit, { account, address }, { action: 'sign-in', code });

@@ -25,12 +25,11 @@ export function createLocks(options: { pins: PinHashes; seals: UnlockSeals; cloc
     `${id} ${expiresAtMs} ${pinHash}`;
   return {
     async unlock(profile, pin) {
-      const nowMs = clock.nowMs();
-      const retryAfterMs = throttle.begin(profile.id, nowMs);
+      const retryAfterMs = throttle.begin(profile.id, clock.monotonicMs());
       if (retryAfterMs > 0) throw coded('RATE_LIMITED', { detail: 'too many PINs; wait', retryAfterMs });
       if (!(await pins.check(pin, profile.pinHash))) throw coded('PIN_WRONG');
       throttle.succeed(profile.id);
-      const expiresAtMs = nowMs + unlockedMs;
+      const expiresAtMs = clock.nowMs() + unlockedMs;
       return { unlock: `${expiresAtMs}.${seals.seal(purpose, sealed(profile, expiresAtMs))}`, expiresAtMs };
     },
     isOpen(profile, shown = '') {

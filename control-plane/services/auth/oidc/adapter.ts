@@ -1,5 +1,6 @@
 import type { RecordOperation } from '../../../../common/adapters/records/port.ts';
 import type { Clock } from '../../../../common/runtime/clock.ts';
+import { isCoded } from '../../../../common/runtime/errors.ts';
 import { hashSecret } from '../../../../common/runtime/keys.ts';
 import type { Adapter, AdapterPayload } from 'oidc-provider';
 import { extendChain, judgeRefresh } from '../core/refresh-chain.ts';
@@ -10,6 +11,8 @@ export interface OidcStoreOptions {
   records: AuthRecords;
   clients: Clients;
   clock: Clock;
+  /** Hears of a code that was redeemed already and came again: it was in two hands (RFC 6749 §4.1.2). */
+  onCodeReuse: (accountId: string) => void;
 }
 
 /** What the provider of OAuth keeps. */
@@ -134,18 +137,22 @@ class ModelAdapter implements Adapter {
   readonly #store: RecordsStore;
   readonly #records: AuthRecords;
   readonly #clock: Clock;
+  readonly #codeReused: (accountId: string) => void;
 
-  constructor(model: string, store: RecordsStore, { records, clock }: OidcStoreOptions) {
+  constructor(model: string, store: RecordsStore, options: OidcStoreOptions) {
+    const { records, clock, onCodeReuse } = options;
     this.#model = model;
     this.#store = store;
     this.#records = records;
     this.#clock = clock;
+    this.#codeReused = onCodeReuse;
   }
 
   async find(id: string): Promise<AdapterPayload | undefined> {
     const held = await this.#store.find(this.#key(id));
     if (held === undefined) return undefined;
     const payload: AdapterPayload = { ...held.payload, jti: id };
+    if (this.#model === 'AuthorizationCode' && payload.consumed !== undefined) this.#onReuse(payload);
     return this.#model === 'RefreshToken' ? this.#withReuse(payload) : payload;
   }
 
@@ -170,11 +177,32 @@ class ModelAdapter implements Adapter {
     if (this.#model === 'RefreshToken') return;
     const held = await this.#records.oidc.get(this.#key(id));
     if (held === undefined) return;
+    const { payload } = held.value;
+    if (payload['consumed'] !== undefined) {
+      await this.#refuseConsumed(payload);
+      return;
+    }
     const consumed = Math.floor(this.#clock.nowMs() / 1000);
-    await this.#records.oidc.put(this.#key(id), {
-      ...held.value,
-      payload: { ...held.value.payload, consumed },
-    });
+    const value = { ...held.value, payload: { ...payload, consumed } };
+    try {
+      await this.#records.oidc.put(this.#key(id), value, held.version);
+    } catch (error) {
+      if (!isCoded(error, 'RECORDS_CONFLICT')) throw error;
+      await this.#refuseConsumed(payload);
+    }
+  }
+
+  /** The provider looked before another call consumed it: of two calls that meet one gets nothing, and ends what the other got. */
+  async #refuseConsumed(payload: AdapterPayload): Promise<void> {
+    this.#onReuse(payload);
+    const { grantId } = payload;
+    if (grantId !== undefined) await this.#store.remove(oidcKey('Grant', grantId));
+    const { errors } = await import('oidc-provider');
+    throw new errors.InvalidGrant('it was consumed already');
+  }
+
+  #onReuse({ accountId }: AdapterPayload): void {
+    if (accountId !== undefined) this.#codeReused(accountId);
   }
 
   async destroy(id: string): Promise<void> {

@@ -22,6 +22,8 @@ export interface Oidc {
   issuer(): string;
   /** The path of the public URL, before every path of ours. */
   base(): string;
+  /** Whether the request is of a browser that the provider knows. */
+  hasSession(request: FastifyRequest, reply: FastifyReply): Promise<boolean>;
   /** Answers a request as the provider does, with the headers that the reply has already. */
   answer(request: FastifyRequest, reply: FastifyReply): Promise<void>;
 }
@@ -63,6 +65,12 @@ export function createOidc(options: OidcOptions): Oidc {
     provider,
     base,
     issuer: options.issuer,
+    async hasSession(request, reply) {
+      const made = await provider();
+      const context = made.createContext(asProviderSees(request, options.issuer()), reply.raw);
+      const session = (await made.Session.get(context)) as { new?: boolean };
+      return session.new !== true;
+    },
     async answer(request, reply) {
       const answer = (await provider()).callback();
       passHeaders(reply);

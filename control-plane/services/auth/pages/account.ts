@@ -1,4 +1,5 @@
 import type { AccountView, SessionView } from '../../../../common/contract/accounts.ts';
+import { newPasswordField, passwordField } from './fields.ts';
 import { html, type Html } from './html.ts';
 import { page, type Site } from './layout.ts';
 import { passkeysPart, type PasskeysView } from './passkeys.ts';
@@ -26,6 +27,7 @@ export function accountPage(
     site,
     'Your account',
     html`<p>${account.name}, <strong>${account.email}</strong>, ${account.role}</p>
+      ${account.emailConfirmedAtMs === undefined ? confirmPart({ base, token }) : undefined}
       ${said === undefined ? undefined : html`<p class="${said.good ? 'good' : 'bad'}" role="status">${said.text}</p>`}
       ${said?.recoveryCodes === undefined ? undefined : recoveryPart(said.recoveryCodes)}
       <h2>Where you are signed in</h2>
@@ -39,34 +41,21 @@ export function accountPage(
       <form method="post" action="${base}/password">
         ${token}
         <input name="username" value="${account.email}" autocomplete="username" readonly hidden />
-        <label for="current">Your password now</label>
-        <input
-          id="current"
-          name="current"
-          type="password"
-          required
-          maxlength="200"
-          autocomplete="current-password"
-        />
-        <label for="password">The new one</label>
-        <input
-          id="password"
-          name="password"
-          type="password"
-          required
-          minlength="12"
-          maxlength="200"
-          autocomplete="new-password"
-          aria-describedby="rule"
-        />
-        <p class="quiet" id="rule">
-          At least 12 characters, and nothing that is easily guessed. You stay signed in here only.
-        </p>
+        ${passwordField({ id: 'current', name: 'current', label: 'Your password now' })}
+        ${newPasswordField({ label: 'The new one', rule: 'You stay signed in here only.' })}
         <button type="submit">Change it</button>
       </form>
       ${secondFactorPart(what.secondFactor, { base, token })}
       ${what.passkeys === undefined ? undefined : passkeysPart(what.passkeys, { base, token })}`,
   );
+}
+
+function confirmPart({ base, token }: { base: string; token: Html }): Html {
+  return html`<form method="post" action="${base}/confirm-letter">
+    ${token}
+    <p class="quiet">Nobody has confirmed yet that this mail address is yours.</p>
+    <button type="submit" class="quiet">Send me a letter with a link for it</button>
+  </form>`;
 }
 
 function sessionItem(what: { session: SessionView; isOwn: boolean; base: string; token: Html }): Html {

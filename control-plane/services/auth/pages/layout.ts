@@ -70,6 +70,7 @@ input.code { font-size: 1.5rem; letter-spacing: .15em; text-transform: uppercase
 button { margin-top: 1rem; padding: .6rem 1.2rem; font: inherit; color: var(--on-accent); background: var(--accent); border: 0; border-radius: .25rem; cursor: pointer; }
 button.quiet { color: var(--accent); background: none; border: 1px solid var(--line); }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
+svg.code { width: 12rem; display: block; }
 .bad { color: var(--bad); }
 .quiet { color: var(--quiet); }
 ul { padding-left: 1.2rem; }

@@ -1,3 +1,4 @@
+import { passwordField } from './fields.ts';
 import { html, type Html } from './html.ts';
 
 /**
@@ -83,15 +84,7 @@ export function passkeysPart(
       html`${token}
         <label for="passkey-name">A name for the device</label>
         <input id="passkey-name" name="name" required maxlength="100" autocomplete="off" />
-        <label for="passkey-password">Your password</label>
-        <input
-          id="passkey-password"
-          name="current"
-          type="password"
-          required
-          maxlength="200"
-          autocomplete="current-password"
-        />
+        ${passwordField({ id: 'passkey-password', name: 'current', label: 'Your password' })}
         <button type="submit">Make a passkey</button>`,
     )}`;
 }

@@ -1,3 +1,4 @@
+import { passwordField } from './fields.ts';
 import { html, type Html } from './html.ts';
 
 /** What a person's own page shows of the codes of an authenticator. */
@@ -7,7 +8,7 @@ export interface SecondFactorView {
   isMissing: boolean;
   recoveryLeft: number;
   /** A key that waits for its first code. */
-  pending: { key: string; uri: string } | undefined;
+  pending: { key: string; uri: string; picture: Html } | undefined;
 }
 
 /** The part of a person's page about codes of an authenticator. */
@@ -41,27 +42,20 @@ function start({ base, token }: { base: string; token: Html }): Html {
     <p class="quiet" id="totp-rule">
       An app on your phone shows a new code every half a minute, which is asked for after the password.
     </p>
-    <label for="totp-password">Your password</label>
-    <input
-      id="totp-password"
-      name="current"
-      type="password"
-      required
-      maxlength="200"
-      autocomplete="current-password"
-      aria-describedby="totp-rule"
-    />
+    ${passwordField({ id: 'totp-password', name: 'current', label: 'Your password', describedBy: 'totp-rule' })}
     <button type="submit">Set up codes</button>
   </form>`;
 }
 
 function confirmation(
-  { key, uri }: { key: string; uri: string },
+  { key, uri, picture }: NonNullable<SecondFactorView['pending']>,
   { base, token }: { base: string; token: Html },
 ): Html {
   return html`<p>
-      Give this key to your authenticator, or <a href="${uri}">open the link</a> on the phone that has it:
+      Let your authenticator see this picture, <a href="${uri}">open the link</a> on the phone that has it, or
+      type in the key:
     </p>
+    ${picture}
     <p><code id="totp-key">${key.match(/.{4}/g)?.join(' ')}</code></p>
     <p class="quiet"><code id="totp-uri">${uri}</code></p>
     <form method="post" action="${base}/totp/confirm">

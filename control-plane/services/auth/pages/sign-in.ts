@@ -1,3 +1,4 @@
+import { passwordField } from './fields.ts';
 import { html } from './html.ts';
 import { page, type Site } from './layout.ts';
 import { passkeySignIn } from './passkeys.ts';
@@ -38,17 +39,10 @@ export function signInPage(
           autocomplete="username"
           autofocus
         />
-        <label for="password">Password</label>
-        <input
-          id="password"
-          name="password"
-          type="password"
-          required
-          maxlength="200"
-          autocomplete="current-password"
-        />
+        ${passwordField({ id: 'password', name: 'password', label: 'Password' })}
         <button type="submit">Sign in</button>
       </form>
+      <p><a href="${site.base}/account/forgotten">Forgotten your password?</a></p>
       ${passkey === undefined ? undefined : passkeySignIn(action, passkey)}
       <form method="post" action="${action}/cancel">
         <button type="submit" class="quiet">Cancel</button>

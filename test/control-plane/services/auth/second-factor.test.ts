@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import decodeQR from 'qr/decode.js';
 import t from 'tap';
 import { AuditPage } from '../../../../common/contract/audit.ts';
 import { createManualClock } from '../../../../common/runtime/manual-clock.ts';
@@ -32,6 +33,21 @@ async function setUp(
   return { web, code, recovery };
 }
 
+/** What a camera reads of the picture on a page: its modules drawn by what their path says, eight dots each. */
+function readQrCode(text: string): string {
+  const [, side = '0'] = /viewBox="0 0 (\d+) \1"/.exec(text) ?? [];
+  const dots = 8;
+  const size = Number(side) * dots;
+  const data = new Uint8Array(size * size * 4).fill(255);
+  const [, path = ''] = /fill="#000" d="([^"]+)"/.exec(text) ?? [];
+  for (const [, x, y] of path.matchAll(/M(\d+) (\d+)h1v1h-1z/g))
+    for (let row = 0; row < dots; row++) {
+      const from = ((Number(y) * dots + row) * size + Number(x) * dots) * 4;
+      for (let at = from; at < from + dots * 4; at++) data[at] = at % 4 === 3 ? 255 : 0;
+    }
+  return decodeQR({ width: size, height: size, data });
+}
+
 /** Types the password in a browser that is new. @returns the page that asks for the code, or whatever comes. */
 async function typePassword(plane: TestPlane, at = '/account'): Promise<{ web: WebClient; page: WebAnswer }> {
   const web = new WebClient(plane.url);
@@ -49,6 +65,7 @@ t.test('codes are asked for once one was confirmed, and each is good once', asyn
   t.match(await web.post('/account/totp', { csrf, current: 'wrong' }), { text: /not right/ });
   const begun = await web.post('/account/totp', { csrf, current: password });
   t.match(begun.text, /href="otpauth:\/\/totp\/Nearcast:ada%40example\.com\?secret=[A-Z2-7]{32}&amp;/);
+  t.equal(readQrCode(begun.text), /href="(otpauth:[^"]+)"/.exec(begun.text)?.[1]?.replaceAll('&amp;', '&'));
   t.match(
     (await typePassword(plane)).page,
     { status: 303 },

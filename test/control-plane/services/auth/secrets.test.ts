@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import t from 'tap';
 import { AccessTokenReply, EnrolmentCodeReply } from '../../../../common/contract/credentials.ts';
 import { ApiTokenReply } from '../../../../common/contract/accounts.ts';
@@ -7,8 +8,18 @@ import { mintDeliveryToken } from '../../../../common/core/tokens/delivery-token
 import { parseEnrolmentCode } from '../../../../common/runtime/enrolment-code.ts';
 import { hashSecret } from '../../../../common/runtime/keys.ts';
 import { createLog } from '../../../../common/runtime/log.ts';
-import { enrolNode, startPlane, tokenKey, type Answer, type TestPlane } from '../../support/control-plane.ts';
+import { fromBase32, totpCode, totpStep } from '../../../../control-plane/services/auth/core/totp.ts';
+import { linkOf, readLetter } from '../../../support/read-letter.ts';
+import {
+  enrolNode,
+  startPlane,
+  temporaryDir,
+  tokenKey,
+  type Answer,
+  type TestPlane,
+} from '../../support/control-plane.ts';
 import { addClient, addPerson, password, signIn } from '../../support/sign-in.ts';
+import { until } from '../../support/until.ts';
 import { WebClient } from '../../support/web-client.ts';
 
 const redirectUri = 'http://127.0.0.1:9/callback';
@@ -81,6 +92,43 @@ async function everyFlow(plane: TestPlane, secrets: Secrets) {
   return { web, ask, code, exchange, id, access: tokens['access_token'] ?? '' };
 }
 
+/** Sets codes of an authenticator up, answers for a passkey, and follows the link of a letter, each also in a way that fails. */
+async function everyProof(
+  web: WebClient,
+  { csrf, mailDir, secrets }: { csrf: string; mailDir: string; secrets: Secrets },
+): Promise<void> {
+  const begun = await web.post('/account/totp', { csrf, current: password });
+  const shown = /id="totp-key">([A-Z2-7 ]+)</.exec(begun.text)?.[1] ?? '';
+  secrets.add('key as it is shown', shown, 'allowed');
+  // What codes are made of cannot be kept as a hash.
+  const key = secrets.add('key of an authenticator', shown.replaceAll(' ', ''), 'allowed');
+  await web.post('/account/totp/confirm', { csrf, code: key });
+  const code = totpCode(fromBase32(key), totpStep(Date.now()));
+  const done = await web.post('/account/totp/confirm', { csrf, code });
+  const recovery = [...done.text.matchAll(/<code>([A-Z2-7-]{19})<\/code>/g)].map(([, one = '']) => one);
+  for (const [at, one] of recovery.entries()) {
+    secrets.add(`recovery code ${at}`, one);
+    secrets.add(`recovery code ${at}, its letters`, one.replaceAll('-', ''));
+  }
+  await web.post('/account/totp/remove', { csrf, code: `${recovery[0] ?? ''}A` });
+  const answer = secrets.add('answer of a passkey', 'c2lnbmF0dXJlLW9mLWEtZGV2aWNl');
+  const credential = JSON.stringify({ id: answer, response: { signature: answer, clientDataJSON: answer } });
+  for (const sent of [credential, credential.slice(0, -3)])
+    await web.post('/account/passkeys', { csrf, current: password, name: 'phone', credential: sent });
+  await web.post('/account/forgotten', { email: 'ada@example.com' });
+  const letters = async () =>
+    Promise.all((await readdir(mailDir)).map((name) => readFile(join(mailDir, name), 'utf8')));
+  const isWhole = (all: string[]) => all.filter((one) => one.includes('/account/reset')).length > 0;
+  for (const one of await until(letters, isWhole)) {
+    const link = linkOf(readLetter(one));
+    const secret = secrets.add(`link ${link.slice(0, 40)}`, new URL(link).searchParams.get('token') ?? '');
+    await web.get(link);
+    await web.get(`/account/nothing?token=${secret}`);
+    await web.post('/account/reset', { token: secret, password: 'password1234' });
+    await web.post('/account/reset', { token: `${secret}x`, password });
+  }
+}
+
 t.test(
   'no secret reaches a log, a metric, an error or a file that should have its hash',
   { timeout: 60_000 },
@@ -92,7 +140,8 @@ t.test(
       format: 'json',
       write: (line) => void lines.push(line),
     });
-    const plane = await startPlane(t, { log });
+    const mailDir = await temporaryDir(t);
+    const plane = await startPlane(t, { log, flags: ['--mail-url', pathToFileURL(mailDir).href] });
     const secrets = new Secrets();
     const errors: string[] = [];
     const failing = async (answer: Promise<Answer>): Promise<void> => {
@@ -136,6 +185,7 @@ t.test(
     const csrf = /name="csrf" value="([\w-]+)"/.exec(account.text)?.[1] ?? '';
     secrets.add('form seal', csrf);
     await web.post('/account/password', { csrf, password, next: changed, current: password, new: changed });
+    await everyProof(web, { csrf, mailDir, secrets });
 
     // Good ones where they do not belong, bad ones that look alike, and bodies that cannot be read.
     const everywhere = [viewer, access, apiToken, proof, delivery, plane.operator, enrolment];

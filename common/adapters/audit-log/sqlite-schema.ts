@@ -1,7 +1,7 @@
 import { auditBeginning } from '../../core/audit-chain.ts';
 import { sqliteSchemaVersion, type SqliteFile } from '../shared/sqlite-file.ts';
 
-/** Marks a file as a ledger: "NCld". https://www.sqlite.org/fileformat.html#application_id */
+/** Marks a file as an audit log: "NCld". https://www.sqlite.org/fileformat.html#application_id */
 const APPLICATION_ID = 0x4e436c64;
 const SCHEMA_VERSION = 1;
 
@@ -11,7 +11,7 @@ const SCHEMA_VERSION = 1;
  *
  * @throws STORE_CORRUPT for a file of another program, STORE_NEWER.
  */
-export function prepareLedger(file: SqliteFile): void {
+export function prepareAuditLog(file: SqliteFile): void {
   if (sqliteSchemaVersion(file, { applicationId: APPLICATION_ID, version: SCHEMA_VERSION }) > 0) return;
   file.transaction(() => {
     file.exec(tables);

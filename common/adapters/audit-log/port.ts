@@ -6,7 +6,7 @@ import type { StoreCopyOptions } from '../records/port.ts';
  * oldest end may entries be taken away, and the mark of the last of those stays.
  * Errors: DISK_FULL, STORE_CORRUPT, STORE_DENIED, STORE_UNAVAILABLE, VALUE_TOO_LARGE.
  */
-export interface Ledger {
+export interface AuditLog {
   /** The newest entry's mark. */
   head(): Promise<AuditMark>;
   /** The mark of the last entry that was taken away, or the one before all entries. */

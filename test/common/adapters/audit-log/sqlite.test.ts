@@ -3,24 +3,24 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import t from 'tap';
 
-import { openLedger } from '../../../../common/adapters/ledger/open.ts';
-import type { Ledger } from '../../../../common/adapters/ledger/port.ts';
+import { openAuditLog } from '../../../../common/adapters/audit-log/open.ts';
+import type { AuditLog } from '../../../../common/adapters/audit-log/port.ts';
 import type { AuditDraft } from '../../../../common/contract/audit.ts';
-import { ledgerConformance } from '../../../conformance/ledger.ts';
+import { auditLogConformance } from '../../../conformance/audit-log.ts';
 
 const base = t.testdir();
-const newPath = async (): Promise<string> => join(await mkdtemp(join(base, 'ledger-')), 'audit.db');
-const open = (path: string): Promise<Ledger> => openLedger(`sqlite://${path}`);
+const newPath = async (): Promise<string> => join(await mkdtemp(join(base, 'audit-log-')), 'audit.db');
+const open = (path: string): Promise<AuditLog> => openAuditLog(`sqlite://${path}`);
 const draft: AuditDraft = { atMs: 1, account: 'operator', action: 'sign-in', outcome: 'done' };
 
 t.test('conformance: SQLite', (t) => {
-  ledgerConformance(t, async () => open(await newPath()));
+  auditLogConformance(t, async () => open(await newPath()));
   t.end();
 });
 
 t.test('a URL that names no engine', async (t) => {
   for (const url of ['', 'file:///x', 'sqlite:x.db', 'sqlite://host/x.db'])
-    await t.rejects(openLedger(url), { code: 'CONFIG_INVALID' }, url);
+    await t.rejects(openAuditLog(url), { code: 'CONFIG_INVALID' }, url);
 });
 
 t.test('what was appended is there after closing and opening again; one process has it', async (t) => {
@@ -44,10 +44,10 @@ t.test('what was appended is there after closing and opening again; one process 
 
 t.test('the database itself refuses what a chain does not allow', async (t) => {
   const path = await newPath();
-  const ledger = await open(path);
-  const entries = await ledger.append([draft, draft, draft, draft]);
-  await ledger.prune({ sequence: 1, hash: entries[0]?.hash ?? '' });
-  await ledger.close();
+  const auditLog = await open(path);
+  const entries = await auditLog.append([draft, draft, draft, draft]);
+  await auditLog.prune({ sequence: 1, hash: entries[0]?.hash ?? '' });
+  await auditLog.close();
   const file = new Database(path);
   t.teardown(() => file.close());
   const row = file.prepare('SELECT text, hash FROM entries WHERE sequence = 4').get() as { text: string };
@@ -73,9 +73,9 @@ t.test('the database itself refuses what a chain does not allow', async (t) => {
 
 t.test('an entry that cannot be read is named', async (t) => {
   const path = await newPath();
-  const ledger = await open(path);
-  await ledger.append([draft, draft]);
-  await ledger.close();
+  const auditLog = await open(path);
+  await auditLog.append([draft, draft]);
+  await auditLog.close();
   const file = new Database(path);
   file.exec('DROP TRIGGER entries_stay');
   file.exec(
@@ -87,7 +87,7 @@ t.test('an entry that cannot be read is named', async (t) => {
   await t.rejects(again.read({ limit: 9 }), { code: 'STORE_CORRUPT', message: /entry 2.*account/ });
 });
 
-t.test('no question about one account, action or object reads the ledger from end to end', async (t) => {
+t.test('no question about one account, action or object reads the audit log from end to end', async (t) => {
   const path = await newPath();
   const statements = new Set<string>();
   const { prepare } = Database.prototype;
@@ -98,8 +98,8 @@ t.test('no question about one account, action or object reads the ledger from en
     statements.add(source);
     return prepare.call(this, source) as never;
   };
-  const ledger = await open(path);
-  await ledger.append([draft]);
+  const auditLog = await open(path);
+  await auditLog.append([draft]);
   const questions = [
     {},
     { after: 0 },
@@ -108,9 +108,9 @@ t.test('no question about one account, action or object reads the ledger from en
     { object: 'a' },
     { before: 9, account: 'a' },
   ];
-  for (const question of questions) await ledger.read({ ...question, limit: 9 });
-  await ledger.due({ beforeMs: 5, keepMax: 5 });
-  await ledger.close();
+  for (const question of questions) await auditLog.read({ ...question, limit: 9 });
+  await auditLog.due({ beforeMs: 5, keepMax: 5 });
+  await auditLog.close();
   Database.prototype.prepare = prepare;
   const file = new Database(path, { readonly: true });
   t.teardown(() => file.close());

@@ -11,19 +11,19 @@ import {
   type SqliteFileOptions,
 } from '../shared/sqlite-file.ts';
 import type { StoreCopyOptions } from '../records/port.ts';
-import type { Ledger } from './port.ts';
-import { prepareLedger } from './sqlite-schema.ts';
+import type { AuditLog } from './port.ts';
+import { prepareAuditLog } from './sqlite-schema.ts';
 
 const APPEND_MAX = 1000;
 const PRUNE_MAX = 10_000;
 
-/** Opens a ledger in one SQLite file, see openSqliteFile for its locking and durability. Errors beside the port's: STORE_LOCKED, STORE_NEWER. */
-export async function openSqliteLedger(path: string, options: SqliteFileOptions = {}): Promise<Ledger> {
+/** Opens an audit log in one SQLite file, see openSqliteFile for its locking and durability. Errors beside the port's: STORE_LOCKED, STORE_NEWER. */
+export async function openSqliteAuditLog(path: string, options: SqliteFileOptions = {}): Promise<AuditLog> {
   return openSqliteStore(path, {
     ...options,
     over: (file) => {
-      prepareLedger(file);
-      return new SqliteLedger(file, path);
+      prepareAuditLog(file);
+      return new SqliteAuditLog(file, path);
     },
   });
 }
@@ -53,7 +53,7 @@ function statements(file: SqliteFile) {
   };
 }
 
-class SqliteLedger implements Ledger {
+class SqliteAuditLog implements AuditLog {
   readonly #file: SqliteFile;
   readonly #path: string;
   readonly #statements: ReturnType<typeof statements>;
@@ -159,7 +159,7 @@ class SqliteLedger implements Ledger {
   }
 
   #run<T>(work: () => T): Promise<T> {
-    return runSqlite(`the ledger ${this.#path}`, work);
+    return runSqlite(`the audit log ${this.#path}`, work);
   }
 }
 
