@@ -58,3 +58,10 @@ export function countBits(word: number): number {
   bits = (bits & 0x33333333) + ((bits >>> 2) & 0x33333333);
   return Math.imul((bits + (bits >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
 }
+
+/** The lesser of two numbers, where those below 0 count as larger than all others. */
+export function lesser(a: number, b: number): number {
+  const right = b & 0x7fffffff;
+  const difference = (a & 0x7fffffff) - right;
+  return right + (difference & (difference >> 31));
+}

@@ -3,6 +3,7 @@ import {
   countBits,
   greater,
   keyBehind,
+  lesser,
   MARK,
   PLACE,
   recordBits,
@@ -76,8 +77,9 @@ class Ipv4Table implements PrefixTable {
     const behind = bitmap & ~upTo;
     const begin = 31 - Math.clz32(begun);
     const end = 31 - Math.clz32(behind & -behind);
-    // What begins in the same group shares more bits than anything outside; where there is none, a number is negative here.
-    const within = greater(Math.clz32(slot ^ (begin - 1)), Math.clz32(slot ^ end)) - (31 - slotBits);
+    // What begins in the same group shares more bits than anything outside; where there is none, a number is negative, which
+    // counts as the largest here. The nearer one differs by less.
+    const within = Math.clz32(lesser(slot ^ (begin - 1), slot ^ end)) - (31 - slotBits);
     this.scope = greater(32 - shift + within, place >>> SCOPE_SHIFT);
     return index[(place & PLACE) + countBits(begun)] ?? 0;
   }

@@ -24,6 +24,8 @@ export interface JournalOptions {
 const waitingBytesMax = 16 * 2 ** 20;
 /** A crash costs no more than this. */
 const flushMs = 1000;
+/** Lines that are compressed together: each time costs whoever answers as much as some answers. */
+const gatheredMax = 64 * 1024;
 // One map is much like the one before it. The window must hold a whole one, then the next costs what has changed.
 const compression = {
   params: {
@@ -37,6 +39,8 @@ interface Writing {
   readonly compress: ZstdCompress;
   readonly done: Promise<void>;
   readonly startMs: number;
+  /** Lines that wait to be compressed together. */
+  gathered: string;
   bytes: number;
   flushedBytes: number;
 }
@@ -80,8 +84,7 @@ export class Journal {
       this.#dropped++;
       return;
     }
-    writing.compress.write(`${line}\n`);
-    writing.bytes += line.length + 1;
+    put(writing, line);
   }
 
   /** Flushes, begins segments and removes what is too old, until the signal ends it. */
@@ -98,6 +101,7 @@ export class Journal {
     const writing = this.#writing;
     if (writing === undefined || writing.bytes === writing.flushedBytes) return;
     writing.flushedBytes = writing.bytes;
+    passOn(writing);
     writing.compress.flush();
   }
 
@@ -110,10 +114,7 @@ export class Journal {
     if (nowMs < this.#retryAtMs) return undefined;
     void this.#end().then(() => this.#prune());
     const next = this.#begin();
-    for (const line of opening()) {
-      next.compress.write(`${line}\n`);
-      next.bytes += line.length + 1;
-    }
+    for (const line of opening()) put(next, line);
     return next;
   }
 
@@ -124,7 +125,8 @@ export class Journal {
     const file = createWriteStream(path, { flags: 'a', mode: 0o600 });
     compress.pipe(file);
     const startMs = clock.monotonicMs();
-    const writing = { compress, startMs, bytes: 0, flushedBytes: 0, done: this.#watch(compress, file) };
+    const done = this.#watch(compress, file);
+    const writing = { compress, startMs, gathered: '', bytes: 0, flushedBytes: 0, done };
     this.#writing = writing;
     return writing;
   }
@@ -148,6 +150,7 @@ export class Journal {
     const writing = this.#writing;
     if (writing === undefined) return;
     this.#writing = undefined;
+    passOn(writing);
     writing.compress.end();
     await writing.done;
   }
@@ -160,4 +163,15 @@ export class Journal {
       log.warn({ err: error, directory }, 'old segments of the journal cannot be removed');
     }
   }
+}
+
+function put(writing: Writing, line: string): void {
+  writing.gathered += `${line}\n`;
+  writing.bytes += line.length + 1;
+  if (writing.gathered.length >= gatheredMax) passOn(writing);
+}
+
+function passOn(writing: Writing): void {
+  if (writing.gathered !== '') writing.compress.write(writing.gathered);
+  writing.gathered = '';
 }

@@ -1,3 +1,4 @@
+import { constants, setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { toCoded } from '../../common/runtime/errors.ts';
 import type { ViewAppliance } from '../core/view.ts';
@@ -11,6 +12,8 @@ import { openTableStore } from './table-store.ts';
 const { folder, bytesMax, image } = workerData as ThreadStart;
 const port = parentPort;
 if (port === null) throw new TypeError('this is the main module of a worker thread');
+// Of this thread alone, on Linux: who answers on the same core does not wait for a compilation.
+setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 const addon = findAddon();
 const images = createRouteImageFile(image, (memory) => {
   addon?.preferLargePages(memory);
