@@ -20,11 +20,8 @@ const rankChurns = [0.05, 0.2] as const;
 const writesGoal = 20;
 const planHours = 2;
 
-/**
- * Of its capacity a box may change and fill so much a night, on every demand the same: as an operator would set it, who knows no demand
- * before it comes. It is what keeps to the goal for writes where reactive caches write least.
- */
-const churnShare = 0.13;
+/** By then reactive caches are full: from here to the end of the warm-up an operator sees what they write. */
+const settledDay = 2;
 const windowSeconds = 12 * 3600;
 /** As the control plane places by default, where boxes lead viewers on, and where they refuse what they do not hold. */
 const inPart: ClusterSettings = { copiesMin: 2, keepBonus: 0.5, ladderWorth: 0 };
@@ -99,6 +96,7 @@ function compare(scale: typeof full, { alpha, rankChurn }: { alpha: number; rank
   const best = least(reactive, ({ tally }) => -hitRatio(tally));
   const boxes = boxesBySite.reduce((sum, count) => sum + count, 0);
   const capacityDays = boxes * boxBytes * (days - warmDays);
+  const churnShare = allowedChurn(demand, { scale, options, best });
   const capBytesPerSecond = (churnShare * boxBytes) / windowSeconds;
   const plan = { ...options, churnShare, capBytesPerSecond, planHours };
   const ours = runPlanned(demand, { ...plan, placement: inPart });
@@ -106,6 +104,21 @@ function compare(scale: typeof full, { alpha, rankChurn }: { alpha: number; rank
   const label = `α ${alpha}, churn ${rankChurn * 100} %`;
   const others = [wholes, ...reactive, run('belady')];
   return { demand: label, ours, others, best, capacityDays };
+}
+
+/**
+ * Of its capacity a box may change and fill so much a night: what the goal leaves of the writes of the best reactive policy before the days
+ * that count. An operator has seen these on caches of his own, and nothing of what comes.
+ */
+function allowedChurn(
+  demand: Demand,
+  { scale, options, best }: { scale: typeof full; options: HitOptions; best: Comparison['best'] },
+): number {
+  const settled = { ...options, countFromSlot: settledDay * slotsPerDay, policy: best.name };
+  const writtenBytes = runReactive(demand, settled).writtenBytes - best.tally.writtenBytes;
+  const boxes = scale.boxesBySite.reduce((sum, count) => sum + count, 0);
+  const perBoxDay = writtenBytes / boxes / (scale.warmDays - settledDay);
+  return perBoxDay / options.boxBytes / writesGoal;
 }
 
 function catalogueBytes({ catalogue }: Demand, titles: number): number {
@@ -151,7 +164,7 @@ function notesOf({ boxesBySite, days, warmDays, titles, seed }: typeof full): st
     'Reactive: a title belongs to one box of its site; ten minutes of a rendition are an object. Planned: by the control plane’s placement with its ' +
       'defaults for boxes with `miss: redirect`, from the sessions that have begun and what was served before the plan; launches by a forecast that is ' +
       'off by an octave as standard deviation; plans every two hours and fills from 02:00 to 14:00. Only titles to which steering would send are hit. No box is bound by its line.',
-    `Planned fill may change ${churnShare * 100} % of a box a night on every demand, and the fill takes its time under its cap. Whole ladders are for boxes that ` +
+    `Planned fill may change a ${writesGoal}th of what the best reactive policy wrote on the same demand in days ${settledDay + 1} to ${warmDays}, before those that count, and takes its time under its cap. Whole ladders are for boxes that ` +
       'refuse what they do not hold (`miss: refuse`, the default). Belady is told the future, and is no peer.',
   ];
 }
