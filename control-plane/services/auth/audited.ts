@@ -7,7 +7,7 @@ import type { AccountRecord } from './records.ts';
 /** Someone who signs in, or tries to, and from where. */
 export interface Person {
   account: AccountRecord | undefined;
-  /** Absent where it is not known, or the control plane itself acts. */
+  /** Absent where it is not known. */
   address?: string | undefined;
 }
 
