@@ -73,9 +73,12 @@ void Front::poll() {
       else if (receive(fd, events[at].events, filled))
         filled++;
     }
-    if (filled == 0) continue;
-    asker_.answer(filled);
-    settle(filled);
+    if (filled > 0) {
+      asker_.answer(filled);
+      settle(filled);
+    }
+    // All that was ready has been looked at; what comes now makes `pollFd` readable again.
+    if (static_cast<size_t>(count) < events.size()) return;
   }
 }
 
