@@ -50,6 +50,9 @@ export const ControlPlaneSchema = Type.Object({
     maxItems: 64,
     description: 'Directories from which titles may be added by path',
   }),
+  geoFile: Type.Optional(
+    Type.String({ description: 'MaxMind database (.mmdb) of countries, for titles that only some may see' }),
+  ),
   clientsDir: Type.Optional(Type.String({ description: 'Built player and console pages' })),
   services: Type.Array(ServiceName, {
     default: [...serviceNames],

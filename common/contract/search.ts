@@ -9,6 +9,8 @@ export const TitleSearchQuery = Type.Object(
     typing: Type.Optional(Type.Boolean()),
     state: Type.Optional(TitleState),
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
+    /** Who watches, one of the caller's own: viewers find nothing beyond its maturity. */
+    profileId: Type.Optional(ObjectId),
     offset: Type.Optional(Type.Integer({ minimum: 0, maximum: 1000 })),
   },
   { additionalProperties: false },
@@ -27,7 +29,7 @@ export const TitleSearchReply = Type.Object({
       highlights: Type.Array(Type.Tuple([Type.Integer(), Type.Integer()])),
     }),
   ),
-  /** How many there are altogether, counted up to 1,000. */
+  /** How many there are altogether, counted up to 1,000; for viewers those of the first 200 that they may see. */
   total: Type.Integer({ minimum: 0 }),
   /** How many of them are in each state; nothing for viewers, who find what is live. */
   states: Type.Record(Type.String(), Type.Integer()),

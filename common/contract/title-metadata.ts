@@ -1,4 +1,5 @@
 import { Language, Line, Maturity, ObjectId } from './primitives.ts';
+import { Release } from './release.ts';
 import { Type, type Static } from './type.ts';
 
 /** Series and seasons have no video of their own: they hold what has. */
@@ -52,6 +53,8 @@ const details = {
   genres: Type.Optional(Type.Array(Line, { maxItems: 20 })),
   people: Type.Optional(Type.Array(TitlePerson, { maxItems: 100 })),
   translations: Type.Optional(Type.Array(TitleTranslation, { maxItems: 50 })),
+  /** Published everywhere and always when absent. */
+  release: Type.Optional(Release),
 };
 
 /** What is told of a title beside its name. */

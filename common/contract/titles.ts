@@ -1,4 +1,5 @@
 import { Type, type Static } from './type.ts';
+import { Availability } from './release.ts';
 import { TitleDetails, titleFacts, titleStory } from './title-metadata.ts';
 import { FileName, Fraction, Line, ObjectId, PlaceName, SizeBytes, TimeMs } from './primitives.ts';
 
@@ -85,11 +86,18 @@ export const TitleView = Type.Object({
   popularity: Type.Number({ minimum: 0 }),
   /** Of a live title: sites whose viewers cannot play it yet, since too few copies stand there. */
   waitingSites: Type.Optional(Type.Array(PlaceName)),
+  /** What its own release makes of it now, somewhere. */
+  availability: Type.Optional(Availability),
   ...titleFacts,
   /** Of one title, not in lists. */
   ...titleStory,
 });
 export type TitleView = Static<typeof TitleView>;
+/** `profileId`: who watches, one of the caller's own; to viewers nothing is shown beyond its maturity. */
+export const TitleQuery = Type.Object(
+  { profileId: Type.Optional(ObjectId) },
+  { additionalProperties: false },
+);
 export const TitleList = Type.Object({ titles: Type.Array(TitleView) });
 
 export const EncodeLeaseRequest = Type.Object(

@@ -33,8 +33,8 @@ function provideForPlayback(
 ): void {
   const { siteOf } = clientSitesOf({ registry, routes, clock, log });
   directory.provide(playbackCatalog, {
-    playable: async ({ titleId, site }) => {
-      const { name, bundleName, catalogBundle } = await catalog.playable(titleId, site);
+    playable: async ({ titleId, ...by }) => {
+      const { name, bundleName, catalogBundle } = await catalog.playable(titleId, by);
       const { files, forecast } = catalogBundle;
       const title = { titleId, name, bundleName, files: files.map(({ file }) => file) };
       if (forecast === undefined) return title;
@@ -75,6 +75,7 @@ function provideForSearch({ directory, clock }: PartContext, { catalog }: CoreSe
       titles: catalog.titlesFrom(from, titlesAtOnce).flatMap(({ id }) => titleOf(catalog, id)),
     }),
     find: async ({ ids }) => ({ titles: ids.flatMap((id) => titleOf(catalog, id)) }),
+    shown: async ({ ids, viewer }) => ({ ids: ids.filter((id) => catalog.rights.isShown(id, viewer)) }),
     changes: async ({ after }, { signal } = {}) => {
       const { sequence, keys } = await changed.since(after, { waitMs: changesWaitMs, signal });
       return keys === undefined ? { sequence } : { sequence, ids: [...keys] };

@@ -49,6 +49,7 @@ import { steeringMapRoutes } from '../services/steering-map/routes.ts';
 import { createSteeringMaps, type SteeringMaps } from '../services/steering-map/service.ts';
 import { withdrawalRoutes } from '../services/withdrawal/routes.ts';
 import { openWithdrawals } from '../services/withdrawal/service.ts';
+import { viewerRights } from '../services/viewer-rights.ts';
 import type { Stores } from '../stores.ts';
 import { verifiersOf } from '../verifiers.ts';
 import { provideCore } from './core-interfaces.ts';
@@ -113,7 +114,7 @@ export async function openCorePart(context: PartContext): Promise<CorePart> {
       households.routes(server);
       registryRoutes(app, { registry, maintenance });
       certificateRoutes(app, services);
-      catalogRoutes(app, { catalog, draining });
+      catalogRoutes(app, { catalog, draining, rights: directory.find(viewerRights) });
       eventsRoutes(app, { events });
       fillRoutes(app, { fill, draining });
       withdrawalRoutes(app, { withdrawals });

@@ -1,16 +1,18 @@
 import { loop } from '../background.ts';
 import type { Auth } from '../services/auth/service.ts';
 import type { Catalog } from '../services/catalog/service.ts';
+import { openRegions } from '../regions.ts';
 import { playbackUsers } from '../services/playback/interfaces.ts';
 import { privacyRoutes } from '../services/privacy/routes.ts';
 import { createPrivacy } from '../services/privacy/service.ts';
 import { usersRoutes } from '../services/users/routes.ts';
 import { createUsers } from '../services/users/service.ts';
+import { viewerRights } from '../services/viewer-rights.ts';
 import type { Part, PartContext } from './part.ts';
 
 /** Opens profiles and what they watch, and what people may ask of all who know something about them. */
 export async function openHouseholds(
-  { stores, directory, clock, chance, log }: PartContext,
+  { config, stores, directory, clock, chance, log }: PartContext,
   { auth, catalog }: { auth: Auth; catalog: Catalog },
 ): Promise<Part> {
   const users = createUsers({
@@ -28,6 +30,14 @@ export async function openHouseholds(
     exists: async (accountId) => (await auth.accounts.find(accountId)) !== undefined,
     ...{ clock, log },
   });
+  const regionOf = await openRegions(config.geoFile);
+  directory.provide(viewerRights, {
+    of: async ({ accountId, profileId, unlock, client }) => {
+      const maturityMax = await users.maturityOf(profileId, { accountId, unlock });
+      const region = regionOf(client);
+      return { maturityMax, ...(region !== undefined && { region }) };
+    },
+  });
   directory.provide(playbackUsers, {
     resume: async ({ titleId, profileId, accountId, unlock }) => {
       await users.open(profileId, { accountId, unlock });
@@ -41,7 +51,8 @@ export async function openHouseholds(
       loop('privacy', (signal) => privacy.watch(signal)),
     ],
     routes: ({ app }) => {
-      usersRoutes(app, { users });
+      const rights = directory.find(viewerRights);
+      usersRoutes(app, { users, rights, mayHave: (id, viewer) => catalog.rights.isAllowed(id, viewer) });
       privacyRoutes(app, { privacy });
     },
   };

@@ -12,6 +12,7 @@ import { playbackDefaults } from '../services/playback/ports.ts';
 import { playbackRoutes } from '../services/playback/routes.ts';
 import { createPlayback } from '../services/playback/service.ts';
 import { playbackCounts } from '../services/status/ports.ts';
+import { viewerRights } from '../services/viewer-rights.ts';
 import type { Part, PartContext } from './part.ts';
 
 /** Opens playback. */
@@ -19,6 +20,7 @@ export async function openPlaybackPart(context: PartContext): Promise<Part> {
   const { config, stores, directory, publicUrl, clock, chance, log } = context;
   const { steeringUrl } = config;
   const { forSteering } = directory.find(steeringTokens);
+  const rights = directory.find(viewerRights);
   const serviceToken = () => forSteering({});
   const ranker =
     steeringUrl === undefined ? undefined : lazyRanker({ steeringUrl, clock, chance, serviceToken });
@@ -39,7 +41,7 @@ export async function openPlaybackPart(context: PartContext): Promise<Part> {
   return {
     components: [started('playback', playback)],
     routes: ({ app }) => {
-      playbackRoutes(app, { playback });
+      playbackRoutes(app, { playback, rights });
     },
     close: async () => ranker?.close(),
   };

@@ -56,6 +56,7 @@ const parts = new Set([
     'Pathway',
     'FilterName',
     'TitleState',
+    'TitleQuery',
   ],
   ...[
     'ServedSummary',

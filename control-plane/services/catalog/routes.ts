@@ -1,11 +1,17 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Type } from '../../../common/contract/type.ts';
 import { ObjectId } from '../../../common/contract/primitives.ts';
-import { TitleList, TitlePatch, TitleRequest, TitleView } from '../../../common/contract/titles.ts';
+import {
+  TitleList,
+  TitlePatch,
+  TitleQuery,
+  TitleRequest,
+  TitleView,
+} from '../../../common/contract/titles.ts';
 import { acceptedLanguages } from '../../../common/core/language.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
-import type { Caller } from '../../../common/runtime/http-credential.ts';
 import { coded } from '../../../common/runtime/errors.ts';
+import { viewerOf, type ViewerRights } from '../viewer-rights.ts';
 import { jobRoutes } from './job-routes.ts';
 import { metadataRoutes } from './metadata-routes.ts';
 import type { Catalog } from './service.ts';
@@ -14,6 +20,7 @@ import { uploadRoutes } from './upload-routes.ts';
 
 export interface CatalogRoutesOptions {
   readonly catalog: Catalog;
+  readonly rights: ViewerRights;
   /** Aborted when the server drains: long polls end. */
   readonly draining: AbortSignal;
 }
@@ -44,36 +51,7 @@ export function catalogRoutes(app: App, options: CatalogRoutesOptions): void {
       return await reply.code(201).header('location', `/v1/titles/${title.id}`).send(title);
     },
   );
-  app.get(
-    '/v1/titles',
-    {
-      config: { credential: viewers },
-      schema: {
-        tags: ['titles'],
-        summary: 'All titles, oldest first; for viewers those that are live',
-        response: { 200: TitleList },
-      },
-    },
-    ({ caller, headers }) => {
-      if (!isViewer(caller)) return { titles: catalog.titles() };
-      const inLanguage = translatorOf(catalog, headers);
-      const live = catalog.titles().filter(({ state }) => state === 'live');
-      return { titles: live.map((title) => inLanguage(viewerView(title))) };
-    },
-  );
-  app.get(
-    '/v1/titles/:id',
-    {
-      config: { credential: viewers },
-      schema: { tags: ['titles'], summary: 'One title', params, response: { 200: TitleView } },
-    },
-    ({ caller, headers, params: { id } }) => {
-      const title = catalog.title(id);
-      if (!isViewer(caller)) return title;
-      if (title.state !== 'live') throw coded('TITLE_UNKNOWN', id);
-      return translatorOf(catalog, headers)(viewerView(title));
-    },
-  );
+  viewRoutes(app, options);
   app.patch(
     '/v1/titles/:id',
     {
@@ -90,12 +68,51 @@ export function catalogRoutes(app: App, options: CatalogRoutesOptions): void {
   );
 }
 
+/** Routes by which titles are seen. */
+function viewRoutes(app: App, { catalog, rights }: CatalogRoutesOptions): void {
+  app.get(
+    '/v1/titles',
+    {
+      config: { credential: viewers },
+      schema: {
+        tags: ['titles'],
+        summary: 'All titles, oldest first; for viewers those that they may see',
+        querystring: TitleQuery,
+        response: { 200: TitleList },
+      },
+    },
+    async (request) => {
+      const viewer = await viewerOf(rights, request, request.query.profileId);
+      if (viewer === undefined) return { titles: catalog.titles() };
+      const inLanguage = translatorOf(catalog, request.headers);
+      return { titles: catalog.titlesFor(viewer).map((title) => inLanguage(viewerView(title))) };
+    },
+  );
+  app.get(
+    '/v1/titles/:id',
+    {
+      config: { credential: viewers },
+      schema: {
+        tags: ['titles'],
+        summary: 'One title',
+        params,
+        querystring: TitleQuery,
+        response: { 200: TitleView },
+      },
+    },
+    async (request) => {
+      const { id } = request.params;
+      const viewer = await viewerOf(rights, request, request.query.profileId);
+      if (viewer === undefined) return catalog.title(id);
+      // What may not be seen is not told from what is not there.
+      if (!catalog.rights.isShown(id, viewer)) throw coded('TITLE_UNKNOWN', id);
+      return translatorOf(catalog, request.headers)(viewerView(catalog.title(id)));
+    },
+  );
+}
+
 /** Shows titles in the languages that a viewer's device asks for. */
 function translatorOf(catalog: Catalog, headers: IncomingHttpHeaders): (title: TitleView) => TitleView {
   const wanted = acceptedLanguages(headers['accept-language']);
   return (title) => translated(title, catalog.translations(title.id), wanted);
-}
-
-function isViewer(caller: Caller): boolean {
-  return caller.kind === 'access' && caller.role === 'viewer';
 }

@@ -1,6 +1,7 @@
 import type { Blobs } from '../../../common/adapters/blobs/port.ts';
 import type { Records } from '../../../common/adapters/records/port.ts';
 import type { Bundle } from '../../../common/contract/bundle.ts';
+import type { Viewer } from '../../../common/contract/release.ts';
 import type { TitlePatch, TitleRequest, TitleState, TitleView } from '../../../common/contract/titles.ts';
 import type { Chance } from '../../../common/runtime/chance.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
@@ -17,6 +18,7 @@ import type { CatalogBundle, CatalogOptions, Fleet, PopularityOf } from './ports
 import { createMetadataEditor, type MetadataEditor } from './metadata.ts';
 import { NewTitles } from './new-titles.ts';
 import type { TitleRecord } from './records.ts';
+import { createRights, type Rights } from './rights.ts';
 import {
   namesOf,
   storyOf,
@@ -61,6 +63,9 @@ export interface Catalog {
    */
   createTitle(request: TitleRequest): Promise<TitleView>;
   titles(): TitleView[];
+  /** Those that a viewer may see. */
+  titlesFor(viewer: Viewer): TitleView[];
+  readonly rights: Rights;
   /** Some of them, from the one of this number on. */
   titlesFrom(from: number, limit: number): TitleView[];
   /** With its synopsis and its people. Errors: TITLE_UNKNOWN. */
@@ -85,8 +90,14 @@ export interface Catalog {
   withdrawable(titleId: string): CatalogBundle;
   /** Takes a title out of `bundles()` for good. Errors: TITLE_UNKNOWN. */
   withdraw(titleId: string): Promise<void>;
-  /** A title that is live, also where the viewer is if that is known. Errors: TITLE_UNKNOWN, TITLE_NOT_LIVE, BUNDLE_INVALID. */
-  playable(titleId: string, site?: string): Promise<PlayableTitle>;
+  /**
+   * A title that is live, also at the viewer's site if that is known, and that the viewer may have if there is one. Errors: TITLE_UNKNOWN
+   * (also for what the viewer may not have), TITLE_NOT_LIVE, BUNDLE_INVALID.
+   */
+  playable(
+    titleId: string,
+    by?: { site?: string | undefined; viewer?: Viewer | undefined },
+  ): Promise<PlayableTitle>;
   /** A bundle's content by its name. Errors: BUNDLE_INVALID. */
   bundle(name: string): Promise<Bundle>;
   /** Hears of each title that was added or changed. */
@@ -131,6 +142,7 @@ class CatalogService implements Catalog {
   readonly #bundles: BundleStore;
   readonly #ingest: Ingest;
   readonly #newTitles: NewTitles;
+  readonly rights: Rights;
   readonly metadata: MetadataEditor;
   readonly #view: ViewSources;
   readonly #bundlesChange = createListeners<undefined>();
@@ -145,6 +157,7 @@ class CatalogService implements Catalog {
     this.uploads = uploads;
     this.#newTitles = new NewTitles({ ...deps, titles, uploads });
     this.metadata = createMetadataEditor(titles);
+    this.rights = createRights(titles, deps.clock);
     this.#bundles = new BundleStore(deps.blobs);
     this.jobs = new EncodeQueue({
       ...deps,
@@ -169,6 +182,7 @@ class CatalogService implements Catalog {
       fleet: deps.fleet,
       popularityOf: deps.popularityOf,
       encodeAttemptsMax: deps.options.encodeAttemptsMax,
+      clock: deps.clock,
     };
     titles.changes.add((change) => {
       if (changesBundles(change)) this.#bundlesChange.tell(undefined);
@@ -183,6 +197,11 @@ class CatalogService implements Catalog {
 
   titles(): TitleView[] {
     return this.titlesFrom(0, Infinity);
+  }
+
+  titlesFor(viewer: Viewer): TitleView[] {
+    const shown = this.#titles.all().filter(({ id }) => this.rights.isShown(id, viewer));
+    return shown.map((title) => titleView(title, this.#view));
   }
 
   titlesFrom(from: number, limit: number): TitleView[] {
@@ -252,12 +271,18 @@ class CatalogService implements Catalog {
     await this.#titles.change(titleId, (title) => ({ ...title, phase: 'withdrawn' }));
   }
 
-  async playable(titleId: string, site?: string): Promise<PlayableTitle> {
+  async playable(
+    titleId: string,
+    { site, viewer }: { site?: string | undefined; viewer?: Viewer | undefined } = {},
+  ): Promise<PlayableTitle> {
+    if (viewer !== undefined && !this.rights.isAllowed(titleId, viewer))
+      throw coded('TITLE_UNKNOWN', titleId);
     const title = this.#titles.get(titleId);
     const found = catalogBundle(title);
-    if (title.phase !== 'live' || found === undefined) {
+    if (title.source.kind === 'none')
+      throw coded('TITLE_NOT_LIVE', `${title.name} has no video of its own; play what is in it`);
+    if (title.phase !== 'live' || found === undefined)
       throw coded('TITLE_NOT_LIVE', `${title.name} is ${titleState(title)}; see the title for its progress`);
-    }
     if (site !== undefined && title.waitingSites?.includes(site) === true)
       throw coded('TITLE_NOT_LIVE', `${title.name} is not live at ${site} yet: too few copies stand there`);
     const bundle = await this.bundle(found.bundle);

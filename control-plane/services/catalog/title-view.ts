@@ -1,5 +1,7 @@
 import type { TitleDetails } from '../../../common/contract/title-metadata.ts';
 import type { TitleState, TitleView } from '../../../common/contract/titles.ts';
+import type { Clock } from '../../../common/runtime/clock.ts';
+import { availabilityOf } from './core/rights.ts';
 import { pickLanguage } from '../../../common/core/language.ts';
 import type { EncodeQueue } from './encode-queue.ts';
 import type { Ingest } from './ingest.ts';
@@ -13,6 +15,7 @@ export interface ViewSources {
   readonly fleet: Fleet;
   readonly popularityOf: PopularityOf;
   readonly encodeAttemptsMax: number;
+  readonly clock: Pick<Clock, 'nowMs'>;
 }
 
 /** A title as operators and viewers see it. */
@@ -34,6 +37,7 @@ export function titleView(title: TitleRecord, sources: ViewSources): TitleView {
     holders: bundle === undefined ? [] : sources.fleet.holdersOf(bundle).map(({ id }) => id),
     popularity: bundle === undefined ? 0 : sources.popularityOf(bundle),
     ...(title.waitingSites !== undefined && { waitingSites: title.waitingSites }),
+    availability: availabilityOf(title.details?.release, sources.clock.nowMs()),
     ...factsOf(title),
   };
 }

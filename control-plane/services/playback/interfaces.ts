@@ -1,6 +1,7 @@
 import { Bundle } from '../../../common/contract/bundle.ts';
 import { AccessTokenReply } from '../../../common/contract/credentials.ts';
 import { FileName, IpAddress, NodeId, ObjectId, PlaceName } from '../../../common/contract/primitives.ts';
+import { Viewer } from '../../../common/contract/release.ts';
 import { Pathway } from '../../../common/contract/steering.ts';
 import { LaunchForecast } from '../../../common/contract/titles.ts';
 import { Type } from '../../../common/contract/type.ts';
@@ -14,9 +15,9 @@ export const playbackCatalog = defineInterface({
   service: 'core',
   name: 'playback-catalog',
   verbs: {
-    /** A title that is live, also at the viewer's site if that is known. Errors: TITLE_UNKNOWN, TITLE_NOT_LIVE, BUNDLE_INVALID. */
+    /** A title that is live, also at the viewer's site if that is known, and that the viewer may have if there is one. Errors: TITLE_UNKNOWN, TITLE_NOT_LIVE, BUNDLE_INVALID. */
     playable: {
-      ask: Type.Object({ titleId: ObjectId, site: Type.Optional(PlaceName) }),
+      ask: Type.Object({ titleId: ObjectId, site: Type.Optional(PlaceName), viewer: Type.Optional(Viewer) }),
       answer: Type.Object({
         titleId: ObjectId,
         name: Type.String(),

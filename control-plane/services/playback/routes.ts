@@ -4,6 +4,7 @@ import { PlaybackRequest, PlaybackSession } from '../../../common/contract/playb
 import { parseAddress } from '../../../common/core/ip-address.ts';
 import { assert, coded } from '../../../common/runtime/errors.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
+import { clientOf, viewerOf, watcherOf, type ViewerRights } from '../viewer-rights.ts';
 import type { ManifestKind, Playback, Watcher } from './service.ts';
 
 const sessionRate = { max: 100, timeWindow: 1000 };
@@ -16,7 +17,10 @@ const manifests = [
 ] as const satisfies { kind: ManifestKind; file: string; mediaType: string }[];
 
 /** Routes of playback sessions and their manifests. */
-export function playbackRoutes(app: App, { playback }: { playback: Playback }): void {
+export function playbackRoutes(
+  app: App,
+  { playback, rights }: { playback: Playback; rights: ViewerRights },
+): void {
   app.post(
     '/v1/playback-sessions',
     {
@@ -30,9 +34,10 @@ export function playbackRoutes(app: App, { playback }: { playback: Playback }): 
     },
     async (request, reply) => {
       const { titleId, clientAddress, profileId } = request.body;
-      const client = clientOf(request, clientAddress);
-      const watcher = profileId === undefined ? undefined : watcherOf(request, profileId);
-      return await reply.code(201).send(await playback.createSession({ titleId, client, watcher }));
+      const client = rankedFor(request, clientAddress);
+      const viewer = await viewerOf(rights, request, profileId);
+      const watcher = profileId === undefined ? undefined : profileOf(request, profileId);
+      return await reply.code(201).send(await playback.createSession({ titleId, client, watcher, viewer }));
     },
   );
   for (const { kind, file, mediaType } of manifests) {
@@ -57,15 +62,15 @@ export function playbackRoutes(app: App, { playback }: { playback: Playback }): 
   }
 }
 
-function watcherOf({ caller, headers }: FastifyRequest, profileId: string): Watcher {
-  assert(caller.kind === 'access', 'the route takes access tokens only');
-  const { 'profile-unlock': unlock } = headers;
-  return { profileId, accountId: caller.sub, ...(typeof unlock === 'string' && { unlock }) };
+function profileOf(request: FastifyRequest, profileId: string): Watcher {
+  assert(request.caller.kind === 'access', 'the route takes access tokens only');
+  return { ...watcherOf(request, profileId), profileId, accountId: request.caller.sub };
 }
 
 /** The address to rank for: the caller's own, or where an operator asks, another. */
-function clientOf({ caller, ip }: FastifyRequest, wanted: string | undefined): string {
-  if (wanted === undefined) return ip.replace(/^::ffff:(?=\d+\.)/i, '');
+function rankedFor(request: FastifyRequest, wanted: string | undefined): string {
+  const { caller } = request;
+  if (wanted === undefined) return clientOf(request);
   if (caller.kind !== 'access' || (caller.role !== 'operator' && caller.role !== 'admin')) {
     throw coded('FORBIDDEN', 'a playback is ranked for your own address: leave out clientAddress');
   }

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Records } from '../../../common/adapters/records/port.ts';
 import type { Bundle } from '../../../common/contract/bundle.ts';
 import type { PlaybackSession } from '../../../common/contract/playback.ts';
+import type { Viewer } from '../../../common/contract/release.ts';
 import type { Pathway } from '../../../common/contract/steering.ts';
 import { playExpiryS, type DeliveryClaims } from '../../../common/core/tokens/delivery-token.ts';
 import type { Chance } from '../../../common/runtime/chance.ts';
@@ -49,6 +50,8 @@ export interface PlaybackOrder {
   readonly titleId: string;
   readonly client: string;
   readonly watcher?: Watcher | undefined;
+  /** What limits it; undefined for who may play everything. */
+  readonly viewer?: Viewer | undefined;
 }
 
 export type ManifestKind = 'hls' | 'dash';
@@ -95,10 +98,14 @@ class PlaybackService implements Playback {
     this.#sessions = sessions;
   }
 
-  async createSession({ titleId, client, watcher }: PlaybackOrder): Promise<PlaybackSession> {
+  async createSession({ titleId, client, watcher, viewer }: PlaybackOrder): Promise<PlaybackSession> {
     const { catalog, fleet, users, chance, clock, options } = this.#deps;
     const { site } = await fleet.siteOf({ client });
-    const title = await catalog.playable({ titleId, ...(site !== undefined && { site }) });
+    const title = await catalog.playable({
+      titleId,
+      ...(site !== undefined && { site }),
+      ...(viewer !== undefined && { viewer }),
+    });
     const bundle = await this.#bundle(title.bundleName);
     const resumeMs = watcher && (await users.resume({ titleId, ...watcher })).positionMs;
     const sessionId = chance.bytes(16).toString('hex');

@@ -1,4 +1,5 @@
 import { ObjectId, Sequence } from '../../../common/contract/primitives.ts';
+import { Viewer } from '../../../common/contract/release.ts';
 import { TitleState } from '../../../common/contract/titles.ts';
 import { Type, type Static } from '../../../common/contract/type.ts';
 import { defineInterface, type Calls } from '../../apart/interface.ts';
@@ -45,6 +46,12 @@ export const searchableTitles = defineInterface({
       answer: Titles,
       isRepeatable: true,
       answerBytesMax,
+    },
+    /** Those of them that a viewer is shown. */
+    shown: {
+      ask: Type.Object({ ids: Type.Array(ObjectId, { maxItems: titlesAtOnce }), viewer: Viewer }),
+      answer: Type.Object({ ids: Type.Array(ObjectId) }),
+      isRepeatable: true,
     },
     /** Titles that were added or changed since a number that was told before; without `ids` any may have. */
     changes: {

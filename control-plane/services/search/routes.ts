@@ -1,20 +1,24 @@
 import { TitleSearchQuery, TitleSearchReply } from '../../../common/contract/search.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
+import { viewerOf, type ViewerRights } from '../viewer-rights.ts';
 import type { TitleSearch } from './service.ts';
 
 /** The route that finds titles. */
-export function searchRoutes(app: App, { search }: { search: TitleSearch }): void {
+export function searchRoutes(
+  app: App,
+  { search, rights }: { search: TitleSearch; rights: ViewerRights },
+): void {
   app.get(
     '/v1/search/titles',
     {
       config: { credential: ['operator', 'admin', 'viewer'] },
       schema: {
         tags: ['titles'],
-        summary: 'Titles by what somebody types, typos forgiven; for viewers those that are live',
+        summary: 'Titles by what somebody types, typos forgiven; for viewers those that they may see',
         querystring: TitleSearchQuery,
         response: { 200: TitleSearchReply },
       },
     },
-    ({ query, caller }) => search.query(query, caller.kind === 'access' && caller.role === 'viewer'),
+    async (request) => search.query(request.query, await viewerOf(rights, request, request.query.profileId)),
   );
 }

@@ -1,4 +1,5 @@
-import type { Search, SearchDocument } from '../../../common/adapters/search/port.ts';
+import type { Search, SearchDocument, SearchHit } from '../../../common/adapters/search/port.ts';
+import type { Viewer } from '../../../common/contract/release.ts';
 import type { TitleSearchQuery, TitleSearchReply } from '../../../common/contract/search.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import type { Log } from '../../../common/runtime/log.ts';
@@ -14,11 +15,17 @@ export interface TitleSearchOptions {
 
 /** Finds titles by what somebody types. */
 export interface TitleSearch {
-  /** `isViewer`: only titles that are live. Errors: those of the search port. */
-  query(query: TitleSearchQuery, isViewer: boolean): Promise<TitleSearchReply>;
+  /** With a viewer only titles that it may see, in hits and counts. Errors: those of the search port. */
+  query(query: TitleSearchQuery, viewer: Viewer | undefined): Promise<TitleSearchReply>;
   /** Brings the index up to date, and keeps it so until the signal. */
   run(signal: AbortSignal): Promise<void>;
 }
+
+/** Hits are looked at so many at a time for a viewer, and so many at least where there are more, to count those that it may see. */
+const pageLength = 100;
+const countedMax = 200;
+/** The last that an index is asked for. */
+const offsetMax = 1000;
 
 /** Popularity moves slowly; names and states are followed at once. */
 const refreshMs = 10 * 60_000;
@@ -38,30 +45,54 @@ class IndexedTitles implements TitleSearch {
     this.#options = options;
   }
 
-  async query(
-    { q, typing = false, state, limit = 20, offset = 0 }: TitleSearchQuery,
-    isViewer: boolean,
-  ): Promise<TitleSearchReply> {
-    const wanted = isViewer ? 'live' : state;
+  async query(query: TitleSearchQuery, viewer: Viewer | undefined): Promise<TitleSearchReply> {
+    const { limit = 20, offset = 0 } = query;
+    if (viewer !== undefined) {
+      const shown = await this.#shownHits(query, viewer);
+      const hits = await this.#named(shown.slice(offset, offset + limit));
+      // It may have changed its state since it was looked up.
+      return { hits: hits.filter(({ state }) => state === 'live'), total: shown.length, states: {} };
+    }
+    const { q, typing = false, state } = query;
     const { hits, total, facets } = await this.#options.index.query({
-      ...{ text: q, isTyping: typing, limit, offset, facets: isViewer ? [] : ['state'] },
-      filters: wanted === undefined ? {} : { state: [wanted] },
+      ...{ text: q, isTyping: typing, limit, offset, facets: ['state'] },
+      filters: state === undefined ? {} : { state: [state] },
     });
+    return { hits: await this.#named(hits), total, states: { ...facets['state'] } };
+  }
+
+  /** What a viewer may see of what fits, the best first; as many as are asked for and counted. The index knows no rights. */
+  async #shownHits(
+    { q, typing = false, limit = 20, offset = 0 }: TitleSearchQuery,
+    viewer: Viewer,
+  ): Promise<SearchHit[]> {
+    const { index, titles } = this.#options;
+    const shown = new Map<string, SearchHit>();
+    for (let from = 0; from <= offsetMax; from += pageLength) {
+      const { hits } = await index.query({
+        ...{ text: q, isTyping: typing, limit: pageLength, offset: from, filters: { state: ['live'] } },
+      });
+      const { ids } = await titles.shown({ ids: hits.map(({ id }) => id), viewer });
+      const isShown = new Set(ids);
+      for (const hit of hits) if (isShown.has(hit.id)) shown.set(hit.id, hit);
+      const looked = from + hits.length;
+      if (hits.length < pageLength || (looked >= countedMax && shown.size >= offset + limit)) break;
+    }
+    return [...shown.values()];
+  }
+
+  /** Hits with the titles' names as they are now; without those that are no longer there. */
+  async #named(hits: readonly SearchHit[]): Promise<TitleSearchReply['hits']> {
     const ids = hits.map(({ id }) => id);
     const { titles } = ids.length === 0 ? { titles: [] } : await this.#options.titles.find({ ids });
     const byId = new Map(titles.map((title) => [title.id, title]));
-    return {
-      // The index may be a moment behind; what a viewer may see is decided by the title as it is now.
-      hits: hits.flatMap(({ id, typos, highlights }) => {
-        const title = byId.get(id);
-        if (title === undefined || (isViewer && title.state !== 'live')) return [];
-        const ranges = highlights.find(({ text }) => text === title.name)?.ranges ?? [];
-        const places = ranges.map(([from, to]): [number, number] => [from, to]);
-        return [{ id, name: title.name, state: title.state, typos, highlights: places }];
-      }),
-      total,
-      states: { ...facets['state'] },
-    };
+    return hits.flatMap(({ id, typos, highlights }) => {
+      const title = byId.get(id);
+      if (title === undefined) return [];
+      const ranges = highlights.find(({ text }) => text === title.name)?.ranges ?? [];
+      const places = ranges.map(([from, to]): [number, number] => [from, to]);
+      return [{ id, name: title.name, state: title.state, typos, highlights: places }];
+    });
   }
 
   async run(signal: AbortSignal): Promise<void> {

@@ -16,7 +16,7 @@ import type { App } from '../../../common/runtime/http-app.ts';
 import { avatarSvg } from './core/avatars.ts';
 import type { ProfileCaller } from './profile-access.ts';
 import type { Users } from './service.ts';
-import { viewingRoutes } from './viewing-routes.ts';
+import { viewingRoutes, type UsersRoutesOptions } from './viewing-routes.ts';
 
 const params = Type.Object({ id: ObjectId });
 const tags = ['profiles'];
@@ -24,12 +24,13 @@ const credential = ['viewer', 'operator'] as const;
 const unlockRate = { max: 20, timeWindow: 10_000 };
 
 /** Routes of profiles, of their avatars and of what they watch. */
-export function usersRoutes(app: App, { users }: { users: Users }): void {
+export function usersRoutes(app: App, options: UsersRoutesOptions): void {
+  const { users } = options;
   profileReadRoutes(app, users);
   profileChangeRoutes(app, users);
   unlockRoute(app, users);
   avatarRoute(app);
-  viewingRoutes(app, { users, callerOf: profileCaller });
+  viewingRoutes(app, { ...options, callerOf: profileCaller });
 }
 
 /** Who calls, as profiles see it: a viewer has those of its account, an operator all. */

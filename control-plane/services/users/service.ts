@@ -45,6 +45,11 @@ export interface Users {
   unlock(id: string, pin: string, by: ProfileCaller): Promise<UnlockReply>;
   /** Passes whoever may watch with a profile, else throws PROFILE_UNKNOWN or PROFILE_LOCKED. */
   open(id: string, by: ProfileCaller): Promise<void>;
+  /**
+   * Up to what age may be watched: as a profile says; without one as the least limited says of those of the account that ask for no PIN.
+   * An account without profiles is not limited. Errors: as `open`.
+   */
+  maturityOf(profileId: string | undefined, by: ProfileCaller & { accountId: string }): Promise<number>;
   watched: Watched;
   /** Profiles, and what they have watched. */
   personal: PersonalData;
@@ -53,6 +58,7 @@ export interface Users {
 }
 
 const pruneEveryMs = 3_600_000;
+const maturityAll = 18;
 
 /** Opens the users service. */
 export function createUsers(options: UsersOptions): Users {
@@ -91,6 +97,16 @@ export function createUsers(options: UsersOptions): Users {
     unlock: async (id, pin, by) => locks.unlock(await known(id, by), pin),
     async open(id, by) {
       checkOpen(await known(id, by), by);
+    },
+    async maturityOf(profileId, by) {
+      if (profileId !== undefined) {
+        const profile = await known(profileId, by);
+        checkOpen(profile, by);
+        return profile.maturityMax;
+      }
+      const all = await profiles.list(by.accountId);
+      if (all.length === 0) return maturityAll;
+      return Math.max(0, ...all.flatMap((one) => (one.pinHash === undefined ? one.maturityMax : [])));
     },
     async watch(signal) {
       while (!signal.aborted) {

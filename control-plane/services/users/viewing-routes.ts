@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { ObjectId } from '../../../common/contract/primitives.ts';
+import type { Viewer } from '../../../common/contract/release.ts';
 import { Type } from '../../../common/contract/type.ts';
 import {
   ContinueWatching,
@@ -12,6 +13,7 @@ import {
 } from '../../../common/contract/viewing.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
 import type { ProfileCaller } from './profile-access.ts';
+import { viewerOf, type ViewerRights } from '../viewer-rights.ts';
 import type { Users } from './service.ts';
 
 const params = Type.Object({ id: ObjectId });
@@ -19,13 +21,20 @@ const tags = ['viewing'];
 // What somebody watches is nobody else's business: not an operator's either.
 const config = { credential: ['viewer'] } as const;
 
-interface ViewingRoutesOptions {
-  users: Users;
+export interface UsersRoutesOptions {
+  readonly users: Users;
+  readonly rights: ViewerRights;
+  /** Whether a viewer may have a title. */
+  readonly mayHave: (titleId: string, viewer: Viewer) => boolean;
+}
+
+interface ViewingRoutesOptions extends UsersRoutesOptions {
   callerOf: (request: FastifyRequest) => ProfileCaller;
 }
 
 /** Routes of what profiles watch. */
-export function viewingRoutes(app: App, { users, callerOf }: ViewingRoutesOptions): void {
+export function viewingRoutes(app: App, options: ViewingRoutesOptions): void {
+  const { users, callerOf } = options;
   const opened = async (request: FastifyRequest<{ Params: { id: string } }>): Promise<string> => {
     const { id } = request.params;
     await users.open(id, callerOf(request));
@@ -51,7 +60,10 @@ export function viewingRoutes(app: App, { users, callerOf }: ViewingRoutesOption
       config,
       schema: { summary: 'What was begun, latest first', tags, params, response: { 200: ContinueWatching } },
     },
-    async (request) => users.watched.continueWatching(await opened(request)),
+    async (request) => {
+      const { titles } = await users.watched.continueWatching(await opened(request));
+      return { titles: await had(options, request, titles) };
+    },
   );
   app.get(
     '/v1/profiles/:id/history',
@@ -65,16 +77,32 @@ export function viewingRoutes(app: App, { users, callerOf }: ViewingRoutesOption
         response: { 200: ViewingHistory },
       },
     },
-    async (request) => users.watched.history(await opened(request), request.query),
+    async (request) => {
+      const { viewings, ...more } = await users.watched.history(await opened(request), request.query);
+      return { viewings: await had(options, request, viewings), ...more };
+    },
   );
   app.get(
     '/v1/profiles/:id/my-list',
     { config, schema: { summary: 'The list of a profile', tags, params, response: { 200: MyList } } },
-    async (request) => users.watched.myList(await opened(request)),
+    async (request) => {
+      const { titles } = await users.watched.myList(await opened(request));
+      return { titles: await had(options, request, titles) };
+    },
   );
   app.get(
     '/v1/profiles/:id/ratings',
     { config, schema: { summary: 'What was rated, and how', tags, params, response: { 200: Ratings } } },
     async (request) => users.watched.ratings(await opened(request)),
   );
+}
+
+/** Those whose titles may be had now, by the profile and from where it asks. */
+async function had<T extends { titleId: string }>(
+  { rights, mayHave }: ViewingRoutesOptions,
+  request: FastifyRequest<{ Params: { id: string } }>,
+  shelf: readonly T[],
+): Promise<T[]> {
+  const viewer = await viewerOf(rights, request, request.params.id);
+  return shelf.filter(({ titleId }) => viewer === undefined || mayHave(titleId, viewer));
 }

@@ -84,7 +84,10 @@ export async function startCatalogLab(
     metrics: createMetrics({ name: 'lab', version: '0.0.0' }),
     credentials: fakeVerifiers,
   });
-  catalogRoutes(server.app, { catalog, draining: server.draining });
+  catalogRoutes(server.app, {
+    ...{ catalog, draining: server.draining },
+    rights: { of: async () => ({ maturityMax: 18 }) },
+  });
   const url = await server.listen({ host: '127.0.0.1', port: 0 });
   const stopping = new AbortController();
   if (given.still !== true) catalog.start(stopping.signal);

@@ -1,5 +1,6 @@
 import type { TitleDetails, TitleMetadata } from '../../../../common/contract/title-metadata.ts';
 import { languageOf } from '../../../../common/core/language.ts';
+import { checkRelease } from './rights.ts';
 import { plainLine, plainText, type PlainTextRules } from '../../../../common/core/plain-text.ts';
 import { ok, refused, type Result } from '../../../../common/core/result.ts';
 
@@ -21,7 +22,7 @@ type Person = NonNullable<TitleDetails['people']>[number];
 
 /**
  * Metadata as they are kept: texts plain, names of languages as they are written (BCP 47), lists without doubles, fields always in one
- * order, so that equal metadata are equal as JSON. Refuses TITLE_TEXT_INVALID for a text, INVALID for a language.
+ * order, so that equal metadata are equal as JSON. Refuses TITLE_TEXT_INVALID for a text, INVALID for a language or a window.
  */
 export function checkMetadata(typed: TitleMetadata): Result<TitleMetadata> {
   const { kind, parentId, number, year, maturity } = typed;
@@ -33,6 +34,7 @@ export function checkMetadata(typed: TitleMetadata): Result<TitleMetadata> {
     genres: listOf(typed.genres, (text, at) => plainLine(text, rules(`genres.${at}`, lineMax))),
     people: listOf(typed.people, checkPerson),
     translations: checkTranslations(typed.translations),
+    release: optional(typed.release, checkRelease),
   });
 }
 

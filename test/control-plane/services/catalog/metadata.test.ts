@@ -99,36 +99,3 @@ t.test('nobody overwrites what another has changed meanwhile', async (t) => {
   t.match(await ask(lab, 'GET /v1/titles/title_unknown1/metadata'), { status: 404 });
   t.match(await ask(lab, 'PUT /v1/titles/title_unknown1/metadata', { json: metadata }), { status: 404 });
 });
-
-t.test('viewers read titles in their language', async (t) => {
-  const lab = await openCatalogLab(t);
-  const id = await add(lab, {
-    name: 'Solaris',
-    details: {
-      kind: 'series',
-      synopsis: 'A planet <b>thinks</b>.',
-      people: [{ name: 'Natalya Bondarchuk', role: 'actor', character: 'Hari' }],
-      genres: ['Science fiction'],
-      translations: [
-        { language: 'ru', name: 'Солярис', synopsis: 'Планета мыслит.' },
-        { language: 'de', synopsis: 'Ein Planet denkt.' },
-      ],
-    },
-  });
-  const read = async (language: string, role: 'viewer' | 'operator' = 'viewer') =>
-    (await ask(lab, `GET /v1/titles/${id}`, { headers: { ...asRole(role), 'accept-language': language } }))
-      .body;
-  t.match(await read('ru-RU,en;q=0.5'), { name: 'Солярис', synopsis: 'Планета мыслит.' });
-  t.match(await read('de'), {
-    name: 'Solaris',
-    synopsis: 'Ein Planet denkt.',
-    people: [{ character: 'Hari' }],
-  });
-  t.match(await read('fr'), { name: 'Solaris', synopsis: 'A planet <b>thinks</b>.' });
-  t.match(await read('ru', 'operator'), { name: 'Solaris' }, 'operators see it as it is');
-  const list = await ask(lab, 'GET /v1/titles', {
-    headers: { ...asRole('viewer'), 'accept-language': 'ru' },
-  });
-  t.match(list.body, { titles: [{ name: 'Солярис', genres: ['Science fiction'] }] });
-  t.notMatch(list.text, 'synopsis', 'lists are short');
-});

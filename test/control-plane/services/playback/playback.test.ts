@@ -110,7 +110,7 @@ async function openLab(t: Test, given: LabOptions = {}): Promise<PlaybackLab> {
     credentials: fakeVerifiers,
     cors: ['*'],
   });
-  playbackRoutes(server.app, { playback });
+  playbackRoutes(server.app, { playback, rights: { of: async () => ({ maturityMax: 18 }) } });
   publicUrl = await server.listen({ host: '127.0.0.1', port: 0 });
   playback.start(new AbortController().signal);
   let closed: Promise<void> | undefined;

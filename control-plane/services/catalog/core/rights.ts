@@ -1,0 +1,60 @@
+import type { Availability, Release } from '../../../../common/contract/release.ts';
+import { ok, refused, type Result } from '../../../../common/core/result.ts';
+
+/** What rights are told by: of a title itself, then of what it is part of. */
+export interface Licensed {
+  readonly release?: Release | undefined;
+  readonly maturity?: number | undefined;
+}
+
+interface Limits {
+  readonly region?: string | undefined;
+  readonly maturityMax: number;
+}
+
+/** From this age on everything may be seen, also what has no rating. */
+const maturityAll = 18;
+
+type Window = NonNullable<Release['windows']>[number];
+
+/** Windows are of some time. Refuses INVALID. */
+export function checkRelease(release: Release): Result<Release> {
+  const wrong = release.windows?.findIndex(({ fromMs = 0, toMs = Infinity }) => fromMs >= toMs) ?? -1;
+  return wrong < 0 ? ok(release) : refused('INVALID', `release.windows.${wrong}: it ends before it begins`);
+}
+
+/** What its own release makes of a title at a time, wherever. */
+export function availabilityOf(release: Release | undefined, nowMs: number): Availability {
+  if (release === undefined) return 'live';
+  if (release.stage !== 'published') return release.stage;
+  const { windows = [] } = release;
+  if (windows.length === 0 || windows.some((window) => isDuring(window, nowMs))) return 'live';
+  return windows.some(({ fromMs = 0 }) => fromMs > nowMs) ? 'scheduled' : 'retired';
+}
+
+/**
+ * Whether a viewer may have a title: it and all that it is part of are open at this time where the viewer is, and rated for the viewer's
+ * age. Who may not see everything sees nothing that is not rated; where it is not known where a viewer is, no window of some regions is open.
+ */
+export function maySee(titles: readonly Licensed[], { region, maturityMax }: Limits, nowMs: number): boolean {
+  if (!titles.every(({ release }) => isOpen(release, { region, nowMs }))) return false;
+  if (maturityMax >= maturityAll) return true;
+  const ratings = titles.flatMap(({ maturity }) => maturity ?? []);
+  return ratings.length > 0 && Math.max(...ratings) <= maturityMax;
+}
+
+function isOpen(
+  release: Release | undefined,
+  { region, nowMs }: { region: string | undefined; nowMs: number },
+): boolean {
+  if (release === undefined) return true;
+  if (release.stage !== 'published') return false;
+  const { windows = [] } = release;
+  const isHere = ({ regions }: Window): boolean =>
+    regions === undefined || (region !== undefined && regions.includes(region));
+  return windows.length === 0 || windows.some((window) => isDuring(window, nowMs) && isHere(window));
+}
+
+function isDuring({ fromMs = 0, toMs = Infinity }: Window, nowMs: number): boolean {
+  return fromMs <= nowMs && nowMs < toMs;
+}
