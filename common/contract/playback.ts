@@ -1,5 +1,5 @@
 import { Type, type Static } from './type.ts';
-import { FileName, IpAddress, NodeId, ObjectId, TimeMs } from './primitives.ts';
+import { FileName, IpAddress, Line, NodeId, ObjectId, TimeMs } from './primitives.ts';
 import { Pathway } from './steering.ts';
 
 /** `clientAddress` stands for the request's own address; only operators may set it. `profileId`: who watches, one of the caller's own. */
@@ -22,6 +22,8 @@ export const PlaybackSession = Type.Object({
   durationMs: Type.Integer(),
   /** Where the profile goes on; absent: at the start. */
   resumeMs: Type.Optional(Type.Integer({ minimum: 0 })),
+  /** The episode that comes after this one, where it may be played. */
+  next: Type.Optional(Type.Object({ titleId: ObjectId, name: Line })),
   hlsUrl: Type.String(),
   dashUrl: Type.String(),
   steeringUrl: Type.String(),

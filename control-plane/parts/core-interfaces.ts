@@ -34,9 +34,12 @@ function provideForPlayback(
   const { siteOf } = clientSitesOf({ registry, routes, clock, log });
   directory.provide(playbackCatalog, {
     playable: async ({ titleId, ...by }) => {
-      const { name, bundleName, catalogBundle } = await catalog.playable(titleId, by);
+      const { name, bundleName, catalogBundle, next } = await catalog.playable(titleId, by);
       const { files, forecast } = catalogBundle;
-      const title = { titleId, name, bundleName, files: files.map(({ file }) => file) };
+      const title = {
+        ...{ titleId, name, bundleName, files: files.map(({ file }) => file) },
+        ...(next !== undefined && { next }),
+      };
       if (forecast === undefined) return title;
       const { viewingsPerDay, launchAtMs } = forecast;
       return { ...title, forecast: { viewingsPerDay, launchAtMs } };

@@ -17,6 +17,7 @@ import { Ingest, sourceKey } from './ingest.ts';
 import type { CatalogBundle, CatalogOptions, Fleet, PopularityOf } from './ports.ts';
 import { createMetadataEditor, type MetadataEditor } from './metadata.ts';
 import { NewTitles } from './new-titles.ts';
+import { nextEpisode } from './next-episode.ts';
 import type { TitleRecord } from './records.ts';
 import { createRights, type Rights } from './rights.ts';
 import {
@@ -50,6 +51,8 @@ export interface PlayableTitle {
   readonly bundle: Bundle;
   /** The bundle's file and every file in it. */
   readonly catalogBundle: CatalogBundle;
+  /** Of an episode: the one that comes after it, if it can be played too. */
+  readonly next?: { readonly titleId: string; readonly name: string };
 }
 
 /** Titles, their uploads and their encode jobs. */
@@ -286,7 +289,13 @@ class CatalogService implements Catalog {
     if (site !== undefined && title.waitingSites?.includes(site) === true)
       throw coded('TITLE_NOT_LIVE', `${title.name} is not live at ${site} yet: too few copies stand there`);
     const bundle = await this.bundle(found.bundle);
-    return { titleId, name: title.name, bundleName: found.bundle, bundle, catalogBundle: found };
+    const next = nextEpisode(title, this.#titles, ({ id, phase }) =>
+      viewer === undefined ? phase === 'live' : this.rights.isShown(id, viewer),
+    );
+    return {
+      ...{ titleId, name: title.name, bundleName: found.bundle, bundle, catalogBundle: found },
+      ...(next !== undefined && { next: { titleId: next.id, name: next.name } }),
+    };
   }
 
   async bundle(name: string): Promise<Bundle> {

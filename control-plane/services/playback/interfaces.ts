@@ -1,5 +1,6 @@
 import { Bundle } from '../../../common/contract/bundle.ts';
 import { AccessTokenReply } from '../../../common/contract/credentials.ts';
+import { PlaybackSession } from '../../../common/contract/playback.ts';
 import { FileName, IpAddress, NodeId, ObjectId, PlaceName } from '../../../common/contract/primitives.ts';
 import { Viewer } from '../../../common/contract/release.ts';
 import { Pathway } from '../../../common/contract/steering.ts';
@@ -26,6 +27,7 @@ export const playbackCatalog = defineInterface({
         files: Type.Array(FileName, { maxItems: filesMax }),
         /** How its launch is expected to go. */
         forecast: Type.Optional(LaunchForecast),
+        next: PlaybackSession.properties.next,
       }),
       isRepeatable: true,
     },

@@ -137,6 +137,7 @@ class PlaybackService implements Playback {
       bundle: title.bundleName,
       durationMs,
       ...(resumeMs !== undefined && { resumeMs }),
+      ...(title.next !== undefined && { next: title.next }),
       hlsUrl: `${base}/master.m3u8`,
       dashUrl: `${base}/manifest.mpd`,
       steeringUrl: steeringUrl ?? '',

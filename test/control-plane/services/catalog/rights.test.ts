@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap';
 import { AccessTokenReply } from '../../../../common/contract/credentials.ts';
+import { PlaybackSession } from '../../../../common/contract/playback.ts';
 import { ProfileView, UnlockReply } from '../../../../common/contract/profiles.ts';
 import { TitleSearchReply } from '../../../../common/contract/search.ts';
 import type { TitleDetails } from '../../../../common/contract/title-metadata.ts';
@@ -47,7 +48,7 @@ async function openLab() {
     });
   const put = async (id: string, name: string, more: TitleDetails): Promise<Answer> =>
     plane.call(`PUT /v1/titles/${id}/metadata`, { body: { name, ...more }, headers: { 'if-match': '*' } });
-  return { plane, film, series, episode, details, token, ask, put };
+  return { plane, encoder, film, series, episode, details, token, ask, put };
 }
 
 type Lab = Awaited<ReturnType<typeof openLab>>;
@@ -224,4 +225,37 @@ t.test('viewers read titles in their language', async (t) => {
   const list = await plane.call('GET /v1/titles', { token, headers: { 'accept-language': 'ru' } });
   t.match(list.json, { titles: [{ name: 'Солярис', genres: ['Science fiction'] }, {}, {}] });
   t.notMatch(list.text, 'synopsis', 'lists are short');
+});
+
+t.test('an episode names the one that comes after it', async (t) => {
+  const { plane, encoder, ask, put } = lab;
+  const hold = async (name: string, details: TitleDetails) =>
+    (await plane.call('POST /v1/titles', { body: { name, details } })).as(TitleView).id;
+  const series = await hold('Dekalog', { kind: 'series' });
+  const second = await hold('Season 2', { kind: 'season', parentId: series, number: 2 });
+  const first = await hold('Season 1', { kind: 'season', parentId: series, number: 1 });
+  const specials = await hold('Specials', { kind: 'season', parentId: series, number: 0 });
+  const add = async (name: string, parentId: string, number: number) =>
+    (await addTitle(plane, encoder, { name, details: { kind: 'episode', parentId, number } })).id;
+  const three = await add('Three', second, 1);
+  const two = await add('Two', first, 10);
+  const one = await add('One', first, 9);
+  const special = await add('Special', specials, 1);
+  await until(
+    async () => (await plane.call('GET /v1/titles')).as(TitleList).titles,
+    (titles) => titles.every(({ state }) => state === 'live'),
+  );
+  const after = async (titleId: string): Promise<string | undefined> =>
+    (await ask('POST /v1/playback-sessions', nowhere, { body: { titleId } })).as(PlaybackSession).next
+      ?.titleId;
+  t.strictSame(await Promise.all([one, two, three].map(after)), [two, three, undefined]);
+  t.equal(await after(special), undefined, 'specials lead nowhere');
+  t.equal(await after(lab.film), undefined);
+  const draft = { kind: 'episode', parentId: first, number: 10, release: { stage: 'draft' } } as const;
+  await put(two, 'Two', draft);
+  t.equal(await after(one), three, 'passing over what may not be seen');
+  const body = { titleId: one };
+  t.match((await plane.call('POST /v1/playback-sessions', { body })).json, {
+    next: { titleId: two, name: 'Two' },
+  });
 });
