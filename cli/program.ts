@@ -18,6 +18,7 @@ import { nodeCommand } from './commands/node.ts';
 import { couponCommand, planCommand, taxCommand } from './commands/plan.ts';
 import { consoleCommand, playCommand } from './commands/play.ts';
 import { profileCommand } from './commands/profile.ts';
+import { reportCommand } from './commands/report.ts';
 import { routesCommand } from './commands/routes.ts';
 import { sessionCommand } from './commands/session.ts';
 import { subscriptionCommand } from './commands/subscription.ts';
@@ -110,6 +111,7 @@ function createProgram(env: NodeJS.ProcessEnv, labs: Labs, signal: AbortSignal):
     applianceCommand,
     nodeCommand,
     fillCommand,
+    reportCommand,
     routesCommand,
     (commandShell: CommandShell) => steerCommand(commandShell, labs.steeringLab),
     statusCommand,

@@ -1,3 +1,4 @@
+import type { NodeView } from '../common/contract/nodes.ts';
 import type { Pathway } from '../common/contract/steering.ts';
 import type { Clock } from '../common/runtime/clock.ts';
 import type { Log } from '../common/runtime/log.ts';
@@ -89,6 +90,12 @@ export function publishedBundles(bundles: readonly CatalogBundle[]): (FillBundle
   return [...byName.values()];
 }
 
+/** How many bytes the boxes of a site hold; undefined for a site without boxes. */
+export function heldAt(nodes: readonly NodeView[], site: string): number | undefined {
+  const boxes = nodes.filter((node) => node.role === 'appliance' && node.site === site);
+  return boxes.length === 0 ? undefined : boxes.reduce((bytes, { usedBytes }) => bytes + usedBytes, 0);
+}
+
 /** Who may say what was served, and to whose viewers: an origin's may be anywhere. */
 export function servedNodes({ identities }: Access): ServedNodes {
   return {
@@ -97,5 +104,6 @@ export function servedNodes({ identities }: Access): ServedNodes {
       const identity = identities.get(nodeId);
       return identity?.role === 'appliance' ? identity.site : undefined;
     },
+    isNode: (nodeId) => identities.get(nodeId) !== undefined,
   };
 }

@@ -1,11 +1,8 @@
-import { assert } from '../../common/runtime/errors.ts';
+import type { DecodeCmcd } from '../../common/runtime/cmcd-decoder.ts';
 
 /** What is kept of a request's CMCD: keys of the allow-list, each with a small value. */
 export type CmcdFacts = Readonly<Record<string, CmcdFact>>;
 export type CmcdFact = number | boolean | string | readonly number[];
-
-/** Decodes a CMCD text (CTA-5004, a structured dictionary of RFC 8941); throws where it is none. */
-export type DecodeCmcd = (text: string) => object;
 
 /** The addon cuts what is longer, and a part must not pass for the whole. */
 export const cmcdLengthMax = 1024;
@@ -93,14 +90,4 @@ function numberOf(value: unknown): number | number[] | undefined {
 
 function idOf(value: unknown, isOurs: (id: string) => boolean): string | undefined {
   return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value) && isOurs(value) ? value : undefined;
-}
-
-/**
- * The decoder of the Common Media Library, loaded when it is first needed: 6 ms and 0.8 MiB that a box whose players send
- * no CMCD never spends.
- */
-export async function loadCmcdDecoder(): Promise<DecodeCmcd> {
-  const { decodeCmcd } = await import('@svta/cml-cmcd');
-  assert(typeof decodeCmcd === 'function', '@svta/cml-cmcd has no decoder');
-  return (text) => decodeCmcd(text);
 }

@@ -3,7 +3,8 @@ import type { Log } from '../../common/runtime/log.ts';
 import type { AccessLog } from './access-log.ts';
 import { formatAccessLine, type AccessRecord } from './access-record.ts';
 import type { Pseudonyms } from './address-key.ts';
-import { loadCmcdDecoder, readCmcd, type CmcdFacts, type DecodeCmcd } from './cmcd.ts';
+import { loadCmcdDecoder, type DecodeCmcd } from '../../common/runtime/cmcd-decoder.ts';
+import { readCmcd, type CmcdFacts } from './cmcd.ts';
 
 export interface RecorderOptions {
   /** Absent where no log is wanted: CMCD is counted all the same. */

@@ -10,6 +10,10 @@ const detailLengthMax = 200;
 const positionMsMax = 864_000_000;
 const stallMsMax = 86_400_000;
 const progressEveryMs = 10_000;
+// Of how long it took to start, and of what was played between two events.
+const toldMsMax = 600_000;
+// A larger step of the position is a jump.
+const playedStepMsMax = 5000;
 
 /**
  * Decides what of the news the control plane is told: what has changed between two states, once, and how far the
@@ -19,8 +23,15 @@ export class PlayerEvents {
   readonly #pathways: ReadonlySet<string>;
   #progressMs = 0;
   #hasPlayed = false;
+  readonly #nowMs: () => number;
+  readonly #wishedAtMs: number;
+  #clockMs: number | undefined;
+  #playedMs = 0;
 
-  constructor(session: Pick<PlaybackSession, 'pathways'>) {
+  /** It is made when the viewer wishes to watch; `nowMs`: any clock that only goes forward. */
+  constructor(session: Pick<PlaybackSession, 'pathways'>, nowMs: () => number) {
+    this.#nowMs = nowMs;
+    this.#wishedAtMs = nowMs();
     this.#pathways = new Set(session.pathways.map(({ id }) => id));
   }
 
@@ -31,26 +42,45 @@ export class PlayerEvents {
       case 'playing':
         if (this.#hasPlayed) return undefined;
         this.#hasPlayed = true;
-        return { type: 'play', ...at };
+        return { type: 'play', startMs: whole(this.#nowMs() - this.#wishedAtMs, toldMsMax), ...at };
       case 'served':
         return before.servedBy === after.servedBy ? undefined : { type: 'pathway', ...at };
       case 'rendition':
         if (before.rendition === after.rendition) return undefined;
         return { type: 'rendition', rendition: news.text.slice(0, renditionLengthMax), ...at };
       case 'stalled':
-        return { type: 'stall', stallMs: whole(news.durationMs, stallMsMax), ...at };
+        return { type: 'stall', stallMs: whole(news.durationMs, stallMsMax), ...this.#takePlayed(), ...at };
       case 'fatal':
         return { type: 'error', detail: news.text.slice(0, detailLengthMax), ...at };
       case 'ended':
-        return before.ended ? undefined : { type: 'end', ...at };
+        return before.ended ? undefined : { type: 'end', ...this.#takePlayed(), ...at };
       case 'clock':
+        this.#notePlayed(news.positionMs);
         // Either way: somebody may have gone back.
         if (Math.abs(news.positionMs - this.#progressMs) < progressEveryMs) return undefined;
         this.#progressMs = news.positionMs;
-        return { type: 'progress', throughputBps: whole(news.throughputBps, Number.MAX_SAFE_INTEGER), ...at };
+        return {
+          type: 'progress',
+          throughputBps: whole(news.throughputBps, Number.MAX_SAFE_INTEGER),
+          ...this.#takePlayed(),
+          ...at,
+        };
       case 'log':
         return undefined;
     }
+  }
+
+  #notePlayed(positionMs: number): void {
+    const stepMs = positionMs - (this.#clockMs ?? positionMs);
+    this.#clockMs = positionMs;
+    if (stepMs > 0 && stepMs <= playedStepMsMax) this.#playedMs += stepMs;
+  }
+
+  /** How long it played since the last event that told this; absent for no time. */
+  #takePlayed(): Pick<PlayerEvent, 'playedMs'> {
+    const playedMs = whole(this.#playedMs, toldMsMax);
+    this.#playedMs = 0;
+    return playedMs === 0 ? {} : { playedMs };
   }
 
   #at({ positionMs, servedBy }: PlaybackState): Pick<PlayerEvent, 'positionMs' | 'pathway'> {

@@ -66,7 +66,7 @@ async function load(engine: EngineKind) {
 
 /** Tells the page, and the control plane what is of use to it. */
 function createTeller(session: PlaybackSession, reporter: EventReporter): (item: PlaybackNews) => void {
-  const events = new PlayerEvents(session);
+  const events = new PlayerEvents(session, () => performance.now());
   return (item) => {
     const before = store.getState().playback;
     store.dispatch(news({ ...item, timeMs: Date.now() }));

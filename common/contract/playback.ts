@@ -56,6 +56,12 @@ export const PlayerEvent = Type.Object(
     rendition: Type.Optional(Type.String({ maxLength: 64 })),
     stallMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 86_400_000 })),
     throughputBps: Type.Optional(Type.Integer({ minimum: 0 })),
+    /** With `play`: how long it took from the viewer's wish to the first picture. */
+    startMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 600_000 })),
+    /** How long it played since the event that told this last. */
+    playedMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 600_000 })),
+    /** What the rendition that plays is encoded with. */
+    bitrateBps: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000_000 })),
     detail: Type.Optional(Type.String({ maxLength: 500 })),
   },
   { additionalProperties: false },
@@ -67,8 +73,20 @@ export const EventBatch = Type.Object(
   { additionalProperties: false },
 );
 export type EventBatch = Static<typeof EventBatch>;
+
+/**
+ * Why an event of a batch was left out: `future` and `old` by its own time, `position` behind the end of what the session plays.
+ * To send it again changes nothing.
+ */
+export const EventRefusal = Type.Object({
+  id: Type.String(),
+  reason: Type.Union([Type.Literal('future'), Type.Literal('old'), Type.Literal('position')]),
+});
+export type EventRefusal = Static<typeof EventRefusal>;
 export const EventBatchReply = Type.Object({
   accepted: Type.Integer(),
   duplicates: Type.Integer(),
+  /** Absent where nothing was left out. */
+  refused: Type.Optional(Type.Array(EventRefusal, { maxItems: 100 })),
 });
 export type EventBatchReply = Static<typeof EventBatchReply>;

@@ -25,6 +25,7 @@ export const scopeResources = [
   'playback-sessions',
   'profiles',
   'rank',
+  'reports',
   'revocations',
   'routes',
   'search',

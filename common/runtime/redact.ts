@@ -7,7 +7,7 @@ const HIDDEN = '[hidden]';
 
 const TEXT_RULES: readonly (readonly [RegExp, string])[] = [
   // The token's own place in the paths of appliances, steering and the control plane.
-  [/(\/v1\/(?:steer|go|playback)\/)[^/\s?#"'\\]+/g, `$1${HIDDEN}`],
+  [/(\/v1\/(?:steer|go|playback|events)\/)[^/\s?#"'\\]+/g, `$1${HIDDEN}`],
   [/(\/v1\/)[^/\s?#"'\\]+(?=\/[0-9a-f]{64}\b)/g, `$1${HIDDEN}`],
   // Any other base64url run that is long enough to hold an ES256 signature, wherever it stands.
   [/[\w-]{86,}/g, HIDDEN],

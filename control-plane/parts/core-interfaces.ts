@@ -1,4 +1,4 @@
-import { clientSitesOf, readyHolders } from '../fleet.ts';
+import { readyHolders } from '../fleet.ts';
 import type { Catalog } from '../services/catalog/service.ts';
 import { createChangeLog } from '../services/change-log.ts';
 import {
@@ -28,10 +28,9 @@ export function provideCore(context: PartContext, services: CoreServices): void 
 }
 
 function provideForPlayback(
-  { directory, clock, log }: PartContext,
-  { access, registry, routes, catalog, events, fill }: CoreServices,
+  { directory }: PartContext,
+  { access, registry, catalog, events, fill, clientSites }: CoreServices,
 ): void {
-  const { siteOf } = clientSitesOf({ registry, routes, clock, log });
   directory.provide(playbackCatalog, {
     playable: async ({ titleId, ...by }) => {
       const { name, bundleName, catalogBundle, next } = await catalog.playable(titleId, by);
@@ -48,7 +47,7 @@ function provideForPlayback(
   });
   directory.provide(playbackFleet, {
     siteOf: async ({ client }) => {
-      const site = siteOf(client);
+      const site = clientSites.siteOf(client);
       return site === undefined ? {} : { site };
     },
     holders: async ({ files }) => ({ pathways: readyHolders({ registry, fill }, files) }),

@@ -1,3 +1,4 @@
+import type { ClientSites } from '../client-sites.ts';
 import type { Access } from '../services/access/service.ts';
 import type { Catalog } from '../services/catalog/service.ts';
 import type { Certificates } from '../services/certificates/service.ts';
@@ -23,4 +24,6 @@ export interface CoreServices {
   withdrawals: Withdrawals;
   certificates: Certificates;
   status: Status;
+  /** Where viewers are. */
+  clientSites: ClientSites;
 }

@@ -15,7 +15,7 @@ import { openBackups } from '../backups.ts';
 import type { Base } from '../base.ts';
 import { authorityOf } from '../config.ts';
 import { fillSession } from '../core/fill-session.ts';
-import { createFleet, publishedBundles, servedNodes } from '../fleet.ts';
+import { clientSitesOf, createFleet, heldAt, publishedBundles, servedNodes } from '../fleet.ts';
 import { openAccess } from '../keys.ts';
 import { accessRoutes } from '../services/access/routes.ts';
 import type { Access } from '../services/access/service.ts';
@@ -32,7 +32,7 @@ import { createChallenges } from '../services/certificates/challenges.ts';
 import { certificateRoutes } from '../services/certificates/routes.ts';
 import { createCertificates } from '../services/certificates/service.ts';
 import { eventsDefaults } from '../services/events/ports.ts';
-import { eventsRoutes } from '../services/events/routes.ts';
+import { eventsRoutes, type EventsRoutesOptions } from '../services/events/routes.ts';
 import { createEventsService, type EventsService } from '../services/events/service.ts';
 import type { FillSigner } from '../services/fill/ports.ts';
 import { fillRoutes } from '../services/fill/routes.ts';
@@ -115,7 +115,7 @@ export async function openCorePart(context: PartContext): Promise<CorePart> {
       registryRoutes(app, { registry, maintenance });
       certificateRoutes(app, services);
       catalogRoutes(app, { catalog, draining, rights: directory.find(viewerRights) });
-      eventsRoutes(app, { events });
+      eventsRoutes(app, playersWorld(services));
       fillRoutes(app, { fill, draining });
       withdrawalRoutes(app, { withdrawals });
       steeringMapRoutes(app, { maps, draining });
@@ -201,6 +201,7 @@ async function openServices(base: Base, opened: Opened): Promise<CoreServices> {
     events,
     withdrawals,
     certificates,
+    clientSites: clientSitesOf({ registry, routes, clock, log }),
   };
   return { ...services, status: statusOf(services, base, opened.directory) };
 }
@@ -253,6 +254,16 @@ async function openCatalog(
       liveCopiesMin: config.placement.liveCopiesMin,
     },
   });
+}
+
+/** What events' routes ask of the other services. */
+function playersWorld({ events, clientSites, registry, catalog }: CoreServices): EventsRoutesOptions {
+  return {
+    events,
+    siteOf: (address) => clientSites.siteOf(address),
+    heldAt: (site) => heldAt(registry.views(), site),
+    titleNames: () => new Map(catalog.bundles().map(({ bundle, name }) => [bundle, name])),
+  };
 }
 
 function countsOf({ registry, catalog, fill }: Pick<CoreServices, 'registry' | 'catalog' | 'fill'>) {

@@ -19,7 +19,7 @@ const pathways = [
 
 /** What is reported of some news, in the order in which it happens. */
 function reported(news: readonly PlaybackNews[]): ReportedEvent[] {
-  const events = new PlayerEvents({ pathways });
+  const events = new PlayerEvents({ pathways }, () => 0);
   let state: PlaybackState = initialPlayback('hls');
   return news.flatMap((item) => {
     const before = state;

@@ -53,6 +53,7 @@ const parts = new Set([
     'FillOutcome',
     'FillItem',
     'PlayerEvent',
+    'EventRefusal',
     'Pathway',
     'FilterName',
     'TitleState',

@@ -65,10 +65,25 @@ const encoder = new Encoder({
 });
 const decoder = new Decoder({ mapsAsObjects: false, useRecords: false });
 
+const playLifeMsMax = 24 * 3_600_000;
+const playSpareMs = 4 * 3_600_000;
+
 /** The expiry of a play or steer token: twice the duration and four hours, at most a day (ADR 3). */
 export function playExpiryS(durationMs: number, nowMs: number): number {
-  const lifeMs = Math.min(2 * durationMs + 4 * 3_600_000, 24 * 3_600_000);
+  const lifeMs = Math.min(2 * durationMs + playSpareMs, playLifeMsMax);
   return Math.ceil((nowMs + lifeMs) / 1000);
+}
+
+/**
+ * The longest that a token's bundle can be, by its life: `playExpiryS` turned round, a second or two too much. Undefined where
+ * the life does not tell: at its most, or shorter than any that is given.
+ */
+export function playedMsMax({
+  issuedAtS,
+  expiresAtS,
+}: Pick<DeliveryClaims, 'issuedAtS' | 'expiresAtS'>): number | undefined {
+  const lifeMs = (expiresAtS - issuedAtS) * 1000;
+  return lifeMs < playSpareMs || lifeMs >= playLifeMsMax ? undefined : (lifeMs - playSpareMs) / 2;
 }
 
 /** Makes a token: a Common Access Token (CTA-5007) as COSE_Sign1 with ES256, base64url. `key` is the private key. */

@@ -1,68 +1,124 @@
 import { LRUCache } from 'lru-cache';
+
 import type { Events, NewEvent } from '../../../common/adapters/events/port.ts';
-import type { EventBatchReply, PlayerEvent } from '../../../common/contract/playback.ts';
+import type { EventData } from '../../../common/contract/event-log.ts';
+import type { EventBatchReply, EventRefusal, PlayerEvent } from '../../../common/contract/playback.ts';
+import { TokenBucket } from '../../../common/core/token-bucket.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
+import { coded } from '../../../common/runtime/errors.ts';
+import { judgeEvent, type Expected } from './core/judge-event.ts';
 
-/** The type of players' events in the log. */
-export const playerEventType = 'player';
-
+// More would hold a start up for longer than a repetition after it is worth.
 const tailLength = 10_000;
+
+/** Who reports, as far as that is known without naming a viewer. */
+export interface Reporter {
+  /** Whose events are capped together: a session, or an account. */
+  readonly client: string;
+  readonly session?: (NonNullable<Expected['life']> & SessionOf) | undefined;
+  readonly device: EventData<'player'>['device'];
+  /** The site where the reporter is, where a route tells. */
+  readonly site: string | undefined;
+}
+
+/** What a session's token shows of it. */
+interface SessionOf {
+  /** 32 hex digits. */
+  readonly session: string;
+  readonly bundle?: string | undefined;
+}
+
+export interface IntakeOptions {
+  readonly events: Events;
+  readonly clock: Clock;
+  /** The site of a box; undefined for an origin, and for what is no node. */
+  readonly siteOf: (nodeId: string) => string | undefined;
+  readonly options: { readonly knownIdsMax: number; readonly clientsMax: number } & ClientCap;
+}
+
+/** How many events one client may send: so many at once, and so many a second. */
+interface ClientCap {
+  readonly clientEventsBurst: number;
+  readonly clientEventsPerSecond: number;
+}
 
 /**
  * Takes what players report into the log. A batch that is sent again (its answer was lost) is not counted again: ids are
- * remembered, as many as the bound allows, over restarts those of the log's end.
+ * remembered, as many as the bound allows, over restarts those of the log's end. A client above its cap is refused, and costs the others nothing.
  */
 export class Intake {
-  readonly #events: Events;
-  readonly #clock: Clock;
+  readonly #parts: IntakeOptions;
   readonly #known: LRUCache<string, true>;
+  readonly #buckets: LRUCache<string, TokenBucket>;
   /** Ids on their way to the disk. */
   readonly #pending = new Map<string, Promise<unknown>>();
 
-  constructor({ events, clock, knownIdsMax }: { events: Events; clock: Clock; knownIdsMax: number }) {
-    this.#events = events;
-    this.#clock = clock;
+  constructor(parts: IntakeOptions) {
+    const { knownIdsMax, clientsMax } = parts.options;
+    this.#parts = parts;
     this.#known = new LRUCache({ max: knownIdsMax });
+    this.#buckets = new LRUCache({ max: clientsMax });
   }
 
   /** Remembers the ids at the end of the log. */
   async open(): Promise<void> {
-    const { firstOffset, lastOffset } = await this.#events.status();
+    const { events } = this.#parts;
+    const { firstOffset, lastOffset } = await events.status();
     let after = Math.max(firstOffset - 1, lastOffset - tailLength);
     while (after < lastOffset) {
-      const { events, next } = await this.#events.read(after);
-      for (const { id, type } of events)
-        if (id !== undefined && type === playerEventType) this.#known.set(id, true);
-      if (next === after) return;
-      after = next;
+      const page = await events.read(after);
+      for (const { id, type } of page.events)
+        if (id !== undefined && type === 'player') this.#known.set(id, true);
+      if (page.next === after) return;
+      after = page.next;
     }
   }
 
-  /** Appends what is new of a batch; resolves when it is on the disk. `session`: 32 hex digits where the caller has one. */
-  async take(batch: readonly PlayerEvent[], session: string | undefined): Promise<EventBatchReply> {
+  /**
+   * Appends what is new and can be right of a batch; resolves when it is on the disk. Errors: RATE_LIMITED above the client's
+   * cap, and those of the log.
+   */
+  async take(batch: readonly PlayerEvent[], reporter: Reporter): Promise<EventBatchReply> {
+    const nowMs = this.#parts.clock.nowMs();
+    this.#cap(reporter.client, batch.length);
     const fresh = new Map<string, PlayerEvent>();
     const elsewhere: Promise<unknown>[] = [];
+    const refused: EventRefusal[] = [];
+    const prefix = reporter.session?.session ?? 'viewer';
     for (const event of batch) {
-      const id = `${session ?? 'viewer'}:${event.id}`;
+      const reason = judgeEvent(event, { nowMs, life: reporter.session });
+      const id = `${prefix}:${event.id}`;
       const pending = this.#pending.get(id);
-      if (pending !== undefined) elsewhere.push(pending);
+      if (reason !== undefined) refused.push({ id: event.id, reason });
+      else if (pending !== undefined) elsewhere.push(pending);
       else if (!this.#known.has(id) && !fresh.has(id)) fresh.set(id, event);
     }
-    await this.#append(fresh, session);
+    await this.#append(fresh, reporter);
     // A repetition is only one when the first has got through.
     await Promise.all(elsewhere);
-    return { accepted: fresh.size, duplicates: batch.length - fresh.size };
+    const duplicates = batch.length - fresh.size - refused.length;
+    return { accepted: fresh.size, duplicates, ...(refused.length > 0 && { refused }) };
   }
 
-  async #append(fresh: ReadonlyMap<string, PlayerEvent>, session: string | undefined): Promise<void> {
+  #cap(client: string, events: number): void {
+    const { clock, options } = this.#parts;
+    const { clientEventsBurst: burst, clientEventsPerSecond: ratePerSecond } = options;
+    const nowMs = clock.monotonicMs();
+    const bucket = this.#buckets.get(client) ?? new TokenBucket({ ratePerSecond, burst, nowMs });
+    this.#buckets.set(client, bucket);
+    if (bucket.take(events, nowMs)) return;
+    const detail = `at most ${ratePerSecond} events a second are taken of one client`;
+    throw coded('RATE_LIMITED', { detail, retryAfterMs: Math.ceil((events / ratePerSecond) * 1000) });
+  }
+
+  async #append(fresh: ReadonlyMap<string, PlayerEvent>, reporter: Reporter): Promise<void> {
     if (fresh.size === 0) return;
-    const timeMs = this.#clock.nowMs();
-    const appended = this.#events.append(
-      [...fresh].map(([id, { id: _, ...data }]): NewEvent => ({
-        id,
-        type: playerEventType,
-        timeMs,
-        data: { ...data, ...(session !== undefined && { session }) },
+    const { events, clock } = this.#parts;
+    const timeMs = clock.nowMs();
+    const appended = events.append(
+      [...fresh].map(([id, event]): NewEvent => ({
+        ...{ id, type: 'player', timeMs },
+        data: this.#dataOf(event, reporter),
       })),
     );
     for (const id of fresh.keys()) this.#pending.set(id, appended);
@@ -72,5 +128,16 @@ export class Intake {
     } finally {
       for (const id of fresh.keys()) this.#pending.delete(id);
     }
+  }
+
+  #dataOf({ id: _, ...told }: PlayerEvent, { session, device, site }: Reporter): EventData<'player'> {
+    const at = site ?? (told.pathway === undefined ? undefined : this.#parts.siteOf(told.pathway));
+    return {
+      ...told,
+      ...(session !== undefined && { session: session.session }),
+      ...(session?.bundle !== undefined && { bundle: session.bundle }),
+      ...(at !== undefined && { site: at }),
+      ...(device !== undefined && { device }),
+    };
   }
 }

@@ -3,6 +3,8 @@ import type { Records } from '../../../common/adapters/records/port.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 import { matches } from '../../../common/runtime/parse.ts';
+import { eventSchemas, type EventData } from '../../../common/contract/event-log.ts';
+import type { SavingsReport } from '../../../common/contract/savings.ts';
 import type { ServedSummary } from '../../../common/contract/served.ts';
 import {
   addServing,
@@ -12,12 +14,12 @@ import {
   type HalfLives,
   type Weight,
 } from '../../core/popularity.ts';
-import { createTurns } from '../turns.ts';
+import { LogFollower } from './follower.ts';
 import { keyOf, placeOf, PopularityWeights, type ServedAt } from './popularity-weights.ts';
 import type { SitePopularity, SizedBundle } from './ports.ts';
 import { openPopularityRecords, type PopularityRecords, type ServedNodeRecord } from './records.ts';
-import { servedEventType, ServedPart } from './served.ts';
-import { BegunSession, LearnedSessions, sessionEventType } from './sessions.ts';
+import { Savings, type SavingsScope, type SavingsStep } from './savings.ts';
+import { LearnedSessions } from './sessions.ts';
 
 export interface PopularityDependencies {
   readonly events: Events;
@@ -31,11 +33,8 @@ export interface PopularityDependencies {
   readonly onChange: () => void;
 }
 
-const consumer = 'popularity';
 // A record a served file; a commit takes 10,000 changes.
 const stepChangesMax = 4000;
-const readLimit = 100;
-const retryAfterMs = 1000;
 
 /** What one step through the log changes. */
 interface Step {
@@ -43,10 +42,11 @@ interface Step {
   /** What comes to the weights, by their keys. */
   readonly added: Map<string, { at: ServedAt; weight: Weight }>;
   readonly nodes: Map<string, ServedNodeRecord>;
+  readonly savings: SavingsStep;
 }
 
 /**
- * Learns popularity from the log. Weights, what each node has served, and the offset up to which they count change in one
+ * Learns popularity and savings from the log. Weights, what each node has served, and the offset up to which they count change in one
  * commit: whenever the process dies, an event counts once, and a report that stands in the log twice counts once too.
  */
 export class PopularityConsumer {
@@ -55,19 +55,25 @@ export class PopularityConsumer {
   readonly #weights: PopularityWeights;
   readonly #sessions: LearnedSessions;
   readonly #nodes = new Map<string, ServedNodeRecord>();
-  #offset = 0;
-  readonly #inTurn = createTurns();
+  readonly #savings: Savings;
+  readonly #follower: LogFollower;
 
   constructor(deps: PopularityDependencies) {
     this.#deps = deps;
     this.#records = openPopularityRecords(deps.records);
     this.#weights = new PopularityWeights(deps.halfLives);
     this.#sessions = new LearnedSessions(this.#records, { beliefsMax: deps.weightsMax });
+    this.#savings = new Savings(deps.records);
+    this.#follower = new LogFollower({
+      ...deps,
+      ...{ consumer: 'popularity', what: 'popularity is learned' },
+      handle: (events, next) => this.#fold(events, next),
+    });
   }
 
   /** Reads what earlier processes have learned and forgets what counts no more. */
   async open(): Promise<void> {
-    const { clock, events, log } = this.#deps;
+    const { clock } = this.#deps;
     for await (const { key, value } of this.#records.weights.all()) {
       const weight = { fastBytes: 0, ...value };
       if (weightAt(weight, clock.nowMs(), this.#deps.halfLives).bytes >= 1)
@@ -75,13 +81,8 @@ export class PopularityConsumer {
       else await this.#records.weights.remove(key);
     }
     for await (const { key, value } of this.#records.nodes.all()) this.#nodes.set(key, value);
-    const stored = (await this.#records.offsets.get(consumer))?.value.offset ?? 0;
-    const { lastOffset } = await events.status();
-    if (stored > lastOffset)
-      log.warn({ stored, lastOffset }, 'the event log is another one; it is read from its beginning');
-    this.#offset = stored > lastOffset ? 0 : stored;
-    await this.#sessions.open(this.#offset, clock.nowMs());
-    await events.commit(consumer, this.#offset);
+    await this.#follower.open();
+    await this.#sessions.open(this.#follower.offset, clock.nowMs());
   }
 
   /** Popularity of a bundle now, everywhere: smoothed bytes ÷ size. */
@@ -101,40 +102,24 @@ export class PopularityConsumer {
     return this.#nodes.get(nodeId)?.served;
   }
 
+  /** What a site's boxes have spared. */
+  savings(scope: SavingsScope): Promise<SavingsReport> {
+    return this.#savings.report(scope, this.#deps.clock.nowMs());
+  }
+
   /** The last report of a node that counts. */
   lastReportOf(nodeId: string): { kid: string; sequence: number } | undefined {
     return this.#nodes.get(nodeId);
   }
 
   /** Follows the log until the signal. What fails is tried again. */
-  async run(signal: AbortSignal): Promise<void> {
-    const { clock, events, log } = this.#deps;
-    while (!isAborted(signal)) {
-      try {
-        await events.wait(this.#offset, signal);
-        await this.catchUp();
-      } catch (error) {
-        if (isAborted(signal)) return;
-        log.error({ err: error }, 'popularity could not be learned');
-        await clock.sleep(retryAfterMs, { signal }).catch(() => undefined);
-      }
-    }
+  run(signal: AbortSignal): Promise<void> {
+    return this.#follower.run(signal);
   }
 
-  /** Handles everything that is in the log now; callers take turns, or an event would count twice. */
-  async catchUp(): Promise<void> {
-    await this.#inTurn(() => this.#readOn());
-  }
-
-  async #readOn(): Promise<void> {
-    const { events, log } = this.#deps;
-    for (;;) {
-      const page = await events.read(this.#offset, { limit: readLimit });
-      if (page.missed > 0)
-        log.warn({ missed: page.missed }, 'events were gone before popularity was learned from them');
-      if (page.next === this.#offset) return;
-      await this.#fold(page.events, page.next);
-    }
+  /** Handles everything that is in the log now. */
+  catchUp(): Promise<void> {
+    return this.#follower.catchUp();
   }
 
   async #fold(events: readonly StoredEvent[], next: number): Promise<void> {
@@ -151,59 +136,68 @@ export class PopularityConsumer {
   }
 
   #beginStep(): Step {
-    return { offset: this.#offset, added: new Map(), nodes: new Map() };
+    return { offset: this.#follower.offset, added: new Map(), nodes: new Map(), savings: new Map() };
   }
 
   #apply({ type, data, timeMs, offset }: StoredEvent, step: Step): void {
-    if (type === servedEventType && matches(ServedPart, data)) this.#applyServed(data, timeMs, step);
-    else if (type === sessionEventType && matches(BegunSession, data))
-      this.#sessions.learn(data, { offset, timeMs });
-    else if (type === servedEventType || type === sessionEventType)
+    const { session, 'served-report': served } = eventSchemas;
+    if (type === 'served-report' && matches(served, data)) this.#applyServed(data, timeMs, step);
+    else if (type === 'session' && matches(session, data)) this.#sessions.learn(data, { offset, timeMs });
+    else if (type === 'served-report' || type === 'session')
       this.#deps.log.error({ offset, type }, 'an event is not readable; it is passed over');
   }
 
-  #applyServed(data: ServedPart, timeMs: number, step: Step): void {
+  #applyServed(data: EventData<'served-report'>, timeMs: number, step: Step): void {
     const { nodeId, site = '' } = data;
-    const node = afterPart(step.nodes.get(nodeId) ?? this.#nodes.get(nodeId), data);
+    const before = step.nodes.get(nodeId) ?? this.#nodes.get(nodeId);
+    const node = afterPart(before, data);
     if (node === undefined) return;
     step.nodes.set(nodeId, node);
+    let newBytes = 0;
     for (const [file, playBytes] of data.files) {
       // Popularity counts viewers, not boxes that fill.
       if (playBytes === 0) continue;
       const at = { site, file };
       const key = keyOf(at);
-      const before = step.added.get(key)?.weight;
-      const isNew = before === undefined && this.#weights.get(at) === undefined;
+      const weighed = step.added.get(key)?.weight;
+      const isNew = weighed === undefined && this.#weights.get(at) === undefined;
       if (isNew && this.#weights.size + step.added.size >= this.#deps.weightsMax) continue;
-      const weight = addServing(before, { bytes: playBytes, atMs: timeMs }, this.#deps.halfLives);
+      if (isNew) newBytes += playBytes;
+      const weight = addServing(weighed, { bytes: playBytes, atMs: timeMs }, this.#deps.halfLives);
       step.added.set(key, { at, weight });
     }
+    const known = before?.kid === node.kid ? before.served.missingReports : 0;
+    const missingReports = node.served.missingReports - known;
+    this.#savings.add(step.savings, { data, timeMs }, { newBytes, missingReports });
   }
 
-  async #commit({ offset, added, nodes }: Step): Promise<void> {
-    if (offset === this.#offset) return;
-    const { offsets, nodes: nodeRecords, weights: weightRecords } = this.#records;
+  async #commit({ offset, added, nodes, savings }: Step): Promise<void> {
+    const { nodes: nodeRecords, weights: weightRecords } = this.#records;
     const sessions = this.#sessions.unsaved();
-    await this.#deps.records.commit([
-      ...[...added].map(([key, { at, weight }]) =>
-        weightRecords.putOperation(key, addWeights(this.#weights.get(at), weight, this.#deps.halfLives)),
-      ),
-      ...[...nodes].map(([nodeId, node]) => nodeRecords.putOperation(nodeId, node)),
-      ...sessions.operations,
-      offsets.putOperation(consumer, { offset }),
-    ]);
-    for (const { at, weight } of added.values()) this.#weights.add(at, weight);
-    for (const [nodeId, node] of nodes) this.#nodes.set(nodeId, node);
-    this.#offset = offset;
-    sessions.saved();
-    if (added.size + sessions.operations.length > 0) this.#deps.onChange();
-    // For retention only; what counts was committed above.
-    await this.#deps.events.commit(consumer, offset);
+    await this.#follower.commit(offset, {
+      operations: [
+        ...[...added].map(([key, { at, weight }]) =>
+          weightRecords.putOperation(key, addWeights(this.#weights.get(at), weight, this.#deps.halfLives)),
+        ),
+        ...[...nodes].map(([nodeId, node]) => nodeRecords.putOperation(nodeId, node)),
+        ...sessions.operations,
+        ...(await this.#savings.operations(savings)),
+      ],
+      then: () => {
+        for (const { at, weight } of added.values()) this.#weights.add(at, weight);
+        for (const [nodeId, node] of nodes) this.#nodes.set(nodeId, node);
+        sessions.saved();
+        if (added.size + sessions.operations.length > 0) this.#deps.onChange();
+      },
+    });
   }
 }
 
 /** What a node has served with this part; undefined where the part counts already. */
-function afterPart(before: ServedNodeRecord | undefined, data: ServedPart): ServedNodeRecord | undefined {
+function afterPart(
+  before: ServedNodeRecord | undefined,
+  data: EventData<'served-report'>,
+): ServedNodeRecord | undefined {
   const { kid, sequence, part, sinceMs, filledBytes, files } = data;
   // Another key is another box under the same name: it counts from the beginning.
   const last =
@@ -229,8 +223,4 @@ function afterPart(before: ServedNodeRecord | undefined, data: ServedPart): Serv
       missingReports: served.missingReports + Math.max(0, sequence - last.sequence - 1),
     },
   };
-}
-
-function isAborted(signal: AbortSignal): boolean {
-  return signal.aborted;
 }

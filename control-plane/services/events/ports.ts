@@ -7,6 +7,8 @@ export interface ServedNodes {
   findNode(kid: string): Pick<KnownNode, 'nodeId' | 'publicKey' | 'revoked'> | undefined;
   /** The site of an appliance; undefined for an origin, which serves everybody's viewers. */
   siteOf(nodeId: string): string | undefined;
+  /** Whether a node of this name is enrolled. */
+  isNode(nodeId: string): boolean;
 }
 
 /** A file with its size. */
@@ -34,6 +36,11 @@ export interface SitePopularity {
 export interface EventsOptions extends HalfLives {
   /** How many ids are remembered to know a repetition by. */
   readonly knownIdsMax: number;
+  /** How many clients' caps are remembered, the latest. */
+  readonly clientsMax: number;
+  /** How many events one client may send at once, and how many a second. */
+  readonly clientEventsBurst: number;
+  readonly clientEventsPerSecond: number;
   /** After a change of popularity, how long more of them are awaited before others hear of it. */
   readonly changeDelayMs: number;
   /** How many weights are kept, one for each file at each site; what a box says of others is passed over. */
@@ -43,6 +50,10 @@ export interface EventsOptions extends HalfLives {
 /** Defaults of all of them. */
 export const eventsDefaults = {
   knownIdsMax: 100_000,
+  clientsMax: 100_000,
+  // What waits in a player that was offline, and what one tells in its worst minute.
+  clientEventsBurst: 1000,
+  clientEventsPerSecond: 20,
   changeDelayMs: 5000,
   ...popularityHalfLives,
   weightsMax: 2_000_000,

@@ -46,16 +46,20 @@ export const BeliefRecord = Type.Object({
 });
 export type BeliefRecord = Static<typeof BeliefRecord>;
 
-/** Up to where in the log the weights count. */
-export const OffsetRecord = Type.Object({ offset: Type.Integer({ minimum: 0 }) });
-export type OffsetRecord = Static<typeof OffsetRecord>;
+const OffsetRecord = Type.Object({ offset: Type.Integer({ minimum: 0 }) });
 
-/** What popularity is kept in: weights by `site/file` (by `file` where the site is not known), what was served by node, the offset by consumer; sessions
+/** Up to where in the log events count, by consumer. */
+export function openOffsets(records: Records): Collection<Static<typeof OffsetRecord>> {
+  return openCollection(records, 'event-offsets', (value) =>
+    parseAs(OffsetRecord, value, { what: 'an offset', code: 'STORE_CORRUPT' }),
+  );
+}
+
+/** What popularity is kept in: weights by `site/file` (by `file` where the site is not known), what was served by node; sessions
  * by site, and what is believed of bundles by the keys of weights. */
 export interface PopularityRecords {
   readonly weights: Collection<WeightRecord>;
   readonly nodes: Collection<ServedNodeRecord>;
-  readonly offsets: Collection<OffsetRecord>;
   readonly sessionPlaces: Collection<SessionPlaceRecord>;
   readonly beliefs: Collection<BeliefRecord>;
 }
@@ -69,9 +73,6 @@ export function openPopularityRecords(records: Records): PopularityRecords {
     ),
     nodes: openCollection(records, 'served-by-node', (value) =>
       parseAs(ServedNodeRecord, value, { what: 'what a node has served', code }),
-    ),
-    offsets: openCollection(records, 'event-offsets', (value) =>
-      parseAs(OffsetRecord, value, { what: 'an offset', code }),
     ),
     sessionPlaces: openCollection(records, 'session-places', (value) =>
       parseAs(SessionPlaceRecord, value, { what: 'how many sessions have begun at a place', code }),

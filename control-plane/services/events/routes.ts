@@ -1,33 +1,121 @@
-import { EventBatch, EventBatchReply } from '../../../common/contract/playback.ts';
+import type { FastifyRequest } from 'fastify';
+
+import { EventBatch, EventBatchReply, type EventBatch as Batch } from '../../../common/contract/playback.ts';
 import { NodeId } from '../../../common/contract/primitives.ts';
+import { QoeQuery, QoeReport } from '../../../common/contract/qoe.ts';
+import { SavingsQuery, SavingsReport } from '../../../common/contract/savings.ts';
 import { ServedReportReply, ServedReportRequest } from '../../../common/contract/served.ts';
 import { Type } from '../../../common/contract/type.ts';
+import { coded } from '../../../common/runtime/errors.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
+import { siteAsked } from '../own-sites.ts';
+import { deviceOf } from './core/device.ts';
+import type { Reporter } from './intake.ts';
 import type { EventsService } from './service.ts';
 
 // A player sends a batch every few seconds; an address may be a household's or a carrier's.
 const rateLimit = { max: 300, timeWindow: 1000 };
 const servedBytesMax = 2 * 1024 * 1024;
 
+const cmcdType = 'application/cmcd';
+
+/** What the routes need of the others. */
+export interface EventsRoutesOptions {
+  events: EventsService;
+  /** The site where an address is; undefined where no route tells. */
+  siteOf: (address: string) => string | undefined;
+  /** What titles are called, by their bundles. */
+  titleNames: () => ReadonlyMap<string, string>;
+  /** How many bytes the boxes of a site hold; undefined for a site without boxes. */
+  heldAt: (site: string) => number | undefined;
+}
+
 /** The routes of what players and nodes report. */
-export function eventsRoutes(app: App, { events }: { events: EventsService }): void {
-  app.post(
-    '/v1/events',
+export function eventsRoutes(app: App, options: EventsRoutesOptions): void {
+  playerRoutes(app, options);
+  reportRoutes(app, options);
+  nodeRoutes(app, options);
+}
+
+function playerRoutes(app: App, { events, siteOf }: EventsRoutesOptions): void {
+  // In a scope of its own: only here is a body CMCD.
+  void app.register((scope: App, _options, done) => {
+    scope.addContentTypeParser(cmcdType, { parseAs: 'string' }, (_request, body, parsed) => {
+      parsed(null, body);
+    });
+    const take = async (request: FastifyRequest) => {
+      const reporter = reporterOf(request, siteOf);
+      const { body } = request;
+      return typeof body === 'string'
+        ? events.takeCmcd(body, reporter)
+        : events.take((body as Batch).events, reporter);
+    };
+    const schema = {
+      tags: ['playback'],
+      summary:
+        'Report what happened in a playback, as JSON or in CMCD’s event mode; a repeated batch does no harm',
+      body: {
+        content: { 'application/json': { schema: EventBatch }, [cmcdType]: { schema: Type.String() } },
+      },
+      response: { 200: EventBatchReply },
+    };
+    // What a player tells of its playing changes nothing.
+    const config = { rateLimit, audit: false } as const;
+    const credential = ['viewer', 'operator', 'delivery:play'] as const;
+    scope.post('/v1/events', { config: { ...config, credential }, schema }, take);
+    // For players that are told where to report, but not with which header.
+    scope.post(
+      '/v1/events/:token',
+      {
+        config: { ...config, credential: ['delivery:play'] },
+        schema: { ...schema, params: Type.Object({ token: Type.String() }) },
+      },
+      take,
+    );
+    done();
+  });
+}
+
+function reportRoutes(app: App, { events, titleNames, heldAt }: EventsRoutesOptions): void {
+  app.get(
+    '/v1/reports/qoe',
     {
-      // What a player tells of its playing changes nothing.
-      config: { credential: ['viewer', 'operator', 'delivery:play'], rateLimit, audit: false },
+      config: { credential: ['operator'] },
       schema: {
-        tags: ['playback'],
-        summary: 'Report what happened in a playback; a repeated batch does no harm',
-        body: EventBatch,
-        response: { 200: EventBatchReply },
+        tags: ['reports'],
+        summary: 'How playing went: starts, stalls, bitrate and failures by site, appliance, device or title',
+        querystring: QoeQuery,
+        response: { 200: QoeReport },
       },
     },
-    async ({ body, caller }) => {
-      const session = caller.kind === 'delivery' ? caller.claims.session : undefined;
-      return await events.take(body.events, session);
+    async ({ query: { by = 'site', days = 7 } }) => {
+      const names = by === 'title' ? titleNames() : undefined;
+      return events.qoe({ by, days }, (key) => names?.get(key));
     },
   );
+  app.get(
+    '/v1/reports/savings',
+    {
+      config: { credential: ['operator', 'partner'] },
+      schema: {
+        tags: ['reports'],
+        summary:
+          'What the boxes of a site have spared the network above them, by the reports that they signed',
+        querystring: SavingsQuery,
+        response: { 200: SavingsReport },
+      },
+    },
+    async ({ caller, query: { days = 7, ...query } }) => {
+      const site = siteAsked(caller, query.site);
+      if (site === undefined) throw coded('INVALID', 'site: name one');
+      const heldBytes = heldAt(site);
+      if (heldBytes === undefined) throw coded('NOT_FOUND', `no box is at ${site}`);
+      return events.savings({ site, days, heldBytes });
+    },
+  );
+}
+
+function nodeRoutes(app: App, { events }: EventsRoutesOptions): void {
   app.post(
     '/v1/nodes/:id/served-reports',
     {
@@ -43,4 +131,16 @@ export function eventsRoutes(app: App, { events }: { events: EventsService }): v
     },
     async ({ params, body }) => events.takeServed(params.id, body.jws),
   );
+}
+
+function reporterOf(
+  { caller, ip, headers }: FastifyRequest,
+  siteOf: EventsRoutesOptions['siteOf'],
+): Reporter {
+  const at = { device: deviceOf(headers['user-agent']), site: siteOf(ip) };
+  if (caller.kind === 'delivery') {
+    const { session, bundle, issuedAtS, expiresAtS } = caller.claims;
+    return { client: `session ${session}`, session: { session, bundle, issuedAtS, expiresAtS }, ...at };
+  }
+  return { client: caller.kind === 'access' ? `account ${caller.sub}` : 'others', ...at };
 }

@@ -2,43 +2,16 @@ import type { KeyObject } from 'node:crypto';
 
 import type { Events, NewEvent } from '../../../common/adapters/events/port.ts';
 import { documentTypes, type DocumentPayload } from '../../../common/contract/documents.ts';
-import {
-  FileName,
-  NodeId,
-  PlaceName,
-  Sequence,
-  SizeBytes,
-  Thumbprint,
-  TimeMs,
-} from '../../../common/contract/primitives.ts';
+import type { EventData } from '../../../common/contract/event-log.ts';
 import {
   servedReportAudience,
   ServedReport,
   type ServedReportReply,
 } from '../../../common/contract/served.ts';
-import { Type, type Static } from '../../../common/contract/type.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { openDocument } from '../../../common/runtime/signed-documents.ts';
 import { createTurns } from '../turns.ts';
 import type { ServedNodes } from './ports.ts';
-
-/** The type of a part of a served report in the log. */
-export const servedEventType = 'served-report';
-
-/** A part of a report, as it stands in the log: a report may be in it twice, but each part counts once (see the consumer). */
-export const ServedPart = Type.Object({
-  nodeId: NodeId,
-  /** The key that signed it: with another one the sequence begins anew. */
-  kid: Thumbprint,
-  sequence: Sequence,
-  part: Type.Integer({ minimum: 0 }),
-  /** Where its viewers are; not of an origin. */
-  site: Type.Optional(PlaceName),
-  sinceMs: TimeMs,
-  filledBytes: SizeBytes,
-  files: Type.Array(Type.Tuple([FileName, SizeBytes, SizeBytes])),
-});
-export type ServedPart = Static<typeof ServedPart>;
 
 // An event is 64 KiB at most, a file some 100 bytes.
 const filesPerPart = 500;
@@ -114,11 +87,15 @@ function partsOf(
   { nodeId, kid, site, nowMs }: { nodeId: string; kid: string; site: string | undefined; nowMs: number },
 ): NewEvent[] {
   const { sequence, body } = report;
-  const files = body.files.map(({ file, playBytes, fillBytes }) => [file, playBytes, fillBytes]);
+  const files = body.files.map(({ file, playBytes, fillBytes }): [string, number, number] => [
+    file,
+    playBytes,
+    fillBytes,
+  ]);
   // When it was served, where its clock can be believed: a box that was alone for a day tells of the day.
   const timeMs = Math.min(nowMs, body.untilMs);
   return Array.from({ length: Math.max(1, Math.ceil(files.length / filesPerPart)) }, (_, part) => ({
-    type: servedEventType,
+    type: 'served-report',
     timeMs,
     data: {
       nodeId,
@@ -129,6 +106,6 @@ function partsOf(
       sinceMs: Math.min(nowMs, body.sinceMs),
       filledBytes: part === 0 ? body.filledBytes : 0,
       files: files.slice(part * filesPerPart, (part + 1) * filesPerPart),
-    },
+    } satisfies EventData<'served-report'>,
   }));
 }

@@ -1,16 +1,21 @@
 import type { Events } from '../../../common/adapters/events/port.ts';
 import type { Records } from '../../../common/adapters/records/port.ts';
+import type { EventData } from '../../../common/contract/event-log.ts';
 import type { EventBatchReply, PlayerEvent } from '../../../common/contract/playback.ts';
+import type { QoeReport } from '../../../common/contract/qoe.ts';
+import type { SavingsReport } from '../../../common/contract/savings.ts';
 import type { ServedReportReply, ServedSummary } from '../../../common/contract/served.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 import { createDebounced, type Debounced } from '../debounce.ts';
 import { createListeners } from '../listeners.ts';
-import { Intake } from './intake.ts';
+import { CmcdIntake } from './cmcd-intake.ts';
+import { Intake, type Reporter } from './intake.ts';
 import { PopularityConsumer } from './popularity-consumer.ts';
 import type { EventsOptions, ServedNodes, SitePopularity, SizedBundle } from './ports.ts';
+import { QoeConsumer, type QoeScope } from './qoe-consumer.ts';
+import type { SavingsScope } from './savings.ts';
 import { ServedIntake } from './served.ts';
-import { sessionEventType, type BegunSession } from './sessions.ts';
 
 export interface EventsDependencies {
   readonly events: Events;
@@ -23,8 +28,13 @@ export interface EventsDependencies {
 
 /** What players and nodes report, and what is learned from it. */
 export interface EventsService {
-  /** Takes a player's batch; resolves when it is on the disk. Errors: DISK_FULL, OVERLOADED, STORE_UNAVAILABLE. */
-  take(batch: readonly PlayerEvent[], session: string | undefined): Promise<EventBatchReply>;
+  /**
+   * Takes a player's batch; resolves when it is on the disk. Errors: RATE_LIMITED above the reporter's cap, DISK_FULL,
+   * OVERLOADED, STORE_UNAVAILABLE.
+   */
+  take(batch: readonly PlayerEvent[], reporter: Reporter): Promise<EventBatchReply>;
+  /** The same for the body of a player's CMCD event reports. Errors: those of `take`; INVALID where no line is a report. */
+  takeCmcd(body: string, reporter: Reporter): Promise<EventBatchReply>;
   /**
    * Takes a node's signed report of what it has served; resolves when it is on the disk. Errors: SIGNATURE_INVALID,
    * KEY_UNKNOWN, DOCUMENT_FOREIGN, DOCUMENT_EXPIRED, DISK_FULL, OVERLOADED, STORE_UNAVAILABLE.
@@ -34,7 +44,7 @@ export interface EventsService {
    * Takes that a session of a bundle has begun, for a viewer at a site where that is known; resolves when it is on the disk.
    * Errors: DISK_FULL, OVERLOADED, STORE_UNAVAILABLE.
    */
-  noteSession(session: BegunSession): Promise<void>;
+  noteSession(session: EventData<'session'>): Promise<void>;
   /** What a node has served altogether; undefined for one that has told nothing. */
   servedBy(nodeId: string): ServedSummary | undefined;
   /** How popular a bundle is now, everywhere: smoothed bytes served ÷ its size. */
@@ -43,7 +53,11 @@ export interface EventsService {
   popularityAt(site: string): SitePopularity;
   /** Hears, some seconds after the first of several changes, that popularity has changed. */
   onPopularityChange(listener: () => void): () => void;
-  /** Brings everything in the log into popularity: for tests. */
+  /** How playing went in the last days. `nameOf`: what people call a row; undefined for one that keeps its key. */
+  qoe(of: QoeScope, nameOf: (key: string) => string | undefined): Promise<QoeReport>;
+  /** What a site's boxes have spared the network above them, by the reports that they signed. */
+  savings(scope: SavingsScope): Promise<SavingsReport>;
+  /** Brings everything in the log into what is learned: for tests. */
   flush(): Promise<void>;
   /** Starts what runs beside requests; ends with the signal. */
   start(signal: AbortSignal): void;
@@ -60,8 +74,10 @@ export async function createEventsService(deps: EventsDependencies): Promise<Eve
 class LearningEvents implements EventsService {
   readonly #deps: EventsDependencies;
   readonly #intake: Intake;
+  readonly #cmcd: CmcdIntake;
   readonly #served: ServedIntake;
   readonly #popularity: PopularityConsumer;
+  readonly #qoe: QoeConsumer;
   readonly #changed: Debounced;
   readonly #listeners = createListeners<undefined>();
   readonly #stopping = new AbortController();
@@ -70,13 +86,15 @@ class LearningEvents implements EventsService {
   constructor(deps: EventsDependencies) {
     this.#deps = deps;
     const { clock, events, log, options } = deps;
-    this.#intake = new Intake({ events, clock, knownIdsMax: options.knownIdsMax });
+    this.#intake = new Intake({ events, clock, options, siteOf: (nodeId) => deps.nodes.siteOf(nodeId) });
+    this.#cmcd = new CmcdIntake({ intake: this.#intake, clientsMax: options.clientsMax });
     this.#served = new ServedIntake({
       events,
       nodes: deps.nodes,
       lastOf: (nodeId) => this.#popularity.lastReportOf(nodeId),
       clock,
     });
+    this.#qoe = new QoeConsumer({ ...deps, isNode: (id) => deps.nodes.isNode(id) });
     this.#changed = createDebounced({
       clock,
       delayMs: options.changeDelayMs,
@@ -100,19 +118,24 @@ class LearningEvents implements EventsService {
   async open(): Promise<void> {
     await this.#intake.open();
     await this.#popularity.open();
+    await this.#qoe.open();
   }
 
-  take(batch: readonly PlayerEvent[], session: string | undefined): Promise<EventBatchReply> {
-    return this.#intake.take(batch, session);
+  take(batch: readonly PlayerEvent[], reporter: Reporter): Promise<EventBatchReply> {
+    return this.#intake.take(batch, reporter);
+  }
+
+  takeCmcd(body: string, reporter: Reporter): Promise<EventBatchReply> {
+    return this.#cmcd.take(body, reporter);
   }
 
   takeServed(nodeId: string, jws: string): Promise<ServedReportReply> {
     return this.#served.take(nodeId, jws);
   }
 
-  async noteSession(session: BegunSession): Promise<void> {
+  async noteSession(session: EventData<'session'>): Promise<void> {
     const { events, clock } = this.#deps;
-    await events.append([{ type: sessionEventType, timeMs: clock.nowMs(), data: session }]);
+    await events.append([{ type: 'session', timeMs: clock.nowMs(), data: session }]);
   }
 
   servedBy(nodeId: string): ServedSummary | undefined {
@@ -127,17 +150,26 @@ class LearningEvents implements EventsService {
     return this.#popularity.popularityAt(site);
   }
 
+  qoe(of: QoeScope, nameOf: (key: string) => string | undefined): Promise<QoeReport> {
+    return this.#qoe.report(of, nameOf);
+  }
+
+  savings(scope: SavingsScope): Promise<SavingsReport> {
+    return this.#popularity.savings(scope);
+  }
+
   onPopularityChange(listener: () => void): () => void {
     return this.#listeners.add(listener);
   }
 
   async flush(): Promise<void> {
     await this.#popularity.catchUp();
+    await this.#qoe.catchUp();
   }
 
   start(outer: AbortSignal): void {
     const signal = AbortSignal.any([outer, this.#stopping.signal]);
-    this.#running = this.#popularity.run(signal);
+    this.#running = Promise.all([this.#popularity.run(signal), this.#qoe.run(signal)]);
   }
 
   async stop(): Promise<void> {

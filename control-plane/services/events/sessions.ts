@@ -1,23 +1,9 @@
 import type { RecordOperation } from '../../../common/adapters/records/port.ts';
-import { FileName, PlaceName } from '../../../common/contract/primitives.ts';
-import { LaunchForecast } from '../../../common/contract/titles.ts';
-import { Type, type Static } from '../../../common/contract/type.ts';
+import type { EventData } from '../../../common/contract/event-log.ts';
 import { SessionBook, type BookChange, type ExpectedSessions } from '../../core/session-book.ts';
 import type { Belief } from '../../core/viewings.ts';
 import { keyOf, placeOf } from './popularity-weights.ts';
 import type { BeliefRecord, PopularityRecords } from './records.ts';
-
-/** The type of a session that has begun in the log. */
-export const sessionEventType = 'session';
-
-/** A session that has begun, as it stands in the log: nothing in it names a viewer. */
-export const BegunSession = Type.Object({
-  bundle: FileName,
-  /** Where the viewer is; absent where no route tells. */
-  site: Type.Optional(PlaceName),
-  forecast: Type.Optional(LaunchForecast),
-});
-export type BegunSession = Static<typeof BegunSession>;
 
 // What was learned longer ago is as good as nothing.
 const forgetAfterMs = 14 * 86_400_000;
@@ -55,7 +41,7 @@ export class LearnedSessions {
   }
 
   /** Learns from an event of the log, once. */
-  learn(session: BegunSession, { offset, timeMs }: { offset: number; timeMs: number }): void {
+  learn(session: EventData<'session'>, { offset, timeMs }: { offset: number; timeMs: number }): void {
     if (offset <= this.#offset) return;
     this.#offset = offset;
     const { site, bundle, forecast } = session;

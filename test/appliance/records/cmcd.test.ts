@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import t from 'tap';
 
 import { formatAccessLine } from '../../../appliance/records/access-record.ts';
-import { loadCmcdDecoder, rawCmcd, readCmcd } from '../../../appliance/records/cmcd.ts';
+import { rawCmcd, readCmcd } from '../../../appliance/records/cmcd.ts';
+import { loadCmcdDecoder } from '../../../common/runtime/cmcd-decoder.ts';
 
 const decode = await loadCmcdDecoder();
 const file = 'a'.repeat(64);

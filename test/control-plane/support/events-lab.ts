@@ -43,7 +43,9 @@ const nodes: ServedNodes = {
     const found = Object.entries(boxKeys).find(([, key]) => key.kid === kid);
     return found && { nodeId: found[0], publicKey: found[1].publicKey, revoked: false };
   },
-  siteOf: (nodeId) => (nodeId === 'origin' ? undefined : nodeId.replace(/-\d+$/, '')),
+  isNode: (nodeId) => Object.hasOwn(boxKeys, nodeId),
+  siteOf: (nodeId) =>
+    nodeId === 'origin' || !Object.hasOwn(boxKeys, nodeId) ? undefined : nodeId.replace(/-\d+$/, ''),
 };
 
 export interface LabOptions {
@@ -53,6 +55,8 @@ export interface LabOptions {
   log?: LogOptions;
   wrap?: (stores: { events: Events; records: Records }) => { events: Events; records: Records };
   still?: boolean;
+  /** The site of all viewers, where a route tells. */
+  viewersSite?: string;
 }
 
 /** Opens a lab that goes with the test; `directory` keeps what it holds for another one. */
@@ -75,7 +79,12 @@ export async function openLab(t: Test, given: LabOptions = {}): Promise<EventsLa
     credentials: fakeVerifiers,
     cors: ['*'],
   });
-  eventsRoutes(server.app, { events: service });
+  eventsRoutes(server.app, {
+    events: service,
+    siteOf: () => given.viewersSite,
+    heldAt: (site) => (site.startsWith('isp-') ? 1000 : undefined),
+    titleNames: () => new Map([[fileNamed('bundle'), 'A film']]),
+  });
   const url = await server.listen({ host: '127.0.0.1', port: 0 });
   if (given.still !== true) service.start(new AbortController().signal);
   let closed: Promise<void> | undefined;

@@ -46,9 +46,19 @@ t.test('players report by viewer credential or by their session, and nothing nam
     [
       [
         'player',
-        { timeMs: stall.timeMs, type: 'stall', positionMs: 4000, stallMs: 300, pathway: 'isp-a-1', session },
+        {
+          ...{
+            timeMs: stall.timeMs,
+            type: 'stall',
+            positionMs: 4000,
+            stallMs: 300,
+            pathway: 'isp-a-1',
+            session,
+          },
+          ...{ bundle: fileNamed('bundle'), site: 'isp-a', device: 'other' },
+        },
       ],
-      ['player', { timeMs: stall.timeMs, type: 'progress', positionMs: 4000 }],
+      ['player', { timeMs: stall.timeMs, type: 'progress', positionMs: 4000, device: 'other' }],
     ],
   );
   const preflight = await call(`${lab.url}/v1/events`, {
@@ -197,7 +207,7 @@ t.test('an event counts once, wherever the process dies', async (t) => {
   t.equal(fourth.service.popularityOf(bundle), 2);
 });
 
-/** A log whose offsets cannot be committed after the first. */
+/** A log whose offsets cannot be committed after those of the start. */
 function withoutCommit(events: Events): Events {
   let commits = 0;
   return {
@@ -206,7 +216,7 @@ function withoutCommit(events: Events): Events {
     wait: (...wait) => events.wait(...wait),
     committed: (name) => events.committed(name),
     commit: (name, offset) =>
-      commits++ === 0 ? events.commit(name, offset) : Promise.reject(coded('STORE_UNAVAILABLE')),
+      commits++ < 2 ? events.commit(name, offset) : Promise.reject(coded('STORE_UNAVAILABLE')),
     forget: (name) => events.forget(name),
     status: () => events.status(),
     close: () => events.close(),
@@ -229,7 +239,7 @@ function withoutRecords(records: Records): Records {
 t.test('bounds: remembered ids, the log itself', async (t) => {
   const lab = await openLab(t, {
     still: true,
-    options: { knownIdsMax: 2 },
+    options: { knownIdsMax: 2, clientEventsBurst: 10_000 },
     log: { segmentBytes: 64 * 1024, retainBytes: 128 * 1024, limitBytes: 256 * 1024 },
   });
   const detail = 'x'.repeat(500);

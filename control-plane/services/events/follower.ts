@@ -1,0 +1,134 @@
+import type { Events, StoredEvent } from '../../../common/adapters/events/port.ts';
+import type { RecordOperation, Records } from '../../../common/adapters/records/port.ts';
+import type { Clock } from '../../../common/runtime/clock.ts';
+import type { Log } from '../../../common/runtime/log.ts';
+import { createTurns } from '../turns.ts';
+import { openOffsets } from './records.ts';
+
+export interface FollowerOptions {
+  readonly events: Events;
+  readonly records: Records;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Its name in the log and in the records. */
+  readonly consumer: string;
+  /** What it does, for the log: "popularity is learned". */
+  readonly what: string;
+  /** Handles some events in order and calls `commit` with their end, and before as often as it likes. */
+  readonly handle: (events: readonly StoredEvent[], next: number) => Promise<void>;
+}
+
+const retryAfterMs = 1000;
+// Events that change nothing may come again, and retention may wait: to keep where they end is worth a write now and then.
+const unkeptMax = 10_000;
+// Handled together, since each commit waits for the disk; a page is 1000 events or 4 MiB.
+const pagesAtOnce = 4;
+
+/**
+ * Follows the log exactly once: what an event changes and the offset up to which events count are in one commit of the
+ * records, so an event counts once whenever the process dies. The log's own offset follows, for retention only.
+ */
+export class LogFollower {
+  readonly #options: FollowerOptions;
+  readonly #offsets: ReturnType<typeof openOffsets>;
+  readonly #inTurn = createTurns();
+  #offset = 0;
+  /** The offset in the records. */
+  #kept = 0;
+  /** The offset that the log knows. */
+  #told = 0;
+
+  constructor(options: FollowerOptions) {
+    this.#options = options;
+    this.#offsets = openOffsets(options.records);
+  }
+
+  /** Up to where events count. */
+  get offset(): number {
+    return this.#offset;
+  }
+
+  /** Finds where the process before has ended. */
+  async open(): Promise<void> {
+    const { consumer, events, log, what } = this.#options;
+    const stored = (await this.#offsets.get(consumer))?.value.offset ?? 0;
+    const { lastOffset } = await events.status();
+    if (stored > lastOffset)
+      log.warn({ stored, lastOffset }, `the event log is another one; from its beginning ${what}`);
+    this.#offset = this.#kept = this.#told = stored > lastOffset ? 0 : stored;
+    await events.commit(consumer, this.#offset);
+  }
+
+  /** Commits what events up to an offset change, together with the offset; `then` runs once that is on the disk. */
+  async commit(
+    offset: number,
+    { operations, then }: { operations: readonly RecordOperation[]; then?: () => void },
+  ): Promise<void> {
+    if (offset === this.#offset) return;
+    if (operations.length === 0 && offset - this.#kept < unkeptMax) {
+      this.#offset = offset;
+      then?.();
+      return;
+    }
+    await this.#keep(offset, operations, then);
+  }
+
+  /** Follows the log until the signal. What fails is tried again. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, events, log, what } = this.#options;
+    while (!isAborted(signal)) {
+      try {
+        await events.wait(this.#offset, signal);
+        await this.catchUp();
+      } catch (error) {
+        if (isAborted(signal)) return;
+        log.error({ err: error }, `it failed that ${what}`);
+        await clock.sleep(retryAfterMs, { signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  /** Handles everything that is in the log now; callers take turns, or an event would count twice. */
+  async catchUp(): Promise<void> {
+    await this.#inTurn(() => this.#readOn());
+  }
+
+  async #readOn(): Promise<void> {
+    const { events, handle, log, what } = this.#options;
+    for (;;) {
+      const read: StoredEvent[] = [];
+      let next = this.#offset;
+      for (let pages = 0; pages < pagesAtOnce; pages++) {
+        const page = await events.read(next);
+        if (page.missed > 0) log.warn({ missed: page.missed }, `events were gone before ${what}`);
+        if (page.next === next) break;
+        read.push(...page.events);
+        next = page.next;
+      }
+      if (next === this.#offset) break;
+      await handle(read, next);
+    }
+    if (this.#kept !== this.#offset) await this.#keep(this.#offset, []);
+    await this.#tell();
+  }
+
+  async #keep(offset: number, operations: readonly RecordOperation[], then?: () => void): Promise<void> {
+    const { consumer, records } = this.#options;
+    await records.commit([...operations, this.#offsets.putOperation(consumer, { offset })]);
+    this.#offset = this.#kept = offset;
+    then?.();
+    if (offset - this.#told >= unkeptMax) await this.#tell();
+  }
+
+  /** Tells the log what it need not keep any more; what counts is in the records. */
+  async #tell(): Promise<void> {
+    const { consumer, events } = this.#options;
+    if (this.#told === this.#kept) return;
+    await events.commit(consumer, this.#kept);
+    this.#told = this.#kept;
+  }
+}
+
+function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
+}

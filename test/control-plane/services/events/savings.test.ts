@@ -1,0 +1,52 @@
+import t from 'tap';
+
+import { call } from '../../support/call.ts';
+import { boxOf, film, openLab, sound } from '../../support/events-lab.ts';
+import { asRole } from '../../support/fake-credentials.ts';
+
+const hourMs = 3_600_000;
+const report = '/v1/reports/savings';
+
+t.test('what a site’s boxes have spared, from the reports that they signed', async (t) => {
+  const lab = await openLab(t, { still: true });
+  const ask = async (query: string, role: 'operator' | 'viewer' = 'operator') => {
+    await lab.service.flush();
+    return call(`${lab.url}${report}${query}`, { headers: asRole(role) });
+  };
+  // In the night it fills, in the evening it plays.
+  await boxOf(lab, 'isp-a-1').serve(1, {}, { filledBytes: 3600 });
+  await lab.clock.advance(hourMs);
+  await boxOf(lab, 'isp-a-1').serve(2, { [film]: 1000 });
+  await lab.clock.advance(18 * hourMs);
+  await boxOf(lab, 'isp-a-1').serve(4, { [film]: 5000, [sound]: 1200 });
+  await boxOf(lab, 'isp-b-1').serve(1, { [film]: 99 });
+  await boxOf(lab, 'origin').serve(1, { [film]: 77 });
+  const { body } = await ask('?site=isp-a');
+  t.match(body, {
+    ...{ site: 'isp-a', playBytes: 7200, fillBytes: 0, filledBytes: 3600, reports: 3, missingReports: 1 },
+    ...{ offload: 0.5, heldBytes: 1000 },
+    ...{ peakPlayBytesPerSecond: 6200 / 3600, peakFilledBytesPerSecond: 1 },
+    boxes: [{ id: 'isp-a-1', playBytes: 7200, filledBytes: 3600, reports: 3, missingReports: 1 }],
+  });
+  t.equal(body['offloadMost'], 1 - 2200 / 7200, 'each file had to come in once');
+  t.equal(body['peakAvoidedBytesPerSecond'], 6200 / 3600 - 1);
+  t.equal(body['churnPerDay'], 3600 / 7 / 1000);
+  await lab.clock.advance(24 * hourMs);
+  const { body: today } = await ask('?site=isp-a&days=1');
+  t.match(today, { playBytes: 0, reports: 0, boxes: [] });
+  t.notOk('offload' in today, 'nothing was played');
+  t.match((await ask('?site=isp-a&days=2')).body, { playBytes: 7200 });
+  t.match(await ask('?site=nowhere'), { status: 404 });
+  t.match(await ask(''), { status: 400, body: { code: 'INVALID' } });
+  t.match(await ask('?site=isp-a', 'viewer'), { status: 403 });
+});
+
+t.test('a report counts once, though it stands in the log twice', async (t) => {
+  const lab = await openLab(t, { still: true });
+  await boxOf(lab, 'isp-a-1').serve(1, { [film]: 1000 });
+  const { events } = await lab.events.read(0);
+  await lab.events.append(events.map(({ type, timeMs, data }) => ({ type, timeMs, data: data as object })));
+  await lab.service.flush();
+  const { body } = await call(`${lab.url}${report}?site=isp-a`, { headers: asRole('operator') });
+  t.match(body, { playBytes: 1000, reports: 1, missingReports: 0 });
+});
