@@ -191,16 +191,7 @@ async function openServices(base: Base, opened: Opened): Promise<CoreServices> {
   });
   await withdrawals.start();
   const services = {
-    access,
-    routes,
-    registry,
-    maintenance,
-    catalog,
-    fill,
-    maps,
-    events,
-    withdrawals,
-    certificates,
+    ...{ access, routes, registry, maintenance, catalog, fill, maps, events, withdrawals, certificates },
     clientSites: clientSitesOf({ registry, routes, clock, log }),
   };
   return { ...services, status: statusOf(services, base, opened.directory) };

@@ -1,0 +1,29 @@
+import { join } from 'node:path';
+
+import { openEventLog } from '../../common/adapters/events/log.ts';
+import { openSqliteRecords } from '../../common/adapters/records/sqlite.ts';
+import { createSystemClock } from '../../common/runtime/clock.ts';
+import { createSilentLog } from '../../common/runtime/log.ts';
+import { eventsDefaults } from '../../control-plane/services/events/ports.ts';
+import { createEventsService, type EventsService } from '../../control-plane/services/events/service.ts';
+
+/** The events service over the log and the records of a folder, with boxes of every name and room for floods. */
+export async function openSoakService(
+  directory: string,
+): Promise<{ service: EventsService; close: () => Promise<void> }> {
+  const events = await openEventLog(join(directory, 'events'));
+  const records = await openSqliteRecords(join(directory, 'events.db'));
+  const service = await createEventsService({
+    ...{ events, records, clock: createSystemClock(), log: createSilentLog() },
+    nodes: { findNode: () => undefined, siteOf: () => undefined, isNode: () => true },
+    options: { ...eventsDefaults, clientEventsBurst: 1e9, clientEventsPerSecond: 1e9 },
+  });
+  return {
+    service,
+    close: async () => {
+      await service.stop();
+      await events.close();
+      await records.close();
+    },
+  };
+}
