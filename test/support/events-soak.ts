@@ -37,20 +37,19 @@ export async function proveEvents(
     ...{ directory, random: seededRandom(seed), batchesPerRound },
     ...{ failures: [], answered: new Set(), first: 0, rssMiB: 0 },
   };
-  let events = 0;
   try {
     for (let round = 1; round <= rounds && soak.failures.length === 0; round++) await live(soak);
-    events = await check(soak);
+    const events = await check(soak);
+    return {
+      holds: soak.failures.length === 0,
+      lines: [
+        `Events: ${events}, kills: ${rounds}; the process had at most ${soak.rssMiB.toFixed(0)} MiB of memory`,
+        ...soak.failures,
+      ],
+    };
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
-  return {
-    holds: soak.failures.length === 0,
-    lines: [
-      `Events: ${events}, kills: ${rounds}; the process had at most ${soak.rssMiB.toFixed(0)} MiB of memory`,
-      ...soak.failures,
-    ],
-  };
 }
 
 /** One life of the process: at least so many batches, then a kill at any moment. What was not answered is sent again by the next. */
