@@ -106,7 +106,7 @@ export async function openCorePart(context: PartContext): Promise<CorePart> {
     counts: () => countsOf(services),
     routes: (server) => {
       const { app, draining } = server;
-      const { registry, maintenance, catalog, fill, maps, status, events, withdrawals, routes } = services;
+      const { registry, maintenance, catalog, fill, maps, status, withdrawals, routes } = services;
       routesRoutes(app, { routes });
       accessRoutes(app, { access });
       auditRoutes(app, { audit });
