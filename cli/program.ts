@@ -7,14 +7,16 @@ import { accountCommand } from './commands/account.ts';
 import { applianceCommand } from './commands/appliance.ts';
 import { auditCommand } from './commands/audit.ts';
 import { backupCommand, restoreCommand, type RestoreTool } from './commands/backup.ts';
-import { billingCommand, ledgerCommand } from './commands/ledger.ts';
+import { billingCommand } from './commands/billing.ts';
+import { ledgerCommand } from './commands/ledger.ts';
 import { clientCommand } from './commands/client.ts';
 import { demoCommand } from './commands/demo.ts';
 import { fillCommand } from './commands/fill.ts';
-import { invoiceCommand, paymentCommand } from './commands/invoice.ts';
+import { invoiceCommand } from './commands/invoice.ts';
 import { labCommand, type CacheLab, type RecommendLab } from './commands/lab.ts';
 import { loginCommand, logoutCommand, whoamiCommand } from './commands/login.ts';
 import { nodeCommand } from './commands/node.ts';
+import { paymentCommand } from './commands/payment.ts';
 import { couponCommand, planCommand, taxCommand } from './commands/plan.ts';
 import { consoleCommand, playCommand } from './commands/play.ts';
 import { profileCommand } from './commands/profile.ts';
@@ -27,6 +29,7 @@ import { steerCommand } from './commands/steer.ts';
 import type { SteeringLab } from './commands/steer-history.ts';
 import { titleCommand } from './commands/title.ts';
 import { tokenCommand } from './commands/token.ts';
+import { webhookCommand } from './commands/webhook.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import {
   createContext,
@@ -134,6 +137,7 @@ function createProgram(env: NodeJS.ProcessEnv, labs: Labs, signal: AbortSignal):
     paymentCommand,
     ledgerCommand,
     billingCommand,
+    webhookCommand,
     (commandShell: CommandShell) => labCommand(commandShell, labs),
     demoCommand,
   ]) {

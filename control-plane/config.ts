@@ -218,6 +218,19 @@ export const ControlPlaneSchema = Type.Object({
       Type.String({ description: 'File (0600) with a passphrase by which backups are encrypted' }),
     ),
   }),
+  payments: Type.Object({
+    stripeKeyFile: Type.Optional(
+      Type.String({
+        description: 'File (0600) with a secret key of Stripe, by which invoices are paid; by hand without',
+      }),
+    ),
+    stripeWebhookSecretFile: Type.Optional(
+      Type.String({
+        description: 'File (0600) with the secret that Stripe signs its notices by (whsec_…)',
+      }),
+    ),
+    stripeUrl: { ...Url, default: 'https://api.stripe.com', description: "Where Stripe's API is" },
+  }),
   acme: Type.Object({
     directory: Type.Optional({
       ...Url,
@@ -276,6 +289,12 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Con
   if (requestsMin > requestsMax)
     throw coded('CONFIG_INVALID', '--gateway-requests-min is above --gateway-requests-max');
   checkAcme(config);
+  const { stripeKeyFile, stripeWebhookSecretFile } = config.payments;
+  if ((stripeKeyFile === undefined) !== (stripeWebhookSecretFile === undefined))
+    throw coded(
+      'CONFIG_INVALID',
+      '--payments-stripe-key-file and --payments-stripe-webhook-secret-file go together',
+    );
   const hours = parseFillHours(config.fill.window);
   if (hours === undefined) {
     throw coded('CONFIG_INVALID', `--fill-window: ${config.fill.window} is not like 02:00-14:00`);

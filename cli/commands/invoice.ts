@@ -1,23 +1,19 @@
+import { writeFile } from 'node:fs/promises';
+import { Readable } from 'node:stream';
 import { Command } from 'commander';
 
-import {
-  CreditNotePaper,
-  InvoiceList,
-  InvoiceView,
-  PaymentList,
-  PaymentView,
-} from '../../common/contract/billing.ts';
+import { CreditNotePaper, InvoiceList, InvoiceView } from '../../common/contract/billing.ts';
 import { amountText, parseAmount } from '../../common/core/money.ts';
 import { valueOf } from '../../common/runtime/errors.ts';
-import { allPages, keyOption, moneyText, move, printRows, queryOf, readMoney, timeText } from '../money.ts';
+import { allPages, keyOption, moneyText, move, printRows, queryOf, timeText } from '../money.ts';
 import type { Output } from '../output/output.ts';
 import type { CommandShell } from '../shell.ts';
 
 const csvText = 'print CSV instead of tables';
 
-/** `nearcast invoice list|show|credit`. */
+/** `nearcast invoice list|show|save|credit`. */
 export function invoiceCommand(shell: CommandShell): Command {
-  const command = new Command('invoice').description('invoices and credit notes: list, show, credit');
+  const command = new Command('invoice').description('invoices and credit notes: list, show, save, credit');
   command
     .command('list')
     .description('all invoices, by number')
@@ -39,6 +35,19 @@ export function invoiceCommand(shell: CommandShell): Command {
         const invoice = await api.call({ path, reply: InvoiceView });
         output.facts(invoice, () => {
           output.table({ head: ['', ''], rows: invoiceFacts(invoice), empty: '' });
+        });
+      }),
+    );
+  command
+    .command('save <id> <file>')
+    .description('write an invoice to a file, as PDF or, where its name ends in .html, as a page')
+    .action((id: string, file: string) =>
+      shell.act(async ({ api, output }) => {
+        const kind = file.endsWith('.html') ? 'page' : 'pdf';
+        const stream = await api.stream(`/v1/invoices/${encodeURIComponent(id)}/${kind}`);
+        await writeFile(file, Readable.fromWeb(stream));
+        output.facts({ id, file }, () => {
+          output.line(`It is in ${file}.`);
         });
       }),
     );
@@ -114,62 +123,4 @@ function invoiceFacts(invoice: InvoiceView): string[][] {
     ['open', money(invoice.open)],
     ['status', invoice.status],
   ];
-}
-
-interface MoneyOptions {
-  reference: string;
-  idempotencyKey?: string;
-}
-
-/** `nearcast payment add|refund|list`. */
-export function paymentCommand(shell: CommandShell): Command {
-  const command = new Command('payment').description('money that came and went: add, refund, list');
-  command
-    .command('add <invoice> <amount>')
-    .description('record money that came for an invoice, like 9.99EUR')
-    .requiredOption('--reference <text>', 'what the bank says of it')
-    .addOption(keyOption())
-    .action((invoice: string, text: string, { reference, idempotencyKey: key }: MoneyOptions) =>
-      shell.act(async ({ api, output }) => {
-        const body = { invoice, ...readMoney(text), reference };
-        printPayments(output, [await move(api, { path: '/v1/payments', body, reply: PaymentView, key })]);
-      }),
-    );
-  command
-    .command('refund <account> <amount>')
-    .description("record money that was given back of an account's credit")
-    .requiredOption('--reference <text>', 'what the bank says of it')
-    .addOption(keyOption())
-    .action((account: string, text: string, { reference, idempotencyKey: key }: MoneyOptions) =>
-      shell.act(async ({ api, output }) => {
-        const body = { account, ...readMoney(text), reference };
-        printPayments(output, [
-          await move(api, { path: '/v1/payments/refund', body, reply: PaymentView, key }),
-        ]);
-      }),
-    );
-  command
-    .command('list')
-    .description('payments and refunds')
-    .option('--csv', csvText)
-    .action(({ csv }: { csv?: true }) =>
-      shell.act(async ({ api, output }) => {
-        const items = (page: PaymentList) => page.payments;
-        printPayments(output, await allPages(api, { path: '/v1/payments', reply: PaymentList, items }), csv);
-      }),
-    );
-  return command;
-}
-
-function printPayments(output: Output, payments: readonly PaymentView[], csv?: boolean): void {
-  printRows(output, payments, {
-    head: ['id', 'kind', 'at', 'account', 'invoice', 'currency', 'amount', 'reference'],
-    rows: payments.map(({ id, kind, atMs, account, invoice, currency, amount, reference }) => [
-      ...[id, kind, timeText(atMs), account, invoice ?? '–', currency],
-      amountText(kind === 'payment' ? amount : -amount, currency),
-      reference,
-    ]),
-    empty: 'No payments.',
-    csv,
-  });
 }

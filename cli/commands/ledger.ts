@@ -1,12 +1,9 @@
 import { Command } from 'commander';
 
-import { BooksProofView, LedgerBalanceList, LedgerTransactionList } from '../../common/contract/billing.ts';
+import { LedgerBalanceList, LedgerTransactionList } from '../../common/contract/billing.ts';
 import { amountText } from '../../common/core/money.ts';
-import { coded } from '../../common/runtime/errors.ts';
 import { allPages, printRows, queryOf, timeText } from '../money.ts';
 import type { CommandShell } from '../shell.ts';
-
-const verifyTimeoutMs = 600_000;
 
 /** `nearcast ledger balances|transactions`: what is above zero an account has (debit), what is below it owes or gave (credit). */
 export function ledgerCommand(shell: CommandShell): Command {
@@ -53,35 +50,6 @@ export function ledgerCommand(shell: CommandShell): Command {
           empty: 'Nothing is in the ledger.',
           csv,
         });
-      }),
-    );
-  return command;
-}
-
-/** `nearcast billing verify`. */
-export function billingCommand(shell: CommandShell): Command {
-  const command = new Command('billing').description('the books as a whole: verify');
-  command
-    .command('verify')
-    .description(
-      'count the books again: every sum, number and hash, and the guards of the database; fails where one is wrong',
-    )
-    .action(() =>
-      shell.act(async ({ api, output }) => {
-        const path = '/v1/ledger/verify';
-        const proof = await api.call({ path, reply: BooksProofView, timeoutMs: verifyTimeoutMs });
-        const { transactions, entries, balances, papers, faults } = proof;
-        output.facts(proof, () => {
-          output.line(
-            `${transactions} transactions of ${entries} entries, ${balances} balances, ${papers} invoices and credit notes`,
-          );
-          for (const fault of faults) output.line(fault);
-        });
-        if (faults.length > 0)
-          throw coded(
-            'STORE_CORRUPT',
-            `the books have ${faults.length} faults; take a backup before anything else`,
-          );
       }),
     );
   return command;

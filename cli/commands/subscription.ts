@@ -1,17 +1,21 @@
 import { Command } from 'commander';
 
 import { SubscriptionList, SubscriptionView } from '../../common/contract/billing.ts';
+import { PaidPlanChangeReply, SignUpReply } from '../../common/contract/procedures.ts';
+import { coded } from '../../common/runtime/errors.ts';
 import { allPages, keyOption, move, printRows, queryOf, timeText } from '../money.ts';
 import type { Output } from '../output/output.ts';
+import { readPassword } from '../read-password.ts';
 import type { CommandShell } from '../shell.ts';
 import { priceText } from './plan.ts';
 
-/** `nearcast subscription add|list|show|change|pause|resume|cancel`. */
+/** `nearcast subscription add|sign-up|list|show|change|pause|resume|cancel`. */
 export function subscriptionCommand(shell: CommandShell): Command {
   const command = new Command('subscription').description(
-    'who has subscribed to what: add, list, show, change, pause, resume, cancel',
+    'who has subscribed to what: add, sign-up, list, show, change, pause, resume, cancel',
   );
   addCommand(command, shell);
+  signUpCommand(command, shell);
   readCommands(command, shell);
   changeCommands(command, shell);
   return command;
@@ -27,28 +31,60 @@ interface AddOptions {
   idempotencyKey?: string;
 }
 
-function addCommand(command: Command, shell: CommandShell): void {
-  command
-    .command('add <account> <plan>')
-    .description('subscribe an account: a trial where it has had none, else the first invoice')
+function termsOf({ currency, country, region, timeZone, by, coupon }: AddOptions) {
+  return {
+    ...{ currency, country, timeZone },
+    ...(region !== undefined && { region }),
+    ...(by !== undefined && { unit: by }),
+    ...(coupon !== undefined && { coupon }),
+  };
+}
+
+/** What a new subscription is asked for with. */
+function withTerms(command: Command): Command {
+  return command
     .requiredOption('--currency <code>', 'in which it pays')
     .requiredOption('--country <code>', 'where it is taxed')
     .option('--region <code>', 'of the country, where that has taxes of its own')
     .requiredOption('--time-zone <name>', 'whose calendar counts its periods, like Europe/Berlin')
     .option('--by <unit>', 'week, month or year, where the plan has several prices')
     .option('--coupon <id>', 'what is taken off its invoices')
-    .addOption(keyOption())
+    .addOption(keyOption());
+}
+
+function addCommand(command: Command, shell: CommandShell): void {
+  withTerms(command.command('add <account> <plan>'))
+    .description('subscribe an account: a trial where it has had none, else the first invoice')
     .action((account: string, plan: string, options: AddOptions) =>
       shell.act(async ({ api, output }) => {
-        const { currency, country, region, timeZone, by, coupon, idempotencyKey: key } = options;
-        const body = {
-          ...{ account, plan, currency, country, timeZone },
-          ...(region !== undefined && { region }),
-          ...(by !== undefined && { unit: by }),
-          ...(coupon !== undefined && { coupon }),
-        };
-        const reply = await move(api, { path: '/v1/subscriptions', body, reply: SubscriptionView, key });
-        printSubscriptions(output, [reply]);
+        const body = { account, plan, ...termsOf(options) };
+        const call = { path: '/v1/subscriptions', body, reply: SubscriptionView };
+        printSubscriptions(output, [await move(api, { ...call, key: options.idempotencyKey })]);
+      }),
+    );
+}
+
+interface SignUpOptions extends AddOptions {
+  name: string;
+  profile?: string;
+  passwordFile?: string;
+}
+
+function signUpCommand(command: Command, shell: CommandShell): void {
+  withTerms(command.command('sign-up <email> <plan>'))
+    .description('sign a household up: account, profile and subscription, all of it or nothing')
+    .requiredOption('--name <name>', "the person's name")
+    .option('--profile <name>', 'how the first profile is called (as the person)')
+    .option('--password-file <file>', 'where the password stands; - for standard input')
+    .action((email: string, plan: string, options: SignUpOptions) =>
+      shell.act(async ({ api, output, signal }) => {
+        const { name, profile, passwordFile, idempotencyKey: key } = options;
+        const password = await readPassword(passwordFile, signal);
+        const person = { email, name, password, ...(profile !== undefined && { profile }) };
+        const body = { ...person, plan, ...termsOf(options) };
+        const { subscription } = await move(api, { path: '/v1/sign-ups', body, reply: SignUpReply, key });
+        const path = `/v1/subscriptions/${encodeURIComponent(subscription)}`;
+        printSubscriptions(output, [await api.call({ path, reply: SubscriptionView })]);
       }),
     );
 }
@@ -80,6 +116,7 @@ function readCommands(command: Command, shell: CommandShell): void {
 interface ChangeOptions {
   by?: string;
   atPeriodEnd?: true;
+  paid?: true;
   now?: true;
   idempotencyKey?: string;
 }
@@ -95,8 +132,12 @@ function changeCommands(command: Command, shell: CommandShell): void {
     .description('another plan or interval: what is unused is credited, the rest of the period charged')
     .option('--by <unit>', 'week, month or year (as now)')
     .option('--at-period-end', 'not before the period ends')
+    .option('--paid', 'only if what it costs now can be taken by the payment provider')
     .addOption(keyOption())
-    .action((id: string, plan: string, { by, atPeriodEnd, idempotencyKey }: ChangeOptions) => {
+    .action((id: string, plan: string, { by, atPeriodEnd, paid, idempotencyKey }: ChangeOptions) => {
+      if (paid === true && atPeriodEnd === true)
+        throw coded('INVALID', '--paid is for a change at once, not --at-period-end');
+      if (paid === true) return payForPlan(shell, { id, plan, by, key: idempotencyKey });
       const when = atPeriodEnd === true ? 'period-end' : 'now';
       return act('plan', { plan, when, ...(by !== undefined && { unit: by }) })(id, idempotencyKey);
     });
@@ -118,6 +159,18 @@ function changeCommands(command: Command, shell: CommandShell): void {
     .action((id: string, { now, idempotencyKey }: ChangeOptions) =>
       act('cancel', { when: now === true ? 'now' : 'period-end' })(id, idempotencyKey),
     );
+}
+
+function payForPlan(
+  shell: CommandShell,
+  { id, plan, by, key }: { id: string; plan: string; by: string | undefined; key: string | undefined },
+): Promise<void> {
+  return shell.act(async ({ api, output }) => {
+    const path = `/v1/subscriptions/${encodeURIComponent(id)}`;
+    const body = { plan, ...(by !== undefined && { unit: by }) };
+    await move(api, { path: `${path}/paid-plan`, body, reply: PaidPlanChangeReply, key });
+    printSubscriptions(output, [await api.call({ path, reply: SubscriptionView })]);
+  });
 }
 
 function printSubscriptions(output: Output, subscriptions: readonly SubscriptionView[], csv?: boolean): void {

@@ -36,7 +36,14 @@ export function usePlaybackEngine(
     });
     const tell = createTeller(session, reporter);
     const unwatch = watchVideo(element, tell);
-    const leave = () => void reporter.flush();
+    // Whoever leaves makes room for another stream of the account.
+    const leave = () => {
+      reporter.report({
+        type: 'end',
+        positionMs: Math.max(0, Math.round(store.getState().playback.positionMs)),
+      });
+      void reporter.flush();
+    };
     window.addEventListener('pagehide', leave);
     let running: Engine | undefined;
     let isGone = false;
@@ -53,6 +60,7 @@ export function usePlaybackEngine(
       unwatch();
       running?.stop();
       window.removeEventListener('pagehide', leave);
+      leave();
       void reporter.stop();
     };
   }, [video, session, engine, bufferS]);

@@ -194,6 +194,17 @@ const Paper = {
   gross: Amount,
 };
 
+/** Who issues invoices, as it has to stand on them. */
+export const Issuer = Type.Object(
+  {
+    name: Line,
+    /** Address, tax number, register: a line each. */
+    lines: Type.Array(Line, { maxItems: 12 }),
+  },
+  closed,
+);
+export type Issuer = Static<typeof Issuer>;
+
 /** `amount` less discounts is `base`, which is `gross` where prices include taxes, else `net`. */
 export const InvoicePaper = Type.Object({
   ...Paper,
@@ -206,6 +217,8 @@ export const InvoicePaper = Type.Object({
   dueAtMs: TimeMs,
   /** Of the account's credit, used up for it. */
   creditApplied: Amount,
+  /** Who issued it; absent where nobody had said. */
+  issuer: Type.Optional(Issuer),
 });
 export type InvoicePaper = Static<typeof InvoicePaper>;
 
@@ -245,9 +258,12 @@ export const PaymentRequest = Type.Object(
   closed,
 );
 export type PaymentRequest = Static<typeof PaymentRequest>;
-/** Money that is given back of an account's credit. */
+/** Money that is given back of an account's credit: by hand, or the way that `payment` came. */
 export const RefundRequest = Type.Object(
-  { account: ObjectId, amount: PositiveAmount, currency: Currency, reference: Line },
+  {
+    ...{ account: ObjectId, amount: PositiveAmount, currency: Currency, reference: Line },
+    payment: Type.Optional(ObjectId),
+  },
   closed,
 );
 export type RefundRequest = Static<typeof RefundRequest>;
@@ -261,10 +277,67 @@ export const PaymentView = Type.Object({
   currency: Currency,
   reference: Line,
   atMs: TimeMs,
+  /** Who took it or gives it back; by hand where absent. */
+  provider: Type.Optional(BillingName),
+  /** Its id there. */
+  providerPayment: Type.Optional(Type.String()),
+  /** Of a payment: what was not owed, and went to the account's credit. */
+  toCredit: Type.Optional(PositiveAmount),
+  /** Of a payment: what was given back, or is on its way. */
+  refunded: Type.Optional(PositiveAmount),
+  /** Of a refund: which payment. */
+  payment: Type.Optional(ObjectId),
+  /** Of a refund by a provider: on its way, or given up; else it is done. */
+  state: Type.Optional(Type.Union([Type.Literal('pending'), Type.Literal('failed')])),
 });
 export type PaymentView = Static<typeof PaymentView>;
 export const PaymentList = Type.Object({ payments: Type.Array(PaymentView), next: Type.Optional(ObjectId) });
 export type PaymentList = Static<typeof PaymentList>;
+
+/** Asks for a page on which a person says how to pay; `account` only for operators. */
+export const PaymentMethodRequest = Type.Object(
+  {
+    account: Type.Optional(ObjectId),
+    /** Where the page leads back to. */
+    returnUrl: Type.String({ pattern: '^https?://[^\\s]+$', maxLength: 2048 }),
+  },
+  closed,
+);
+export const PaymentMethodPage = Type.Object({ url: Type.String() });
+export const PaymentMethodView = Type.Object({
+  account: Type.String(),
+  /** Whether invoices are paid by themselves. */
+  hasMethod: Type.Boolean(),
+  provider: Type.Optional(BillingName),
+});
+
+/**
+ * An invoice that is being paid by the provider. `due`: tried at `nextAtMs`; `sent`: asked for, no answer yet; `pending`: the provider will
+ * tell; `failed`: not tried again until there is another way of paying; `ended`: nothing was left to pay.
+ */
+export const CollectionView = Type.Object({
+  invoice: ObjectId,
+  account: ObjectId,
+  state: Type.Union([
+    Type.Literal('due'),
+    Type.Literal('sent'),
+    Type.Literal('pending'),
+    Type.Literal('paid'),
+    Type.Literal('failed'),
+    Type.Literal('ended'),
+  ]),
+  /** How often it has failed. */
+  attempt: Count,
+  nextAtMs: Type.Optional(TimeMs),
+  /** Why it failed last, as the provider says. */
+  reason: Type.Optional(Type.String()),
+});
+export type CollectionView = Static<typeof CollectionView>;
+export const CollectionList = Type.Object({
+  collections: Type.Array(CollectionView),
+  next: Type.Optional(ObjectId),
+});
+export type CollectionList = Static<typeof CollectionList>;
 
 const Signed = Type.Integer({ minimum: -Number.MAX_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER });
 export const LedgerBalanceList = Type.Object({
@@ -299,7 +372,9 @@ export const BooksProofView = Type.Object({
 
 /** What an account may do now; no entitlements where it has no subscription that lasts. */
 export const EntitlementsView = Type.Object({
-  account: ObjectId,
+  account: Type.String(),
+  /** Whether watching takes a subscription: as long as a plan is sold. */
+  isRequired: Type.Boolean(),
   entitlements: Type.Optional(Entitlements),
   subscription: Type.Optional(ObjectId),
 });

@@ -1,3 +1,4 @@
+import { Entitlements } from './billing.ts';
 import { Type, type Static } from './type.ts';
 import { FileName, IpAddress, Line, NodeId, ObjectId, TimeMs } from './primitives.ts';
 import { Pathway } from './steering.ts';
@@ -34,6 +35,8 @@ export const PlaybackSession = Type.Object({
   rankedBy: Type.Union([Type.Literal('steering'), Type.Literal('fallback')]),
   pathways: Type.Array(Pathway, { minItems: 1 }),
   expiresAtMs: TimeMs,
+  /** What the viewer's plan allows; absent: nothing limits them. */
+  entitlements: Type.Optional(Entitlements),
 });
 export type PlaybackSession = Static<typeof PlaybackSession>;
 

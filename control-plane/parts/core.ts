@@ -23,8 +23,6 @@ import { auditRoutes } from '../services/audit/routes.ts';
 import { createAudit, type Audit } from '../services/audit/service.ts';
 import { authRoutes } from '../services/auth/routes.ts';
 import { backupRoutes } from '../services/backup/routes.ts';
-import { billingRoutes } from '../services/billing/routes.ts';
-import { createBilling } from '../services/billing/service.ts';
 import { catalogDefaults, type Fleet } from '../services/catalog/ports.ts';
 import { catalogRoutes } from '../services/catalog/routes.ts';
 import { createCatalog, type Catalog } from '../services/catalog/service.ts';
@@ -42,6 +40,7 @@ import { registryRoutes } from '../services/registry/routes.ts';
 import { createRegistry } from '../services/registry/service.ts';
 import { routesRoutes } from '../services/routes/routes.ts';
 import { createRoutes } from '../services/routes/service.ts';
+import { playbackStreams } from '../services/playback/interfaces.ts';
 import { playbackCounts } from '../services/status/ports.ts';
 import { statusRoutes } from '../services/status/routes.ts';
 import { createStatus, type Status } from '../services/status/service.ts';
@@ -52,6 +51,7 @@ import { openWithdrawals } from '../services/withdrawal/service.ts';
 import { viewerRights } from '../services/viewer-rights.ts';
 import type { Stores } from '../stores.ts';
 import { verifiersOf } from '../verifiers.ts';
+import { openBilling } from './billing.ts';
 import { provideCore } from './core-interfaces.ts';
 import type { CoreServices } from './core-services.ts';
 import { openHouseholds } from './households.ts';
@@ -78,8 +78,10 @@ export async function openCorePart(context: PartContext): Promise<CorePart> {
   });
   const auth = await openAuth(context, { stores, access, audit, publicUrl });
   const services = await openServices(context, { stores, access, directory });
-  const billing = createBilling({ books: await stores.openBooks('billing'), clock, chance, log });
-  const households = await openHouseholds(context, { auth, catalog: services.catalog });
+  const billing = await openBilling(context);
+  const households = await openHouseholds(context, {
+    ...{ auth, catalog: services.catalog, billing: billing.billing },
+  });
   const backups = await openBackups(context, { snapshots: stores, program: packageJson.version });
   const verifiers = verifiersOf({ access, auth, maps: services.maps });
   directory.provide(acts, answerActs(audit));
@@ -100,7 +102,7 @@ export async function openCorePart(context: PartContext): Promise<CorePart> {
         loop('audit', (signal) => audit.watch(signal)),
         () => audit.stop(),
       ),
-      loop('billing', (signal) => billing.watch(signal)),
+      ...billing.components,
       started('backups', backups),
     ],
     counts: () => countsOf(services),
@@ -120,9 +122,10 @@ export async function openCorePart(context: PartContext): Promise<CorePart> {
       withdrawalRoutes(app, { withdrawals });
       steeringMapRoutes(app, { maps, draining });
       statusRoutes(app, { status });
-      billingRoutes(app, { billing });
+      billing.routes(server);
       backupRoutes(app, { backups });
     },
+    close: billing.close,
   };
 }
 
@@ -197,8 +200,17 @@ async function openServices(base: Base, opened: Opened): Promise<CoreServices> {
   return { ...services, status: statusOf(services, base, opened.directory) };
 }
 
-async function openEvents({ clock, log }: Base, { stores, access }: Opened): Promise<EventsService> {
+async function openEvents(
+  { clock, log }: Base,
+  { stores, access, directory }: Opened,
+): Promise<EventsService> {
+  const streams = directory.find(playbackStreams);
   return createEventsService({
+    reported: (report) => {
+      streams.reported(report).catch((error: unknown) => {
+        log.warn({ err: error }, 'playback did not hear of a stream; it counts for a minute at most');
+      });
+    },
     events: await stores.openEvents(),
     records: await stores.open('events'),
     nodes: servedNodes(access),

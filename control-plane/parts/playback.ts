@@ -1,8 +1,10 @@
 import { started } from '../background.ts';
 import {
+  playbackBilling,
   playbackCatalog,
   playbackEvents,
   playbackFleet,
+  playbackStreams,
   playbackTokens,
   playbackUsers,
   steeringTokens,
@@ -30,6 +32,7 @@ export async function openPlaybackPart(context: PartContext): Promise<Part> {
     fleet: directory.find(playbackFleet),
     tokens: directory.find(playbackTokens),
     users: directory.find(playbackUsers),
+    billing: directory.find(playbackBilling),
     events: directory.find(playbackEvents),
     rank: ranker?.rank,
     ...{ clock, chance, log },
@@ -37,6 +40,12 @@ export async function openPlaybackPart(context: PartContext): Promise<Part> {
   });
   directory.provide(playbackCounts, {
     sessionsToday: async () => ({ sessions: playback.sessionsToday() }),
+  });
+  directory.provide(playbackStreams, {
+    reported: async (report) => {
+      playback.reported(report);
+      return {};
+    },
   });
   return {
     components: [started('playback', playback)],

@@ -77,6 +77,7 @@ async function withService(work: (service: EventsService) => Promise<Round>): Pr
   const log = await openEventLog(join(dir, 'events'));
   const records = await openSqliteRecords(join(dir, 'events.db'));
   const service = await createEventsService({
+    reported: () => undefined,
     ...{ events: log, records, nodes, clock: createSystemClock(), log: createSilentLog() },
     options: eventsDefaults,
   });

@@ -1,13 +1,15 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import t from 'tap';
 
 import { makeCallers } from '../control-plane/support/callers.ts';
 import { startPlane, temporaryDir } from '../control-plane/support/control-plane.ts';
+import { until } from '../control-plane/support/until.ts';
 import { nearcastCli } from '../support/nearcast-cli.ts';
+import { startStripe, stripeEvent, webhookSecret } from '../support/stripe-server.ts';
 
-t.setTimeout(180_000);
+t.setTimeout(600_000);
 
 const anna = 'usr_anna-0001';
 const place = ['--currency', 'EUR', '--country', 'DE', '--time-zone', 'Europe/Berlin'];
@@ -67,6 +69,29 @@ t.test('billing from the command line', async (t) => {
     /1,[^,]*,invoice:inv_[^,]*,invoice 1,receivable:usr_anna-0001,EUR,4\.99\r\n/,
   );
   t.match(await nearcast('billing', 'verify'), { code: 0, stdout: /^4 transactions of 10 entries/ });
+
+  t.match(await nearcast('billing', 'report', '--months', '2'), {
+    stdout: /before +began +ended[^]*Revenue in EUR[^]*█+ +2\.51 EUR/,
+  });
+  t.match((await nearcast('billing', 'report', '--months', '1', '--csv')).stdout, /^month,before,began,ended,churn %,EUR\r\n.*,0,1,0,–,2\.51\r\n$/); // prettier-ignore
+  const pdf = join(await temporaryDir(t), 'invoice.pdf');
+  t.match(await nearcast('invoice', 'save', invoice, pdf), { code: 0 });
+  t.match(await readFile(pdf, 'latin1'), /^%PDF/);
+  t.match(await nearcast('invoice', 'save', invoice, pdf.replace('pdf', 'html')), { code: 0 });
+  t.match(await readFile(pdf.replace('pdf', 'html'), 'utf8'), 'VAT 19 %');
+  t.match(await nearcast('billing', 'issuer', '--name', 'Kino', '--line', 'Berlin'), {
+    stdout: 'Kino\nBerlin\n',
+  });
+  const usage = { id: 'view-0001', account: anna, metric: 'minutes', quantity: 90, atMs: Date.now() };
+  t.match((await plane.call('POST /v1/usage', { body: { records: [usage] } })).json, { accepted: 1 });
+  t.match(await nearcast('billing', 'usage'), { stdout: /usr_anna-0001 +\d{4}-\d\d +minutes +90/ });
+  t.match(await nearcast('payment', 'due'), { stdout: 'The provider collects nothing.\n' });
+  t.match(await nearcast('payment', 'method', anna), { stdout: 'Its invoices are paid by hand.\n' });
+  const webhook = ['webhook', 'set', 'crm', 'http://127.0.0.1:9/hooks', '--types', 'invoice.paid'];
+  t.match(await nearcast(...webhook), { stdout: /shown this once: whsec_/ });
+  t.match(await nearcast('webhook', 'list'), { stdout: /crm +http:\S+ +invoice\.paid +0 +0/ });
+  t.match(await nearcast('webhook', 'dead', 'crm'), { stdout: 'Everything was taken.\n' });
+  t.match(await nearcast('webhook', 'remove', 'crm'), { code: 0 });
 });
 
 t.test('what the routes of billing refuse', async (t) => {
@@ -123,9 +148,75 @@ t.test('what the routes of billing refuse', async (t) => {
   t.match(await plane.call('GET /v1/entitlements?account=usr_berta-01', { token }), { status: 403 });
   t.strictSame((await plane.call('GET /v1/entitlements?account=usr_berta-01')).json, {
     account: 'usr_berta-01',
+    isRequired: true,
   });
   t.match(await plane.call('GET /v1/plans', { token }), { status: 200, json: { plans: [{ id: 'basic' }] } });
   t.match(await plane.call('GET /v1/subscriptions?limit=1'), {
     json: { subscriptions: [{ account: anna }] },
   });
+});
+
+t.test('households that sign up and pay by Stripe', async (t) => {
+  const stripe = await startStripe();
+  t.teardown(() => stripe.close());
+  const dir = await temporaryDir(t);
+  const [keyFile, secretFile, passwordFile] = ['key', 'secret', 'password'].map((name) => join(dir, name));
+  await writeFile(keyFile ?? '', 'sk_test_double\n', { mode: 0o600 });
+  await writeFile(secretFile ?? '', webhookSecret, { mode: 0o600 });
+  await writeFile(passwordFile ?? '', 'seven grey elephants knit', { mode: 0o600 });
+  const flags = [
+    ...[
+      '--payments-stripe-key-file',
+      keyFile ?? '',
+      '--payments-stripe-webhook-secret-file',
+      secretFile ?? '',
+    ],
+    ...['--payments-stripe-url', stripe.url],
+  ];
+  const plane = await startPlane(t, { flags });
+  const nearcast = nearcastCli(plane);
+  await nearcast('plan', 'set', 'basic', '--name', 'Basic', '--price', '9.99EUR/month');
+  await nearcast('plan', 'set', 'premium', '--name', 'Premium', '--price', '19.99EUR/month');
+  const signUp = ['--json', 'subscription', 'sign-up', 'ada@example.com', 'basic', '--name', 'Ada', ...place];
+  const signed = await nearcast(...signUp, '--password-file', passwordFile ?? '', '--idempotency-key', 'k1');
+  t.equal(signed.code, 0, signed.stderr);
+  const [{ id, account, unpaid: [invoice = ''] }] = JSON.parse(signed.stdout) as [{ id: string; account: string; unpaid: string[] }]; // prettier-ignore
+  t.match(await nearcast(...signUp, '--password-file', passwordFile ?? ''), { stderr: /EMAIL_TAKEN/ });
+  t.match((await nearcast('profile', 'list', 'ada@example.com')).stdout, 'Ada');
+  t.match(await nearcast('payment', 'method', account, '--return-url', 'https://tv.example/'), {
+    stdout: /^https:\/\/checkout\.stripe\.com\//,
+  });
+  const told = (object: object, more: object = {}) => {
+    const { body, signature } = stripeEvent('setup_intent.succeeded', object, { nowMs: Date.now(), ...more });
+    const headers = { 'stripe-signature': signature };
+    return plane.call('POST /v1/provider-notices/stripe', { token: '', body, headers });
+  };
+  const method = {
+    customer: 'cus_1',
+    payment_method: 'pm_card_visa',
+    metadata: { nearcast_account: account },
+  };
+  t.match(await told(method, { nowMs: Date.now() - 400_000 }), {
+    status: 400,
+    json: { code: 'WEBHOOK_STALE' },
+  });
+  t.match(await told(method, { secret: 'whsec_x' }), { json: { code: 'WEBHOOK_SIGNATURE_INVALID' } });
+  t.match(await told({ ...method, customer: 'cus_9' }), { status: 422, json: { code: 'WEBHOOK_FOREIGN' } });
+  t.match(await told(method), { status: 200 });
+  await until(
+    async () => (await plane.call(`GET /v1/invoices/${invoice}`)).json as { status: string },
+    ({ status }) => status === 'paid',
+  );
+  t.match(await nearcast('payment', 'due'), { stdout: /inv_\S+ +usr_\S+ +paid/ });
+  const changed = await nearcast('subscription', 'change', id, 'premium', '--paid');
+  t.match(changed, { code: 0, stdout: /premium +19\.99 EUR\/month +active .* 0 / });
+  t.equal(stripe.intents.length, 2);
+  t.match(await nearcast('subscription', 'change', id, 'basic', '--paid', '--at-period-end'), {
+    stderr: /INVALID/,
+  });
+  const { text } = await plane.call(`GET /v1/accounts/${account}/export`);
+  t.match(text, invoice);
+  t.equal((await plane.call(`DELETE /v1/accounts/${account}`)).status, 204);
+  t.equal(stripe.customers.size, 0);
+  t.match((await plane.call(`GET /v1/subscriptions/${id}`)).json, { state: 'canceled' });
 });

@@ -6,10 +6,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { openBooks } from '../../common/adapters/records/open.ts';
 import { createSystemChance } from '../../common/runtime/chance.ts';
-import { createSilentLog } from '../../common/runtime/log.ts';
 import { createManualClock } from '../../common/runtime/manual-clock.ts';
 import { createBilling } from '../../control-plane/services/billing/service.ts';
-import { auditBilling } from '../control-plane/support/billing-lab.ts';
+import { auditBilling, quiet } from '../control-plane/support/billing-lab.ts';
 import type { Done } from './billing-life.ts';
 import type { ProofOptions, ProofResult } from './proof.ts';
 import { pick, seededRandom } from './seeded.ts';
@@ -93,7 +92,7 @@ async function check(soak: Soak, answered: readonly Done[]): Promise<string> {
   const books = await openBooks(`sqlite://${soak.path}`);
   try {
     const clock = createManualClock({ nowMs: soak.nowMs });
-    const billing = createBilling({ books, clock, chance: createSystemChance(), log: createSilentLog() });
+    const billing = createBilling({ ...quiet, books, clock, chance: createSystemChance() });
     for (const { ask, reply } of answered) {
       const again = await billing.once(ask, () => Promise.reject(new Error('it was not booked')));
       if (JSON.stringify(again) !== JSON.stringify(reply))

@@ -14,6 +14,7 @@ export async function openSoakService(
   const events = await openEventLog(join(directory, 'events'));
   const records = await openSqliteRecords(join(directory, 'events.db'));
   const service = await createEventsService({
+    reported: () => undefined,
     ...{ events, records, clock: createSystemClock(), log: createSilentLog() },
     nodes: { findNode: () => undefined, siteOf: () => undefined, isNode: () => true },
     options: { ...eventsDefaults, clientEventsBurst: 1e9, clientEventsPerSecond: 1e9 },

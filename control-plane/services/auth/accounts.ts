@@ -11,6 +11,10 @@ import type { AccountRecord, AuthRecords } from './records.ts';
 export interface Accounts {
   /** EMAIL_TAKEN, PASSWORD_WEAK, INVALID for sites of anyone but a partner. */
   add(request: AccountRequest): Promise<AccountView>;
+  /** An account that is not kept yet. PASSWORD_WEAK, INVALID. */
+  draft(request: AccountRequest): Promise<AccountRecord>;
+  /** Keeps a draft, once. EMAIL_TAKEN. */
+  keep(draft: AccountRecord): Promise<AccountView>;
   /** By id, from behind `after` on. */
   list(page: { after?: string | undefined; limit: number }): Promise<AccountView[]>;
   find(id: string): Promise<AccountRecord | undefined>;
@@ -42,10 +46,15 @@ export function createAccounts({ records, passwords, clock, chance, onAdd }: Acc
     if (account === undefined) throw coded('ACCOUNT_UNKNOWN', id);
     return account;
   };
-  const hashNew = async (password: string, about: { email: string; name: string }): Promise<string> => {
-    const fault = passwordFault(password, [about.email, about.name]);
-    if (fault !== undefined) throw coded('PASSWORD_WEAK', `it ${fault}`);
-    return passwords.hash(password);
+  const hashNew = (password: string, about: { email: string; name: string }) =>
+    hashNewPassword(passwords, password, about);
+
+  const draft = (request: AccountRequest) => draftAccount(request, { hashNew, clock, chance });
+  const keep = async (account: AccountRecord): Promise<AccountView> => {
+    if ((await find(account.id)) === undefined) await putNew(records, account);
+    // Said again where it is kept again: whoever hears of it once too often does no harm.
+    onAdd(account.id);
+    return viewOf(account);
   };
 
   return {
@@ -58,18 +67,9 @@ export function createAccounts({ records, passwords, clock, chance, onAdd }: Acc
       const held = await records.emails.get(keyOf(email));
       return held && find(held.value.id);
     },
-    async add({ email, name, role, sites = [], password }) {
-      checkSites({ role, sites });
-      const passwordHash = await hashNew(password, { email, name });
-      const id = `usr_${chance.bytes(12).toString('base64url')}`;
-      const account = {
-        ...{ id, email, name, role, sites, disabled: false },
-        ...{ createdAtMs: clock.nowMs(), passwordHash },
-      };
-      await putNew(records, account);
-      onAdd(id);
-      return viewOf(account);
-    },
+    draft,
+    keep,
+    add: async (request) => keep(await draft(request)),
     async list({ after, limit }) {
       return (await records.accounts.scan({ after, limit })).map(({ value }) => viewOf(value));
     },
@@ -99,6 +99,33 @@ export function createAccounts({ records, passwords, clock, chance, onAdd }: Acc
       }),
     areThere: async () => (await records.accounts.scan({ limit: 1 })).length > 0,
   };
+}
+
+async function hashNewPassword(
+  passwords: Passwords,
+  password: string,
+  about: { email: string; name: string },
+): Promise<string> {
+  const fault = passwordFault(password, [about.email, about.name]);
+  if (fault !== undefined) throw coded('PASSWORD_WEAK', `it ${fault}`);
+  return passwords.hash(password);
+}
+
+async function draftAccount(
+  { email, name, role, sites = [], password }: AccountRequest,
+  {
+    hashNew,
+    clock,
+    chance,
+  }: Pick<AccountsOptions, 'clock' | 'chance'> & {
+    hashNew: (password: string, about: { email: string; name: string }) => Promise<string>;
+  },
+): Promise<AccountRecord> {
+  checkSites({ role, sites });
+  const passwordHash = await hashNew(password, { email, name });
+  const id = `usr_${chance.bytes(12).toString('base64url')}`;
+  const about = { id, email, name, role, sites, disabled: false };
+  return { ...about, createdAtMs: clock.nowMs(), passwordHash };
 }
 
 /** EMAIL_TAKEN. */

@@ -5,7 +5,15 @@ import type {
   RecordOperation,
   RecordValue,
 } from '../../../common/adapters/records/port.ts';
+import type { BillingEventType } from '../../../common/contract/webhooks.ts';
 import type { LedgerTransaction } from '../../../common/core/ledger.ts';
+
+/** Something that others may want to hear of; `data` is JSON, with ids rather than what they stand for. */
+export interface BillingEvent {
+  readonly type: BillingEventType;
+  readonly account: string;
+  readonly data: object;
+}
 
 /**
  * What is to be booked in one commit, in the making. Who decides reads the records and adds here what shall change; nothing is written
@@ -18,6 +26,8 @@ export class Batch {
   readonly #papers: Paper[] = [];
   readonly #numbers = new Map<string, number>();
   readonly #touched = new Set<string>();
+  readonly #told: BillingEvent[] = [];
+  #owed = 0;
 
   constructor(books: Books) {
     this.#books = books;
@@ -26,6 +36,24 @@ export class Batch {
   /** Accounts of which the entitlements may be others afterwards. */
   get touched(): ReadonlySet<string> {
     return this.#touched;
+  }
+
+  /** What others shall hear of when this is booked. */
+  get told(): readonly BillingEvent[] {
+    return this.#told;
+  }
+
+  tell(type: BillingEventType, account: string, data: object): void {
+    this.#told.push({ type, account, data });
+  }
+
+  /** What of its invoices is to be paid. */
+  get owed(): number {
+    return this.#owed;
+  }
+
+  owe(amount: number): void {
+    this.#owed += amount;
   }
 
   touch(account: string): void {

@@ -23,6 +23,8 @@ export interface Desk {
    * asked again. Errors beside those of `decide`: IDEMPOTENCY_KEY_REUSED for another request by the same key.
    */
   once<T extends object>(ask: Ask, decide: (batch: Batch) => Promise<T>): Promise<T>;
+  /** Decides and books nothing; gives what would have been owed, as of when. */
+  quote(decide: (batch: Batch) => Promise<unknown>): Promise<{ owed: number; atMs: number }>;
   /** Forgets answers that are older than a week, a thousand at most. */
   forgetAnswers(): Promise<void>;
 }
@@ -34,14 +36,17 @@ const forgottenMax = 1000;
 export function openDesk(options: {
   records: BillingRecords;
   clock: Clock;
+  /** Adds to a batch what goes out with what it tells. */
+  enclose: (batch: Batch) => Promise<void>;
   booked: (accounts: ReadonlySet<string>) => void;
 }): Desk {
-  const { records, clock, booked } = options;
+  const { records, clock, enclose, booked } = options;
   const { books, idempotency, idempotencyTimes } = records;
   const inTurn = createTurns();
   const bookNow = async <T>(decide: (batch: Batch) => Promise<T>): Promise<T> => {
     const batch = new Batch(books);
     const said = await decide(batch);
+    await enclose(batch);
     await batch.book();
     booked(batch.touched);
     return said;
@@ -66,6 +71,12 @@ export function openDesk(options: {
           );
           return reply;
         });
+      }),
+    quote: (decide) =>
+      inTurn(async () => {
+        const [batch, atMs] = [new Batch(books), clock.nowMs()];
+        await decide(batch);
+        return { owed: batch.owed, atMs };
       }),
     forgetAnswers: () =>
       inTurn(async () => {

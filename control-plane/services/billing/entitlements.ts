@@ -3,7 +3,7 @@ import type { EntitlementsView } from '../../../common/contract/billing.ts';
 import type { Offers } from './offers.ts';
 import type { Subscriptions } from './subscriptions.ts';
 
-/** What accounts may do now, from memory as long as nothing changes it. */
+/** What accounts may do now, from memory as long as nothing changes it: at once, and never what it was before a change that was booked. */
 export interface EntitlementsCache {
   of(account: string): Promise<EntitlementsView>;
   /** Forgets what is known of these accounts, or of all. */
@@ -12,7 +12,10 @@ export interface EntitlementsCache {
 
 const accountsMax = 100_000;
 
-/** Makes the cache. A trial and a payment that is late entitle as a paid period does; a pause and an end do not. */
+/**
+ * Makes the cache. A trial and a payment that is late entitle as a paid period does; a pause and an end do not. As long as no plan is sold
+ * nobody needs a subscription.
+ */
 export function cacheEntitlements(options: {
   subscriptions: () => Subscriptions;
   offers: () => Offers;
@@ -21,10 +24,15 @@ export function cacheEntitlements(options: {
   // What was read before a change must not be kept after it.
   let changes = 0;
   const read = async (account: string): Promise<EntitlementsView> => {
-    const subscription = await options.subscriptions().current(account);
-    if (subscription === undefined || subscription.state === 'paused') return { account };
-    const plan = await options.offers().plan(subscription.plan);
-    return { account, subscription: subscription.id, ...(plan && { entitlements: plan.entitlements }) };
+    const [subscription, sold] = await Promise.all([
+      options.subscriptions().current(account),
+      options.offers().plans({ archived: false }),
+    ]);
+    const isRequired = sold.length > 0;
+    if (subscription === undefined || subscription.state === 'paused') return { account, isRequired };
+    const { id, plan } = subscription;
+    const entitlements = (await options.offers().plan(plan))?.entitlements;
+    return { account, isRequired, subscription: id, ...(entitlements && { entitlements }) };
   };
   return {
     async of(account) {

@@ -11,8 +11,8 @@ import { paymentDays, type Bill } from './core/subscription.ts';
 import { taxesAt } from './core/taxes.ts';
 import { ordered, type BillingRecords, type InvoiceRecord, type SubscriptionRecord } from './records.ts';
 
-const invoiceSeries = 'invoice';
-const creditNoteSeries = 'credit-note';
+export const invoiceSeries = 'invoice';
+export const creditNoteSeries = 'credit-note';
 
 /** An invoice that was just written, and the coupons of its subscription after it. */
 export interface Issued {
@@ -66,25 +66,35 @@ export interface Invoices {
   list(options: { account?: string | undefined; after: number; limit: number }): Promise<InvoiceView[]>;
 }
 
+export interface InvoicesOptions {
+  records: BillingRecords;
+  chance: Chance;
+  /** Has an invoice paid that was just written, in the same batch. */
+  collect: (batch: Batch, invoice: InvoicePaper) => Promise<void>;
+}
+
 /** Opens the invoices. */
-export function openInvoices(options: { records: BillingRecords; chance: Chance }): Invoices {
+export function openInvoices(options: InvoicesOptions): Invoices {
   return new KeptInvoices(options);
 }
 
 class KeptInvoices implements Invoices {
   readonly #records: BillingRecords;
   readonly #chance: Chance;
+  readonly #collect: InvoicesOptions['collect'];
 
-  constructor({ records, chance }: { records: BillingRecords; chance: Chance }) {
+  constructor({ records, chance, collect }: InvoicesOptions) {
     this.#records = records;
     this.#chance = chance;
+    this.#collect = collect;
   }
 
   async issue(...[batch, subscription, terms]: Parameters<Invoices['issue']>): Promise<Issued> {
     const { bill, planName, nowMs, freshCredit } = terms;
-    const { invoices, invoicesOf, taxes } = this.#records;
+    const { invoices, invoicesOf, taxes, issuer } = this.#records;
     const { account, price, country, region, timeZone } = subscription;
     const table = (await taxes.get('all'))?.value.rows ?? [];
+    const issuedBy = (await issuer.get('all'))?.value;
     const { amounts, coupons } = addUp(
       { amount: bill.amount, currency: price.currency, taxInclusive: price.taxInclusive },
       { coupons: subscription.coupons, taxes: taxesAt(table, { country, region }, nowMs) },
@@ -100,6 +110,7 @@ class KeptInvoices implements Invoices {
       ...(region !== undefined && { region }),
       dueAtMs: daysLater(nowMs, { days: paymentDays, timeZone }),
       ...{ text: planName, period: bill.period, creditApplied },
+      ...(issuedBy && { issuer: issuedBy }),
       ...{ ...amounts, discounts: [...amounts.discounts], taxes: [...amounts.taxes] },
     };
     batch.write(invoiceSeries, paper);
@@ -109,7 +120,12 @@ class KeptInvoices implements Invoices {
       invoicesOf.putOperation(`${account}:${ordered(number)}`, { id: paper.id }),
     );
     batch.post(invoicePosting({ ...paper, atMs: nowMs }, paper));
-    return { paper, coupons: [...coupons], open: paper.gross - creditApplied };
+    const open = paper.gross - creditApplied;
+    const { id, gross, currency } = paper;
+    batch.tell('invoice.issued', account, { invoice: id, number, amount: gross, open, currency });
+    batch.owe(open);
+    if (open > 0) await this.#collect(batch, paper);
+    return { paper, coupons: [...coupons], open };
   }
 
   async credit(...[batch, id, terms]: Parameters<Invoices['credit']>): Promise<Credited | undefined> {
@@ -139,6 +155,12 @@ class KeptInvoices implements Invoices {
     const after = { ...record, credited, creditedOpen: record.creditedOpen + offOpen };
     batch.change(this.#records.invoices.putOperation(id, after));
     batch.post(creditNotePosting({ ...paper, atMs: nowMs }, { ...paper, offOpen }));
+    batch.tell('credit_note.issued', account, {
+      invoice: id,
+      creditNote: paper.id,
+      amount: paper.gross,
+      currency,
+    });
     return { paper, open: open - offOpen, toCredit: amounts.gross - offOpen };
   }
 
@@ -149,6 +171,7 @@ class KeptInvoices implements Invoices {
     const after = { ...record, writtenOff: record.writtenOff + amount };
     batch.change(this.#records.invoices.putOperation(id, after));
     const { account, currency, number } = paper;
+    batch.tell('invoice.written_off', account, { invoice: id, amount, currency });
     batch.post(writeOffPosting({ id, account, currency, amount, atMs: nowMs, memo: `invoice ${number}` }));
   }
 
@@ -160,6 +183,7 @@ class KeptInvoices implements Invoices {
     if (amount > open) throw coded('AMOUNT_INVALID', `${open} are to be paid, in minor units, not ${amount}`);
     const after = { ...record, paid: record.paid + amount };
     batch.change(this.#records.invoices.putOperation(id, after));
+    if (amount === open) batch.tell('invoice.paid', paper.account, { invoice: id, currency });
     return viewOf(paper, after);
   }
 

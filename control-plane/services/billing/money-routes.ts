@@ -1,4 +1,3 @@
-import type { FastifyRequest } from 'fastify';
 import {
   CancelRequest,
   CreditNotePaper,
@@ -15,69 +14,20 @@ import {
   SubscriptionView,
 } from '../../../common/contract/billing.ts';
 import { ObjectId } from '../../../common/contract/primitives.ts';
-import { Type, type Static, type TSchema } from '../../../common/contract/type.ts';
-import { assert } from '../../../common/runtime/errors.ts';
+import { Type } from '../../../common/contract/type.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
-import type { Batch } from './batch.ts';
+import { Limit, moneyRoute, nothing } from './money-route.ts';
 import type { Billing } from './service.ts';
 
 const tags = ['billing'];
 const operators = ['operator', 'admin'] as const;
 const params = Type.Object({ id: ObjectId });
-const none = Type.Object({}, { additionalProperties: false });
-const Limit = Type.Integer({ default: 100, minimum: 1, maximum: 1000 });
-/** https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/ */
-const headers = Type.Object({ 'idempotency-key': Type.String({ minLength: 1, maxLength: 200 }) });
-
-/** What the audit log says of a request; what people wrote may name somebody. */
-const audited = ['account', 'plan', 'currency', 'unit', 'coupon', 'when', 'invoice', 'amount'];
-
 /** Routes that move money, each once for its Idempotency-Key, and those that show what was moved. */
 export function moneyRoutes(app: App, billing: Billing): void {
   subscriptionReads(app, billing);
   subscriptionChanges(app, billing);
   invoiceRoutes(app, billing);
   paymentRoutes(app, billing);
-}
-
-interface MoneyRoute<Body extends TSchema, Reply extends TSchema> {
-  readonly url: string;
-  readonly summary: string;
-  readonly body: Body;
-  readonly reply: Reply;
-  /** The id in the path is of a subscription. */
-  readonly ofSubscription?: true;
-  readonly decide: (batch: Batch, body: Static<Body>, id: string) => Promise<Static<Reply> & object>;
-}
-
-function moneyRoute<Body extends TSchema, Reply extends TSchema>(
-  app: App,
-  billing: Billing,
-  { url, summary, body, reply, ofSubscription, decide }: MoneyRoute<Body, Reply>,
-): void {
-  const hasId = url.includes(':id');
-  app.post(
-    url,
-    {
-      config: { credential: ['operator'], audit: { values: audited } },
-      schema: {
-        ...{ summary, tags, headers, body, response: { 200: reply } },
-        ...(hasId && { params }),
-      },
-    },
-    async (request: FastifyRequest) => {
-      const { caller } = request;
-      assert(caller.kind === 'access', 'the route takes access tokens only');
-      const { id = '' } = request.params as { id?: string };
-      // Fastify has checked both against their schemas.
-      const given = request.body as Static<Body>;
-      const key = String(request.headers['idempotency-key']);
-      const ask = { caller: caller.sub, key, request: [request.method, url, id, given] };
-      return billing.once({ ...ask, ...(ofSubscription && { subscription: id }) }, (batch) =>
-        decide(batch, given, id),
-      );
-    },
-  );
 }
 
 function subscriptionReads(app: App, { subscriptions }: Billing): void {
@@ -130,14 +80,14 @@ function subscriptionChanges(app: App, billing: Billing): void {
   moneyRoute(app, billing, {
     url: '/v1/subscriptions/:id/pause',
     summary: 'Pauses a subscription; what is unused of its period is credited',
-    ...{ ...shared, body: none },
+    ...{ ...shared, body: nothing },
     decide: (batch, _body, id) => subscriptions.pause(batch, id),
   });
   moneyRoute(app, billing, {
     url: '/v1/subscriptions/:id/resume',
     summary:
       'Resumes a paused subscription with a new period, or takes back what would happen at the end of this one',
-    ...{ ...shared, body: none },
+    ...{ ...shared, body: nothing },
     decide: (batch, _body, id) => subscriptions.resume(batch, id),
   });
   moneyRoute(app, billing, {

@@ -1,6 +1,7 @@
 import type {
   CouponRequest,
   CouponView,
+  Issuer,
   PlanRequest,
   PlanView,
   TaxTable,
@@ -22,9 +23,12 @@ export interface Offers {
   coupons(): Promise<CouponView[]>;
   putTaxes(table: TaxTable): Promise<TaxTable>;
   taxes(): Promise<TaxTable>;
+  /** Who issues invoices from now on. */
+  putIssuer(issuer: Issuer): Promise<Issuer>;
+  issuer(): Promise<Issuer | undefined>;
 }
 
-const taxKey = 'all';
+const onlyKey = 'all';
 
 /** Opens the offers; `plansChanged` hears of every plan that was put. */
 export function openOffers(options: {
@@ -63,11 +67,18 @@ export function openOffers(options: {
     coupons: async () => (await records.coupons.scan()).map(({ value }) => value),
     async putTaxes(table) {
       await desk.book(async (batch) => {
-        batch.change(records.taxes.putOperation(taxKey, table));
+        batch.change(records.taxes.putOperation(onlyKey, table));
       });
       return table;
     },
-    taxes: async () => (await records.taxes.get(taxKey))?.value ?? { rows: [] },
+    async putIssuer(issuer) {
+      await desk.book(async (batch) => {
+        batch.change(records.issuer.putOperation(onlyKey, issuer));
+      });
+      return issuer;
+    },
+    issuer: async () => (await records.issuer.get(onlyKey))?.value,
+    taxes: async () => (await records.taxes.get(onlyKey))?.value ?? { rows: [] },
   };
 }
 

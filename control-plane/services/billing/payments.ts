@@ -10,19 +10,39 @@ import type { Clock } from '../../../common/runtime/clock.ts';
 import { coded } from '../../../common/runtime/errors.ts';
 import { newObjectId } from '../../core/object-id.ts';
 import type { Batch } from './batch.ts';
-import { paymentPosting, refundPosting } from './core/postings.ts';
+import { paymentPosting, refundBegunPosting, refundPosting } from './core/postings.ts';
 import type { Invoices } from './invoices.ts';
-import type { BillingRecords } from './records.ts';
+import { ordered, type BillingRecords } from './records.ts';
 import type { Subscriptions } from './subscriptions.ts';
 
 /** Money that comes and goes, as a person recorded it. */
-const provider = 'manual';
+const byHand = 'manual';
+
+/** Money that a provider has taken. */
+export interface Received {
+  readonly provider: string;
+  /** Its id there. */
+  readonly payment: string;
+  readonly invoice: string;
+  readonly amount: number;
+  readonly currency: string;
+}
 
 /** Payments, refunds, and credit notes that an operator writes; each is decided into a batch. */
 export interface Payments {
   /** Errors: INVOICE_UNKNOWN, AMOUNT_INVALID (more than is open), CURRENCY_MISMATCH. */
   pay(batch: Batch, request: PaymentRequest): Promise<PaymentView>;
-  /** Errors: AMOUNT_INVALID (more than the account's credit). */
+  /**
+   * Books what a provider has taken for an invoice, once for its id there; what is no longer owed goes to the account's credit. Errors:
+   * INVOICE_UNKNOWN.
+   */
+  receive(batch: Batch, received: Received): Promise<void>;
+  /** Books what a provider has taken for an account's credit, once for its id there. */
+  prepaid(batch: Batch, received: Omit<Received, 'invoice'> & { account: string }): Promise<PaymentView>;
+  /**
+   * Gives credit back: by hand, or by the provider the way that a payment came, which takes its time. Errors: AMOUNT_INVALID (more than the
+   * account's credit, or than is left of the payment), PAYMENT_UNKNOWN (none of a provider for this account and currency).
+   */
   refund(batch: Batch, request: RefundRequest): Promise<PaymentView>;
   /** Errors: INVOICE_UNKNOWN, AMOUNT_INVALID (more than is left of the invoice). */
   credit(batch: Batch, invoice: string, request: CreditNoteRequest): Promise<CreditNotePaper>;
@@ -30,53 +50,152 @@ export interface Payments {
   list(options: { after?: string | undefined; limit: number }): Promise<PaymentView[]>;
 }
 
-/** Opens the payments. */
-export function openPayments(options: {
+export interface PaymentsOptions {
   records: BillingRecords;
   invoices: Invoices;
   subscriptions: Subscriptions;
   clock: Clock;
   chance: Chance;
-}): Payments {
-  const { records, invoices, subscriptions, clock, chance } = options;
-  const add = (batch: Batch, payment: Omit<PaymentView, 'id' | 'atMs'>): PaymentView => {
-    const view = { id: newObjectId('pay', chance), ...payment, atMs: clock.nowMs() };
-    batch.change(records.payments.putOperation(view.id, view, 0));
-    const { id, account, currency, amount, atMs, reference } = view;
-    const moved = { id, account, currency, amount, atMs, memo: reference, provider };
-    batch.post(view.kind === 'payment' ? paymentPosting(moved) : refundPosting(moved));
+}
+
+/** Opens the payments. */
+export function openPayments(options: PaymentsOptions): Payments {
+  return new KeptPayments(options);
+}
+
+class KeptPayments implements Payments {
+  readonly #options: PaymentsOptions;
+
+  constructor(options: PaymentsOptions) {
+    this.#options = options;
+  }
+
+  async pay(
+    batch: Batch,
+    { invoice: id, amount, currency, reference }: PaymentRequest,
+  ): Promise<PaymentView> {
+    const { account } = await this.#payInvoice(batch, id, { amount, currency });
+    const view = this.#newPayment({ kind: 'payment', account, invoice: id, amount, currency, reference });
+    this.#putPayment(batch, view);
     return view;
-  };
-  return {
-    async pay(batch, { invoice: id, amount, currency, reference }) {
-      const invoice = await invoices.pay(batch, id, { amount, currency });
-      if (invoice.open === 0) await subscriptions.settle(batch, invoice.subscription, id);
-      return add(batch, {
-        kind: 'payment',
-        account: invoice.account,
-        invoice: id,
-        amount,
-        currency,
-        reference,
-      });
-    },
-    async refund(batch, { account, amount, currency, reference }) {
-      const credit = await invoices.creditOf(account, currency);
-      if (amount > credit)
-        throw coded(
-          'AMOUNT_INVALID',
-          `the account has ${credit} ${currency} of credit, in minor units, not ${amount}`,
-        );
-      return add(batch, { kind: 'refund', account, amount, currency, reference });
-    },
-    async credit(batch, id, { amount, reason }) {
-      const credited = await invoices.credit(batch, id, { base: amount, reason, nowMs: clock.nowMs() });
-      if (credited === undefined || (amount !== undefined && credited.paper.base < amount))
-        throw coded('AMOUNT_INVALID', `${credited?.paper.base ?? 0} are left of the invoice, in minor units`);
-      const { paper, open } = credited;
-      if (open === 0) await subscriptions.settle(batch, paper.subscription, id);
-      return paper;
-    },
-    list: async (page) => (await records.payments.scan(page)).map(({ value }) => value),
-  };
+  }
+
+  async receive(batch: Batch, received: Received): Promise<void> {
+    const { records, invoices } = this.#options;
+    const { provider, payment, invoice, amount, currency } = received;
+    const key = `${provider}:${payment}`;
+    if ((await records.providerPayments.get(key)) !== undefined) return;
+    const { account, open, currency: owed } = await invoices.view(invoice);
+    const part = currency === owed ? Math.min(open, amount) : 0;
+    if (part > 0) await this.#payInvoice(batch, invoice, { amount: part, currency });
+    const view = this.#newPayment({
+      ...{ kind: 'payment', account, invoice, amount, currency, reference: payment },
+      ...{ provider, providerPayment: payment },
+      ...(amount > part && { toCredit: amount - part }),
+    });
+    this.#putPayment(batch, view);
+    batch.change(records.providerPayments.putOperation(key, { id: view.id }, 0));
+  }
+
+  async prepaid(
+    batch: Batch,
+    { provider, payment, account, amount, currency }: Omit<Received, 'invoice'> & { account: string },
+  ): Promise<PaymentView> {
+    const { payments, providerPayments } = this.#options.records;
+    const key = `${provider}:${payment}`;
+    const known = (await payments.get((await providerPayments.get(key))?.value.id ?? 'none'))?.value;
+    if (known !== undefined) return known;
+    const view = this.#newPayment({
+      ...{ kind: 'payment', account, amount, currency, reference: payment },
+      ...{ provider, providerPayment: payment, toCredit: amount },
+    });
+    this.#putPayment(batch, view);
+    batch.change(providerPayments.putOperation(key, { id: view.id }, 0));
+    return view;
+  }
+
+  async refund(batch: Batch, request: RefundRequest): Promise<PaymentView> {
+    const { records, invoices } = this.#options;
+    const { account, amount, currency, reference } = request;
+    const credit = await invoices.creditOf(account, currency);
+    if (amount > credit)
+      throw coded(
+        'AMOUNT_INVALID',
+        `the account has ${credit} ${currency} of credit, in minor units, not ${amount}`,
+      );
+    if (request.payment !== undefined) return this.#refundByProvider(batch, request, request.payment);
+    const view = this.#newPayment({ kind: 'refund', account, amount, currency, reference });
+    batch.change(records.payments.putOperation(view.id, view, 0));
+    batch.post(refundPosting(movedBy(view)));
+    batch.tell('refund.made', account, { refund: view.id, amount, currency });
+    return view;
+  }
+
+  async credit(batch: Batch, id: string, { amount, reason }: CreditNoteRequest): Promise<CreditNotePaper> {
+    const { invoices, subscriptions, clock } = this.#options;
+    const credited = await invoices.credit(batch, id, { base: amount, reason, nowMs: clock.nowMs() });
+    if (credited === undefined || (amount !== undefined && credited.paper.base < amount))
+      throw coded('AMOUNT_INVALID', `${credited?.paper.base ?? 0} are left of the invoice, in minor units`);
+    const { paper, open } = credited;
+    if (open === 0) await subscriptions.settle(batch, paper.subscription, id);
+    return paper;
+  }
+
+  async list(page: { after?: string | undefined; limit: number }): Promise<PaymentView[]> {
+    return (await this.#options.records.payments.scan(page)).map(({ value }) => value);
+  }
+
+  async #payInvoice(batch: Batch, id: string, money: { amount: number; currency: string }) {
+    const { invoices, subscriptions } = this.#options;
+    const invoice = await invoices.pay(batch, id, money);
+    if (invoice.open === 0) await subscriptions.settle(batch, invoice.subscription, id);
+    return invoice;
+  }
+
+  async #refundByProvider(
+    batch: Batch,
+    { account, amount, currency, reference }: RefundRequest,
+    id: string,
+  ): Promise<PaymentView> {
+    const { payments, refundsDue } = this.#options.records;
+    const payment = (await payments.get(id))?.value;
+    const isOfAccount = payment?.account === account && payment.currency === currency;
+    if (payment?.provider === undefined || payment.kind !== 'payment' || !isOfAccount)
+      throw coded('PAYMENT_UNKNOWN', `${id}: no provider took ${currency} of ${account} by it`);
+    const refunded = (payment.refunded ?? 0) + amount;
+    if (refunded > payment.amount)
+      throw coded(
+        'AMOUNT_INVALID',
+        `${payment.amount - refunded + amount} are left of the payment, not ${amount}`,
+      );
+    const { provider } = payment;
+    const view = this.#newPayment({
+      ...{ kind: 'refund', account, amount, currency, reference },
+      ...{ provider, payment: id, state: 'pending' },
+    });
+    batch.change(
+      payments.putOperation(view.id, view, 0),
+      payments.putOperation(id, { ...payment, refunded }),
+      refundsDue.putOperation(`${ordered(view.atMs)}:${view.id}`, { id: view.id }),
+    );
+    batch.post(refundBegunPosting(movedBy(view)));
+    return view;
+  }
+
+  #newPayment(payment: Omit<PaymentView, 'id' | 'atMs'>): PaymentView {
+    const { clock, chance } = this.#options;
+    return { id: newObjectId('pay', chance), ...payment, atMs: clock.nowMs() };
+  }
+
+  #putPayment(batch: Batch, view: PaymentView): void {
+    const { id, account, invoice, amount, currency, toCredit = 0 } = view;
+    batch.change(this.#options.records.payments.putOperation(id, view, 0));
+    batch.post(paymentPosting({ ...movedBy(view), toCredit }));
+    batch.tell('payment.received', account, { payment: id, invoice, amount, currency });
+  }
+}
+
+/** What a payment or a refund is in the ledger. */
+export function movedBy({ id, account, currency, amount, atMs, reference, provider = byHand }: PaymentView) {
+  return { id, account, currency, amount, atMs, memo: reference, provider };
 }

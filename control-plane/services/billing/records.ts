@@ -3,7 +3,9 @@ import type { Books } from '../../../common/adapters/records/port.ts';
 import {
   BillingName,
   BillingPeriod,
+  CollectionView,
   CouponRequest,
+  Issuer,
   PaymentView,
   PlanPrice,
   PlanView,
@@ -12,6 +14,7 @@ import {
   TaxTable,
 } from '../../../common/contract/billing.ts';
 import { ObjectId, TimeMs } from '../../../common/contract/primitives.ts';
+import { WebhookView } from '../../../common/contract/webhooks.ts';
 import { Type, type Static, type TSchema } from '../../../common/contract/type.ts';
 import { parseAs } from '../../../common/runtime/parse.ts';
 
@@ -71,6 +74,49 @@ const IdempotencyRecord = Type.Object({
   atMs: TimeMs,
 });
 
+/** An account as the payment provider knows it. */
+const PayerRecord = Type.Object({
+  customer: Type.String(),
+  /** By which invoices are paid; none until the person has said it. */
+  method: Type.Optional(Type.String()),
+  /** When they said it: what was said earlier may come later. */
+  methodAtMs: Type.Optional(TimeMs),
+});
+export type PayerRecord = Static<typeof PayerRecord>;
+
+/** How the provider gets on with an invoice; under its time it stands among those that are due. */
+const CollectionRecord = Type.Object({
+  ...CollectionView.properties,
+  /** What was sent with this attempt: sent again it must be the same. */
+  sent: Type.Optional(
+    Type.Object({
+      customer: Type.String(),
+      method: Type.String(),
+      amount: Count,
+      currency: Type.String(),
+    }),
+  ),
+  /** How often the provider could not be reached in a row. */
+  unreached: Type.Optional(Count),
+});
+export type CollectionRecord = Static<typeof CollectionRecord>;
+
+const WebhookRecord = Type.Object({ ...WebhookView.properties, secret: Type.String() });
+export type WebhookRecord = Static<typeof WebhookRecord>;
+
+/** An event on its way to a webhook, as it is sent each time. */
+const DeliveryRecord = Type.Object({
+  event: ObjectId,
+  type: Type.String(),
+  atMs: TimeMs,
+  body: Type.String(),
+  tries: Count,
+  failure: Type.Optional(Type.String()),
+});
+export type DeliveryRecord = Static<typeof DeliveryRecord>;
+
+const UsageRecord = Type.Object({ metric: BillingName, quantity: Count, atMs: TimeMs });
+
 /** Points to a record by its key. */
 const Reference = Type.Object({ id: Type.String() });
 
@@ -81,6 +127,12 @@ export interface BillingRecords {
   coupons: Collection<CouponRecord>;
   /** One record, `all`. */
   taxes: Collection<TaxTable>;
+  /** One record, `all`. */
+  issuer: Collection<Issuer>;
+  /** By account and id: usage that was counted. */
+  usage: Collection<Static<typeof UsageRecord>>;
+  /** By account, month and metric. */
+  usageSums: Collection<{ quantity: number }>;
   accounts: Collection<AccountRecord>;
   subscriptions: Collection<SubscriptionRecord>;
   /** By time and id: what time changes next. */
@@ -92,6 +144,23 @@ export interface BillingRecords {
   /** By account and number. */
   invoicesOf: Collection<{ id: string }>;
   payments: Collection<PaymentView>;
+  /** By the provider's id, our id of the payment. */
+  providerPayments: Collection<{ id: string }>;
+  /** By time and id: refunds that the provider is to give. */
+  refundsDue: Collection<{ id: string }>;
+  /** By account. */
+  payers: Collection<PayerRecord>;
+  /** By customer, the account. */
+  payerOf: Collection<{ id: string }>;
+  /** By invoice. */
+  collections: Collection<CollectionRecord>;
+  /** By time and invoice. */
+  collectionsDue: Collection<{ id: string }>;
+  webhooks: Collection<WebhookRecord>;
+  /** By webhook, time and event: what is to be sent. */
+  deliveries: Collection<DeliveryRecord>;
+  /** By webhook, time and event: what nobody took. */
+  deadLetters: Collection<DeliveryRecord>;
   idempotency: Collection<Static<typeof IdempotencyRecord>>;
   /** By time and key, to be forgotten in their order. */
   idempotencyTimes: Collection<{ id: string }>;
@@ -111,6 +180,9 @@ export function openBillingRecords(books: Books): BillingRecords {
     plans: collection('plans', PlanView),
     coupons: collection('coupons', CouponRecord),
     taxes: collection('taxes', TaxTable),
+    issuer: collection('issuer', Issuer),
+    usage: collection('usage', UsageRecord),
+    usageSums: collection('usage-sums', Type.Object({ quantity: Count })),
     accounts: collection('accounts', AccountRecord),
     subscriptions: collection('subscriptions', SubscriptionRecord),
     due: collection('due', Reference),
@@ -118,6 +190,15 @@ export function openBillingRecords(books: Books): BillingRecords {
     invoices: collection('invoices', InvoiceRecord),
     invoicesOf: collection('invoices-of', Reference),
     payments: collection('payments', PaymentView),
+    providerPayments: collection('provider-payments', Reference),
+    refundsDue: collection('refunds-due', Reference),
+    payers: collection('payers', PayerRecord),
+    payerOf: collection('payer-of', Reference),
+    collections: collection('collections', CollectionRecord),
+    collectionsDue: collection('collections-due', Reference),
+    webhooks: collection('webhooks', WebhookRecord),
+    deliveries: collection('deliveries', DeliveryRecord),
+    deadLetters: collection('dead-letters', DeliveryRecord),
     idempotency: collection('idempotency', IdempotencyRecord),
     idempotencyTimes: collection('idempotency-times', Reference),
   };

@@ -15,19 +15,25 @@ import { assert, coded } from '../../../common/runtime/errors.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
 import { ledgerRoutes } from './ledger-routes.ts';
 import { moneyRoutes } from './money-routes.ts';
+import { providerRoutes } from './payment-routes.ts';
+import { reportRoutes } from './report-routes.ts';
 import type { Billing } from './service.ts';
+import { webhookRoutes } from './webhook-routes.ts';
 
 const tags = ['billing'];
 const operators = ['operator', 'admin'] as const;
 const byName = Type.Object({ id: BillingName });
 
-/** Routes of billing: what is sold, what accounts may do, the ledger; those that move money are in money-routes.ts, those of the ledger in ledger-routes.ts. */
+/** Routes of billing: here those of what is sold and of what accounts may do. */
 export function billingRoutes(app: App, { billing }: { billing: Billing }): void {
   planRoutes(app, billing);
   couponAndTaxRoutes(app, billing);
   entitlementRoutes(app, billing);
   ledgerRoutes(app, billing);
   moneyRoutes(app, billing);
+  providerRoutes(app, billing);
+  webhookRoutes(app, billing);
+  reportRoutes(app, billing);
 }
 
 function planRoutes(app: App, { offers }: Billing): void {

@@ -1,22 +1,36 @@
+import type { PaymentProvider } from '../../../common/adapters/payments/port.ts';
 import type { Books, BooksProof } from '../../../common/adapters/records/port.ts';
 import type { Chance } from '../../../common/runtime/chance.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
-import { assert } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
+import type { PersonalData } from '../personal-data.ts';
 import type { Batch } from './batch.ts';
+import { openCollecting, type Collecting } from './collecting.ts';
 import { openDesk, type Ask } from './desk.ts';
 import { cacheEntitlements, type EntitlementsCache } from './entitlements.ts';
+import { openDue } from './due.ts';
 import { openInvoices, type Invoices } from './invoices.ts';
+import { openNotices, type Notices } from './notices.ts';
 import { openOffers, type Offers } from './offers.ts';
+import { openPayers, type Payers } from './payers.ts';
 import { openPayments, type Payments } from './payments.ts';
 import { openBillingRecords } from './records.ts';
+import { personalBilling } from './personal.ts';
+import { openPrepayments, type Prepayments } from './prepayments.ts';
+import { openRefunds } from './refunds.ts';
+import { openReports, type Reports } from './reports.ts';
 import { openSubscriptions, type Subscriptions } from './subscriptions.ts';
+import { openUsage, type Usage } from './usage.ts';
+import { openWebhooks, type PostWebhook, type Webhooks } from './webhooks.ts';
 
 export interface BillingOptions {
   books: Books;
   clock: Clock;
   chance: Chance;
   log: Log;
+  /** Who takes money from cards; payments are recorded by hand where there is none. */
+  provider?: PaymentProvider | undefined;
+  post: PostWebhook;
 }
 
 /** Plans, subscriptions, invoices and payments, over one set of books. */
@@ -26,6 +40,15 @@ export interface Billing {
   invoices: Invoices;
   payments: Payments;
   entitlements: EntitlementsCache;
+  collecting: Collecting;
+  payers: Payers;
+  notices: Notices;
+  webhooks: Webhooks;
+  prepayments: Prepayments;
+  usage: Usage;
+  reports: Reports;
+  /** What it knows of people. */
+  personal: PersonalData;
   ledger: Pick<Books, 'balances' | 'transactions'>;
   /**
    * Does what moves money once for its key. What time has changed of a subscription that it is about is booked before. Errors beside
@@ -35,77 +58,93 @@ export interface Billing {
     ask: Ask & { subscription?: string },
     decide: (batch: Batch) => Promise<T>,
   ): Promise<T>;
+  /** What would have to be paid at once for what `decide` decides, as of when; nothing is booked. Errors: those of `decide`. */
+  quote(
+    subscription: string,
+    decide: (batch: Batch) => Promise<unknown>,
+  ): Promise<{ owed: number; atMs: number }>;
   /** Books what time has changed until now: trials and periods that end, payments that are late. */
   bookDue(): Promise<void>;
+  /** Has the provider do what it is to do: payments that are due, refunds. */
+  settleDue(): Promise<void>;
   /** Counts the books again. */
   verify(): Promise<BooksProof>;
-  /** Books what is due as time passes, until the signal is aborted. */
+  /** Books, collects and tells what is due as time passes, until the signal is aborted. */
   watch(signal: AbortSignal): Promise<void>;
 }
 
 const watchEveryMs = 5000;
-/** Subscriptions that are booked in one commit. */
-const batchLength = 200;
-/** No subscription has more steps behind it: so many weeks are twenty years. */
-const stepsMax = 1000;
 
 /** Opens billing over its books. */
-export function createBilling({ books, clock, chance, log }: BillingOptions): Billing {
+export function createBilling(options: BillingOptions): Billing {
+  const { books, clock, chance, log, provider, post } = options;
   const records = openBillingRecords(books);
   const entitlements = cacheEntitlements({ subscriptions: () => subscriptions, offers: () => offers });
-  const desk = openDesk({ records, clock, booked: (accounts) => entitlements.forget(accounts) });
+  const webhooks = openWebhooks({ records, desk: () => desk, clock, chance, post });
+  const desk = openDesk({
+    ...{ records, clock, enclose: (batch) => webhooks.enclose(batch) },
+    booked: (accounts) => entitlements.forget(accounts),
+  });
   const offers = openOffers({ records, desk, plansChanged: () => entitlements.forget() });
-  const invoices = openInvoices({ records, chance });
+  const invoices = openInvoices({
+    ...{ records, chance },
+    collect: (batch, invoice) => collecting.begin(batch, invoice),
+  });
   const subscriptions = openSubscriptions({ records, invoices, clock, chance });
   const payments = openPayments({ records, invoices, subscriptions, clock, chance });
+  const collecting = openCollecting({
+    ...{ records, desk, invoices, provider, clock, log },
+    ...{ payments: () => payments, subscriptions: () => subscriptions },
+  });
+  const payers = openPayers({ records, desk, provider });
+  const prepayments = openPrepayments({ records, desk, payers, payments, invoices });
+  const refunds = openRefunds({ records, desk, provider, clock, log });
+  const notices = openNotices({ desk, provider, payers, collecting, refunds, clock });
 
-  /** What is due and has not failed before. */
-  const dueNow = async (failed: ReadonlySet<string>): Promise<string[]> => {
-    const page = await records.due.scan({ limit: batchLength + failed.size });
-    const isDue = page.filter(({ key }) => Number(key.slice(0, 16)) <= clock.nowMs());
-    return isDue.map(({ value }) => value.id).filter((id) => !failed.has(id));
+  const due = openDue({ records, desk, subscriptions, clock, log });
+  const bookDue = () => due.bookDue();
+  const catchUp = (id: string) => due.catchUp(id);
+  const settleDue = async (): Promise<void> => {
+    await collecting.run();
+    await refunds.run();
   };
-  const advanceAll = (ids: readonly string[]): Promise<void> =>
-    desk.book(async (batch) => {
-      for (const id of ids) await subscriptions.advance(batch, id);
-    });
-  const bookDue = async (): Promise<void> => {
-    const failed = new Set<string>();
-    for (let ids = await dueNow(failed); ids.length > 0; ids = await dueNow(failed)) {
-      const isBooked = await advanceAll(ids).then(
-        () => true,
-        () => false,
-      );
-      // One that cannot be booked must not hold the others.
-      for (const id of isBooked ? [] : ids)
-        await advanceAll([id]).catch((error: unknown) => {
-          log.error({ err: error, subscription: id }, 'what is due of a subscription could not be booked');
-          failed.add(id);
-        });
-    }
-  };
-  const catchUp = async (id: string): Promise<void> => {
-    for (let step = 0; step < stepsMax; step++)
-      if (!(await desk.book((batch) => subscriptions.advance(batch, id)))) return;
-    assert(false, `subscription ${id} does not come to the present`);
+  const once: Billing['once'] = async ({ subscription, ...ask }, decide) => {
+    if (subscription !== undefined) await catchUp(subscription);
+    return desk.once(ask, decide);
   };
 
   return {
-    ...{ offers, subscriptions, invoices, payments, entitlements, ledger: books, bookDue },
-    async once({ subscription, ...ask }, decide) {
-      if (subscription !== undefined) await catchUp(subscription);
-      return desk.once(ask, decide);
+    ...{ offers, subscriptions, invoices, payments, entitlements, ledger: books, bookDue, settleDue },
+    ...{ collecting, payers, notices, webhooks, prepayments },
+    usage: openUsage({ records, desk, clock }),
+    reports: openReports({ records, clock }),
+    async quote(subscription, decide) {
+      await catchUp(subscription);
+      return desk.quote(decide);
     },
+    once,
+    personal: personalBilling({ subscriptions, invoices, payers, once }, () => books.purge()),
     verify: () => books.verify(),
     async watch(signal) {
-      while (!signal.aborted) {
-        await bookDue()
-          .then(() => desk.forgetAnswers())
-          .catch((error: unknown) => {
-            log.error({ err: error }, 'what is due could not be booked; it is tried again');
-          });
-        await clock.sleep(watchEveryMs, { signal }).catch(() => undefined);
-      }
+      const bookAll = () => bookDue().then(() => desk.forgetAnswers());
+      await Promise.all([
+        again(options, { signal, work: bookAll, failure: 'what is due could not be booked' }),
+        again(options, { signal, work: settleDue, failure: 'what the provider is to do is not done' }),
+        again(options, { signal, work: () => webhooks.run(signal), failure: 'webhooks could not be sent' }),
+      ]);
     },
   };
+}
+
+/** Works every few seconds until the signal is aborted; what fails is tried again. */
+async function again(
+  { clock, log }: Pick<BillingOptions, 'clock' | 'log'>,
+  { signal, work, failure }: { signal: AbortSignal; work: () => Promise<void>; failure: string },
+): Promise<void> {
+  while (!signal.aborted) {
+    await work().catch((error: unknown) => {
+      log.error({ err: error }, `${failure}; it is tried again`);
+    });
+    await clock.sleep(watchEveryMs, { signal }).catch(() => undefined);
+  }
 }

@@ -28,6 +28,11 @@ import {
 import type { Invoices } from './invoices.ts';
 import { ordered, type BillingRecords, type SubscriptionRecord } from './records.ts';
 
+/** A change of plan; `atMs`: as of a moment of its period that has passed, for which it was promised. */
+export interface PlanChange extends PlanChangeRequest {
+  readonly atMs?: number;
+}
+
 /** Subscriptions: each change is decided into a batch. */
 export interface Subscriptions {
   /**
@@ -36,7 +41,7 @@ export interface Subscriptions {
    */
   add(batch: Batch, request: SubscriptionRequest): Promise<SubscriptionView>;
   /** Errors of the changes: SUBSCRIPTION_UNKNOWN, SUBSCRIPTION_STATE; of another plan also PLAN_UNKNOWN, CURRENCY_MISMATCH. */
-  changePlan(batch: Batch, id: string, request: PlanChangeRequest): Promise<SubscriptionView>;
+  changePlan(batch: Batch, id: string, request: PlanChange): Promise<SubscriptionView>;
   pause(batch: Batch, id: string): Promise<SubscriptionView>;
   resume(batch: Batch, id: string): Promise<SubscriptionView>;
   cancel(batch: Batch, id: string, when: When): Promise<SubscriptionView>;
@@ -104,16 +109,24 @@ class KeptSubscriptions implements Subscriptions {
         hadTrial: trialDays > 0 || known?.hadTrial === true,
       }),
     );
+    batch.tell('subscription.created', account, { subscription: id, plan: plan.id });
     return this.#carryOut(batch, { ...about, ...recordOf(step.subscription) }, step);
   }
 
-  async changePlan(batch: Batch, id: string, request: PlanChangeRequest): Promise<SubscriptionView> {
+  async changePlan(batch: Batch, id: string, request: PlanChange): Promise<SubscriptionView> {
     const record = await this.#known(id);
     const plan = await this.#sold(request.plan);
     const { currency, interval } = record.price;
     const price = priceOf(plan, { currency, unit: request.unit ?? interval.unit });
-    const { when } = request;
-    return this.#change(batch, record, (nowMs) => changePlan(record, { plan: plan.id, price, when }, nowMs));
+    const { when, atMs } = request;
+    if (atMs !== undefined && atMs < record.period.startMs)
+      throw coded(
+        'SUBSCRIPTION_STATE',
+        'its period is another than the one that the change was promised for',
+      );
+    return this.#change(batch, record, (nowMs) =>
+      changePlan(record, { plan: plan.id, price, when }, atMs ?? nowMs),
+    );
   }
 
   async pause(batch: Batch, id: string): Promise<SubscriptionView> {
@@ -223,7 +236,10 @@ class KeptSubscriptions implements Subscriptions {
       after = await this.#bill(batch, after, { bill: step.bill, freshCredit, nowMs });
     this.#store(batch, { before, after });
     batch.touch(after.account);
-    if (after.state === 'canceled' && before.state !== 'canceled') {
+    const told = { subscription: after.id, plan: after.plan, state: after.state };
+    const hasEnded = after.state === 'canceled' && before.state !== 'canceled';
+    batch.tell(hasEnded ? 'subscription.ended' : 'subscription.changed', after.account, told);
+    if (hasEnded) {
       const known = (await records.accounts.get(after.account))?.value;
       batch.change(records.accounts.putOperation(after.account, { hadTrial: known?.hadTrial ?? false }));
     }

@@ -21,6 +21,8 @@ export interface EventsDependencies {
   readonly events: Events;
   readonly records: Records;
   readonly nodes: ServedNodes;
+  /** Hears that the player of a session has reported, and whether that was its last. */
+  readonly reported: (report: { session: string; hasEnded: boolean }) => void;
   readonly clock: Clock;
   readonly log: Log;
   readonly options: EventsOptions;
@@ -122,11 +124,17 @@ class LearningEvents implements EventsService {
   }
 
   take(batch: readonly PlayerEvent[], reporter: Reporter): Promise<EventBatchReply> {
+    this.#tellReported(reporter, batch.at(-1)?.type === 'end');
     return this.#intake.take(batch, reporter);
   }
 
   takeCmcd(body: string, reporter: Reporter): Promise<EventBatchReply> {
+    this.#tellReported(reporter, false);
     return this.#cmcd.take(body, reporter);
+  }
+
+  #tellReported({ session }: Reporter, hasEnded: boolean): void {
+    if (session !== undefined) this.#deps.reported({ session: session.session, hasEnded });
   }
 
   takeServed(nodeId: string, jws: string): Promise<ServedReportReply> {

@@ -1,3 +1,4 @@
+import { Entitlements } from '../../../common/contract/billing.ts';
 import { Bundle } from '../../../common/contract/bundle.ts';
 import { AccessTokenReply } from '../../../common/contract/credentials.ts';
 import { PlaybackSession } from '../../../common/contract/playback.ts';
@@ -83,6 +84,42 @@ export const playbackUsers = defineInterface({
   },
 });
 export type PlaybackUsers = Calls<typeof playbackUsers>;
+
+/** What playback needs of billing: what a viewer's account may watch. */
+export const playbackBilling = defineInterface({
+  service: 'core',
+  name: 'playback-billing',
+  verbs: {
+    entitlements: {
+      ask: Type.Object({ accountId: Type.String({ maxLength: 200 }) }),
+      answer: Type.Object({
+        /** Whether watching takes a subscription. */
+        isRequired: Type.Boolean(),
+        /** Absent where the account has no subscription that lasts. */
+        entitlements: Type.Optional(Entitlements),
+      }),
+      isRepeatable: true,
+    },
+  },
+});
+export type PlaybackBilling = Calls<typeof playbackBilling>;
+
+/** Who counts what plays at once: hears that a session's player has reported. */
+export const playbackStreams = defineInterface({
+  service: 'playback',
+  name: 'playback-streams',
+  verbs: {
+    reported: {
+      ask: Type.Object({
+        session: Type.String({ pattern: '^[0-9a-f]{32}$' }),
+        /** That was its last. */
+        hasEnded: Type.Boolean(),
+      }),
+      answer: Nothing,
+      isRepeatable: true,
+    },
+  },
+});
 
 /** What playback needs of access: delivery tokens with these claims, in turn. */
 export const playbackTokens = defineInterface({

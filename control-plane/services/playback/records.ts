@@ -13,6 +13,8 @@ export const SessionRecord = Type.Object({
   name: Type.String(),
   bundle: FileName,
   pathways: Type.Array(Pathway),
+  /** Lines of the best picture that the viewer's plan allows. */
+  heightMax: Type.Optional(Type.Integer({ minimum: 1 })),
   /** Absolute, with the session's steer token in it. */
   steeringUrl: Type.Optional(Type.String()),
   createdAtMs: TimeMs,

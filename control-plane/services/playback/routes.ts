@@ -37,7 +37,8 @@ export function playbackRoutes(
       const client = rankedFor(request, clientAddress);
       const viewer = await viewerOf(rights, request, profileId);
       const watcher = profileId === undefined ? undefined : profileOf(request, profileId);
-      return await reply.code(201).send(await playback.createSession({ titleId, client, watcher, viewer }));
+      const order = { titleId, client, subscriber: subscriberOf(request), viewer, watcher };
+      return await reply.code(201).send(await playback.createSession(order));
     },
   );
   for (const { kind, file, mediaType } of manifests) {
@@ -60,6 +61,12 @@ export function playbackRoutes(
       },
     );
   }
+}
+
+/** Whose plan counts: a viewer's, while operators watch whatever there is. */
+function subscriberOf({ caller }: FastifyRequest): string | undefined {
+  assert(caller.kind === 'access', 'the route takes access tokens only');
+  return caller.role === 'viewer' ? caller.sub : undefined;
 }
 
 function profileOf(request: FastifyRequest, profileId: string): Watcher {

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Records } from '../../../common/adapters/records/port.ts';
+import type { Entitlements } from '../../../common/contract/billing.ts';
 import type { Bundle } from '../../../common/contract/bundle.ts';
 import type { PlaybackSession } from '../../../common/contract/playback.ts';
 import type { Viewer } from '../../../common/contract/release.ts';
@@ -12,8 +13,11 @@ import type { Log } from '../../../common/runtime/log.ts';
 import { choosePathways } from '../../core/choose-pathways.ts';
 import { dashMpd } from '../../core/dash-mpd.ts';
 import { hlsMultivariant } from '../../core/hls-multivariant.ts';
+import { limitHeight } from '../../core/limit-height.ts';
 import { fileUrl, type ManifestInput } from '../../core/playback-manifest.ts';
+import { StreamSlots } from './core/stream-slots.ts';
 import type {
+  PlaybackBilling,
   PlaybackCatalog,
   PlaybackEvents,
   PlaybackFleet,
@@ -30,6 +34,7 @@ export interface PlaybackDependencies {
   readonly fleet: PlaybackFleet;
   readonly tokens: PlaybackTokens;
   readonly users: PlaybackUsers;
+  readonly billing: PlaybackBilling;
   /** Hears of each session once it is kept. */
   readonly events: PlaybackEvents;
   /** Absent where there is no steering: every session is ranked by the fallback. */
@@ -45,10 +50,12 @@ type PlayableTitle = Awaited<ReturnType<PlaybackCatalog['playable']>>;
 /** Who watches: a profile, and by what its caller may watch with it. */
 export type Watcher = Omit<Parameters<PlaybackUsers['resume']>[0], 'titleId'>;
 
-/** What is to be played, where to (a client's address), and with which profile. */
+/** What is to be played, where to (a client's address), for whom, and with which profile. */
 export interface PlaybackOrder {
   readonly titleId: string;
   readonly client: string;
+  /** Account of a viewer, whose plan may limit what they watch; nothing limits operators. */
+  readonly subscriber?: string | undefined;
   readonly watcher?: Watcher | undefined;
   /** What limits it; undefined for who may play everything. */
   readonly viewer?: Viewer | undefined;
@@ -60,7 +67,7 @@ export type ManifestKind = 'hls' | 'dash';
 export interface Playback {
   /**
    * Makes a session of a live title. Errors: TITLE_UNKNOWN, TITLE_NOT_LIVE, BUNDLE_INVALID, NO_PATHWAY, PROFILE_UNKNOWN,
-   * PROFILE_LOCKED, OVERLOADED.
+   * PROFILE_LOCKED, SUBSCRIPTION_REQUIRED, STREAMS_TOO_MANY, OVERLOADED.
    */
   createSession(order: PlaybackOrder): Promise<PlaybackSession>;
   /**
@@ -68,6 +75,8 @@ export interface Playback {
    * when the session has ended, TOKEN_FOREIGN, BUNDLE_INVALID.
    */
   manifest(kind: ManifestKind, token: { playToken: string; claims: DeliveryClaims }): Promise<string>;
+  /** Hears that the player of a session has reported, by which it is known to play. */
+  reported(report: { session: string; hasEnded: boolean }): void;
   /** How many sessions were made since midnight UTC. */
   sessionsToday(): number;
   /** Starts what runs beside requests; ends with the signal. */
@@ -88,6 +97,7 @@ export async function createPlayback(deps: PlaybackDependencies): Promise<Playba
 class PlaybackService implements Playback {
   readonly #deps: PlaybackDependencies;
   readonly #sessions: Sessions;
+  readonly #slots: StreamSlots;
   readonly #bundles = new LRUCache<string, Bundle>({ max: bundlesKept });
   readonly #stopping = new AbortController();
   #rankAgainMonotonicMs = 0;
@@ -96,10 +106,24 @@ class PlaybackService implements Playback {
   constructor(deps: PlaybackDependencies, sessions: Sessions) {
     this.#deps = deps;
     this.#sessions = sessions;
+    this.#slots = new StreamSlots({ streamsMax: deps.options.sessionsMax });
   }
 
-  async createSession({ titleId, client, watcher, viewer }: PlaybackOrder): Promise<PlaybackSession> {
-    const { catalog, fleet, users, chance, clock, options } = this.#deps;
+  async createSession(order: PlaybackOrder): Promise<PlaybackSession> {
+    const sessionId = this.#deps.chance.bytes(16).toString('hex');
+    try {
+      return await this.#create(sessionId, order);
+    } catch (error) {
+      this.#slots.end(sessionId);
+      throw error;
+    }
+  }
+
+  async #create(
+    sessionId: string,
+    { titleId, client, subscriber, viewer, watcher }: PlaybackOrder,
+  ): Promise<PlaybackSession> {
+    const { catalog, fleet, users, clock, options } = this.#deps;
     const { site } = await fleet.siteOf({ client });
     const title = await catalog.playable({
       titleId,
@@ -108,7 +132,7 @@ class PlaybackService implements Playback {
     });
     const bundle = await this.#bundle(title.bundleName);
     const resumeMs = watcher && (await users.resume({ titleId, ...watcher })).positionMs;
-    const sessionId = chance.bytes(16).toString('hex');
+    const entitlements = await this.#entitle(sessionId, subscriber);
     const { pathways, rankedBy } = await this.#pathways(title, { client, sessionId });
     const nowMs = clock.nowMs();
     const expiresAtS = playExpiryS(bundle.durationMs, nowMs);
@@ -122,6 +146,7 @@ class PlaybackService implements Playback {
       bundle: title.bundleName,
       pathways,
       ...(steeringUrl !== undefined && { steeringUrl }),
+      ...(entitlements && { heightMax: entitlements.heightMax }),
       createdAtMs: nowMs,
       expiresAtMs: expiresAtS * 1000,
     });
@@ -148,6 +173,7 @@ class PlaybackService implements Playback {
       rankedBy,
       pathways,
       expiresAtMs: expiresAtS * 1000,
+      ...(entitlements && { entitlements }),
     };
   }
 
@@ -160,6 +186,11 @@ class PlaybackService implements Playback {
     if (session.bundle !== claims.bundle) throw coded('TOKEN_FOREIGN', 'the token is of another bundle');
     const input = await this.#manifestInput(session, playToken);
     return kind === 'hls' ? hlsMultivariant(input) : dashMpd(input);
+  }
+
+  reported({ session, hasEnded }: { session: string; hasEnded: boolean }): void {
+    if (hasEnded) this.#slots.rest(session);
+    else this.#slots.heard(session, this.#deps.clock.monotonicMs());
   }
 
   sessionsToday(): number {
@@ -175,14 +206,28 @@ class PlaybackService implements Playback {
     await this.#running;
   }
 
+  /** What a viewer's plan allows, with a stream of theirs counted; undefined where nothing limits them. */
+  async #entitle(session: string, subscriber: string | undefined): Promise<Entitlements | undefined> {
+    if (subscriber === undefined) return undefined;
+    const { billing, clock } = this.#deps;
+    const { isRequired, entitlements } = await billing.entitlements({ accountId: subscriber });
+    if (entitlements === undefined && isRequired)
+      throw coded('SUBSCRIPTION_REQUIRED', 'the account has none, or it is paused');
+    if (entitlements === undefined) return undefined;
+    const { streamsMax: max } = entitlements;
+    if (!this.#slots.begin(session, { account: subscriber, max, nowMs: clock.monotonicMs() }))
+      throw coded('STREAMS_TOO_MANY', `${max}: end one of them first`);
+    return entitlements;
+  }
+
   async #manifestInput(session: SessionRecord, playToken: string): Promise<ManifestInput> {
-    const { name, pathways, steeringUrl } = session;
+    const { name, pathways, steeringUrl, heightMax } = session;
     return {
       name,
       pathways,
       playToken,
       steeringUrl,
-      bundle: await this.#bundle(session.bundle),
+      bundle: limitHeight(await this.#bundle(session.bundle), heightMax),
     };
   }
 

@@ -7,22 +7,36 @@ import type { PlanRequest, SubscriptionRequest, TaxTable } from '../../../common
 import { createSeededChance } from '../../../common/runtime/chance.ts';
 import { createSilentLog } from '../../../common/runtime/log.ts';
 import { createManualClock, type ManualClock } from '../../../common/runtime/manual-clock.ts';
-import { createBilling, type Billing } from '../../../control-plane/services/billing/service.ts';
+import {
+  createBilling,
+  type Billing,
+  type BillingOptions,
+} from '../../../control-plane/services/billing/service.ts';
 
 /** Billing over real books in a file, with a clock that is moved by hand. */
 export interface BillingLab {
   readonly billing: Billing;
   readonly books: Books;
   readonly clock: ManualClock;
-  /** Moves the clock, and books what is due meanwhile, at its time to six hours. */
+  /** Moves the clock, and books and collects what is due meanwhile, at its time to six hours. */
   pass(ms: number): Promise<void>;
 }
 
 export const dayMs = 86_400_000;
 
+/** Says nothing, and reaches nobody. */
+export const quiet = {
+  log: createSilentLog(),
+  post: () => Promise.reject(new Error('nobody listens')),
+} as const;
+
 export async function openBillingLab(
   t: { teardown(done: () => Promise<unknown>): unknown },
-  { startMs, seed = 1 }: { startMs: number; seed?: number },
+  {
+    startMs,
+    seed = 1,
+    ...more
+  }: { startMs: number; seed?: number } & Partial<Pick<BillingOptions, 'provider' | 'post'>>,
 ): Promise<BillingLab> {
   const directory = await mkdtemp(join(tmpdir(), 'nearcast-billing-'));
   const books = await openBooks(`sqlite://${join(directory, 'billing.db')}`);
@@ -31,7 +45,7 @@ export async function openBillingLab(
     await rm(directory, { recursive: true, force: true });
   });
   const clock = createManualClock({ nowMs: startMs });
-  const billing = createBilling({ books, clock, chance: createSeededChance(seed), log: createSilentLog() });
+  const billing = createBilling({ ...quiet, ...more, books, clock, chance: createSeededChance(seed) });
   return {
     ...{ billing, books, clock },
     async pass(ms) {
@@ -39,6 +53,7 @@ export async function openBillingLab(
       while (clock.nowMs() < endMs) {
         await clock.advance(Math.min(dayMs / 4, endMs - clock.nowMs()));
         await billing.bookDue();
+        await billing.settleDue();
       }
     },
   };

@@ -70,7 +70,8 @@ export async function openLab(t: Test, given: LabOptions = {}): Promise<EventsLa
   const { events, records } = given.wrap?.(opened) ?? opened;
   const log = createSilentLog();
   const options = { ...eventsDefaults, ...given.options };
-  const service = await createEventsService({ events, records, nodes, clock, log, options });
+  const reported = () => undefined;
+  const service = await createEventsService({ events, records, nodes, reported, clock, log, options });
   const server = await createHttpServer({
     name: 'lab',
     version: '0.0.0',

@@ -6,6 +6,8 @@ import type { TaxAmount } from './invoice.ts';
 const receivable = (account: string): string => `receivable:${account}`;
 const revenue = (plan: string): string => `revenue:${plan}`;
 const cash = (provider: string): string => `cash:${provider}`;
+/** What a provider was told to give back and has not yet. */
+const transit = (provider: string): string => `transit:${provider}`;
 
 /** What we owe an account for what it paid and did not get. */
 export const creditAccount = (account: string): string => `credit:${account}`;
@@ -58,11 +60,16 @@ interface Moved {
   readonly memo: string;
 }
 
-/** Money that came for an invoice. */
-export function paymentPosting({ amount, ...moved }: Moved & { provider: string }): LedgerTransaction[] {
+/** Money that came: for an invoice, or, `toCredit` of it, for nothing that was owed. */
+export function paymentPosting({
+  amount,
+  toCredit,
+  ...moved
+}: Moved & { provider: string; toCredit: number }): LedgerTransaction[] {
   return transaction('payment', moved, [
     [cash(moved.provider), amount],
-    [receivable(moved.account), -amount],
+    [receivable(moved.account), toCredit - amount],
+    [creditAccount(moved.account), -toCredit],
   ]);
 }
 
@@ -71,6 +78,25 @@ export function refundPosting({ amount, ...moved }: Moved & { provider: string }
   return transaction('refund', moved, [
     [creditAccount(moved.account), amount],
     [cash(moved.provider), -amount],
+  ]);
+}
+
+/** Money that a provider is told to give back: nobody can use it up meanwhile. */
+export function refundBegunPosting({ amount, ...moved }: Moved & { provider: string }): LedgerTransaction[] {
+  return transaction('refund', moved, [
+    [creditAccount(moved.account), amount],
+    [transit(moved.provider), -amount],
+  ]);
+}
+
+/** It has given it back, or it could not, and the account has its credit again. */
+export function refundEndedPosting(
+  { amount, ...moved }: Moved & { provider: string },
+  outcome: 'done' | 'failed',
+): LedgerTransaction[] {
+  return transaction(`refund-${outcome}`, moved, [
+    [transit(moved.provider), amount],
+    [outcome === 'done' ? cash(moved.provider) : creditAccount(moved.account), -amount],
   ]);
 }
 

@@ -88,6 +88,12 @@ async function fillRecords({ plane, encoder, a1, b1 }: Fleet) {
   t.equal((await plane.call('POST /v1/revocations', { body: { sessions: ['a'.repeat(32)] } })).status, 200);
   t.equal((await plane.call(`POST /v1/titles/${gone.id}/withdraw`)).status, 200);
   const plan = await plane.call('PUT /v1/plans/basic', { body: planOf(999) });
+  const household = {
+    ...{ email: 'household@example.com', name: 'A household', password: 'seven grey elephants knit' },
+    ...{ plan: 'basic', currency: 'EUR', country: 'DE', timeZone: 'Europe/Berlin' },
+  };
+  const headers = { 'idempotency-key': 'k1' };
+  t.equal((await plane.call('POST /v1/sign-ups', { body: household, headers })).status, 201);
   t.ok(plan.status < 300, plan.text);
   return { token, live, gone };
 }

@@ -111,7 +111,7 @@ t.test('a subscription from its trial to its end', async (t) => {
   t.match(await billing.subscriptions.view(id), { state: 'active', next: { kind: 'cancel' } });
   await pass(31 * dayMs);
   t.match(await billing.subscriptions.view(id), { state: 'canceled' });
-  t.strictSame(await billing.entitlements.of(anna), { account: anna });
+  t.strictSame(await billing.entitlements.of(anna), { account: anna, isRequired: true });
   for (const change of [
     () => billing.once(ask(id), (batch) => billing.subscriptions.pause(batch, id)),
     () => billing.once(ask(id), (batch) => billing.subscriptions.resume(batch, id)),

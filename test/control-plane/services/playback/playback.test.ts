@@ -1,180 +1,26 @@
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import t, { type Test } from 'tap';
-import { openSqliteRecords } from '../../../../common/adapters/records/sqlite.ts';
-import { PlaybackSession } from '../../../../common/contract/playback.ts';
-import type { Pathway } from '../../../../common/contract/steering.ts';
-import { createSystemChance } from '../../../../common/runtime/chance.ts';
-import { createSystemClock, type Clock } from '../../../../common/runtime/clock.ts';
-import { coded } from '../../../../common/runtime/errors.ts';
-import { createHttpServer } from '../../../../common/runtime/http-server.ts';
-import { createSilentLog } from '../../../../common/runtime/log.ts';
+import t from 'tap';
 import { createManualClock } from '../../../../common/runtime/manual-clock.ts';
-import { createMetrics } from '../../../../common/runtime/metrics.ts';
-import { matches } from '../../../../common/runtime/parse.ts';
-import { playbackDefaults, type PlaybackOptions } from '../../../../control-plane/services/playback/ports.ts';
-import { playbackRoutes } from '../../../../control-plane/services/playback/routes.ts';
-import { createPlayback, type Playback } from '../../../../control-plane/services/playback/service.ts';
-import { createSteeringRanker } from '../../../../control-plane/services/playback/steering-ranker.ts';
 import { call, type Answer } from '../../support/call.ts';
 import { asRole, fakeDeliveryToken, fakeVerifiers } from '../../support/fake-credentials.ts';
 import { readM3u8 } from '../../support/read-m3u8.ts';
 import { childrenOf, readXml } from '../../support/read-xml.ts';
-import { fileNamed, sampleBundle } from '../../support/sample-bundle.ts';
+import { fileNamed } from '../../support/sample-bundle.ts';
 import { until } from '../../support/until.ts';
-
-const titleId = 'title_abcdefgh';
-const bundleName = fileNamed('the bundle');
-const bundle = sampleBundle();
-
-function way(id: string, role: 'appliance' | 'origin' = 'appliance'): Pathway {
-  return { id, role, url: `http://${id}:8080`, site: 'isp-a', cluster: 'isp-a' };
-}
-
-const origin = way('origin', 'origin');
-const everyone = [way('isp-a-1'), way('isp-a-2'), way('isp-b-1'), origin];
-
-interface PlaybackLab {
-  playback: Playback;
-  url: string;
-  /** Sessions that were told of. */
-  begun: { bundle: string }[];
-  /** What steering was asked. */
-  asked: { body: unknown; authorization: string | undefined }[];
-  /** Who is ready; may be changed. */
-  holders: Pathway[];
-  close(): Promise<void>;
-}
-
-interface LabOptions {
-  directory?: string;
-  clock?: Clock;
-  options?: Partial<PlaybackOptions>;
-  /** How steering answers; undefined: there is no steering, `dead`: nothing listens there. */
-  steering?: ((request: IncomingMessage, reply: ServerResponse) => void) | 'dead' | undefined;
-}
-
-async function openLab(t: Test, given: LabOptions = {}): Promise<PlaybackLab> {
-  const directory = given.directory ?? (await mkdtemp(join(tmpdir(), 'nearcast-playback-')));
-  const records = await openSqliteRecords(join(directory, 'playback.db'));
-  const clock = given.clock ?? createSystemClock();
-  const chance = createSystemChance();
-  const asked: PlaybackLab['asked'] = [];
-  const steering = await startSteering(t, given.steering, asked);
-  const ranker =
-    steering === undefined
-      ? undefined
-      : createSteeringRanker({
-          steeringUrl: steering,
-          clock,
-          chance,
-          serviceToken: async () => ({
-            token: `service-${asked.length}`,
-            expiresAtMs: clock.nowMs() + 3_600_000,
-          }),
-        });
-  const holders = [...everyone];
-  const begun: PlaybackLab['begun'] = [];
-  const files = bundle.files.map(({ file }) => file);
-  const title = { titleId, name: 'A "film" <b>&</b>\u0007', bundleName, files };
-  let publicUrl = '';
-  const playback = await createPlayback({
-    ...{ records, clock, chance, log: createSilentLog() },
-    catalog: {
-      playable: async ({ titleId: id }) => {
-        if (id === titleId) return title;
-        throw coded(id === 'title_filling-filling' ? 'TITLE_NOT_LIVE' : 'TITLE_UNKNOWN');
-      },
-      bundle: async () => bundle,
-    },
-    fleet: { siteOf: async () => ({ site: 'isp-a' }), holders: async () => ({ pathways: holders }) },
-    tokens: { mint: async ({ claims }) => ({ tokens: claims.map(fakeDeliveryToken) }) },
-    ...{ users: { resume: async () => ({}) }, rank: ranker?.rank },
-    events: {
-      begun: async (session) => {
-        begun.push(session);
-        return {};
-      },
-    },
-    options: { ...playbackDefaults, publicUrl: () => publicUrl, steeringUrl: steering, ...given.options },
-  });
-  const server = await createHttpServer({
-    name: 'lab',
-    version: '0.0.0',
-    log: createSilentLog(),
-    metrics: createMetrics({ name: 'lab', version: '0.0.0' }),
-    credentials: fakeVerifiers,
-    cors: ['*'],
-  });
-  playbackRoutes(server.app, { playback, rights: { of: async () => ({ maturityMax: 18 }) } });
-  publicUrl = await server.listen({ host: '127.0.0.1', port: 0 });
-  playback.start(new AbortController().signal);
-  let closed: Promise<void> | undefined;
-  const close = (): Promise<void> =>
-    (closed ??= (async () => {
-      await server.stop();
-      await playback.stop();
-      await ranker?.close();
-      await records.close();
-    })());
-  t.teardown(async () => {
-    await close();
-    if (given.directory === undefined) await rm(directory, { recursive: true, force: true });
-  });
-  return { playback, url: publicUrl, asked, holders, begun, close };
-}
-
-async function startSteering(
-  t: Test,
-  behave: LabOptions['steering'],
-  asked: PlaybackLab['asked'],
-): Promise<string | undefined> {
-  if (behave === undefined) return undefined;
-  const server = createServer((request, reply) => {
-    let text = '';
-    request.on('data', (chunk: Buffer) => (text += chunk.toString()));
-    request.on('end', () => {
-      asked.push({ body: JSON.parse(text), authorization: request.headers.authorization });
-      if (behave !== 'dead') behave(request, reply);
-    });
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const stop = async (): Promise<void> => {
-    server.closeAllConnections();
-    server.close();
-    await once(server, 'close');
-  };
-  if (behave === 'dead') await stop();
-  else t.teardown(stop);
-  return url;
-}
-
-function ranks(...pathways: Pathway[]): Exclude<LabOptions['steering'], undefined | 'dead'> {
-  return (_request, reply) => {
-    reply.setHeader('content-type', 'application/json');
-    reply.end(JSON.stringify({ mapSequence: 7, pathways }));
-  };
-}
-
-async function create(
-  lab: PlaybackLab,
-  json: object = { titleId },
-  role: 'viewer' | 'operator' = 'viewer',
-): Promise<Answer> {
-  return await call(`${lab.url}/v1/playback-sessions`, { headers: asRole(role), json });
-}
-
-async function createOk(lab: PlaybackLab): Promise<PlaybackSession> {
-  const { status, body, text } = await create(lab);
-  if (status !== 201 || !matches(PlaybackSession, body)) throw new Error(text);
-  return body;
-}
+import {
+  bundle,
+  bundleName,
+  create,
+  createOk,
+  openLab,
+  origin,
+  ranks,
+  titleId,
+  way,
+  type LabOptions,
+} from '../../support/playback-lab.ts';
 
 t.test('a session as steering ranks it', async (t) => {
   const lab = await openLab(t, { steering: ranks(way('isp-b-1'), way('isp-a-1'), origin) });
@@ -396,4 +242,45 @@ t.test('sessions are bounded, and end', async (t) => {
   t.equal(lab.playback.sessionsToday(), 0);
   await createOk(lab);
   t.equal(lab.playback.sessionsToday(), 1);
+});
+
+const twoStreams = { heightMax: 720, streamsMax: 2, downloads: false };
+
+t.test('a plan limits the picture and the streams at once', async (t) => {
+  const clock = createManualClock();
+  const lab = await openLab(t, { clock, plan: { isRequired: true, entitlements: twoStreams } });
+  const session = await createOk(lab);
+  t.strictSame(session.entitlements, twoStreams);
+  const heights = readM3u8((await call(session.hlsUrl)).text)
+    .map(({ attributes }) => attributes['RESOLUTION'])
+    .filter(Boolean);
+  t.strictSame([...new Set(heights)], ['1280x720', '640x360']);
+  t.notMatch((await call(session.dashUrl)).text, 'v1080');
+
+  const second = await createOk(lab);
+  const refused = { status: 409, body: { code: 'STREAMS_TOO_MANY' } };
+  t.match(await create(lab), refused);
+  t.match(await create(lab, { titleId }, 'operator'), { status: 201 }, 'operators are not counted');
+  lab.playback.reported({ session: second.sessionId, hasEnded: true });
+  t.match(await create(lab, { titleId: 'title_unknown-unknown' }), { status: 404 });
+  const third = await createOk(lab);
+  t.match(await create(lab), refused, 'what could not be played takes no place, what does play has it');
+  for (let minute = 0; minute < 10; minute++) {
+    await clock.advance(59_000);
+    lab.playback.reported({ session: session.sessionId, hasEnded: false });
+    lab.playback.reported({ session: third.sessionId, hasEnded: false });
+  }
+  t.match(await create(lab), refused, 'both still report');
+  await clock.advance(60_000);
+  t.match(await create(lab), { status: 201 }, 'after a minute of silence they count no more');
+});
+
+t.test('without a subscription: refused where one is needed, unhindered where none is', async (t) => {
+  const closed = await openLab(t, { plan: { isRequired: true } });
+  t.match(await create(closed), { status: 402, body: { code: 'SUBSCRIPTION_REQUIRED' } });
+  t.match(await create(closed, { titleId }, 'operator'), { status: 201 });
+  const open = await openLab(t, { plan: { isRequired: false } });
+  const session = await createOk(open);
+  t.equal(session.entitlements, undefined);
+  t.match((await call(session.hlsUrl)).text, '1920x1080');
 });

@@ -1,0 +1,40 @@
+import type { Stripe } from 'stripe';
+import type { ChargeOutcome, RefundOutcome } from './port.ts';
+import { fromStripeAmount } from './stripe-amounts.ts';
+
+/** What a card is declined with that will be declined again. https://docs.stripe.com/declines/codes */
+const finalDeclines = new Set([
+  ...['authentication_required', 'card_not_supported', 'currency_not_supported', 'expired_card'],
+  ...[
+    'fraudulent',
+    'incorrect_number',
+    'invalid_account',
+    'invalid_number',
+    'lost_card',
+    'merchant_blacklist',
+  ],
+  ...['pickup_card', 'restricted_card', 'revocation_of_all_authorizations', 'revocation_of_authorization'],
+  ...['stolen_card', 'stop_payment_order', 'transaction_not_allowed'],
+]);
+
+/** What a payment intent says of the money that it is for. */
+export function chargeOutcome(intent: Stripe.PaymentIntent): ChargeOutcome {
+  const { id, status, amount_received: received, last_payment_error: failure } = intent;
+  const currency = intent.currency.toUpperCase();
+  if (status === 'succeeded')
+    return { kind: 'paid', payment: id, amount: fromStripeAmount(received, currency), currency };
+  if (status === 'processing') return { kind: 'pending' };
+  return failedCharge(failure?.decline_code ?? failure?.code ?? status);
+}
+
+/** What has become of a refund. */
+export function refundOutcome({ status, failure_reason: reason }: Stripe.Refund): RefundOutcome {
+  if (status === 'succeeded') return { kind: 'done' };
+  if (status === 'failed' || status === 'canceled') return { kind: 'failed', reason: reason ?? status };
+  return { kind: 'pending' };
+}
+
+/** A charge that failed for a reason of Stripe's. */
+export function failedCharge(reason: string): ChargeOutcome {
+  return { kind: 'failed', reason, isFinal: finalDeclines.has(reason) };
+}

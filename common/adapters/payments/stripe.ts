@@ -1,0 +1,137 @@
+import { Stripe } from 'stripe';
+import { coded, valueOf } from '../../runtime/errors.ts';
+import type { ChargeOutcome, PaymentProvider, ProviderCharge } from './port.ts';
+import { toStripeAmount } from './stripe-amounts.ts';
+import type { StripeOptions } from './stripe-options.ts';
+import { readStripeEvent } from './stripe-events.ts';
+import { chargeOutcome, failedCharge, refundOutcome } from './stripe-outcomes.ts';
+
+const timeoutMs = 20_000;
+/** Stripe keeps what it answered to a key for a day at least; a page of the newest intents reaches further back. */
+const intentsLooked = 100;
+/** Stripe by its own SDK: customers, setup pages of Checkout, payment intents and refunds, each once by its idempotency key. */
+export function createStripeProvider({ key, webhookSecret, url }: StripeOptions): PaymentProvider {
+  const { protocol, hostname, port } = new URL(url);
+  const stripe = new Stripe(key, {
+    ...{ host: hostname, protocol: protocol === 'http:' ? 'http' : 'https', timeout: timeoutMs },
+    ...(port !== '' && { port }),
+    // Whoever asks knows when to ask again; and what is measured here is nobody's business.
+    ...{ maxNetworkRetries: 0, telemetry: false },
+  });
+  return {
+    name: 'stripe',
+    createCustomer: (account) =>
+      asked(async () => {
+        const metadata = { nearcast_account: account };
+        const customer = await stripe.customers.create(
+          { metadata },
+          { idempotencyKey: `customer-${account}` },
+        );
+        return customer.id;
+      }),
+    removeCustomer: (customer) =>
+      asked(async () => {
+        await stripe.customers.del(customer).catch((error: unknown) => {
+          if (!isMissing(error)) throw error;
+        });
+      }),
+    setupPage: ({ customer, account, returnUrl }) =>
+      asked(async () => {
+        const page = await stripe.checkout.sessions.create({
+          ...{ mode: 'setup', customer, client_reference_id: account, success_url: returnUrl },
+          // Needed where no currency says which ways of paying are offered.
+          allowed_payment_method_types: ['card'],
+          setup_intent_data: { metadata: { nearcast_account: account } },
+        });
+        if (page.url === null) throw coded('PROVIDER_REFUSED', 'Stripe gave no page');
+        return page.url;
+      }),
+    charge: async (charge, { isRepeat }) =>
+      (isRepeat ? await asked(() => findCharge(stripe, charge)) : undefined) ?? (await send(stripe, charge)),
+    refund: ({ refund, payment, amount, currency }) =>
+      asked(async () => {
+        try {
+          const made = await stripe.refunds.create(
+            {
+              ...{ payment_intent: payment, amount: valueOf(toStripeAmount(amount, currency)) },
+              metadata: { nearcast_refund: refund },
+            },
+            { idempotencyKey: `refund-${refund}` },
+          );
+          return refundOutcome(made);
+        } catch (error) {
+          if (error instanceof Stripe.errors.StripeInvalidRequestError)
+            return { kind: 'failed', reason: error.code ?? error.message };
+          throw error;
+        }
+      }),
+    readNotice: (body, signature, nowMs) =>
+      readStripeEvent({ body, signature, nowMs }, { stripe, webhookSecret, isLive: key.includes('_live_') }),
+  };
+}
+
+async function send(stripe: Stripe, charge: ProviderCharge): Promise<ChargeOutcome> {
+  const { invoice, account, attempt, customer, method, amount, currency } = charge;
+  const sent = toStripeAmount(amount, currency);
+  if (!sent.ok) return { kind: 'failed', reason: sent.detail, isFinal: true };
+  return asked(async () => {
+    try {
+      const intent = await stripe.paymentIntents.create(
+        {
+          ...{ amount: sent.value, currency: currency.toLowerCase(), customer, payment_method: method },
+          ...{ confirm: true, off_session: true, description: invoice },
+          metadata: { nearcast_invoice: invoice, nearcast_account: account, nearcast_attempt: attempt },
+        },
+        { idempotencyKey: `charge-${invoice}-${attempt}` },
+      );
+      return chargeOutcome(intent);
+    } catch (error) {
+      if (error instanceof Stripe.errors.StripeCardError) return failedCharge(reasonOf(error));
+      if (error instanceof Stripe.errors.StripeInvalidRequestError)
+        return { kind: 'failed', reason: error.code ?? error.message, isFinal: true };
+      throw error;
+    }
+  });
+}
+
+/** Absent where the bank has said none, whatever the SDK's types say. */
+function reasonOf(error: {
+  decline_code: string | undefined;
+  code?: string | undefined;
+  message: string;
+}): string {
+  return error.decline_code ?? error.code ?? error.message;
+}
+
+async function findCharge(stripe: Stripe, charge: ProviderCharge): Promise<ChargeOutcome | undefined> {
+  const { customer, invoice, attempt } = charge;
+  const { data } = await stripe.paymentIntents.list({ customer, limit: intentsLooked });
+  const intent = data.find(
+    ({ metadata }) =>
+      metadata['nearcast_invoice'] === invoice && metadata['nearcast_attempt'] === String(attempt),
+  );
+  return intent && chargeOutcome(intent);
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Stripe.errors.StripeInvalidRequestError && error.code === 'resource_missing';
+}
+
+/** Stripe's errors in our codes. */
+async function asked<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (cause) {
+    if (!(cause instanceof Stripe.errors.StripeError)) throw cause;
+    const { errors } = Stripe;
+    // RateLimit and a key that is being used just now pass, as does what Stripe calls its own fault.
+    const isPassing =
+      cause instanceof errors.StripeConnectionError ||
+      cause instanceof errors.StripeRateLimitError ||
+      cause instanceof errors.StripeAPIError ||
+      cause.statusCode === 409;
+    // Never the message: it may quote the key.
+    const detail = `Stripe: ${cause.code ?? cause.type}${cause.requestId ? ` (${cause.requestId})` : ''}`;
+    throw coded(isPassing ? 'PROVIDER_UNREACHABLE' : 'PROVIDER_REFUSED', { detail, cause });
+  }
+}

@@ -1,0 +1,57 @@
+import { BillingName } from './billing.ts';
+import { ObjectId, TimeMs } from './primitives.ts';
+import { Type, type Static } from './type.ts';
+
+const closed = { additionalProperties: false } as const;
+const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+
+/** What an account has used, told by whoever counts it: each record once by its id. */
+export const UsageRequest = Type.Object(
+  {
+    records: Type.Array(
+      Type.Object(
+        {
+          id: Type.String({ pattern: '^[A-Za-z0-9_.-]{8,64}$' }),
+          account: ObjectId,
+          /** What is counted: `minutes-watched`, `titles-bought`. */
+          metric: BillingName,
+          quantity: Type.Integer({ minimum: 1, maximum: 1_000_000_000 }),
+          atMs: TimeMs,
+        },
+        closed,
+      ),
+      { minItems: 1, maxItems: 1000 },
+    ),
+  },
+  closed,
+);
+export type UsageRequest = Static<typeof UsageRequest>;
+export const UsageReply = Type.Object({ accepted: Count, duplicates: Count });
+export type UsageReply = Static<typeof UsageReply>;
+/** Sums of a calendar month (UTC), as `2026-01`. */
+export const UsageSums = Type.Object({
+  sums: Type.Array(
+    Type.Object({ account: ObjectId, metric: BillingName, month: Type.String(), quantity: Count }),
+  ),
+  next: Type.Optional(Type.String()),
+});
+export type UsageSums = Static<typeof UsageSums>;
+
+/** How business went, by calendar months (UTC), the earliest first. */
+export const RevenueReport = Type.Object({
+  months: Type.Array(
+    Type.Object({
+      /** As `2026-01`. */
+      month: Type.String(),
+      /** Subscriptions that lasted at its beginning, that began and that ended in it. */
+      before: Count,
+      began: Count,
+      ended: Count,
+      /** Those of `before` that ended in it, per hundred; absent where there were none. */
+      churnPercent: Type.Optional(Type.Number({ minimum: 0, maximum: 100 })),
+      /** Invoiced less credited, without taxes, in minor units. */
+      revenue: Type.Array(Type.Object({ currency: Type.String(), amount: Type.Integer() })),
+    }),
+  ),
+});
+export type RevenueReport = Static<typeof RevenueReport>;

@@ -1,0 +1,141 @@
+import { createHmac } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import t, { type Test } from 'tap';
+
+import { redeliveryWaitMs } from '../../../../control-plane/services/billing/core/webhook-signature.ts';
+import { createWebhookPost } from '../../../../control-plane/services/billing/post-webhook.ts';
+import { openBillingLab, planOf, subscriptionOf } from '../../support/billing-lab.ts';
+
+const startMs = Date.UTC(2026, 0, 31, 11);
+const anna = 'usr_anna-0001';
+
+/** A program that is told. */
+async function startListener(t: Test) {
+  const heard: { headers: IncomingHttpHeaders; body: string; type: string }[] = [];
+  const answers = { status: 200 };
+  const server = createServer((request, reply) => {
+    let body = '';
+    request.on('data', (chunk: Buffer) => (body += chunk.toString()));
+    request.on('end', () => {
+      heard.push({ headers: request.headers, body, type: (JSON.parse(body) as { type: string }).type });
+      if (answers.status === 0) reply.destroy();
+      else reply.writeHead(answers.status, { location: '/elsewhere' }).end('thanks');
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { heard, answers, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hooks` };
+}
+
+async function openLab(t: Test) {
+  const { post, close } = createWebhookPost();
+  t.teardown(close);
+  const lab = await openBillingLab(t, { startMs, post });
+  await lab.billing.offers.putPlan('basic', planOf(999));
+  let asked = 0;
+  const subscribe = (account = anna) => {
+    const ask = { caller: anna, key: `key-${asked++}`, request: [] };
+    return lab.billing.once(ask, (batch) => lab.billing.subscriptions.add(batch, subscriptionOf(account)));
+  };
+  return { ...lab, subscribe };
+}
+
+t.test('what is booked is told, signed, to those who want it', async (t) => {
+  const { billing, clock, subscribe } = await openLab(t);
+  const [all, some] = [await startListener(t), await startListener(t)];
+  const { secret = '' } = await billing.webhooks.put('all', { url: all.url });
+  t.match(secret, /^whsec_[A-Za-z0-9+/]{43}=$/);
+  await billing.webhooks.put('some', { url: some.url, types: ['invoice.issued'] });
+  t.equal((await billing.webhooks.put('all', { url: all.url })).secret, undefined, 'shown once');
+  const { id } = await subscribe();
+  await t.rejects(subscribe(), { code: 'SUBSCRIPTION_EXISTS' });
+  t.match(await billing.webhooks.list(), [
+    { id: 'all', waiting: 3, dead: 0 },
+    { id: 'some', waiting: 1 },
+  ]);
+  await billing.webhooks.run();
+  t.strictSame(all.heard.map(({ type }) => type).sort(), [
+    'invoice.issued',
+    'subscription.changed',
+    'subscription.created',
+  ]);
+  t.strictSame(
+    some.heard.map(({ type }) => type),
+    ['invoice.issued'],
+  );
+  const said = all.heard.find(({ type }) => type === 'subscription.created');
+  t.strictSame(JSON.parse(said?.body ?? ''), {
+    ...{ type: 'subscription.created', timestamp: '2026-01-31T11:00:00.000Z' },
+    data: { account: anna, subscription: id, plan: 'basic' },
+  });
+  for (const { headers, body } of all.heard) {
+    const { 'webhook-id': event, 'webhook-timestamp': atS, 'webhook-signature': signature } = headers;
+    const key = Buffer.from(secret.slice('whsec_'.length), 'base64');
+    const wanted = createHmac('sha256', key)
+      .update(`${String(event)}.${String(atS)}.${body}`)
+      .digest('base64');
+    t.equal(signature, `v1,${wanted}`);
+    t.equal(Number(atS), clock.nowMs() / 1000);
+  }
+  await billing.webhooks.run();
+  t.equal(all.heard.length, 3, 'what was taken is not sent again');
+});
+
+t.test('what nobody takes is sent again under its id, given up, and sent again by hand', async (t) => {
+  const { billing, clock, subscribe } = await openLab(t);
+  const listener = await startListener(t);
+  const other = await startListener(t);
+  await billing.webhooks.put('down', { url: listener.url, types: ['invoice.issued'] });
+  await billing.webhooks.put('up', { url: other.url, types: ['invoice.issued'] });
+  await subscribe();
+  for (const status of [500, 0, 302, 400]) {
+    listener.answers.status = status;
+    await billing.webhooks.run();
+    await clock.advance(12 * 60_000);
+  }
+  t.equal(other.heard.length, 1, 'the other hears of it all the same');
+  t.equal(new Set(listener.heard.map(({ headers }) => headers['webhook-id'])).size, 1, 'one id for all');
+  const tries = () => listener.heard.length;
+  t.equal(tries(), 4);
+  for (let hour = 0; hour < 60; hour++) {
+    await clock.advance(3_600_000);
+    await billing.webhooks.run();
+  }
+  t.equal(tries(), 10, 'ten times in two days');
+  t.match(await billing.webhooks.list(), [{ id: 'down', waiting: 0, dead: 1 }, { dead: 0 }]);
+  const [letter] = await billing.webhooks.deadLetters('down');
+  t.match(letter, { type: 'invoice.issued', tries: 10, failure: 'it answered 400' });
+  listener.answers.status = 204;
+  t.equal(await billing.webhooks.retry('down'), 1);
+  await billing.webhooks.run();
+  t.equal(listener.heard.at(-1)?.headers['webhook-id'], letter?.event);
+  t.strictSame(await billing.webhooks.deadLetters('down'), []);
+
+  listener.answers.status = 500;
+  await subscribe('usr_berta-01');
+  await billing.webhooks.run();
+  await billing.webhooks.remove('down');
+  await clock.advance(60_000);
+  await billing.webhooks.run();
+  t.equal(tries(), 12, 'what is removed is sent nothing any more');
+  await t.rejects(billing.webhooks.remove('down'), { code: 'WEBHOOK_UNKNOWN' });
+  await t.rejects(billing.webhooks.retry('down'), { code: 'WEBHOOK_UNKNOWN' });
+  for (let index = 0; index < 7; index++) await billing.webhooks.put(`more-${index}`, { url: other.url });
+  await t.rejects(billing.webhooks.put('many', { url: other.url }), { code: 'WEBHOOKS_TOO_MANY' });
+});
+
+t.test('waits grow, and end', async (t) => {
+  const waits = Array.from({ length: 9 }, (_, index) => redeliveryWaitMs(index + 1, 0) ?? 0);
+  t.strictSame(
+    waits,
+    waits.toSorted((one, other) => one - other),
+  );
+  t.equal(redeliveryWaitMs(10, 0), undefined);
+  t.equal(redeliveryWaitMs(1, 0.5), 5500);
+});

@@ -1,0 +1,306 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type {
+  ChargeOutcome,
+  PaymentProvider,
+  ProviderCharge,
+  RefundOutcome,
+} from '../../common/adapters/payments/port.ts';
+import { openBooks } from '../../common/adapters/records/open.ts';
+import type { Books } from '../../common/adapters/records/port.ts';
+import type { InvoiceView, SubscriptionView } from '../../common/contract/billing.ts';
+import { createSeededChance } from '../../common/runtime/chance.ts';
+import { coded, isCoded } from '../../common/runtime/errors.ts';
+import { createManualClock, type ManualClock } from '../../common/runtime/manual-clock.ts';
+import { createBilling, type Billing } from '../../control-plane/services/billing/service.ts';
+import {
+  auditBilling,
+  dayMs,
+  planOf,
+  quiet,
+  subscriptionOf,
+  taxTable,
+} from '../control-plane/support/billing-lab.ts';
+import type { ProofResult } from './proof.ts';
+import { pick, seededRandom } from './seeded.ts';
+
+const startMs = Date.UTC(2027, 0, 31, 11, 30);
+const plans = ['basic', 'premium', 'family'] as const;
+const places = [
+  { currency: 'EUR', country: 'DE', timeZone: 'Europe/Berlin' },
+  { currency: 'USD', country: 'CA', region: 'QC', timeZone: 'America/Toronto' },
+  { currency: 'JPY', country: 'JP', timeZone: 'Asia/Tokyo' },
+  { currency: 'KWD', country: 'KW', timeZone: 'Asia/Kuwait' },
+  { currency: 'EUR', country: 'DE', timeZone: 'Europe/Berlin', unit: 'year' },
+] as const;
+/** What a wish may be refused with, where its subscription is not in the state for it. */
+const refusals = ['SUBSCRIPTION_STATE', 'COUPON_NOT_REDEEMABLE', 'CURRENCY_MISMATCH'] as const;
+
+/** A bank that keeps its own account of what it took and gave back, by our ids; some cards fail, some answers are lost. */
+function openBank(random: () => number) {
+  const charges = new Map<string, ChargeOutcome>();
+  const refunds = new Map<string, number>();
+  const cash = new Map<string, number>();
+  const move = (currency: string, amount: number) => cash.set(currency, (cash.get(currency) ?? 0) + amount);
+  const lost = () => {
+    if (random() < 0.02) throw coded('PROVIDER_UNREACHABLE', 'the line is cut');
+  };
+  const provider: PaymentProvider = {
+    name: 'bank',
+    createCustomer: async (account) => `cus-${account}`,
+    removeCustomer: async () => undefined,
+    setupPage: async () => 'https://bank.example/',
+    readNotice: (body) => JSON.parse(body.toString()) as ReturnType<PaymentProvider['readNotice']>,
+    charge: async ({ invoice, attempt, method, amount, currency }: ProviderCharge) => {
+      lost();
+      const id = `${invoice}/${attempt}`;
+      const fails = random() < (method === 'bad' ? 1 : method === 'flaky' ? 0.4 : 0.02);
+      const outcome: ChargeOutcome =
+        charges.get(id) ??
+        (fails
+          ? { kind: 'failed', reason: 'declined', isFinal: random() < 0.1 }
+          : { kind: 'paid', payment: id, amount, currency });
+      if (!charges.has(id) && outcome.kind === 'paid') move(currency, amount);
+      charges.set(id, outcome);
+      lost();
+      return outcome;
+    },
+    refund: async ({ refund, amount, currency }): Promise<RefundOutcome> => {
+      lost();
+      if (!refunds.has(refund)) move(currency, -amount);
+      refunds.set(refund, amount);
+      lost();
+      return { kind: 'done' };
+    },
+  };
+  return { provider, cash, refunds, charged: () => [...charges.values()] };
+}
+
+interface Years {
+  readonly billing: Billing;
+  readonly books: Books;
+  readonly clock: ManualClock;
+  readonly random: () => number;
+  readonly bank: ReturnType<typeof openBank>;
+  /** Who never wishes anything: what they are billed is known beforehand. */
+  readonly steady: Map<string, { plan: string; begunAtMs: number; place: (typeof places)[number] }>;
+  asked: number;
+}
+
+/**
+ * Lives of subscribers day by day: trials, failing cards, dunning, changes, pauses, ends, refunds. In the end everything is added up again: the
+ * ledger against all papers, cash against what the bank itself has counted, and the bills of those who never changed anything against a
+ * calendar and a price of their own.
+ */
+export async function proveYears(
+  { seed }: { seed: number },
+  { subscribers, days }: { subscribers: number; days: number },
+): Promise<ProofResult> {
+  const directory = await mkdtemp(join(tmpdir(), 'nearcast-billing-years-'));
+  const random = seededRandom(seed);
+  const bank = openBank(random);
+  const books = await openBooks(`sqlite://${join(directory, 'billing.db')}`);
+  const clock = createManualClock({ nowMs: startMs });
+  const billing = createBilling({
+    ...{ ...quiet, books, clock, provider: bank.provider, chance: createSeededChance(seed) },
+  });
+  const years: Years = { billing, books, clock, random, bank, steady: new Map(), asked: 0 };
+  try {
+    await sell(billing);
+    for (let day = 0; day < days; day++) {
+      // Everybody comes within the first half year.
+      const coming = Math.ceil(subscribers / Math.min(180, days));
+      for (let index = day * coming; index < Math.min(subscribers, (day + 1) * coming); index++)
+        await subscribe(years, index);
+      for (let wish = 0; wish < subscribers / 100; wish++) await wishSomething(years, subscribers);
+      await clock.advance(dayMs);
+      await billing.bookDue();
+      await billing.settleDue();
+    }
+    // What was lost on the line is asked for again.
+    for (let hour = 0; hour < 12; hour++) {
+      await clock.advance(3_600_000);
+      await billing.bookDue();
+      await billing.settleDue();
+    }
+    return await addUpAgain(years, { subscribers, days });
+  } finally {
+    await books.close();
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function sell({ offers }: Billing): Promise<void> {
+  await offers.putTaxes(taxTable);
+  for (const [index, plan] of plans.entries())
+    await offers.putPlan(plan, planOf([999, 1999, 1337][index] ?? 1, { trialDays: [14, 0, 3][index] ?? 0 }));
+  await offers.putCoupon('third', { off: { kind: 'part', partPpm: 333_333 }, invoices: 3 });
+}
+
+const accountOf = (index: number): string => `usr_year-${String(index).padStart(5, '0')}`;
+
+async function act<T extends object>(
+  years: Years,
+  decide: Parameters<Billing['once']>[1],
+  subscription?: string,
+): Promise<T | undefined> {
+  const ask = { caller: 'usr_operator-1', key: `wish-${years.asked++}`, request: [] };
+  try {
+    return (await years.billing.once({ ...ask, ...(subscription && { subscription }) }, decide)) as T;
+  } catch (error) {
+    if (isCoded(error, ...refusals)) return undefined;
+    throw error;
+  }
+}
+
+async function subscribe(years: Years, index: number): Promise<void> {
+  const { billing, random, clock, steady, bank } = years;
+  const account = accountOf(index);
+  const place = places[index % places.length]!;
+  const isSteady = index % 3 === 0;
+  const plan = plans[pick(random, plans.length)]!;
+  const payer = isSteady ? 'good' : (['good', 'good', 'flaky', 'bad'] as const)[pick(random, 4)]!;
+  const customer = await bank.provider.createCustomer(account);
+  await billing.payers.enrol(account);
+  const notice = { id: `method-${account}`, kind: 'method', account, customer, method: payer, atMs: 1 };
+  await billing.notices.take(Buffer.from(JSON.stringify(notice)), '');
+  const coupon = !isSteady && random() < 0.3 ? { coupon: 'third' } : {};
+  if (isSteady) steady.set(account, { plan, begunAtMs: clock.nowMs(), place });
+  await act(years, (batch) =>
+    billing.subscriptions.add(batch, subscriptionOf(account, { ...place, ...coupon, plan })),
+  );
+}
+
+async function wishSomething(years: Years, subscribers: number): Promise<void> {
+  const { billing, random, steady } = years;
+  const account = accountOf(pick(random, subscribers));
+  if (steady.has(account)) return;
+  const current = await billing.subscriptions.current(account);
+  if (current !== undefined) return change(years, current);
+  const [last] = (await billing.subscriptions.list({ account, limit: 100 })).slice(-1);
+  if (last === undefined || random() < 0.7) return;
+  // Comes back, where it was before.
+  const { country, region, timeZone, price } = last;
+  const place = { country, timeZone, currency: price.currency, ...(region && { region }) };
+  await act(years, (batch) =>
+    billing.subscriptions.add(
+      batch,
+      subscriptionOf(account, { ...place, unit: 'month', plan: plans[pick(random, 3)]! }),
+    ),
+  );
+}
+
+async function change(years: Years, { id, account, price }: SubscriptionView): Promise<void> {
+  const { billing, random } = years;
+  const { subscriptions, payments, invoices } = billing;
+  const when = random() < 0.5 ? 'now' : 'period-end';
+  switch (pick(random, 10)) {
+    case 0:
+      await act(years, (batch) => subscriptions.pause(batch, id), id);
+      return;
+    case 1:
+    case 2:
+      await act(years, (batch) => subscriptions.resume(batch, id), id);
+      return;
+    case 3:
+      await act(years, (batch) => subscriptions.cancel(batch, id, when), id);
+      return;
+    case 4: {
+      const credit = await invoices.creditOf(account, price.currency);
+      const paid = (await payments.list({ limit: 1000 })).find(
+        (one) =>
+          one.account === account && one.provider !== undefined && one.amount - (one.refunded ?? 0) >= credit,
+      );
+      if (credit === 0 || paid?.currency !== price.currency) return;
+      const request = {
+        account,
+        amount: credit,
+        currency: price.currency,
+        reference: 'asked',
+        payment: paid.id,
+      };
+      await act(years, (batch) => payments.refund(batch, request));
+      return;
+    }
+    default:
+      await act(
+        years,
+        (batch) => subscriptions.changePlan(batch, id, { plan: plans[pick(random, 3)]!, when }),
+        id,
+      );
+  }
+}
+
+async function addUpAgain(
+  years: Years,
+  { subscribers, days }: { subscribers: number; days: number },
+): Promise<ProofResult> {
+  const { billing, books, bank, steady, clock } = years;
+  const failures = await auditBilling({ billing, books });
+  const booked = new Map(
+    (await books.balances({ account: 'cash:bank' })).map(({ currency, amount }) => [currency, amount]),
+  );
+  for (const currency of new Set([...bank.cash.keys(), ...booked.keys()]))
+    if ((booked.get(currency) ?? 0) !== (bank.cash.get(currency) ?? 0))
+      failures.push(
+        `${currency}: the bank has ${bank.cash.get(currency)}, the ledger ${booked.get(currency)}`,
+      );
+  for (const { amount, currency } of await books.balances({ account: 'transit:bank' }))
+    if (amount !== 0) failures.push(`${amount} ${currency} are on their way back for ever`);
+  let invoices = 0;
+  for (const [account, one] of steady) {
+    const found = await billing.invoices.list({ account, after: 0, limit: 1000 });
+    invoices += found.length;
+    const wanted = steadyBills(one, clock.nowMs());
+    const fault = firstDifference(found, wanted);
+    if (fault !== undefined) failures.push(`${account}: ${fault}`);
+  }
+  const { transactions, papers } = await billing.verify();
+  const charged = bank.charged();
+  return {
+    holds: failures.length === 0,
+    lines: [
+      `${subscribers} subscribers, ${days} days: ${papers} invoices and credit notes, ${transactions} transactions`,
+      `The bank: ${charged.filter(({ kind }) => kind === 'paid').length} charges paid, ${charged.filter(({ kind }) => kind === 'failed').length} declined, ${bank.refunds.size} refunds`,
+      `${steady.size} never changed anything: their ${invoices} invoices are as a calendar and a price of their own say`,
+      ...failures.slice(0, 20),
+    ],
+  };
+}
+
+/** What somebody is billed who changes nothing, counted without any of the code that billed them. */
+function steadyBills(
+  { plan, begunAtMs, place }: { plan: string; begunAtMs: number; place: (typeof places)[number] },
+  untilMs: number,
+): { startMs: number; gross: number }[] {
+  const cents = { basic: 999, premium: 1999, family: 1337 }[plan] ?? 0;
+  const isYearly = 'unit' in place;
+  const price = cents * (isYearly ? 10 : { EUR: 1, USD: 1, JPY: 2, KWD: 3 }[place.currency]);
+  // Prices of dollars and dinars are without taxes; of the places with such prices Quebec alone has any.
+  const rates = place.currency === 'USD' ? [50_000, 99_750] : [];
+  const gross = rates.reduce((sum, rate) => sum + Math.floor((price * rate + 500_000) / 1_000_000), price);
+  const begun = Temporal.Instant.fromEpochMilliseconds(begunAtMs).toZonedDateTimeISO(place.timeZone);
+  const anchor = begun.add({ days: { basic: 14, premium: 0, family: 3 }[plan] ?? 0 });
+  const bills: { startMs: number; gross: number }[] = [];
+  for (let period = 0; ; period++) {
+    const startMs = anchor.add(isYearly ? { years: period } : { months: period }).epochMilliseconds;
+    if (startMs > untilMs) return bills;
+    bills.push({ startMs, gross });
+  }
+}
+
+function firstDifference(
+  found: readonly InvoiceView[],
+  wanted: readonly { startMs: number; gross: number }[],
+): string | undefined {
+  // A card may be declined five times, though it rarely is: then the subscription ends, and so do its bills.
+  const isCut = found.some(({ status }) => status === 'uncollectible');
+  if (!isCut && found.length !== wanted.length) return `${found.length} invoices, not ${wanted.length}`;
+  for (const [index, { period, gross }] of found.entries()) {
+    const other = wanted[index];
+    if (other?.startMs !== period.startMs || other.gross !== gross)
+      return `invoice ${index + 1} is of ${gross} from ${period.startMs}, not of ${other?.gross} from ${other?.startMs}`;
+  }
+  return undefined;
+}
