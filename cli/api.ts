@@ -13,6 +13,8 @@ export interface ApiCall<T extends TSchema> {
   readonly timeoutMs?: number;
   /** What moves money is done once for a key, however often it is asked. */
   readonly idempotencyKey?: string;
+  /** The etag of what a change is made upon. */
+  readonly ifMatch?: string;
 }
 
 /** The contract over HTTP, as an operator. */
@@ -50,7 +52,7 @@ export function createApi(options: { server: string; token: string; signal: Abor
     await readReply(await ask(url, init), url);
   return {
     server: options.server,
-    async call({ method = 'GET', path, body, reply, timeoutMs = callTimeoutMs, idempotencyKey }) {
+    async call({ method = 'GET', path, body, reply, timeoutMs = callTimeoutMs, idempotencyKey, ifMatch }) {
       const url = new URL(path, options.server);
       const value = await request(url, {
         method,
@@ -58,6 +60,7 @@ export function createApi(options: { server: string; token: string; signal: Abor
           ...credential,
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
           ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }),
+          ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }),
         },
         body: body === undefined ? null : JSON.stringify(body),
         signal: AbortSignal.any([options.signal, AbortSignal.timeout(timeoutMs)]),

@@ -11,16 +11,17 @@ import { formatBytes, formatDuration, formatPercent } from '../output/format.ts'
 import type { Output } from '../output/output.ts';
 import type { CommandShell } from '../shell.ts';
 import { uploadFile } from '../upload.ts';
+import { titleCreateCommand, titleEditCommand } from './title-edit.ts';
 import { forecastText, titleForecastCommand } from './title-forecast.ts';
 import { titleSearchCommand } from './title-search.ts';
 import { titleWithdrawalsCommand, titleWithdrawCommand } from './title-withdraw.ts';
 
 const pollMs = 250;
 
-/** `nearcast title add|list|search|show|pin|unpin|forecast|withdraw|withdrawals`. */
+/** `nearcast title add|create|list|search|show|edit|pin|unpin|forecast|withdraw|withdrawals`. */
 export function titleCommand(shell: CommandShell): Command {
   const command = new Command('title').description(
-    'what can be watched: add, list, search, show, pin, forecast, withdraw',
+    'what can be watched: add, create, list, search, show, edit, pin, forecast, withdraw',
   );
   command
     .command('add <file>')
@@ -79,6 +80,8 @@ export function titleCommand(shell: CommandShell): Command {
   }
   for (const make of [
     titleSearchCommand,
+    titleCreateCommand,
+    titleEditCommand,
     titleForecastCommand,
     titleWithdrawCommand,
     titleWithdrawalsCommand,
