@@ -15,6 +15,23 @@ t.test(
     const nearcast = nearcastCli(plane);
 
     const set = ['--site', 'isp-a', '--time-zone', 'Europe/Berlin', '--cap', '1.6Gbit'];
+    const savings = await nearcast('report', 'savings', '--site', 'isp-a', '--days', '2');
+    t.match(
+      savings.stdout,
+      /isp-a, \d{4}-\d\d-\d\d to .*: 0 signed reports, 0 missing\n.*\nnothing was played\n/,
+    );
+    t.match(await nearcast('report', 'savings', '--site', 'nowhere'), {
+      code: 1,
+      stderr: /no box is at nowhere/,
+    });
+    t.match(await nearcast('report', 'savings'), { code: 1, stderr: /site/ });
+    t.match(await nearcast('report', 'qoe', '--by', 'device'), { code: 0, stdout: /No playback has told/ });
+    t.match(JSON.parse((await nearcast('report', 'qoe', '--json')).stdout), {
+      by: 'site',
+      rows: [],
+      left: 0,
+    });
+
     const window = await nearcast('fill', 'window', '03:00-13:30', ...set);
     t.match(
       window.stdout,

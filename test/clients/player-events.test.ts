@@ -18,8 +18,8 @@ const pathways = [
 ];
 
 /** What is reported of some news, in the order in which it happens. */
-function reported(news: readonly PlaybackNews[]): ReportedEvent[] {
-  const events = new PlayerEvents({ pathways }, () => 0);
+function reported(news: readonly PlaybackNews[], nowMs = () => 0): ReportedEvent[] {
+  const events = new PlayerEvents({ pathways }, nowMs);
   let state: PlaybackState = initialPlayback('hls');
   return news.flatMap((item) => {
     const before = state;
@@ -58,6 +58,31 @@ t.test('progress is reported every ten seconds of the film, backwards too', asyn
   t.same(
     events.map(({ positionMs }) => positionMs),
     [10_000, 20_001, 3000],
+  );
+});
+
+t.test('how long the start took, and how long it played since that was told last', async (t) => {
+  const times = [1000, 1420];
+  const events = reported(
+    [
+      { kind: 'playing' },
+      ...[0, 4000, 8000, 11_000].map(clock),
+      // A jump is no playing.
+      ...[60_000, 62_000].map(clock),
+      { kind: 'stalled', durationMs: 500 },
+      { kind: 'ended' },
+    ],
+    () => times.shift() ?? 0,
+  );
+  t.match(events[0], { type: 'play', startMs: 420 });
+  t.strictSame(
+    events.slice(1).map(({ type, playedMs }) => [type, playedMs]),
+    [
+      ['progress', 11_000],
+      ['progress', undefined],
+      ['stall', 2000],
+      ['end', undefined],
+    ],
   );
 });
 
