@@ -15,6 +15,7 @@ export interface MailLab {
 
 const letter: Letter = {
   id: 'let_0123456789',
+  accountId: 'acc_0123456789',
   to: { name: 'Ada', address: 'ada@example.com' },
   subject: 'Hello',
   text: 'Hello Ada,\n\nthis is all.\n',

@@ -14,11 +14,12 @@ export interface MailOptions {
 
 /** A letter as it travels (RFC 5322). Errors: INVALID. */
 export async function composeLetter(
-  { id, to, subject, text }: Letter,
+  { id, accountId, to, subject, text }: Letter,
   { from, clock }: MailOptions,
 ): Promise<Buffer> {
   // The library folds and encodes what it is given; a second line here is somebody's attempt, and is refused instead.
-  if (!matches(ObjectId, id)) throw coded('INVALID', 'the letter has no fit id');
+  if (!matches(ObjectId, id) || !matches(ObjectId, accountId))
+    throw coded('INVALID', 'the letter has no fit id');
   if (!matches(Email, to.address)) throw coded('INVALID', 'the letter has no fit address');
   if (!matches(Line, to.name) || !matches(Line, subject))
     throw coded('INVALID', 'name and subject of a letter are one line each');

@@ -2,6 +2,8 @@
 export interface Letter {
   /** Of letters and digits; the same where it is sent again, so that whoever gets it twice can tell. */
   readonly id: string;
+  /** Whose account it is about. */
+  readonly accountId: string;
   readonly to: { readonly name: string; readonly address: string };
   readonly subject: string;
   /** Lines end with a line feed. */
@@ -15,4 +17,6 @@ export interface Mail {
    * begin a line of its own; MAIL_REFUSED where sending it again is no use; MAIL_UNAVAILABLE; ABORTED.
    */
   send(letter: Letter, options: { readonly signal: AbortSignal }): Promise<void>;
+  /** Removes what is kept here of letters about an account. Errors: those of `send` for what cannot be reached. */
+  forget(accountId: string): Promise<void>;
 }

@@ -22,6 +22,8 @@ export function openSmtpMail(options: SmtpOptions): Mail {
   const { host, port, isTls, from } = options;
   const isHere = host === 'localhost' || isLoopback(host);
   return {
+    // What has left is with others, and nothing of it is kept.
+    forget: () => Promise.resolve(),
     async send(letter, { signal }) {
       const message = await composeLetter(letter, options);
       const { default: Connection } = await import('nodemailer/lib/smtp-connection');

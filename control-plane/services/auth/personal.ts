@@ -3,6 +3,7 @@ import type { PersonalData } from '../personal-data.ts';
 import type { Accounts } from './accounts.ts';
 import type { ApiTokens } from './api-tokens.ts';
 import type { OidcStore } from './oidc/adapter.ts';
+import type { Outbox } from './outbox.ts';
 import type { Passkeys } from './passkeys.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -14,8 +15,9 @@ export function personalAccounts(options: {
   passkeys: Passkeys;
   sessions: Sessions;
   store: OidcStore;
+  outbox: Pick<Outbox, 'forget'>;
 }): PersonalData {
-  const { records, accounts, apiTokens, passkeys, sessions, store } = options;
+  const { records, accounts, apiTokens, passkeys, sessions, store, outbox } = options;
   return {
     name: 'account',
     async export(id) {
@@ -32,6 +34,7 @@ export function personalAccounts(options: {
       await passkeys.removeAll(id);
       await sessions.endAll(id);
       await store.removeMentioning(id);
+      await outbox.forget(id);
     },
     purge: () => records.purge(),
   };

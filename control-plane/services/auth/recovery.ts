@@ -61,8 +61,11 @@ function createWriter(
   take: (key: string, rate: Rate) => RateDecision,
 ) {
   const due = ({ id, name, email }: AccountRecord, said: Said, endsAtMs: number): DueLetter => ({
-    letter: { id: `let_${chance.bytes(12).toString('base64url')}`, to: { name, address: email }, ...said },
-    ...{ accountId: id, endsAtMs },
+    letter: {
+      ...{ id: `let_${chance.bytes(12).toString('base64url')}`, accountId: id },
+      ...{ to: { name, address: email }, ...said },
+    },
+    endsAtMs,
   });
   const write = async (
     purpose: LinkPurpose,

@@ -96,12 +96,11 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
     },
   });
   if (options.isRestored) await store.clear();
-  const secondFactor = createSecondFactor({
-    ...{ accounts, seals, audit, clock, chance, roles: options.secondFactorRoles },
-  });
+  const roles = options.secondFactorRoles;
+  const secondFactor = createSecondFactor({ accounts, seals, audit, clock, chance, roles });
   const passkeys = createPasskeys({ records, accounts, publicUrl, clock });
   const sessions = createSessions({ records, store, clients, accounts, secondFactor, clock });
-  const outbox = createOutbox({ mail: options.mail, clock, log });
+  const outbox = createOutbox(options);
   const recovery = createRecovery({
     ...{ accounts, sessions, store, outbox, audit, publicUrl, clock, chance },
   });
@@ -132,7 +131,9 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
       if (patch.password !== undefined) await sessions.endAll(id);
       return after;
     },
-    personal: personalAccounts({ records: options.records, accounts, apiTokens, passkeys, sessions, store }),
+    personal: personalAccounts({
+      ...{ records: options.records, accounts, apiTokens, passkeys, sessions, store, outbox },
+    }),
     async watch(signal) {
       while (!signal.aborted) {
         // More than one round where much has ended.

@@ -10,21 +10,16 @@ import t from 'tap';
 import { AccessLog } from '../../../appliance/records/access-log.ts';
 import { LogRotation } from '../../../appliance/records/log-rotation.ts';
 import { createSystemClock, type Clock } from '../../../common/runtime/clock.ts';
-import { createLog, createSilentLog } from '../../../common/runtime/log.ts';
+import { createSilentLog } from '../../../common/runtime/log.ts';
 import { createManualClock } from '../../../common/runtime/manual-clock.ts';
 import { temporaryDirectory } from '../../support/appliance/serving-box.ts';
+import { memoryLog } from '../../support/memory-log.ts';
 import { mountSmallDisk } from '../../support/small-disk.ts';
 
 const clock = createSystemClock();
 
 /** A clock whose short sleeps are over at once: nothing is gathered. */
 const hasty: Clock = { ...clock, sleep: () => Promise.resolve() };
-
-function memoryLog() {
-  const said: { level: string; msg: string }[] = [];
-  const write = (line: string) => void said.push(JSON.parse(line) as { level: string; msg: string });
-  return { said, log: createLog({ name: 'test', write, format: 'json' }) };
-}
 
 const line = (index: number, bytes = 200) => `{"n":${index},"fill":"${'x'.repeat(bytes)}"}\n`;
 

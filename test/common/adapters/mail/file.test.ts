@@ -26,7 +26,7 @@ t.test('conformance: a directory', (t) => {
     // Each has a time of its own, by which they are in order.
     return {
       letters,
-      mail: { send: async (letter, how) => (await clock.advance(1), mail.send(letter, how)) },
+      mail: { ...mail, send: async (letter, how) => (await clock.advance(1), mail.send(letter, how)) },
     };
   });
   t.end();
@@ -35,7 +35,12 @@ t.test('conformance: a directory', (t) => {
 t.test('letters are private, the oldest go, and what is none stays', async (t) => {
   const directory = join(t.testdir(), 'mail');
   const mail = await open(directory);
-  const letter = { to: { name: 'Ada', address: 'ada@example.com' }, subject: 'x', text: 'y' };
+  const letter = {
+    accountId: 'acc_ada00001',
+    to: { name: 'Ada', address: 'ada@example.com' },
+    subject: 'x',
+    text: 'y',
+  };
   await mail.send({ ...letter, id: 'let_first0001' }, within);
   const [first = ''] = await readdir(directory);
   t.equal((await stat(join(directory, first))).mode & 0o777, 0o600);
@@ -50,6 +55,19 @@ t.test('letters are private, the oldest go, and what is none stays', async (t) =
   t.notOk(names.includes(first));
   t.ok(names.includes('000-notes.txt'));
   t.ok(names.some((name) => name.endsWith('-let_last00001.eml')));
+});
+
+t.test('letters about an account are forgotten, others stay', async (t) => {
+  const directory = join(t.testdir(), 'mail');
+  const mail = await open(directory);
+  await mail.forget('acc_ada00001');
+  const letter = { to: { name: 'Ada', address: 'ada@example.com' }, subject: 'x', text: 'y' };
+  const accounts = ['acc_ada00001', 'acc_ada000012', 'acc_ada00001', 'acc_bob00001'];
+  for (const [at, accountId] of accounts.entries())
+    await mail.send({ ...letter, id: `let_0000000${at}`, accountId }, within);
+  await mail.forget('acc_ada00001');
+  const names = (await readdir(directory)).map((name) => name.slice('000001234567890-'.length)).sort();
+  t.strictSame(names, ['acc_ada000012-let_00000001.eml', 'acc_bob00001-let_00000003.eml']);
 });
 
 t.test('URLs that open nothing', async (t) => {

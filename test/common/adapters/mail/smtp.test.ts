@@ -11,6 +11,7 @@ import { startSmtpServer, type SmtpBehaviour, type SmtpServer } from '../../../s
 
 const letter = {
   id: 'let_0123456789',
+  accountId: 'acc_0123456789',
   to: { name: 'Ada', address: 'ada@example.com' },
   ...{ subject: 'Hello', text: 'Hello Ada,\n.\n..two\n.three\n' },
 };
