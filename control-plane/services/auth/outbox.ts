@@ -91,5 +91,5 @@ export function createOutbox({ mail, clock, log }: { mail: Mail; clock: Clock; l
 
 async function giveUp(letters: readonly Held[], why: string): Promise<void> {
   for (const { ending } of letters) ending.abort(coded('ABORTED', why));
-  await Promise.all(letters.map(({ task }) => task));
+  await Promise.all(letters.map(async ({ task }) => await task));
 }
