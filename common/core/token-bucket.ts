@@ -12,10 +12,15 @@ export class TokenBucket {
     this.#atMs = options.nowMs;
   }
 
+  /** Whether `amount` tokens are there. */
+  has(amount: number, nowMs: number): boolean {
+    this.#refill(nowMs);
+    return this.#tokens >= amount;
+  }
+
   /** Takes `amount` tokens if they are there. */
   take(amount: number, nowMs: number): boolean {
-    this.#refill(nowMs);
-    if (this.#tokens < amount) return false;
+    if (!this.has(amount, nowMs)) return false;
     this.#tokens -= amount;
     return true;
   }

@@ -136,7 +136,7 @@ async function send(service: EventsService, body: string, at: number): Promise<v
   // Each batch is of another session: ids need not differ between them.
   const session = (at % sessions).toString(16).padStart(32, '0');
   const reporter = {
-    client: session,
+    ...{ client: session, network: session },
     session: { session, bundle: bundles[at % titles], issuedAtS: nowS, expiresAtS: nowS + 20_000 },
     ...{ device: 'desktop' as const, site: undefined },
   };

@@ -17,7 +17,11 @@ export async function openSoakService(
     reported: () => undefined,
     ...{ events, records, clock: createSystemClock(), log: createSilentLog() },
     nodes: { findNode: () => undefined, siteOf: () => undefined, isNode: () => true },
-    options: { ...eventsDefaults, clientEventsBurst: 1e9, clientEventsPerSecond: 1e9 },
+    options: {
+      ...eventsDefaults,
+      ...{ clientEventsBurst: 1e9, clientEventsPerSecond: 1e9 },
+      ...{ networkEventsBurst: 1e9, networkEventsPerSecond: 1e9 },
+    },
   });
   return {
     service,

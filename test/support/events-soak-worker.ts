@@ -14,7 +14,7 @@ async function send(number: number): Promise<number> {
   const { sender, events } = soakBatch(number, clock.nowMs());
   const nowS = Math.floor(clock.nowMs() / 1000);
   const { accepted } = await service.take(events, {
-    client: sender.session,
+    ...{ client: sender.session, network: sender.session },
     session: { ...sender, issuedAtS: nowS, expiresAtS: nowS + 86_400 },
     ...{ device: 'tv', site: sender.site },
   });

@@ -84,7 +84,7 @@ async function check(soak: Soak): Promise<number> {
       const { sender, events } = soakBatch(number, nowMs);
       if (number >= soak.first)
         await service.take(events, {
-          client: sender.session,
+          ...{ client: sender.session, network: sender.session },
           session: { ...sender, issuedAtS: 0, expiresAtS: 86_400 },
           ...{ device: 'tv', site: sender.site },
         });

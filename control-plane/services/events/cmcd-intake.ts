@@ -17,11 +17,11 @@ export class CmcdIntake {
     this.#sights = new LRUCache({ max: clientsMax });
   }
 
-  /** Resolves when what the body tells is on the disk. Errors: INVALID where no line is a report, those of the intake. */
-  async take(body: string, reporter: Reporter): Promise<EventBatchReply> {
+  /** Resolves when what the lines of a body tell is on the disk. Errors: INVALID where no line is a report, those of the intake. */
+  async take(lines: readonly string[], reporter: Reporter): Promise<EventBatchReply> {
     const decode = await (this.#decoder ??= loadCmcdDecoder());
     const { client } = reporter;
-    const { events, unreadable, sight } = readCmcdReports(body, { decode, sight: this.#sights.get(client) });
+    const { events, unreadable, sight } = readCmcdReports(lines, { decode, sight: this.#sights.get(client) });
     if (events.length === 0 && unreadable > 0)
       throw coded('INVALID', `none of ${unreadable} lines is an event report of CMCD version 2`);
     const reply = await this.#intake.take(events, reporter);

@@ -3,9 +3,7 @@ import { LRUCache } from 'lru-cache';
 import type { Events, NewEvent } from '../../../common/adapters/events/port.ts';
 import type { EventData } from '../../../common/contract/event-log.ts';
 import type { EventBatchReply, EventRefusal, PlayerEvent } from '../../../common/contract/playback.ts';
-import { TokenBucket } from '../../../common/core/token-bucket.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
-import { coded } from '../../../common/runtime/errors.ts';
 import { judgeEvent, type Expected } from './core/judge-event.ts';
 
 // More would hold a start up for longer than a repetition after it is worth.
@@ -15,6 +13,8 @@ const tailLength = 10_000;
 export interface Reporter {
   /** Whose events are capped together: a session, or an account. */
   readonly client: string;
+  /** Whose events are capped together, too: an address. */
+  readonly network: string;
   readonly session?: (NonNullable<Expected['life']> & SessionOf) | undefined;
   readonly device: EventData<'player'>['device'];
   /** The site where the reporter is, where a route tells. */
@@ -33,31 +33,24 @@ export interface IntakeOptions {
   readonly clock: Clock;
   /** The site of a box; undefined for an origin, and for what is no node. */
   readonly siteOf: (nodeId: string) => string | undefined;
-  readonly options: { readonly knownIdsMax: number; readonly clientsMax: number } & ClientCap;
-}
-
-/** How many events one client may send: so many at once, and so many a second. */
-interface ClientCap {
-  readonly clientEventsBurst: number;
-  readonly clientEventsPerSecond: number;
+  /** Hears that the player of a session has reported, and whether that was its last. */
+  readonly reported: (report: { session: string; hasEnded: boolean }) => void;
+  readonly options: { readonly knownIdsMax: number };
 }
 
 /**
  * Takes what players report into the log. A batch that is sent again (its answer was lost) is not counted again: ids are
- * remembered, as many as the bound allows, over restarts those of the log's end. A client above its cap is refused, and costs the others nothing.
+ * remembered, as many as the bound allows, over restarts those of the log's end.
  */
 export class Intake {
   readonly #parts: IntakeOptions;
   readonly #known: LRUCache<string, true>;
-  readonly #buckets: LRUCache<string, TokenBucket>;
   /** Ids on their way to the disk. */
   readonly #pending = new Map<string, Promise<unknown>>();
 
   constructor(parts: IntakeOptions) {
-    const { knownIdsMax, clientsMax } = parts.options;
     this.#parts = parts;
-    this.#known = new LRUCache({ max: knownIdsMax });
-    this.#buckets = new LRUCache({ max: clientsMax });
+    this.#known = new LRUCache({ max: parts.options.knownIdsMax });
   }
 
   /** Remembers the ids at the end of the log. */
@@ -74,13 +67,9 @@ export class Intake {
     }
   }
 
-  /**
-   * Appends what is new and can be right of a batch; resolves when it is on the disk. Errors: RATE_LIMITED above the client's
-   * cap, and those of the log.
-   */
+  /** Appends what is new and can be right of a batch; resolves when it is on the disk. Errors: those of the log. */
   async take(batch: readonly PlayerEvent[], reporter: Reporter): Promise<EventBatchReply> {
     const nowMs = this.#parts.clock.nowMs();
-    this.#cap(reporter.client, batch.length);
     const fresh = new Map<string, PlayerEvent>();
     const elsewhere: Promise<unknown>[] = [];
     const refused: EventRefusal[] = [];
@@ -93,22 +82,20 @@ export class Intake {
       else if (pending !== undefined) elsewhere.push(pending);
       else if (!this.#known.has(id) && !fresh.has(id)) fresh.set(id, event);
     }
+    const last = batch.at(-1);
+    if (last?.type !== 'end') this.#tellReported(reporter, { hasEnded: false });
     await this.#append(fresh, reporter);
+    // Only a new one: whoever sends an old one again may be playing on.
+    if (last?.type === 'end' && fresh.get(`${prefix}:${last.id}`) === last)
+      this.#tellReported(reporter, { hasEnded: true });
     // A repetition is only one when the first has got through.
     await Promise.all(elsewhere);
     const duplicates = batch.length - fresh.size - refused.length;
     return { accepted: fresh.size, duplicates, ...(refused.length > 0 && { refused }) };
   }
 
-  #cap(client: string, events: number): void {
-    const { clock, options } = this.#parts;
-    const { clientEventsBurst: burst, clientEventsPerSecond: ratePerSecond } = options;
-    const nowMs = clock.monotonicMs();
-    const bucket = this.#buckets.get(client) ?? new TokenBucket({ ratePerSecond, burst, nowMs });
-    this.#buckets.set(client, bucket);
-    if (bucket.take(events, nowMs)) return;
-    const detail = `at most ${ratePerSecond} events a second are taken of one client`;
-    throw coded('RATE_LIMITED', { detail, retryAfterMs: Math.ceil((events / ratePerSecond) * 1000) });
+  #tellReported({ session }: Reporter, { hasEnded }: { hasEnded: boolean }): void {
+    if (session !== undefined) this.#parts.reported({ session: session.session, hasEnded });
   }
 
   async #append(fresh: ReadonlyMap<string, PlayerEvent>, reporter: Reporter): Promise<void> {

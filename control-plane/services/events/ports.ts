@@ -36,11 +36,14 @@ export interface SitePopularity {
 export interface EventsOptions extends HalfLives {
   /** How many ids are remembered to know a repetition by. */
   readonly knownIdsMax: number;
-  /** How many clients' caps are remembered, the latest. */
+  /** How many clients' caps are remembered, and how many addresses', the latest. */
   readonly clientsMax: number;
   /** How many events one client may send at once, and how many a second. */
   readonly clientEventsBurst: number;
   readonly clientEventsPerSecond: number;
+  /** The same for all who share an address. */
+  readonly networkEventsBurst: number;
+  readonly networkEventsPerSecond: number;
   /** After a change of popularity, how long more of them are awaited before others hear of it. */
   readonly changeDelayMs: number;
   /** How many weights are kept, one for each file at each site; what a box says of others is passed over. */
@@ -54,6 +57,9 @@ export const eventsDefaults = {
   // What waits in a player that was offline, and what one tells in its worst minute.
   clientEventsBurst: 1000,
   clientEventsPerSecond: 20,
+  // Behind an address of a carrier are thousands, each of whom tells something every ten seconds.
+  networkEventsBurst: 20_000,
+  networkEventsPerSecond: 500,
   changeDelayMs: 5000,
   ...popularityHalfLives,
   weightsMax: 2_000_000,

@@ -8,6 +8,7 @@ import { ServedReportReply, ServedReportRequest } from '../../../common/contract
 import { Type } from '../../../common/contract/type.ts';
 import { coded } from '../../../common/runtime/errors.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
+import { addressKey } from '../../../common/runtime/http-rates.ts';
 import { siteAsked } from '../own-sites.ts';
 import { deviceOf } from './core/device.ts';
 import type { Reporter } from './intake.ts';
@@ -46,9 +47,11 @@ function playerRoutes(app: App, { events, siteOf }: EventsRoutesOptions): void {
     const take = async (request: FastifyRequest) => {
       const reporter = reporterOf(request, siteOf);
       const { body } = request;
-      return typeof body === 'string'
-        ? events.takeCmcd(body, reporter)
-        : events.take((body as Batch).events, reporter);
+      if (typeof body === 'string') return events.takeCmcd(body, reporter);
+      // Without a content-type nobody has held the body against the schema.
+      if (typeof body !== 'object' || body === null || !('events' in body))
+        throw coded('INVALID', `the body is neither a batch of events nor ${cmcdType}`);
+      return events.take((body as Batch).events, reporter);
     };
     const schema = {
       tags: ['playback'],
@@ -133,11 +136,12 @@ function nodeRoutes(app: App, { events }: EventsRoutesOptions): void {
   );
 }
 
-function reporterOf(
-  { caller, ip, headers }: FastifyRequest,
-  siteOf: EventsRoutesOptions['siteOf'],
-): Reporter {
-  const at = { device: deviceOf(headers['user-agent']), site: siteOf(ip) };
+function reporterOf(request: FastifyRequest, siteOf: EventsRoutesOptions['siteOf']): Reporter {
+  const { caller, ip, headers } = request;
+  const at = {
+    ...{ device: deviceOf(headers['user-agent']), site: siteOf(ip) },
+    network: addressKey(request),
+  };
   if (caller.kind === 'delivery') {
     const { session, bundle, issuedAtS, expiresAtS } = caller.claims;
     return { client: `session ${session}`, session: { session, bundle, issuedAtS, expiresAtS }, ...at };

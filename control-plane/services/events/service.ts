@@ -10,7 +10,9 @@ import type { Log } from '../../../common/runtime/log.ts';
 import { createDebounced, type Debounced } from '../debounce.ts';
 import { createListeners } from '../listeners.ts';
 import { CmcdIntake } from './cmcd-intake.ts';
-import { Intake, type Reporter } from './intake.ts';
+import { cmcdLines } from './core/cmcd-events.ts';
+import { EventCaps } from './event-caps.ts';
+import { Intake, type IntakeOptions, type Reporter } from './intake.ts';
 import { PopularityConsumer } from './popularity-consumer.ts';
 import type { EventsOptions, ServedNodes, SitePopularity, SizedBundle } from './ports.ts';
 import { QoeConsumer, type QoeScope } from './qoe-consumer.ts';
@@ -21,8 +23,7 @@ export interface EventsDependencies {
   readonly events: Events;
   readonly records: Records;
   readonly nodes: ServedNodes;
-  /** Hears that the player of a session has reported, and whether that was its last. */
-  readonly reported: (report: { session: string; hasEnded: boolean }) => void;
+  readonly reported: IntakeOptions['reported'];
   readonly clock: Clock;
   readonly log: Log;
   readonly options: EventsOptions;
@@ -31,7 +32,7 @@ export interface EventsDependencies {
 /** What players and nodes report, and what is learned from it. */
 export interface EventsService {
   /**
-   * Takes a player's batch; resolves when it is on the disk. Errors: RATE_LIMITED above the reporter's cap, DISK_FULL,
+   * Takes a player's batch; resolves when it is on the disk. Errors: RATE_LIMITED above the cap of the reporter or of its address, DISK_FULL,
    * OVERLOADED, STORE_UNAVAILABLE.
    */
   take(batch: readonly PlayerEvent[], reporter: Reporter): Promise<EventBatchReply>;
@@ -75,6 +76,7 @@ export async function createEventsService(deps: EventsDependencies): Promise<Eve
 
 class LearningEvents implements EventsService {
   readonly #deps: EventsDependencies;
+  readonly #caps: EventCaps;
   readonly #intake: Intake;
   readonly #cmcd: CmcdIntake;
   readonly #served: ServedIntake;
@@ -88,7 +90,11 @@ class LearningEvents implements EventsService {
   constructor(deps: EventsDependencies) {
     this.#deps = deps;
     const { clock, events, log, options } = deps;
-    this.#intake = new Intake({ events, clock, options, siteOf: (nodeId) => deps.nodes.siteOf(nodeId) });
+    this.#caps = new EventCaps({ clock, options });
+    this.#intake = new Intake({
+      ...{ events, clock, options, reported: deps.reported },
+      siteOf: (nodeId) => deps.nodes.siteOf(nodeId),
+    });
     this.#cmcd = new CmcdIntake({ intake: this.#intake, clientsMax: options.clientsMax });
     this.#served = new ServedIntake({
       events,
@@ -123,18 +129,15 @@ class LearningEvents implements EventsService {
     await this.#qoe.open();
   }
 
-  take(batch: readonly PlayerEvent[], reporter: Reporter): Promise<EventBatchReply> {
-    this.#tellReported(reporter, batch.at(-1)?.type === 'end');
+  async take(batch: readonly PlayerEvent[], reporter: Reporter): Promise<EventBatchReply> {
+    this.#caps.charge(reporter, batch.length);
     return this.#intake.take(batch, reporter);
   }
 
-  takeCmcd(body: string, reporter: Reporter): Promise<EventBatchReply> {
-    this.#tellReported(reporter, false);
-    return this.#cmcd.take(body, reporter);
-  }
-
-  #tellReported({ session }: Reporter, hasEnded: boolean): void {
-    if (session !== undefined) this.#deps.reported({ session: session.session, hasEnded });
+  async takeCmcd(body: string, reporter: Reporter): Promise<EventBatchReply> {
+    const lines = cmcdLines(body);
+    this.#caps.charge(reporter, lines.length);
+    return this.#cmcd.take(lines, reporter);
   }
 
   takeServed(nodeId: string, jws: string): Promise<ServedReportReply> {

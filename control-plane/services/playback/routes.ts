@@ -5,7 +5,7 @@ import { parseAddress } from '../../../common/core/ip-address.ts';
 import { assert, coded } from '../../../common/runtime/errors.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
 import { clientOf, viewerOf, watcherOf, type ViewerRights } from '../viewer-rights.ts';
-import type { ManifestKind, Playback, Watcher } from './service.ts';
+import type { ManifestKind, Playback, PlaybackOrder, Watcher } from './service.ts';
 
 const sessionRate = { max: 100, timeWindow: 1000 };
 const params = Type.Object({ token: Type.String() });
@@ -63,10 +63,12 @@ export function playbackRoutes(
   }
 }
 
-/** Whose plan counts: a viewer's, while operators watch whatever there is. */
-function subscriberOf({ caller }: FastifyRequest): string | undefined {
+/** Whose plan counts: a viewer's, while operators watch whatever there is. A device is where somebody has signed in, else an address. */
+function subscriberOf(request: FastifyRequest): PlaybackOrder['subscriber'] {
+  const { caller } = request;
   assert(caller.kind === 'access', 'the route takes access tokens only');
-  return caller.role === 'viewer' ? caller.sub : undefined;
+  const { role, sub, sid } = caller;
+  return role === 'viewer' ? { account: sub, device: sid ?? clientOf(request) } : undefined;
 }
 
 function profileOf(request: FastifyRequest, profileId: string): Watcher {

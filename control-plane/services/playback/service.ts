@@ -50,12 +50,17 @@ type PlayableTitle = Awaited<ReturnType<PlaybackCatalog['playable']>>;
 /** Who watches: a profile, and by what its caller may watch with it. */
 export type Watcher = Omit<Parameters<PlaybackUsers['resume']>[0], 'titleId'>;
 
+interface Subscriber {
+  readonly account: string;
+  readonly device: string;
+}
+
 /** What is to be played, where to (a client's address), for whom, and with which profile. */
 export interface PlaybackOrder {
   readonly titleId: string;
   readonly client: string;
-  /** Account of a viewer, whose plan may limit what they watch; nothing limits operators. */
-  readonly subscriber?: string | undefined;
+  /** A viewer's account, whose plan may limit what they watch, and what tells its devices apart; nothing limits operators. */
+  readonly subscriber?: Subscriber | undefined;
   readonly watcher?: Watcher | undefined;
   /** What limits it; undefined for who may play everything. */
   readonly viewer?: Viewer | undefined;
@@ -189,8 +194,9 @@ class PlaybackService implements Playback {
   }
 
   reported({ session, hasEnded }: { session: string; hasEnded: boolean }): void {
-    if (hasEnded) this.#slots.rest(session);
-    else this.#slots.heard(session, this.#deps.clock.monotonicMs());
+    const nowMs = this.#deps.clock.monotonicMs();
+    if (hasEnded) this.#slots.rest(session, nowMs);
+    else this.#slots.heard(session, nowMs);
   }
 
   sessionsToday(): number {
@@ -207,15 +213,15 @@ class PlaybackService implements Playback {
   }
 
   /** What a viewer's plan allows, with a stream of theirs counted; undefined where nothing limits them. */
-  async #entitle(session: string, subscriber: string | undefined): Promise<Entitlements | undefined> {
+  async #entitle(session: string, subscriber: Subscriber | undefined): Promise<Entitlements | undefined> {
     if (subscriber === undefined) return undefined;
     const { billing, clock } = this.#deps;
-    const { isRequired, entitlements } = await billing.entitlements({ accountId: subscriber });
+    const { isRequired, entitlements } = await billing.entitlements({ accountId: subscriber.account });
     if (entitlements === undefined && isRequired)
       throw coded('SUBSCRIPTION_REQUIRED', 'the account has none, or it is paused');
     if (entitlements === undefined) return undefined;
     const { streamsMax: max } = entitlements;
-    if (!this.#slots.begin(session, { account: subscriber, max, nowMs: clock.monotonicMs() }))
+    if (!this.#slots.begin(session, { ...subscriber, max, nowMs: clock.monotonicMs() }))
       throw coded('STREAMS_TOO_MANY', `${max}: end one of them first`);
     return entitlements;
   }

@@ -52,7 +52,8 @@ export function viewingRoutes(app: App, options: ViewingRoutesOptions): void {
         response: { 200: ViewingBatchReply },
       },
     },
-    async (request) => users.watched.report(await opened(request), request.body),
+    async (request) =>
+      users.watched.report(await opened(request), request.body, await judgeOf(options, request)),
   );
   app.get(
     '/v1/profiles/:id/continue-watching',
@@ -93,16 +94,28 @@ export function viewingRoutes(app: App, options: ViewingRoutesOptions): void {
   app.get(
     '/v1/profiles/:id/ratings',
     { config, schema: { summary: 'What was rated, and how', tags, params, response: { 200: Ratings } } },
-    async (request) => users.watched.ratings(await opened(request)),
+    async (request) => {
+      const { ratings } = await users.watched.ratings(await opened(request));
+      return { ratings: await had(options, request, ratings) };
+    },
   );
 }
 
 /** Those whose titles may be had now, by the profile and from where it asks. */
 async function had<T extends { titleId: string }>(
-  { rights, mayHave }: ViewingRoutesOptions,
+  options: ViewingRoutesOptions,
   request: FastifyRequest<{ Params: { id: string } }>,
   shelf: readonly T[],
 ): Promise<T[]> {
+  const mayHave = await judgeOf(options, request);
+  return shelf.filter(({ titleId }) => mayHave(titleId));
+}
+
+/** What says whether a title may be had now, by the profile and from where it asks. */
+async function judgeOf(
+  { rights, mayHave }: ViewingRoutesOptions,
+  request: FastifyRequest<{ Params: { id: string } }>,
+): Promise<(titleId: string) => boolean> {
   const viewer = await viewerOf(rights, request, request.params.id);
-  return shelf.filter(({ titleId }) => viewer === undefined || mayHave(titleId, viewer));
+  return (titleId) => viewer === undefined || mayHave(titleId, viewer);
 }

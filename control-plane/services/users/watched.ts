@@ -11,10 +11,15 @@ import { readWatched, type WatchedReading } from './watched-reading.ts';
 /** What profiles watch. */
 export interface Watched extends WatchedReading {
   /**
-   * Keeps what a device reports; what is refused is said for each report. PROFILE_UNKNOWN when the profile goes meanwhile;
+   * Keeps what a device reports; what is refused is said for each report, and of what the profile may not have as of what is not
+   * there. PROFILE_UNKNOWN when the profile goes meanwhile;
    * DEVICE_CLOCK_WRONG, then nothing is kept and the device shall say the times anew.
    */
-  report(profileId: string, batch: ViewingBatch): Promise<ViewingBatchReply>;
+  report(
+    profileId: string,
+    batch: ViewingBatch,
+    mayHave: (titleId: string) => boolean,
+  ): Promise<ViewingBatchReply>;
   /** Removes all of a profile. */
   erase(profileId: string): Promise<void>;
   /** Removes viewings that are older than is kept. */
@@ -32,8 +37,9 @@ export interface WatchedOptions {
 /** Opens what profiles watch. */
 export function createWatched({ viewing, titles, exists, clock }: WatchedOptions): Watched {
   return {
-    async report(profileId, batch) {
-      const { rows, refused } = judged(profileId, batch, { titles, nowMs: clock.nowMs() });
+    async report(profileId, batch, mayHave) {
+      const find: UserTitles['find'] = (id) => (mayHave(id) ? titles.find(id) : undefined);
+      const { rows, refused } = judged(profileId, batch, { titles: { find }, nowMs: clock.nowMs() });
       await viewing.join(rows);
       // Asked after writing: whoever removes the profile erases what was written before, and this what was written after.
       if (!(await exists(profileId))) {

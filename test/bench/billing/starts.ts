@@ -136,7 +136,7 @@ async function run(
     const order = {
       titleId: `title_number-${pick(random, titles)}`,
       client: '10.1.2.3',
-      subscriber: account(random),
+      subscriber: { account: account(random), device: 'tv' },
     };
     try {
       const { rankedBy } = await playback.createSession(order);

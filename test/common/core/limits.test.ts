@@ -5,7 +5,9 @@ import { TokenBucket } from '../../../common/core/token-bucket.ts';
 
 t.test('a token bucket gives its burst, then its rate', async (t) => {
   const bucket = new TokenBucket({ ratePerSecond: 10, burst: 5, nowMs: 0 });
-  t.ok(bucket.take(5, 0));
+  t.ok(bucket.has(5, 0));
+  t.ok(bucket.take(5, 0), 'to look takes nothing');
+  t.notOk(bucket.has(1, 0));
   t.notOk(bucket.take(1, 0));
   t.notOk(bucket.take(1, 99));
   t.ok(bucket.take(1, 100));

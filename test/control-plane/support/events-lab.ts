@@ -30,6 +30,8 @@ export interface EventsLab {
   events: Events;
   records: Records;
   service: EventsService;
+  /** What the service has told of sessions. */
+  reported: { session: string; hasEnded: boolean }[];
   url: string;
   close(): Promise<void>;
 }
@@ -70,8 +72,13 @@ export async function openLab(t: Test, given: LabOptions = {}): Promise<EventsLa
   const { events, records } = given.wrap?.(opened) ?? opened;
   const log = createSilentLog();
   const options = { ...eventsDefaults, ...given.options };
-  const reported = () => undefined;
-  const service = await createEventsService({ events, records, nodes, reported, clock, log, options });
+  const reported: EventsLab['reported'] = [];
+  const service = await createEventsService({
+    ...{ events, records, nodes, clock, log, options },
+    reported: (report) => {
+      reported.push(report);
+    },
+  });
   const server = await createHttpServer({
     name: 'lab',
     version: '0.0.0',
@@ -100,7 +107,7 @@ export async function openLab(t: Test, given: LabOptions = {}): Promise<EventsLa
     await close();
     if (given.directory === undefined) await rm(directory, { recursive: true, force: true });
   });
-  return { directory, clock, events, records, service, url, close };
+  return { directory, clock, events, records, service, reported, url, close };
 }
 
 /** A box that tells what it has served; signed by its own key unless another is given. */

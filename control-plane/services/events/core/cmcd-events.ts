@@ -27,18 +27,22 @@ const positionMsMax = 864_000_000;
 const stallMsMax = 86_400_000;
 const bpsMax = 1_000_000_000;
 
+/** The lines of the body of `POST` in CMCD's event mode: as many as count, which is known before any is read. */
+export function cmcdLines(body: string): string[] {
+  return body.split('\n', linesMax).filter((line) => line.trim() !== '');
+}
+
 /**
- * Reads the body of `POST` in CMCD's event mode: lines of one report each (CTA-5004-B). Of a line's keys only those count that
+ * Reads the lines of CMCD's event mode, one report each (CTA-5004-B). Of a line's keys only those count that
  * say how playing goes; what would name a viewer, a device or a URL is not looked at. A report's id is the hash of its line,
  * which holds its time and sequence number: sent again, it is the same. How long it played is the time between two reports of a player that
  * played at the first.
  */
 export function readCmcdReports(
-  body: string,
+  lines: readonly string[],
   { decode, sight }: { decode: (text: string) => object; sight: CmcdSight | undefined },
 ): CmcdReports {
-  const lines = body.split('\n').filter((line) => line.trim() !== '');
-  const told = lines.slice(0, linesMax).map((line) => reportOf(line.trim(), decode));
+  const told = lines.map((line) => reportOf(line.trim(), decode));
   const reports = told.filter((one) => one !== undefined).toSorted((a, b) => a.timeMs - b.timeMs);
   let last = sight;
   const events = reports.flatMap((report) => {

@@ -192,11 +192,29 @@ t.test('a limit holds also for who leaves the profile out', async (t) => {
   t.strictSame(await met(t, own, { profile: parent, unlock }), ['film', 'series', 'episode']);
 
   const atMs = Date.now();
-  const reports = [{ kind: 'list', titleId: episode, atMs, sequence: 1, listed: true }];
-  const report = { deviceId: 'the-tv-00', sentAtMs: atMs, reports };
-  t.match(await ask(`POST /v1/profiles/${child}/viewing`, germany, { body: report }), { status: 200 });
-  t.match((await ask(`GET /v1/profiles/${child}/my-list`, germany)).json, { titles: [] }, 'nor in its list');
+  const report = (titleId: string) => {
+    const said = { titleId, atMs, sequence: 1 };
+    const viewing = { viewingId: 'viewing-1', startedAtMs: atMs, watchedMs: 0 };
+    const reports = [
+      { kind: 'list', ...said, listed: true },
+      { kind: 'rating', ...said, rating: 'up' },
+      { kind: 'forget', ...said },
+      { kind: 'progress', ...said, ...viewing, positionMs: 800_000_000 },
+    ];
+    const body = { deviceId: 'the-tv-00', sentAtMs: atMs, reports };
+    return ask(`POST /v1/profiles/${child}/viewing`, germany, { body });
+  };
+  const hidden = await report(episode);
+  t.match(hidden.json, { accepted: 0, refused: Array<object>(4).fill({ code: 'TITLE_UNKNOWN' }) });
+  const unknown = withoutId(await report('title_unknown1'), 'title_unknown1');
+  t.equal(withoutId(hidden, episode), unknown, 'nor when reported of');
+  t.match((await report(film)).json, { accepted: 3, refused: [{ code: 'POSITION_BEYOND_END' }] });
+  const shelf = async (name: string) => (await ask(`GET /v1/profiles/${child}/${name}`, germany)).json;
+  t.match(await shelf('my-list'), { titles: [{ titleId: film }] });
+  t.match(await shelf('ratings'), { ratings: [{ titleId: film }] });
   await put(film, 'Stalker film', {});
+  t.strictSame(await shelf('my-list'), { titles: [] });
+  t.strictSame(await shelf('ratings'), { ratings: [] });
   t.strictSame(await met(t, own, { profile: child }), [], 'what has no rating is for grown-ups');
 });
 

@@ -78,6 +78,52 @@ t.test('a flood by one client is capped and harms nobody else', async (t) => {
   t.match(await loud.send([{ id: 'event-2000' }]), { status: 200, body: { accepted: 1 } });
 });
 
+t.test('what gives no event costs too, and is not told of when it is above the cap', async (t) => {
+  const lab = await openLab(t, { still: true, options: { clientEventsBurst: 6, clientEventsPerSecond: 1 } });
+  const player = playerOf(lab);
+  const muted = `e=m,ts=${lab.clock.nowMs()}`;
+  const none = { status: 200, body: { accepted: 0, duplicates: 0 } };
+  t.match(await player.cmcd(Array<string>(3).fill(muted).join('\n')), none);
+  t.match(await player.cmcd('\n\n\n'), none);
+  t.match(await player.cmcd('((('), { status: 400 });
+  t.match(await player.cmcd('((('), { status: 400 });
+  t.match(await player.cmcd('((('), { status: 429, body: { code: 'RATE_LIMITED' } });
+  t.match(await player.cmcd(muted), { status: 429 });
+  t.equal(lab.reported.length, 2);
+});
+
+t.test('sessions of one address have a cap together, and what is refused takes nothing of it', async (t) => {
+  const options = { clientEventsBurst: 3, clientEventsPerSecond: 1 };
+  const network = { networkEventsBurst: 6, networkEventsPerSecond: 2 };
+  const lab = await openLab(t, { still: true, options: { ...options, ...network } });
+  const [loud, second, third] = ['aa', 'bb', 'cc'].map((two) => playerOf(lab, two.repeat(16)));
+  t.match(await loud?.send([{}, {}, {}]), { status: 200 });
+  for (let count = 0; count < 5; count++) t.match(await loud?.send([{}, {}, {}]), { status: 429 });
+  t.match(await second?.send([{}, {}]), { status: 200 }, 'a loud session takes nothing from its neighbours');
+  t.match(await third?.send([{}, {}]), { status: 429, body: { detail: /one network/ } });
+  t.match(await third?.send([{}]), { status: 200 });
+  t.match(await playerOf(lab, 'dd'.repeat(16)).send([{}]), { status: 429 }, 'sessions are free');
+  await lab.clock.advance(1000);
+  t.match(await third?.send([{ id: 'event-2000' }, { id: 'event-2001' }]), { status: 200 });
+});
+
+t.test('a session has ended when a new event says so, and not before', async (t) => {
+  const lab = await openLab(t, { still: true });
+  const player = playerOf(lab);
+  const nowMs = lab.clock.nowMs();
+  const ended = async (...events: Partial<PlayerEvent>[]) => {
+    lab.reported.length = 0;
+    t.match(await player.send(events), { status: 200 });
+    return lab.reported.map(({ hasEnded }) => hasEnded);
+  };
+  t.strictSame(await ended({ id: 'event-0001', type: 'end', timeMs: nowMs + 6 * minuteMs }), []);
+  t.strictSame(await ended({ id: 'event-0002', type: 'end', timeMs: nowMs - 8 * dayMs }), []);
+  t.strictSame(await ended({ id: 'event-0003' }, { id: 'event-0004', type: 'end' }), [true]);
+  t.strictSame(await ended({ id: 'event-0004', type: 'end' }), [], 'it is known');
+  t.strictSame(await ended({ id: 'event-0005', type: 'end' }, { id: 'event-0006' }), [false]);
+  t.strictSame(await ended({ id: 'event-0006' }), [false], 'who repeats itself plays');
+});
+
 t.test('the cap of an account is its own, too', async (t) => {
   const lab = await openLab(t, { still: true, options: { clientEventsBurst: 1, clientEventsPerSecond: 1 } });
   const send = (id: string, role: 'viewer' | 'operator') =>
@@ -135,6 +181,9 @@ t.test('what is no CMCD is refused, and so is a token of another kind in the pat
   const player = playerOf(lab);
   for (const body of ['(((', 'br=5000', `e=t,ts=-5`, 'e=UPPER,ts=5'])
     t.match(await player.cmcd(body), { status: 400, body: { code: 'INVALID' } }, body);
+  const bare = { method: 'POST', headers: { authorization: `Bearer ${player.token}` } } as const;
+  t.match(await call(`${lab.url}/v1/events`, bare), { status: 400, body: { code: 'INVALID' } });
+  t.match(await call(`${lab.url}/v1/events/${player.token}`, { method: 'POST' }), { status: 400 });
   t.match(await player.cmcd('e=t,ts=5', '/nonsense'), { status: 403 });
   const steer = fakeDeliveryToken({ scope: 'steer', session: 'ab'.repeat(16), issuedAtS: 0, expiresAtS: 1 });
   t.match(await player.cmcd('e=t,ts=5', `/${steer}`), { status: 403 });

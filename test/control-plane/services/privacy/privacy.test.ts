@@ -194,7 +194,8 @@ t.test('what a profile has watched goes too when the process ends in between', a
   const { id } = await first.users.add('usr_somebody', { name: 'Ada' }, by);
   const nowMs = clock.nowMs();
   const report = { kind: 'list' as const, titleId: 'title_abcdefgh', atMs: nowMs, sequence: 1, listed: true };
-  await first.users.watched.report(id, { deviceId: 'the-tv-00', sentAtMs: nowMs, reports: [report] });
+  const batch = { deviceId: 'the-tv-00', sentAtMs: nowMs, reports: [report] };
+  await first.users.watched.report(id, batch, () => true);
   await t.rejects(first.users.remove(id, by), { message: 'killed' });
   t.equal((await first.viewing.registers(id, 'list', { limit: 10 })).length, 1, 'it is still there');
   await first.close();

@@ -4,10 +4,10 @@ import t from 'tap';
 import { PlayerEvent } from '../../../../../common/contract/playback.ts';
 import { loadCmcdDecoder } from '../../../../../common/runtime/cmcd-decoder.ts';
 import { matches } from '../../../../../common/runtime/parse.ts';
-import { readCmcdReports } from '../../../../../control-plane/services/events/core/cmcd-events.ts';
+import { cmcdLines, readCmcdReports } from '../../../../../control-plane/services/events/core/cmcd-events.ts';
 
 const decode = await loadCmcdDecoder();
-const read = (body: string) => readCmcdReports(body, { decode, sight: undefined });
+const read = (body: string) => readCmcdReports(cmcdLines(body), { decode, sight: undefined });
 
 t.test('each kind of report', async (t) => {
   for (const [line, type] of [
