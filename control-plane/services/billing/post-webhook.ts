@@ -1,22 +1,24 @@
 import { Agent, request } from 'undici';
 import type { PostWebhook } from './webhooks.ts';
 
-const timeoutMs = 10_000;
+const answerBytesMax = 65_536;
 
-/** Sends webhooks by HTTP. A redirection is an answer like any other: nothing is sent where nobody said. */
-export function createWebhookPost(): { post: PostWebhook; close: () => Promise<void> } {
-  const agent = new Agent({
-    headersTimeout: timeoutMs,
-    bodyTimeout: timeoutMs,
-    connect: { timeout: timeoutMs },
-  });
+/**
+ * Sends webhooks by HTTP; `timeoutMs` is for a request and its whole answer. A redirection is an answer like any other: nothing is sent where
+ * nobody said.
+ */
+export function createWebhookPost({ timeoutMs = 10_000 } = {}): {
+  post: PostWebhook;
+  close: () => Promise<void>;
+} {
+  const agent = new Agent({ connect: { timeout: timeoutMs } });
   return {
-    post: async (url, { headers, body, signal }) => {
-      const reply = await request(url, {
-        ...{ method: 'POST', headers, body, dispatcher: agent },
-        ...(signal !== undefined && { signal }),
-      });
-      await reply.body.dump({ limit: 65_536 });
+    post: async (url, { headers, body, signal: stop }) => {
+      // Over all of it: what comes byte by byte is never late for a limit between two bytes.
+      const late = AbortSignal.timeout(timeoutMs);
+      const signal = stop === undefined ? late : AbortSignal.any([stop, late]);
+      const reply = await request(url, { method: 'POST', headers, body, signal, dispatcher: agent });
+      await reply.body.dump({ limit: answerBytesMax, signal });
       return reply.statusCode;
     },
     close: () => agent.close(),

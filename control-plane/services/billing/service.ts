@@ -80,7 +80,7 @@ export function createBilling(options: BillingOptions): Billing {
   const { books, clock, chance, log, provider, post } = options;
   const records = openBillingRecords(books);
   const entitlements = cacheEntitlements({ subscriptions: () => subscriptions, offers: () => offers });
-  const webhooks = openWebhooks({ records, desk: () => desk, clock, chance, post });
+  const webhooks = openWebhooks({ records, desk: () => desk, clock, chance, log, post });
   const desk = openDesk({
     ...{ records, clock, enclose: (batch) => webhooks.enclose(batch) },
     booked: (accounts) => entitlements.forget(accounts),
@@ -130,8 +130,9 @@ export function createBilling(options: BillingOptions): Billing {
       await Promise.all([
         again(options, { signal, work: bookAll, failure: 'what is due could not be booked' }),
         again(options, { signal, work: settleDue, failure: 'what the provider is to do is not done' }),
-        again(options, { signal, work: () => webhooks.run(signal), failure: 'webhooks could not be sent' }),
+        again(options, { signal, work: () => webhooks.begin(signal), failure: 'webhooks could not be sent' }),
       ]);
+      await webhooks.ended();
     },
   };
 }

@@ -7,6 +7,7 @@ import type {
 import type { Chance } from '../../../common/runtime/chance.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { coded } from '../../../common/runtime/errors.ts';
+import type { Log } from '../../../common/runtime/log.ts';
 import { newObjectId } from '../../core/object-id.ts';
 import type { Batch } from './batch.ts';
 import type { Desk } from './desk.ts';
@@ -35,8 +36,10 @@ export interface Webhooks {
   retry(id: string): Promise<number>;
   /** Adds to a batch what goes out with what it tells. */
   enclose(batch: Batch): Promise<void>;
-  /** Sends what is due until now. */
-  run(signal?: AbortSignal): Promise<void>;
+  /** Begins to send what is due until now to those that nothing is being sent to: one that is slow holds no other. */
+  begin(signal?: AbortSignal): Promise<void>;
+  /** Waits for all that was begun. */
+  ended(): Promise<void>;
 }
 
 /** Each webhook is a delivery for every event: a commit has room for so many. */
@@ -52,6 +55,7 @@ export function openWebhooks(options: {
   desk: () => Desk;
   clock: Clock;
   chance: Chance;
+  log: Log;
   post: PostWebhook;
 }): Webhooks {
   return new KeptWebhooks(options);
@@ -63,6 +67,9 @@ class KeptWebhooks implements Webhooks {
   readonly #chance: Chance;
   readonly #post: PostWebhook;
   readonly #desk: () => Desk;
+  readonly #log: Log;
+  /** What is being sent, by webhook. */
+  readonly #sending = new Map<string, Promise<void>>();
 
   constructor(options: Parameters<typeof openWebhooks>[0]) {
     this.#records = options.records;
@@ -70,6 +77,7 @@ class KeptWebhooks implements Webhooks {
     this.#chance = options.chance;
     this.#post = options.post;
     this.#desk = options.desk;
+    this.#log = options.log;
   }
 
   async put(id: string, request: WebhookRequest): Promise<WebhookReply> {
@@ -156,9 +164,16 @@ class KeptWebhooks implements Webhooks {
     }
   }
 
-  async run(signal?: AbortSignal): Promise<void> {
-    // One that does not answer must not hold the others.
-    await Promise.all((await this.#all()).map((webhook) => this.#deliver(webhook, signal)));
+  async begin(signal?: AbortSignal): Promise<void> {
+    for (const { id } of await this.#all()) {
+      if (this.#sending.has(id)) continue;
+      const sending = this.#deliver(id, signal)
+        .catch((error: unknown) => {
+          this.#log.error({ err: error, webhook: id }, 'webhooks could not be sent; it is tried again');
+        })
+        .finally(() => this.#sending.delete(id));
+      this.#sending.set(id, sending);
+    }
     const { books, deadLetters } = this.#records;
     const old = (await deadLetters.scan()).filter(
       ({ value }) => value.atMs < this.#clock.nowMs() - deadKeptMs,
@@ -166,10 +181,17 @@ class KeptWebhooks implements Webhooks {
     if (old.length > 0) await books.commit(old.map(({ key }) => deadLetters.removeOperation(key)));
   }
 
-  async #deliver(webhook: WebhookRecord, signal: AbortSignal | undefined): Promise<void> {
-    const { deliveries } = this.#records;
+  async ended(): Promise<void> {
+    await Promise.all(this.#sending.values());
+  }
+
+  async #deliver(id: string, signal: AbortSignal | undefined): Promise<void> {
+    const { deliveries, webhooks } = this.#records;
     while (signal?.aborted !== true) {
-      const page = await deliveries.scan({ prefix: `${webhook.id}:`, limit: atOnce });
+      // It may be another, or none, since the last time.
+      const webhook = (await webhooks.get(id))?.value;
+      if (webhook === undefined) return;
+      const page = await deliveries.scan({ prefix: `${id}:`, limit: atOnce });
       const due = page.filter(({ key }) => dueMsOf(key) <= this.#clock.nowMs());
       if (due.length === 0) return;
       await Promise.all(due.map(({ key, value }) => this.#send(webhook, { key, delivery: value }, signal)));

@@ -1,19 +1,28 @@
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type IncomingHttpHeaders } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
 
 import { redeliveryWaitMs } from '../../../../control-plane/services/billing/core/webhook-signature.ts';
 import { createWebhookPost } from '../../../../control-plane/services/billing/post-webhook.ts';
 import { openBillingLab, planOf, subscriptionOf } from '../../support/billing-lab.ts';
+import { until } from '../../support/until.ts';
 
 const startMs = Date.UTC(2026, 0, 31, 11);
 const anna = 'usr_anna-0001';
 
+function drip(reply: ServerResponse): void {
+  const timer = setInterval(() => reply.write('.'), 10);
+  reply.on('close', () => {
+    clearInterval(timer);
+  });
+}
+
 /** A program that is told. */
 async function startListener(t: Test) {
   const heard: { headers: IncomingHttpHeaders; body: string; type: string }[] = [];
+  /** Destroys the connection at 0, never answers at -1, and answers byte by byte without an end at -2. */
   const answers = { status: 200 };
   const server = createServer((request, reply) => {
     let body = '';
@@ -21,7 +30,8 @@ async function startListener(t: Test) {
     request.on('end', () => {
       heard.push({ headers: request.headers, body, type: (JSON.parse(body) as { type: string }).type });
       if (answers.status === 0) reply.destroy();
-      else reply.writeHead(answers.status, { location: '/elsewhere' }).end('thanks');
+      else if (answers.status === -2) drip(reply);
+      else if (answers.status > 0) reply.writeHead(answers.status, { location: '/elsewhere' }).end('thanks');
     });
   });
   server.listen(0, '127.0.0.1');
@@ -33,8 +43,8 @@ async function startListener(t: Test) {
   return { heard, answers, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hooks` };
 }
 
-async function openLab(t: Test) {
-  const { post, close } = createWebhookPost();
+async function openLab(t: Test, limits?: Parameters<typeof createWebhookPost>[0]) {
+  const { post, close } = createWebhookPost(limits);
   t.teardown(close);
   const lab = await openBillingLab(t, { startMs, post });
   await lab.billing.offers.putPlan('basic', planOf(999));
@@ -43,11 +53,16 @@ async function openLab(t: Test) {
     const ask = { caller: anna, key: `key-${asked++}`, request: [] };
     return lab.billing.once(ask, (batch) => lab.billing.subscriptions.add(batch, subscriptionOf(account)));
   };
-  return { ...lab, subscribe };
+  /** Sends what is due, to the end. */
+  const sendAll = async (): Promise<void> => {
+    await lab.billing.webhooks.begin();
+    await lab.billing.webhooks.ended();
+  };
+  return { ...lab, subscribe, sendAll };
 }
 
 t.test('what is booked is told, signed, to those who want it', async (t) => {
-  const { billing, clock, subscribe } = await openLab(t);
+  const { billing, clock, subscribe, sendAll } = await openLab(t);
   const [all, some] = [await startListener(t), await startListener(t)];
   const { secret = '' } = await billing.webhooks.put('all', { url: all.url });
   t.match(secret, /^whsec_[A-Za-z0-9+/]{43}=$/);
@@ -59,7 +74,7 @@ t.test('what is booked is told, signed, to those who want it', async (t) => {
     { id: 'all', waiting: 3, dead: 0 },
     { id: 'some', waiting: 1 },
   ]);
-  await billing.webhooks.run();
+  await sendAll();
   t.strictSame(all.heard.map(({ type }) => type).sort(), [
     'invoice.issued',
     'subscription.changed',
@@ -83,12 +98,12 @@ t.test('what is booked is told, signed, to those who want it', async (t) => {
     t.equal(signature, `v1,${wanted}`);
     t.equal(Number(atS), clock.nowMs() / 1000);
   }
-  await billing.webhooks.run();
+  await sendAll();
   t.equal(all.heard.length, 3, 'what was taken is not sent again');
 });
 
 t.test('what nobody takes is sent again under its id, given up, and sent again by hand', async (t) => {
-  const { billing, clock, subscribe } = await openLab(t);
+  const { billing, clock, subscribe, sendAll } = await openLab(t);
   const listener = await startListener(t);
   const other = await startListener(t);
   await billing.webhooks.put('down', { url: listener.url, types: ['invoice.issued'] });
@@ -96,7 +111,7 @@ t.test('what nobody takes is sent again under its id, given up, and sent again b
   await subscribe();
   for (const status of [500, 0, 302, 400]) {
     listener.answers.status = status;
-    await billing.webhooks.run();
+    await sendAll();
     await clock.advance(12 * 60_000);
   }
   t.equal(other.heard.length, 1, 'the other hears of it all the same');
@@ -105,7 +120,7 @@ t.test('what nobody takes is sent again under its id, given up, and sent again b
   t.equal(tries(), 4);
   for (let hour = 0; hour < 60; hour++) {
     await clock.advance(3_600_000);
-    await billing.webhooks.run();
+    await sendAll();
   }
   t.equal(tries(), 10, 'ten times in two days');
   t.match(await billing.webhooks.list(), [{ id: 'down', waiting: 0, dead: 1 }, { dead: 0 }]);
@@ -113,21 +128,56 @@ t.test('what nobody takes is sent again under its id, given up, and sent again b
   t.match(letter, { type: 'invoice.issued', tries: 10, failure: 'it answered 400' });
   listener.answers.status = 204;
   t.equal(await billing.webhooks.retry('down'), 1);
-  await billing.webhooks.run();
+  await sendAll();
   t.equal(listener.heard.at(-1)?.headers['webhook-id'], letter?.event);
   t.strictSame(await billing.webhooks.deadLetters('down'), []);
 
   listener.answers.status = 500;
   await subscribe('usr_berta-01');
-  await billing.webhooks.run();
+  await sendAll();
   await billing.webhooks.remove('down');
   await clock.advance(60_000);
-  await billing.webhooks.run();
+  await sendAll();
   t.equal(tries(), 12, 'what is removed is sent nothing any more');
   await t.rejects(billing.webhooks.remove('down'), { code: 'WEBHOOK_UNKNOWN' });
   await t.rejects(billing.webhooks.retry('down'), { code: 'WEBHOOK_UNKNOWN' });
   for (let index = 0; index < 7; index++) await billing.webhooks.put(`more-${index}`, { url: other.url });
   await t.rejects(billing.webhooks.put('many', { url: other.url }), { code: 'WEBHOOKS_TOO_MANY' });
+});
+
+t.test('one that never answers holds no other', async (t) => {
+  const { billing, clock, subscribe } = await openLab(t, { timeoutMs: 600_000 });
+  const [silent, up] = [await startListener(t), await startListener(t)];
+  silent.answers.status = -1;
+  await billing.webhooks.put('silent', { url: silent.url, types: ['invoice.issued'] });
+  await billing.webhooks.put('up', { url: up.url, types: ['invoice.issued'] });
+  const stop = new AbortController();
+  const watching = billing.watch(stop.signal);
+  for (const [index, account] of [anna, 'usr_berta-01'].entries()) {
+    await subscribe(account);
+    const heard = async () => {
+      await clock.advance(5000);
+      return up.heard.length;
+    };
+    t.equal(await until(heard, (count) => count > index), index + 1);
+  }
+  await until(
+    () => silent.heard.length,
+    (count) => count > 0,
+  );
+  t.match(await billing.webhooks.list(), [{ id: 'silent', waiting: 2, dead: 0 }, { id: 'up' }]);
+  stop.abort();
+  await watching;
+  t.match(await billing.webhooks.list(), [{ id: 'silent', waiting: 2, dead: 0 }, { id: 'up' }]);
+});
+
+t.test('an answer has a time in which to end, however steadily it comes', async (t) => {
+  const { post, close } = createWebhookPost({ timeoutMs: 500 });
+  t.teardown(close);
+  const listener = await startListener(t);
+  listener.answers.status = -2;
+  const told = { headers: {}, body: '{"type":"invoice.issued"}', signal: undefined };
+  await t.rejects(post(listener.url, told), { name: 'TimeoutError' });
 });
 
 t.test('waits grow, and end', async (t) => {
