@@ -373,7 +373,7 @@ export const BooksProofView = Type.Object({
 /** What an account may do now; no entitlements where it has no subscription that lasts. */
 export const EntitlementsView = Type.Object({
   account: Type.String(),
-  /** Whether watching takes a subscription: as long as a plan is sold. */
+  /** Whether watching takes a subscription: from the first plan on, archived or not. */
   isRequired: Type.Boolean(),
   entitlements: Type.Optional(Entitlements),
   subscription: Type.Optional(ObjectId),

@@ -13,8 +13,8 @@ export interface EntitlementsCache {
 const accountsMax = 100_000;
 
 /**
- * Makes the cache. A trial and a payment that is late entitle as a paid period does; a pause and an end do not. As long as no plan is sold
- * nobody needs a subscription.
+ * Makes the cache. A trial and a payment that is late entitle as a paid period does; a pause and an end do not. As long as there never was
+ * a plan nobody needs a subscription.
  */
 export function cacheEntitlements(options: {
   subscriptions: () => Subscriptions;
@@ -24,11 +24,12 @@ export function cacheEntitlements(options: {
   // What was read before a change must not be kept after it.
   let changes = 0;
   const read = async (account: string): Promise<EntitlementsView> => {
-    const [subscription, sold] = await Promise.all([
+    const [subscription, plans] = await Promise.all([
       options.subscriptions().current(account),
-      options.offers().plans({ archived: false }),
+      // The archived too: who stops selling does not give everything away.
+      options.offers().plans({ archived: true }),
     ]);
-    const isRequired = sold.length > 0;
+    const isRequired = plans.length > 0;
     if (subscription === undefined || subscription.state === 'paused') return { account, isRequired };
     const { id, plan } = subscription;
     const entitlements = (await options.offers().plan(plan))?.entitlements;

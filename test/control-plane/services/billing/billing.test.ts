@@ -283,6 +283,14 @@ t.test('what is asked twice is done once', async (t) => {
   t.strictSame(await auditBilling(lab), []);
 });
 
+t.test('who stops selling does not give everything away', async (t) => {
+  const { billing } = await openBillingLab(t, { startMs });
+  t.match(await billing.entitlements.of(anna), { isRequired: false });
+  await billing.offers.putPlan('basic', planOf(999));
+  await billing.offers.putPlan('basic', planOf(999, { archived: true }));
+  t.match(await billing.entitlements.of(anna), { isRequired: true });
+});
+
 t.test('what cannot be sold', async (t) => {
   const { billing } = await openBillingLab(t, { startMs });
   await billing.offers.putPlan('basic', planOf(999));
