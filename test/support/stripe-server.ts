@@ -29,6 +29,8 @@ export interface StripeServer {
   after: (call: Call, reply: ServerResponse) => Promise<void> | void;
   /** What becomes of refunds: as Stripe says it. */
   refundStatus: 'succeeded' | 'pending' | 'failed';
+  /** Forgets what it answered to idempotency keys, as Stripe does after a day. */
+  forgetKeys(): void;
   close(): Promise<void>;
 }
 
@@ -45,7 +47,7 @@ export async function startStripe(): Promise<StripeServer> {
   const answers = new Map<string, { form: string; status: number; body: object }>();
   const stripe: Omit<StripeServer, 'url' | 'close'> = {
     ...{ calls: [], intents: [], refunds: [], customers: new Set(), refundStatus: 'succeeded' },
-    ...{ before: () => undefined, after: () => undefined },
+    ...{ before: () => undefined, after: () => undefined, forgetKeys: () => answers.clear() },
   };
   const work = (call: Call, query: URLSearchParams): { status: number; body: object } => {
     const { route, form, key } = call;
@@ -97,9 +99,9 @@ export async function startStripe(): Promise<StripeServer> {
   });
 }
 
-/** The hook has ended it. */
+/** The hook has ended or answered it. */
 function isGone(reply: ServerResponse): boolean {
-  return reply.destroyed;
+  return reply.destroyed || reply.writableEnded;
 }
 
 function routes(
@@ -135,23 +137,38 @@ function routes(
     return { status: 200, body: { object: 'list', data, has_more: false, url: '/v1/payment_intents' } };
   }
   if (route === 'POST /v1/payment_intents') return intent(stripe.intents, form);
-  if (route === 'POST /v1/refunds') {
-    const of = stripe.intents.find(({ id }) => id === form['payment_intent']);
-    if (of === undefined)
-      return failure(404, {
-        type: 'invalid_request_error',
-        code: 'resource_missing',
-        message: 'No such payment',
-      });
-    const refund = {
-      ...{ id: `re_${stripe.refunds.length + 1}`, object: 'refund', status: stripe.refundStatus },
-      ...{ amount: Number(form['amount']), payment_intent: of.id, metadata: nested(form, 'metadata') },
-      ...(stripe.refundStatus === 'failed' && { failure_reason: 'expired_or_canceled_card' }),
-    };
-    stripe.refunds.push(refund);
-    return { status: 200, body: refund };
+  if (route === 'GET /v1/refunds') {
+    const payment = query.get('payment_intent');
+    const data = stripe.refunds.filter(({ payment_intent: of }) => of === payment).toReversed();
+    return { status: 200, body: { object: 'list', data, has_more: false, url: '/v1/refunds' } };
   }
+  if (route === 'POST /v1/refunds') return refund(stripe, form);
   return failure(404, { type: 'invalid_request_error', message: `Unrecognized request URL (${route})` });
+}
+
+function refund(
+  { intents, refunds, refundStatus }: Pick<StripeServer, 'intents' | 'refunds' | 'refundStatus'>,
+  form: Call['form'],
+): { status: number; body: object } {
+  const refusal = (status: number, code: string, message: string) =>
+    failure(status, { type: 'invalid_request_error', code, message });
+  const of = intents.find(({ id }) => id === form['payment_intent']);
+  if (of === undefined) return refusal(404, 'resource_missing', 'No such payment');
+  const amount = Number(form['amount']);
+  const given = refunds
+    .filter((one) => one['payment_intent'] === of.id && one['status'] !== 'failed')
+    .reduce((sum, one) => sum + Number(one['amount']), 0);
+  if (given === of['amount'])
+    return refusal(400, 'charge_already_refunded', 'Charge has already been refunded.');
+  if (given + amount > Number(of['amount']))
+    return refusal(400, 'amount_too_large', 'Refund amount is greater than unrefunded amount on charge');
+  const made = {
+    ...{ id: `re_${refunds.length + 1}`, object: 'refund', status: refundStatus },
+    ...{ amount, payment_intent: of.id, metadata: nested(form, 'metadata') },
+    ...(refundStatus === 'failed' && { failure_reason: 'expired_or_canceled_card' }),
+  };
+  refunds.push(made);
+  return { status: 200, body: made };
 }
 
 function intent(intents: StripeObject[], form: Call['form']): { status: number; body: object } {

@@ -66,6 +66,7 @@ export interface PaymentProvider {
   setupPage(order: { customer: string; account: string; returnUrl: string }): Promise<string>;
   /** `isRepeat`: it may have been sent before, however long ago, and what became of it then is what counts. */
   charge(charge: ProviderCharge, options: { isRepeat: boolean }): Promise<ChargeOutcome>;
+  /** Gives back once for its id, however long ago it was first asked for; `failed` too where the amount cannot be given. */
   refund(refund: ProviderRefund): Promise<RefundOutcome>;
   /**
    * Reads a notice, byte for byte as it came; undefined for one that says nothing to us. Errors: WEBHOOK_SIGNATURE_INVALID, WEBHOOK_STALE,

@@ -17,6 +17,23 @@ const finalDeclines = new Set([
   ...['stolen_card', 'stop_payment_order', 'transaction_not_allowed'],
 ]);
 
+/**
+ * What a request to pay is refused with, before any bank is asked, as long as its way of paying or its amount is the same. What else is
+ * refused may be our key or our request, which somebody mends. https://docs.stripe.com/error-codes
+ */
+const finalRefusals: ReadonlySet<string | undefined> = new Set([
+  ...['amount_too_large', 'amount_too_small', 'expired_card', 'incorrect_number', 'invalid_card_type'],
+  ...['invalid_number', 'payment_intent_authentication_failure'],
+  ...['payment_intent_incompatible_payment_method', 'payment_method_bank_account_blocked'],
+  ...['payment_method_currency_mismatch', 'payment_method_customer_decline', 'payment_method_not_available'],
+  ...['payment_method_provider_decline', 'payment_method_unexpected_state'],
+]);
+
+/** Whether a request that Stripe refused will be refused again whatever is mended here. */
+export function isFinalRefusal(code: string | undefined): code is string {
+  return finalRefusals.has(code);
+}
+
 /** What a payment intent says of the money that it is for. */
 export function chargeOutcome(intent: Stripe.PaymentIntent): ChargeOutcome {
   const { id, status, amount_received: received, last_payment_error: failure } = intent;

@@ -1,14 +1,22 @@
 import { Stripe } from 'stripe';
-import { coded, valueOf } from '../../runtime/errors.ts';
-import type { ChargeOutcome, PaymentProvider, ProviderCharge } from './port.ts';
+import { coded } from '../../runtime/errors.ts';
+import type {
+  ChargeOutcome,
+  PaymentProvider,
+  ProviderCharge,
+  ProviderRefund,
+  RefundOutcome,
+} from './port.ts';
 import { toStripeAmount } from './stripe-amounts.ts';
 import type { StripeOptions } from './stripe-options.ts';
 import { readStripeEvent } from './stripe-events.ts';
-import { chargeOutcome, failedCharge, refundOutcome } from './stripe-outcomes.ts';
+import { chargeOutcome, failedCharge, isFinalRefusal, refundOutcome } from './stripe-outcomes.ts';
 
 const timeoutMs = 20_000;
 /** Stripe keeps what it answered to a key for a day at least; a page of the newest intents reaches further back. */
 const intentsLooked = 100;
+/** More refunds than a payment has; the newest come first. */
+const refundsLooked = 1000;
 /** Stripe by its own SDK: customers, setup pages of Checkout, payment intents and refunds, each once by its idempotency key. */
 export function createStripeProvider({ key, webhookSecret, url }: StripeOptions): PaymentProvider {
   const { protocol, hostname, port } = new URL(url);
@@ -48,23 +56,7 @@ export function createStripeProvider({ key, webhookSecret, url }: StripeOptions)
       }),
     charge: async (charge, { isRepeat }) =>
       (isRepeat ? await asked(() => findCharge(stripe, charge)) : undefined) ?? (await send(stripe, charge)),
-    refund: ({ refund, payment, amount, currency }) =>
-      asked(async () => {
-        try {
-          const made = await stripe.refunds.create(
-            {
-              ...{ payment_intent: payment, amount: valueOf(toStripeAmount(amount, currency)) },
-              metadata: { nearcast_refund: refund },
-            },
-            { idempotencyKey: `refund-${refund}` },
-          );
-          return refundOutcome(made);
-        } catch (error) {
-          if (error instanceof Stripe.errors.StripeInvalidRequestError)
-            return { kind: 'failed', reason: error.code ?? error.message };
-          throw error;
-        }
-      }),
+    refund: (refund) => giveBack(stripe, refund),
     readNotice: (body, signature, nowMs) =>
       readStripeEvent({ body, signature, nowMs }, { stripe, webhookSecret, isLive: key.includes('_live_') }),
   };
@@ -87,11 +79,46 @@ async function send(stripe: Stripe, charge: ProviderCharge): Promise<ChargeOutco
       return chargeOutcome(intent);
     } catch (error) {
       if (error instanceof Stripe.errors.StripeCardError) return failedCharge(reasonOf(error));
-      if (error instanceof Stripe.errors.StripeInvalidRequestError)
-        return { kind: 'failed', reason: error.code ?? error.message, isFinal: true };
+      if (error instanceof Stripe.errors.StripeInvalidRequestError && isFinalRefusal(error.code))
+        return { kind: 'failed', reason: error.code, isFinal: true };
       throw error;
     }
   });
+}
+
+async function giveBack(stripe: Stripe, order: ProviderRefund): Promise<RefundOutcome> {
+  const { refund, payment, amount, currency } = order;
+  const sent = toStripeAmount(amount, currency);
+  if (!sent.ok) return { kind: 'failed', reason: sent.detail };
+  return asked(async () => {
+    // Keys are forgotten after a day; what was made stays in the list.
+    const made = await findRefund(stripe, order);
+    if (made !== undefined) return refundOutcome(made);
+    try {
+      const about = { payment_intent: payment, metadata: { nearcast_refund: refund } };
+      const key = { idempotencyKey: `refund-${refund}` };
+      return refundOutcome(await stripe.refunds.create({ ...about, amount: sent.value }, key));
+    } catch (error) {
+      if (error instanceof Stripe.errors.StripeInvalidRequestError)
+        return { kind: 'failed', reason: error.code ?? error.message };
+      throw error;
+    }
+  });
+}
+
+async function findRefund(
+  stripe: Stripe,
+  { refund, payment }: ProviderRefund,
+): Promise<Stripe.Refund | undefined> {
+  try {
+    const made = await stripe.refunds
+      .list({ payment_intent: payment, limit: 100 })
+      .autoPagingToArray({ limit: refundsLooked });
+    return made.find(({ metadata }) => metadata?.['nearcast_refund'] === refund);
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
 }
 
 /** Absent where the bank has said none, whatever the SDK's types say. */

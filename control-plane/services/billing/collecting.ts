@@ -5,7 +5,7 @@ import type {
 } from '../../../common/adapters/payments/port.ts';
 import type { CollectionView, InvoicePaper } from '../../../common/contract/billing.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
-import { coded } from '../../../common/runtime/errors.ts';
+import { coded, isCoded } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 import type { Batch } from './batch.ts';
 import { nextAttemptMs, unreachedWaitMs } from './core/dunning.ts';
@@ -123,7 +123,9 @@ class ProviderCollecting implements Collecting {
         if (isNews || outcome.kind === 'paid') await this.#conclude(batch, now ?? record, outcome);
       });
     } catch (error) {
-      log.warn({ err: error, invoice }, 'a payment could not be asked for; it is tried again');
+      // What is refused waits for somebody who mends it.
+      const level = isCoded(error, 'PROVIDER_UNREACHABLE') ? 'warn' : 'error';
+      log[level]({ err: error, invoice }, 'a payment could not be asked for; it is tried again');
       await desk.book((batch) => this.#postpone(batch, invoice));
     }
   }

@@ -56,12 +56,12 @@ export function openPrepayments(options: {
       return payment;
     },
     async giveBack(id, key) {
-      const payment = (await records.payments.get(id))?.value;
-      if (payment === undefined) throw coded('PAYMENT_UNKNOWN', id);
-      const { account, currency } = payment;
       await desk.once({ caller, key, request: id }, async (batch) => {
+        const payment = (await records.payments.get(id))?.value;
+        if (payment === undefined) throw coded('PAYMENT_UNKNOWN', id);
+        const { account, currency, refunded = 0 } = payment;
         const credit = await invoices.creditOf(account, currency);
-        const amount = Math.min(credit, payment.amount);
+        const amount = Math.min(credit, payment.amount - refunded);
         const reference = 'A change that was not made';
         if (amount > 0) await payments.refund(batch, { account, amount, currency, reference, payment: id });
         return {};

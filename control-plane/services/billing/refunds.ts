@@ -1,10 +1,14 @@
-import type { PaymentProvider, RefundOutcome } from '../../../common/adapters/payments/port.ts';
+import type {
+  PaymentProvider,
+  ProviderRefund,
+  RefundOutcome,
+} from '../../../common/adapters/payments/port.ts';
 import type { PaymentView } from '../../../common/contract/billing.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { assert, coded } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 import type { Batch } from './batch.ts';
-import { refundEndedPosting } from './core/postings.ts';
+import { refundEndedPosting, refundReturnedPosting } from './core/postings.ts';
 import type { Desk } from './desk.ts';
 import { movedBy } from './payments.ts';
 import { ordered, type BillingRecords } from './records.ts';
@@ -32,11 +36,13 @@ export function openRefunds(options: {
   const { records, desk, provider, clock, log } = options;
   const { payments, refundsDue } = records;
   const conclude = async (batch: Batch, refund: PaymentView, outcome: RefundOutcome): Promise<void> => {
-    // Done, or given up: notices come twice.
-    if (refund.state !== 'pending' || outcome.kind === 'pending') return;
-    const { state: _pending, ...view } = refund;
+    const { state, ...view } = refund;
+    const isDone = state === undefined;
+    // Notices come twice. What is done may fail yet, days later; what is given up stays so.
+    if (outcome.kind === 'pending' || state === 'failed' || (isDone && outcome.kind === 'done')) return;
     const { id, account, amount, currency } = view;
-    batch.post(refundEndedPosting({ ...movedBy(view), atMs: clock.nowMs() }, outcome.kind));
+    const moved = { ...movedBy(view), atMs: clock.nowMs() };
+    batch.post(isDone ? refundReturnedPosting(moved) : refundEndedPosting(moved, outcome.kind));
     if (outcome.kind === 'done') {
       batch.change(payments.putOperation(id, view));
       batch.tell('refund.made', account, { refund: id, amount, currency });
@@ -58,13 +64,8 @@ export function openRefunds(options: {
     assert(refund !== undefined && paid?.providerPayment !== undefined, `refund ${id} is of a payment`);
     const { amount, currency } = refund;
     const order = { refund: id, payment: paid.providerPayment, amount, currency };
-    const outcome =
-      refund.state === 'pending'
-        ? await by.refund(order).catch((error: unknown): RefundOutcome => {
-            log.warn({ err: error, refund: id }, 'a refund could not be asked for; it is tried again');
-            return { kind: 'pending' };
-          })
-        : ({ kind: 'pending' } as const);
+    const isOut = refund.state === 'pending';
+    const outcome: RefundOutcome = isOut ? await askFor(order, by, log) : { kind: 'pending' };
     await desk.book(async (batch) => {
       const now = (await payments.get(id))?.value;
       assert(now !== undefined, 'payments are never removed');
@@ -86,8 +87,18 @@ export function openRefunds(options: {
     },
     async hear(batch, { refund: id, outcome }) {
       const refund = (await payments.get(id))?.value;
-      if (refund?.kind !== 'refund') throw coded('WEBHOOK_FOREIGN', `${id} is no refund from here`);
+      if (refund?.kind !== 'refund' || refund.provider === undefined)
+        throw coded('WEBHOOK_FOREIGN', `${id} is no refund that a provider was asked for here`);
       await conclude(batch, refund, outcome);
     },
   };
+}
+
+async function askFor(order: ProviderRefund, by: PaymentProvider, log: Log): Promise<RefundOutcome> {
+  try {
+    return await by.refund(order);
+  } catch (error) {
+    log.warn({ err: error, refund: order.refund }, 'a refund could not be asked for; it is tried again');
+    return { kind: 'pending' };
+  }
 }

@@ -100,6 +100,17 @@ export function refundEndedPosting(
   ]);
 }
 
+/** It had given it back, and the money has come back to it since: the account has its credit again. */
+export function refundReturnedPosting({
+  amount,
+  ...moved
+}: Moved & { provider: string }): LedgerTransaction[] {
+  return transaction('refund-returned', moved, [
+    [cash(moved.provider), amount],
+    [creditAccount(moved.account), -amount],
+  ]);
+}
+
 /** What nobody is expected to pay any more. */
 export function writeOffPosting({ amount, ...moved }: Moved): LedgerTransaction[] {
   return transaction('write-off', moved, [

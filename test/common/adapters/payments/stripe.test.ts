@@ -70,6 +70,52 @@ t.test('refunds', async (t) => {
   t.match(await refund('pay_four-001', 'pi_none'), { kind: 'failed', reason: 'resource_missing' });
 });
 
+t.test('a refund is made once, however long ago it was asked for first', async (t) => {
+  const { stripe, provider, charge } = await openLab(t);
+  await charge('pm_card_visa');
+  const refund = (id: string, amount: number, currency = 'EUR') =>
+    provider.refund({ refund: id, payment: 'pi_1', amount, currency });
+  stripe.after = ({ route }, reply) => {
+    if (route === 'POST /v1/refunds') reply.destroy();
+  };
+  for (const [id, amount] of [
+    ['pay_one-0001', 400],
+    ['pay_two-0001', 599],
+  ] as const)
+    await t.rejects(refund(id, amount), { code: 'PROVIDER_UNREACHABLE' });
+  stripe.after = () => undefined;
+  stripe.forgetKeys();
+  t.strictSame(await refund('pay_one-0001', 400), { kind: 'done' });
+  t.strictSame(await refund('pay_two-0001', 599), { kind: 'done' }, 'all of the payment is given back');
+  t.equal(stripe.refunds.length, 2);
+  t.strictSame(await refund('pay_three-01', 1), { kind: 'failed', reason: 'charge_already_refunded' });
+  t.match(await refund('pay_four-001', 1005, 'KWD'), { kind: 'failed', reason: /KWD in steps of 10/ });
+});
+
+t.test('a request that Stripe refuses is final for the way of paying alone', async (t) => {
+  const { stripe, charge } = await openLab(t);
+  const refuse = (status: number, code: string | undefined) => {
+    stripe.before = (_call, reply) => {
+      const error = { type: 'invalid_request_error', message: 'No', ...(code && { code }) };
+      reply.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify({ error }));
+    };
+  };
+  for (const code of ['payment_method_unexpected_state', 'amount_too_small']) {
+    refuse(400, code);
+    t.strictSame(await charge('pm_card_visa'), { kind: 'failed', reason: code, isFinal: true });
+  }
+  for (const [status, code] of [
+    [400, 'parameter_unknown'],
+    [404, 'resource_missing'],
+    [400, undefined],
+  ] as const) {
+    refuse(status, code);
+    await t.rejects(charge('pm_card_visa'), { code: 'PROVIDER_REFUSED' });
+  }
+  stripe.before = () => undefined;
+  t.match(await charge('pm_card_visa'), { kind: 'paid' });
+});
+
 t.test('what Stripe answers with errors', async (t) => {
   const { provider, stripe, customer } = await openLab(t);
   const wrong = await openLab(t, 'sk_test_of_somebody_else');

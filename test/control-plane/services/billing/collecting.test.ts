@@ -141,6 +141,23 @@ t.test('a provider that cannot be reached, or whose answer is lost', async (t) =
   t.strictSame(await auditBilling(lab), []);
 });
 
+t.test('what Stripe refuses because of us waits until it is mended', async (t) => {
+  const lab = await openLab(t);
+  const { billing, stripe, pass } = lab;
+  await lab.payBy(good);
+  const { id } = await lab.subscribe();
+  stripe.before = (_call, reply) => {
+    const error = { type: 'invalid_request_error', code: 'parameter_unknown', message: 'No' };
+    reply.writeHead(400, { 'content-type': 'application/json' }).end(JSON.stringify({ error }));
+  };
+  await billing.settleDue();
+  t.match(await billing.collecting.list({ limit: 10 }), [{ state: 'sent', attempt: 0 }]);
+  stripe.before = () => undefined;
+  await pass(dayMs / 4);
+  t.match(await lab.invoices(), [{ status: 'paid' }]);
+  t.match(await billing.subscriptions.view(id), { state: 'active' });
+});
+
 t.test('notices before answers, of late attempts, of others', async (t) => {
   const lab = await openLab(t);
   const { billing, stripe, clock } = lab;
@@ -177,6 +194,45 @@ t.test('notices before answers, of late attempts, of others', async (t) => {
   t.match(await billing.payers.view(anna), { hasMethod: true });
   await lab.tell('payment_method.detached', { id: 'pm_new' }, { previous: { customer: 'cus_1' } });
   t.match(await billing.payers.view(anna), { hasMethod: false });
+  t.strictSame(await auditBilling(lab), []);
+});
+
+t.test('what a prepayment has left goes back, and what fails after it went comes back', async (t) => {
+  const lab = await openLab(t);
+  const { billing, stripe } = lab;
+  await lab.payBy(good);
+  const take = (key: string) =>
+    billing.prepayments.take({ account: anna, amount: 500, currency: 'EUR' }, key);
+  const [payment = '', other = ''] = [await take('k1'), await take('k2')];
+  const request = { account: anna, amount: 200, currency: 'EUR', reference: 'Sorry', payment };
+  const { id } = await billing.once(lab.ask(), (batch) => billing.payments.refund(batch, request));
+  for (let twice = 0; twice < 2; twice++) await billing.prepayments.giveBack(payment, 'k1:undo');
+  await t.rejects(billing.prepayments.giveBack('pay_nothing-1', 'k3'), { code: 'PAYMENT_UNKNOWN' });
+  await billing.settleDue();
+  t.strictSame(stripe.refunds.map(({ amount }) => amount).sort(), [200, 300]);
+  const credit = () => billing.invoices.creditOf(anna, 'EUR');
+  const paid = async (of: string) =>
+    (await billing.payments.list({ limit: 10 })).find((one) => one.id === of);
+  t.equal(await credit(), 500);
+  t.match(await paid(payment), { refunded: 500 });
+  t.equal((await paid(other))?.refunded, undefined);
+
+  // The bank sends back days later what had gone.
+  const about = { metadata: { nearcast_refund: id } };
+  const returned = { ...about, status: 'failed', failure_reason: 'expired_or_canceled_card' };
+  for (let twice = 0; twice < 2; twice++) await lab.tell('refund.failed', returned);
+  await lab.tell('refund.updated', { ...about, status: 'succeeded' });
+  t.match(await paid(id), { state: 'failed' });
+  t.equal(await credit(), 700);
+  t.match(await paid(payment), { refunded: 300 });
+  t.match(await billing.ledger.balances({ account: 'cash:stripe' }), [{ amount: 700 }]);
+  t.match(await billing.ledger.balances({ account: 'transit:stripe' }), [{ amount: 0 }]);
+  await billing.once(lab.ask(), (batch) => billing.payments.refund(batch, request));
+  const { payment: _byHand, ...byHand } = request;
+  const { id: manual } = await billing.once(lab.ask(), (batch) => billing.payments.refund(batch, byHand));
+  await t.rejects(lab.tell('refund.failed', { ...returned, metadata: { nearcast_refund: manual } }), {
+    code: 'WEBHOOK_FOREIGN',
+  });
   t.strictSame(await auditBilling(lab), []);
 });
 
