@@ -110,6 +110,7 @@ class Connection {
   #earlyBytes = 0;
   #wasAsked = false;
   #quietMs = 0;
+  #sentBytes = 0;
 
   constructor(socket: Socket, options: ConnectionOptions) {
     this.socket = socket;
@@ -191,7 +192,10 @@ class Connection {
 
   readonly #wasQuiet = (): void => {
     const { keepAliveMs, idleMs } = this.#options;
-    this.#quietMs += keepAliveMs;
+    const { bytesWritten } = this.socket;
+    // An answer that moves is not quiet.
+    this.#quietMs = bytesWritten > this.#sentBytes ? 0 : this.#quietMs + keepAliveMs;
+    this.#sentBytes = bytesWritten;
     const quietMsMax = this.isBusy || !this.#wasAsked ? idleMs : keepAliveMs;
     if (this.#quietMs >= quietMsMax) this.socket.destroy();
     else this.socket.setTimeout(keepAliveMs);

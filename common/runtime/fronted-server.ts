@@ -29,6 +29,11 @@ export class FrontedServer {
     this.#front = open({
       ...options,
       handOver: (socket) => {
+        // The server counts those that it accepts itself, and these it does not.
+        if (this.#handed.size >= server.maxConnections) {
+          socket.destroy();
+          return;
+        }
         this.#handed.add(socket);
         socket.once('close', () => this.#handed.delete(socket));
         server.emit('connection', socket);

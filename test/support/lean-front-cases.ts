@@ -12,6 +12,7 @@ const headers = { 'content-type': 'text/plain', 'cache-control': 'no-store' };
 export async function startLeanServer(
   t: Test,
   openFront?: OpenFront,
+  limits: { readonly connectionsMax?: number } = {},
 ): Promise<{ server: HttpServer; port: number }> {
   const server = await createHttpServer({
     name: 'test',
@@ -20,6 +21,7 @@ export async function startLeanServer(
     metrics: createMetrics({ name: 'test', version: '1' }),
     credentials: {},
     openFront,
+    limits,
   });
   server.app.route({
     method: ['GET', 'POST'],

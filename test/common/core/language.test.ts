@@ -5,7 +5,7 @@ t.test('languages that a device asks for, best first', async (t) => {
   t.strictSame(acceptedLanguages('de-AT, en;q=0.5, fr;q=0.8, *;q=0.1'), ['de-AT', 'fr', 'en']);
   t.strictSame(acceptedLanguages('en;q=0, de;q=x, \u202ede'), []);
   t.strictSame(acceptedLanguages(undefined), []);
-  t.equal(acceptedLanguages('de,'.repeat(5000)).length, 9, 'a header does not cost more the longer it is');
+  t.equal(acceptedLanguages('de,'.repeat(5000)).length, 10, 'of a long header only the beginning is read');
 });
 
 t.test('the first language that there is, by what it begins with', async (t) => {

@@ -15,9 +15,21 @@ interface Lab {
 }
 
 /** A server whose `/bare/…` is answered by the test, or by the framework where that gets it. */
-async function startLab(t: Test, trustedProxies: readonly string[] = []): Promise<Lab> {
+async function startLab(
+  t: Test,
+  trustedProxies: readonly string[] = [],
+  limits: { readonly keepAliveMs?: number; readonly idleMs?: number } = {},
+): Promise<Lab> {
   const server = await createHttpServer({
-    ...{ name: 'test', version: '1', log: createSilentLog(), credentials: {}, trustedProxies, cors: ['*'] },
+    ...{
+      name: 'test',
+      version: '1',
+      log: createSilentLog(),
+      credentials: {},
+      trustedProxies,
+      cors: ['*'],
+      limits,
+    },
     metrics: createMetrics({ name: 'test', version: '1' }),
   });
   server.app.route({
@@ -133,6 +145,22 @@ t.test('answers of unknown length, of none, and larger than what the connection 
   large.reply.end();
   const text = await until((all) => all.length > parts * part.length);
   t.equal(text.slice(text.lastIndexOf('\r\n\r\n') + 4).length, parts * part.length);
+});
+
+t.test('an answer that moves is not cut, however often it pauses', async (t) => {
+  const limits = { keepAliveMs: 400, idleMs: 2400 };
+  const lab = await startLab(t, [], limits);
+  const { socket, until } = await dial(t, lab.port);
+  socket.write(get('/bare/1'));
+  await waiting(lab, 1);
+  const { reply } = lab.taken[0]!;
+  reply.begin(200, { 'content-length': '8' });
+  for (let part = 0; part < 8; part++) {
+    reply.write(Buffer.from(String(part)), () => undefined);
+    await new Promise((resolve) => setTimeout(resolve, limits.keepAliveMs * 1.2));
+  }
+  reply.end();
+  await until((all) => all.endsWith('\r\n\r\n01234567'));
 });
 
 t.test('what comes while an answer is made is answered after it', async (t) => {

@@ -16,6 +16,7 @@ const open = new Map([
   ['/v1/accounts/first', 'takes the code as its credential'],
   ['/v1/enrol', 'takes the code as its credential'],
   ['/v1/keyset', 'signed by the root, for everyone'],
+  ['/v1/provider-notices/stripe', 'each notice is signed by the provider'],
   ['/.well-known/openid-configuration', 'says where to sign in'],
   ['/.well-known/oauth-authorization-server', 'says where to sign in'],
 ]);

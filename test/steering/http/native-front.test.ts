@@ -67,6 +67,28 @@ t.test('many connections at once, each has its own answers', async (t) => {
   }
 });
 
+t.test('connections that the server was handed are bound as those that it accepts', async (t) => {
+  const { port } = await startLeanServer(t, openFront, { connectionsMax: 2 });
+  const open = async () => {
+    const { socket } = await dial(t, port);
+    const isServed = Promise.race([
+      once(socket, 'data').then(() => true),
+      once(socket, 'close').then(() => false),
+    ]);
+    socket.write('HEAD /healthz HTTP/1.1\r\nHost: a.test\r\n\r\n');
+    return { socket, isServed };
+  };
+  const [first, second] = [await open(), await open()];
+  t.ok((await first.isServed) && (await second.isServed));
+  t.notOk(await (await open()).isServed);
+  first.socket.destroy();
+  // The server hears of that in its own time.
+  while (!(await (await open()).isServed));
+  const { socket, answers } = await dial(t, port);
+  socket.write(get('/lean/1'));
+  t.match((await answers(1))[0], '/lean/1 a.test', 'plain requests are answered all the same');
+});
+
 t.test('who does not read its answers is waited for, and has all of them in their order', async (t) => {
   const { port } = await startLeanServer(t, openFront);
   const silent = connect({ port, host: '127.0.0.1' });
