@@ -9,6 +9,7 @@ import type { Accounts } from './accounts.ts';
 import { auditedRun } from './audited.ts';
 import { fieldsOf } from './forms.ts';
 import { pagesClientId } from './oidc/clients.ts';
+import { isOfPresentPassword } from './oidc/password-epoch.ts';
 import { asProviderSees, type Oidc } from './oidc/provider.ts';
 import { sendPage } from './page-reply.ts';
 import { accountPage } from './pages/account.ts';
@@ -284,9 +285,10 @@ async function changePassword(
   const { visitor, fields, address } = what;
   const { id, email } = visitor.account;
   const { current = '', password = '' } = fields;
-  await signIn.attempt({ email, password: current, address, mark: undefined });
-  await accounts.change(id, { password });
-  const others = (await sessions.list(id)).filter((session) => session.id !== visitor.sessionId);
-  for (const other of others) await sessions.end(other.id, id);
+  const typed = await signIn.attempt({ email, password: current, address, mark: undefined });
+  await accounts.change(id, { password }, (held) => {
+    if (!isOfPresentPassword(typed, held)) throw coded('CONFLICT', 'the password was changed meanwhile');
+  });
+  await sessions.endOthers(visitor.sessionId, id);
   return { text: 'Your password is changed, and you are signed out everywhere else.' };
 }

@@ -4,6 +4,7 @@ import type { Clock } from '../../../common/runtime/clock.ts';
 import { coded, isCoded } from '../../../common/runtime/errors.ts';
 import { createTurns } from '../turns.ts';
 import { passwordFault } from './core/password-strength.ts';
+import { epochOf } from './oidc/password-epoch.ts';
 import type { Passwords } from './passwords.ts';
 import type { AccountRecord, AuthRecords } from './records.ts';
 
@@ -20,7 +21,7 @@ export interface Accounts {
   find(id: string): Promise<AccountRecord | undefined>;
   view(id: string): Promise<AccountView | undefined>;
   findByEmail(email: string): Promise<AccountRecord | undefined>;
-  /** Changes an account that `check` does not throw at, if one is given. ACCOUNT_UNKNOWN, PASSWORD_WEAK, INVALID. */
+  /** Changes an account that `check` does not throw at, if one is given; a new password begins another epoch. ACCOUNT_UNKNOWN, PASSWORD_WEAK, INVALID. */
   change(id: string, patch: AccountPatch, check?: (before: AccountRecord) => void): Promise<AccountView>;
   /** Puts what `to` makes of an account, in turn with all other changes. ACCOUNT_UNKNOWN, and what `to` throws. */
   update(id: string, to: (account: AccountRecord) => AccountRecord): Promise<void>;
@@ -77,9 +78,11 @@ export function createAccounts({ records, passwords, clock, chance, onAdd }: Acc
       inTurn(async () => {
         const before = await known(id);
         check?.(before);
-        const passwordHash =
-          password === undefined ? before.passwordHash : await hashNew(password, { ...before, ...patch });
-        const after = { ...before, ...patch, ...(passwordHash !== undefined && { passwordHash }) };
+        const renewed = password !== undefined && {
+          passwordHash: await hashNew(password, { ...before, ...patch }),
+          passwordEpoch: epochOf(before) + 1,
+        };
+        const after = { ...before, ...patch, ...renewed };
         checkSites(after);
         await records.accounts.put(id, after);
         return viewOf(after);
@@ -139,7 +142,7 @@ async function putNew({ all, emails, accounts }: AuthRecords, account: AccountRe
   }
 }
 
-function viewOf({ passwordHash: _secret, totp, ...view }: AccountRecord): AccountView {
+function viewOf({ passwordHash: _secret, passwordEpoch: _epoch, totp, ...view }: AccountRecord): AccountView {
   return { ...view, totp: totp?.confirmedAtMs !== undefined };
 }
 

@@ -23,6 +23,8 @@ export const AccountRecord = Type.Object({
   totp: Type.Optional(TotpRecord),
   /** argon2id in PHC's form; absent: nobody can sign in with a password. */
   passwordHash: Type.Optional(Type.String({ maxLength: 512 })),
+  /** How often the password was changed; absent: never. What was let in before the last time is refused. */
+  passwordEpoch: Type.Optional(Type.Integer({ minimum: 0 })),
 });
 export type AccountRecord = Static<typeof AccountRecord>;
 

@@ -90,7 +90,7 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
   const clients = createClients({ records, publicUrl, clock, chance });
   const countReuse = createReuseCounter({ accounts, audit, log });
   const store = createOidcStore({
-    ...{ records, clients, clock },
+    ...{ records, accounts, clients, clock },
     onCodeReuse: (accountId) => {
       countReuse('authorization code', { accountId });
     },

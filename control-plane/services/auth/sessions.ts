@@ -9,6 +9,7 @@ import type { Accounts } from './accounts.ts';
 import { coversRole } from './core/roles.ts';
 import type { OidcStore } from './oidc/adapter.ts';
 import { pagesClientId, type Clients } from './oidc/clients.ts';
+import { epochOf, isOfPresentPassword } from './oidc/password-epoch.ts';
 import type { SecondFactor } from './second-factor.ts';
 import type { AuthRecords, OidcRecord } from './records.ts';
 
@@ -18,6 +19,8 @@ export interface Sessions {
   /** Ends one at once, with everything that came of it. SESSION_UNKNOWN, also for another's unless `accountId` is left out. */
   end(id: string, accountId: string | undefined): Promise<void>;
   endAll(accountId: string): Promise<void>;
+  /** Ends all of an account but one browser's, which goes on under the password that was chosen in it just now. */
+  endOthers(id: string, accountId: string): Promise<void>;
   /** What a token of a session lets its bearer do now. CREDENTIAL_INVALID once the session has ended or the account may not, SECOND_FACTOR_MISSING. */
   live(claims: AccessClaims): Promise<AccessClaims>;
 }
@@ -66,9 +69,12 @@ export function createSessions(options: SessionsOptions): Sessions {
     end,
     async list(accountId) {
       const views: SessionView[] = [];
+      const account = await accounts.find(accountId);
       for (const key of await keysOf(accountId)) {
         const held = await find(key);
-        const view = held && (await viewOf(key, held, clients));
+        if (held === undefined || account === undefined || !isOfPresentPassword(held.payload, account))
+          continue;
+        const view = await viewOf(key, held, clients);
         if (view !== undefined) views.push(view);
       }
       return views.sort((a, b) => b.createdAtMs - a.createdAtMs);
@@ -76,11 +82,23 @@ export function createSessions(options: SessionsOptions): Sessions {
     async endAll(accountId) {
       for (const key of await keysOf(accountId)) await store.remove(key);
     },
+    async endOthers(id, accountId) {
+      const own = `Session/${id.slice('ses_'.length)}`;
+      const held = await find(own);
+      if (held?.payload['accountId'] === accountId) {
+        const payload = { ...held.payload, passwordEpoch: epochOf(held.payload) + 1 };
+        await records.oidc.put(own, { ...held, payload });
+      }
+      for (const key of await keysOf(accountId)) if (key !== own) await store.remove(key);
+    },
     async live(claims) {
       const grant = await find(`Grant/${claims.sid?.slice('ses_'.length) ?? ''}`);
       const account = grant === undefined ? undefined : await accounts.find(claims.sub);
-      const isSame = grant?.payload['accountId'] === claims.sub;
-      if (account === undefined || account.disabled || !isSame || !coversRole(account.role, claims.role))
+      const isTheirs =
+        grant?.payload['accountId'] === claims.sub &&
+        account !== undefined &&
+        isOfPresentPassword(grant.payload, account);
+      if (!isTheirs || account.disabled || !coversRole(account.role, claims.role))
         throw coded('CREDENTIAL_INVALID', 'the session has ended; sign in again');
       if (secondFactor.isMissing(account))
         throw coded('SECOND_FACTOR_MISSING', 'set them up on your account page, /account');

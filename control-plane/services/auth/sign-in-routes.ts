@@ -6,6 +6,7 @@ import type { Accounts } from './accounts.ts';
 import { auditedRun, countRefusal } from './audited.ts';
 import { cookieOf, fieldsOf } from './forms.ts';
 import { pagesClientId } from './oidc/clients.ts';
+import { epochOf, isOfPresentPassword, newGrant } from './oidc/password-epoch.ts';
 import { asProviderSees, passHeaders, type Oidc } from './oidc/provider.ts';
 import { faultOf, sendPage } from './page-reply.ts';
 import { failurePage } from './pages/device.ts';
@@ -176,15 +177,13 @@ async function tryPasskey(options: SignInRoutesOptions, exchange: Exchange & { s
 
 /** Takes the code that is asked for after the password. */
 async function tryCode(options: SignInRoutesOptions, exchange: Exchange & { step: Step }): Promise<void> {
-  const { oidc, accounts, secondFactor } = options;
+  const { oidc, secondFactor } = options;
   const { step, request, reply } = exchange;
   const { proof = '', code = '' } = fieldsOf(request.body);
-  const account = await accounts.find(provenAccount(options, { step, proof }) ?? '-');
-  if (account === undefined || account.disabled) {
-    await sendPage(
-      reply.code(400),
-      failurePage({ base: oidc.base() }, 'The password was typed too long ago.'),
-    );
+  const account = await provenAccount(options, { step, proof });
+  if (account === undefined) {
+    const what = 'The password was typed too long ago, or changed since.';
+    await sendPage(reply.code(400), failurePage({ base: oidc.base() }, what));
     return;
   }
   try {
@@ -197,22 +196,25 @@ async function tryCode(options: SignInRoutesOptions, exchange: Exchange & { step
 
 const proofMs = 5 * 60_000;
 
-/** Says that an account's password was typed in this sign-in. */
+/** Says that an account's present password was typed in this sign-in. */
 function proofOf(
   { seals, clock }: SignInRoutesOptions,
   { step, account }: { step: Step; account: AccountRecord },
 ): string {
-  const said = `${account.id}.${String(clock.nowMs() + proofMs)}`;
+  const said = `${account.id}.${epochOf(account)}.${clock.nowMs() + proofMs}`;
   return `${said}.${seals.seal('password', `${step.details.uid} ${said}`)}`;
 }
 
-function provenAccount(
-  { seals, clock }: SignInRoutesOptions,
+/** Whose password was typed in this sign-in, unless it was long ago or the password is another now. */
+async function provenAccount(
+  { seals, clock, accounts }: SignInRoutesOptions,
   { step, proof }: { step: Step; proof: string },
-): string | undefined {
-  const [id = '', expiresMs = '', seal = ''] = proof.split('.');
-  const isOurs = seals.isSeal('password', `${step.details.uid} ${id}.${expiresMs}`, seal);
-  return isOurs && Number(expiresMs) > clock.nowMs() ? id : undefined;
+): Promise<AccountRecord | undefined> {
+  const [id = '', epoch = '', expiresMs = '', seal = ''] = proof.split('.');
+  const isOurs = seals.isSeal('password', `${step.details.uid} ${id}.${epoch}.${expiresMs}`, seal);
+  const account = isOurs && Number(expiresMs) > clock.nowMs() ? await accounts.find(id) : undefined;
+  if (account === undefined || account.disabled) return undefined;
+  return isOfPresentPassword({ passwordEpoch: Number(epoch) }, account) ? account : undefined;
 }
 
 async function showCode(
@@ -246,7 +248,8 @@ async function complete(
   const object = String(step.details.params['client_id']).slice(0, 200);
   const work = async (): Promise<void> => {
     reply.raw.appendHeader('set-cookie', cookie);
-    await finish(step, reply, { login: { accountId: account.id, amr } });
+    const login = { accountId: account.id, amr, passwordEpoch: epochOf(account) };
+    await finish(step, reply, { login });
   };
   await auditedRun(
     audit,
@@ -270,14 +273,15 @@ async function allow(
   { step, request, reply }: Exchange & { step: Step },
 ): Promise<void> {
   const { details } = step;
-  const accountId = details.session?.accountId;
-  if (accountId === undefined) {
+  const session = details.session && (await step.provider.Session.findByUid(details.session.uid));
+  if (session?.accountId === undefined) {
     await finish(step, reply, { error: 'access_denied' });
     return;
   }
+  const { accountId } = session;
   const clientId = String(details.params['client_id']);
   const work = async (): Promise<void> => {
-    const grantId = await makeGrant(step, { accountId, clientId });
+    const grantId = await makeGrant(step, newGrant(step.provider, { session, clientId }));
     await finish(step, reply, { consent: { grantId } });
   };
   if (clientId === pagesClientId) {
@@ -295,11 +299,7 @@ async function allow(
   await auditedRun(audit, person, { act: { action: 'consent', object: clientId, detail }, work });
 }
 
-async function makeGrant(
-  { provider, details }: Step,
-  whose: { accountId: string; clientId: string },
-): Promise<string> {
-  const grant = new provider.Grant(whose);
+async function makeGrant({ details }: Step, grant: ReturnType<typeof newGrant>): Promise<string> {
   const { missingOIDCScope, missingResourceScopes } = missing(details);
   grant.addOIDCScope(missingOIDCScope.join(' '));
   for (const [resource, scopes] of Object.entries(missingResourceScopes))

@@ -15,8 +15,11 @@ export interface ProfileCaller {
 export interface ProfileAccess {
   /** A profile of the caller's. PROFILE_UNKNOWN, also for another's. */
   known: (id: string, by: ProfileCaller) => Promise<ProfileRecord>;
-  /** PROFILE_LOCKED where a profile of the account asks for a PIN and none was shown. */
-  checkMayChange: (accountId: string, by: ProfileCaller) => Promise<void>;
+  /**
+   * Whether the caller may change what is seen up to some age. PROFILE_LOCKED where profiles of the account ask for PINs, and that of
+   * none that sees as much was shown.
+   */
+  checkMayChange: (accountId: string, maturity: number, by: ProfileCaller) => Promise<void>;
   /** PROFILE_LOCKED where this one does. */
   checkOpen: (profile: ProfileRecord, by: ProfileCaller) => void;
 }
@@ -36,12 +39,18 @@ export function createProfileAccess({
       if (profile === undefined || !isTheirs) throw coded('PROFILE_UNKNOWN', id);
       return profile;
     },
-    // A child shall not change what its parents have set.
-    async checkMayChange(accountId, { accountId: own, unlock }) {
+    // A child shall not change what its parents have set, whoever has a PIN of its own too.
+    async checkMayChange(accountId, maturity, { accountId: own, unlock }) {
       if (own === undefined) return;
       const locked = (await profiles.list(accountId)).filter(({ pinHash }) => pinHash !== undefined);
-      if (locked.length > 0 && !locked.some((profile) => locks.isOpen(profile, unlock)))
-        throw coded('PROFILE_LOCKED', 'show the PIN of a profile of this account to change its profiles');
+      const mayChange = locked.some(
+        (profile) => profile.maturityMax >= maturity && locks.isOpen(profile, unlock),
+      );
+      if (locked.length > 0 && !mayChange)
+        throw coded(
+          'PROFILE_LOCKED',
+          `show the PIN of a profile of this account that sees titles for ${maturity}`,
+        );
     },
     checkOpen(profile, { unlock }) {
       if (!locks.isOpen(profile, unlock))

@@ -11,6 +11,8 @@ import type { PinHashes, UserAccounts } from './ports.ts';
 import type { ProfileRecord, UserRecords } from './records.ts';
 
 const profilesMax = 8;
+/** Up to what age a new profile sees titles where nothing is said. */
+export const maturityOfNew = 18;
 
 /** Those who watch with an account. */
 export interface Profiles {
@@ -130,7 +132,7 @@ async function patched(before: ProfileRecord, patch: ProfilePatch, pins: PinHash
 
 /** What a new profile is given beside its name. */
 async function settingsOf(
-  { avatar = 'cat', maturityMax = 18, autoplay = true, language, timeZone, pin }: ProfileRequest,
+  { avatar = 'cat', maturityMax = maturityOfNew, autoplay = true, language, timeZone, pin }: ProfileRequest,
   pins: PinHashes,
 ): Promise<Omit<ProfileRecord, 'id' | 'accountId' | 'name' | 'createdAtMs'>> {
   return {

@@ -14,7 +14,7 @@ import { createLocks } from './locks.ts';
 import { personalProfiles } from './personal.ts';
 import type { PinHashes, UnlockSeals, UserAccounts, UserTitles } from './ports.ts';
 import { createProfileAccess, type ProfileCaller } from './profile-access.ts';
-import { createProfiles, profileView } from './profiles.ts';
+import { createProfiles, maturityOfNew, profileView } from './profiles.ts';
 import { openUserRecords } from './records.ts';
 import { createWatched, type Watched } from './watched.ts';
 
@@ -35,9 +35,9 @@ export interface Users {
   profiles(accountId: string): Promise<ProfileView[]>;
   /** PROFILE_UNKNOWN, also for another's. */
   profile(id: string, by: ProfileCaller): Promise<ProfileView>;
-  /** As Profiles.add; PROFILE_LOCKED where a profile of the account asks for a PIN and none was shown. */
+  /** As Profiles.add; PROFILE_LOCKED where profiles of the account ask for PINs and that of none that sees as much was shown. */
   add(accountId: string, request: ProfileRequest, by: ProfileCaller): Promise<ProfileView>;
-  /** As Profiles.change; PROFILE_LOCKED as for `add`. */
+  /** As Profiles.change; PROFILE_LOCKED as for `add`, of what the profile sees before and after. */
   change(id: string, patch: ProfilePatch, by: ProfileCaller): Promise<ProfileView>;
   /** Removes a profile with all that it has watched. PROFILE_UNKNOWN, PROFILE_LOCKED as for `add`. */
   remove(id: string, by: ProfileCaller): Promise<void>;
@@ -82,15 +82,17 @@ export function createUsers(options: UsersOptions): Users {
     profiles: async (accountId) => (await profiles.list(accountId)).map(profileView),
     profile: async (id, by) => profileView(await known(id, by)),
     async add(accountId, request, by) {
-      await checkMayChange(accountId, by);
+      await checkMayChange(accountId, request.maturityMax ?? maturityOfNew, by);
       return profiles.add(accountId, request);
     },
     async change(id, patch, by) {
-      await checkMayChange((await known(id, by)).accountId, by);
+      const { accountId, maturityMax } = await known(id, by);
+      await checkMayChange(accountId, Math.max(maturityMax, patch.maturityMax ?? 0), by);
       return profiles.change(id, patch);
     },
     async remove(id, by) {
-      await checkMayChange((await known(id, by)).accountId, by);
+      const { accountId, maturityMax } = await known(id, by);
+      await checkMayChange(accountId, maturityMax, by);
       await profiles.remove(id);
       await eraseRemoved();
     },

@@ -3,12 +3,15 @@ import type { Clock } from '../../../../common/runtime/clock.ts';
 import { isCoded } from '../../../../common/runtime/errors.ts';
 import { hashSecret } from '../../../../common/runtime/keys.ts';
 import type { Adapter, AdapterPayload } from 'oidc-provider';
+import type { Accounts } from '../accounts.ts';
 import { extendChain, judgeRefresh } from '../core/refresh-chain.ts';
 import type { AuthRecords, OidcRecord } from '../records.ts';
 import type { Clients } from './clients.ts';
+import { isOfPresentPassword } from './password-epoch.ts';
 
 export interface OidcStoreOptions {
   records: AuthRecords;
+  accounts: Pick<Accounts, 'find'>;
   clients: Clients;
   clock: Clock;
   /** Hears of a code that was redeemed already and came again: it was in two hands (RFC 6749 §4.1.2). */
@@ -136,20 +139,22 @@ class ModelAdapter implements Adapter {
   readonly #model: string;
   readonly #store: RecordsStore;
   readonly #records: AuthRecords;
+  readonly #accounts: OidcStoreOptions['accounts'];
   readonly #clock: Clock;
   readonly #codeReused: (accountId: string) => void;
 
   constructor(model: string, store: RecordsStore, options: OidcStoreOptions) {
-    const { records, clock, onCodeReuse } = options;
+    const { records, accounts, clock, onCodeReuse } = options;
     this.#model = model;
     this.#store = store;
     this.#records = records;
+    this.#accounts = accounts;
     this.#clock = clock;
     this.#codeReused = onCodeReuse;
   }
 
   async find(id: string): Promise<AdapterPayload | undefined> {
-    const held = await this.#store.find(this.#key(id));
+    const held = await this.#good(this.#key(id));
     if (held === undefined) return undefined;
     const payload: AdapterPayload = { ...held.payload, jti: id };
     if (this.#model === 'AuthorizationCode' && payload.consumed !== undefined) this.#onReuse(payload);
@@ -219,7 +224,17 @@ class ModelAdapter implements Adapter {
 
   async #named(kind: string, name: string): Promise<AdapterPayload | undefined> {
     const entry = await this.#records.oidcNames.get(`${kind}/${hashSecret(name)}`);
-    return entry && (await this.#store.find(entry.value.key))?.payload;
+    return entry && (await this.#good(entry.value.key))?.payload;
+  }
+
+  /** What is kept and not of an earlier password: that ends with it, whether or not it could be removed. */
+  async #good(key: string): Promise<OidcRecord | undefined> {
+    const held = await this.#store.find(key);
+    const accountId = endWithPassword.has(this.#model) ? held?.payload['accountId'] : undefined;
+    const account = typeof accountId === 'string' ? await this.#accounts.find(accountId) : undefined;
+    return held === undefined || account === undefined || isOfPresentPassword(held.payload, account)
+      ? held
+      : undefined;
   }
 
   async #withReuse(payload: AdapterPayload): Promise<AdapterPayload> {
@@ -238,6 +253,9 @@ class ModelAdapter implements Adapter {
     return refreshChains.putOperation(key, extendChain(before, last));
   }
 }
+
+// Codes and tokens are of a grant and go with it.
+const endWithPassword = new Set(['Session', 'Grant']);
 
 /** Which of its chain a refresh token is. */
 function numberOf({ rotations }: AdapterPayload): number {

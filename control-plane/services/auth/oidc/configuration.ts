@@ -17,6 +17,7 @@ import type { Seals } from '../secrets.ts';
 import { sessionOfGrant } from '../sessions.ts';
 import type { OidcStore } from './adapter.ts';
 import { pagesClientId } from './clients.ts';
+import { isOfPresentPassword, newGrant, type WithEpoch } from './password-epoch.ts';
 
 /** What access tokens are for: our own API (RFC 8707). */
 export const apiResource = 'urn:nearcast:api';
@@ -58,12 +59,7 @@ export function oidcConfiguration(options: OidcConfigurationOptions): Configurat
     conformIdTokenClaims: false,
     enabledJWA: { idTokenSigningAlgValues: ['ES256'] },
     expiresWithSession: (_ctx, code) => !code.scopes.has('offline_access'),
-    async findAccount(_ctx, sub) {
-      const account = await accounts.find(sub);
-      if (account === undefined || account.disabled) return undefined;
-      const { id, name, email } = account;
-      return { accountId: id, claims: () => ({ sub: id, name, email }) };
-    },
+    findAccount: (ctx, sub) => findAccount(options, ctx, sub),
     formats: { customizers: { jwt: (_ctx, token, parts) => ourClaims(accounts, token, parts) } },
     interactions: { url: (_ctx, interaction) => `${site.base}/oauth/sign-in/${interaction.uid}` },
     issueRefreshToken: (_ctx, client) => client.grantTypeAllowed('refresh_token'),
@@ -101,6 +97,24 @@ export function oidcConfiguration(options: OidcConfigurationOptions): Configurat
   };
 }
 
+/** Whom the provider lets in, unless the password was changed since it was typed. */
+async function findAccount(
+  { accounts, errors }: OidcConfigurationOptions,
+  ctx: KoaContextWithOIDC,
+  sub: string,
+) {
+  const account = await accounts.find(sub);
+  const { login } = ctx.oidc.result ?? {};
+  const letIn: WithEpoch | undefined = login && { passwordEpoch: login['passwordEpoch'] };
+  // Also where it is refused: the provider keeps the session all the same.
+  if (letIn !== undefined) Object.assign(ctx.oidc.session ?? {}, letIn);
+  if (account === undefined || account.disabled) return undefined;
+  if (letIn !== undefined && !isOfPresentPassword(letIn, account))
+    throw new errors.AccessDenied('the password was changed meanwhile');
+  const { id, name, email } = account;
+  return { accountId: id, claims: () => ({ sub: id, name, email }) };
+}
+
 function grantLifeS(clientId: string | undefined): number {
   if (clientId === pagesClientId) return lifeS.interaction;
   return clientId === consoleClientId ? lifeS.session : lifeS.grant;
@@ -113,7 +127,7 @@ async function consoleGrant({ oidc }: KoaContextWithOIDC) {
   const known = session?.grantIdFor(consoleClientId);
   const held = known === undefined ? undefined : await provider.Grant.find(known);
   if (held?.accountId === accountId) return held;
-  const grant = new provider.Grant({ accountId, clientId: consoleClientId });
+  const grant = newGrant(provider, { session: session ?? {}, clientId: consoleClientId });
   grant.addOIDCScope('openid');
   grant.addResourceScope(apiResource, 'read');
   await grant.save();

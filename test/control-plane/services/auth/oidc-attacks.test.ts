@@ -228,6 +228,7 @@ t.test('cookies, forms and frames: nothing can be ridden on, nothing planted sta
     password: 'nine blue whales whistle',
   });
   t.match(changed.text, /signed out everywhere else/);
+  t.match(await web.get('/account'), { status: 200, text: /Where you are signed in/ }, 'but not here');
   const stored = await readFile(join(plane.dataDir, 'records', 'auth.db-wal'));
   t.notOk(stored.includes(session ?? '-'), 'a session is kept as a hash');
   await web.post('/account/sign-out', { csrf });

@@ -1,8 +1,10 @@
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import * as client from 'openid-client';
 import t from 'tap';
 import { AuditPage } from '../../../../common/contract/audit.ts';
 import { SessionList } from '../../../../common/contract/accounts.ts';
-import { startPlane, type TestPlane } from '../../support/control-plane.ts';
+import { startPlane, temporaryDir, type TestPlane } from '../../support/control-plane.ts';
 import { addClient, addPerson, signIn } from '../../support/sign-in.ts';
 import { WebClient } from '../../support/web-client.ts';
 
@@ -71,6 +73,30 @@ t.test('code with PKCE: signed in, consented, tokens that the API takes, renewed
     invalidGrant,
     'a code is good once',
   );
+});
+
+t.test('a new password ends what the one before let in, whatever cannot be removed', async (t) => {
+  const dataDir = await temporaryDir(t);
+  await (await startPlane(t, { dataDir })).stop();
+  const file = new Database(join(dataDir, 'records', 'auth.db'));
+  file.exec(`CREATE TRIGGER broken BEFORE DELETE ON records WHEN old.collection = 'oidc' AND old.key LIKE 'Grant/%'
+    BEGIN SELECT RAISE(ABORT, 'the disk is broken'); END`);
+  file.close();
+  const plane = await startPlane(t, { dataDir });
+  const ada = await addPerson(plane);
+  const { id } = await addClient(plane);
+  const { config, web, tokens } = await codeFlow(plane, { id, scope: 'openid offline_access nodes:read' });
+  const token = tokens.access_token;
+  t.equal((await plane.call('GET /v1/nodes', { token })).status, 200);
+  t.match(await web.get('/account'), { status: 200, text: /Where you are signed in/ });
+  const body = { password: 'nine blue whales whistle' };
+  const change = await plane.call(`PATCH /v1/accounts/${ada.id}`, { body });
+  t.ok(change.status >= 500, 'what is to be removed stays');
+  t.equal((await plane.call('GET /v1/nodes', { token })).status, 401);
+  await t.rejects(client.refreshTokenGrant(config, tokens.refresh_token ?? ''), invalidGrant);
+  t.match((await web.get('/account')).location, /sign-in/);
+  const { sessions } = (await plane.call(`GET /v1/sessions?account=${ada.id}`)).as(SessionList);
+  t.strictSame(sessions, []);
 });
 
 t.test('a code that is used twice ends what it gave', async (t) => {

@@ -129,6 +129,25 @@ t.test('a forgotten password: a letter, one link, one use, and all sessions are 
   t.ok(server.letters.every(({ to }) => to.join() === 'ada@example.com'));
 });
 
+t.test('a sign-in that was begun with the password before leads nowhere after a reset', async (t) => {
+  const { plane, ask, letters } = await startLab(t);
+  await addPerson(plane);
+  const thief = new WebClient(plane.url);
+  const asked = await thief.follow(await thief.get('/account'));
+  const begun = await thief.post(asked.url, { email: 'ada@example.com', password });
+  t.match(
+    begun,
+    { status: 303, location: /oauth\/authorize/ },
+    'the password was right, and its way on is kept',
+  );
+  await ask('ada@example.com');
+  const [letter] = await letters(reset, 1);
+  t.match(await post(plane, 'reset', { token: secretOf(letter), password: next }), { status: 200 });
+  await thief.follow(begun);
+  t.match((await thief.get('/account')).location, /sign-in/);
+  t.equal(await mayIn(plane, next), true);
+});
+
 t.test('links end; who asks too often gets no more of them, and nobody is told', async (t) => {
   const { plane, clock, ask, letters } = await startLab(t);
   const { id } = await addPerson(plane, { role: 'viewer' });

@@ -125,6 +125,17 @@ t.test('a proof of the password is of one sign-in in one browser', async (t) => 
   t.equal((await mine.web.post(`${mine.page.url}/code`, stolen)).status, 303);
 });
 
+t.test('a proof is of the password that there is', async (t) => {
+  const plane = await startPlane(t);
+  const { id } = await addPerson(plane);
+  const { code } = await setUp(plane);
+  const { web, page } = await typePassword(plane);
+  const body = { password: 'nine blue whales whistle' };
+  t.match(await plane.call(`PATCH /v1/accounts/${id}`, { body }), { status: 200 });
+  const typed = await web.post(`${page.url}/code`, { proof: proofOf(page), code: code(1) });
+  t.match(typed, { status: 400, text: /changed since/ });
+});
+
 t.test('guessing codes is slowed down, wherever it comes from', async (t) => {
   // It stands still: after five failures the next try is a second later.
   const clock = createManualClock({ nowMs: Date.now() });

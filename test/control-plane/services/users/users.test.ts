@@ -151,6 +151,31 @@ t.test('profiles of households', async (t) => {
     t.match(await plane.call(history, { token }), { status: 200 });
   });
 
+  t.test('are changed with the PIN of one that sees as much, which no child has', async (t) => {
+    const { token } = await addViewer(plane, 'cleo');
+    const parent = await addProfile(plane, token, { name: 'Parent', pin: '2468' });
+    const showing = async ({ id }: ProfileView, pin: string) => {
+      const reply = await plane.call(`POST /v1/profiles/${id}/unlock`, { token, body: { pin } });
+      return { token, headers: { 'profile-unlock': reply.as(UnlockReply).unlock } };
+    };
+    const byParent = await showing(parent, '2468');
+    const make = (by: object, body: object) => plane.call('POST /v1/profiles', { ...by, body });
+    const child = (await make(byParent, { name: 'Child', maturityMax: 6, pin: '1357' })).as(ProfileView);
+    const teen = (await make(byParent, { name: 'Teen', maturityMax: 12 })).as(ProfileView);
+    const byChild = await showing(child, '1357');
+    const locked = { status: 403, json: { code: 'PROFILE_LOCKED' } };
+    const set = ({ id }: ProfileView, by: object, body: object) =>
+      plane.call(`PATCH /v1/profiles/${id}`, { ...by, body });
+    t.match(await set(child, byChild, { maturityMax: 7 }), locked, 'its own limit');
+    t.match(await set(teen, byChild, { name: 'Mine' }), locked, 'another with a higher one');
+    t.match(await set(parent, byChild, { pin: null }), locked);
+    t.match(await plane.call(`DELETE /v1/profiles/${parent.id}`, byChild), locked);
+    t.match(await make(byChild, { name: 'Big' }), locked, 'a new one sees all where nothing is said');
+    t.match(await make(byChild, { name: 'Doll', maturityMax: 6 }), { status: 201 });
+    t.match(await set(child, byChild, { avatar: 'fox', maturityMax: 0 }), { status: 200 });
+    t.match(await set(child, byParent, { maturityMax: 18 }), { status: 200 });
+  });
+
   const picture = await plane.call('GET /avatars/fox.svg', { token: '' });
   t.match(picture, {
     status: 200,
