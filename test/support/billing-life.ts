@@ -1,7 +1,14 @@
 import type { ManualClock } from '../../common/runtime/manual-clock.ts';
 import { isCoded } from '../../common/runtime/errors.ts';
 import type { Billing } from '../../control-plane/services/billing/service.ts';
-import { dayMs, planOf, subscriptionOf, taxTable } from '../control-plane/support/billing-lab.ts';
+import {
+  dayMs,
+  placesSold,
+  planOf,
+  plansSold,
+  subscriptionOf,
+  taxTable,
+} from '../control-plane/support/billing-lab.ts';
 import { pick } from './seeded.ts';
 
 /** What was asked for, and what was answered. */
@@ -10,14 +17,6 @@ export interface Done {
   readonly reply: object;
 }
 
-const plans = ['basic', 'premium', 'family'] as const;
-const places = [
-  { currency: 'EUR', country: 'DE', timeZone: 'Europe/Berlin' },
-  { currency: 'USD', country: 'CA', region: 'QC', timeZone: 'America/Toronto' },
-  { currency: 'JPY', country: 'JP', timeZone: 'Asia/Tokyo' },
-  { currency: 'KWD', country: 'KW', timeZone: 'Asia/Kuwait' },
-  { currency: 'EUR', country: 'DE', timeZone: 'Europe/Berlin', unit: 'year' },
-] as const;
 /** What a random wish may be refused with. */
 const refusals = [
   ...(['SUBSCRIPTION_STATE', 'AMOUNT_INVALID', 'CURRENCY_MISMATCH', 'COUPON_NOT_REDEEMABLE'] as const),
@@ -26,7 +25,7 @@ const refusals = [
 /** Puts what is sold in random lives. */
 export async function prepareLives({ offers }: Billing): Promise<void> {
   await offers.putTaxes(taxTable);
-  for (const [index, plan] of plans.entries())
+  for (const [index, plan] of plansSold.entries())
     await offers.putPlan(plan, planOf([999, 1999, 1337][index] ?? 1, { trialDays: [14, 0, 3][index] ?? 0 }));
   await offers.putCoupon('third', { off: { kind: 'part', partPpm: 333_333 }, invoices: 3 });
   await offers.putCoupon('five', { off: { kind: 'amount', amount: 500, currency: 'EUR' } });
@@ -69,9 +68,9 @@ export class BillingLives {
   }
 
   #subscribe(account: string): Wish {
-    const place = this.#one(places);
+    const place = this.#one(placesSold);
     const coupon = this.#chance(0.3) ? { coupon: this.#one(['third', 'five']) } : {};
-    const request = subscriptionOf(account, { ...place, plan: this.#one(plans), ...coupon });
+    const request = subscriptionOf(account, { ...place, plan: this.#one(plansSold), ...coupon });
     return { request, decide: (batch) => this.#billing.subscriptions.add(batch, request) };
   }
 
@@ -99,7 +98,7 @@ export class BillingLives {
       case 5:
         return this.#refund(account, current);
       default: {
-        const request = { plan: this.#one(plans), when };
+        const request = { plan: this.#one(plansSold), when };
         return { request: [id, request], decide: (batch) => subscriptions.changePlan(batch, id, request) };
       }
     }

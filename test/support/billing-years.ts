@@ -17,7 +17,9 @@ import { createBilling, type Billing } from '../../control-plane/services/billin
 import {
   auditBilling,
   dayMs,
+  placesSold,
   planOf,
+  plansSold,
   quiet,
   subscriptionOf,
   taxTable,
@@ -26,14 +28,6 @@ import type { ProofResult } from './proof.ts';
 import { pick, seededRandom } from './seeded.ts';
 
 const startMs = Date.UTC(2027, 0, 31, 11, 30);
-const plans = ['basic', 'premium', 'family'] as const;
-const places = [
-  { currency: 'EUR', country: 'DE', timeZone: 'Europe/Berlin' },
-  { currency: 'USD', country: 'CA', region: 'QC', timeZone: 'America/Toronto' },
-  { currency: 'JPY', country: 'JP', timeZone: 'Asia/Tokyo' },
-  { currency: 'KWD', country: 'KW', timeZone: 'Asia/Kuwait' },
-  { currency: 'EUR', country: 'DE', timeZone: 'Europe/Berlin', unit: 'year' },
-] as const;
 /** What a wish may be refused with, where its subscription is not in the state for it. */
 const refusals = ['SUBSCRIPTION_STATE', 'COUPON_NOT_REDEEMABLE', 'CURRENCY_MISMATCH'] as const;
 
@@ -84,7 +78,7 @@ interface Years {
   readonly random: () => number;
   readonly bank: ReturnType<typeof openBank>;
   /** Who never wishes anything: what they are billed is known beforehand. */
-  readonly steady: Map<string, { plan: string; begunAtMs: number; place: (typeof places)[number] }>;
+  readonly steady: Map<string, { plan: string; begunAtMs: number; place: (typeof placesSold)[number] }>;
   asked: number;
 }
 
@@ -133,7 +127,7 @@ export async function proveYears(
 
 async function sell({ offers }: Billing): Promise<void> {
   await offers.putTaxes(taxTable);
-  for (const [index, plan] of plans.entries())
+  for (const [index, plan] of plansSold.entries())
     await offers.putPlan(plan, planOf([999, 1999, 1337][index] ?? 1, { trialDays: [14, 0, 3][index] ?? 0 }));
   await offers.putCoupon('third', { off: { kind: 'part', partPpm: 333_333 }, invoices: 3 });
 }
@@ -157,9 +151,9 @@ async function act<T extends object>(
 async function subscribe(years: Years, index: number): Promise<void> {
   const { billing, random, clock, steady, bank } = years;
   const account = accountOf(index);
-  const place = places[index % places.length]!;
+  const place = placesSold[index % placesSold.length]!;
   const isSteady = index % 3 === 0;
-  const plan = plans[pick(random, plans.length)]!;
+  const plan = plansSold[pick(random, plansSold.length)]!;
   const payer = isSteady ? 'good' : (['good', 'good', 'flaky', 'bad'] as const)[pick(random, 4)]!;
   const customer = await bank.provider.createCustomer(account);
   await billing.payers.enrol(account);
@@ -186,7 +180,7 @@ async function wishSomething(years: Years, subscribers: number): Promise<void> {
   await act(years, (batch) =>
     billing.subscriptions.add(
       batch,
-      subscriptionOf(account, { ...place, unit: 'month', plan: plans[pick(random, 3)]! }),
+      subscriptionOf(account, { ...place, unit: 'month', plan: plansSold[pick(random, 3)]! }),
     ),
   );
 }
@@ -226,7 +220,7 @@ async function change(years: Years, { id, account, price }: SubscriptionView): P
     default:
       await act(
         years,
-        (batch) => subscriptions.changePlan(batch, id, { plan: plans[pick(random, 3)]!, when }),
+        (batch) => subscriptions.changePlan(batch, id, { plan: plansSold[pick(random, 3)]!, when }),
         id,
       );
   }
@@ -271,7 +265,7 @@ async function addUpAgain(
 
 /** What somebody is billed who changes nothing, counted without any of the code that billed them. */
 function steadyBills(
-  { plan, begunAtMs, place }: { plan: string; begunAtMs: number; place: (typeof places)[number] },
+  { plan, begunAtMs, place }: { plan: string; begunAtMs: number; place: (typeof placesSold)[number] },
   untilMs: number,
 ): { startMs: number; gross: number }[] {
   const cents = { basic: 999, premium: 1999, family: 1337 }[plan] ?? 0;

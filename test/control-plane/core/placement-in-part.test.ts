@@ -1,24 +1,6 @@
 import t from 'tap';
-import {
-  placeBundles,
-  type PlacedAppliance,
-  type PlacementAppliance,
-  type PlacementProblem,
-  type PlacementSettings,
-} from '../../../control-plane/core/placement.ts';
-import { box, ids, popularityOf, title, type RatedBundle } from '../support/placement-lab.ts';
-
-const settings: PlacementSettings = {
-  ...{ reserveFraction: 0.05, copiesMin: 2, keepBonus: 0.5 },
-  ...{ ladderWorth: 1, leftMax: 1000 },
-};
-
-function place(
-  bundles: readonly RatedBundle[],
-  appliances: readonly PlacementAppliance[],
-): PlacedAppliance[] {
-  return placeBundles({ bundles, appliances, popularity: popularityOf(bundles), settings });
-}
+import { placeBundles, type PlacementProblem } from '../../../control-plane/core/placement.ts';
+import { box, ids, place, settings, title, type RatedBundle } from '../support/placement-lab.ts';
 
 /** Titles with a playlist that goes along, of 203 bytes each. */
 function withPlaylists(count: number, bestShare: number): RatedBundle[] {

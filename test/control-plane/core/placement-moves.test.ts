@@ -1,12 +1,6 @@
 // What moves when little changes: bytes that a box is newly told to hold are bytes over somebody's link.
 import fc from 'fast-check';
 import t from 'tap';
-import {
-  placeBundles,
-  type PlacedAppliance,
-  type PlacementAppliance,
-  type PlacementSettings,
-} from '../../../control-plane/core/placement.ts';
 import { seededRandom } from '../../support/seeded.ts';
 import {
   addedBytes,
@@ -15,24 +9,10 @@ import {
   filled,
   ids,
   movedBytes,
-  popularityOf,
+  place,
   title,
   type RatedBundle,
 } from '../support/placement-lab.ts';
-
-const settings: PlacementSettings = {
-  ...{ reserveFraction: 0.05, copiesMin: 2, keepBonus: 0.5 },
-  ...{ ladderWorth: 1, leftMax: 1000 },
-};
-
-function place(
-  bundles: readonly RatedBundle[],
-  appliances: readonly PlacementAppliance[],
-  more: Partial<PlacementSettings> = {},
-): PlacedAppliance[] {
-  const popularity = popularityOf(bundles);
-  return placeBundles({ bundles, appliances, popularity, settings: { ...settings, ...more } });
-}
 
 /** 300 titles as popular as Zipf has it, times a factor that may change. */
 function zipfTitles(factor: (index: number) => number = () => 1): RatedBundle[] {

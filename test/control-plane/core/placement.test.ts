@@ -1,12 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import {
-  placeBundles,
-  type PlacedAppliance,
-  type PlacementAppliance,
-  type PlacementProblem,
-  type PlacementSettings,
-} from '../../../control-plane/core/placement.ts';
+import { placeBundles, type PlacementProblem } from '../../../control-plane/core/placement.ts';
 import { copiesByDemand } from '../../../control-plane/core/placement/place-cluster.ts';
 import {
   box,
@@ -14,25 +8,12 @@ import {
   filled,
   ids,
   movedBytes,
+  place,
   popularityOf,
+  settings,
   title,
   type RatedBundle,
 } from '../support/placement-lab.ts';
-
-const settings: PlacementSettings = {
-  ...{ reserveFraction: 0.05, copiesMin: 2, keepBonus: 0.5 },
-  ...{ ladderWorth: 1, leftMax: 1000 },
-};
-
-/** Places bundles whose files are as popular as they say, at every site. */
-function place(
-  bundles: readonly RatedBundle[],
-  appliances: readonly PlacementAppliance[],
-  more: Partial<PlacementSettings> = {},
-): PlacedAppliance[] {
-  const popularity = popularityOf(bundles);
-  return placeBundles({ bundles, appliances, popularity, settings: { ...settings, ...more } });
-}
 
 const problems = fc.record({
   bundles: fc.array(

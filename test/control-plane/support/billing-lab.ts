@@ -166,3 +166,13 @@ export async function auditBilling({
   }
   return [...faults, ...(await billing.verify()).faults];
 }
+
+/** What is sold in lives of subscribers, and where they live. */
+export const plansSold = ['basic', 'premium', 'family'] as const;
+export const placesSold = [
+  { currency: 'EUR', country: 'DE', timeZone: 'Europe/Berlin' },
+  { currency: 'USD', country: 'CA', region: 'QC', timeZone: 'America/Toronto' },
+  { currency: 'JPY', country: 'JP', timeZone: 'Asia/Tokyo' },
+  { currency: 'KWD', country: 'KW', timeZone: 'Asia/Kuwait' },
+  { currency: 'EUR', country: 'DE', timeZone: 'Europe/Berlin', unit: 'year' },
+] as const;

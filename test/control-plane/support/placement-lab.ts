@@ -1,8 +1,10 @@
-import type {
-  PlacedAppliance,
-  PlacementAppliance,
-  PlacementBundle,
-  PlacementProblem,
+import {
+  placeBundles,
+  type PlacedAppliance,
+  type PlacementAppliance,
+  type PlacementBundle,
+  type PlacementProblem,
+  type PlacementSettings,
 } from '../../../control-plane/core/placement.ts';
 
 /** A bundle with the popularity of each of its files. */
@@ -108,4 +110,19 @@ export function movedBytes(before: readonly PlacedAppliance[], after: readonly P
     before.map(({ id, files }) => box(id, { held: files.map(({ file }) => file) })),
     after,
   );
+}
+
+export const settings: PlacementSettings = {
+  ...{ reserveFraction: 0.05, copiesMin: 2, keepBonus: 0.5 },
+  ...{ ladderWorth: 1, leftMax: 1000 },
+};
+
+/** Places bundles whose files are as popular as they say, at every site. */
+export function place(
+  bundles: readonly RatedBundle[],
+  appliances: readonly PlacementAppliance[],
+  more: Partial<PlacementSettings> = {},
+): PlacedAppliance[] {
+  const popularity = popularityOf(bundles);
+  return placeBundles({ bundles, appliances, popularity, settings: { ...settings, ...more } });
 }
