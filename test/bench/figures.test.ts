@@ -1,6 +1,6 @@
 import t from 'tap';
 
-import { lessIsBetter, moreIsBetter } from '../support/bench.ts';
+import { lessIsBetter, moreIsBetter, takenByOthers } from '../support/bench.ts';
 
 const of = { name: 'cost', peer: 'nginx', unit: 's', goal: 1 };
 
@@ -19,5 +19,13 @@ t.test('what was not measured in turns is compared by its medians', (t) => {
   t.equal(lessIsBetter({ ...of, ours: 4, theirs: 2 }).ratio, 0.5);
   t.equal(lessIsBetter({ ...of, ours: [1, 2, 3], theirs: 4 }).ratio, 2);
   t.equal(moreIsBetter({ ...of, ours: [1, 2, 9], theirs: [4, 4] }).ratio, 0.5);
+  t.end();
+});
+
+t.test('a reader is told where other machines on the host took processor time', (t) => {
+  const before = { busy: 1000, stolen: 50 };
+  t.match(takenByOthers(before, { busy: 1300, stolen: 150 }), [/took 25 %/]);
+  t.same(takenByOthers(before, { busy: 1990, stolen: 55 }), []);
+  t.same(takenByOthers(before, before), []);
   t.end();
 });

@@ -100,9 +100,11 @@ export async function runBench(
   if (values.record && values.only !== undefined)
     throw new Error('--record is for all figures, not for --only');
   const wants = nameMatcher(values.only);
+  const before = await processorTime();
   const measured = await measure({ quick: values.quick, files: positionals, wants });
   const report = Array.isArray(measured) ? { figures: measured, notes: [], details: undefined } : measured;
-  const { figures, notes, details } = report;
+  const { figures, details } = report;
+  const notes = [...report.notes, ...takenByOthers(before, await processorTime())];
   if (details !== undefined) print(details.head, details.rows);
   const head = ['figure', 'ours', 'peer', 'theirs', 'unit', 'ratio', 'goal', 'holds'];
   print(
@@ -118,6 +120,30 @@ export async function runBench(
     await writeFile(values.json, `${JSON.stringify(json, undefined, 2)}\n`);
   }
   if (values.record) await record(name, { figures, notes, details });
+}
+
+/** What the processors did since the machine's start, in the kernel's ticks (proc(5), /proc/stat). */
+interface ProcessorTime {
+  readonly busy: number;
+  /** Wanted by this machine while the host's processor served another one. */
+  readonly stolen: number;
+}
+
+async function processorTime(): Promise<ProcessorTime> {
+  const text = await readFile('/proc/stat', 'utf8');
+  const ticks = text.slice(0, text.indexOf('\n')).trim().split(/\s+/).slice(1).map(Number);
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, stolen = 0] = ticks;
+  return { busy: user + nice + system + irq + softirq, stolen };
+}
+
+/** A sentence where other machines on the same host disturbed the measurement: more than 1 % of what was wanted. */
+export function takenByOthers(before: ProcessorTime, after: ProcessorTime): string[] {
+  const stolen = after.stolen - before.stolen;
+  const share = stolen / Math.max(1, stolen + after.busy - before.busy);
+  if (share <= 0.01) return [];
+  return [
+    `Other machines on this host took ${(share * 100).toFixed(0)} % of the processor time that was wanted (steal): absolute figures are too low.`,
+  ];
 }
 
 function nameMatcher(pattern: string | undefined): (name: string) => boolean {
