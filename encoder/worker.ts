@@ -6,6 +6,7 @@ import type { JobFailure, Jobs } from './jobs.ts';
 import { keepLease } from './lease-keeper.ts';
 import type { EncoderMetrics } from './metrics.ts';
 import { runJob, type JobResult, type Workshop } from './run-job.ts';
+import { spreadBackoffMs } from '../common/core/backoff.ts';
 
 export interface WorkerOptions extends Workshop {
   jobs: Jobs;
@@ -18,7 +19,7 @@ export interface WorkerOptions extends Workshop {
 }
 
 const leaseWaitMs = 25_000;
-const retryMs = { first: 500, most: 15_000 };
+const retries = { firstMs: 500, maxMs: 15_000 };
 /** A finished encode is told for so long to a control plane that does not answer. */
 const completeForMs = 600_000;
 const failForMs = 5_000;
@@ -90,15 +91,9 @@ async function pause(
   { failures, draining, options }: { failures: number; draining: AbortSignal; options: WorkerOptions },
 ): Promise<void> {
   if (draining.aborted) return;
-  const delayMs = backoffMs(failures, options.chance);
+  const delayMs = spreadBackoffMs(retries, failures, options.chance);
   options.log.warn({ err: error, delayMs: Math.round(delayMs) }, 'no job could be asked for');
   await options.clock.sleep(delayMs, { signal: draining }).catch(() => undefined);
-}
-
-/** Exponential with full jitter, so that many encoders do not come back together. */
-function backoffMs(failures: number, chance: Chance): number {
-  const ceiling = Math.min(retryMs.most, retryMs.first * 2 ** Math.min(failures, 10));
-  return retryMs.first / 2 + chance.fraction() * ceiling;
 }
 
 async function workOn(job: EncodeJob, handBack: AbortSignal, options: WorkerOptions): Promise<void> {
@@ -199,7 +194,7 @@ async function insist(
       await attempt();
       return;
     } catch (error) {
-      const delayMs = backoffMs(failures, chance);
+      const delayMs = spreadBackoffMs(retries, failures, chance);
       if (!isCoded(error, ...passing) || clock.monotonicMs() + delayMs > endMs) throw error;
       await clock.sleep(delayMs, { signal });
     }

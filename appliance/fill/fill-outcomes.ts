@@ -3,6 +3,7 @@ import type { Chance } from '../../common/runtime/chance.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import type { FillRecords } from '../metrics.ts';
 import { FillJob } from './fill-job.ts';
+import { backoffMs } from '../../common/core/backoff.ts';
 
 export interface FillOutcomesOptions {
   /** Takes what became of a file. */
@@ -12,8 +13,7 @@ export interface FillOutcomesOptions {
   chance: Chance;
 }
 
-const giveUpRestMs = 5000;
-const restMsMax = 300_000;
+const giveUpRests = { firstMs: 5000, maxMs: 300_000 };
 const givenUpMax = 10;
 
 /** Tells what becomes of files: in reports for people and in counters. */
@@ -43,7 +43,7 @@ export class FillOutcomes {
   /** The file is given up for now: it is reported with its reason and rests; then everything is tried anew. */
   givenUp(job: FillJob): void {
     const { clock, chance } = this.#options;
-    const restMs = Math.min(restMsMax, giveUpRestMs * 2 ** job.givenUp) * (0.75 + chance.fraction() / 2);
+    const restMs = backoffMs(giveUpRests, job.givenUp) * (0.75 + chance.fraction() / 2);
     job.restUntilMs = clock.monotonicMs() + restMs;
     job.ways = undefined;
     job.rounds = 0;

@@ -1,6 +1,7 @@
 import type { Clock } from '../../common/runtime/clock.ts';
 import type { SourceState } from '../core/choose-way.ts';
 import type { SourceFailure } from './source-failure.ts';
+import { backoffMs, type Backoff } from '../../common/core/backoff.ts';
 
 interface Entry {
   inFlight: number;
@@ -12,10 +13,10 @@ interface Entry {
   bytesPerSecond: number | undefined;
 }
 
-const failRestMs = 2000;
-const lieRestMs = 60_000;
-const demotedMs = 30_000;
 const restMsMax = 300_000;
+const failRests: Backoff = { firstMs: 2000, maxMs: restMsMax };
+const lieRests: Backoff = { firstMs: 60_000, maxMs: restMsMax };
+const demotions: Backoff = { firstMs: 30_000, maxMs: restMsMax };
 const sourcesMax = 10_000;
 /** How much one transfer tells of a source's speed: the rest is what was known before. */
 const rateShare = 0.3;
@@ -57,7 +58,7 @@ export class SourceBook {
   /** It kept a file waiting for a chunk that another had to bring. */
   demote(node: string): void {
     const entry = this.#entry(node);
-    const forMs = Math.min(restMsMax, demotedMs * 2 ** Math.min(20, entry.demotions++));
+    const forMs = backoffMs(demotions, entry.demotions++);
     entry.demotedUntilMs = this.#clock.monotonicMs() + forMs;
   }
 
@@ -83,9 +84,9 @@ export class SourceBook {
       case 'busy':
         return failure.retryAfterMs;
       case 'lies':
-        return Math.min(restMsMax, lieRestMs * 2 ** entry.lies++);
+        return backoffMs(lieRests, entry.lies++);
       case 'fails':
-        return Math.min(restMsMax, failRestMs * 2 ** Math.min(20, entry.failures++));
+        return backoffMs(failRests, entry.failures++);
     }
   }
 

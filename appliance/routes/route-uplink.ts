@@ -1,3 +1,4 @@
+import { backoffMs } from '../../common/core/backoff.ts';
 import type { RouteTableReply } from '../../common/contract/routes.ts';
 import {
   encodeRouteTableDelta,
@@ -28,8 +29,7 @@ export interface RouteUplinkOptions {
 
 /** Between two tables; what changes meanwhile goes with the next. */
 const pauseMs = 100;
-const retryMs = 1000;
-const retryMsMax = 30_000;
+const retries = { firstMs: 1000, maxMs: 30_000 };
 const idleMs = 60_000;
 const reasonLengthMax = 200;
 
@@ -100,7 +100,7 @@ export class RouteUplink implements RouteListener {
         failures = 0;
         await clock.sleep(pauseMs, { signal }).catch(() => undefined);
       } else {
-        await this.#wakeup.wait(Math.min(retryMsMax, retryMs * 2 ** failures++), signal);
+        await this.#wakeup.wait(backoffMs(retries, failures++), signal);
       }
     }
   }

@@ -1,7 +1,8 @@
+import { backoffMs } from '../../common/core/backoff.ts';
+
 /** A worker that lived for so long had a good start. */
 const goodLifeMs = 30_000;
-const firstDelayMs = 250;
-const delayMsMax = 30_000;
+const delays = { firstMs: 250, maxMs: 30_000 };
 /** Deaths in a row after which a worker counts as failing. */
 const failingDeaths = 3;
 
@@ -18,7 +19,7 @@ export class RestartBackoff {
   died(livedMs: number): number {
     this.#deaths = livedMs >= goodLifeMs ? 1 : this.#deaths + 1;
     if (this.#deaths === 1) return 0;
-    return Math.min(delayMsMax, firstDelayMs * 2 ** Math.min(this.#deaths - 2, 20));
+    return backoffMs(delays, this.#deaths - 2);
   }
 
   /** It has lived for so long by now. */

@@ -13,6 +13,7 @@ import { loadCertificates } from '../engine/tls-settings.ts';
 import type { ControlLink } from '../uplink/control-link.ts';
 import { certificateFiles } from './certificate-files.ts';
 import { requestOf, selfSigned } from './certificate-request.ts';
+import { backoffMs } from '../../common/core/backoff.ts';
 
 export interface CertificateHolderOptions {
   /** Where certificate and key are. */
@@ -32,7 +33,7 @@ const lookMsMax = hourMs;
 const askEveryMs = 12 * hourMs;
 /** Renewed when a third of its life is left, as authorities ask. */
 const renewShare = 2 / 3;
-const retryMs = { min: 2000, max: 60_000 };
+const retries = { firstMs: 2000, maxMs: 60_000 };
 
 /**
  * Holds a certificate of an authority for the box's own name, and has it renewed in time; the control plane deals with the authority, and
@@ -146,8 +147,7 @@ export class CertificateHolder {
 
   #failed(error: unknown): number {
     const failure = toCoded(error);
-    const waitMs = Math.min(retryMs.max, retryMs.min * 2 ** this.#failures);
-    this.#failures = Math.min(this.#failures + 1, 10);
+    const waitMs = backoffMs(retries, this.#failures++);
     const said = `${failure.code}: ${failure.detail ?? failure.title}`;
     if (said !== this.#failure)
       this.#options.log.warn(

@@ -6,6 +6,7 @@ import { isCoded } from '../../common/runtime/errors.ts';
 import type { Log } from '../../common/runtime/log.ts';
 import { isOver } from '../fill/wakeup.ts';
 import type { DocumentKeeper } from './document-keeper.ts';
+import { spreadBackoffMs } from '../../common/core/backoff.ts';
 
 export interface FollowOptions<T extends TSchema> {
   keeper: DocumentKeeper<T>;
@@ -19,8 +20,7 @@ export interface FollowOptions<T extends TSchema> {
   signal: AbortSignal;
 }
 
-const backoffMsMin = 500;
-const backoffMsMax = 30_000;
+const retries = { firstMs: 1000, maxMs: 30_000 };
 /** A control plane that answers at once instead of waiting is asked no more often than this. */
 const pollMsMin = 1000;
 
@@ -41,7 +41,8 @@ export async function followDocument<T extends TSchema>(options: FollowOptions<T
       failures++;
       log.debug({ err: error }, 'the control plane gives no document');
     }
-    await clock.sleep(backoffMs(failures, options.chance), { signal }).catch(() => undefined);
+    const pauseMs = failures === 0 ? pollMsMin : spreadBackoffMs(retries, failures - 1, options.chance);
+    await clock.sleep(pauseMs, { signal }).catch(() => undefined);
   }
 }
 
@@ -54,11 +55,4 @@ async function takeWithNewKeys<T extends TSchema>(jws: string, options: FollowOp
     await renewKeys(signal);
     return await keeper.take(jws);
   }
-}
-
-/** Exponential, with jitter, so that the boxes of a site do not come back together. */
-export function backoffMs(failures: number, chance: Chance): number {
-  if (failures === 0) return pollMsMin;
-  const ceilingMs = Math.min(backoffMsMax, backoffMsMin * 2 ** Math.min(failures, 10));
-  return ceilingMs * (0.5 + chance.fraction() / 2);
 }

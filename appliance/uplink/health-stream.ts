@@ -8,6 +8,7 @@ import { coded } from '../../common/runtime/errors.ts';
 import type { Log } from '../../common/runtime/log.ts';
 import { isNews } from '../core/report-news.ts';
 import { isOver, Wakeup } from '../fill/wakeup.ts';
+import { spreadBackoffMs } from '../../common/core/backoff.ts';
 
 export interface HealthStreamOptions {
   node: SteeringNodes[number];
@@ -23,8 +24,7 @@ const reportMs = 1000;
 const lookMs = 250;
 /** Steering says something every second; silent for so long, it or the way to it is gone. */
 const silentMsMax = 6000;
-const backoffMsMin = 250;
-const backoffMsMax = 10_000;
+const retries = { firstMs: 250, maxMs: 10_000 };
 /** Who has held for so long has not failed. */
 const steadyMs = 5000;
 
@@ -58,8 +58,7 @@ export class HealthStream {
       if (isOver(signal)) return;
       failures = clock.monotonicMs() - startedMs > steadyMs ? 0 : failures + 1;
       // Jitter, so that all boxes do not come back to a node that was restarted in one moment.
-      const ceilingMs = Math.min(backoffMsMax, backoffMsMin * 2 ** Math.min(failures, 10));
-      await clock.sleep(ceilingMs * (0.5 + chance.fraction() / 2), { signal }).catch(() => undefined);
+      await clock.sleep(spreadBackoffMs(retries, failures, chance), { signal }).catch(() => undefined);
     }
   }
 

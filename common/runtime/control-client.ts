@@ -7,6 +7,7 @@ import type { Clock } from './clock.ts';
 import { coded, isCoded, isProblemCode, systemCode, toCoded, type CodedError } from './errors.ts';
 import { matches, parseJsonAs } from './parse.ts';
 import { redactText } from './redact.ts';
+import { spreadBackoffMs } from '../core/backoff.ts';
 
 export interface ControlClientOptions {
   /** `http://127.0.0.1:7070`; a path in it comes before every call's. */
@@ -65,8 +66,7 @@ const TIMEOUT_MS = 10_000;
 const RETRIES_MAX = 2;
 const ANSWER_BYTES_MAX = 1024 * 1024;
 const PIECE_BYTES = 64 * 1024;
-const BACKOFF_MS = 100;
-const BACKOFF_MS_MAX = 2000;
+const RETRIES = { firstMs: 100, maxMs: 2000 };
 // A longer Retry-After is the caller's to wait for.
 const RETRY_AFTER_MS_MAX = 5000;
 const retryStatuses: ReadonlySet<number> = new Set([429, 502, 503, 504]);
@@ -139,8 +139,7 @@ function retryWaitMs(error: unknown, attempt: number, chance: Chance): number | 
   if (!unreachable && !retryStatuses.has(error.status)) return undefined;
   const { retryAfterMs } = error;
   if (retryAfterMs !== undefined) return retryAfterMs <= RETRY_AFTER_MS_MAX ? retryAfterMs : undefined;
-  const fullMs = Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** attempt);
-  return fullMs * (0.5 + chance.fraction() / 2);
+  return spreadBackoffMs(RETRIES, attempt, chance);
 }
 
 async function callOnce(context: Context, call: Call): Promise<Answer<Buffer>> {

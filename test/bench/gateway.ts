@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { lessIsBetter, moreIsBetter, runBench, type BenchReport, type Figure } from '../support/bench.ts';
 import { measureOverload, shareAnswered, type OverloadRun } from './gateway/overload.ts';
 import { measureProxy, type ProxyRun } from './gateway/proxy.ts';
-import { buildHttpLoad } from './http-load.ts';
+import { buildHttpLoad } from './http-load/http-load.ts';
 
 const head = ['load', 'who', 'answered', 'refused', 'failed', 'p50 ms', 'p99 ms', 'max ms'];
 

@@ -10,6 +10,7 @@ import { coded, toCoded, type CodedError } from '../../../common/runtime/errors.
 import { exportPrivateKey, loadOrCreateKey } from '../../../common/runtime/keys.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 import { checkRequest, orderCertificate } from './order.ts';
+import { backoffMs } from '../../../common/core/backoff.ts';
 
 /** The authority that certifies boxes. */
 export interface Authority {
@@ -60,9 +61,9 @@ const ordersMax = 10_000;
 /** A box whose clock is wrong, or that is not what it was, must not use up what the authority gives to a zone. */
 const requestsPerDayMax = 5;
 /** Authorities refuse whoever fails five times in an hour: the fifth of these is an hour after the first. */
-const refusedRetryMs = { min: 120_000, max: 3_600_000 };
+const refusedRetries = { firstMs: 120_000, maxMs: 3_600_000 };
 /** What is ours comes back by itself, and costs nobody anything. */
-const ownRetryMs = { min: 2000, max: 60_000 };
+const ownRetries = { firstMs: 2000, maxMs: 60_000 };
 const spread = 0.1;
 
 export function createCertificates(options: CertificatesOptions): Certificates {
@@ -147,8 +148,8 @@ class AuthorityDesk implements Certificates {
 
   #failed(order: Order, error: CodedError): NonNullable<Order['failure']> {
     const { clock, chance } = this.#options;
-    const limits = error.code === 'ACME_ORDER_FAILED' ? refusedRetryMs : ownRetryMs;
-    const waitMs = Math.min(limits.max, limits.min * 2 ** Math.min(order.failures++, 10));
+    const waits = error.code === 'ACME_ORDER_FAILED' ? refusedRetries : ownRetries;
+    const waitMs = backoffMs(waits, order.failures++);
     return { error, untilMs: clock.monotonicMs() + waitMs * (1 + spread * chance.fraction()) };
   }
 }

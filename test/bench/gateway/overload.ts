@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { runHttpLoad, type HttpTurn } from '../http-load.ts';
+import { runHttpLoad, type HttpTurn } from '../http-load/http-load.ts';
 import { startPlaneProcess } from './plane-process.ts';
 import type { PlaneReady } from './plane.ts';
 

@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { median } from '../../support/bench.ts';
-import { runHttpLoad, type HttpTurn } from '../http-load.ts';
+import { runHttpLoad, type HttpTurn } from '../http-load/http-load.ts';
 import { freePort, pinnedTo, start, untilListening } from '../serve/server.ts';
 import { startPlaneProcess } from './plane-process.ts';
 

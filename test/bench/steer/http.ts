@@ -11,7 +11,7 @@ import { median } from '../../support/bench.ts';
 import { pick, seededRandom } from '../../support/seeded.ts';
 import { startSteeringControl, type SteeringControl } from '../../support/steering-control.ts';
 import { startSteering, until, type SteeringProcess } from '../../support/steering-process.ts';
-import { buildHttpLoad, runHttpLoad, type HttpTurn } from '../http-load.ts';
+import { buildHttpLoad, runHttpLoad, type HttpTurn } from '../http-load/http-load.ts';
 import { pinnedTo } from '../serve/server.ts';
 import { bundleAt, bundleCount } from './world.ts';
 

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-import { pinnedTo } from './serve/server.ts';
+import { pinnedTo } from '../serve/server.ts';
 
 /** What one turn of the generator saw. */
 export interface HttpTurn {
