@@ -50,6 +50,11 @@ export const ControlPlaneSchema = Type.Object({
     maxItems: 64,
     description: 'Directories from which titles may be added by path',
   }),
+  watchFolders: Type.Array(Type.String(), {
+    default: [],
+    maxItems: 16,
+    description: 'Directories whose videos become titles by themselves; ingest roots too',
+  }),
   geoFile: Type.Optional(
     Type.String({ description: 'MaxMind database (.mmdb) of countries, for titles that only some may see' }),
   ),

@@ -13,15 +13,27 @@ import type { CommandShell } from '../shell.ts';
 import { uploadFile } from '../upload.ts';
 import { titleCreateCommand, titleEditCommand } from './title-edit.ts';
 import { forecastText, titleForecastCommand } from './title-forecast.ts';
+import { titleImportCommand } from './title-import.ts';
 import { titleSearchCommand } from './title-search.ts';
 import { titleWithdrawalsCommand, titleWithdrawCommand } from './title-withdraw.ts';
 
 const pollMs = 250;
 
-/** `nearcast title add|create|list|search|show|edit|pin|unpin|forecast|withdraw|withdrawals`. */
+/** Commands with files of their own. */
+const more = [
+  titleImportCommand,
+  titleSearchCommand,
+  titleCreateCommand,
+  titleEditCommand,
+  titleForecastCommand,
+  titleWithdrawCommand,
+  titleWithdrawalsCommand,
+];
+
+/** `nearcast title add|create|import|list|search|show|edit|pin|unpin|forecast|withdraw|withdrawals`. */
 export function titleCommand(shell: CommandShell): Command {
   const command = new Command('title').description(
-    'what can be watched: add, create, list, search, show, edit, pin, forecast, withdraw',
+    'what can be watched: add, create, import, list, search, show, edit, pin, forecast, withdraw',
   );
   command
     .command('add <file>')
@@ -78,15 +90,7 @@ export function titleCommand(shell: CommandShell): Command {
       }),
     );
   }
-  for (const make of [
-    titleSearchCommand,
-    titleCreateCommand,
-    titleEditCommand,
-    titleForecastCommand,
-    titleWithdrawCommand,
-    titleWithdrawalsCommand,
-  ])
-    command.addCommand(make(shell));
+  for (const make of more) command.addCommand(make(shell));
   return command;
 }
 

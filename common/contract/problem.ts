@@ -189,7 +189,11 @@ export const problemCodes = {
   FILE_UNKNOWN: { status: 404, title: 'This file is not held here' },
   FILE_CORRUPT: { status: 502, title: 'A file does not match its name' },
   BUNDLE_INVALID: { status: 502, title: 'A bundle is not readable' },
+  IMPORT_INCOMPLETE: { status: 422, title: 'Not all of an import is in' },
+  IMPORT_LINE_INVALID: { status: 422, title: 'A line of an import is not readable' },
+  IMPORT_TOO_LARGE: { status: 413, title: 'An import is larger than is taken at once' },
   TITLE_CYCLE: { status: 422, title: 'A title would be part of itself' },
+  TITLE_EXTERNAL_ID_TAKEN: { status: 409, title: 'Another title has this external id' },
   TITLE_KIND_FIXED: {
     status: 409,
     title: 'A title with a video cannot become one without, nor the other way',

@@ -37,11 +37,16 @@ const TitleTranslation = Type.Object(
   { additionalProperties: false },
 );
 
-const details = {
+/** What a title is called elsewhere, after whose name it is: `imdb:tt0092337`, `id:42`. No two titles have the same. */
+export const ExternalId = Type.String({
+  pattern: '^[a-z][a-z0-9]{0,15}:\\S[^\\u0000-\\u001f\\u007f-\\u009f\\u2028-\\u202e\\u2066-\\u2069]*$',
+  maxLength: 256,
+});
+
+/** What is told of a title wherever it comes from. */
+export const titleTold = {
   /** `movie` when absent. */
   kind: Type.Optional(TitleKind),
-  /** What it is part of: a season's series, an episode's season or series, what an extra belongs to. */
-  parentId: Type.Optional(ObjectId),
   /** Which season, episode or extra it is; 0 for specials. */
   number: Type.Optional(Type.Integer({ minimum: 0, maximum: 100_000 })),
   year: Type.Optional(Type.Integer({ minimum: 1870, maximum: 2200 })),
@@ -55,6 +60,14 @@ const details = {
   translations: Type.Optional(Type.Array(TitleTranslation, { maxItems: 50 })),
   /** Published everywhere and always when absent. */
   release: Type.Optional(Release),
+};
+
+const details = {
+  ...titleTold,
+  /** What it is part of: a season's series, an episode's season or series, what an extra belongs to. */
+  parentId: Type.Optional(ObjectId),
+  /** By what imports know it again. */
+  externalIds: Type.Optional(Type.Array(ExternalId, { maxItems: 20 })),
 };
 
 /** What is told of a title beside its name. */

@@ -253,7 +253,8 @@ async function openCatalog(
     options: {
       ...catalogDefaults,
       uploadsDir: join(config.dataDir, 'uploads'),
-      ingestRoots: config.ingestRoots.map((root) => resolve(root)),
+      ingestRoots: [...config.ingestRoots, ...config.watchFolders].map((root) => resolve(root)),
+      watchFolders: config.watchFolders.map((folder) => resolve(folder)),
       liveCopiesMin: config.placement.liveCopiesMin,
     },
   });

@@ -14,7 +14,7 @@ export interface MetadataEditor {
   /**
    * Puts all of a title's metadata. `ifMatch`: the header, with the tag of what the change was made upon. Errors: PRECONDITION_REQUIRED
    * without it, PRECONDITION_FAILED when they have changed since; TITLE_UNKNOWN, TITLE_TEXT_INVALID, INVALID (no such language),
-   * TITLE_KIND_FIXED, TITLE_PARENT_INVALID, TITLE_CYCLE.
+   * TITLE_KIND_FIXED, TITLE_PARENT_INVALID, TITLE_CYCLE, TITLE_EXTERNAL_ID_TAKEN.
    */
   put(id: string, metadata: TitleMetadata, ifMatch: string | undefined): Promise<TitleMetadataView>;
 }
@@ -27,19 +27,24 @@ export function createMetadataEditor(titles: Titles): MetadataEditor {
       titles.get(id);
       if (ifMatch === undefined)
         throw coded('PRECONDITION_REQUIRED', 'send the etag that you have read as the header if-match');
-      const { name, ...details } = valueOf(checkMetadata(typed));
+      const metadata = valueOf(checkMetadata(typed));
       const changed = await titles.change(id, (title) => {
         const { etag } = viewOf(title);
         if (evaluatePreconditions({ ifMatch }, { etag, lastModifiedMs: 0 }) === 'precondition-failed')
           throw coded('PRECONDITION_FAILED', `its etag is ${etag} now: read it again and repeat the change`);
-        const next = { ...title, name, details };
-        if (holdsOthers(kindOf(next)) !== (title.source.kind === 'none'))
-          throw coded('TITLE_KIND_FIXED', `${kindOf(title)} cannot become ${kindOf(next)}`);
-        return next;
+        return withMetadata(title, metadata);
       });
       return viewOf(changed);
     },
   };
+}
+
+/** A title with these metadata, as `checkMetadata` makes them. Errors: TITLE_KIND_FIXED. */
+export function withMetadata(title: TitleRecord, { name, ...details }: TitleMetadata): TitleRecord {
+  const next = { ...title, name, details };
+  if (holdsOthers(kindOf(next)) !== (title.source.kind === 'none'))
+    throw coded('TITLE_KIND_FIXED', `${kindOf(title)} cannot become ${kindOf(next)}`);
+  return next;
 }
 
 function viewOf({ name, details }: TitleRecord): TitleMetadataView {

@@ -1,3 +1,4 @@
+import type { TitleMetadata } from '../../../common/contract/title-metadata.ts';
 import type { TitleRequest } from '../../../common/contract/titles.ts';
 import type { Chance } from '../../../common/runtime/chance.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
@@ -31,25 +32,11 @@ export class NewTitles {
 
   /** Adds a title whose source is still to be stored, if it has one. Errors: those of `Catalog.createTitle`. */
   async add(request: TitleRequest): Promise<TitleRecord> {
-    const { titles, uploads, clock, chance, log } = this.#deps;
-    const { pinned = false, urgent, forecast } = request;
-    const { name, ...details } = valueOf(checkMetadata({ ...request.details, name: request.name }));
+    const { titles, uploads, chance, log } = this.#deps;
+    const metadata = valueOf(checkMetadata({ ...request.details, name: request.name }));
     const id = newObjectId('title', chance);
     const { source, sizeBytes } = await this.#source(id, request);
-    const title: TitleRecord = {
-      version: 1,
-      id,
-      name,
-      pinned,
-      ...(urgent !== undefined && { urgent }),
-      ...(forecast !== undefined && { forecast }),
-      createdAtMs: clock.nowMs(),
-      phase: source.kind === 'none' ? 'live' : 'storing',
-      source,
-      sourceSizeBytes: sizeBytes,
-      sourceStored: false,
-      ...(request.details !== undefined && { details }),
-    };
+    const title = this.#recordOf(request, { id, metadata, source, sizeBytes });
     try {
       await titles.add(title);
     } catch (error) {
@@ -58,6 +45,41 @@ export class NewTitles {
     }
     log.info({ titleId: id, source: source.kind, sizeBytes }, 'title added');
     return title;
+  }
+
+  /**
+   * The title that `add` would make, its place among others not looked at; `uploads`: a video will be uploaded for it. Errors: as `add`,
+   * those of uploads aside.
+   */
+  async rehearse(request: TitleRequest, { uploads }: { uploads: boolean }): Promise<TitleRecord> {
+    const metadata = valueOf(checkMetadata({ ...request.details, name: request.name }));
+    const isToCome = uploads && !holdsOthers(metadata.kind ?? 'movie');
+    const id = newObjectId('title', this.#deps.chance);
+    const { source, sizeBytes } = isToCome
+      ? { source: { kind: 'path', path: '' } as const, sizeBytes: 0 }
+      : await this.#source(id, request);
+    return this.#recordOf(request, { id, metadata, source, sizeBytes });
+  }
+
+  #recordOf(
+    { pinned = false, urgent, forecast, details: told }: TitleRequest,
+    of: { id: string; metadata: TitleMetadata; source: TitleSource; sizeBytes: number },
+  ): TitleRecord {
+    const { name, ...details } = of.metadata;
+    return {
+      version: 1,
+      id: of.id,
+      name,
+      pinned,
+      ...(urgent !== undefined && { urgent }),
+      ...(forecast !== undefined && { forecast }),
+      createdAtMs: this.#deps.clock.nowMs(),
+      phase: of.source.kind === 'none' ? 'live' : 'storing',
+      source: of.source,
+      sourceSizeBytes: of.sizeBytes,
+      sourceStored: false,
+      ...(told !== undefined && { details }),
+    };
   }
 
   async #source(

@@ -45,6 +45,8 @@ export interface CatalogOptions {
   readonly uploadsDir: string;
   /** Absolute directories that titles may be ingested from by path. */
   readonly ingestRoots: readonly string[];
+  /** Absolute directories whose videos become titles by themselves; each under an ingest root. */
+  readonly watchFolders: readonly string[];
   readonly sourceSizeBytesMax: number;
   /** How many uploads may be under way, and how many of them written at once. */
   readonly uploadsMax: number;
@@ -68,6 +70,7 @@ export interface CatalogOptions {
 /** Defaults of everything but the directories. */
 export const catalogDefaults = {
   ingestRoots: [],
+  watchFolders: [],
   sourceSizeBytesMax: 1024 ** 4,
   uploadsMax: 64,
   uploadWritersMax: 8,

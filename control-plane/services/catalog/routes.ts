@@ -12,6 +12,7 @@ import { acceptedLanguages } from '../../../common/core/language.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
 import { coded } from '../../../common/runtime/errors.ts';
 import { viewerOf, type ViewerRights } from '../viewer-rights.ts';
+import { importRoutes } from './import-routes.ts';
 import { jobRoutes } from './job-routes.ts';
 import { metadataRoutes } from './metadata-routes.ts';
 import type { Catalog } from './service.ts';
@@ -35,6 +36,7 @@ export function catalogRoutes(app: App, options: CatalogRoutesOptions): void {
   uploadRoutes(app, options);
   jobRoutes(app, options);
   metadataRoutes(app, catalog);
+  importRoutes(app, catalog);
   app.post(
     '/v1/titles',
     {

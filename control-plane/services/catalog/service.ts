@@ -7,18 +7,18 @@ import type { Chance } from '../../../common/runtime/chance.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { coded, valueOf } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
-import { livenessOf, type Liveness } from '../../core/title-live.ts';
 import { createListeners } from '../listeners.ts';
 import { createTurns } from '../turns.ts';
 import { BundleStore } from './bundle-store.ts';
 import { titleName } from './core/check-metadata.ts';
 import { EncodeQueue } from './encode-queue.ts';
+import { createImporter, type Importer } from './imports.ts';
 import { Ingest, sourceKey } from './ingest.ts';
+import { reviewLoop, reviewTitles, type LiveReviewDependencies } from './live-review.ts';
 import type { CatalogBundle, CatalogOptions, Fleet, PopularityOf } from './ports.ts';
 import { createMetadataEditor, type MetadataEditor } from './metadata.ts';
 import { NewTitles } from './new-titles.ts';
 import { nextEpisode } from './next-episode.ts';
-import type { TitleRecord } from './records.ts';
 import { createRights, type Rights } from './rights.ts';
 import {
   namesOf,
@@ -31,6 +31,7 @@ import {
 } from './title-view.ts';
 import { catalogBundle, changesBundles, Titles } from './titles.ts';
 import { Uploads } from './uploads.ts';
+import { watchFolders, type WatchedFolders } from './watched-folders.ts';
 
 export interface CatalogDependencies {
   readonly records: Records;
@@ -78,6 +79,8 @@ export interface Catalog {
   /** By what a title is found beside its name. */
   names(id: string): TitleNames | undefined;
   readonly metadata: MetadataEditor;
+  readonly imports: Importer;
+  readonly watched: Pick<WatchedFolders, 'views' | 'look'>;
   /** Name and length of a title, whatever its state: cheap, for those who ask often. */
   outline(id: string): { name: string; durationMs?: number } | undefined;
   /** Errors: TITLE_UNKNOWN, TITLE_TEXT_INVALID. */
@@ -116,8 +119,6 @@ export interface Catalog {
   stop(): Promise<void>;
 }
 
-const reviewEveryMs = 1000;
-
 /** Opens the catalog over its records and blobs. Errors: those of the ports. */
 export async function createCatalog(deps: CatalogDependencies): Promise<Catalog> {
   const { options, records } = deps;
@@ -147,6 +148,9 @@ class CatalogService implements Catalog {
   readonly #newTitles: NewTitles;
   readonly rights: Rights;
   readonly metadata: MetadataEditor;
+  readonly imports: Importer;
+  readonly watched: WatchedFolders;
+  readonly #live: LiveReviewDependencies;
   readonly #view: ViewSources;
   readonly #bundlesChange = createListeners<undefined>();
   readonly #stopping = new AbortController();
@@ -161,6 +165,12 @@ class CatalogService implements Catalog {
     this.#newTitles = new NewTitles({ ...deps, titles, uploads });
     this.metadata = createMetadataEditor(titles);
     this.rights = createRights(titles, deps.clock);
+    this.#live = { ...deps, titles };
+    this.imports = createImporter({
+      ...{ titles, newTitles: this.#newTitles },
+      create: (request) => this.#add(request),
+    });
+    this.watched = watchFolders({ ...deps, importer: this.imports, folders: deps.options.watchFolders });
     this.#bundles = new BundleStore(deps.blobs);
     this.jobs = new EncodeQueue({
       ...deps,
@@ -193,9 +203,13 @@ class CatalogService implements Catalog {
   }
 
   async createTitle(request: TitleRequest): Promise<TitleView> {
-    const { id, source } = await this.#newTitles.add(request);
-    if (source.kind !== 'none') this.#ingest.add(id);
-    return this.title(id);
+    return this.title((await this.#add(request)).id);
+  }
+
+  async #add(request: TitleRequest): Promise<{ id: string }> {
+    const title = await this.#newTitles.add(request);
+    if (title.source.kind !== 'none') this.#ingest.add(title.id);
+    return title;
   }
 
   titles(): TitleView[] {
@@ -313,34 +327,7 @@ class CatalogService implements Catalog {
   }
 
   async review(): Promise<void> {
-    const { log } = this.#deps;
-    for (const title of this.#titles.in('filling', 'live')) {
-      const before = title.waitingSites ?? [];
-      if (title.phase === 'live' && before.length === 0) continue;
-      const { isLive, waitingSites: waiting } = this.#liveness(title);
-      if (!isLive) continue;
-      // A site that has been live stays so.
-      const left = title.phase === 'live' ? before.filter((site) => waiting.includes(site)) : [...waiting];
-      if (title.phase === 'live' && left.length === before.length) continue;
-      await this.#titles.change(title.id, ({ waitingSites: _before, ...current }) => ({
-        ...current,
-        phase: 'live',
-        ...(left.length > 0 && { waitingSites: left }),
-      }));
-      log.info({ titleId: title.id, waitingSites: left }, 'title live');
-    }
-  }
-
-  #liveness(title: TitleRecord): Liveness {
-    const { fleet, options } = this.#deps;
-    const bundle = catalogBundle(title);
-    if (bundle === undefined) return { isLive: false, waitingSites: [] };
-    return livenessOf({
-      holders: fleet.holdersOf(bundle),
-      wanting: fleet.clustersWanting(bundle),
-      appliancesExist: fleet.appliancesExist(),
-      copiesMin: options.liveCopiesMin,
-    });
+    await reviewTitles(this.#live);
   }
 
   async settled(): Promise<void> {
@@ -354,7 +341,8 @@ class CatalogService implements Catalog {
       this.#reconcile(),
       this.uploads.run(signal),
       this.jobs.run(signal),
-      this.#reviewLoop(signal),
+      reviewLoop(this.#live, signal),
+      this.watched.run(signal),
     ]);
   }
 
@@ -386,15 +374,6 @@ class CatalogService implements Catalog {
       await this.#titles.change(titleId, (title) => ({ ...title, sourceStored: false }));
     } catch (error) {
       log.warn({ titleId, err: error }, 'a source could not be removed; it is tried again at the next start');
-    }
-  }
-
-  async #reviewLoop(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await this.review().catch((error: unknown) => {
-        this.#deps.log.error({ err: error }, 'titles could not be made live');
-      });
-      await this.#deps.clock.sleep(reviewEveryMs, { signal }).catch(() => undefined);
     }
   }
 }

@@ -22,6 +22,7 @@ export class Titles {
   readonly #titles = new Map<string, TitleRecord>();
   readonly #byJob = new Map<string, string>();
   readonly #byParent = new Map<string, Set<string>>();
+  readonly #byExternalId = new Map<string, string>();
   readonly #titlesMax: number;
   readonly #inTurn = createTurns();
   /** Hears of each title that was added or changed. */
@@ -53,6 +54,14 @@ export class Titles {
     return this.#titles.get(id);
   }
 
+  /** The title that one of these external ids is of. Errors: TITLE_EXTERNAL_ID_TAKEN where they are of several. */
+  ofExternalIds(externalIds: readonly string[]): TitleRecord | undefined {
+    const [id, other] = new Set(externalIds.flatMap((one) => this.#byExternalId.get(one) ?? []));
+    if (other !== undefined)
+      throw coded('TITLE_EXTERNAL_ID_TAKEN', `the ids are of ${id ?? ''} and of ${other}`);
+    return id === undefined ? undefined : this.get(id);
+  }
+
   /** What is part of a title, by number, then the oldest first. */
   childrenOf(id: string): TitleRecord[] {
     return [...(this.#byParent.get(id) ?? [])]
@@ -74,10 +83,10 @@ export class Titles {
     return this.get(id);
   }
 
-  /** Errors: OVERLOADED when there are as many as may be; TITLE_PARENT_INVALID, TITLE_CYCLE. */
+  /** Errors: OVERLOADED when there are as many as may be; TITLE_PARENT_INVALID, TITLE_CYCLE, TITLE_EXTERNAL_ID_TAKEN. */
   async add(title: TitleRecord): Promise<void> {
     await this.#inTurn(async () => {
-      this.#checkFamily(title);
+      this.check(title);
       if (this.#titles.size >= this.#titlesMax) {
         throw coded('OVERLOADED', `there are ${this.#titlesMax} titles, which is the configured most`);
       }
@@ -87,22 +96,32 @@ export class Titles {
 
   /**
    * Changes a title: `change` is given it as it is and answers what it shall be, or throws. Gives what it is now. Errors:
-   * TITLE_PARENT_INVALID, TITLE_CYCLE.
+   * TITLE_PARENT_INVALID, TITLE_CYCLE, TITLE_EXTERNAL_ID_TAKEN.
    */
   async change(id: string, change: (title: TitleRecord) => TitleRecord): Promise<TitleRecord> {
     return await this.#inTurn(async () => {
       const before = this.get(id);
       const next = change(before);
-      if (next.details !== before.details) this.#checkFamily(next);
+      if (next.details !== before.details) this.check(next);
       await this.#write(next);
       return next;
     });
   }
 
-  #checkFamily(title: TitleRecord): void {
+  /**
+   * Whether a title may be as it is to become; `expected` finds what is not there yet. Errors: TITLE_PARENT_INVALID, TITLE_CYCLE,
+   * TITLE_EXTERNAL_ID_TAKEN.
+   */
+  check(title: TitleRecord, expected: (id: string) => Member | undefined = () => undefined): void {
+    const taken = title.details?.externalIds?.find((one) => {
+      const id = this.#byExternalId.get(one);
+      return id !== undefined && id !== title.id;
+    });
+    if (taken !== undefined)
+      throw coded('TITLE_EXTERNAL_ID_TAKEN', `${taken} is the title ${this.#byExternalId.get(taken) ?? ''}`);
     const find = (id: string): Member | undefined => {
       const found = this.find(id);
-      return found && memberOf(found);
+      return found === undefined ? expected(id) : memberOf(found);
     };
     const children = this.childrenOf(title.id).map(memberOf);
     valueOf(checkFamily(memberOf(title), { find, children }));
@@ -116,9 +135,11 @@ export class Titles {
   }
 
   #keep(title: TitleRecord): void {
-    const before = this.#titles.get(title.id)?.details?.parentId;
-    const after = title.details?.parentId;
+    const held = this.#titles.get(title.id)?.details;
+    const [before, after] = [held?.parentId, title.details?.parentId];
     this.#titles.set(title.id, title);
+    for (const id of held?.externalIds ?? []) this.#byExternalId.delete(id);
+    for (const id of title.details?.externalIds ?? []) this.#byExternalId.set(id, title.id);
     if (before !== after && before !== undefined) {
       const siblings = this.#byParent.get(before);
       siblings?.delete(title.id);
@@ -135,7 +156,8 @@ export function kindOf({ details }: TitleRecord): TitleKind {
   return details?.kind ?? 'movie';
 }
 
-function memberOf(title: TitleRecord): Member {
+/** A title as part of others. */
+export function memberOf(title: TitleRecord): Member {
   return { id: title.id, kind: kindOf(title), parentId: title.details?.parentId };
 }
 

@@ -111,6 +111,8 @@ const rows: Readonly<Record<string, Row>> = {
   'POST /v1/encode-jobs/:id/complete': { may: ['encoder'] },
   'POST /v1/encode-jobs/:id/fail': { may: ['encoder'] },
   'POST /v1/titles': { may: operators },
+  'POST /v1/titles/import': { may: operators },
+  'GET /v1/titles/import': { may: operators },
   'GET /v1/titles': { may: [...operators, 'viewer'] },
   'GET /v1/search/titles': { may: [...operators, 'viewer'] },
   'GET /v1/titles/:id': { may: [...operators, 'viewer'] },

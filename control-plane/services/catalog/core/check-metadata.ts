@@ -35,6 +35,7 @@ export function checkMetadata(typed: TitleMetadata): Result<TitleMetadata> {
     people: listOf(typed.people, checkPerson),
     translations: checkTranslations(typed.translations),
     release: optional(typed.release, checkRelease),
+    externalIds: listOf(typed.externalIds, ok),
   });
 }
 

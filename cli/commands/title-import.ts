@@ -1,0 +1,257 @@
+import { Command } from 'commander';
+
+import {
+  importEntriesMax,
+  ImportReply,
+  WatchedFolders,
+  type ImportProblem,
+  type ImportRequest,
+  type ImportResult,
+  type WatchedFolder,
+} from '../../common/contract/imports.ts';
+import { coded, isCoded } from '../../common/runtime/errors.ts';
+import { readImport } from '../../common/runtime/import-files.ts';
+import type { CommandContext } from '../context.ts';
+import { formatDuration } from '../output/format.ts';
+import type { Output } from '../output/output.ts';
+import type { CommandShell } from '../shell.ts';
+import { openSource, uploadFile } from '../upload.ts';
+
+const requestCharactersMax = 512 * 1024;
+const importTimeoutMs = 300_000;
+const problemsShown = 50;
+
+interface ImportOptions {
+  dryRun?: boolean;
+  onServer?: boolean;
+}
+
+/** `nearcast title import`: titles of a CSV or JSON file, or of a folder of videos with NFO files; without a path, what is watched. */
+export function titleImportCommand(shell: CommandShell): Command {
+  return new Command('import')
+    .description(
+      'titles of a CSV or JSON file, or of a folder of videos with NFO files; repeated, it changes nothing',
+    )
+    .argument(
+      '[path]',
+      'the file or folder; without it, the folders that the control plane watches are shown',
+    )
+    .option('--dry-run', 'say what would be done, and do nothing')
+    .option(
+      '--on-server',
+      'the videos are on the control plane, under one of its ingest roots, and not uploaded',
+    )
+    .action((path: string | undefined, options: ImportOptions) =>
+      shell.act(async (context) => {
+        if (path === undefined) await showWatched(context);
+        else await importPath(context, path, options);
+      }),
+    );
+}
+
+/** One entry that was read, with the file that tells of it. */
+interface ReadEntry {
+  readonly file: string;
+  readonly line: number;
+  readonly entry: { readonly path?: string; readonly externalIds?: unknown; readonly kind?: unknown };
+}
+
+interface Tally {
+  readonly counts: Record<ImportResult['outcome'], number>;
+  readonly problems: ImportProblem[];
+}
+
+async function importPath(context: CommandContext, path: string, options: ImportOptions): Promise<void> {
+  const { output } = context;
+  const startedMs = performance.now();
+  const lines = await readImport(path);
+  const tally: Tally = { counts: { created: 0, changed: 0, unchanged: 0, refused: 0 }, problems: [] };
+  const entries = lines.flatMap(({ file, line, read }): ReadEntry[] => {
+    if ('entry' in read) return [{ file, line, entry: read.entry }];
+    tally.problems.push({ file, line, ...read });
+    return [];
+  });
+  const bar = output.progress('import');
+  const run = options.dryRun === true ? new DryRun(context) : new Run(context);
+  let done = 0;
+  for (const batch of batches(entries)) {
+    const results = await run.import(batch, { uploads: options.onServer !== true });
+    for (const [at, result] of results.entries()) count(tally, result, batch[at]);
+    done += batch.length;
+    bar.update(done / entries.length, `${done} of ${entries.length}`);
+  }
+  bar.done(`${entries.length} titles in ${formatDuration(performance.now() - startedMs)}`);
+  output.facts({ dryRun: options.dryRun === true, ...tally }, () => {
+    printTally(output, tally, options);
+  });
+  if (tally.problems.length > 0)
+    throw coded(
+      'IMPORT_INCOMPLETE',
+      `${tally.problems.length} of ${lines.length} were passed over; all others are in`,
+    );
+}
+
+function count({ counts, problems }: Tally, result: ImportResult, of: ReadEntry | undefined): void {
+  counts[result.outcome]++;
+  const { code = '', detail = '' } = result;
+  if (result.outcome === 'refused') problems.push({ file: of?.file ?? '', line: result.line, code, detail });
+}
+
+function* batches(entries: readonly ReadEntry[]): Generator<ReadEntry[]> {
+  let batch: ReadEntry[] = [];
+  let characters = 0;
+  for (const one of entries) {
+    const length = JSON.stringify(one.entry).length;
+    if (
+      batch.length === importEntriesMax ||
+      (batch.length > 0 && characters + length > requestCharactersMax)
+    ) {
+      yield batch;
+      [batch, characters] = [[], 0];
+    }
+    batch.push(one);
+    characters += length;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** Imports titles; videos that are here are uploaded once it is known that their titles are new. */
+class Run {
+  readonly #context: CommandContext;
+
+  constructor(context: CommandContext) {
+    this.#context = context;
+  }
+
+  async import(batch: readonly ReadEntry[], { uploads }: { uploads: boolean }): Promise<ImportResult[]> {
+    if (!uploads || !batch.some(({ entry }) => entry.path !== undefined))
+      return await send(this.#context, { entries: batch.map(({ line, entry }) => ({ line, entry })) });
+    const judged = await send(this.#context, { dryRun: true, entries: batch.map(toUpload) });
+    const results: ImportResult[] = [];
+    // In their order, since one may be part of another before it.
+    for (const [at, one] of batch.entries()) {
+      const before = judged[at];
+      if (before?.outcome === 'refused' || before?.outcome === 'unchanged') results.push(before);
+      else results.push(await this.#importOne(one, before?.outcome === 'created'));
+    }
+    return results;
+  }
+
+  async #importOne({ line, entry }: ReadEntry, isNew: boolean): Promise<ImportResult> {
+    const { path, ...rest } = entry;
+    try {
+      const uploadId = isNew && path !== undefined ? await uploadFile(this.#context, path) : undefined;
+      const [result] = await send(this.#context, {
+        entries: [{ line, entry: { ...rest, ...(uploadId !== undefined && { uploadId }) } }],
+      });
+      if (result !== undefined) return result;
+    } catch (error) {
+      return refusedFor(error, line);
+    }
+    throw coded('INTERNAL', 'the control plane has said nothing of a title');
+  }
+}
+
+/** Asks what would be done; tells the control plane what it would have made by then. */
+class DryRun {
+  readonly #context: CommandContext;
+  readonly #created = new Map<unknown, NonNullable<ImportRequest['expected']>[number]>();
+
+  constructor(context: CommandContext) {
+    this.#context = context;
+  }
+
+  async import(batch: readonly ReadEntry[], { uploads }: { uploads: boolean }): Promise<ImportResult[]> {
+    const wanted = batch.flatMap(({ entry }) =>
+      'partOf' in entry ? (this.#created.get(entry.partOf) ?? []) : [],
+    );
+    const results = await send(this.#context, {
+      dryRun: true,
+      entries: batch.map((one) => (uploads ? toUpload(one) : { line: one.line, entry: one.entry })),
+      ...(wanted.length > 0 && { expected: [...new Set(wanted)] }),
+    });
+    const judged: ImportResult[] = [];
+    for (const [at, result] of results.entries()) {
+      const entry: ReadEntry['entry'] = batch[at]?.entry ?? {};
+      const isNew = result.outcome === 'created';
+      if (isNew) this.#expect(entry);
+      const missing = isNew && uploads ? await unreadableOf(entry.path, result.line) : undefined;
+      judged.push(missing ?? result);
+    }
+    return judged;
+  }
+
+  #expect({ externalIds, kind = 'movie' }: ReadEntry['entry']): void {
+    const one = { externalIds, kind } as NonNullable<ImportRequest['expected']>[number];
+    for (const id of one.externalIds) this.#created.set(id, one);
+  }
+}
+
+function toUpload({ line, entry: { path, ...entry } }: ReadEntry): ImportRequest['entries'][number] {
+  return { line, entry, ...(path !== undefined && { uploads: true }) };
+}
+
+/** Why a video that would be uploaded cannot be. */
+async function unreadableOf(path: string | undefined, line: number): Promise<ImportResult | undefined> {
+  if (path === undefined) return undefined;
+  try {
+    await (await openSource(path)).handle.close();
+    return undefined;
+  } catch (error) {
+    return refusedFor(error, line);
+  }
+}
+
+/** What is wrong with one file holds no other up; what is wrong with the control plane ends the command. */
+function refusedFor(error: unknown, line: number): ImportResult {
+  if (!isCoded(error, 'PATH_UNREADABLE', 'SOURCE_EMPTY', 'SOURCE_TRUNCATED', 'UPLOAD_TOO_LARGE')) throw error;
+  return { line, outcome: 'refused', code: error.code, detail: error.detail ?? '' };
+}
+
+async function send({ api }: CommandContext, body: ImportRequest): Promise<ImportResult[]> {
+  const path = '/v1/titles/import';
+  const { results } = await api.call({
+    ...{ method: 'POST', path, body, reply: ImportReply, timeoutMs: importTimeoutMs },
+  });
+  return results;
+}
+
+function printTally(output: Output, { counts, problems }: Tally, { dryRun }: ImportOptions): void {
+  const would = dryRun === true ? 'would be ' : '';
+  output.table({
+    head: [`${would}new`, `${would}changed`, 'as they were', 'passed over'],
+    rows: [[counts.created, counts.changed, counts.unchanged, problems.length].map(String)],
+    empty: '',
+  });
+  printProblems(output, problems);
+}
+
+function printProblems(output: Output, problems: readonly ImportProblem[]): void {
+  if (problems.length === 0) return;
+  output.table({
+    head: ['file', 'line', 'code', 'why'],
+    rows: problems
+      .slice(0, problemsShown)
+      .map(({ file, line, code, detail }) => [file, String(line ?? ''), code, detail]),
+    empty: '',
+  });
+  if (problems.length > problemsShown)
+    output.note(`and ${problems.length - problemsShown} more; --json shows all`);
+}
+
+async function showWatched({ api, output }: CommandContext): Promise<void> {
+  const { folders } = await api.call({ path: '/v1/titles/import', reply: WatchedFolders });
+  output.facts(folders, () => {
+    output.table({
+      head: ['folder', 'titles', 'looked through', 'problems'],
+      rows: folders.map((folder: WatchedFolder) => [
+        folder.path,
+        String(folder.titles),
+        folder.lookedAtMs === undefined ? 'not yet' : new Date(folder.lookedAtMs).toISOString(),
+        String(folder.problems.length),
+      ]),
+      empty: 'No folders are watched. Start the control plane with --watch-folders to watch some.',
+    });
+    for (const { problems } of folders) printProblems(output, problems);
+  });
+}

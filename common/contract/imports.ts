@@ -1,0 +1,103 @@
+import { Line, ObjectId, TimeMs } from './primitives.ts';
+import { ExternalId, titleTold, TitleKind } from './title-metadata.ts';
+import { Type, type Static } from './type.ts';
+
+/** How many titles are imported at a time. */
+export const importEntriesMax = 100;
+
+const ExternalIds = Type.Array(ExternalId, { minItems: 1, maxItems: 20 });
+
+/**
+ * One title as it is imported. It is the title that has one of its external ids already, or a new one; what is not there stays as it is.
+ * A new title that has a video names it by `path` (under an ingest root) or `uploadId`.
+ */
+export const ImportEntry = Type.Object(
+  {
+    name: Line,
+    ...titleTold,
+    externalIds: ExternalIds,
+    /** What it is part of, by one of that one's external ids. */
+    partOf: Type.Optional(ExternalId),
+    path: Type.Optional(Type.String({ minLength: 1, maxLength: 4096 })),
+    uploadId: Type.Optional(ObjectId),
+  },
+  { additionalProperties: false },
+);
+export type ImportEntry = Static<typeof ImportEntry>;
+
+/** Entries are judged one by one: one that is wrong holds no other up. */
+export const ImportRequest = Type.Object(
+  {
+    /** Nothing is changed; the answer is what would be. */
+    dryRun: Type.Optional(Type.Boolean()),
+    entries: Type.Array(
+      Type.Object(
+        {
+          /** Where it stands in its file, from 1. */
+          line: Type.Integer({ minimum: 1 }),
+          /** An `ImportEntry`. */
+          entry: Type.Unknown(),
+          /** Of a dry run: its video will be uploaded if it turns out to be new. */
+          uploads: Type.Optional(Type.Boolean()),
+        },
+        { additionalProperties: false },
+      ),
+      { minItems: 1, maxItems: importEntriesMax },
+    ),
+    /** Of a dry run: what earlier requests of it would have made, as far as entries are part of it. */
+    expected: Type.Optional(
+      Type.Array(
+        Type.Object({ externalIds: ExternalIds, kind: TitleKind }, { additionalProperties: false }),
+        { maxItems: importEntriesMax },
+      ),
+    ),
+  },
+  { additionalProperties: false },
+);
+export type ImportRequest = Static<typeof ImportRequest>;
+
+/** `unchanged` and `changed`: there was a title with one of its external ids. `refused`: nothing was done, `code` and `detail` say why. */
+export const ImportOutcome = Type.Union([
+  Type.Literal('created'),
+  Type.Literal('changed'),
+  Type.Literal('unchanged'),
+  Type.Literal('refused'),
+]);
+export type ImportOutcome = Static<typeof ImportOutcome>;
+
+export const ImportResult = Type.Object({
+  line: Type.Integer({ minimum: 1 }),
+  outcome: ImportOutcome,
+  /** Not of what a dry run would have made. */
+  titleId: Type.Optional(ObjectId),
+  code: Type.Optional(Type.String()),
+  detail: Type.Optional(Type.String()),
+});
+export type ImportResult = Static<typeof ImportResult>;
+
+/** In the order of the entries. */
+export const ImportReply = Type.Object({ results: Type.Array(ImportResult) });
+export type ImportReply = Static<typeof ImportReply>;
+
+/** What the last look at a watched folder found wrong. */
+const ImportProblem = Type.Object({
+  file: Type.String(),
+  line: Type.Optional(Type.Integer({ minimum: 1 })),
+  code: Type.String(),
+  detail: Type.String(),
+});
+export type ImportProblem = Static<typeof ImportProblem>;
+
+/** A folder whose films become titles by themselves. */
+export const WatchedFolder = Type.Object({
+  path: Type.String(),
+  /** When it was looked through last; absent before the first time. */
+  lookedAtMs: Type.Optional(TimeMs),
+  /** How many titles are in it. */
+  titles: Type.Integer({ minimum: 0 }),
+  /** The first hundred of them. */
+  problems: Type.Array(ImportProblem, { maxItems: 100 }),
+});
+export type WatchedFolder = Static<typeof WatchedFolder>;
+
+export const WatchedFolders = Type.Object({ folders: Type.Array(WatchedFolder) });

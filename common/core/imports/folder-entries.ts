@@ -1,0 +1,188 @@
+import { createHash } from 'node:crypto';
+import type { Result } from '../result.ts';
+import { brokenLine, type ImportLine } from './lines.ts';
+import type { Nfo } from './read-nfo.ts';
+
+const videoEndings = 'mp4|m4v|mkv|mov|webm|avi|ts|m2ts|mts|mpg|mpeg|wmv|flv|ogv';
+const videoPath = new RegExp(`\\.(?:${videoEndings})$`, 'i');
+/** As Kodi and others call folders of what belongs to a film. */
+const extrasFolder =
+  /^(?:extras?|featurettes|trailers?|interviews|deleted scenes|behind the scenes|shorts|scenes)$/i;
+const numbered = /s(\d{1,4})[ ._-]{0,3}e(\d{1,4})|(?:^|[ ._-])(\d{1,2})x(\d{1,3})(?:[ ._-]|$)/i;
+const idCharactersMax = 200;
+
+/** Whether a file is a video, by its ending. */
+export function isVideo(path: string): boolean {
+  return videoPath.test(path);
+}
+
+/** An NFO file, by the path of which it is told. */
+export type NfoFiles = ReadonlyMap<string, Result<Nfo>>;
+
+/**
+ * The titles of a folder, by the paths of its files (with `/`, from the folder on) and the NFO files among them, as Kodi lays them
+ * out: beside `film.mkv` stands `film.nfo`, or `movie.nfo` where the film is alone; what is below a `tvshow.nfo` are episodes, which
+ * say in their names (`S01E02`, `1x02`), else in their own NFO, which ones they are. A video without NFO is called as its file.
+ * Each is known again by the ids in its NFO and by its path; `path` of an entry is its video's.
+ */
+export function folderEntries(paths: readonly string[], nfos: NfoFiles): ImportLine[] {
+  const folder = new Folder(paths, nfos);
+  const videos = paths.filter(isVideo).sort();
+  const shows = [...nfos]
+    .filter(([path]) => baseOf(path) === 'tvshow.nfo')
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  const seasons = new Set<string>();
+  return [
+    ...shows.map(([path, nfo]) => showLine(path, nfo)),
+    ...videos.flatMap((path) => folder.linesOf(path, seasons)),
+  ];
+}
+
+interface Show {
+  readonly ids: readonly string[];
+  readonly nfo: Nfo;
+}
+
+class Folder {
+  readonly #paths: ReadonlySet<string>;
+  readonly #nfos: NfoFiles;
+  /** Films of each folder, extras aside. */
+  readonly #films = new Map<string, string[]>();
+
+  constructor(paths: readonly string[], nfos: NfoFiles) {
+    this.#paths = new Set(paths);
+    this.#nfos = nfos;
+    for (const path of paths.filter(isVideo)) {
+      const films = this.#films.get(folderOf(path));
+      if (films === undefined) this.#films.set(folderOf(path), [path]);
+      else films.push(path);
+    }
+  }
+
+  /** A video's title, behind the season that it is the first of. */
+  linesOf(path: string, seasons: Set<string>): ImportLine[] {
+    const own = this.#nfoOf(path);
+    if (own?.ok === false) return [brokenLine({ file: own.path, line: 1 }, own.detail, own.code)];
+    const show = this.#showOf(path);
+    const at = { file: own?.path ?? path, line: 1 };
+    if (extrasFolder.test(baseOf(folderOf(path)))) return [this.#extra(path, own?.value, show)];
+    if (show === undefined) {
+      if (own?.value.kind === 'episodedetails')
+        return [brokenLine(at, 'it is of an episode, but no folder above it has a tvshow.nfo')];
+      return [titleLine(at, { path, nfo: own?.value, more: { kind: 'movie' } })];
+    }
+    const place = placeOf(path, own?.value);
+    if (place === undefined)
+      return [brokenLine(at, 'neither its name (as S01E02) nor an NFO says which episode it is')];
+    const partOf = seasonId(show, place.season);
+    const more = { kind: 'episode', number: place.episode, partOf };
+    const episode = titleLine(at, { path, nfo: own?.value, more });
+    if (seasons.has(partOf)) return [episode];
+    seasons.add(partOf);
+    return [seasonLine(show, place.season, at.file), episode];
+  }
+
+  #extra(path: string, nfo: Nfo | undefined, show: Show | undefined): ImportLine {
+    const films = this.#films.get(folderOf(folderOf(path))) ?? [];
+    const [film] = films;
+    const partOf = show?.ids[0] ?? (film === undefined ? undefined : this.#idsOf(film)[0]);
+    if (partOf === undefined || (show === undefined && films.length > 1))
+      return brokenLine(
+        { file: path, line: 1 },
+        'it belongs to one film in the folder above, of which there is none or several',
+      );
+    return titleLine({ file: path, line: 1 }, { path, nfo, more: { kind: 'extra', partOf } });
+  }
+
+  #idsOf(path: string): string[] {
+    const own = this.#nfoOf(path);
+    return [...(own?.ok === true ? own.value.externalIds : []), fileId(path)];
+  }
+
+  #nfoOf(path: string): (Result<Nfo> & { path: string }) | undefined {
+    const beside = path.replace(videoPath, '.nfo');
+    const alone = this.#films.get(folderOf(path))?.length === 1 ? join(folderOf(path), 'movie.nfo') : '';
+    const found = [beside, alone].find((one) => this.#paths.has(one) && this.#nfos.has(one));
+    const nfo = found === undefined ? undefined : this.#nfos.get(found);
+    return found === undefined || nfo === undefined ? undefined : { ...nfo, path: found };
+  }
+
+  #showOf(path: string): Show | undefined {
+    for (let folder = folderOf(path); ; folder = folderOf(folder)) {
+      const nfo = this.#nfos.get(join(folder, 'tvshow.nfo'));
+      if (nfo?.ok === true) return { ids: showIds(join(folder, 'tvshow.nfo'), nfo.value), nfo: nfo.value };
+      if (folder === '') return undefined;
+    }
+  }
+}
+
+function showLine(path: string, nfo: Result<Nfo>): ImportLine {
+  const at = { file: path, line: 1 };
+  if (!nfo.ok) return brokenLine(at, nfo.detail, nfo.code);
+  const name = nameOf(folderOf(path));
+  const externalIds = showIds(path, nfo.value);
+  return { ...at, read: { entry: { ...name, ...nfo.value.told, kind: 'series', externalIds } } };
+}
+
+function showIds(path: string, { externalIds }: Nfo): string[] {
+  return [...externalIds, fileId(path)];
+}
+
+function seasonId({ ids }: Show, season: number): string {
+  return `${ids[0] ?? ''}/season/${season}`;
+}
+
+function seasonLine(show: Show, number: number, file: string): ImportLine {
+  const told = show.nfo.seasons.get(number);
+  const entry = {
+    name: number === 0 ? 'Specials' : `Season ${number}`,
+    ...told,
+    ...{ kind: 'season', number, partOf: show.ids[0] ?? '' },
+    externalIds: show.ids.map((id) => `${id}/season/${number}`),
+  };
+  return { file, line: 1, read: { entry } };
+}
+
+function titleLine(
+  at: Pick<ImportLine, 'file' | 'line'>,
+  { path, nfo, more }: { path: string; nfo: Nfo | undefined; more: object },
+): ImportLine {
+  const externalIds = [...(nfo?.externalIds ?? []), fileId(path)];
+  const entry = { ...nameOf(path.replace(videoPath, '')), ...nfo?.told, ...more, externalIds, path };
+  return { ...at, read: { entry } };
+}
+
+/** Which episode a video is; its name counts before its NFO, as with Kodi. */
+function placeOf(path: string, nfo: Nfo | undefined): { season: number; episode: number } | undefined {
+  const [, s, e, oldS, oldE] = numbered.exec(baseOf(path)) ?? [];
+  const [season, episode] = [s ?? oldS, e ?? oldE];
+  if (season !== undefined && episode !== undefined)
+    return { season: Number(season), episode: Number(episode) };
+  if (nfo?.season === undefined || nfo.episode === undefined) return undefined;
+  return { season: nfo.season, episode: nfo.episode };
+}
+
+/** `Some.Film (1999)` is called Some Film, of 1999. */
+function nameOf(path: string): { name: string; year?: number } {
+  const base = baseOf(path);
+  const spaced = base.includes(' ') ? base : base.replaceAll(/[._]/g, ' ');
+  const [, name = spaced, year] = /^(.+?)\s*[([](\d{4})[)\]]/.exec(spaced) ?? [];
+  return { name: name.slice(0, idCharactersMax), ...(year !== undefined && { year: Number(year) }) };
+}
+
+function fileId(path: string): string {
+  const isPlain = path.length <= idCharactersMax && !/[\p{Cc}\u2028-\u202e\u2066-\u2069]|^\s/u.test(path);
+  return `file:${isPlain ? path : createHash('sha256').update(path).digest('hex')}`;
+}
+
+function folderOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
+}
+
+function baseOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+function join(folder: string, name: string): string {
+  return folder === '' ? name : `${folder}/${name}`;
+}

@@ -1,0 +1,42 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import t from 'tap';
+
+import { startPlane } from '../control-plane/support/control-plane.ts';
+import { nearcastCli } from '../support/nearcast-cli.ts';
+
+t.test('titles are imported from the command line', async (t) => {
+  const root = t.testdir({
+    'film.mp4': 'a film',
+    'film.nfo': '<movie><title>A film</title><year>1999</year></movie>',
+    Dekalog: {
+      'tvshow.nfo': '<tvshow><title>Dekalog</title></tvshow>',
+      's01e01.mkv': 'an episode',
+    },
+    watched: {},
+  });
+  const plane = await startPlane(t, { flags: ['--ingest-roots', root, '--watch-folders', join(root, 'watched')] });
+  const nearcast = nearcastCli(plane);
+  const list = join(root, 'titles.csv');
+  await writeFile(list, 'id,name,kind,part_of,path\n1,One,series,,\n2,"broken\n3,S1,season,1,\n4,E1,episode,3,film.mp4\n');
+
+  const dry = await nearcast('title', 'import', list, '--dry-run');
+  t.match(dry, { code: 1, stdout: /would be new[^]*3 +0 +0 +1[^]*titles.csv +3 +IMPORT_LINE_INVALID/ });
+  t.match(dry.stderr, /IMPORT_INCOMPLETE/);
+  t.strictSame((await plane.call('GET /v1/titles')).json, { titles: [] });
+  t.match(await nearcast('title', 'import', list), { code: 1, stdout: /3 +0 +0 +1/, stderr: /✔ upload/ });
+  t.match((await nearcast('--json', 'title', 'import', list)).stdout, /"unchanged": 3/);
+
+  await writeFile(list, 'id,name\n1,Uno\n9,Nothing to see\n');
+  t.match(await nearcast('title', 'import', list), { code: 1, stdout: /0 +1 +0 +1[^]*exactly one of uploadId and path/ });
+  await writeFile(list, 'id,name,path\n9,Missing,missing.mp4\n');
+  t.match(await nearcast('title', 'import', list, '--dry-run'), { code: 1, stdout: /PATH_UNREADABLE/ });
+  t.match(await nearcast('title', 'import', list), { code: 1, stdout: /PATH_UNREADABLE/ });
+
+  await writeFile(list, 'id,name\n1,One\n');
+  t.match(await nearcast('title', 'import', root, '--on-server'), { code: 0, stdout: /4 +1 +0 +0/ });
+  t.match(await nearcast('title', 'import', root, '--on-server'), { code: 0, stdout: /0 +0 +5 +0/ });
+  t.match((await nearcast('title', 'list')).stdout, /A film[^]*Dekalog|Dekalog[^]*A film/);
+  t.match(await nearcast('title', 'import'), { code: 0, stdout: /watched +0/ });
+  t.match(await nearcast('title', 'import', join(root, 'nothing')), { code: 1, stderr: /PATH_UNREADABLE/ });
+});
