@@ -9,6 +9,7 @@ import { runProcess } from '../common/runtime/run-process.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { acts, askForActs } from './apart/acts.ts';
 import { createCallers } from './apart/callers.ts';
+import { describeApart } from './apart/describe.ts';
 import { askForCredentials, credentials } from './apart/credentials.ts';
 import { Directory } from './apart/directory.ts';
 import type { ServiceName } from './apart/interface.ts';
@@ -18,7 +19,7 @@ import { controlPlaneHelp, readConfig } from './config.ts';
 import { createGateway } from './gateway/server.ts';
 import { rotateKeys } from './keys.ts';
 import { measureStatus } from './metrics.ts';
-import type { PartContext } from './parts/part.ts';
+import type { Part, PartContext } from './parts/part.ts';
 import { openStores, type Stores } from './stores.ts';
 
 const { version } = packageJson;
@@ -92,6 +93,7 @@ async function compose(base: Base, stores: Stores): Promise<ControlPlane> {
     front: core && {
       clientsDir: config.clientsDir ?? builtClients,
       services: upstreamsOf(config.services, urls),
+      descriptions: () => describeApart({ callers, here: config.services, log }),
     },
     routes: (made) => {
       for (const part of parts) part.routes(made);
@@ -115,11 +117,11 @@ const builtClients = join(import.meta.dirname, '..', 'clients', 'dist');
 async function openParts(context: PartContext) {
   const runs = (service: ServiceName): boolean => context.config.services.includes(service);
   const core = runs('core') ? await (await import('./parts/core.ts')).openCorePart(context) : undefined;
-  const playback = runs('playback')
-    ? await (await import('./parts/playback.ts')).openPlaybackPart(context)
-    : undefined;
-  const search = runs('search')
-    ? await (await import('./parts/search.ts')).openSearchPart(context)
-    : undefined;
-  return { core, parts: [core, playback, search].filter((part) => part !== undefined) };
+  const parts: Part[] = core === undefined ? [] : [core];
+  if (runs('users')) parts.push(await (await import('./parts/users.ts')).openUsersPart(context));
+  if (runs('billing')) parts.push(await (await import('./parts/billing.ts')).openBillingPart(context));
+  if (runs('playback')) parts.push(await (await import('./parts/playback.ts')).openPlaybackPart(context));
+  if (runs('search')) parts.push(await (await import('./parts/search.ts')).openSearchPart(context));
+  parts.push(await (await import('./parts/backups.ts')).openBackupsPart(context));
+  return { core, parts };
 }

@@ -102,17 +102,17 @@ function argvOf(name: string, { dataDir, topology }: SystemOptions): string[] {
   const small = ['--workers', '0'];
   const home = ['--data-dir', join(dataDir, name)];
   const control = ['control-plane', ...home, '--steering-url', topology.steeringUrl, '--blobs-url', blobs];
+  const elsewhere = topology.apart.flatMap((one) => [
+    ...['--service-urls', `${one.name}=http://127.0.0.1:${String(one.port)}`],
+  ]);
   if (name === 'control-plane') {
-    const elsewhere = topology.apart.flatMap((one) => [
-      ...['--service-urls', `${one.name}=http://127.0.0.1:${String(one.port)}`],
-    ]);
     const services = elsewhere.length === 0 ? [] : ['--services', 'core', ...elsewhere];
     return [...control, '--port', String(topology.controlPort), ...services];
   }
   const service = topology.apart.find((one) => one.name === name);
   if (service !== undefined) {
     return [
-      ...[...control, '--port', String(service.port), '--services', name],
+      ...[...control, '--port', String(service.port), '--services', name, ...elsewhere],
       ...['--service-urls', `core=${topology.controlUrl}`, '--public-url', topology.controlUrl],
       ...['--service-token-file', join(dataDir, 'control-plane', 'service.token')],
       ...['--trusted-proxies', '127.0.0.1/32'],

@@ -1,6 +1,11 @@
 import type { FastifyInstance, FastifySchema, HTTPMethods, RouteOptions } from 'fastify';
+import { Type, type Static } from '../contract/type.ts';
 import type { App } from './http-app.ts';
 import type { Credential } from './http-credential.ts';
+
+/** What is known of another server's description. */
+export const ApiDescription = Type.Object({ paths: Type.Record(Type.String(), Type.Unknown()) });
+export type ApiPaths = Static<typeof ApiDescription>['paths'];
 
 export interface OpenApiOptions {
   title: string;
@@ -8,6 +13,8 @@ export interface OpenApiOptions {
   description?: string;
   /** Serve the browsable form at /docs too. */
   docs?: boolean;
+  /** Descriptions of what else is reached by this server; asked each time. */
+  others?: () => Promise<readonly ApiPaths[]>;
 }
 
 interface SeenRoute {
@@ -34,11 +41,15 @@ export function serveOpenApi(app: App, options: OpenApiOptions): void {
     await (await shadow)?.close();
   });
   const open = { config: { credential: ['none'] } } as const;
-  app.get('/openapi.json', open, async () => {
-    const described = await shadowApp();
-    return described.swagger();
-  });
+  const whole = async (): Promise<object> => {
+    const own = (await shadowApp()).swagger();
+    const others = (await options.others?.()) ?? [];
+    return { ...own, paths: Object.assign({}, ...others, own.paths) as ApiPaths };
+  };
+  app.get('/openapi.json', open, whole);
   if (options.docs !== true) return;
+  // Before what the pages themselves would take for the whole. All JSON is YAML.
+  for (const url of ['/docs/json', '/docs/yaml']) app.get(url, open, whole);
   for (const url of ['/docs', '/docs/*']) {
     app.get(url, open, async (request, reply) => {
       const described = await shadowApp();

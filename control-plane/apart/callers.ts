@@ -1,5 +1,6 @@
 import type { Chance } from '../../common/runtime/chance.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
+import { ApiDescription, type ApiPaths } from '../../common/runtime/http-openapi.ts';
 import { createControlClient, type ControlClient } from '../../common/runtime/control-client.ts';
 import { coded, isCoded, type CodedError } from '../../common/runtime/errors.ts';
 import { readPrivateFile } from '../../common/runtime/private-file.ts';
@@ -18,6 +19,8 @@ export interface CallersOptions {
 export interface Callers {
   /** Throws CONFIG_INVALID where nobody has said where the service runs, or what to show it. */
   of(one: Interface): Calls<Interface>;
+  /** What a service says of its own routes. Errors: those of a call. */
+  describe(service: ServiceName): Promise<ApiPaths>;
   close(): Promise<void>;
 }
 
@@ -65,6 +68,10 @@ export function createCallers(options: CallersOptions): Callers {
         },
       );
       return Object.fromEntries(calls);
+    },
+    async describe(service) {
+      const asked = { method: 'GET', path: '/openapi.json', answerBytesMax } as const;
+      return (await clientOf(service).json(asked, ApiDescription)).value?.paths ?? {};
     },
     async close() {
       await Promise.all([...clients.values()].map((client) => client.close()));

@@ -5,6 +5,8 @@ export const ServiceName = Type.Union([
   Type.Literal('core'),
   Type.Literal('search'),
   Type.Literal('playback'),
+  Type.Literal('users'),
+  Type.Literal('billing'),
 ]);
 export type ServiceName = Static<typeof ServiceName>;
 export const serviceNames = ServiceName.anyOf.map((one) => one.const);

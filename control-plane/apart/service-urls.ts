@@ -5,7 +5,18 @@ import { serviceNames, type ServiceName } from './interface.ts';
 const prefixes: Readonly<Record<Exclude<ServiceName, 'core'>, readonly string[]>> = {
   search: ['/v1/search'],
   playback: ['/v1/playback', '/v1/playback-sessions'],
+  users: ['/v1/profiles', '/avatars'],
+  billing: [
+    ...['/v1/plans', '/v1/coupons', '/v1/taxes', '/v1/entitlements', '/v1/subscriptions', '/v1/sign-ups'],
+    ...['/v1/invoices', '/v1/payments', '/v1/payment-methods', '/v1/collections', '/v1/provider-notices'],
+    ...['/v1/webhooks', '/v1/usage', '/v1/issuer', '/v1/ledger', '/v1/reports/revenue'],
+  ],
 };
+
+/** Whether the gateway sends a path to a service. */
+export function isServedBy(service: Exclude<ServiceName, 'core'>, path: string): boolean {
+  return prefixes[service].some((prefix) => path === prefix || path.startsWith(`${prefix}/`));
+}
 
 /** Reads `search=http://10.0.0.5:7081`. Throws CONFIG_INVALID for what is none, and for a service that comes twice. */
 export function parseServiceUrls(texts: readonly string[]): ReadonlyMap<ServiceName, string> {

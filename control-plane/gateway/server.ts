@@ -1,6 +1,7 @@
 import type { Chance } from '../../common/runtime/chance.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import type { CredentialVerifiers } from '../../common/runtime/http-credential.ts';
+import type { ApiPaths } from '../../common/runtime/http-openapi.ts';
 import { createHttpServer, type HttpServer } from '../../common/runtime/http-server.ts';
 import type { Log } from '../../common/runtime/log.ts';
 import type { Metrics } from '../../common/runtime/metrics.ts';
@@ -19,7 +20,13 @@ export interface GatewayOptions {
   verifiers: CredentialVerifiers;
   audit: ActLog;
   /** What only the process has that lets strangers in: pages, the description, and what it sends on to services of its own. */
-  front: { readonly clientsDir: string; readonly services: readonly string[] } | undefined;
+  front:
+    | {
+        readonly clientsDir: string;
+        readonly services: readonly string[];
+        readonly descriptions: () => Promise<readonly ApiPaths[]>;
+      }
+    | undefined;
   trustedProxies: readonly string[];
   corsOrigins: readonly string[];
   /** Adds the routes of the services. */
@@ -33,7 +40,6 @@ const description = {
   title: 'Nearcast control plane',
   description:
     'Catalog, nodes, placement, fill, playback sessions and the signed documents that hold them together.',
-  docs: true,
 };
 
 /** Composes the control plane's HTTP server: its services' routes behind one set of limits, credentials and policies. */
@@ -65,7 +71,11 @@ export async function createGateway(
     trustedProxies,
     rate: { burst: limits.addressPerSecond, perSecond: limits.addressPerSecond },
     cors: corsOrigins,
-    ...(front !== undefined && { openapi: { ...description, version } }),
+    // Of a service that runs apart the gateway asks for its part.
+    openapi: {
+      ...{ ...description, version, docs: front !== undefined },
+      ...(front !== undefined && { others: front.descriptions }),
+    },
   });
   const seen: string[] = [];
   server.app.addHook('onRoute', ({ method, url }) => {

@@ -5,18 +5,19 @@ import type { ControlPlaneConfig } from '../config.ts';
 import { readSecretLine } from '../secret-line.ts';
 import { createWebhookPost } from '../services/billing/post-webhook.ts';
 import { billingRoutes } from '../services/billing/routes.ts';
-import { createBilling, type Billing } from '../services/billing/service.ts';
+import { createBilling } from '../services/billing/service.ts';
+import { answerPersonal, personalData } from '../services/personal-data.ts';
 import { playbackBilling } from '../services/playback/interfaces.ts';
+import { openProcedures } from '../services/procedures/durable-steps.ts';
+import { paidPlanChange } from '../services/procedures/paid-plan-change.ts';
+import { procedureAccounts, procedureProfiles } from '../services/procedures/ports.ts';
+import { procedureRoutes } from '../services/procedures/routes.ts';
+import { signUpProcedure } from '../services/procedures/sign-up.ts';
 import type { Part, PartContext } from './part.ts';
+import { procedureBilling } from './procedure-ports.ts';
 
-/** Billing as a part of the core. */
-export interface BillingPart extends Part {
-  readonly billing: Billing;
-  readonly close: () => Promise<void>;
-}
-
-/** Opens plans, subscriptions, invoices and payments. CONFIG_INVALID for a secret that cannot be read. */
-export async function openBilling(context: PartContext): Promise<BillingPart> {
+/** Opens plans, subscriptions, invoices and payments, with what takes them and other services. CONFIG_INVALID for a secret that cannot be read. */
+export async function openBillingPart(context: PartContext): Promise<Part> {
   const { config, stores, directory, clock, chance, log } = context;
   const provider = await openProvider(config);
   const { post, close } = createWebhookPost();
@@ -28,11 +29,26 @@ export async function openBilling(context: PartContext): Promise<BillingPart> {
       return { isRequired, ...(entitlements && { entitlements }) };
     },
   });
+  const ports = {
+    accounts: directory.find(procedureAccounts),
+    profiles: directory.find(procedureProfiles),
+    billing: procedureBilling(billing),
+  };
+  const procedures = openProcedures({
+    records: await stores.open('procedures'),
+    procedures: [signUpProcedure(ports), paidPlanChange(ports.billing)],
+    ...{ clock, log },
+  });
+  directory.provide(personalData.billing, answerPersonal(billing.personal));
+  directory.provide(personalData.procedures, answerPersonal(procedures.personal));
   return {
-    billing,
-    components: [loop('billing', (signal) => billing.watch(signal))],
+    components: [
+      loop('billing', (signal) => billing.watch(signal)),
+      loop('procedures', (signal) => procedures.watch(signal)),
+    ],
     routes: ({ app }) => {
       billingRoutes(app, { billing });
+      procedureRoutes(app, { procedures, ports });
     },
     close,
   };

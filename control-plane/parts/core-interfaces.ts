@@ -14,6 +14,7 @@ import {
   titlesAtOnce,
   type SearchableTitle,
 } from '../services/search/ports.ts';
+import { userTitles } from '../services/users/ports.ts';
 import type { CoreServices } from './core-services.ts';
 import type { PartContext } from './part.ts';
 
@@ -25,6 +26,19 @@ const steeringTokenS = 3600;
 export function provideCore(context: PartContext, services: CoreServices): void {
   provideForPlayback(context, services);
   provideForSearch(context, services);
+  provideForUsers(context, services);
+}
+
+function provideForUsers({ directory }: PartContext, { catalog }: CoreServices): void {
+  directory.provide(userTitles, {
+    find: async ({ ids, viewer }) => ({
+      titles: ids.flatMap((id) => {
+        if (viewer !== undefined && !catalog.rights.isAllowed(id, viewer)) return [];
+        const outline = catalog.outline(id);
+        return outline === undefined ? [] : [{ id, ...outline }];
+      }),
+    }),
+  });
 }
 
 function provideForPlayback(

@@ -11,7 +11,6 @@ import { answerCredentials, credentials } from '../apart/credentials.ts';
 import type { Directory } from '../apart/directory.ts';
 import { openAuth } from '../auth.ts';
 import { everyDay, loop, started, withStop } from '../background.ts';
-import { openBackups } from '../backups.ts';
 import type { Base } from '../base.ts';
 import { authorityOf } from '../config.ts';
 import { fillSession } from '../core/fill-session.ts';
@@ -22,7 +21,6 @@ import type { Access } from '../services/access/service.ts';
 import { auditRoutes } from '../services/audit/routes.ts';
 import { createAudit, type Audit } from '../services/audit/service.ts';
 import { authRoutes } from '../services/auth/routes.ts';
-import { backupRoutes } from '../services/backup/routes.ts';
 import { catalogDefaults, type Fleet } from '../services/catalog/ports.ts';
 import { catalogRoutes } from '../services/catalog/routes.ts';
 import { createCatalog, type Catalog } from '../services/catalog/service.ts';
@@ -51,11 +49,10 @@ import { openWithdrawals } from '../services/withdrawal/service.ts';
 import { viewerRights } from '../services/viewer-rights.ts';
 import type { Stores } from '../stores.ts';
 import { verifiersOf } from '../verifiers.ts';
-import { openBilling } from './billing.ts';
 import { provideCore } from './core-interfaces.ts';
 import type { CoreServices } from './core-services.ts';
-import { openHouseholds } from './households.ts';
 import type { Part, PartContext } from './part.ts';
+import { openPeople } from './people.ts';
 
 /** All services that nobody has taken apart yet. */
 export interface CorePart extends Part {
@@ -78,11 +75,7 @@ export async function openCorePart(context: PartContext): Promise<CorePart> {
   });
   const auth = await openAuth(context, { stores, access, audit, publicUrl });
   const services = await openServices(context, { stores, access, directory });
-  const billing = await openBilling(context);
-  const households = await openHouseholds(context, {
-    ...{ auth, catalog: services.catalog, billing: billing.billing },
-  });
-  const backups = await openBackups(context, { snapshots: stores, program: packageJson.version });
+  const people = await openPeople(context, auth);
   const verifiers = verifiersOf({ access, auth, maps: services.maps });
   directory.provide(acts, answerActs(audit));
   directory.provide(credentials, answerCredentials(verifiers));
@@ -97,13 +90,11 @@ export async function openCorePart(context: PartContext): Promise<CorePart> {
         loop('sessions', (signal) => auth.watch(signal)),
         () => auth.stop(),
       ),
-      ...households.components,
+      ...people.components,
       withStop(
         loop('audit', (signal) => audit.watch(signal)),
         () => audit.stop(),
       ),
-      ...billing.components,
-      started('backups', backups),
     ],
     counts: () => countsOf(services),
     routes: (server) => {
@@ -113,7 +104,7 @@ export async function openCorePart(context: PartContext): Promise<CorePart> {
       accessRoutes(app, { access });
       auditRoutes(app, { audit });
       authRoutes(app, { auth, clock, chance });
-      households.routes(server);
+      people.routes(server);
       registryRoutes(app, { registry, maintenance });
       certificateRoutes(app, services);
       catalogRoutes(app, { catalog, draining, rights: directory.find(viewerRights) });
@@ -122,10 +113,7 @@ export async function openCorePart(context: PartContext): Promise<CorePart> {
       withdrawalRoutes(app, { withdrawals });
       steeringMapRoutes(app, { maps, draining });
       statusRoutes(app, { status });
-      billing.routes(server);
-      backupRoutes(app, { backups });
     },
-    close: billing.close,
   };
 }
 

@@ -1,40 +1,53 @@
+import type { Calls } from '../apart/interface.ts';
+import { coded } from '../../common/runtime/errors.ts';
 import { parseAs } from '../../common/runtime/parse.ts';
 import { AccountRecord } from '../services/auth/records.ts';
 import type { Auth } from '../services/auth/service.ts';
 import type { Billing } from '../services/billing/service.ts';
-import type { ProcedureBilling } from '../services/procedures/ports.ts';
-import type { SignUpPorts } from '../services/procedures/sign-up.ts';
+import type { ProcedureBilling, procedureAccounts, procedureProfiles } from '../services/procedures/ports.ts';
 import type { Users } from '../services/users/service.ts';
 
-/** The services as procedures use them. */
-export function procedurePorts(services: {
-  auth: Pick<Auth, 'accounts' | 'personal'>;
-  users: Pick<Users, 'profiles' | 'add' | 'personal'>;
-  billing: Billing;
-}): SignUpPorts {
-  const { auth, users } = services;
+/** Answers what procedures ask of accounts: viewers', whatever a service that is broken into may ask. */
+export function answerProcedureAccounts({
+  accounts,
+  personal,
+}: Pick<Auth, 'accounts' | 'personal'>): Calls<typeof procedureAccounts> {
   return {
-    accounts: {
-      draft: (request) => auth.accounts.draft({ ...request, role: 'viewer' }),
-      keep: async (draft) => {
-        await auth.accounts.keep(
-          parseAs(AccountRecord, draft, { what: 'an account', code: 'STORE_CORRUPT' }),
-        );
-      },
-      erase: (id) => auth.personal.erase(id),
+    draft: async (request) => ({ ...(await accounts.draft({ ...request, role: 'viewer' })) }),
+    keep: async (draft) => {
+      const account = parseAs(AccountRecord, draft, { what: 'an account', code: 'STORE_CORRUPT' });
+      await accounts.keep({ ...account, role: 'viewer', sites: [] });
+      return {};
     },
-    profiles: {
-      addFirst: async (account, name) => {
-        if ((await users.profiles(account)).length > 0) return;
-        await users.add(account, { name }, { accountId: account, unlock: undefined });
-      },
-      eraseOf: (account) => users.personal.erase(account),
+    erase: async ({ account }) => {
+      const { role = 'viewer' } = (await accounts.find(account)) ?? {};
+      if (role !== 'viewer')
+        throw coded('CONFLICT', `${account} is no viewer: procedures made none of these`);
+      await personal.erase(account);
+      return {};
     },
-    billing: billingPort(services.billing),
   };
 }
 
-function billingPort(billing: Billing): ProcedureBilling {
+/** Answers what procedures ask of profiles. */
+export function answerProcedureProfiles(
+  users: Pick<Users, 'profiles' | 'add' | 'personal'>,
+): Calls<typeof procedureProfiles> {
+  return {
+    addFirst: async ({ account, name }) => {
+      if ((await users.profiles(account)).length === 0)
+        await users.add(account, { name }, { accountId: account, unlock: undefined });
+      return {};
+    },
+    eraseOf: async ({ account }) => {
+      await users.personal.erase(account);
+      return {};
+    },
+  };
+}
+
+/** Billing as procedures use it. */
+export function procedureBilling(billing: Billing): ProcedureBilling {
   const { payers, subscriptions, prepayments } = billing;
   const caller = 'procedures';
   return {

@@ -16,7 +16,7 @@ type Watcher = Static<typeof Watcher>;
 
 /** What limits what viewers may see, for whoever shows titles. */
 export const viewerRights = defineInterface({
-  service: 'core',
+  service: 'users',
   name: 'viewer-rights',
   verbs: {
     /**

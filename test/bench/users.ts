@@ -38,7 +38,9 @@ await runBench('users', async ({ quick }) => {
     const viewing = await openViewing(`sqlite://${path}`);
     const watched = createWatched({
       ...{ viewing, clock, exists: () => Promise.resolve(true) },
-      titles: { find: () => ({ name: 'a title', durationMs }) },
+      titles: {
+        find: async ({ ids }) => ({ titles: ids.map((id) => ({ id, name: 'a title', durationMs })) }),
+      },
     });
     const rates: number[] = [];
     for (const kind of kinds) rates.push(await rateOf(watched, { kind, profiles, seconds }));
@@ -77,7 +79,7 @@ async function rateOf(
   const device = async (): Promise<void> => {
     while (performance.now() < endMs) {
       const batch = batchOf(kind, random, (sequence += kind.reports));
-      await watched.report(`prf_profile-${pick(random, profiles)}`, batch, () => true);
+      await watched.report(`prf_profile-${pick(random, profiles)}`, batch);
       reports += batch.reports.length;
     }
   };

@@ -6,6 +6,7 @@ import type { CommandContext } from '../../cli/context.ts';
 import { startSystem, type DemoSystem } from '../../cli/demo/system.ts';
 import { createTopology } from '../../cli/demo/topology.ts';
 import { createOutput } from '../../cli/output/output.ts';
+import { serviceNames } from '../../control-plane/apart/interface.ts';
 
 /** With it every service of the control plane runs in a process of its own: `NEARCAST_TEST_APART=yes ./dev test test/e2e`. */
 export const apartVariable = 'NEARCAST_TEST_APART';
@@ -30,10 +31,8 @@ export async function startTestSystem(options: {
 }): Promise<TestSystem> {
   const isApart = process.env[apartVariable] !== undefined;
   const portOffset = options.portOffset + (isApart ? apartOffset : 0);
-  const apart = [
-    { name: 'search', port: 7073 + portOffset },
-    { name: 'playback', port: 7074 + portOffset },
-  ];
+  const names = serviceNames.filter((name) => name !== 'core');
+  const apart = names.map((name, at) => ({ name, port: 7073 + at + portOffset }));
   const env = { ...process.env, ...options.env };
   const dataDir = await mkdtemp(join(tmpdir(), 'nearcast-system-'));
   const { signal } = new AbortController();

@@ -20,7 +20,7 @@ import type { AuthAudit } from './ports.ts';
 import type { AccountRecord } from './records.ts';
 import type { Recovery } from './recovery.ts';
 import type { SecondFactor } from './second-factor.ts';
-import type { Seals } from './secrets.ts';
+import type { Seals } from '../seals.ts';
 import type { Sessions } from './sessions.ts';
 import type { SignIn } from './sign-in.ts';
 

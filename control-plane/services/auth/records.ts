@@ -65,7 +65,6 @@ export const RefreshChainRecord = Type.Object({ head: Type.Integer({ minimum: 0 
 export const ClientRecord = Type.Object({ ...OauthClientView.properties });
 export type ClientRecord = Static<typeof ClientRecord>;
 
-const SecretRecord = Type.Object({ secret: Type.String({ minLength: 32, maxLength: 128 }) });
 const KeyRecord = Type.Object({ key: Type.String() });
 const IdRecord = Type.Object({ id: ObjectId });
 const EmptyRecord = Type.Object({});
@@ -91,7 +90,6 @@ export interface AuthRecords {
   oidcNames: Collection<Static<typeof KeyRecord>>;
   refreshChains: Collection<Static<typeof RefreshChainRecord>>;
   clients: Collection<ClientRecord>;
-  secrets: Collection<Static<typeof SecretRecord>>;
 }
 
 /** Opens the collections of the auth service. */
@@ -113,6 +111,5 @@ export function openAuthRecords(records: Records): AuthRecords {
     oidcNames: open('oidc-names', KeyRecord, 'the record of a name'),
     refreshChains: open('refresh-chains', RefreshChainRecord, 'the record of a chain of refresh tokens'),
     clients: open('clients', ClientRecord, 'the record of a client'),
-    secrets: open('secrets', SecretRecord, 'the record of a secret'),
   };
 }

@@ -9,7 +9,7 @@ import { SignInThrottle } from '../../core/sign-in-throttle.ts';
 import { fromBase32, matchTotp, toBase32, totpUri } from './core/totp.ts';
 import type { AuthAudit } from './ports.ts';
 import type { AccountRecord, TotpRecord } from './records.ts';
-import type { Seals } from './secrets.ts';
+import type { Seals } from '../seals.ts';
 
 /** A code that someone typed to sign in, and where. */
 export interface CodeTry {

@@ -24,7 +24,7 @@ import { createOidc, type Oidc } from './oidc/provider.ts';
 import { createOutbox } from './outbox.ts';
 import { openAuthRecords } from './records.ts';
 import { createRecovery, type Recovery } from './recovery.ts';
-import { openSeals, type Seals } from './secrets.ts';
+import { openSeals, type Seals } from '../seals.ts';
 import { createSecondFactor, type SecondFactor } from './second-factor.ts';
 import { createSessions, type Sessions } from './sessions.ts';
 import { createSignIn, type SignIn } from './sign-in.ts';
@@ -86,7 +86,7 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
   const accounts = createAccounts({ records, passwords, clock, chance, onAdd });
   const findAccount = (id: string) => accounts.find(id);
   const apiTokens = createApiTokens({ records, findAccount, clock, chance });
-  const seals = await openSeals({ records, chance });
+  const seals = await openSeals({ records: options.records, chance });
   const clients = createClients({ records, publicUrl, clock, chance });
   const countReuse = createReuseCounter({ accounts, audit, log });
   const store = createOidcStore({

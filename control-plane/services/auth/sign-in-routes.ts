@@ -17,7 +17,7 @@ import type { Passkeys } from './passkeys.ts';
 import type { AuthAudit } from './ports.ts';
 import type { AccountRecord } from './records.ts';
 import type { SecondFactor } from './second-factor.ts';
-import type { Seals } from './secrets.ts';
+import type { Seals } from '../seals.ts';
 import type { SignIn } from './sign-in.ts';
 
 const open = { credential: ['none'] } as const;

@@ -9,7 +9,7 @@ import { SignInThrottle } from '../../core/sign-in-throttle.ts';
 import type { Passwords } from './passwords.ts';
 import type { AuthAudit } from './ports.ts';
 import type { AccountRecord } from './records.ts';
-import type { Seals } from './secrets.ts';
+import type { Seals } from '../seals.ts';
 
 /** What someone says to sign in, and where from. */
 export interface SignInTry {

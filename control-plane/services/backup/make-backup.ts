@@ -14,6 +14,8 @@ import type { Snapshots } from './ports.ts';
 export interface MakeBackupOptions {
   snapshots: Snapshots;
   dataDir: string;
+  /** What the archive's name begins with. */
+  prefix: string;
   blobs: Blobs;
   /** Encrypts the archive. */
   passphrase: string | undefined;
@@ -31,7 +33,7 @@ const copiedShare = 0.5;
  * Errors: DISK_FULL, STORE_UNAVAILABLE, STORE_DENIED, those of the blobs; nothing is left behind then.
  */
 export async function makeBackup(options: MakeBackupOptions): Promise<BackupView> {
-  const { snapshots, dataDir, blobs, passphrase, onProgress, signal } = options;
+  const { snapshots, dataDir, prefix, blobs, passphrase, onProgress, signal } = options;
   // In the data directory: nobody else may look into it, and what a killed process leaves there is removed here.
   const staging = join(dataDir, 'backup-staging');
   try {
@@ -57,7 +59,7 @@ export async function makeBackup(options: MakeBackupOptions): Promise<BackupView
         onProgress(copiedShare + (1 - copiedShare) * (bytes / totalBytes));
       },
     });
-    const name = backupName(takenAtMs, passphrase !== undefined);
+    const name = backupName(prefix, takenAtMs, passphrase !== undefined);
     const written = await blobs.write(name, archive, { isPrivate: true, signal });
     const sizeBytes = written.kind === 'written' ? written.sizeBytes : 0;
     return { name, takenAtMs, sizeBytes, sealed: passphrase !== undefined };
@@ -68,9 +70,19 @@ export async function makeBackup(options: MakeBackupOptions): Promise<BackupView
   }
 }
 
+/** None where services run that have no keys. */
+async function keysIn(dataDir: string): Promise<string[]> {
+  try {
+    return await readdir(join(dataDir, 'keys'));
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
 async function copySecrets(dataDir: string, staging: string): Promise<void> {
   // A key's file is written beside it and renamed; what is being written is none yet.
-  const names = (await readdir(join(dataDir, 'keys'))).filter((name) => !name.endsWith('.tmp'));
+  const names = (await keysIn(dataDir)).filter((name) => !name.endsWith('.tmp'));
   for (const path of [...names.map((name) => `keys/${name}`), 'operator.token'])
     await copyFile(join(dataDir, path), join(staging, path)).catch((cause: unknown) => {
       // A key that was retired meanwhile, a token that somebody put away.

@@ -4,12 +4,14 @@ import type { Clock } from '../../../common/runtime/clock.ts';
 import { coded, toProblem } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 import { makeBackup } from './make-backup.ts';
-import { backupOf, backupPrefix } from './names.ts';
+import { backupOf } from './names.ts';
 import type { Snapshots } from './ports.ts';
 
 export interface BackupsOptions {
   snapshots: Snapshots;
   dataDir: string;
+  /** What the names of these backups begin with. */
+  prefix: string;
   /** Opens where backups are kept; asked when it is first needed, so that a place that is away keeps nothing from starting. */
   openBlobs: () => Promise<Blobs>;
   passphrase: string | undefined;
@@ -134,8 +136,9 @@ class KeptBackups implements Backups {
 
   /** The oldest first, as names sort. */
   async #kept(): Promise<BackupView[]> {
-    const found = await (await this.#blobs()).list(backupPrefix, { limit: listedMax });
-    return found.flatMap((entry) => backupOf(entry) ?? []);
+    const { prefix } = this.#options;
+    const found = await (await this.#blobs()).list(prefix, { limit: listedMax });
+    return found.flatMap((entry) => backupOf(prefix, entry) ?? []);
   }
 
   #blobs(): Promise<Blobs> {

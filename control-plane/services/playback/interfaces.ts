@@ -67,7 +67,7 @@ export type PlaybackFleet = Calls<typeof playbackFleet>;
 
 /** What playback needs of users: where a profile of an account goes on with a title. Errors: PROFILE_UNKNOWN, PROFILE_LOCKED. */
 export const playbackUsers = defineInterface({
-  service: 'core',
+  service: 'users',
   name: 'playback-users',
   verbs: {
     resume: {
@@ -87,7 +87,7 @@ export type PlaybackUsers = Calls<typeof playbackUsers>;
 
 /** What playback needs of billing: what a viewer's account may watch. */
 export const playbackBilling = defineInterface({
-  service: 'core',
+  service: 'billing',
   name: 'playback-billing',
   verbs: {
     entitlements: {

@@ -1,26 +1,45 @@
 import type { PlanChangeRequest, SubscriptionRequest } from '../../../common/contract/billing.ts';
-import type { SignUpRequest } from '../../../common/contract/procedures.ts';
+import { SignUpRequest } from '../../../common/contract/procedures.ts';
+import { Type } from '../../../common/contract/type.ts';
+import { defineInterface, Nothing, type Calls } from '../../apart/interface.ts';
 
+const Account = Type.Object({ account: Type.String({ maxLength: 200 }) });
 /** An account that is made but not kept yet: with its id, and what its password was hashed to. */
-export interface AccountDraft {
-  readonly id: string;
-}
+const AccountDraft = Type.Object({ id: Type.String({ maxLength: 200 }) }, { additionalProperties: true });
 
 /** What procedures need of accounts. */
-export interface ProcedureAccounts {
-  /** PASSWORD_WEAK. */
-  draft(request: Pick<SignUpRequest, 'email' | 'name' | 'password'>): Promise<AccountDraft>;
-  /** Keeps a draft, once. EMAIL_TAKEN. */
-  keep(draft: AccountDraft): Promise<void>;
-  erase(id: string): Promise<void>;
-}
+export const procedureAccounts = defineInterface({
+  service: 'core',
+  name: 'procedure-accounts',
+  verbs: {
+    /** Errors: PASSWORD_WEAK, OVERLOADED. */
+    draft: {
+      ask: Type.Pick(SignUpRequest, ['email', 'name', 'password']),
+      answer: AccountDraft,
+      isRepeatable: true,
+    },
+    /** Keeps a draft, once. Errors: EMAIL_TAKEN. */
+    keep: { ask: AccountDraft, answer: Nothing, isRepeatable: true },
+    erase: { ask: Account, answer: Nothing, isRepeatable: true },
+  },
+});
+export type ProcedureAccounts = Calls<typeof procedureAccounts>;
 
 /** What procedures need of profiles. */
-export interface ProcedureProfiles {
-  /** Adds the first profile of an account, once; INVALID for a name. */
-  addFirst(account: string, name: string): Promise<void>;
-  eraseOf(account: string): Promise<void>;
-}
+export const procedureProfiles = defineInterface({
+  service: 'users',
+  name: 'procedure-profiles',
+  verbs: {
+    /** Adds the first profile of an account, once. Errors: INVALID for a name. */
+    addFirst: {
+      ask: Type.Object({ ...Account.properties, name: Type.String({ maxLength: 200 }) }),
+      answer: Nothing,
+      isRepeatable: true,
+    },
+    eraseOf: { ask: Account, answer: Nothing, isRepeatable: true },
+  },
+});
+export type ProcedureProfiles = Calls<typeof procedureProfiles>;
 
 /** What procedures need of billing; each is done once for its key. */
 export interface ProcedureBilling {

@@ -32,15 +32,19 @@ export function signUpProcedure({ accounts, profiles, billing }: SignUpPorts): P
           await accounts.keep(account);
           return {};
         },
-        undo: ({ account }) => accounts.erase(account.id),
+        undo: async ({ account }) => {
+          await accounts.erase({ account: account.id });
+        },
       },
       {
         name: 'profile',
         do: async ({ account, profile }) => {
-          await profiles.addFirst(account.id, profile);
+          await profiles.addFirst({ account: account.id, name: profile });
           return {};
         },
-        undo: ({ account }) => profiles.eraseOf(account.id),
+        undo: async ({ account }) => {
+          await profiles.eraseOf({ account: account.id });
+        },
       },
       {
         name: 'customer',
@@ -71,6 +75,6 @@ export async function beginSignUp(
   { email, name, password, profile = name, ...terms }: SignUpRequest,
   accounts: ProcedureAccounts,
 ): Promise<SignUpState> {
-  const account = { ...(await accounts.draft({ email, name, password })) };
+  const account = await accounts.draft({ email, name, password });
   return { account, profile, terms: { ...terms, account: account.id } };
 }

@@ -2,7 +2,7 @@ import type { UnlockReply } from '../../../common/contract/profiles.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { coded } from '../../../common/runtime/errors.ts';
 import { SignInThrottle } from '../../core/sign-in-throttle.ts';
-import type { PinHashes, UnlockSeals } from './ports.ts';
+import type { UnlockSeals, UserPins } from './ports.ts';
 import type { ProfileRecord } from './records.ts';
 
 /** Lets into profiles that ask for a PIN. */
@@ -17,7 +17,7 @@ const unlockedMs = 12 * 3_600_000;
 const purpose = 'profile-unlock';
 
 /** Opens the locks. */
-export function createLocks(options: { pins: PinHashes; seals: UnlockSeals; clock: Clock }): Locks {
+export function createLocks(options: { pins: UserPins; seals: UnlockSeals; clock: Clock }): Locks {
   const { pins, seals, clock } = options;
   const throttle = new SignInThrottle();
   // With the hash in it: another PIN ends what the one before let in.
@@ -27,7 +27,9 @@ export function createLocks(options: { pins: PinHashes; seals: UnlockSeals; cloc
     async unlock(profile, pin) {
       const retryAfterMs = throttle.begin(profile.id, clock.monotonicMs());
       if (retryAfterMs > 0) throw coded('RATE_LIMITED', { detail: 'too many PINs; wait', retryAfterMs });
-      if (!(await pins.check(pin, profile.pinHash))) throw coded('PIN_WRONG');
+      const { pinHash: hash } = profile;
+      const { isRight } = await pins.check({ pin, ...(hash !== undefined && { hash }) });
+      if (!isRight) throw coded('PIN_WRONG');
       throttle.succeed(profile.id);
       const expiresAtMs = clock.nowMs() + unlockedMs;
       return { unlock: `${expiresAtMs}.${seals.seal(purpose, sealed(profile, expiresAtMs))}`, expiresAtMs };

@@ -7,7 +7,7 @@ import { coded, valueOf } from '../../../common/runtime/errors.ts';
 import { createTurns } from '../turns.ts';
 import { timeZoneOf } from './core/locale.ts';
 import { nameKey, profileName } from './core/profile-name.ts';
-import type { PinHashes, UserAccounts } from './ports.ts';
+import type { UserAccounts, UserPins } from './ports.ts';
 import type { ProfileRecord, UserRecords } from './records.ts';
 
 const profilesMax = 8;
@@ -35,7 +35,7 @@ export interface Profiles {
 export interface ProfilesOptions {
   records: UserRecords;
   accounts: UserAccounts;
-  pins: PinHashes;
+  pins: UserPins;
   clock: Clock;
   chance: Chance;
 }
@@ -57,7 +57,7 @@ export function createProfiles({ records, accounts, pins, clock, chance }: Profi
     list,
     add: (accountId, request) =>
       inTurn(async () => {
-        if ((await accounts.find(accountId)) === undefined) throw coded('ACCOUNT_UNKNOWN', accountId);
+        if (!(await accounts.exists({ accountId })).exists) throw coded('ACCOUNT_UNKNOWN', accountId);
         const others = await list(accountId);
         if (others.length >= profilesMax)
           throw coded('PROFILES_TOO_MANY', `an account has at most ${profilesMax}`);
@@ -116,10 +116,10 @@ function removal(records: UserRecords, { id, accountId }: ProfileRecord): Record
 }
 
 /** A profile with all of a patch but its name. */
-async function patched(before: ProfileRecord, patch: ProfilePatch, pins: PinHashes): Promise<ProfileRecord> {
+async function patched(before: ProfileRecord, patch: ProfilePatch, pins: UserPins): Promise<ProfileRecord> {
   const { name: _name, pin, language, timeZone, ...settings } = patch;
   const { pinHash, language: spoken, timeZone: zone, ...rest } = before;
-  const hash = await changed(pin, pinHash, (given) => pins.hash(given));
+  const hash = await changed(pin, pinHash, async (given) => (await pins.hash({ pin: given })).hash);
   const tongue = await changed(language, spoken, (given) => valueOf(languageOf(given)));
   const place = await changed(timeZone, zone, (given) => valueOf(timeZoneOf(given)));
   return {
@@ -133,13 +133,13 @@ async function patched(before: ProfileRecord, patch: ProfilePatch, pins: PinHash
 /** What a new profile is given beside its name. */
 async function settingsOf(
   { avatar = 'cat', maturityMax = maturityOfNew, autoplay = true, language, timeZone, pin }: ProfileRequest,
-  pins: PinHashes,
+  pins: UserPins,
 ): Promise<Omit<ProfileRecord, 'id' | 'accountId' | 'name' | 'createdAtMs'>> {
   return {
     ...{ avatar, maturityMax, autoplay },
     ...(language !== undefined && { language: valueOf(languageOf(language)) }),
     ...(timeZone !== undefined && { timeZone: valueOf(timeZoneOf(timeZone)) }),
-    ...(pin !== undefined && { pinHash: await pins.hash(pin) }),
+    ...(pin !== undefined && { pinHash: (await pins.hash({ pin })).hash }),
   };
 }
 

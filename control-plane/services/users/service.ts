@@ -12,7 +12,7 @@ import type { Log } from '../../../common/runtime/log.ts';
 import type { PersonalData } from '../personal-data.ts';
 import { createLocks } from './locks.ts';
 import { personalProfiles } from './personal.ts';
-import type { PinHashes, UnlockSeals, UserAccounts, UserTitles } from './ports.ts';
+import type { UnlockSeals, UserAccounts, UserPins, UserTitles } from './ports.ts';
 import { createProfileAccess, type ProfileCaller } from './profile-access.ts';
 import { createProfiles, maturityOfNew, profileView } from './profiles.ts';
 import { openUserRecords } from './records.ts';
@@ -23,7 +23,7 @@ export interface UsersOptions {
   viewing: Viewing;
   accounts: UserAccounts;
   titles: UserTitles;
-  pins: PinHashes;
+  pins: UserPins;
   seals: UnlockSeals;
   clock: Clock;
   chance: Chance;

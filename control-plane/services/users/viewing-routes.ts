@@ -24,8 +24,6 @@ const config = { credential: ['viewer'] } as const;
 export interface UsersRoutesOptions {
   readonly users: Users;
   readonly rights: ViewerRights;
-  /** Whether a viewer may have a title. */
-  readonly mayHave: (titleId: string, viewer: Viewer) => boolean;
 }
 
 interface ViewingRoutesOptions extends UsersRoutesOptions {
@@ -34,12 +32,14 @@ interface ViewingRoutesOptions extends UsersRoutesOptions {
 
 /** Routes of what profiles watch. */
 export function viewingRoutes(app: App, options: ViewingRoutesOptions): void {
-  const { users, callerOf } = options;
+  const { users, rights, callerOf } = options;
   const opened = async (request: FastifyRequest<{ Params: { id: string } }>): Promise<string> => {
     const { id } = request.params;
     await users.open(id, callerOf(request));
     return id;
   };
+  const viewerBy = (request: FastifyRequest<{ Params: { id: string } }>): Promise<Viewer | undefined> =>
+    viewerOf(rights, request, request.params.id);
   app.post(
     '/v1/profiles/:id/viewing',
     {
@@ -52,8 +52,7 @@ export function viewingRoutes(app: App, options: ViewingRoutesOptions): void {
         response: { 200: ViewingBatchReply },
       },
     },
-    async (request) =>
-      users.watched.report(await opened(request), request.body, await judgeOf(options, request)),
+    async (request) => users.watched.report(await opened(request), request.body, await viewerBy(request)),
   );
   app.get(
     '/v1/profiles/:id/continue-watching',
@@ -61,10 +60,7 @@ export function viewingRoutes(app: App, options: ViewingRoutesOptions): void {
       config,
       schema: { summary: 'What was begun, latest first', tags, params, response: { 200: ContinueWatching } },
     },
-    async (request) => {
-      const { titles } = await users.watched.continueWatching(await opened(request));
-      return { titles: await had(options, request, titles) };
-    },
+    async (request) => users.watched.continueWatching(await opened(request), await viewerBy(request)),
   );
   app.get(
     '/v1/profiles/:id/history',
@@ -78,44 +74,16 @@ export function viewingRoutes(app: App, options: ViewingRoutesOptions): void {
         response: { 200: ViewingHistory },
       },
     },
-    async (request) => {
-      const { viewings, ...more } = await users.watched.history(await opened(request), request.query);
-      return { viewings: await had(options, request, viewings), ...more };
-    },
+    async (request) => users.watched.history(await opened(request), request.query, await viewerBy(request)),
   );
   app.get(
     '/v1/profiles/:id/my-list',
     { config, schema: { summary: 'The list of a profile', tags, params, response: { 200: MyList } } },
-    async (request) => {
-      const { titles } = await users.watched.myList(await opened(request));
-      return { titles: await had(options, request, titles) };
-    },
+    async (request) => users.watched.myList(await opened(request), await viewerBy(request)),
   );
   app.get(
     '/v1/profiles/:id/ratings',
     { config, schema: { summary: 'What was rated, and how', tags, params, response: { 200: Ratings } } },
-    async (request) => {
-      const { ratings } = await users.watched.ratings(await opened(request));
-      return { ratings: await had(options, request, ratings) };
-    },
+    async (request) => users.watched.ratings(await opened(request), await viewerBy(request)),
   );
-}
-
-/** Those whose titles may be had now, by the profile and from where it asks. */
-async function had<T extends { titleId: string }>(
-  options: ViewingRoutesOptions,
-  request: FastifyRequest<{ Params: { id: string } }>,
-  shelf: readonly T[],
-): Promise<T[]> {
-  const mayHave = await judgeOf(options, request);
-  return shelf.filter(({ titleId }) => mayHave(titleId));
-}
-
-/** What says whether a title may be had now, by the profile and from where it asks. */
-async function judgeOf(
-  { rights, mayHave }: ViewingRoutesOptions,
-  request: FastifyRequest<{ Params: { id: string } }>,
-): Promise<(titleId: string) => boolean> {
-  const viewer = await viewerOf(rights, request, request.params.id);
-  return (titleId) => viewer === undefined || mayHave(titleId, viewer);
 }

@@ -1,4 +1,5 @@
 import type { Viewing, ViewingCursor } from '../../../common/adapters/viewing/port.ts';
+import type { Viewer } from '../../../common/contract/release.ts';
 import type {
   ContinueWatching,
   HistoryQuery,
@@ -13,14 +14,15 @@ import type {
   ViewingRows,
 } from '../../../common/core/viewing-state.ts';
 import { byTitle, isForgotten, latestFirst, ratingOf, resumePosition, titlesOf } from './core/shelves.ts';
-import type { UserTitles } from './ports.ts';
+import type { WatchedTitle } from './core/judge-report.ts';
+import { titlesById, type UserTitles } from './ports.ts';
 
-/** What profiles have watched, as it is shown. */
+/** What profiles have watched, as it is shown: of titles that there are, and that the viewer may have if one is named. */
 export interface WatchedReading {
-  continueWatching(profileId: string): Promise<ContinueWatching>;
-  history(profileId: string, query: HistoryQuery): Promise<ViewingHistory>;
-  myList(profileId: string): Promise<MyList>;
-  ratings(profileId: string): Promise<Ratings>;
+  continueWatching(profileId: string, viewer?: Viewer): Promise<ContinueWatching>;
+  history(profileId: string, query: HistoryQuery, viewer?: Viewer): Promise<ViewingHistory>;
+  myList(profileId: string, viewer?: Viewer): Promise<MyList>;
+  ratings(profileId: string, viewer?: Viewer): Promise<Ratings>;
   /** Where a title goes on, in milliseconds; undefined: from its start. */
   resume(profileId: string, titleId: string): Promise<number | undefined>;
   /** All that is kept of a profile. */
@@ -50,28 +52,30 @@ export function readWatched(sources: Sources): WatchedReading {
 
   return {
     ...readLists(sources),
-    async continueWatching(profileId) {
+    async continueWatching(profileId, viewer) {
       const titleIds = titlesOf(await viewing.viewings(profileId, { limit: recentViewings }));
       const forgotten = await registersOf(profileId, 'forgotten', titleIds);
       const progress = [...(await registersOf(profileId, 'progress', titleIds)).values()];
+      const known = await titlesById(titles, titleIds, viewer);
       const found = latestFirst(progress).flatMap((register) => {
         const { titleId, stamp, value } = register;
-        const durationMs = titles.find(titleId)?.durationMs;
+        const durationMs = known.get(titleId)?.durationMs;
         const positionMs = durationMs === undefined ? undefined : resumePosition(value, durationMs);
         if (positionMs === undefined || isForgotten(register, forgotten)) return [];
-        return shown(titles, titleId, { positionMs, atMs: stamp.atMs });
+        return shown(known, titleId, { positionMs, atMs: stamp.atMs });
       });
       return { titles: found.slice(0, continuedMax) };
     },
-    async history(profileId, { before, limit }) {
+    async history(profileId, { before, limit }, viewer) {
       const page = await viewing.viewings(profileId, { before: cursorOf(before), limit });
       const forgotten = await registersOf(profileId, 'forgotten', titlesOf(page));
+      const known = await titlesById(titles, titlesOf(page), viewer);
       const last = page.at(-1);
       return {
         viewings: page.flatMap((entry) => {
           if (isForgotten(entry, forgotten)) return [];
           const { titleId, viewingId, startedAtMs, stamp, positionMs, watchedMs } = entry;
-          return shown(titles, titleId, {
+          return shown(known, titleId, {
             viewingId,
             startedAtMs,
             lastAtMs: stamp.atMs,
@@ -84,8 +88,9 @@ export function readWatched(sources: Sources): WatchedReading {
     },
     async resume(profileId, titleId) {
       const progress = (await registersOf(profileId, 'progress', [titleId])).get(titleId);
-      const durationMs = titles.find(titleId)?.durationMs;
-      if (progress === undefined || durationMs === undefined) return undefined;
+      if (progress === undefined) return undefined;
+      const durationMs = (await titlesById(titles, [titleId])).get(titleId)?.durationMs;
+      if (durationMs === undefined) return undefined;
       const forgotten = await registersOf(profileId, 'forgotten', [titleId]);
       return isForgotten(progress, forgotten) ? undefined : resumePosition(progress.value, durationMs);
     },
@@ -106,18 +111,21 @@ function readLists({ viewing, titles }: Sources): Pick<WatchedReading, 'export' 
     }
   };
   return {
-    async myList(profileId) {
+    async myList(profileId, viewer) {
       const listed = (await allRegisters(profileId, 'list')).filter(({ value }) => value === 1);
+      const known = await titlesById(titles, idsOf(listed), viewer);
       return {
         titles: latestFirst(listed).flatMap(({ titleId, stamp }) =>
-          shown(titles, titleId, { atMs: stamp.atMs }),
+          shown(known, titleId, { atMs: stamp.atMs }),
         ),
       };
     },
-    async ratings(profileId) {
+    async ratings(profileId, viewer) {
       const rated = (await allRegisters(profileId, 'rating')).filter(({ value }) => value !== 0);
+      const known = await titlesById(titles, idsOf(rated), viewer);
+      const shownOnes = latestFirst(rated).filter(({ titleId }) => known.has(titleId));
       return {
-        ratings: latestFirst(rated).map((register) => ({
+        ratings: shownOnes.map((register) => ({
           titleId: register.titleId,
           rating: ratingOf(register),
           atMs: register.stamp.atMs,
@@ -138,11 +146,15 @@ function readLists({ viewing, titles }: Sources): Pick<WatchedReading, 'export' 
 }
 
 /** What is shown of a title; nothing of one that is no longer there. */
-function shown<T extends object>(titles: UserTitles, titleId: string, more: T) {
-  const title = titles.find(titleId);
+function shown<T extends object>(known: ReadonlyMap<string, WatchedTitle>, titleId: string, more: T) {
+  const title = known.get(titleId);
   if (title === undefined) return [];
   const { name, durationMs } = title;
   return [{ titleId, name, ...(durationMs !== undefined && { durationMs }), ...more }];
+}
+
+function idsOf(registers: readonly ViewingRegister[]): string[] {
+  return registers.map(({ titleId }) => titleId);
 }
 
 function cursorOf(text: string | undefined): ViewingCursor | undefined {

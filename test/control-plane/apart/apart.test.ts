@@ -1,141 +1,176 @@
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { request } from 'undici';
 
-import { PlaybackSession } from '../../../common/contract/playback.ts';
-import { TitleSearchReply } from '../../../common/contract/search.ts';
-import { StatusView } from '../../../common/contract/status.ts';
-import { AccessTokenReply } from '../../../common/contract/credentials.ts';
-import { addTitle } from '../support/add-title.ts';
-import { startApart } from '../support/apart.ts';
+import type { BackupList } from '../../../common/contract/backups.ts';
+import { SignUpReply } from '../../../common/contract/procedures.ts';
+import { restoreBackup } from '../../../control-plane/restore.ts';
+import { startApart, type ApartPlane } from '../support/apart.ts';
 import { callerNames, makeCallers } from '../support/callers.ts';
-import { enrolNode, startPlane, temporaryDir, type Answer } from '../support/control-plane.ts';
+import { startPlane, temporaryDir, type TestPlane } from '../support/control-plane.ts';
 import { until } from '../support/until.ts';
+import { askToSignUp, openWorld, wholeSuite, type World } from './whole.ts';
 
 t.setTimeout(120_000);
 
+const flagsIn = (dataDir: string) => ['--ingest-roots', dataDir, '--lease-ms', '1h'];
+
+t.test('a control plane in one process', async (t) => {
+  const dataDir = await temporaryDir(t);
+  const plane = await startPlane(t, { dataDir, flags: flagsIn(dataDir) });
+  await wholeSuite(t, await openWorld(plane));
+});
+
 t.test('services that run apart are one control plane', async (t) => {
   const dataDir = await temporaryDir(t);
-  const plane = await startApart(t, { dataDir, flags: ['--ingest-roots', dataDir, '--lease-ms', '1h'] });
-  const encoder = await enrolNode(plane, 'encoder', { role: 'encoder' });
-  const origin = await enrolNode(plane, 'origin', { role: 'origin' });
-  await origin.beat();
-  const { id: titleId } = await addTitle(plane, encoder, { name: 'Solaris' });
-  const made = await plane.call('POST /v1/access-tokens', {
-    body: { role: 'viewer', sub: 'one', ttlS: 600 },
-  });
-  const { token } = made.as(AccessTokenReply);
-  const found = async (q: string) =>
-    (await plane.call(`GET /v1/search/titles?q=${q}`, { token })).as(TitleSearchReply).hits;
-  const finds = (q: string) =>
-    until(
-      () => found(q),
-      (hits) => hits.length > 0,
-    );
-  const play = (body: object): Promise<Answer> => plane.call('POST /v1/playback-sessions', { token, body });
-  const sessionsToday = async () => (await plane.call('GET /v1/status')).as(StatusView).sessionsToday;
+  const plane = await startApart(t, { dataDir, flags: flagsIn(dataDir) });
+  const world = await openWorld(plane);
+  await wholeSuite(t, world);
+  await t.test('what services ask of one another is for nobody else', (t) => internalRoutes(t, plane));
+  await t.test('each keeps backups of its own', (t) => backups(t, plane));
+  await t.test('the whole is described, and who is away is not', (t) => description(t, plane));
+  await t.test('one that is away is missed alone, and goes on where it was', (t) =>
+    away(t, { plane, world }),
+  );
+  await t.test('without the core the others say so, and say why', (t) => withoutCore(t, { plane, world }));
+});
 
-  await t.test('a viewer finds a title and plays it', async (t) => {
-    t.match(await finds('solaris'), [{ id: titleId, state: 'live' }]);
-    const session = (await play({ titleId })).as(PlaybackSession);
-    t.ok(session.hlsUrl.startsWith(`${plane.url}/v1/playback/`), 'by way of the gateway');
-    const manifest = await request(session.hlsUrl);
-    t.match(await manifest.body.text(), /^#EXTM3U/);
-    t.equal(await sessionsToday(), 1);
-  });
-
-  await t.test('errors say what they say in one process', async (t) => {
-    t.match(await play({ titleId: 'title_unknown-unknown' }), {
-      status: 404,
-      headers: { 'content-type': /problem\+json/ },
-      json: { code: 'TITLE_UNKNOWN' },
-    });
-    t.match(await play({ titleId, more: 1 }), { status: 400, json: { code: 'INVALID' } });
-    t.match(await plane.call('GET /v1/playback/x/master.m3u8', { token: '' }), {
-      status: 403,
-      json: { code: 'TOKEN_INVALID' },
-    });
-    const search = 'GET /v1/search/titles?q=a';
-    t.match(await plane.call(search, { token: '' }), { status: 401, json: { code: 'CREDENTIAL_MISSING' } });
-    t.match(await plane.call(search, { token: 'a.b.c' }), {
-      status: 401,
-      json: { code: 'CREDENTIAL_INVALID' },
-    });
-    const proof = await encoder.proof('GET /v1/search/titles');
-    t.match(await plane.call(search, { token: proof }), { status: 403, json: { code: 'FORBIDDEN' } });
-    t.match(await plane.call(search, { token: proof }), { status: 401 }, 'no proof is taken twice');
-  });
-
-  await t.test('what services ask of one another is for nobody else', async (t) => {
-    const internal = plane.routes.filter((route) => route.includes('/v1/internal/'));
-    t.ok(internal.length >= 10, `${internal.length} routes`);
-    const callers = await makeCallers(plane);
-    const own = (await readFile(plane.tokenFile, 'utf8')).trim();
-    const writer = await callers.accessToken({ sub: 'x', role: 'operator', scope: 'internal:write' });
-    for (const route of internal) {
-      const path = route as `POST /${string}`;
-      for (const caller of callerNames) {
-        const credential = await callers.credential(caller, path);
-        const answer = await plane.call(path, { token: credential, body: [] });
-        // Bodies are looked at once the credential has been.
-        const isKind = caller === 'service' && answer.status === 400;
-        t.ok(isKind || [401, 403].includes(answer.status), `${caller} ${route}: ${answer.text}`);
-      }
-      t.match(await plane.call(path, { token: writer, body: [] }), { status: 403 });
-      t.match(await plane.call(path, { token: own, body: [] }), { status: 400, json: { code: 'INVALID' } });
+async function internalRoutes(t: Test, plane: ApartPlane): Promise<void> {
+  const internal = plane.routes.filter((route) => route.includes('/v1/internal/'));
+  t.ok(internal.length >= 10, `${internal.length} routes`);
+  const callers = await makeCallers(plane);
+  const own = (await readFile(plane.tokenFile, 'utf8')).trim();
+  const writer = await callers.accessToken({ sub: 'x', role: 'operator', scope: 'internal:write' });
+  for (const route of internal) {
+    const path = route as `POST /${string}`;
+    for (const caller of callerNames) {
+      const credential = await callers.credential(caller, path);
+      const answer = await plane.call(path, { token: credential, body: [] });
+      // Bodies are looked at once the credential has been.
+      const isKind = caller === 'service' && answer.status === 400;
+      t.ok(isKind || [401, 403].includes(answer.status), `${caller} ${route}: ${answer.text}`);
     }
-    const service = await callers.accessToken({ sub: 'steering', role: 'service' });
-    for (const path of [
-      'POST /v1/internal/core/steering-tokens/forSteering',
-      'POST /v1/internal/core/credentials/access',
-    ] as const)
-      t.match(await plane.call(path, { token: service, body: path.endsWith('access') ? { token } : {} }), {
+    t.match(await plane.call(path, { token: writer, body: [] }), { status: 403 });
+    t.match(await plane.call(path, { token: own, body: [] }), { status: 400, json: { code: 'INVALID' } });
+  }
+  const service = await callers.accessToken({ sub: 'steering', role: 'service' });
+  for (const path of [
+    'POST /v1/internal/core/steering-tokens/forSteering',
+    'POST /v1/internal/core/user-accounts/exists',
+  ] as const)
+    t.match(
+      await plane.call(path, { token: service, body: path.endsWith('exists') ? { accountId: 'x' } : {} }),
+      {
         status: 403,
         json: { code: 'FORBIDDEN' },
-      });
-  });
-
-  await t.test('one that is away is missed alone, and goes on where it was', async (t) => {
-    await plane.stopService('playback');
-    t.equal(await sessionsToday(), null);
-    t.match(await play({ titleId }), { status: 503, json: { code: 'UNAVAILABLE' } });
-    t.match(await found('solaris'), [{ id: titleId }]);
-    await plane.startService('playback');
-    // Its circuit may be open for some seconds.
-    await until(
-      () => play({ titleId }),
-      ({ status }) => status === 201,
+      },
     );
-    t.equal(await sessionsToday(), 2);
+  const accounts = 'POST /v1/internal/core/procedure-accounts' as const;
+  const person = { email: 'mallory@example.com', name: 'Mallory', password: 'seven grey elephants knit' };
+  const draft = await plane.call(`${accounts}/draft`, { token: own, body: person });
+  const admin = { ...(draft.json as { id: string }), role: 'admin' };
+  t.equal((await plane.call(`${accounts}/keep`, { token: own, body: admin })).status, 200);
+  t.match(
+    await plane.call(`GET /v1/accounts/${admin.id}`),
+    { json: { role: 'viewer' } },
+    'none may make admins',
+  );
+  await plane.call(`PATCH /v1/accounts/${admin.id}`, { body: { role: 'operator' } });
+  const gone = await plane.call(`${accounts}/erase`, { token: own, body: { account: admin.id } });
+  t.match(gone, { status: 409 }, 'or remove who is more than a viewer');
+  for (const [name, url] of plane.urls) {
+    const answer = await request(`${url}/v1/internal/users/viewer-rights/of`, { method: 'POST' });
+    t.ok([401, 404].includes(answer.statusCode), name);
+    await answer.body.dump();
+  }
+}
 
-    await plane.stopService('search');
-    await plane.call(`PATCH /v1/titles/${titleId}`, { body: { name: 'Stalker' } });
-    await plane.startService('search');
-    t.match(await finds('stalker'), [{ id: titleId, name: 'Stalker' }]);
-    await plane.call(`PATCH /v1/titles/${titleId}`, { body: { name: 'Nostalghia' } });
-    t.match(await finds('nostalghia'), [{ id: titleId }], 'and hears of what changes');
-  });
+async function backups(t: Test, plane: ApartPlane): Promise<void> {
+  const headers = { authorization: `Bearer ${plane.operator}` };
+  for (const name of ['users', 'billing'] as const) {
+    const url = `${plane.urls.get(name) ?? ''}/v1/backups`;
+    t.equal((await request(url, { method: 'POST', headers })).statusCode, 202);
+    const made = await until(
+      async () => (await (await request(url, { headers })).body.json()) as BackupList,
+      ({ work }) => work?.state !== 'running',
+    );
+    t.match(made, { work: { state: 'done' }, backups: [{ name: new RegExp(`^nearcast-${name}-2`) }] });
+    const archive = join(plane.dataDir, `of-${name}`, 'backups', made.backups[0]?.name ?? '');
+    const dataDir = join(plane.dataDir, `restored-${name}`);
+    const quiet = { signal: new AbortController().signal, onProgress: () => undefined };
+    const report = await restoreBackup({ archive, dataDir, force: false, ...quiet });
+    t.match(report, { files: 2 }, 'its own records, and no keys');
+  }
+}
 
-  await t.test('without the core the others say so, and say why', async (t) => {
-    const made = await plane.call('POST /v1/access-tokens', {
-      body: { role: 'viewer', sub: 'two', ttlS: 600 },
-    });
-    await plane.stop();
-    const answer = await request(`${plane.urls.search}/v1/search/titles?q=a`, {
-      headers: { authorization: `Bearer ${made.as(AccessTokenReply).token}` },
-    });
-    t.equal(answer.statusCode, 503);
-    t.match(await answer.body.json(), { code: 'UNAVAILABLE', detail: /^core: / });
+async function description(t: Test, plane: ApartPlane): Promise<void> {
+  const alone = await startPlane(t);
+  const read = async (from: TestPlane, path: `/${string}`) =>
+    (await from.call(`GET ${path}`, { token: '' })).json as { paths: Record<string, unknown> };
+  const whole = await read(alone, '/openapi.json');
+  const isInternal = (path: string) => path.startsWith('/v1/internal/');
+  for (const path of ['/openapi.json', '/docs/json'] as const) {
+    const { paths } = await read(plane, path);
+    const shown = Object.fromEntries(Object.entries(paths).filter(([one]) => !isInternal(one)));
+    t.strictSame(shown, whole.paths, path);
+  }
+  await plane.stopService('users');
+  const { paths } = await read(plane, '/openapi.json');
+  const missing = Object.keys(whole.paths).filter((path) => !(path in paths));
+  t.ok(missing.includes('/v1/profiles'));
+  t.ok(missing.every((path) => /^\/(v1\/profiles|avatars)/.test(path)));
+  await plane.startService('users');
+}
+
+async function away(t: Test, { plane, world }: { plane: ApartPlane; world: World }): Promise<void> {
+  const { titleId, find, play, sessionsToday } = world;
+  const { account } = (await askToSignUp(plane, { key: 'away', email: 'max@example.com' })).as(SignUpReply);
+  const token = await world.tokenOf(account);
+  const before = Number(await sessionsToday());
+  await plane.stopService('playback');
+  t.equal(await sessionsToday(), null);
+  t.match(await play(token, { titleId }), { status: 503, json: { code: 'UNAVAILABLE' } });
+  t.match(await find(token, 'solaris'), [{ id: titleId }]);
+  await plane.startService('playback');
+  // Its circuit may be open for some seconds.
+  await until(
+    () => play(token, { titleId }),
+    ({ status }) => status === 201,
+  );
+  t.equal(await sessionsToday(), before + 1);
+
+  await plane.stopService('search');
+  await plane.call(`PATCH /v1/titles/${titleId}`, { body: { name: 'Stalker' } });
+  await plane.startService('search');
+  const finds = (text: string) =>
+    until(
+      () => find(token, text),
+      (hits) => hits.length > 0,
+    );
+  t.match(await finds('stalker'), [{ id: titleId, name: 'Stalker' }]);
+  await plane.call(`PATCH /v1/titles/${titleId}`, { body: { name: 'Nostalghia' } });
+  t.match(await finds('nostalghia'), [{ id: titleId }], 'and hears of what changes');
+}
+
+async function withoutCore(t: Test, { plane, world }: { plane: ApartPlane; world: World }): Promise<void> {
+  const token = await world.tokenOf('two');
+  await plane.stop();
+  const answer = await request(`${plane.urls.get('search') ?? ''}/v1/search/titles?q=a`, {
+    headers: { authorization: `Bearer ${token}` },
   });
-});
+  t.equal(answer.statusCode, 503);
+  t.match(await answer.body.json(), { code: 'UNAVAILABLE', detail: /^core: / });
+}
 
 t.test('a service whose whereabouts nobody tells does not start', async (t) => {
   for (const [flags, message] of [
-    [['--services', 'search'], /--service-urls does not say where core runs/],
-    [['--services', 'search', '--service-urls', 'core=http://a'], /--service-token-file/],
-    [['--services', 'core'], /does not say where playback runs/],
-    [['--service-urls', 'billing=http://a'], /is not like/],
+    [['--services', 'search'], /--service-urls does not say where users runs/],
+    [['--services', 'users'], /--service-urls does not say where core runs/],
+    [['--services', 'users', '--service-urls', 'core=http://a'], /--service-token-file/],
+    [['--services', 'core'], /does not say where (billing|users|playback|search) runs/],
+    [['--service-urls', 'sales=http://a'], /is not like/],
     [['--service-urls', 'search=http://a/b'], /is not like/],
     [['--service-urls', 'search=http://a', '--service-urls', 'search=http://b'], /runs in one process/],
   ] as const)

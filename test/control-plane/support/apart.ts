@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 
+import { serviceNames, type ServiceName } from '../../../control-plane/apart/interface.ts';
 import { freePort } from '../../support/cuttable-way.ts';
 import {
   startControlPlane,
@@ -11,7 +12,10 @@ import {
   type TestPlane,
 } from './control-plane.ts';
 
-type Apart = 'search' | 'playback';
+type Apart = Exclude<ServiceName, 'core'>;
+
+/** Every service that the core can do without in its process. */
+export const apartNames = serviceNames.filter((name) => name !== 'core');
 
 /** A control plane whose services run each by itself, with their own records and real HTTP between them. */
 export interface ApartPlane extends TestPlane {
@@ -19,7 +23,7 @@ export interface ApartPlane extends TestPlane {
   stopService(name: Apart): Promise<void>;
   startService(name: Apart): Promise<void>;
   /** Where each listens. */
-  readonly urls: Readonly<Record<Apart, string>>;
+  readonly urls: ReadonlyMap<Apart, string>;
   /** What the services know one another by. */
   readonly tokenFile: string;
 }
@@ -27,12 +31,9 @@ export interface ApartPlane extends TestPlane {
 /** Starts one; the core is the gateway. */
 export async function startApart(t: Pick<Test, 'teardown'>, options: PlaneOptions = {}): Promise<ApartPlane> {
   const dataDir = options.dataDir ?? (await temporaryDir(t));
-  const ports = { search: await freePort(), playback: await freePort() };
-  const urls = {
-    search: `http://127.0.0.1:${ports.search}`,
-    playback: `http://127.0.0.1:${ports.playback}`,
-  };
-  const elsewhere = Object.entries(urls).flatMap(([name, url]) => ['--service-urls', `${name}=${url}`]);
+  const urls = new Map<Apart, string>();
+  for (const name of apartNames) urls.set(name, `http://127.0.0.1:${await freePort()}`);
+  const elsewhere = [...urls].flatMap(([name, url]) => ['--service-urls', `${name}=${url}`]);
   const flags = [...(options.flags ?? []), '--services', 'core', ...elsewhere];
   const core = await startPlane(t, { ...options, dataDir, flags });
   const tokenFile = join(dataDir, 'service.token');
@@ -40,11 +41,12 @@ export async function startApart(t: Pick<Test, 'teardown'>, options: PlaneOption
   const startService = async (name: Apart): Promise<void> => {
     const home = join(dataDir, `of-${name}`);
     await mkdir(home, { recursive: true, mode: 0o700 });
+    const { port } = new URL(urls.get(name) ?? '');
     const { stop } = await startControlPlane(t, {
       dataDir: home,
       clock: core.clock,
       flags: [
-        ...['--services', name, '--port', `${ports[name]}`, '--service-urls', `core=${core.url}`],
+        ...[...elsewhere, '--service-urls', `core=${core.url}`, '--services', name, '--port', port],
         ...['--service-token-file', tokenFile, '--public-url', core.url, '--trusted-proxies', '127.0.0.1/32'],
       ],
     });
@@ -53,6 +55,6 @@ export async function startApart(t: Pick<Test, 'teardown'>, options: PlaneOption
   const stopService = async (name: Apart): Promise<void> => {
     await stops.get(name)?.();
   };
-  for (const name of ['search', 'playback'] as const) await startService(name);
+  for (const name of apartNames) await startService(name);
   return { ...core, urls, tokenFile, startService, stopService };
 }

@@ -5,7 +5,11 @@ import { openViewing } from '../../../common/adapters/viewing/open.ts';
 import type { SignUpRequest } from '../../../common/contract/procedures.ts';
 import { createSystemChance } from '../../../common/runtime/chance.ts';
 import { createSystemClock } from '../../../common/runtime/clock.ts';
-import { procedurePorts } from '../../../control-plane/parts/procedure-ports.ts';
+import {
+  answerProcedureAccounts,
+  answerProcedureProfiles,
+  procedureBilling,
+} from '../../../control-plane/parts/procedure-ports.ts';
 import { createAccounts } from '../../../control-plane/services/auth/accounts.ts';
 import { openAuthRecords } from '../../../control-plane/services/auth/records.ts';
 import { createBilling } from '../../../control-plane/services/billing/service.ts';
@@ -60,9 +64,12 @@ export async function openWorld({
   const provider = await openStripeProvider({ key: 'sk_test_double', webhookSecret, url: stripeUrl });
   const billing = createBilling({ ...quiet, books: stores.books, provider, clock, chance });
   const users = createUsers({
-    ...{ records: stores.users, viewing: stores.viewing, accounts, clock, chance, log: quiet.log },
-    titles: { find: () => undefined },
-    pins: passwords,
+    ...{ records: stores.users, viewing: stores.viewing, clock, chance, log: quiet.log },
+    accounts: {
+      exists: async ({ accountId }) => ({ exists: (await accounts.find(accountId)) !== undefined }),
+    },
+    titles: { find: async () => ({ titles: [] }) },
+    pins: { hash: async () => ({ hash: 'x' }), check: async () => ({ isRight: false }) },
     seals: { seal: () => 'x', isSeal: () => false },
   });
   const account: PersonalData = {
@@ -71,7 +78,11 @@ export async function openWorld({
     erase: (id) => accounts.remove(id),
     purge: () => stores.auth.purge(),
   };
-  const ports = procedurePorts({ auth: { accounts, personal: account }, users, billing });
+  const ports = {
+    accounts: answerProcedureAccounts({ accounts, personal: account }),
+    profiles: answerProcedureProfiles(users),
+    billing: procedureBilling(billing),
+  };
   const signUp = watched(signUpProcedure(ports), around);
   const planChange = watched(paidPlanChange(ports.billing), around);
   const procedures = openProcedures({

@@ -13,7 +13,7 @@ import {
 } from '../pages/device.ts';
 import { policyOf, type Site } from '../pages/layout.ts';
 import type { AccountRecord } from '../records.ts';
-import type { Seals } from '../secrets.ts';
+import type { Seals } from '../../seals.ts';
 import { sessionOfGrant } from '../sessions.ts';
 import type { OidcStore } from './adapter.ts';
 import { pagesClientId } from './clients.ts';
@@ -213,7 +213,7 @@ function cookies({ isHttps, seals, site }: OidcConfigurationOptions): Configurat
   const prefix = isHttps ? (site.base === '' ? '__Host-' : '__Secure-') : '';
   const short = isHttps ? '__Secure-' : '';
   return {
-    keys: [...seals.cookieKeys],
+    keys: [seals.seal('cookies', '')],
     names: {
       session: `${prefix}nearcast-session`,
       interaction: `${short}nearcast-interaction`,

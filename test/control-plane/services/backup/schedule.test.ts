@@ -6,6 +6,7 @@ import { openBlobs } from '../../../../common/adapters/blobs/open.ts';
 import { coded } from '../../../../common/runtime/errors.ts';
 import { createSilentLog } from '../../../../common/runtime/log.ts';
 import { createManualClock } from '../../../../common/runtime/manual-clock.ts';
+import { backupName } from '../../../../control-plane/services/backup/names.ts';
 import { createBackups, type BackupsOptions } from '../../../../control-plane/services/backup/service.ts';
 import { openStores } from '../../../../control-plane/stores.ts';
 import { readConfig } from '../../../../control-plane/config.ts';
@@ -24,7 +25,8 @@ async function open(t: Test, more: Partial<BackupsOptions> = {}) {
   await records.put('c', 'k', {});
   const url = pathToFileURL(join(dataDir, 'backups')).href;
   const backups = createBackups({
-    ...{ snapshots: stores, dataDir, clock, log, program: '1.2.3', passphrase: undefined },
+    ...{ snapshots: stores, dataDir, clock, log, program: '1.2.3', prefix: 'nearcast-' },
+    ...{ passphrase: undefined },
     ...{ openBlobs: () => openBlobs(url), keep: 2, everyMs: hourMs, ...more },
   });
   t.teardown(async () => {
@@ -40,6 +42,7 @@ t.test('made by itself when it is time; so many are kept', async (t) => {
   // What else lies there is nobody's backup.
   const blobs = await openBlobs(url);
   await blobs.write('nearcast-notes.txt', (async function* () {})());
+  await blobs.write(backupName('nearcast-users-', 1, false), (async function* () {})());
   backups.start(new AbortController().signal);
   const times: number[] = [];
   for (let round = 1; round <= 3; round++) {

@@ -179,9 +179,13 @@ t.test('what a profile has watched goes too when the process ends in between', a
     if (erase !== undefined) viewing.erase = erase;
     const users = createUsers({
       ...{ records, viewing, clock, chance, log },
-      accounts: { find: async () => ({}) },
-      titles: { find: () => ({ name: 'Solaris', durationMs: 100_000 }) },
-      pins: { hash: async () => 'x', check: async () => false },
+      accounts: { exists: async () => ({ exists: true }) },
+      titles: {
+        find: async ({ ids }) => ({
+          titles: ids.map((id) => ({ id, name: 'Solaris', durationMs: 100_000 })),
+        }),
+      },
+      pins: { hash: async () => ({ hash: 'x' }), check: async () => ({ isRight: false }) },
       seals: { seal: () => 'x', isSeal: () => false },
     });
     return { users, viewing, close };
@@ -195,7 +199,7 @@ t.test('what a profile has watched goes too when the process ends in between', a
   const nowMs = clock.nowMs();
   const report = { kind: 'list' as const, titleId: 'title_abcdefgh', atMs: nowMs, sequence: 1, listed: true };
   const batch = { deviceId: 'the-tv-00', sentAtMs: nowMs, reports: [report] };
-  await first.users.watched.report(id, batch, () => true);
+  await first.users.watched.report(id, batch);
   await t.rejects(first.users.remove(id, by), { message: 'killed' });
   t.equal((await first.viewing.registers(id, 'list', { limit: 10 })).length, 1, 'it is still there');
   await first.close();
