@@ -141,7 +141,9 @@ static void listen_(struct connection* c) {
 }
 
 // What has had no reply for long has none.
-static void giveUp(struct connection* c, uint64_t now) {
+static void giveUp(struct connection* c) {
+  // Not the turn's begin: what was sent or came in this turn would lie in its future, and count as lost.
+  const uint64_t now = nowNs();
   if (c->underWay == 0 || now - c->lastReplyNs < 500000000u) return;
   for (uint32_t id = 0; id < 1 << 16; id++)
     if (c->sentNs[id] != 0 && now - c->sentNs[id] > 500000000u) c->sentNs[id] = 0, c->underWay--, lost++;
@@ -176,7 +178,7 @@ int main(int count, char** given) {
       if (due >= 1) ask(c, (int)due);
     }
     listen_(c);
-    giveUp(c, now);
+    giveUp(c);
   }
   const double seconds = (double)(now - start) / 1e9;
   printf("{\"seconds\":%.6f,\"sent\":%lu,\"replied\":%lu,\"wrong\":%lu,\"lost\":%lu,\"serverCpuSeconds\":%.6f,"
