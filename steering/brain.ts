@@ -37,7 +37,7 @@ export interface BrainOptions {
   readonly isConnected: () => boolean;
   /** Told of decisions. */
   readonly decisions?: DecisionSink;
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, 'nowMs' | 'monotonicMs'>;
   /** In [0, 1); spreads the TTLs of an incident. */
   readonly fraction: () => number;
 }
@@ -133,8 +133,14 @@ export function createBrain(options: BrainOptions): Brain {
         controlPlane: options.isConnected() ? 'connected' : 'lost',
       };
     },
-    steer: (client, family, shard) => ask((outlook) => steer(outlook, client, { family, shard })),
-    content: (): ZoneContent => ask(({ view }) => contentNow(view)) ?? nothingKnown,
+    steer(client, family, shard) {
+      const outlook = outlookNow();
+      return outlook && steer(outlook, client, family, shard);
+    },
+    content(): ZoneContent {
+      const view = options.view();
+      return view === undefined ? nothingKnown : contentNow(view);
+    },
   };
 }
 
@@ -146,17 +152,24 @@ function incidentNow({ changedAtMs, clock, incidentMs, monitor }: BrainOptions):
 type DnsSteer = (
   outlook: Outlook,
   client: Address | undefined,
-  asked: { family: 4 | 6; shard: number | undefined },
+  family: 4 | 6,
+  shard: number | undefined,
 ) => Steered | undefined;
 
 /** Steers DNS clients: for every query, so with as little garbage as can be. */
 function createDnsSteer(options: BrainOptions, hasIncident: () => boolean): DnsSteer {
   const query: ShardQuery = {
     ...{ words: [], clientFamily: 4, family: 4, row: anyBundle, key: undefined, shardKey: { a: 0, b: 0 } },
-    ...{ forBlock: true, place: undefined, places: undefined, placeUnknown: options.placeUnknown },
+    ...{
+      forBlock: true,
+      firstWays: DNS_BOXES_MAX,
+      place: undefined,
+      places: undefined,
+      placeUnknown: options.placeUnknown,
+    },
   };
   const nodes: number[] = [];
-  return (outlook, client, { family, shard }) => {
+  return (outlook, client, family, shard) => {
     const { view, ranker, state } = outlook;
     query.words = (client ?? NOBODY[family]).words;
     query.clientFamily = client?.family ?? family;
@@ -165,15 +178,17 @@ function createDnsSteer(options: BrainOptions, hasIncident: () => boolean): DnsS
     askForShard(query, view.holdings, shard);
     ranker.rank(query, state);
     if (ranker.wayCount === 0) return undefined;
-    nodes.length = 0;
-    for (let at = 0; at < ranker.wayCount && nodes.length < DNS_BOXES_MAX; at++) {
+    let count = 0;
+    for (let at = 0; at < ranker.wayCount && count < DNS_BOXES_MAX; at++) {
       const index = ranker.appliances[ranker.ways[at] ?? 0] ?? 0;
       const appliance = view.appliances[index];
       if (appliance === undefined || appliance.addresses[family].length === 0) continue;
       // An origin is for where there is no box; it stands behind all of them.
-      if (appliance.role === 'origin' && nodes.length > 0) break;
-      nodes.push(index);
+      if (appliance.role === 'origin' && count > 0) break;
+      nodes[count++] = index;
     }
+    // To set it costs more than the rest of this, and it is the same nearly always.
+    if (nodes.length !== count) nodes.length = count;
     const [best] = nodes;
     if (best !== undefined) outlook.decide(best);
     const weight = options.decisions?.take() ?? 0;

@@ -19,7 +19,7 @@ export interface OutlookOptions {
   readonly view: () => SteeringView | undefined;
   readonly health: () => HealthById;
   readonly policy: RankPolicy;
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, 'monotonicMs'>;
 }
 
 /** What is believed of a box is read anew so often at most; a thousand boxes take a fraction of a millisecond. */

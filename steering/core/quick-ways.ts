@@ -14,6 +14,8 @@ export interface QuickAsked {
   row: number;
   /** Of what is asked for, for rendezvous. */
   key: HashPair;
+  /** So many ways are enough. */
+  firstWays: number;
 }
 
 /** What a ranker goes by. */
@@ -78,7 +80,7 @@ export class QuickWays {
     this.ways = new Uint16Array(waysMax);
   }
 
-  /** Chooses out of a set, which is not empty; @returns how many ways there are, 0 where it cannot tell. */
+  /** Chooses out of a set, which is not empty; @returns how many ways there are, all or as many as are enough; 0 where it cannot tell. */
   choose(set: number, asked: QuickAsked): number {
     if (asked.row < 0 && asked.row !== anyBundle) return 0;
     const plan = set >>> 1;
@@ -86,7 +88,10 @@ export class QuickWays {
     if (this.#plans[plan] === OTHER) return 0;
     const { waysMax } = this.#options;
     const origin = this.#bestOrigin(asked);
-    const boxes = origin < 0 ? waysMax : waysMax - 1;
+    const boxesMax = origin < 0 ? waysMax : waysMax - 1;
+    // What makes an answer one of several sites, and an origin, stand at its end.
+    const isEnough = asked.firstWays < boxesMax;
+    const boxes = isEnough ? asked.firstWays : boxesMax;
     const best = this.#best;
     for (let at = 0; at <= boxes; at++) best[at] = 0;
     this.#judge(plan, asked, boxes);
@@ -95,6 +100,7 @@ export class QuickWays {
       if (member === 0 || isTie(member, best[at + 1] ?? 0)) return 0;
       this.ways[at] = this.#applianceOf(plan, member);
     }
+    if (isEnough) return boxes;
     if (boxes > 1 && !this.#isOfSites(boxes) && !this.#spread(plan, boxes)) return 0;
     if (origin >= 0) this.ways[boxes] = origin;
     return waysMax;

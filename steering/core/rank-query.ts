@@ -26,6 +26,8 @@ export interface RankQuery {
   key: HashPair | undefined;
   /** The answer is for all of the client's block (DNS), so that no part of it may be told from another. */
   forBlock: boolean;
+  /** So many ways are all that is read of the answer: what comes behind them need not be found out. */
+  firstWays: number;
   place: Place | undefined;
   /** Asked for the place of a client that no route reaches. */
   places: Places | undefined;
@@ -68,7 +70,7 @@ export interface WaysPolicy {
 /** Before the first query: nothing is asked, of nobody. */
 export const noQuery: RankQuery = {
   ...{ words: [], clientFamily: 4, family: 4, row: anyBundle, key: undefined },
-  ...{ forBlock: false, place: undefined, places: undefined, placeUnknown: undefined },
+  ...{ forBlock: false, firstWays: Infinity, place: undefined, places: undefined, placeUnknown: undefined },
 };
 export const noState: RankState = {
   conditions: new Uint8Array(),

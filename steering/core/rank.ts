@@ -113,6 +113,7 @@ export function rankQueryOf({ holdings }: SteeringView, asked: RankAsked): RankQ
     row,
     key,
     forBlock: asked.forBlock ?? bundle === undefined,
+    firstWays: Infinity,
     place: asked.place,
     places: asked.places,
     placeUnknown: asked.placeUnknown,

@@ -86,7 +86,7 @@ export class Ranker {
   #state: RankState = noState;
   #key: HashPair = { a: 0, b: 0 };
   #keyA = 0;
-  readonly #asked: QuickAsked = { state: noState, family: 0, key: this.#key, row: anyBundle };
+  readonly #asked: QuickAsked = { state: noState, family: 0, key: this.#key, row: anyBundle, firstWays: 0 };
   readonly #viewer: Viewer;
   // The best of those that qualify, in order; all that can come into an answer.
   readonly #boxes: Uint16Array;
@@ -164,6 +164,7 @@ export class Ranker {
     this.#asked.family = this.#family;
     this.#asked.key = this.#key;
     this.#asked.row = this.#query.row;
+    this.#asked.firstWays = this.#query.firstWays;
     this.wayCount = this.count = this.#quick.choose(setOf(this.entry), this.#asked);
     for (let at = 0; at < this.wayCount; at++) {
       this.appliances[at] = this.#quick.ways[at] ?? 0;

@@ -74,8 +74,10 @@ export class NodeRecords {
   readonly #node: ZoneNode;
   readonly #name: string;
   readonly #ttlS: number;
-  readonly #sets = new Map<number, RecordSet | undefined>();
-  #alternative: RecordSet | undefined | null = null;
+  #a: RecordSet | undefined;
+  #aaaa: RecordSet | undefined;
+  #https: RecordSet | undefined;
+  #alternative: RecordSet | undefined;
 
   /** @param name The node's own name, with the zone. */
   constructor(node: ZoneNode, name: string, ttlS: number) {
@@ -86,22 +88,18 @@ export class NodeRecords {
 
   /** What the node's own name has of a type. */
   of(type: number): RecordSet | undefined {
-    if (type !== rrTypes.a && type !== rrTypes.aaaa && type !== rrTypes.https) return undefined;
-    if (!this.#sets.has(type)) this.#sets.set(type, this.#make(type));
-    return this.#sets.get(type);
+    const { addresses } = this.#node;
+    if (type === rrTypes.a) return (this.#a ??= addressSet(addresses, type, this.#ttlS));
+    if (type === rrTypes.aaaa) return (this.#aaaa ??= addressSet(addresses, type, this.#ttlS));
+    if (type === rrTypes.https)
+      return (this.#https ??= httpsSet(this.#node, { target: '.', ttlS: this.#ttlS }));
+    return undefined;
   }
 
   /** What a steered name has of a type where this is one of its nodes: for HTTPS an alternative with the node's name. */
   steered(type: number): RecordSet | undefined {
     if (type !== rrTypes.https) return this.of(type);
-    if (this.#alternative === null)
-      this.#alternative = httpsSet(this.#node, { target: this.#name, ttlS: this.#ttlS });
-    return this.#alternative;
-  }
-
-  #make(type: number): RecordSet | undefined {
-    if (type === rrTypes.https) return httpsSet(this.#node, { target: '.', ttlS: this.#ttlS });
-    return addressSet(this.#node.addresses, type, this.#ttlS);
+    return (this.#alternative ??= httpsSet(this.#node, { target: this.#name, ttlS: this.#ttlS }));
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Clock } from '../../common/runtime/clock.ts';
+import type { BatchClock } from './batch-clock.ts';
 import type { MutableAddress } from './ecs.ts';
 import type { BatchMemory, NativeAddon } from '../native-addon.ts';
 import { udpReplyBytesMax, type Ask, type Responder } from './responder.ts';
@@ -14,7 +14,7 @@ const SENDER_BYTES = 20;
 export function openBatches(
   addon: NativeAddon,
   fd: number,
-  { responder, clock }: { responder: Responder; clock: Clock },
+  { responder, clock }: { responder: Responder; clock: BatchClock },
 ): () => void {
   const memory: BatchMemory = {
     packets: new Uint8Array(BATCH * PACKET_BYTES_MAX),
@@ -39,6 +39,7 @@ export function openBatches(
   };
   return () => {
     const count = exchange();
+    clock.read();
     if (count === 0) return;
     responder.begin({ nowMs: clock.nowMs(), monotonicMs: clock.monotonicMs() });
     for (let slot = 0; slot < count; slot++) {

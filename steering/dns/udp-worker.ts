@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { createSystemChance } from '../../common/runtime/chance.ts';
 import { createSystemClock } from '../../common/runtime/clock.ts';
 import { assert } from '../../common/runtime/errors.ts';
+import { BatchClock } from './batch-clock.ts';
 import { Cookies } from './cookies.ts';
 import { requireAddon } from '../native-addon.ts';
 import { RateLimit } from './rate-limit.ts';
@@ -16,7 +17,7 @@ const TURN_MS = 100;
 assert(parentPort !== null, 'this is a worker');
 const port = parentPort;
 const start = workerData as WorkerStart;
-const clock = createSystemClock();
+const clock = new BatchClock(createSystemClock());
 const state = createWorkerSource(start.policy, {
   clock,
   chance: createSystemChance(),
@@ -48,6 +49,7 @@ port.on('message', (message: ToWorker) => {
     port.close();
     return;
   }
+  clock.read();
   state.take(message);
   // The first state of health comes behind the map: from then on the answers are the right ones.
   if (message.kind !== 'health' || isTurning) return;

@@ -17,7 +17,7 @@ export interface WorkerSource {
 }
 
 export interface WorkerSourceTools {
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, 'nowMs' | 'monotonicMs'>;
   readonly chance: Chance;
   /** Told a sample of the decisions, each with how many it stands for. */
   readonly onDecision: (weight: number, decision: Decision) => void;

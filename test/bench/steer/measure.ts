@@ -90,7 +90,7 @@ function ranks(of: SteeringView, clients: Uint32Array): number {
   const words = [0];
   const bundle = { a: 0, b: 0 };
   const query: RankQuery = {
-    ...{ words, clientFamily: 4, family: 4, row: 0, key: bundle, forBlock: false },
+    ...{ words, clientFamily: 4, family: 4, row: 0, key: bundle, forBlock: false, firstWays: Infinity },
     ...{ place: undefined, places: undefined, placeUnknown: undefined },
   };
   const { hashA, hashB } = of.holdings;
