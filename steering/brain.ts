@@ -135,7 +135,7 @@ export function createBrain(options: BrainOptions): Brain {
     },
     steer(client, family, shard) {
       const outlook = outlookNow();
-      return outlook && steer(outlook, client, family, shard);
+      return outlook && steer(outlook, client, { family, shard });
     },
     content(): ZoneContent {
       const view = options.view();
@@ -152,8 +152,7 @@ function incidentNow({ changedAtMs, clock, incidentMs, monitor }: BrainOptions):
 type DnsSteer = (
   outlook: Outlook,
   client: Address | undefined,
-  family: 4 | 6,
-  shard: number | undefined,
+  asked: { family: 4 | 6; shard: number | undefined },
 ) => Steered | undefined;
 
 /** Steers DNS clients: for every query, so with as little garbage as can be. */
@@ -169,7 +168,7 @@ function createDnsSteer(options: BrainOptions, hasIncident: () => boolean): DnsS
     },
   };
   const nodes: number[] = [];
-  return (outlook, client, family, shard) => {
+  return (outlook, client, { family, shard }) => {
     const { view, ranker, state } = outlook;
     query.words = (client ?? NOBODY[family]).words;
     query.clientFamily = client?.family ?? family;
