@@ -1,8 +1,8 @@
 import { SignJWT } from 'jose';
-import { LRUCache } from 'lru-cache';
 import type { KeyObject } from 'node:crypto';
 import { NodeProofClaims } from '../contract/credentials.ts';
 import type { NodeRole } from '../contract/primitives.ts';
+import { growingCache } from '../core/growing-cache.ts';
 import { nodeProofType, readHeader, verifyJwt } from './access-tokens.ts';
 import type { Chance } from './chance.ts';
 import type { Clock } from './clock.ts';
@@ -67,8 +67,7 @@ export type ProofVerifier = (
  */
 export function createProofVerifier(options: ProofVerifierOptions): ProofVerifier {
   const { audience, clock, findNode } = options;
-  const seen = new LRUCache<string, true>({
-    max: options.replaysMax ?? 100_000,
+  const seen = growingCache<string, true>(options.replaysMax ?? 100_000, {
     ttl: REPLAY_MS,
     perf: { now: () => clock.monotonicMs() + 1 },
   });

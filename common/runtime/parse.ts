@@ -76,7 +76,7 @@ function judge(schema: TSchema, value: unknown): boolean {
 }
 
 function validatorOf(schema: TSchema): ValidateFunction {
-  const validate = known.get(schema)?.validate ?? (ajv ??= createAjv({ allErrors: false })).compile(schema);
+  const validate = known.get(schema)?.validate ?? (ajv ??= createAjv()).compile(schema);
   known.set(schema, { walks: walksMax, validate });
   return validate;
 }

@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { growingCache } from '../../common/core/growing-cache.ts';
 
 const freeFailures = 5;
 const delayMsMax = 15 * 60_000;
@@ -11,7 +11,7 @@ const keysMax = 50_000;
  * is locked out by what happens elsewhere.
  */
 export class SignInThrottle {
-  readonly #tries = new LRUCache<string, { failures: number; atMs: number }>({ max: keysMax });
+  readonly #tries = growingCache<string, { failures: number; atMs: number }>(keysMax);
   readonly #freeFailures: number;
 
   constructor(options: { freeFailures?: number } = {}) {

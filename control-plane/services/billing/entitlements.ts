@@ -1,5 +1,5 @@
-import { LRUCache } from 'lru-cache';
 import type { EntitlementsView } from '../../../common/contract/billing.ts';
+import { growingCache } from '../../../common/core/growing-cache.ts';
 import type { Offers } from './offers.ts';
 import type { Subscriptions } from './subscriptions.ts';
 
@@ -20,7 +20,7 @@ export function cacheEntitlements(options: {
   subscriptions: () => Subscriptions;
   offers: () => Offers;
 }): EntitlementsCache {
-  const known = new LRUCache<string, EntitlementsView>({ max: accountsMax });
+  const known = growingCache<string, EntitlementsView>(accountsMax);
   // What was read before a change must not be kept after it.
   let changes = 0;
   const read = async (account: string): Promise<EntitlementsView> => {

@@ -1,6 +1,7 @@
-import { LRUCache } from 'lru-cache';
+import type { LRUCache } from 'lru-cache';
 
 import type { EventBatchReply } from '../../../common/contract/playback.ts';
+import { growingCache } from '../../../common/core/growing-cache.ts';
 import { loadCmcdDecoder, type DecodeCmcd } from '../../../common/runtime/cmcd-decoder.ts';
 import { coded } from '../../../common/runtime/errors.ts';
 import { readCmcdReports, type CmcdSight } from './core/cmcd-events.ts';
@@ -14,7 +15,7 @@ export class CmcdIntake {
 
   constructor({ intake, clientsMax }: { intake: Intake; clientsMax: number }) {
     this.#intake = intake;
-    this.#sights = new LRUCache({ max: clientsMax });
+    this.#sights = growingCache(clientsMax);
   }
 
   /** Resolves when what the lines of a body tell is on the disk. Errors: INVALID where no line is a report, those of the intake. */

@@ -1,5 +1,6 @@
-import { LRUCache } from 'lru-cache';
+import type { LRUCache } from 'lru-cache';
 
+import { growingCache } from '../../../common/core/growing-cache.ts';
 import { TokenBucket } from '../../../common/core/token-bucket.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { coded } from '../../../common/runtime/errors.ts';
@@ -26,8 +27,8 @@ export class EventCaps {
     this.#clock = clock;
     this.#client = { ratePerSecond: options.clientEventsPerSecond, burst: options.clientEventsBurst };
     this.#network = { ratePerSecond: options.networkEventsPerSecond, burst: options.networkEventsBurst };
-    this.#clients = new LRUCache({ max: options.clientsMax });
-    this.#networks = new LRUCache({ max: options.clientsMax });
+    this.#clients = growingCache(options.clientsMax);
+    this.#networks = growingCache(options.clientsMax);
   }
 
   /** Charges a request for its events, for one where it has none. Errors: RATE_LIMITED. */

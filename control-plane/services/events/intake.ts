@@ -1,8 +1,9 @@
-import { LRUCache } from 'lru-cache';
+import type { LRUCache } from 'lru-cache';
 
 import type { Events, NewEvent } from '../../../common/adapters/events/port.ts';
 import type { EventData } from '../../../common/contract/event-log.ts';
 import type { EventBatchReply, EventRefusal, PlayerEvent } from '../../../common/contract/playback.ts';
+import { growingCache } from '../../../common/core/growing-cache.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { judgeEvent, type Expected } from './core/judge-event.ts';
 
@@ -50,7 +51,7 @@ export class Intake {
 
   constructor(parts: IntakeOptions) {
     this.#parts = parts;
-    this.#known = new LRUCache({ max: parts.options.knownIdsMax });
+    this.#known = growingCache(parts.options.knownIdsMax);
   }
 
   /** Remembers the ids at the end of the log. */

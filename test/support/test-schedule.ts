@@ -1,0 +1,47 @@
+/** What a run remembers of a file for the next one. */
+export interface FileCost {
+  /** From the start of its process to its end. */
+  readonly wallS: number;
+  /** Of it and of all that it started and waited for. */
+  readonly cpuS: number;
+}
+
+/** Whether processes may take part in the test: beside other tests on two cores they meet load that no box is built for. */
+export function hasProcesses(file: string): boolean {
+  return !file.includes('/core/');
+}
+
+const filesPerProcessMax = 12;
+
+// Where nothing is remembered: what takes longest is in these, and the rest is short.
+const longFolders = [
+  'test/e2e/',
+  'test/packaging/',
+  'test/encoder/',
+  'test/steering/',
+  'test/appliance/',
+  'test/cli/',
+];
+
+/**
+ * Which files run in one process, and in which order processes start: longest first, so that none is left to run alone at the end.
+ * Files of cores are pure, so several share what the start of a process costs.
+ */
+export function planProcesses(
+  files: readonly string[],
+  costs: Readonly<Record<string, FileCost>>,
+): readonly (readonly string[])[] {
+  const pure = files.filter((file) => !hasProcesses(file));
+  const count = Math.ceil(pure.length / filesPerProcessMax);
+  const shared = Array.from({ length: count }, (_, at) => pure.filter((_, which) => which % count === at));
+  const alone = files.filter(hasProcesses).map((file) => [file]);
+  const secondsOf = (process: readonly string[]): number =>
+    process.reduce((sum, file) => sum + (costs[file]?.wallS ?? guessS(file)), 0);
+  return [...alone, ...shared].toSorted((a, b) => secondsOf(b) - secondsOf(a));
+}
+
+/** In which order files are met of which nothing is remembered: rough seconds. */
+function guessS(file: string): number {
+  const at = longFolders.findIndex((folder) => file.startsWith(folder));
+  return !hasProcesses(file) || at < 0 ? 0.5 : 10 * (longFolders.length - at);
+}
