@@ -236,6 +236,13 @@ export const ControlPlaneSchema = Type.Object({
     ),
     stripeUrl: { ...Url, default: 'https://api.stripe.com', description: "Where Stripe's API is" },
   }),
+  webhooks: Type.Object({
+    networks: Type.Array(Type.String(), {
+      default: [],
+      maxItems: 64,
+      description: 'Networks that are not public to which webhooks may be sent, as 10.1.0.0/16',
+    }),
+  }),
   acme: Type.Object({
     directory: Type.Optional({
       ...Url,
@@ -286,6 +293,10 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Con
   for (const proxy of config.trustedProxies) {
     if (parseAddress(proxy) === undefined && parsePrefix(proxy) === undefined)
       throw coded('CONFIG_INVALID', `--trusted-proxies: ${proxy} is no address or prefix`);
+  }
+  for (const network of config.webhooks.networks) {
+    if (parsePrefix(network) === undefined)
+      throw coded('CONFIG_INVALID', `--webhooks-networks: ${network} is no network like 10.1.0.0/16`);
   }
   if (config.revokeKeys.length > 0 && !config.rotateKeys) {
     throw coded('CONFIG_INVALID', '--revoke-keys does nothing without --rotate-keys');

@@ -4,7 +4,7 @@ import { openEvents } from '../common/adapters/events/open.ts';
 import type { Events } from '../common/adapters/events/port.ts';
 import { openAuditLog } from '../common/adapters/audit-log/open.ts';
 import type { AuditLog } from '../common/adapters/audit-log/port.ts';
-import { openBooks, openRecords } from '../common/adapters/records/open.ts';
+import { openBooks, openGrouped, openRecords } from '../common/adapters/records/open.ts';
 import type { Books, Records } from '../common/adapters/records/port.ts';
 import { openSearch } from '../common/adapters/search/open.ts';
 import type { Search } from '../common/adapters/search/port.ts';
@@ -34,6 +34,8 @@ export interface SnapshotOptions {
 /** The records of the services and the event log, in the data directory. */
 export interface Stores {
   open(service: string): Promise<Records>;
+  /** For many small commits that nobody reads before they are answered: none of them holds the process while the disk takes it. */
+  openGrouped(service: string): Promise<Records>;
   openBooks(service: string): Promise<Books>;
   openEvents(): Promise<Events>;
   openSearch(service: string): Promise<Search>;
@@ -58,13 +60,14 @@ export async function openStores({
   const services = new Map<string, Pick<Records, 'copyTo'>>();
   const gate = createGate();
   const urlOf = (service: string) => sqliteUrl(join(config.dataDir, 'records', `${service}.db`));
+  const keep = (service: string, records: Records): Records => {
+    opened.push(records);
+    services.set(service, records);
+    return gatedRecords(records, gate);
+  };
   return {
-    async open(service) {
-      const records = await openRecords(urlOf(service));
-      opened.push(records);
-      services.set(service, records);
-      return gatedRecords(records, gate);
-    },
+    open: async (service) => keep(service, await openRecords(urlOf(service))),
+    openGrouped: async (service) => keep(service, await openGrouped(urlOf(service))),
     async openBooks(service) {
       const books = await openBooks(urlOf(service));
       opened.push(books);

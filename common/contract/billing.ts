@@ -287,7 +287,7 @@ export const PaymentView = Type.Object({
   refunded: Type.Optional(PositiveAmount),
   /** Of a refund: which payment. */
   payment: Type.Optional(ObjectId),
-  /** Of a refund by a provider: on its way, or given up; else it is done. */
+  /** Of what a provider is to do, a refund or a payment ahead of any invoice: asked for, or given up; else it is done. */
   state: Type.Optional(Type.Union([Type.Literal('pending'), Type.Literal('failed')])),
 });
 export type PaymentView = Static<typeof PaymentView>;

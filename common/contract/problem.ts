@@ -116,6 +116,7 @@ export const problemCodes = {
   SUBSCRIPTION_STATE: { status: 409, title: 'The subscription is not in a state for this' },
   SUBSCRIPTION_UNKNOWN: { status: 404, title: 'No subscription has this id' },
   TEXT_NOT_PRINTABLE: { status: 422, title: 'The text has letters that the fonts of a PDF have not got' },
+  WEBHOOK_ADDRESS_REFUSED: { status: 403, title: 'Webhooks are not sent to this address' },
   WEBHOOK_FOREIGN: { status: 422, title: 'The notice is about another account' },
   WEBHOOK_SIGNATURE_INVALID: { status: 400, title: 'The signature of the notice does not verify' },
   WEBHOOK_STALE: { status: 400, title: 'The notice was signed more than five minutes ago' },

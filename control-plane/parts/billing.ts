@@ -20,7 +20,7 @@ import { procedureBilling } from './procedure-ports.ts';
 export async function openBillingPart(context: PartContext): Promise<Part> {
   const { config, stores, directory, clock, chance, log } = context;
   const provider = await openProvider(config);
-  const { post, close } = createWebhookPost();
+  const { post, close } = createWebhookPost(config.webhooks);
   const books = await stores.openBooks('billing');
   const billing = createBilling({ books, provider, post, clock, chance, log });
   directory.provide(playbackBilling, {

@@ -27,7 +27,7 @@ export async function openPlaybackPart(context: PartContext): Promise<Part> {
   const ranker =
     steeringUrl === undefined ? undefined : lazyRanker({ steeringUrl, clock, chance, serviceToken });
   const playback = await createPlayback({
-    records: await stores.open('playback'),
+    records: await stores.openGrouped('playback'),
     catalog: directory.find(playbackCatalog),
     fleet: directory.find(playbackFleet),
     tokens: directory.find(playbackTokens),

@@ -81,6 +81,7 @@ t.test('refuses what would be unsafe or cannot be', async (t) => {
   for (const [flags, why] of [
     [['--revoke-keys', 'x'], /--revoke-keys does nothing without --rotate-keys/],
     [['--trusted-proxies', 'my-proxy'], /my-proxy is no address/],
+    [['--webhooks-networks', '10.1.2.3/16'], /10.1.2.3\/16 is no network/],
     [['--public-url', 'example.com'], /--public-url/],
   ] as const) {
     t.throws(() => readConfig(['--data-dir', dataDir, ...flags], {}), {

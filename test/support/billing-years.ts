@@ -1,17 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type {
-  ChargeOutcome,
-  PaymentProvider,
-  ProviderCharge,
-  RefundOutcome,
-} from '../../common/adapters/payments/port.ts';
+import type { ProviderNotice } from '../../common/adapters/payments/port.ts';
 import { openBooks } from '../../common/adapters/records/open.ts';
 import type { Books } from '../../common/adapters/records/port.ts';
 import type { InvoiceView, SubscriptionView } from '../../common/contract/billing.ts';
 import { createSeededChance } from '../../common/runtime/chance.ts';
-import { coded, isCoded } from '../../common/runtime/errors.ts';
+import { isCoded } from '../../common/runtime/errors.ts';
 import { createManualClock, type ManualClock } from '../../common/runtime/manual-clock.ts';
 import { createBilling, type Billing } from '../../control-plane/services/billing/service.ts';
 import {
@@ -24,6 +19,7 @@ import {
   subscriptionOf,
   taxTable,
 } from '../control-plane/support/billing-lab.ts';
+import { openBank, type Bank } from './billing-bank.ts';
 import type { ProofResult } from './proof.ts';
 import { pick, seededRandom } from './seeded.ts';
 
@@ -31,52 +27,12 @@ const startMs = Date.UTC(2027, 0, 31, 11, 30);
 /** What a wish may be refused with, where its subscription is not in the state for it. */
 const refusals = ['SUBSCRIPTION_STATE', 'COUPON_NOT_REDEEMABLE', 'CURRENCY_MISMATCH'] as const;
 
-/** A bank that keeps its own account of what it took and gave back, by our ids; some cards fail, some answers are lost. */
-function openBank(random: () => number) {
-  const charges = new Map<string, ChargeOutcome>();
-  const refunds = new Map<string, number>();
-  const cash = new Map<string, number>();
-  const move = (currency: string, amount: number) => cash.set(currency, (cash.get(currency) ?? 0) + amount);
-  const lost = () => {
-    if (random() < 0.02) throw coded('PROVIDER_UNREACHABLE', 'the line is cut');
-  };
-  const provider: PaymentProvider = {
-    name: 'bank',
-    createCustomer: async (account) => `cus-${account}`,
-    removeCustomer: async () => undefined,
-    setupPage: async () => 'https://bank.example/',
-    readNotice: (body) => JSON.parse(body.toString()) as ReturnType<PaymentProvider['readNotice']>,
-    charge: async ({ invoice, attempt, method, amount, currency }: ProviderCharge) => {
-      lost();
-      const id = `${invoice}/${attempt}`;
-      const fails = random() < (method === 'bad' ? 1 : method === 'flaky' ? 0.4 : 0.02);
-      const outcome: ChargeOutcome =
-        charges.get(id) ??
-        (fails
-          ? { kind: 'failed', reason: 'declined', isFinal: random() < 0.1 }
-          : { kind: 'paid', payment: id, amount, currency });
-      if (!charges.has(id) && outcome.kind === 'paid') move(currency, amount);
-      charges.set(id, outcome);
-      lost();
-      return outcome;
-    },
-    refund: async ({ refund, amount, currency }): Promise<RefundOutcome> => {
-      lost();
-      if (!refunds.has(refund)) move(currency, -amount);
-      refunds.set(refund, amount);
-      lost();
-      return { kind: 'done' };
-    },
-  };
-  return { provider, cash, refunds, charged: () => [...charges.values()] };
-}
-
 interface Years {
   readonly billing: Billing;
   readonly books: Books;
   readonly clock: ManualClock;
   readonly random: () => number;
-  readonly bank: ReturnType<typeof openBank>;
+  readonly bank: Bank;
   /** Who never wishes anything: what they are billed is known beforehand. */
   readonly steady: Map<string, { plan: string; begunAtMs: number; place: (typeof placesSold)[number] }>;
   asked: number;
@@ -99,6 +55,7 @@ export async function proveYears(
   const billing = createBilling({
     ...{ ...quiet, books, clock, provider: bank.provider, chance: createSeededChance(seed) },
   });
+  const tell = (notice: ProviderNotice) => billing.notices.take(Buffer.from(JSON.stringify(notice)), '');
   const years: Years = { billing, books, clock, random, bank, steady: new Map(), asked: 0 };
   try {
     await sell(billing);
@@ -108,13 +65,16 @@ export async function proveYears(
       for (let index = day * coming; index < Math.min(subscribers, (day + 1) * coming); index++)
         await subscribe(years, index);
       for (let wish = 0; wish < subscribers / 100; wish++) await wishSomething(years, subscribers);
+      await bank.decide(tell);
       await clock.advance(dayMs);
       await billing.bookDue();
       await billing.settleDue();
     }
-    // What was lost on the line is asked for again.
-    for (let hour = 0; hour < 12; hour++) {
+    await bank.decide(tell, { all: true });
+    // What was lost on the line is asked for again, and what was said of nobody.
+    for (let hour = 0; hour < 36; hour++) {
       await clock.advance(3_600_000);
+      await bank.decide(tell, { all: true });
       await billing.bookDue();
       await billing.settleDue();
     }
@@ -251,12 +211,12 @@ async function addUpAgain(
     if (fault !== undefined) failures.push(`${account}: ${fault}`);
   }
   const { transactions, papers } = await billing.verify();
-  const charged = bank.charged();
+  const said = bank.counts();
   return {
     holds: failures.length === 0,
     lines: [
       `${subscribers} subscribers, ${days} days: ${papers} invoices and credit notes, ${transactions} transactions`,
-      `The bank: ${charged.filter(({ kind }) => kind === 'paid').length} charges paid, ${charged.filter(({ kind }) => kind === 'failed').length} declined, ${bank.refunds.size} refunds`,
+      `The bank: ${said.paid} charges paid, ${said.failed} declined, ${said.refunds} refunds; ${said.pending} of them known later only`,
       `${steady.size} never changed anything: their ${invoices} invoices are as a calendar and a price of their own say`,
       ...failures.slice(0, 20),
     ],

@@ -66,6 +66,8 @@ export interface PaymentProvider {
   setupPage(order: { customer: string; account: string; returnUrl: string }): Promise<string>;
   /** `isRepeat`: it may have been sent before, however long ago, and what became of it then is what counts. */
   charge(charge: ProviderCharge, options: { isRepeat: boolean }): Promise<ChargeOutcome>;
+  /** What became of a charge that may have been sent; undefined where it never was, or its answer is too long ago to be found. */
+  findCharge(charge: ProviderCharge): Promise<ChargeOutcome | undefined>;
   /** Gives back once for its id, however long ago it was first asked for; `failed` too where the amount cannot be given. */
   refund(refund: ProviderRefund): Promise<RefundOutcome>;
   /**

@@ -34,6 +34,17 @@ export function isFinalRefusal(code: string | undefined): code is string {
   return finalRefusals.has(code);
 }
 
+/** What a request to give back is refused with for the payment's own sake. https://docs.stripe.com/error-codes */
+const finalRefundRefusals: ReadonlySet<string | undefined> = new Set([
+  ...['amount_too_large', 'amount_too_small', 'charge_already_refunded', 'charge_disputed'],
+  ...['charge_exceeds_source_limit', 'payment_intent_unexpected_state', 'refund_disputed_payment'],
+]);
+
+/** Whether a refund that Stripe refused will be refused again whatever is mended here: the money stays, and stays the account's. */
+export function isFinalRefundRefusal(code: string | undefined): code is string {
+  return finalRefundRefusals.has(code);
+}
+
 /** What a payment intent says of the money that it is for. */
 export function chargeOutcome(intent: Stripe.PaymentIntent): ChargeOutcome {
   const { id, status, amount_received: received, last_payment_error: failure } = intent;

@@ -10,7 +10,13 @@ import type {
 import { toStripeAmount } from './stripe-amounts.ts';
 import type { StripeOptions } from './stripe-options.ts';
 import { readStripeEvent } from './stripe-events.ts';
-import { chargeOutcome, failedCharge, isFinalRefusal, refundOutcome } from './stripe-outcomes.ts';
+import {
+  chargeOutcome,
+  failedCharge,
+  isFinalRefundRefusal,
+  isFinalRefusal,
+  refundOutcome,
+} from './stripe-outcomes.ts';
 
 const timeoutMs = 20_000;
 /** Stripe keeps what it answered to a key for a day at least; a page of the newest intents reaches further back. */
@@ -56,6 +62,7 @@ export function createStripeProvider({ key, webhookSecret, url }: StripeOptions)
       }),
     charge: async (charge, { isRepeat }) =>
       (isRepeat ? await asked(() => findCharge(stripe, charge)) : undefined) ?? (await send(stripe, charge)),
+    findCharge: (charge) => asked(() => findCharge(stripe, charge)),
     refund: (refund) => giveBack(stripe, refund),
     readNotice: (body, signature, nowMs) =>
       readStripeEvent({ body, signature, nowMs }, { stripe, webhookSecret, isLive: key.includes('_live_') }),
@@ -99,8 +106,9 @@ async function giveBack(stripe: Stripe, order: ProviderRefund): Promise<RefundOu
       const key = { idempotencyKey: `refund-${refund}` };
       return refundOutcome(await stripe.refunds.create({ ...about, amount: sent.value }, key));
     } catch (error) {
-      if (error instanceof Stripe.errors.StripeInvalidRequestError)
-        return { kind: 'failed', reason: error.code ?? error.message };
+      // That there is no such payment says that our key is of another account, not that nothing was given back by the right one.
+      if (error instanceof Stripe.errors.StripeInvalidRequestError && isFinalRefundRefusal(error.code))
+        return { kind: 'failed', reason: error.code };
       throw error;
     }
   });

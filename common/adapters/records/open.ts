@@ -11,6 +11,12 @@ export async function openRecords(url: string): Promise<Records> {
   return await openSqliteRecords(sqlitePath(url));
 }
 
+/** Opens records by URL whose commits wait for the disk beside the process' work, see openGroupedRecords. */
+export async function openGrouped(url: string): Promise<Records> {
+  const { openGroupedRecords } = await import('./sqlite-grouped.ts');
+  return await openGroupedRecords(sqlitePath(url));
+}
+
 /** Opens books by URL, as records are opened. */
 export async function openBooks(url: string): Promise<Books> {
   const { openSqliteBooks } = await import('./sqlite-books.ts');

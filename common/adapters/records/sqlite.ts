@@ -33,7 +33,7 @@ export async function openSqliteRecords(path: string, options: SqliteFileOptions
 /** Opens a file with the tables of records in it, for what `over` makes of it. Errors: those of openSqliteRecords. */
 export async function openSqlite<T>(
   path: string,
-  { over, ...options }: SqliteFileOptions & { over: (file: SqliteFile) => T },
+  { over, ...options }: SqliteFileOptions & { over: (file: SqliteFile) => T | Promise<T> },
 ): Promise<T> {
   return openSqliteStore(path, {
     ...options,

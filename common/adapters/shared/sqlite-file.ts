@@ -12,6 +12,8 @@ export type SqliteFile = Database.Database;
 /** How long to wait for a predecessor that is on its way out. */
 export interface SqliteFileOptions {
   lockWaitMs?: number | undefined;
+  /** Who sees to it that a commit is on the disk: SQLite, while the process waits; or the file's owner, by syncing the log. */
+  syncs?: 'each-commit' | 'by-owner' | undefined;
 }
 
 // The wait blocks the process, which at start has nothing else to do.
@@ -21,8 +23,8 @@ const WRITTEN_ANEW_BYTES_MAX = 128 * 1024 * 1024;
 
 /**
  * Opens a SQLite file (made when absent, mode 0600) in WAL mode under an exclusive lock of the kernel, which ends with the
- * process however it ends. `synchronous=FULL`: an acknowledged commit survives a power cut; with NORMAL the last ones
- * could be taken back, and with them a revocation or the sequence number of a signed document already sent out.
+ * process however it ends. `synchronous=FULL`: an acknowledged commit survives a power cut; with NORMAL, unless the owner
+ * syncs the log, the last ones could be taken back, and with them a revocation or the sequence number of a signed document already sent out.
  * Errors: STORE_LOCKED, STORE_CORRUPT, STORE_DENIED, DISK_FULL, STORE_UNAVAILABLE.
  */
 export async function openSqliteFile(path: string, options: SqliteFileOptions = {}): Promise<SqliteFile> {
@@ -38,7 +40,7 @@ export async function openSqliteFile(path: string, options: SqliteFileOptions = 
     // Set before the first access, so that the WAL's index stays in this process' memory and no second one gets in.
     database.pragma('locking_mode = EXCLUSIVE');
     database.pragma('journal_mode = WAL');
-    database.pragma('synchronous = FULL');
+    database.pragma(`synchronous = ${options.syncs === 'by-owner' ? 'NORMAL' : 'FULL'}`);
     database.pragma(`journal_size_limit = ${String(WAL_SIZE_BYTES_MAX)}`);
     database.pragma('trusted_schema = OFF');
     // What is removed is overwritten: a person who is deleted may not be read out of free pages.

@@ -87,7 +87,7 @@ class ProviderCollecting implements Collecting {
     if (record?.account !== asked.account)
       throw coded('WEBHOOK_FOREIGN', `${asked.invoice} was not asked of ${asked.account} here`);
     // Of an attempt that was booked as failed only money is news.
-    if (outcome.kind !== 'paid' && (record.attempt !== asked.attempt || !isOut(record))) return;
+    if (outcome.kind !== 'paid' && (sendingOf(record) !== asked.attempt || !isOut(record))) return;
     await this.#conclude(batch, record, outcome);
   }
 
@@ -112,21 +112,24 @@ class ProviderCollecting implements Collecting {
     const begun = await desk.book((batch) => this.#send(batch, invoice));
     if (begun?.record.sent === undefined) return;
     const { record, isRepeat } = begun;
-    const { account, attempt, sent } = { ...record, sent: begun.record.sent };
+    const { account, sent } = { ...record, sent: begun.record.sent };
+    const attempt = sendingOf(record);
     try {
       const outcome = await provider.charge({ invoice, account, attempt, ...sent }, { isRepeat });
       await desk.book(async (batch) => {
         const now = (await this.#options.records.collections.get(invoice))?.value;
         // A notice may have been quicker.
-        const isNews = now?.attempt === attempt && isOut(now);
+        const isNews = now !== undefined && sendingOf(now) === attempt && isOut(now);
         // Money that has come is booked whatever else has happened meanwhile.
         if (isNews || outcome.kind === 'paid') await this.#conclude(batch, now ?? record, outcome);
       });
     } catch (error) {
+      const isRefused = isCoded(error, 'PROVIDER_REFUSED');
       // What is refused waits for somebody who mends it.
-      const level = isCoded(error, 'PROVIDER_UNREACHABLE') ? 'warn' : 'error';
-      log[level]({ err: error, invoice }, 'a payment could not be asked for; it is tried again');
-      await desk.book((batch) => this.#postpone(batch, invoice));
+      log[isRefused ? 'error' : 'warn']({ err: error, invoice }, 'a payment could not be asked for; it is tried again'); // prettier-ignore
+      // Of one that may have been sent before, a refusal does not say what became of it then.
+      const reason = isRefused && !isRepeat ? (error.detail ?? 'the provider refuses it') : undefined;
+      await desk.book((batch) => this.#postpone(batch, invoice, reason));
     }
   }
 
@@ -185,14 +188,20 @@ class ProviderCollecting implements Collecting {
     }
   }
 
-  /** The provider could not be asked: the same again, later. */
-  async #postpone(batch: Batch, invoice: string): Promise<void> {
+  /** The provider could not be asked: the same again, later; or, where it has refused to do it, what there is to pay then. */
+  async #postpone(batch: Batch, invoice: string, refused: string | undefined): Promise<void> {
     const { records, clock } = this.#options;
     const before = (await records.collections.get(invoice))?.value;
     if (before === undefined || !isOut(before)) return;
     const unreached = (before.unreached ?? 0) + 1;
-    const nextAtMs = clock.nowMs() + unreachedWaitMs(unreached);
-    this.#store(batch, before, { ...before, unreached, nextAtMs });
+    const waiting = { ...before, unreached, nextAtMs: clock.nowMs() + unreachedWaitMs(unreached) };
+    if (refused === undefined) {
+      this.#store(batch, before, waiting);
+      return;
+    }
+    const { sent: _refused, ...rest } = waiting;
+    const refusals = (before.refusals ?? 0) + 1;
+    this.#store(batch, before, { ...rest, refusals, state: 'due', reason: refused });
   }
 
   async #dueNow(
@@ -203,8 +212,11 @@ class ProviderCollecting implements Collecting {
     const before = (await records.collections.get(invoice))?.value;
     // What is out may be paid yet.
     if (before !== undefined && isOut(before)) return before;
-    const attempt = before?.attempt ?? 0;
-    const after = { invoice, account, state: 'due' as const, attempt, nextAtMs: clock.nowMs() };
+    const { attempt = 0, refusals } = before ?? {};
+    const after = {
+      ...{ invoice, account, state: 'due' as const, attempt, nextAtMs: clock.nowMs() },
+      ...(refusals !== undefined && { refusals }),
+    };
     this.#store(batch, before, after);
     return after;
   }
@@ -225,11 +237,17 @@ class ProviderCollecting implements Collecting {
   }
 }
 
+/** Which sending this is or will be: the provider knows them apart by it. */
+function sendingOf({ attempt, refusals = 0 }: CollectionRecord): number {
+  return attempt + refusals;
+}
+
 /** Whether the provider may have it. */
 function isOut({ state }: CollectionRecord): boolean {
   return state === 'sent' || state === 'pending';
 }
 
-function viewOf({ sent: _sent, unreached: _unreached, ...view }: CollectionRecord): CollectionView {
+function viewOf(record: CollectionRecord): CollectionView {
+  const { sent: _sent, unreached: _unreached, refusals: _refusals, ...view } = record;
   return view;
 }

@@ -1,4 +1,4 @@
-import type { EntitlementsView } from '../../../common/contract/billing.ts';
+import type { Entitlements, EntitlementsView } from '../../../common/contract/billing.ts';
 import { growingCache } from '../../../common/core/growing-cache.ts';
 import type { Offers } from './offers.ts';
 import type { Subscriptions } from './subscriptions.ts';
@@ -21,18 +21,24 @@ export function cacheEntitlements(options: {
   offers: () => Offers;
 }): EntitlementsCache {
   const known = growingCache<string, EntitlementsView>(accountsMax);
+  let entitlementsOf: ReadonlyMap<string, Entitlements> | undefined;
   // What was read before a change must not be kept after it.
   let changes = 0;
+  const readPlans = async (): Promise<ReadonlyMap<string, Entitlements>> => {
+    const before = changes;
+    // The archived too: who stops selling does not give everything away.
+    const plans = await options.offers().plans({ archived: true });
+    const found = new Map(plans.map(({ id, entitlements }) => [id, entitlements]));
+    if (before === changes) entitlementsOf = found;
+    return found;
+  };
   const read = async (account: string): Promise<EntitlementsView> => {
-    const [subscription, plans] = await Promise.all([
-      options.subscriptions().current(account),
-      // The archived too: who stops selling does not give everything away.
-      options.offers().plans({ archived: true }),
-    ]);
-    const isRequired = plans.length > 0;
+    const subscription = await options.subscriptions().current(account);
+    const plans = entitlementsOf ?? (await readPlans());
+    const isRequired = plans.size > 0;
     if (subscription === undefined || subscription.state === 'paused') return { account, isRequired };
     const { id, plan } = subscription;
-    const entitlements = (await options.offers().plan(plan))?.entitlements;
+    const entitlements = plans.get(plan);
     return { account, isRequired, subscription: id, ...(entitlements && { entitlements }) };
   };
   return {
@@ -46,8 +52,10 @@ export function cacheEntitlements(options: {
     },
     forget(accounts) {
       changes++;
-      if (accounts === undefined) known.clear();
-      else for (const account of accounts) known.delete(account);
+      if (accounts === undefined) {
+        known.clear();
+        entitlementsOf = undefined;
+      } else for (const account of accounts) known.delete(account);
     },
   };
 }

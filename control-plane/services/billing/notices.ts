@@ -5,7 +5,7 @@ import type { Batch } from './batch.ts';
 import type { Collecting } from './collecting.ts';
 import type { Desk } from './desk.ts';
 import type { Payers } from './payers.ts';
-import { isPrepayment } from './prepayments.ts';
+import { isPrepayment, type Prepayments } from './prepayments.ts';
 import type { Refunds } from './refunds.ts';
 
 /** What the payment provider tells by itself. */
@@ -23,18 +23,17 @@ export function openNotices(options: {
   provider: PaymentProvider | undefined;
   payers: Payers;
   collecting: Collecting;
+  prepayments: Prepayments;
   refunds: Refunds;
   clock: Clock;
 }): Notices {
-  const { desk, provider, payers, collecting, refunds, clock } = options;
+  const { desk, provider, payers, collecting, prepayments, refunds, clock } = options;
   const decide = async (batch: Batch, notice: ProviderNotice): Promise<void> => {
     switch (notice.kind) {
       case 'charge':
-        // Whoever takes money ahead asks until it is known.
-        if (isPrepayment(notice.asked.invoice)) return;
+        if (isPrepayment(notice.asked.invoice)) return prepayments.hear(batch, notice);
         await payers.check(notice.asked.account, notice.customer);
-        await collecting.hear(batch, notice);
-        return;
+        return collecting.hear(batch, notice);
       case 'refund':
         await refunds.hear(batch, notice);
         return;

@@ -37,8 +37,15 @@ export interface Payments {
    * INVOICE_UNKNOWN.
    */
   receive(batch: Batch, received: Received): Promise<void>;
-  /** Books what a provider has taken for an account's credit, once for its id there. */
-  prepaid(batch: Batch, received: Omit<Received, 'invoice'> & { account: string }): Promise<PaymentView>;
+  /** Writes down that a provider is asked for an account's credit; nothing is posted until it has come. */
+  askAhead(
+    batch: Batch,
+    order: Pick<PaymentView, 'account' | 'amount' | 'currency'> & { provider: string },
+  ): PaymentView;
+  /** It has come. */
+  cameAhead(batch: Batch, asked: PaymentView, paid: Omit<Received, 'provider' | 'invoice'>): void;
+  /** It will not come. */
+  failedAhead(batch: Batch, asked: PaymentView): void;
   /**
    * Gives credit back: by hand, or by the provider the way that a payment came, which takes its time. Errors: AMOUNT_INVALID (more than the
    * account's credit, or than is left of the payment), PAYMENT_UNKNOWN (none of a provider for this account and currency).
@@ -97,21 +104,30 @@ class KeptPayments implements Payments {
     batch.change(records.providerPayments.putOperation(key, { id: view.id }, 0));
   }
 
-  async prepaid(
+  askAhead(
     batch: Batch,
-    { provider, payment, account, amount, currency }: Omit<Received, 'invoice'> & { account: string },
-  ): Promise<PaymentView> {
-    const { payments, providerPayments } = this.#options.records;
-    const key = `${provider}:${payment}`;
-    const known = (await payments.get((await providerPayments.get(key))?.value.id ?? 'none'))?.value;
-    if (known !== undefined) return known;
-    const view = this.#newPayment({
-      ...{ kind: 'payment', account, amount, currency, reference: payment },
-      ...{ provider, providerPayment: payment, toCredit: amount },
-    });
-    this.#putPayment(batch, view);
-    batch.change(providerPayments.putOperation(key, { id: view.id }, 0));
+    order: Pick<PaymentView, 'account' | 'amount' | 'currency'> & { provider: string },
+  ): PaymentView {
+    const view = this.#newPayment({ kind: 'payment', ...order, reference: 'ahead', state: 'pending' });
+    batch.change(this.#options.records.payments.putOperation(view.id, view, 0));
     return view;
+  }
+
+  cameAhead(batch: Batch, asked: PaymentView, paid: Omit<Received, 'provider' | 'invoice'>): void {
+    const { payments, providerPayments } = this.#options.records;
+    const { state: _pending, ...view } = asked;
+    const { payment, amount, currency } = paid;
+    const came = { reference: payment, providerPayment: payment, amount, currency, toCredit: amount };
+    const after = { ...view, ...came, atMs: this.#options.clock.nowMs() };
+    batch.change(
+      payments.putOperation(after.id, after),
+      providerPayments.putOperation(`${after.provider ?? byHand}:${payment}`, { id: after.id }, 0),
+    );
+    this.#postPayment(batch, after);
+  }
+
+  failedAhead(batch: Batch, asked: PaymentView): void {
+    batch.change(this.#options.records.payments.putOperation(asked.id, { ...asked, state: 'failed' }));
   }
 
   async refund(batch: Batch, request: RefundRequest): Promise<PaymentView> {
@@ -160,7 +176,8 @@ class KeptPayments implements Payments {
     const { payments, refundsDue } = this.#options.records;
     const payment = (await payments.get(id))?.value;
     const isOfAccount = payment?.account === account && payment.currency === currency;
-    if (payment?.provider === undefined || payment.kind !== 'payment' || !isOfAccount)
+    const isMoney = payment?.kind === 'payment' && payment.state === undefined;
+    if (payment?.provider === undefined || !isMoney || !isOfAccount)
       throw coded('PAYMENT_UNKNOWN', `${id}: no provider took ${currency} of ${account} by it`);
     const refunded = (payment.refunded ?? 0) + amount;
     if (refunded > payment.amount)
@@ -188,8 +205,12 @@ class KeptPayments implements Payments {
   }
 
   #putPayment(batch: Batch, view: PaymentView): void {
+    batch.change(this.#options.records.payments.putOperation(view.id, view, 0));
+    this.#postPayment(batch, view);
+  }
+
+  #postPayment(batch: Batch, view: PaymentView): void {
     const { id, account, invoice, amount, currency, toCredit = 0 } = view;
-    batch.change(this.#options.records.payments.putOperation(id, view, 0));
     batch.post(paymentPosting({ ...movedBy(view), toCredit }));
     batch.tell('payment.received', account, { payment: id, invoice, amount, currency });
   }

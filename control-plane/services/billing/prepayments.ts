@@ -1,11 +1,23 @@
-import { coded } from '../../../common/runtime/errors.ts';
+import type {
+  ChargeOutcome,
+  PaymentProvider,
+  ProviderNotice,
+} from '../../../common/adapters/payments/port.ts';
+import type { PaymentView } from '../../../common/contract/billing.ts';
+import type { Clock } from '../../../common/runtime/clock.ts';
+import { assert, coded } from '../../../common/runtime/errors.ts';
+import type { Log } from '../../../common/runtime/log.ts';
+import type { Batch } from './batch.ts';
 import type { Desk } from './desk.ts';
 import type { Invoices } from './invoices.ts';
 import type { Payers } from './payers.ts';
 import type { Payments } from './payments.ts';
-import type { BillingRecords } from './records.ts';
+import { ordered, type BillingRecords, type PrepaymentRecord } from './records.ts';
 
-/** Money that is taken before there is an invoice for it: it becomes the account's credit. */
+/**
+ * Money that is taken before there is an invoice for it: it becomes the account's credit. It is written down before it is asked for, so that
+ * whatever becomes of whoever wanted it, of the card or of our keys, what the provider took is found, booked and given back.
+ */
 export interface Prepayments {
   /**
    * Takes money by the provider, once for its key. Errors: PAYMENTS_OFF, PAYMENT_METHOD_MISSING, PAYMENT_FAILED; UNAVAILABLE (ask again),
@@ -17,55 +29,228 @@ export interface Prepayments {
   ): Promise<string | undefined>;
   /** Has what is left of a prepayment given back the way it came, once for its key. PAYMENT_UNKNOWN. */
   giveBack(payment: string, key: string): Promise<void>;
+  /** What the provider has told of one. Errors: WEBHOOK_FOREIGN. */
+  hear(batch: Batch, notice: ProviderNotice & { kind: 'charge' }): Promise<void>;
+  /** Looks up what nobody has asked for any more, and gives back what had been taken. */
+  run(): Promise<void>;
 }
 
 const prefix = 'prepay-';
 const caller = 'prepayments';
+const pageLength = 50;
+/** Whoever wants money asks every minute until it is known; what nobody has asked for during so long is nobody's. */
+const abandonedMs = 3_600_000;
+/** For so long it is known what became of one, for those who ask again. */
+const keptMs = 7 * 86_400_000;
 
 /** Whether the provider was asked for a prepayment by this name, and not for an invoice. */
 export function isPrepayment(asked: string): boolean {
   return asked.startsWith(prefix);
 }
 
-/** Opens the prepayments. */
-export function openPrepayments(options: {
+export interface PrepaymentsOptions {
   records: BillingRecords;
   desk: Desk;
   payers: Payers;
   payments: Payments;
   invoices: Invoices;
-}): Prepayments {
-  const { records, desk, payers, payments, invoices } = options;
-  return {
-    async take({ account, amount, currency }, key) {
-      if (amount === 0) return undefined;
-      const { provider, customer, method } = await payers.means(account);
-      const asked = { invoice: `${prefix}${key}`, account, attempt: 0 };
-      const outcome = await provider.charge(
-        { ...asked, customer, method, amount, currency },
-        // It may have been, before a crash.
-        { isRepeat: true },
-      );
-      if (outcome.kind === 'failed') throw coded('PAYMENT_FAILED', outcome.reason);
+  provider: PaymentProvider | undefined;
+  clock: Clock;
+  log: Log;
+}
+
+/** Opens the prepayments. */
+export function openPrepayments(options: PrepaymentsOptions): Prepayments {
+  return new KeptPrepayments(options);
+}
+
+/** One with the payment that it is in the books: `pending` there until it is known what became of it. */
+interface Known {
+  readonly key: string;
+  readonly record: PrepaymentRecord;
+  readonly payment: PaymentView;
+}
+
+class KeptPrepayments implements Prepayments {
+  readonly #options: PrepaymentsOptions;
+
+  constructor(options: PrepaymentsOptions) {
+    this.#options = options;
+  }
+
+  async take(
+    order: { account: string; amount: number; currency: string },
+    key: string,
+  ): Promise<string | undefined> {
+    if (order.amount === 0) return undefined;
+    const { desk, provider } = this.#options;
+    const { known, isRepeat } = await desk.book((batch) => this.#begin(batch, order, key));
+    const { sent } = known.record;
+    if (sent !== undefined && known.payment.state === 'pending') {
+      if (provider === undefined)
+        throw coded('UNAVAILABLE', 'it was asked of a provider that is not there any more');
+      const outcome = await provider.charge(chargeOf(known, sent), { isRepeat });
       if (outcome.kind === 'pending')
         throw coded('UNAVAILABLE', 'the provider does not know yet whether the payment goes through');
-      const received = { ...outcome, provider: provider.name, account };
-      const { payment } = await desk.once({ caller, key, request: account }, async (batch) => ({
-        payment: (await payments.prepaid(batch, received)).id,
-      }));
-      return payment;
-    },
-    async giveBack(id, key) {
-      await desk.once({ caller, key, request: id }, async (batch) => {
-        const payment = (await records.payments.get(id))?.value;
-        if (payment === undefined) throw coded('PAYMENT_UNKNOWN', id);
-        const { account, currency, refunded = 0 } = payment;
-        const credit = await invoices.creditOf(account, currency);
-        const amount = Math.min(credit, payment.amount - refunded);
-        const reference = 'A change that was not made';
-        if (amount > 0) await payments.refund(batch, { account, amount, currency, reference, payment: id });
-        return {};
+      await desk.book((batch) => this.#learn(batch, key, outcome));
+    }
+    return desk.book((batch) => this.#handOver(batch, key));
+  }
+
+  async giveBack(id: string, key: string): Promise<void> {
+    const { desk, records, invoices, payments } = this.#options;
+    await desk.once({ caller, key, request: id }, async (batch) => {
+      const payment = (await records.payments.get(id))?.value;
+      if (payment === undefined) throw coded('PAYMENT_UNKNOWN', id);
+      const { account, currency, refunded = 0 } = payment;
+      const credit = await invoices.creditOf(account, currency);
+      const amount = Math.min(credit, payment.amount - refunded);
+      const reference = 'A change that was not made';
+      if (amount > 0) await payments.refund(batch, { account, amount, currency, reference, payment: id });
+      return {};
+    });
+  }
+
+  async hear(batch: Batch, { asked, customer, outcome }: ProviderNotice & { kind: 'charge' }): Promise<void> {
+    const key = asked.invoice.slice(prefix.length);
+    const known = await this.#find(key);
+    if (known?.payment.account !== asked.account)
+      throw coded('WEBHOOK_FOREIGN', `${asked.invoice} was not asked of ${asked.account} here`);
+    const { sent } = known.record;
+    if (sent !== undefined && sent.customer !== customer)
+      throw coded('WEBHOOK_FOREIGN', `${customer || 'nobody'} is not the customer of ${asked.account}`);
+    if (outcome.kind !== 'pending') await this.#learn(batch, key, outcome);
+  }
+
+  async run(): Promise<void> {
+    const { records, clock, log, desk } = this.#options;
+    for (;;) {
+      const page = await records.prepaymentsDue.scan({ limit: pageLength });
+      const due = page.filter(({ key }) => Number(key.slice(0, 16)) <= clock.nowMs());
+      if (due.length === 0) return;
+      for (const { value } of due)
+        await this.#settle(value.id).catch(async (error: unknown) => {
+          log.error({ err: error, prepayment: value.id }, 'what became of a prepayment is not known; it is asked for again'); // prettier-ignore
+          await desk.book((batch) => this.#putOff(batch, value.id));
+        });
+    }
+  }
+
+  /** Writes down what is asked for, where it is not yet. */
+  async #begin(
+    batch: Batch,
+    { account, amount, currency }: { account: string; amount: number; currency: string },
+    key: string,
+  ): Promise<{ known: Known; isRepeat: boolean }> {
+    const { payers, payments, clock } = this.#options;
+    const before = await this.#find(key);
+    if (before !== undefined) {
+      if (before.record.sent !== undefined) await this.#putOff(batch, key);
+      return { known: before, isRepeat: true };
+    }
+    const { provider, customer, method } = await payers.means(account);
+    const payment = payments.askAhead(batch, { account, amount, currency, provider: provider.name });
+    const record = {
+      ...{ payment: payment.id, sent: { customer, method } },
+      nextAtMs: clock.nowMs() + abandonedMs,
+    };
+    this.#store(batch, key, { before: undefined, after: record });
+    return { known: { key, record, payment }, isRepeat: false };
+  }
+
+  /** Books what became of one, once. */
+  async #learn(
+    batch: Batch,
+    key: string,
+    outcome: Exclude<ChargeOutcome, { kind: 'pending' }> | undefined,
+  ): Promise<void> {
+    const known = await this.#find(key);
+    assert(known !== undefined, `prepayment ${key} was written down`);
+    const { payments } = this.#options;
+    const { record, payment } = known;
+    // What comes after it was given up is the account's all the same.
+    if (outcome?.kind === 'paid' && payment.state !== undefined) payments.cameAhead(batch, payment, outcome);
+    else if (outcome?.kind !== 'paid' && payment.state === 'pending') {
+      payments.failedAhead(batch, payment);
+      const failure = outcome?.reason ?? 'it was never taken';
+      this.#conclude(batch, key, { ...record, failure });
+    }
+  }
+
+  /** What whoever wanted it gets, who has it from now on. */
+  async #handOver(batch: Batch, key: string): Promise<string> {
+    const known = await this.#find(key);
+    assert(known !== undefined, `prepayment ${key} was written down`);
+    const { record, payment } = known;
+    if (record.failure !== undefined) throw coded('PAYMENT_FAILED', record.failure);
+    if (record.sent !== undefined) this.#conclude(batch, key, record);
+    return payment.id;
+  }
+
+  /** One that nobody has asked for: booked as the provider says, then given back, then forgotten; a step at a time. */
+  async #settle(key: string): Promise<void> {
+    const { desk, provider, records } = this.#options;
+    const known = await this.#find(key);
+    assert(known !== undefined, `prepayment ${key} is due`);
+    const { record, payment } = known;
+    const { sent } = record;
+    if (sent === undefined)
+      return desk.book(async (batch) => {
+        const dueKey = `${ordered(record.nextAtMs)}:${key}`;
+        batch.change(
+          records.prepayments.removeOperation(key),
+          records.prepaymentsDue.removeOperation(dueKey),
+        );
       });
-    },
-  };
+    if (payment.state === 'pending') {
+      if (provider === undefined) throw coded('PAYMENTS_OFF', 'its provider is not there any more');
+      const outcome = await provider.findCharge(chargeOf(known, sent));
+      if (outcome?.kind === 'pending') return desk.book((batch) => this.#putOff(batch, key));
+      return desk.book((batch) => this.#learn(batch, key, outcome));
+    }
+    await this.giveBack(payment.id, `${key}:abandoned`);
+    return desk.book(async (batch) => {
+      this.#conclude(batch, key, { ...record, failure: 'it was given back: nobody asked for it any more' });
+    });
+  }
+
+  async #find(key: string): Promise<Known | undefined> {
+    const { prepayments, payments } = this.#options.records;
+    const record = (await prepayments.get(key))?.value;
+    if (record === undefined) return undefined;
+    const payment = (await payments.get(record.payment))?.value;
+    assert(payment !== undefined, 'payments are never removed');
+    return { key, record, payment };
+  }
+
+  async #putOff(batch: Batch, key: string): Promise<void> {
+    const before = (await this.#options.records.prepayments.get(key))?.value;
+    if (before === undefined) return;
+    const after = { ...before, nextAtMs: this.#options.clock.nowMs() + abandonedMs };
+    this.#store(batch, key, { before, after });
+  }
+
+  #conclude(batch: Batch, key: string, { sent: _sent, ...before }: PrepaymentRecord): void {
+    const after = { ...before, nextAtMs: this.#options.clock.nowMs() + keptMs };
+    this.#store(batch, key, { before, after });
+  }
+
+  #store(
+    batch: Batch,
+    key: string,
+    { before, after }: { before: PrepaymentRecord | undefined; after: PrepaymentRecord },
+  ): void {
+    const { prepayments, prepaymentsDue } = this.#options.records;
+    const keyOf = ({ nextAtMs }: PrepaymentRecord) => `${ordered(nextAtMs)}:${key}`;
+    batch.change(prepayments.putOperation(key, after));
+    if (before !== undefined) batch.change(prepaymentsDue.removeOperation(keyOf(before)));
+    batch.change(prepaymentsDue.putOperation(keyOf(after), { id: key }));
+  }
+}
+
+function chargeOf(
+  { key, payment: { account, amount, currency } }: Known,
+  sent: NonNullable<PrepaymentRecord['sent']>,
+) {
+  return { invoice: `${prefix}${key}`, account, attempt: 0, ...sent, amount, currency };
 }

@@ -96,10 +96,24 @@ const CollectionRecord = Type.Object({
       currency: Type.String(),
     }),
   ),
-  /** How often the provider could not be reached in a row. */
+  /** How often the provider could not be asked in a row. */
   unreached: Type.Optional(Count),
+  /** How often it refused what was sent without looking for money: those sendings are no attempts. */
+  refusals: Type.Optional(Count),
 });
 export type CollectionRecord = Static<typeof CollectionRecord>;
+
+/** Money that was asked for ahead of any invoice. */
+const PrepaymentRecord = Type.Object({
+  /** What it is in the books. */
+  payment: ObjectId,
+  /** By what it was asked for, as long as whoever wanted it does not know what became of it. */
+  sent: Type.Optional(Type.Object({ customer: Type.String(), method: Type.String() })),
+  failure: Type.Optional(Type.String()),
+  /** When it is looked after, unless somebody asks before: under that time it stands among those that are due. */
+  nextAtMs: TimeMs,
+});
+export type PrepaymentRecord = Static<typeof PrepaymentRecord>;
 
 const WebhookRecord = Type.Object({ ...WebhookView.properties, secret: Type.String() });
 export type WebhookRecord = Static<typeof WebhookRecord>;
@@ -156,6 +170,10 @@ export interface BillingRecords {
   collections: Collection<CollectionRecord>;
   /** By time and invoice. */
   collectionsDue: Collection<{ id: string }>;
+  /** By the key that they were asked for under. */
+  prepayments: Collection<PrepaymentRecord>;
+  /** By time and that key. */
+  prepaymentsDue: Collection<{ id: string }>;
   webhooks: Collection<WebhookRecord>;
   /** By webhook, time and event: what is to be sent. */
   deliveries: Collection<DeliveryRecord>;
@@ -196,6 +214,8 @@ export function openBillingRecords(books: Books): BillingRecords {
     payerOf: collection('payer-of', Reference),
     collections: collection('collections', CollectionRecord),
     collectionsDue: collection('collections-due', Reference),
+    prepayments: collection('prepayments', PrepaymentRecord),
+    prepaymentsDue: collection('prepayments-due', Reference),
     webhooks: collection('webhooks', WebhookRecord),
     deliveries: collection('deliveries', DeliveryRecord),
     deadLetters: collection('dead-letters', DeliveryRecord),

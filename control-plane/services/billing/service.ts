@@ -97,15 +97,18 @@ export function createBilling(options: BillingOptions): Billing {
     ...{ payments: () => payments, subscriptions: () => subscriptions },
   });
   const payers = openPayers({ records, desk, provider });
-  const prepayments = openPrepayments({ records, desk, payers, payments, invoices });
+  const prepayments = openPrepayments({
+    ...{ records, desk, payers, payments, invoices, provider, clock, log },
+  });
   const refunds = openRefunds({ records, desk, provider, clock, log });
-  const notices = openNotices({ desk, provider, payers, collecting, refunds, clock });
+  const notices = openNotices({ desk, provider, payers, collecting, prepayments, refunds, clock });
 
   const due = openDue({ records, desk, subscriptions, clock, log });
   const bookDue = () => due.bookDue();
   const catchUp = (id: string) => due.catchUp(id);
   const settleDue = async (): Promise<void> => {
     await collecting.run();
+    await prepayments.run();
     await refunds.run();
   };
   const once: Billing['once'] = async ({ subscription, ...ask }, decide) => {

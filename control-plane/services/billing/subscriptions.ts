@@ -119,11 +119,10 @@ class KeptSubscriptions implements Subscriptions {
     const { currency, interval } = record.price;
     const price = priceOf(plan, { currency, unit: request.unit ?? interval.unit });
     const { when, atMs } = request;
-    if (atMs !== undefined && atMs < record.period.startMs)
-      throw coded(
-        'SUBSCRIPTION_STATE',
-        'its period is another than the one that the change was promised for',
-      );
+    // What another change has billed since is billed from its own moment on: to credit that only and bill from here would bill a part twice.
+    const billedFromMs = Math.max(record.period.startMs, record.charge?.period.startMs ?? 0);
+    if (atMs !== undefined && atMs < billedFromMs)
+      throw coded('SUBSCRIPTION_STATE', 'it has changed since the moment that the change was promised for');
     return this.#change(batch, record, (nowMs) =>
       changePlan(record, { plan: plan.id, price, when }, atMs ?? nowMs),
     );

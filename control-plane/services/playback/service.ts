@@ -89,6 +89,10 @@ export interface Playback {
   stop(): Promise<void>;
 }
 
+/** Why a wait for steering ends; one for all, since to make one means to look at the stack. */
+const answered = new Error('steering has answered');
+const sessionIdBytes = 16;
+const timeBytes = 6;
 const pruneEveryMs = 60_000;
 /** Those that viewers start now; a bundle never changes, its name is made of what it holds. */
 const bundlesKept = 32;
@@ -106,6 +110,7 @@ class PlaybackService implements Playback {
   readonly #bundles = new LRUCache<string, Bundle>({ max: bundlesKept });
   readonly #stopping = new AbortController();
   #rankAgainMonotonicMs = 0;
+  #rankedMonotonicMs = -Infinity;
   #running: Promise<unknown> = Promise.resolve();
 
   constructor(deps: PlaybackDependencies, sessions: Sessions) {
@@ -115,7 +120,7 @@ class PlaybackService implements Playback {
   }
 
   async createSession(order: PlaybackOrder): Promise<PlaybackSession> {
-    const sessionId = this.#deps.chance.bytes(16).toString('hex');
+    const sessionId = newSessionId(this.#deps);
     try {
       return await this.#create(sessionId, order);
     } catch (error) {
@@ -284,7 +289,9 @@ class PlaybackService implements Playback {
     const { options, fleet } = this.#deps;
     const ranked = await this.#rank({ client, bundle: title.bundleName });
     const { pathwaysMax } = options;
-    const { pathways: holders } = await fleet.holders({ files: title.files });
+    // What steering says is all that is needed where the last way is among it.
+    const isWhole = ranked.some(({ role }) => role === 'origin');
+    const { pathways: holders } = isWhole ? { pathways: [] } : await fleet.holders({ files: title.files });
     const pathways = choosePathways({ ranked, holders, sessionId, pathwaysMax });
     if (pathways.length === 0) throw coded('NO_PATHWAY', 'nothing that holds the title is ready');
     return { pathways, rankedBy: ranked.length > 0 ? 'steering' : 'fallback' };
@@ -294,10 +301,13 @@ class PlaybackService implements Playback {
   async #rank(query: { client: string; bundle: string }): Promise<readonly Pathway[]> {
     const { clock, log, options, rank } = this.#deps;
     if (rank === undefined || clock.monotonicMs() < this.#rankAgainMonotonicMs) return [];
+    const askedMs = clock.monotonicMs();
     const over = new AbortController();
     const timer = new AbortController();
     const timeout = clock.sleep(options.rankTimeoutMs, { signal: timer.signal }).then(
-      () => {
+      async () => {
+        // Where this process itself was held up, the answer is there and has only to be read.
+        await clock.sleep(0, { signal: timer.signal });
         const late = coded('TIMEOUT', `steering did not answer within ${options.rankTimeoutMs} ms`);
         over.abort(late);
         throw late;
@@ -305,14 +315,17 @@ class PlaybackService implements Playback {
       () => [],
     );
     try {
-      return await Promise.race([rank(query, { signal: over.signal }), timeout]);
+      const pathways = await Promise.race([rank(query, { signal: over.signal }), timeout]);
+      this.#rankedMonotonicMs = clock.monotonicMs();
+      return pathways;
     } catch (error) {
-      if (isCoded(error, 'TIMEOUT', 'STEERING_UNREACHABLE'))
+      // One that has answered others meanwhile is not gone.
+      if (isCoded(error, 'TIMEOUT', 'STEERING_UNREACHABLE') && this.#rankedMonotonicMs <= askedMs)
         this.#rankAgainMonotonicMs = clock.monotonicMs() + options.rankPauseMs;
       log.warn({ err: error }, 'steering could not rank; ready holders are used');
       return [];
     } finally {
-      timer.abort();
+      timer.abort(answered);
     }
   }
 
@@ -325,6 +338,13 @@ class PlaybackService implements Playback {
       });
     }
   }
+}
+
+/** Begins with when it was made: sessions that are made together lie together, so that a commit touches few pages of the disk. */
+function newSessionId({ clock, chance }: Pick<PlaybackDependencies, 'clock' | 'chance'>): string {
+  const id = chance.bytes(sessionIdBytes);
+  id.writeUIntBE(clock.nowMs(), 0, timeBytes);
+  return id.toString('hex');
 }
 
 function joinUrl(base: string | undefined, path: string): string | undefined {

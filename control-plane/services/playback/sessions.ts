@@ -6,6 +6,14 @@ import { openSessionRecords, type SessionRecord, type SessionRecords } from './r
 
 const dayMs = 86_400_000;
 const daysKept = 400;
+/** Sessions in one commit. */
+const batchMax = 256;
+
+interface Waiting {
+  readonly session: SessionRecord;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
 
 /** Playback sessions in records, as many as may be and as long as they last. */
 export class Sessions {
@@ -17,6 +25,8 @@ export class Sessions {
   #day = 0;
   #today = 0;
   readonly #inTurn = createTurns();
+  readonly #waiting: Waiting[] = [];
+  #isWriting = false;
 
   private constructor(options: { records: Records; clock: Clock; sessionsMax: number }) {
     this.#records = options.records;
@@ -39,27 +49,22 @@ export class Sessions {
     return this.#dayNow() === this.#day ? this.#today : 0;
   }
 
-  /** Keeps a new session. Errors: OVERLOADED when there are as many as may be; those of the port. */
+  /**
+   * Keeps a new session, in one commit with all that come while the one before is under way. Errors: OVERLOADED when there are as many as
+   * may be; those of the port.
+   */
   async add(session: SessionRecord): Promise<void> {
-    await this.#inTurn(async () => {
-      if (this.#count >= this.#sessionsMax) await this.#prune();
-      if (this.#count >= this.#sessionsMax) {
-        const detail = `${this.#sessionsMax} sessions are under way, which is the configured most`;
-        throw coded('OVERLOADED', { detail, retryAfterMs: 60_000 });
-      }
-      const day = this.#dayNow();
-      const today = (day === this.#day ? this.#today : 0) + 1;
-      const { sessions, expiries, days } = this.#collections;
-      await this.#records.commit([
-        sessions.putOperation(session.sessionId, session, 0),
-        expiries.putOperation(expiryKey(session), { sessionId: session.sessionId }),
-        days.putOperation(dayKey(day), { sessions: today }),
-        ...(day === this.#day ? [] : [days.removeOperation(dayKey(day - daysKept))]),
-      ]);
-      this.#count++;
-      this.#day = day;
-      this.#today = today;
-    });
+    if (this.#count >= this.#sessionsMax) await this.prune();
+    if (this.#count >= this.#sessionsMax) {
+      const detail = `${this.#sessionsMax} sessions are under way, which is the configured most`;
+      throw coded('OVERLOADED', { detail, retryAfterMs: 60_000 });
+    }
+    // Counted before it is kept: what waits is bounded by what may be kept.
+    this.#count++;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#waiting.push({ session, resolve, reject });
+    if (!this.#isWriting) void this.#write();
+    await promise;
   }
 
   /** A session that has not ended; undefined when there is none. */
@@ -71,6 +76,37 @@ export class Sessions {
   /** Removes sessions that have ended. */
   async prune(): Promise<void> {
     await this.#inTurn(() => this.#prune());
+  }
+
+  async #write(): Promise<void> {
+    this.#isWriting = true;
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, batchMax);
+      try {
+        await this.#commit(batch.map(({ session }) => session));
+        for (const { resolve } of batch) resolve();
+      } catch (error) {
+        this.#count -= batch.length;
+        for (const { reject } of batch) reject(error);
+      }
+    }
+    this.#isWriting = false;
+  }
+
+  async #commit(added: readonly SessionRecord[]): Promise<void> {
+    const day = this.#dayNow();
+    const today = (day === this.#day ? this.#today : 0) + added.length;
+    const { sessions, expiries, days } = this.#collections;
+    await this.#records.commit([
+      ...added.flatMap((session) => [
+        sessions.putOperation(session.sessionId, session, 0),
+        expiries.putOperation(expiryKey(session), { sessionId: session.sessionId }),
+      ]),
+      days.putOperation(dayKey(day), { sessions: today }),
+      ...(day === this.#day ? [] : [days.removeOperation(dayKey(day - daysKept))]),
+    ]);
+    this.#day = day;
+    this.#today = today;
   }
 
   async #prune(): Promise<void> {

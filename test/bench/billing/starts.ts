@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { openRecords } from '../../../common/adapters/records/open.ts';
+import { openGrouped } from '../../../common/adapters/records/open.ts';
 import type { Pathway } from '../../../common/contract/steering.ts';
 import { mintDeliveryToken } from '../../../common/core/tokens/delivery-token.ts';
 import { createSystemChance } from '../../../common/runtime/chance.ts';
@@ -30,8 +30,16 @@ interface StartOptions {
   readonly entitlements: EntitlementsCache;
 }
 
+interface Starts {
+  /** From when each was to come, in ms. */
+  readonly times: number[];
+  /** CPU of this process for one, in ms: what else the machine does does not change it. */
+  readonly cpuMs: number;
+  readonly said: string;
+}
+
 /** Starts playbacks at a rate and times each from when it was to come, in ms. */
-export async function measureStarts(options: StartOptions): Promise<{ times: number[]; said: string }> {
+export async function measureStarts(options: StartOptions): Promise<Starts> {
   const { directory, titles } = options;
   const names = Array.from({ length: titles }, (_, index) => sha(`bundle ${index}`));
   const world = await startWorld(directory, names);
@@ -85,7 +93,7 @@ async function openPlayback(
   const [clock, chance] = [createSystemClock(), createSystemChance()];
   const serviceToken = async () => ({ token, expiresAtMs: clock.nowMs() + 3_600_000 });
   const ranker = createSteeringRanker({ steeringUrl, clock, chance, serviceToken });
-  const records = await openRecords(`sqlite://${join(directory, 'playback.db')}`);
+  const records = await openGrouped(`sqlite://${join(directory, 'playback.db')}`);
   const { kid, privateKey: key } = generateKey();
   const bundle = sampleBundle();
   const files = bundle.files.map(({ file }) => file);
@@ -128,7 +136,7 @@ async function openPlayback(
 async function run(
   playback: Playback,
   { titles, seconds, perSecond, account }: Pick<StartOptions, 'titles' | 'seconds' | 'perSecond' | 'account'>,
-): Promise<{ times: number[]; said: string }> {
+): Promise<Starts> {
   const random = seededRandom(seconds);
   const times: number[] = [];
   const said = { ranked: 0, fallback: 0, refused: 0 };
@@ -148,6 +156,7 @@ async function run(
     times.push(performance.now() - dueMs);
   };
   const begun = performance.now();
+  const cpuBefore = process.cpuUsage();
   const all: Promise<void>[] = [];
   const total = seconds * perSecond;
   while (all.length < total) {
@@ -156,8 +165,10 @@ async function run(
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
   await Promise.all(all);
+  const { user, system } = process.cpuUsage(cpuBefore);
   return {
     times,
+    cpuMs: (user + system) / 1000 / total,
     said: `${said.ranked} ranked by steering, ${said.fallback} by the fallback, ${said.refused} streams too many`,
   };
 }

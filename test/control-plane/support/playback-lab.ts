@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import { openSqliteRecords } from '../../../common/adapters/records/sqlite.ts';
+import { openGroupedRecords } from '../../../common/adapters/records/sqlite-grouped.ts';
 import type { Entitlements } from '../../../common/contract/billing.ts';
 import { PlaybackSession } from '../../../common/contract/playback.ts';
 import type { Pathway } from '../../../common/contract/steering.ts';
@@ -59,7 +59,7 @@ export interface LabOptions {
 
 export async function openLab(t: Test, given: LabOptions = {}): Promise<PlaybackLab> {
   const directory = given.directory ?? (await mkdtemp(join(tmpdir(), 'nearcast-playback-')));
-  const records = await openSqliteRecords(join(directory, 'playback.db'));
+  const records = await openGroupedRecords(join(directory, 'playback.db'));
   const clock = given.clock ?? createSystemClock();
   const chance = createSystemChance();
   const asked: PlaybackLab['asked'] = [];

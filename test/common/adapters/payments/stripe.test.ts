@@ -67,7 +67,8 @@ t.test('refunds', async (t) => {
   t.strictSame(await refund('pay_two-0001'), { kind: 'pending' });
   stripe.refundStatus = 'failed';
   t.strictSame(await refund('pay_three-01'), { kind: 'failed', reason: 'expired_or_canceled_card' });
-  t.match(await refund('pay_four-001', 'pi_none'), { kind: 'failed', reason: 'resource_missing' });
+  // A payment that is not there is one of another account of Stripe: it may have been given back there.
+  await t.rejects(refund('pay_four-001', 'pi_none'), { code: 'PROVIDER_REFUSED' });
 });
 
 t.test('a refund is made once, however long ago it was asked for first', async (t) => {

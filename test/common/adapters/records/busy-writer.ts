@@ -1,7 +1,9 @@
-// Commits one pair after another and says so after each, until it is killed.
+// Commits one pair after another and says so after each, until it is killed; grouped if the second argument says so.
+import { openGroupedRecords } from '../../../../common/adapters/records/sqlite-grouped.ts';
 import { openSqliteRecords } from '../../../../common/adapters/records/sqlite.ts';
 
-const records = await openSqliteRecords(process.argv[2] ?? '');
+const [path = '', kind] = process.argv.slice(2);
+const records = await (kind === 'grouped' ? openGroupedRecords(path) : openSqliteRecords(path));
 for (let n = 1; ; n += 1) {
   const key = String(n).padStart(6, '0');
   await records.commit([

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import Database from 'better-sqlite3';
 import t from 'tap';
-import { openRecords } from '../../../../common/adapters/records/open.ts';
+import { openGrouped, openRecords } from '../../../../common/adapters/records/open.ts';
 import type { Records } from '../../../../common/adapters/records/port.ts';
 import { openSqliteRecords } from '../../../../common/adapters/records/sqlite.ts';
 import { recordsConformance } from '../../../conformance/records.ts';
@@ -16,6 +16,11 @@ const open = (path: string): Promise<Records> => openRecords(`sqlite://${path}`)
 
 t.test('conformance: SQLite', (t) => {
   recordsConformance(t, async () => open(await newPath()), { path: newPath, open });
+  t.end();
+});
+
+t.test('conformance: SQLite, grouped', (t) => {
+  recordsConformance(t, async () => openGrouped(`sqlite://${await newPath()}`), { path: newPath, open });
   t.end();
 });
 
@@ -74,28 +79,29 @@ t.test('a second opener is told who is in the way', async (t) => {
   await (await open(path)).close();
 });
 
-t.test('a process killed in mid-write leaves all that it acknowledged, and no lock', async (t) => {
-  const path = await newPath();
-  const writer = spawn(process.execPath, [join(import.meta.dirname, 'busy-writer.ts'), path], {
-    stdio: 'pipe',
+for (const kind of ['alone', 'grouped'])
+  t.test(`a process killed in mid-write leaves all that it acknowledged, and no lock: ${kind}`, async (t) => {
+    const path = await newPath();
+    const writer = spawn(process.execPath, [join(import.meta.dirname, 'busy-writer.ts'), path, kind], {
+      stdio: 'pipe',
+    });
+    let acknowledged = 0;
+    for await (const line of createInterface(writer.stdout)) {
+      acknowledged = Number(line);
+      if (acknowledged === 20)
+        await t.rejects(openSqliteRecords(path, { lockWaitMs: 50 }), { code: 'STORE_LOCKED' });
+      if (acknowledged === 50) writer.kill('SIGKILL');
+    }
+    const records = await open(path);
+    const entries = await records.scan('c');
+    t.ok(
+      acknowledged >= 50 && entries.length >= acknowledged,
+      `${String(entries.length)} of ${String(acknowledged)}`,
+    );
+    const pairs = await records.scan('pairs');
+    t.equal(pairs.length, entries.length, 'both halves of each commit');
+    await records.close();
   });
-  let acknowledged = 0;
-  for await (const line of createInterface(writer.stdout)) {
-    acknowledged = Number(line);
-    if (acknowledged === 20)
-      await t.rejects(openSqliteRecords(path, { lockWaitMs: 50 }), { code: 'STORE_LOCKED' });
-    if (acknowledged === 50) writer.kill('SIGKILL');
-  }
-  const records = await open(path);
-  const entries = await records.scan('c');
-  t.ok(
-    acknowledged >= 50 && entries.length >= acknowledged,
-    `${String(entries.length)} of ${String(acknowledged)}`,
-  );
-  const pairs = await records.scan('pairs');
-  t.equal(pairs.length, entries.length, 'both halves of each commit');
-  await records.close();
-});
 
 t.test('a database of a newer version is refused and left as it is', async (t) => {
   const path = await newPath();

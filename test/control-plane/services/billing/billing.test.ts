@@ -283,6 +283,35 @@ t.test('what is asked twice is done once', async (t) => {
   t.strictSame(await auditBilling(lab), []);
 });
 
+t.test('a change that was promised before another one bills nothing twice', async (t) => {
+  const lab = await openBillingLab(t, { startMs });
+  const { billing, clock } = lab;
+  await billing.offers.putPlan('basic', planOf(999));
+  await billing.offers.putPlan('premium', planOf(1999));
+  const { id } = await subscribe(billing, {});
+  const changeTo = (plan: string, atMs?: number) =>
+    billing.once(ask(id), (batch) =>
+      billing.subscriptions.changePlan(batch, id, { plan, when: 'now', ...(atMs !== undefined && { atMs }) }),
+    );
+  await clock.advance(2 * dayMs);
+  const promisedMs = clock.nowMs();
+  await clock.advance(2 * dayMs);
+  await changeTo('premium');
+  await clock.advance(dayMs);
+  await t.rejects(changeTo('basic', promisedMs), {
+    code: 'SUBSCRIPTION_STATE',
+    message: /has changed since/,
+  });
+  t.match(await billing.subscriptions.view(id), { plan: 'premium' });
+  await changeTo('basic', clock.nowMs() - 1000);
+  // What each plan costs for its own time, and a second that was promised.
+  const bases = (await invoicesOf(billing)).map(({ base }) => base);
+  const credited = (await invoicesOf(billing)).map((invoice) => invoice.credited);
+  t.equal(bases.length, 3);
+  t.ok((credited[1] ?? 0) < (bases[1] ?? 0), 'the day of the other plan is paid for');
+  t.strictSame(await auditBilling(lab), []);
+});
+
 t.test('who stops selling does not give everything away', async (t) => {
   const { billing } = await openBillingLab(t, { startMs });
   t.match(await billing.entitlements.of(anna), { isRequired: false });

@@ -1,50 +1,9 @@
-import t, { type Test } from 'tap';
+import t from 'tap';
 
-import { openStripeProvider } from '../../../../common/adapters/payments/open.ts';
-import { startStripe, stripeEvent, webhookSecret } from '../../../support/stripe-server.ts';
-import { auditBilling, dayMs, openBillingLab, planOf, subscriptionOf } from '../../support/billing-lab.ts';
+import { auditBilling, dayMs } from '../../support/billing-lab.ts';
+import { anna, asSent, good, openPaidLab as openLab, poor } from '../../support/paid-billing-lab.ts';
 
 t.setTimeout(120_000);
-
-const startMs = Date.parse('2026-01-31T12:00:00+01:00');
-const anna = 'usr_anna-0001';
-const good = 'pm_card_visa';
-const poor = 'pm_card_chargeDeclinedInsufficientFunds';
-
-async function openLab(t: Test) {
-  const stripe = await startStripe();
-  t.teardown(() => stripe.close());
-  const provider = await openStripeProvider({ key: 'sk_test_double', webhookSecret, url: stripe.url });
-  const lab = await openBillingLab(t, { startMs, provider });
-  const { billing, clock } = lab;
-  await billing.offers.putPlan('basic', planOf(999));
-  let asked = 0;
-  const ask = () => ({ caller: 'usr_operator-1', key: `key-${asked++}`, request: [] });
-  const tell = async (type: string, object: object, more: object = {}): Promise<void> => {
-    const { body, signature } = stripeEvent(type, object, { nowMs: clock.nowMs(), ...more });
-    await billing.notices.take(body, signature);
-  };
-  return {
-    ...{ ...lab, stripe, ask, tell },
-    /** The person has said how to pay. */
-    async payBy(method: string, account = anna, more: object = {}) {
-      await billing.payers.enrol(account);
-      const { customer } = await customerOf(account);
-      await tell('setup_intent.succeeded', { customer, payment_method: method, metadata: { nearcast_account: account } }, more); // prettier-ignore
-    },
-    subscribe: (account = anna) =>
-      billing.once(ask(), (batch) => billing.subscriptions.add(batch, subscriptionOf(account))),
-    invoices: (account = anna) => billing.invoices.list({ account, after: 0, limit: 100 }),
-  };
-  async function customerOf(account: string) {
-    const created = stripe.calls.filter(({ route }) => route === 'POST /v1/customers');
-    const index = created.findIndex(({ form }) => form['metadata[nearcast_account]'] === account);
-    return { customer: `cus_${index + 1}` };
-  }
-}
-
-const asSent = (stripe: { intents: object[] }, index: number) =>
-  stripe.intents[index] as { id: string; customer: string; metadata: object };
 
 t.test('invoices are paid by themselves', async (t) => {
   const lab = await openLab(t);
@@ -151,11 +110,43 @@ t.test('what Stripe refuses because of us waits until it is mended', async (t) =
     reply.writeHead(400, { 'content-type': 'application/json' }).end(JSON.stringify({ error }));
   };
   await billing.settleDue();
-  t.match(await billing.collecting.list({ limit: 10 }), [{ state: 'sent', attempt: 0 }]);
+  const waiting = { state: 'due', attempt: 0, reason: /^Stripe: parameter_unknown/ };
+  t.match(await billing.collecting.list({ limit: 10 }), [waiting], 'nothing is out');
+  // What is asked for then is what there is to pay then, by the card of then.
+  const [invoice] = await lab.invoices();
+  const byHand = { invoice: invoice?.id ?? '', amount: 900, currency: 'EUR', reference: 'bank' };
+  await billing.once(lab.ask(), (batch) => billing.payments.pay(batch, byHand));
+  await lab.payBy('pm_other');
+  await billing.settleDue();
   stripe.before = () => undefined;
   await pass(dayMs / 4);
   t.match(await lab.invoices(), [{ status: 'paid' }]);
+  t.match(stripe.intents, [{ amount: 99, metadata: { nearcast_attempt: '2' } }]);
   t.match(await billing.subscriptions.view(id), { state: 'active' });
+  t.strictSame(await auditBilling(lab), []);
+});
+
+t.test('a refusal after an answer was lost says nothing of what was taken', async (t) => {
+  const lab = await openLab(t);
+  const { billing, stripe, pass } = lab;
+  await lab.payBy(good);
+  await lab.subscribe();
+  stripe.after = ({ route }, reply) => {
+    if (route === 'POST /v1/payment_intents') reply.destroy();
+  };
+  await billing.settleDue();
+  stripe.after = () => undefined;
+  stripe.before = (_call, reply) => {
+    const error = { type: 'invalid_request_error', message: 'Invalid API Key provided' };
+    reply.writeHead(401, { 'content-type': 'application/json' }).end(JSON.stringify({ error }));
+  };
+  await lab.clock.advance(60_000);
+  await billing.settleDue();
+  t.match(await billing.collecting.list({ limit: 10 }), [{ state: 'sent' }]);
+  stripe.before = () => undefined;
+  await pass(dayMs / 4);
+  t.match(await lab.invoices(), [{ status: 'paid' }]);
+  t.equal(stripe.intents.length, 1);
 });
 
 t.test('notices before answers, of late attempts, of others', async (t) => {

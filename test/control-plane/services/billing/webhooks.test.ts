@@ -1,11 +1,15 @@
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
+import type { LookupAddress } from 'node:dns';
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
 
 import { redeliveryWaitMs } from '../../../../control-plane/services/billing/core/webhook-signature.ts';
-import { createWebhookPost } from '../../../../control-plane/services/billing/post-webhook.ts';
+import {
+  createWebhookPost,
+  type LookUpAll,
+} from '../../../../control-plane/services/billing/post-webhook.ts';
 import { openBillingLab, planOf, subscriptionOf } from '../../support/billing-lab.ts';
 import { until } from '../../support/until.ts';
 
@@ -43,8 +47,10 @@ async function startListener(t: Test) {
   return { heard, answers, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hooks` };
 }
 
-async function openLab(t: Test, limits?: Parameters<typeof createWebhookPost>[0]) {
-  const { post, close } = createWebhookPost(limits);
+const networks = ['127.0.0.0/8'];
+
+async function openLab(t: Test, limits: { timeoutMs?: number } = {}) {
+  const { post, close } = createWebhookPost({ networks, ...limits });
   t.teardown(close);
   const lab = await openBillingLab(t, { startMs, post });
   await lab.billing.offers.putPlan('basic', planOf(999));
@@ -171,13 +177,66 @@ t.test('one that never answers holds no other', async (t) => {
   t.match(await billing.webhooks.list(), [{ id: 'silent', waiting: 2, dead: 0 }, { id: 'up' }]);
 });
 
-t.test('an answer has a time in which to end, however steadily it comes', async (t) => {
-  const { post, close } = createWebhookPost({ timeoutMs: 500 });
-  t.teardown(close);
+t.test(
+  'what was taken is taken, however the rest of the answer comes; what is not answered in time is not',
+  async (t) => {
+    const { post, close } = createWebhookPost({ timeoutMs: 500, networks });
+    t.teardown(close);
+    const listener = await startListener(t);
+    listener.answers.status = -2;
+    const told = { headers: {}, body: '{"type":"invoice.issued"}', signal: undefined };
+    t.equal(await post(listener.url, told), 200);
+    listener.answers.status = -1;
+    await t.rejects(post(listener.url, told), { name: 'TimeoutError' });
+  },
+);
+
+t.test('nothing is sent to what is not public, whatever a name stands for when', async (t) => {
   const listener = await startListener(t);
-  listener.answers.status = -2;
+  const port = new URL(listener.url).port;
   const told = { headers: {}, body: '{"type":"invoice.issued"}', signal: undefined };
-  await t.rejects(post(listener.url, told), { name: 'TimeoutError' });
+  const names: string[] = [];
+  let addresses: LookupAddress[] = [];
+  const lookUpAll: LookUpAll = (name, _options, done) => {
+    names.push(name);
+    done(null, addresses);
+  };
+  const closed = createWebhookPost({ networks: [], lookUpAll });
+  const open = createWebhookPost({ networks: ['127.0.0.0/8', 'fd00::/8'], lookUpAll });
+  t.teardown(() => Promise.all([closed.close(), open.close()]));
+  const refused = { code: 'WEBHOOK_ADDRESS_REFUSED' };
+  for (const host of [
+    '127.0.0.1',
+    '2130706433',
+    '0x7f.1',
+    '[::1]',
+    '[::ffff:127.0.0.1]',
+    '169.254.169.254',
+    '[fe80::1]',
+  ])
+    await t.rejects(closed.post(`http://${host}:${port}/`, told), refused, host);
+  t.strictSame(names, []);
+  const url = `http://hooks.example:${port}/`;
+  // The name stood for a public address when it was put; now it does not.
+  for (const address of [
+    '127.0.0.1',
+    '10.1.2.3',
+    '192.168.0.1',
+    '::ffff:10.0.0.1',
+    'fd00::1',
+    'fe80::1%eth0',
+    '64:ff9b::7f00:1',
+  ]) {
+    addresses = [{ address, family: address.includes(':') ? 6 : 4 }];
+    await t.rejects(closed.post(url, told), refused, address);
+  }
+  t.equal(listener.heard.length, 0);
+  addresses = [
+    { address: '10.1.2.3', family: 4 },
+    { address: '127.0.0.1', family: 4 },
+  ];
+  t.equal(await open.post(url, told), 200, 'of several addresses those that may be');
+  await t.rejects(open.post('http://10.1.2.3:1/', told), refused);
 });
 
 t.test('waits grow, and end', async (t) => {

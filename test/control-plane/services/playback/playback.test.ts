@@ -147,6 +147,37 @@ t.test('a steering that hangs costs one session a second, and the next nothing',
   await third;
 });
 
+t.test('a steering that is late once, while it answers others, is asked on', async (t) => {
+  const clock = createManualClock();
+  let isFirst = true;
+  const rank = ranks(way('isp-a-1'), origin);
+  const lab = await openLab(t, {
+    clock,
+    steering: (request, reply) => {
+      if (!isFirst) rank(request, reply);
+      isFirst = false;
+    },
+  });
+  const first = createOk(lab);
+  await until(
+    () => lab.asked.length,
+    (count) => count === 1,
+  );
+  await clock.advance(500);
+  t.equal((await createOk(lab)).rankedBy, 'steering');
+  await clock.advance(500);
+  t.equal((await first).rankedBy, 'fallback');
+  t.equal((await createOk(lab)).rankedBy, 'steering');
+});
+
+t.test('sessions that begin together are kept together, and each is there when it is answered', async (t) => {
+  const lab = await openLab(t, { steering: ranks(way('isp-a-1'), origin) });
+  const sessions = await Promise.all(Array.from({ length: 20 }, () => createOk(lab)));
+  t.equal(new Set(sessions.map(({ sessionId }) => sessionId)).size, 20);
+  t.equal(lab.playback.sessionsToday(), 20);
+  for (const { hlsUrl } of sessions) t.equal((await call(hlsUrl)).status, 200);
+});
+
 t.test('one pathway is never all, where there is another', async (t) => {
   const lab = await openLab(t, { steering: ranks(way('isp-a-1')) });
   t.strictSame(

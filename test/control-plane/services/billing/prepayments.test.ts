@@ -1,0 +1,128 @@
+import t, { type Test } from 'tap';
+
+import type { PaymentProvider } from '../../../../common/adapters/payments/port.ts';
+import { coded } from '../../../../common/runtime/errors.ts';
+import { auditBilling } from '../../support/billing-lab.ts';
+import { anna, asSent, good, openPaidLab, poor } from '../../support/paid-billing-lab.ts';
+
+const hourMs = 3_600_000;
+
+/** Billing whose provider can be cut off on the way back, and taken away. */
+async function openLab(t: Test, method = good) {
+  const line = { isCut: false };
+  const around = (provider: PaymentProvider): PaymentProvider => ({
+    ...provider,
+    charge: async (...args) => {
+      const outcome = await provider.charge(...args);
+      if (line.isCut) throw coded('PROVIDER_UNREACHABLE', 'the line is cut');
+      return outcome;
+    },
+  });
+  const lab = await openPaidLab(t, around);
+  await lab.payBy(method);
+  const { billing } = lab;
+  return {
+    ...{ ...lab, line },
+    take: (key = 'k1') => billing.prepayments.take({ account: anna, amount: 500, currency: 'EUR' }, key),
+    payments: () => billing.payments.list({ limit: 10 }),
+    credit: () => billing.invoices.creditOf(anna, 'EUR'),
+    /** The card is gone. */
+    loseCard: () => lab.tell('payment_method.detached', { id: method }, { previous: { customer: 'cus_1' } }),
+  };
+}
+
+t.test('an answer is lost, then the card: what was taken is found and credited', async (t) => {
+  const lab = await openLab(t);
+  lab.line.isCut = true;
+  await t.rejects(lab.take(), { code: 'PROVIDER_UNREACHABLE' });
+  t.match(
+    await lab.payments(),
+    [{ amount: 500, state: 'pending' }],
+    'it stands in the books before it is known',
+  );
+  t.equal(await lab.credit(), 0);
+  await lab.loseCard();
+  lab.line.isCut = false;
+  const payment = await lab.take();
+  t.match(await lab.payments(), [{ id: payment, providerPayment: 'pi_1', state: undefined }]);
+  t.equal(await lab.take(), payment, 'the same to whoever asks again');
+  t.equal(lab.stripe.intents.length, 1);
+  t.equal(await lab.credit(), 500);
+  await lab.clock.advance(2 * hourMs);
+  await lab.billing.settleDue();
+  t.equal(lab.stripe.refunds.length, 0, 'what somebody has is not given back');
+  t.strictSame(await auditBilling(lab), []);
+});
+
+t.test('what nobody asks for any more is looked up, booked and given back', async (t) => {
+  const lab = await openLab(t);
+  lab.line.isCut = true;
+  await t.rejects(lab.take(), { code: 'PROVIDER_UNREACHABLE' });
+  await lab.loseCard();
+  await lab.billing.settleDue();
+  t.match(await lab.payments(), [{ state: 'pending' }], 'not while somebody may ask');
+  await lab.clock.advance(hourMs);
+  // Nor is anything taken by looking.
+  lab.stripe.before = (_call, reply) => reply.destroy() as unknown as undefined;
+  await lab.billing.settleDue();
+  t.match(await lab.payments(), [{ state: 'pending' }]);
+  lab.stripe.before = () => undefined;
+  await lab.clock.advance(hourMs);
+  await lab.billing.settleDue();
+  t.match(lab.stripe.refunds, [{ amount: 500, payment_intent: 'pi_1' }]);
+  t.equal(lab.stripe.intents.length, 1);
+  t.equal(await lab.credit(), 0);
+  await t.rejects(lab.take(), { code: 'PAYMENT_FAILED' }, 'whoever asks then hears that it went back');
+  await lab.clock.advance(8 * 24 * hourMs);
+  await lab.billing.settleDue();
+  t.strictSame(await auditBilling(lab), []);
+});
+
+t.test('what never came to the provider is void', async (t) => {
+  const lab = await openLab(t);
+  lab.stripe.before = ({ route }, reply) => {
+    if (route === 'POST /v1/payment_intents') reply.destroy();
+  };
+  await t.rejects(lab.take(), { code: 'PROVIDER_UNREACHABLE' });
+  lab.stripe.before = () => undefined;
+  await lab.clock.advance(hourMs);
+  await lab.billing.settleDue();
+  t.match(await lab.payments(), [{ state: 'failed' }]);
+  t.equal(lab.stripe.intents.length, 0);
+  await t.rejects(lab.take(), { code: 'PAYMENT_FAILED', message: /never taken/ });
+  t.strictSame(await auditBilling(lab), []);
+});
+
+t.test('what is declined is void, and by another key may be taken', async (t) => {
+  const lab = await openLab(t, poor);
+  await t.rejects(lab.take(), { code: 'PAYMENT_FAILED', message: /insufficient_funds/ });
+  await t.rejects(lab.take(), { code: 'PAYMENT_FAILED', message: /insufficient_funds/ });
+  t.equal(lab.stripe.intents.length, 1);
+  await lab.payBy(good);
+  t.ok(await lab.take('k2'));
+  t.match((await lab.payments()).map(({ state }) => state).sort(), ['failed', undefined]);
+  t.equal(await lab.credit(), 500);
+});
+
+t.test('notices tell of it too, in time, late, and of others', async (t) => {
+  const lab = await openLab(t, 'pm_slow');
+  await t.rejects(lab.take(), { code: 'UNAVAILABLE' });
+  const sent = { ...asSent(lab.stripe, 0), status: 'succeeded', amount_received: 500, currency: 'eur' };
+  const foreign = { code: 'WEBHOOK_FOREIGN' };
+  await t.rejects(lab.tell('payment_intent.succeeded', { ...sent, customer: 'cus_other' }), foreign);
+  const metadata = { ...sent.metadata, nearcast_invoice: 'prepay-unknown' };
+  await t.rejects(lab.tell('payment_intent.succeeded', { ...sent, metadata }), foreign);
+  for (let twice = 0; twice < 2; twice++) await lab.tell('payment_intent.succeeded', sent);
+  t.equal(await lab.credit(), 500);
+  const payment = await lab.take();
+  t.match(await lab.payments(), [{ id: payment, state: undefined }]);
+
+  // It comes when it was given up already: it is the account's all the same.
+  await t.rejects(lab.take('k2'), { code: 'UNAVAILABLE' });
+  const late = { ...asSent(lab.stripe, 1), currency: 'eur' };
+  await lab.tell('payment_intent.payment_failed', { ...late, status: 'requires_payment_method' });
+  await t.rejects(lab.take('k2'), { code: 'PAYMENT_FAILED' });
+  await lab.tell('payment_intent.succeeded', { ...late, status: 'succeeded', amount_received: 500 });
+  t.equal(await lab.credit(), 1000);
+  t.strictSame(await auditBilling(lab), []);
+});
