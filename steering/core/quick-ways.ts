@@ -2,7 +2,7 @@ import { drawOf, type HashPair } from '../../common/core/rendezvous.ts';
 import type { PackedRankKeys } from './rank-keys.ts';
 import { anyBundle, type RankState } from './rank-query.ts';
 import { scoreOf } from './score.ts';
-import { DEAD_FAMILIES_SHIFT, indexesWith, traitsOf } from './traits.ts';
+import { DEAD_FAMILIES_SHIFT, HAS_ROUTES, indexesWith, traitsOf } from './traits.ts';
 import type { SteeringView } from './view.ts';
 
 /** What is asked of one set of routes. */
@@ -200,6 +200,7 @@ export class QuickWays {
       const appliance = sets[set + 1 + 2 * member] ?? 0;
       const route = sets[set + 2 + 2 * member] ?? 0;
       const weight = weights[appliance] ?? 0;
+      if (((this.#traits[appliance] ?? 0) & HAS_ROUTES) === 0) return;
       let behind = 0;
       for (let other = set + 1; other <= set + 2 * count; other += 2) {
         const difference = keys.compareRoutes(route, sets[other + 1] ?? 0);

@@ -18,7 +18,7 @@ import {
 } from './rank-query.ts';
 import { lengthOf, setOf } from './route-lists.ts';
 import { scoreOf } from './score.ts';
-import { DEAD_FAMILIES_SHIFT, indexesWith, IS_OPEN, IS_ORIGIN, MAY_FETCH, traitsOf } from './traits.ts';
+import { DEAD_FAMILIES_SHIFT, indexesWith, IS_ORIGIN, MAY_FETCH, reachBy, traitsOf } from './traits.ts';
 import { Viewer } from './viewer.ts';
 import type { SteeringView } from './view.ts';
 
@@ -286,7 +286,7 @@ export class Ranker {
   #filterOf(appliance: number, route: number): number {
     const { row } = this.#query;
     const traits = this.#traits[appliance] ?? 0;
-    if (route === this.#keys.unrouted && (traits & IS_OPEN) === 0) return NO_ROUTE;
+    if ((traits & reachBy(route !== this.#keys.unrouted)) === 0) return NO_ROUTE;
     const dead = (traits >>> DEAD_FAMILIES_SHIFT) | (this.#state.downFamilies[appliance] ?? 0);
     if ((dead & this.#family) !== 0) return ADDRESS_FAMILY;
     if (row === anyBundle || (row >= 0 && hasBit(this.#holdingBits, this.#bitsAt, appliance))) return 0;

@@ -49,6 +49,8 @@ export interface ApplianceColumns {
    */
   readonly open: Uint8Array;
   readonly mayFetch: Uint8Array;
+  /** Whether it has routes of its own. While a map's routes are merged, those of the map before may still name one that has none. */
+  readonly hasRoutes: Uint8Array;
   /** See `deadFamilies`. */
   readonly deadFamilies: Uint8Array;
   readonly weights: Float64Array;
@@ -112,6 +114,14 @@ export function unchangedParts(
     ...(sameRoutes && { routes: parts.routes }),
     ...(sameHoldings && { holdings: parts.holdings }),
   };
+}
+
+/** Whether the routes of one map name the same appliances as those of the other do. */
+export function isOfSameAppliances(before: SteeringMap, { appliances }: SteeringMap): boolean {
+  return (
+    before.appliances.length === appliances.length &&
+    before.appliances.every(({ id }, at) => id === appliances[at]?.id)
+  );
 }
 
 /** The names of the tables of which a map's parts are made, but for those that need not be made. */
@@ -224,6 +234,7 @@ function columnsOf(
     isOrigin: bytes(({ role }) => (role === 'origin' ? 1 : 0)),
     open: bytes(({ role }, index) => (role === 'appliance' && isOpen(listed[index]) ? 1 : 0)),
     mayFetch: bytes(({ mayFetch }) => (mayFetch ? 1 : 0)),
+    hasRoutes: bytes(({ routeCount }) => (routeCount > 0 ? 1 : 0)),
     deadFamilies: bytes(deadFamilies),
     weights: fill(weights, appliances, ({ weight }) => weight),
     hashA: longs(({ id }) => hashText(id).a),

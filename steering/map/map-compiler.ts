@@ -7,7 +7,14 @@ import { coded, isCoded, valueOf } from '../../common/runtime/errors.ts';
 import { unpackRouteTable } from '../../common/runtime/route-table-packing.ts';
 import { openDocument } from '../../common/runtime/signed-documents.ts';
 import { nameOfRoutes } from '../core/route-image.ts';
-import { compileParts, tableNamesOf, unchangedParts, type TableParts, type ViewParts } from '../core/view.ts';
+import {
+  compileParts,
+  isOfSameAppliances,
+  tableNamesOf,
+  unchangedParts,
+  type TableParts,
+  type ViewParts,
+} from '../core/view.ts';
 import type { RouteImageFile } from './route-image-file.ts';
 import type { TableStore } from './table-store.ts';
 
@@ -48,6 +55,13 @@ export interface MapCompiler {
    * @throws ROUTE_TABLE_INVALID, ROUTE_TABLE_MISMATCH, ROUTE_TABLE_UNKNOWN where the table that it is a difference to is not held.
    */
   take(name: string, packed: Uint8Array): Promise<void>;
+  /**
+   * Compiles of the map that was opened last all but its routes, to be used with those of the map before until `compile` has merged them,
+   * which takes seconds where they are many: so drains, revocations and holdings do not wait for that. Undefined where there is nothing to wait for, or no such map.
+   *
+   * @throws as `compile` does.
+   */
+  compileEarly(): Promise<CompiledParts | undefined>;
   /** Compiles the map that was opened last. @throws ROUTE_TABLE_INVALID, ROUTE_TABLE_MISMATCH, ROUTE_TABLE_UNKNOWN, HOLDINGS_INVALID. */
   compile(): Promise<CompiledParts>;
   /** Writes to disk what spares the next start the work, unless it is there. @throws what the disk says. */
@@ -60,6 +74,13 @@ const LIMITS = { routesMax: 2_000_000 };
 export function createMapCompiler(store: TableStore, images?: RouteImageFile): MapCompiler {
   let opened: DocumentPayload<SteeringMap> | undefined;
   let last: { readonly body: SteeringMap; readonly parts: TableParts } | undefined;
+  /** The holdings of the opened map, where they were compiled early. */
+  let early: TableParts['holdings'] | undefined;
+
+  const make = async (payload: DocumentPayload<SteeringMap>, known: Partial<TableParts>) => {
+    const tables = await readAll(store, tableNamesOf(payload.body, known));
+    return valueOf(compileParts(payload, (of) => tables.get(of), known));
+  };
 
   return {
     async open({ jws, key, demands }) {
@@ -70,6 +91,7 @@ export function createMapCompiler(store: TableStore, images?: RouteImageFile): M
         findKey: () => key,
       });
       opened = payload;
+      early = undefined;
       const { sequence, body } = payload;
       const routeCount = body.appliances.reduce((sum, { routeTable }) => sum + (routeTable?.count ?? 0), 0);
       return { sequence, routeCount, missing: await missingOf(store, body, last?.body) };
@@ -79,19 +101,26 @@ export function createMapCompiler(store: TableStore, images?: RouteImageFile): M
       const names = readDeltaNames(bytes);
       await store.write(name, names === undefined ? bytes : await applied(store, names.from, bytes));
     },
+    async compileEarly() {
+      if (opened === undefined || last === undefined) return undefined;
+      const unchanged = unchangedParts(last, opened.body);
+      if (unchanged.routes !== undefined || !isOfSameAppliances(last.body, opened.body)) return undefined;
+      const {
+        routes: _before,
+        holdings,
+        ...rest
+      } = await make(opened, { ...unchanged, routes: last.parts.routes });
+      early = holdings;
+      return { ...rest, ...(unchanged.holdings === undefined && { holdings }) };
+    },
     async compile() {
       if (opened === undefined) throw new TypeError('a map is opened before it is compiled');
       const { body } = opened;
-      const unchanged = unchangedParts(last, body);
+      const unchanged = { ...unchangedParts(last, body), ...(early !== undefined && { holdings: early }) };
       const name = nameOfRoutes(body);
       const stored = unchanged.routes ?? (await images?.read(name));
       const known = { ...unchanged, ...(stored !== undefined && { routes: stored }) };
-      const tables = await readAll(store, tableNamesOf(body, known));
-      const {
-        routes: made,
-        holdings,
-        ...rest
-      } = valueOf(compileParts(opened, (of) => tables.get(of), known));
+      const { routes: made, holdings, ...rest } = await make(opened, known);
       const routes = stored ?? images?.keep(made, name) ?? made;
       last = { body, parts: { routes, holdings } };
       await store.prune(tableNamesOf(body));

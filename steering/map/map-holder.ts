@@ -5,7 +5,7 @@ import { assert, coded, isCoded, toCoded } from '../../common/runtime/errors.ts'
 import type { Log } from '../../common/runtime/log.ts';
 import { documentKeyId } from '../../common/runtime/signed-documents.ts';
 import { openView, type SteeringView } from '../core/view.ts';
-import type { MapCompiler, MissingTable } from './map-compiler.ts';
+import type { CompiledParts, MapCompiler, MissingTable } from './map-compiler.ts';
 import type { MapSnapshot } from './snapshot.ts';
 
 /** Fetches a table, packed; as a difference to `from` where the other side chooses so. */
@@ -33,7 +33,7 @@ export interface MapHolder {
   sequence(): number;
   /**
    * Takes a signed map: verifies signature, audience, sequence and notAfter, fetches the tables that are not held, compiles,
-   * then swaps it in and stores it. One that is held already is left alone. Maps are taken one after the other.
+   * then swaps it in and stores it; all but its routes before those are merged. One that is held already is left alone. Maps are taken one after the other.
    *
    * @returns whether it was newer.
    * @throws SIGNATURE_INVALID, KEY_UNKNOWN, DOCUMENT_FOREIGN, DOCUMENT_STALE, DOCUMENT_EXPIRED, ROUTE_TABLE_INVALID,
@@ -54,6 +54,21 @@ export function createMapHolder(options: MapHolderOptions): MapHolder {
   let view: SteeringView | undefined;
   const writer = createWriter(options);
 
+  // The swap: who asked before has the old map whole, who asks from now on the new one.
+  const show = (next: SteeringView): void => {
+    view = next;
+    options.onView(next);
+  };
+  const swapIn = (parts: CompiledParts): void => {
+    const routes = parts.routes ?? view?.routes;
+    const holdings = parts.holdings ?? view?.holdings;
+    assert(routes !== undefined && holdings !== undefined, 'only what is held is left out');
+    const next = openView({ ...parts, routes, holdings });
+    if (parts.routes !== undefined && routes.defaultsDropped > 0)
+      log.warn({ sequence: parts.sequence, defaults: routes.defaultsDropped }, 'routes dropped');
+    show(next);
+  };
+
   const open = async (
     jws: string,
     { nowMs, fetchTable }: { nowMs: number; fetchTable: FetchTable | undefined },
@@ -65,17 +80,19 @@ export function createMapHolder(options: MapHolderOptions): MapHolder {
     const { sequence, missing } = await compiler.open({ jws, key, demands });
     if (sequence === view?.sequence) return false;
     if (fetchTable !== undefined) await fetchAll(missing, (table) => fetchInto(compiler, table, fetchTable));
-    const parts = await compiler.compile();
-    const routes = parts.routes ?? view?.routes;
-    const holdings = parts.holdings ?? view?.holdings;
-    assert(routes !== undefined && holdings !== undefined, 'only what is held is left out');
-    const next = openView({ ...parts, routes, holdings });
-    if (parts.routes !== undefined && routes.defaultsDropped > 0)
-      log.warn({ sequence, defaults: routes.defaultsDropped }, 'routes dropped');
-    // The swap: who asked before has the old map whole, who asks from now on the new one.
-    view = next;
-    options.onView(next);
-    options.onMap(jws);
+    const before = view;
+    const early = await compiler.compileEarly();
+    if (early !== undefined) {
+      swapIn(early);
+      options.onMap(jws);
+    }
+    try {
+      swapIn(await compiler.compile());
+    } catch (error) {
+      if (early !== undefined && before !== undefined) show(before);
+      throw error;
+    }
+    if (early === undefined) options.onMap(jws);
     return true;
   };
 

@@ -37,6 +37,8 @@ export function createMapLoader({ tables, image }: MapPaths): MapLoader {
       return thread.open(map);
     },
     take: async (name, packed) => (thread ?? (await small())).take(name, packed),
+    // What is compiled here is compiled at once.
+    compileEarly: () => thread?.compileEarly() ?? Promise.resolve(undefined),
     compile: async () => (thread ?? (await small())).compile(),
     write: async () => (thread ?? (await small())).write(),
     async close() {

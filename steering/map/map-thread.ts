@@ -7,13 +7,13 @@ import type { CompiledParts, MapCompiler, OpenedMap, SignedMap } from './map-com
 export type ThreadRequest = { readonly id: number } & (
   | { readonly kind: 'open'; readonly map: SignedMap }
   | { readonly kind: 'take'; readonly name: string; readonly packed: Uint8Array }
-  | { readonly kind: 'compile' }
+  | { readonly kind: 'compile' | 'compileEarly' }
   | { readonly kind: 'write' }
   /** Some of the appliances of what was compiled last. */
   | { readonly kind: 'appliances'; readonly from: number; readonly to: number }
 );
 
-/** What the thread answers to `compile`: the appliances are asked for piece by piece. */
+/** What the thread answers to `compile`, and to `compileEarly` if anything: the appliances are asked for piece by piece. */
 export type CompiledInThread = Omit<CompiledParts, 'appliances'> & { readonly count: number };
 
 export type ThreadReply = { readonly id: number } & (
@@ -72,20 +72,27 @@ export function startMapThread(start: ThreadStart): MapThread {
     });
   };
 
+  const withAppliances = async ({ count, ...parts }: CompiledInThread): Promise<CompiledParts> => {
+    const appliances: ViewAppliance[] = [];
+    while (appliances.length < count) {
+      const from = appliances.length;
+      const piece = await call({ kind: 'appliances', from, to: from + PIECE });
+      appliances.push(...(piece as ViewAppliance[]));
+    }
+    return { ...parts, appliances };
+  };
+
   return {
     open: (map) => call({ kind: 'open', map }) as Promise<OpenedMap>,
     take: async (name, packed) => {
       await call({ kind: 'take', name, packed });
     },
+    async compileEarly() {
+      const compiled = (await call({ kind: 'compileEarly' })) as CompiledInThread | undefined;
+      return compiled && withAppliances(compiled);
+    },
     async compile() {
-      const { count, ...parts } = (await call({ kind: 'compile' })) as CompiledInThread;
-      const appliances: ViewAppliance[] = [];
-      while (appliances.length < count) {
-        const from = appliances.length;
-        const piece = await call({ kind: 'appliances', from, to: from + PIECE });
-        appliances.push(...(piece as ViewAppliance[]));
-      }
-      return { ...parts, appliances };
+      return withAppliances((await call({ kind: 'compile' })) as CompiledInThread);
     },
     async write() {
       await call({ kind: 'write' });

@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { toCoded } from '../../common/runtime/errors.ts';
 import type { ViewAppliance } from '../core/view.ts';
 import { findAddon } from '../native-addon.ts';
-import { createMapCompiler } from './map-compiler.ts';
+import { createMapCompiler, type CompiledParts } from './map-compiler.ts';
 import type { CompiledInThread, ThreadReply, ThreadRequest, ThreadStart } from './map-thread.ts';
 import { createRouteImageFile } from './route-image-file.ts';
 import { openTableStore } from './table-store.ts';
@@ -22,17 +22,24 @@ const compiler = createMapCompiler(await openTableStore(folder, bytesMax), image
 
 let compiled: readonly ViewAppliance[] = [];
 
+/** They are asked for piece by piece. */
+function withoutAppliances({ appliances, ...parts }: CompiledParts): CompiledInThread {
+  compiled = appliances;
+  return { ...parts, count: appliances.length };
+}
+
 async function answer(request: ThreadRequest): Promise<unknown> {
   switch (request.kind) {
     case 'open':
       return compiler.open(request.map);
     case 'take':
       return compiler.take(request.name, request.packed);
-    case 'compile': {
-      const { appliances, ...parts } = await compiler.compile();
-      compiled = appliances;
-      return { ...parts, count: appliances.length } satisfies CompiledInThread;
+    case 'compileEarly': {
+      const parts = await compiler.compileEarly();
+      return parts && withoutAppliances(parts);
     }
+    case 'compile':
+      return withoutAppliances(await compiler.compile());
     case 'write':
       return compiler.write();
     case 'appliances':
