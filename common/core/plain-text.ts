@@ -10,7 +10,8 @@ export interface PlainTextRules {
 
 // The longest of Unicode's recommended emoji sequences have ten code points; stacks of accents have more.
 const codePointsOfLetterMax = 12;
-const segmenter = new Intl.Segmenter('und', { granularity: 'grapheme' });
+// Made when the first text comes: making it takes as long as a hundred modules do to load.
+let segmenter: Intl.Segmenter | undefined;
 
 // What turns or hides text. Joiners stay: Persian and the scripts of India are written with them, and families of emoji; so do tags,
 // of which some flags are made.
@@ -27,6 +28,7 @@ export function plainLine(typed: string, rules: PlainTextRules): Result<string> 
   const line = typed.normalize('NFC').trim().replaceAll(/\s+/gu, ' ');
   if (hostile.test(line)) return refused(code, `${what} has characters that cannot be shown`);
   if (!visible.test(line)) return refused(code, `${what} has nothing to be seen`);
+  segmenter ??= new Intl.Segmenter('und', { granularity: 'grapheme' });
   const letters = [...segmenter.segment(line)].map(({ segment }) => segment);
   if (letters.length > lettersMax) return refused(code, `${what} is longer than ${lettersMax} letters`);
   if (letters.some((letter) => Array.from(letter).length > codePointsOfLetterMax))

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import type { Ajv, ErrorObject, ValidateFunction } from 'ajv';
 import {
@@ -69,6 +70,8 @@ export function createApp({
     },
     clientErrorHandler: answerMalformed,
     genReqId: requestIds(chance),
+    // Ours are set below: without these, fastify would load its own, with what they are made of.
+    schemaController: { compilersFactory: { buildValidator: notBuilt, buildSerializer: notBuilt } },
     bodyLimit: limits.bodyBytesMax,
     ...(trustedProxies.length > 0 && { trustProxy: [...trustedProxies] }),
     connectionTimeout: limits.idleMs,
@@ -92,6 +95,10 @@ export function createApp({
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   boundBodies(app, limits.requestMs);
   return app;
+}
+
+function notBuilt(): never {
+  assert.fail('the compilers that are set take its place');
 }
 
 /** Ends the connections over which nothing has come when the app closes: for Node they are not idle, and it would wait for them. */

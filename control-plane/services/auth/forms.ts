@@ -2,14 +2,13 @@ import type { App } from '../../../common/runtime/http-app.ts';
 
 const formBytesMax = 64 * 1024;
 
-/** The fields of a form, each once: what comes twice is left out, as if it had not been sent. */
+/** The fields of a form, each once: what comes twice is left out, as if it had not been sent. One walk: strangers send forms of any shape. */
 export function fieldsOf(body: unknown): Readonly<Record<string, string | undefined>> {
-  const fields = new URLSearchParams(Buffer.isBuffer(body) ? body.toString('utf8') : '');
-  const once = [...fields.keys()].filter((name) => fields.getAll(name).length === 1);
-  return Object.assign(
-    Object.create(null) as object,
-    Object.fromEntries(once.map((name) => [name, fields.get(name) ?? ''])),
-  );
+  const fields = new Map<string, string | undefined>();
+  for (const [name, value] of new URLSearchParams(Buffer.isBuffer(body) ? body.toString('utf8') : ''))
+    fields.set(name, fields.has(name) ? undefined : value);
+  const once = [...fields].filter(([, value]) => value !== undefined);
+  return Object.assign(Object.create(null) as object, Object.fromEntries(once));
 }
 
 /** A scope of the app in which bodies are forms, and nothing else; they stay bytes. */
