@@ -133,7 +133,7 @@ function printPayments(output: Output, payments: readonly PaymentView[], csv?: b
     rows: payments.map(({ id, kind, atMs, account, invoice, provider, currency, amount, ...rest }) => [
       ...[id, kind, timeText(atMs), account, invoice ?? '–', provider ?? 'hand', currency],
       amountText(kind === 'payment' ? amount : -amount, currency),
-      ...[rest.state ?? 'done', rest.reference],
+      ...[rest.state ?? (rest.disputed === undefined ? 'done' : 'disputed'), rest.reference],
     ]),
     empty: 'No payments.',
     csv,

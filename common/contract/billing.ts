@@ -285,6 +285,8 @@ export const PaymentView = Type.Object({
   toCredit: Type.Optional(PositiveAmount),
   /** Of a payment: what was given back, or is on its way. */
   refunded: Type.Optional(PositiveAmount),
+  /** Of a payment: what its card's holder had the bank take back, as long as it is not decided for us. */
+  disputed: Type.Optional(PositiveAmount),
   /** Of a refund: which payment. */
   payment: Type.Optional(ObjectId),
   /** Of what a provider is to do, a refund or a payment ahead of any invoice: asked for, or given up; else it is done. */

@@ -43,6 +43,16 @@ export type ProviderNotice = { readonly id: string; readonly customer: string } 
   | { readonly kind: 'charge'; readonly asked: Asked; readonly outcome: ChargeOutcome }
   | { readonly kind: 'refund'; readonly refund: string; readonly outcome: RefundOutcome }
   | {
+      readonly kind: 'dispute';
+      /** The provider's ids. */
+      readonly dispute: string;
+      readonly payment: string;
+      readonly amount: number;
+      readonly currency: string;
+      /** Taken back until it is decided, for good, or not any more. */
+      readonly state: 'open' | 'lost' | 'won';
+    }
+  | {
       readonly kind: 'method';
       readonly account: string;
       readonly method: string;

@@ -1,6 +1,7 @@
 import type { Stripe } from 'stripe';
 import { coded } from '../../runtime/errors.ts';
 import type { ProviderNotice } from './port.ts';
+import { fromStripeAmount } from './stripe-amounts.ts';
 import { chargeOutcome, refundOutcome } from './stripe-outcomes.ts';
 
 /** For how long a signature holds, in seconds: what was recorded is not taken again later. */
@@ -75,9 +76,29 @@ function noticeOf(event: Stripe.Event): ProviderNotice | undefined {
       if (ours === undefined) return undefined;
       return { id, customer: '', kind: 'refund', refund: ours, outcome: refundOutcome(refund) };
     }
+    case 'charge.dispute.created':
+    case 'charge.dispute.updated':
+    case 'charge.dispute.closed':
+    case 'charge.dispute.funds_withdrawn':
+    case 'charge.dispute.funds_reinstated':
+      return disputeOf(id, event.data.object);
     default:
       return undefined;
   }
+}
+
+/** What the states of a dispute say of its money; nothing for inquiries, which take none, and appeals. https://docs.stripe.com/api/disputes/object */
+const disputeStates: Readonly<Partial<Record<string, 'open' | 'lost' | 'won'>>> = {
+  ...{ needs_response: 'open', under_review: 'open', lost: 'lost', won: 'won', prevented: 'won' },
+};
+
+function disputeOf(id: string, dispute: Stripe.Dispute): ProviderNotice | undefined {
+  const state = disputeStates[dispute.status];
+  const payment = idOf(dispute.payment_intent);
+  if (state === undefined || payment === '') return undefined;
+  const currency = dispute.currency.toUpperCase();
+  const amount = fromStripeAmount(dispute.amount, currency);
+  return { id, customer: '', kind: 'dispute', dispute: dispute.id, payment, amount, currency, state };
 }
 
 /** Stripe gives an id, or the object itself where that was asked for. */

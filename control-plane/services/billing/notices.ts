@@ -4,6 +4,7 @@ import { coded } from '../../../common/runtime/errors.ts';
 import type { Batch } from './batch.ts';
 import type { Collecting } from './collecting.ts';
 import type { Desk } from './desk.ts';
+import type { Disputes } from './disputes.ts';
 import type { Payers } from './payers.ts';
 import { isPrepayment, type Prepayments } from './prepayments.ts';
 import type { Refunds } from './refunds.ts';
@@ -25,9 +26,10 @@ export function openNotices(options: {
   collecting: Collecting;
   prepayments: Prepayments;
   refunds: Refunds;
+  disputes: Disputes;
   clock: Clock;
 }): Notices {
-  const { desk, provider, payers, collecting, prepayments, refunds, clock } = options;
+  const { desk, provider, payers, collecting, prepayments, refunds, disputes, clock } = options;
   const decide = async (batch: Batch, notice: ProviderNotice): Promise<void> => {
     switch (notice.kind) {
       case 'charge':
@@ -36,6 +38,9 @@ export function openNotices(options: {
         return collecting.hear(batch, notice);
       case 'refund':
         await refunds.hear(batch, notice);
+        return;
+      case 'dispute':
+        await disputes.hear(batch, notice);
         return;
       case 'method':
         if (await payers.learn(batch, notice)) await collecting.retryAll(batch, notice.account);

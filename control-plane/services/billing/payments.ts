@@ -180,10 +180,11 @@ class KeptPayments implements Payments {
     if (payment?.provider === undefined || !isMoney || !isOfAccount)
       throw coded('PAYMENT_UNKNOWN', `${id}: no provider took ${currency} of ${account} by it`);
     const refunded = (payment.refunded ?? 0) + amount;
-    if (refunded > payment.amount)
+    const left = payment.amount - (payment.disputed ?? 0);
+    if (refunded > left)
       throw coded(
         'AMOUNT_INVALID',
-        `${payment.amount - refunded + amount} are left of the payment, not ${amount}`,
+        `${Math.max(0, left - refunded + amount)} are left of the payment, not ${amount}`,
       );
     const { provider } = payment;
     const view = this.#newPayment({

@@ -102,9 +102,9 @@ class KeptPrepayments implements Prepayments {
     await desk.once({ caller, key, request: id }, async (batch) => {
       const payment = (await records.payments.get(id))?.value;
       if (payment === undefined) throw coded('PAYMENT_UNKNOWN', id);
-      const { account, currency, refunded = 0 } = payment;
+      const { account, currency, refunded = 0, disputed = 0 } = payment;
       const credit = await invoices.creditOf(account, currency);
-      const amount = Math.min(credit, payment.amount - refunded);
+      const amount = Math.min(credit, payment.amount - refunded - disputed);
       const reference = 'A change that was not made';
       if (amount > 0) await payments.refund(batch, { account, amount, currency, reference, payment: id });
       return {};

@@ -115,6 +115,14 @@ const PrepaymentRecord = Type.Object({
 });
 export type PrepaymentRecord = Static<typeof PrepaymentRecord>;
 
+/** Money of a payment that its card's holder had the bank take back. */
+const DisputeRecord = Type.Object({
+  payment: ObjectId,
+  amount: Count,
+  currency: Type.String(),
+  state: Type.Union([Type.Literal('open'), Type.Literal('lost'), Type.Literal('won')]),
+});
+
 const WebhookRecord = Type.Object({ ...WebhookView.properties, secret: Type.String() });
 export type WebhookRecord = Static<typeof WebhookRecord>;
 
@@ -174,6 +182,8 @@ export interface BillingRecords {
   prepayments: Collection<PrepaymentRecord>;
   /** By time and that key. */
   prepaymentsDue: Collection<{ id: string }>;
+  /** By the provider's id. */
+  disputes: Collection<Static<typeof DisputeRecord>>;
   webhooks: Collection<WebhookRecord>;
   /** By webhook, time and event: what is to be sent. */
   deliveries: Collection<DeliveryRecord>;
@@ -216,6 +226,7 @@ export function openBillingRecords(books: Books): BillingRecords {
     collectionsDue: collection('collections-due', Reference),
     prepayments: collection('prepayments', PrepaymentRecord),
     prepaymentsDue: collection('prepayments-due', Reference),
+    disputes: collection('disputes', DisputeRecord),
     webhooks: collection('webhooks', WebhookRecord),
     deliveries: collection('deliveries', DeliveryRecord),
     deadLetters: collection('dead-letters', DeliveryRecord),

@@ -8,6 +8,7 @@ import type { Batch } from './batch.ts';
 import { openCollecting, type Collecting } from './collecting.ts';
 import { openDesk, type Ask } from './desk.ts';
 import { cacheEntitlements, type EntitlementsCache } from './entitlements.ts';
+import { openDisputes } from './disputes.ts';
 import { openDue } from './due.ts';
 import { openInvoices, type Invoices } from './invoices.ts';
 import { openNotices, type Notices } from './notices.ts';
@@ -101,7 +102,10 @@ export function createBilling(options: BillingOptions): Billing {
     ...{ records, desk, payers, payments, invoices, provider, clock, log },
   });
   const refunds = openRefunds({ records, desk, provider, clock, log });
-  const notices = openNotices({ desk, provider, payers, collecting, prepayments, refunds, clock });
+  const disputes = openDisputes({ records, provider, clock, log });
+  const notices = openNotices({
+    ...{ desk, provider, payers, collecting, prepayments, refunds, disputes, clock },
+  });
 
   const due = openDue({ records, desk, subscriptions, clock, log });
   const bookDue = () => due.bookDue();

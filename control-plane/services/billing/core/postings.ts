@@ -1,4 +1,5 @@
 import type { LedgerEntry, LedgerTransaction } from '../../../../common/core/ledger.ts';
+import type { DisputeState, disputeLines } from './dispute.ts';
 import type { TaxAmount } from './invoice.ts';
 
 // The chart of accounts. What an account of ours has more is positive (debit): receivable and cash are what we have, credit and tax what
@@ -108,6 +109,19 @@ export function refundReturnedPosting({
   return transaction('refund-returned', moved, [
     [cash(moved.provider), amount],
     [creditAccount(moved.account), -amount],
+  ]);
+}
+
+/** Money that a bank has taken back for somebody, or has given back to us, or that is lost. */
+export function disputePosting(
+  { amount, provider, ...moved }: Omit<Moved, 'account'> & { provider: string },
+  { state, lines }: { state: DisputeState; lines: ReturnType<typeof disputeLines> },
+): LedgerTransaction[] {
+  if (lines === undefined) return [];
+  const accounts = { cash: cash(provider), disputed: `disputed:${provider}`, lost: 'chargebacks' };
+  return transaction(`dispute-${state}`, moved, [
+    [accounts[lines.to], amount],
+    [accounts[lines.from], -amount],
   ]);
 }
 
