@@ -20,6 +20,7 @@ import { paymentCommand } from './commands/payment.ts';
 import { couponCommand, planCommand, taxCommand } from './commands/plan.ts';
 import { consoleCommand, playCommand } from './commands/play.ts';
 import { profileCommand } from './commands/profile.ts';
+import { recommendCommand } from './commands/recommend.ts';
 import { reportCommand } from './commands/report.ts';
 import { routesCommand } from './commands/routes.ts';
 import { sessionCommand } from './commands/session.ts';
@@ -115,6 +116,7 @@ function createProgram(env: NodeJS.ProcessEnv, labs: Labs, signal: AbortSignal):
     nodeCommand,
     fillCommand,
     reportCommand,
+    recommendCommand,
     routesCommand,
     (commandShell: CommandShell) => steerCommand(commandShell, labs.steeringLab),
     statusCommand,

@@ -9,6 +9,7 @@ import { modelDefaults, trainBase, trainEase, type Blend } from './services/reco
 import { protocols, splitEntries, type Protocol } from './services/recommendations/core/split.ts';
 import { tasteWeights } from './services/recommendations/core/taste.ts';
 import { within, type Work } from './services/recommendations/core/work.ts';
+import { driven } from './services/recommendations/drive.ts';
 
 /** What `nearcast lab recommend` was asked, as it was written on the command line. */
 export interface RecommendLabRequest {
@@ -37,6 +38,7 @@ export interface RecommendReport {
 
 /** EASE's matrix takes 4 bytes for each pair of items, and the time of their number cubed. */
 const itemsMax = 20_000;
+const turnMs = 50;
 const none = { ease: 0, itemKnn: 0, factors: 0, popularity: 0 };
 /** What the blend is compared with. */
 const alone: Readonly<Record<string, Blend>> = {
@@ -71,8 +73,11 @@ export async function scoreRatings(request: RecommendLabRequest): Promise<Recomm
       `${ratings.items} items are more than ${itemsMax}; leave out those with few ratings`,
     );
   const started = performance.now();
-  const scored = await driven(scoring(ratings, protocol, seed), signal, (fraction) => {
-    onProgress(0.1 + 0.9 * fraction, 'training');
+  const scored = await driven(scoring(ratings, protocol, seed), {
+    ...{ signal, turnMs },
+    onProgress: (fraction) => {
+      onProgress(0.1 + 0.9 * fraction, 'training');
+    },
   });
   const { users, items, count, repeated } = ratings;
   return {
@@ -94,7 +99,7 @@ function* scoring(
   if (test.itemOf.length === 0)
     throw coded('RATINGS_INVALID', 'no user has enough ratings for a test; two a user are the least');
   const options = { ...modelDefaults, seed };
-  const chosen = yield* within([0, 0.7], choose(train, validation, options));
+  const { choice: chosen } = yield* within([0, 0.7], choose(train, validation, options));
   const known = split.trainsOnBoth ? part(split.train, split.validation) : train;
   const base = yield* within([0.7, 0.8], trainBase(known, options));
   const ease = yield* within([0.8, 0.9], trainEase(known, { ...options, lambda: chosen.lambda }));
@@ -117,23 +122,4 @@ function partOf(
     { userOf: usersOf, itemOf: entries.map((entry) => itemOf[entry] ?? 0), weightOf },
     { users, items },
   );
-}
-
-const turnMs = 50;
-
-/** Does work in turns, so that signals and the terminal have theirs. */
-async function driven<T>(
-  work: Work<T>,
-  signal: AbortSignal,
-  onProgress: (fraction: number) => void,
-): Promise<T> {
-  for (let turn = performance.now(); ;) {
-    const { done, value } = work.next();
-    if (done === true) return value;
-    if (performance.now() - turn < turnMs) continue;
-    onProgress(value);
-    await new Promise(setImmediate);
-    if (signal.aborted) throw coded('ABORTED', 'stopped before it was done');
-    turn = performance.now();
-  }
 }

@@ -1,17 +1,19 @@
 import { Command, Option } from 'commander';
 
 import { QoeReport, type QoeRow } from '../../common/contract/qoe.ts';
+import { RowsReport } from '../../common/contract/rows-report.ts';
 import { SavingsReport } from '../../common/contract/savings.ts';
 import { formatBytes, formatDuration, formatPercent } from '../output/format.ts';
 import type { TableView } from '../output/output.ts';
 import type { CommandShell } from '../shell.ts';
 
-/** `nearcast report qoe|savings`. */
+/** `nearcast report qoe|savings|rows`. */
 export function reportCommand(shell: CommandShell): Command {
   return new Command('report')
-    .description('what viewers got, and what boxes have spared')
+    .description('what viewers got and chose, and what boxes have spared')
     .addCommand(qoeCommand(shell))
-    .addCommand(savingsCommand(shell));
+    .addCommand(savingsCommand(shell))
+    .addCommand(rowsCommand(shell));
 }
 
 function qoeCommand(shell: CommandShell): Command {
@@ -91,6 +93,33 @@ function boxTable({ boxes }: SavingsReport): TableView {
     ]),
     empty: 'No box has reported.',
   };
+}
+
+function rowsCommand(shell: CommandShell): Command {
+  return new Command('rows')
+    .description('what viewers were shown in rows and what they opened')
+    .addOption(new Option('--by <what>', 'lines').choices(['row', 'place', 'model']).default('row'))
+    .option('--days <days>', 'how many, today included', '7')
+    .action(({ by, days }: { by: string; days: string }) =>
+      shell.act(async ({ api, output }) => {
+        const path = `/v1/reports/rows?${new URLSearchParams({ by, days }).toString()}`;
+        const report = await api.call({ path, reply: RowsReport });
+        output.facts(report, () => {
+          output.table({
+            head: [by, 'shown', 'opened', 'click-through', 'were all alike'],
+            rows: report.rows.map((row) => [
+              ...[row.name, String(row.impressions), String(row.choices)],
+              ...[shareOf(row.clickThrough), shareOf(row.clickThroughAlike)],
+            ]),
+            empty: 'Nobody has told what was seen of rows.',
+          });
+        });
+      }),
+    );
+}
+
+function shareOf(share: number | undefined): string {
+  return share === undefined ? '–' : `${(share * 100).toFixed(1)} %`;
 }
 
 function failedOf({ plays, failures }: QoeRow): string {

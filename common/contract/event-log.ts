@@ -1,5 +1,15 @@
-import { FileName, NodeId, PlaceName, Sequence, SizeBytes, Thumbprint, TimeMs } from './primitives.ts';
+import {
+  FileName,
+  NodeId,
+  ObjectId,
+  PlaceName,
+  Sequence,
+  SizeBytes,
+  Thumbprint,
+  TimeMs,
+} from './primitives.ts';
 import { PlayerEvent } from './playback.ts';
+import { RowKind } from './rows.ts';
 import { LaunchForecast } from './titles.ts';
 import { Type, type Static } from './type.ts';
 
@@ -51,6 +61,23 @@ export const eventSchemas = {
     filledBytes: SizeBytes,
     /** Of each file: bytes to viewers, bytes to boxes that fill. */
     files: Type.Array(Type.Tuple([FileName, SizeBytes, SizeBytes])),
+  }),
+  /** Titles of a row that were on a screen, or the one that was opened. Nothing in it names a viewer. */
+  impression: Type.Object({
+    timeMs: TimeMs,
+    action: Type.Union([Type.Literal('shown'), Type.Literal('chosen')]),
+    row: RowKind,
+    /** The model that had a say; absent where there was none. */
+    model: Type.Optional(ObjectId),
+    titles: Type.Array(
+      Type.Object({
+        titleId: ObjectId,
+        place: Type.Integer({ minimum: 0 }),
+        /** How likely it was to stand there. */
+        propensity: Type.Number({ exclusiveMinimum: 0, maximum: 1 }),
+      }),
+    ),
+    device: Type.Optional(DeviceKind),
   }),
 } as const;
 

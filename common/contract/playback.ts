@@ -1,6 +1,7 @@
 import { Entitlements } from './billing.ts';
 import { Type, type Static } from './type.ts';
 import { FileName, IpAddress, Line, NodeId, ObjectId, TimeMs } from './primitives.ts';
+import { RowEvent } from './rows.ts';
 import { Pathway } from './steering.ts';
 
 /** `clientAddress` stands for the request's own address; only operators may set it. `profileId`: who watches, one of the caller's own. */
@@ -71,19 +72,25 @@ export const PlayerEvent = Type.Object(
 );
 export type PlayerEvent = Static<typeof PlayerEvent>;
 
+/** What players tell of playbacks, and what shows rows of what was seen of them. */
 export const EventBatch = Type.Object(
-  { events: Type.Array(PlayerEvent, { minItems: 1, maxItems: 100 }) },
+  { events: Type.Array(Type.Union([PlayerEvent, RowEvent]), { minItems: 1, maxItems: 100 }) },
   { additionalProperties: false },
 );
 export type EventBatch = Static<typeof EventBatch>;
 
 /**
- * Why an event of a batch was left out: `future` and `old` by its own time, `position` behind the end of what the session plays.
- * To send it again changes nothing.
+ * Why an event of a batch was left out: `future` and `old` by its own time, `position` behind the end of what the session plays, `ticket`
+ * for a row that was not made here, or longer than a day ago, or has no such place. To send it again changes nothing.
  */
 export const EventRefusal = Type.Object({
   id: Type.String(),
-  reason: Type.Union([Type.Literal('future'), Type.Literal('old'), Type.Literal('position')]),
+  reason: Type.Union([
+    Type.Literal('future'),
+    Type.Literal('old'),
+    Type.Literal('position'),
+    Type.Literal('ticket'),
+  ]),
 });
 export type EventRefusal = Static<typeof EventRefusal>;
 export const EventBatchReply = Type.Object({

@@ -193,6 +193,7 @@ export const problemCodes = {
   IMPORT_INCOMPLETE: { status: 422, title: 'Not all of an import is in' },
   IMPORT_LINE_INVALID: { status: 422, title: 'A line of an import is not readable' },
   IMPORT_TOO_LARGE: { status: 413, title: 'An import is larger than is taken at once' },
+  MODEL_UNKNOWN: { status: 404, title: 'No model of recommendations has this id' },
   TITLE_CYCLE: { status: 422, title: 'A title would be part of itself' },
   TITLE_EXTERNAL_ID_TAKEN: { status: 409, title: 'Another title has this external id' },
   TITLE_KIND_FIXED: {

@@ -2,7 +2,7 @@ import { TimeMs } from './primitives.ts';
 import { Type, type Static } from './type.ts';
 
 /** A country as ISO 3166-1 writes it in two letters. */
-const Country = Type.String({ pattern: '^[A-Z]{2}$' });
+export const Country = Type.String({ pattern: '^[A-Z]{2}$' });
 
 /** Where and when a title may be watched: everywhere without `regions`; from or until ever without the times. `toMs` is not in it. */
 const ReleaseWindow = Type.Object(

@@ -44,6 +44,11 @@ export const ViewingReport = Type.Union([
   Type.Object({ kind: Type.Literal('rating'), ...said, rating: Rating }, { additionalProperties: false }),
   /** The title goes from what is continued and from the history. */
   Type.Object({ kind: Type.Literal('forget'), ...said }, { additionalProperties: false }),
+  /** The title is not recommended to the profile any more, or may be again. */
+  Type.Object(
+    { kind: Type.Literal('hide'), ...said, hidden: Type.Boolean() },
+    { additionalProperties: false },
+  ),
 ]);
 export type ViewingReport = Static<typeof ViewingReport>;
 

@@ -9,9 +9,10 @@ export interface Stamp {
 
 /**
  * What is known of a title in a profile. `progress`: where to go on, in milliseconds; `list`: 1 for on the list, 0 for taken off;
- * `rating`: see `ratingValues`; `forgotten`: nothing that was watched until then is shown any more, its value is 0.
+ * `rating`: see `ratingValues`; `forgotten`: nothing that was watched until then is shown any more, its value is 0; `hidden`: 1 for what
+ * is never to be recommended, 0 for what may be again.
  */
-export type RegisterKind = 'progress' | 'list' | 'rating' | 'forgotten';
+export type RegisterKind = 'progress' | 'list' | 'rating' | 'forgotten' | 'hidden';
 
 /** The latest that was said of one thing: one for each profile, kind and title. */
 export interface ViewingRegister {

@@ -34,8 +34,8 @@ function provideForUsers({ directory }: PartContext, { catalog }: CoreServices):
     find: async ({ ids, viewer }) => ({
       titles: ids.flatMap((id) => {
         if (viewer !== undefined && !catalog.rights.isAllowed(id, viewer)) return [];
-        const outline = catalog.outline(id);
-        return outline === undefined ? [] : [{ id, ...outline }];
+        const { name, durationMs } = catalog.outlines.find(id) ?? {};
+        return name === undefined ? [] : [{ id, name, ...(durationMs !== undefined && { durationMs }) }];
       }),
     }),
   });

@@ -4,12 +4,16 @@ import { askForPersonal, personalData } from '../services/personal-data.ts';
 import { privacyRoutes } from '../services/privacy/routes.ts';
 import { createPrivacy } from '../services/privacy/service.ts';
 import { procedureAccounts } from '../services/procedures/ports.ts';
+import type { Recommendations } from '../services/recommendations/service.ts';
 import { userAccounts, userPins } from '../services/users/ports.ts';
 import type { Part, PartContext } from './part.ts';
 import { answerProcedureAccounts } from './procedure-ports.ts';
 
 /** Answers what other services ask of accounts, and opens what people may ask of all who know something about them. */
-export async function openPeople({ stores, directory, clock, log }: PartContext, auth: Auth): Promise<Part> {
+export async function openPeople(
+  { stores, directory, clock, log }: PartContext,
+  { auth, recommendations }: { auth: Auth; recommendations: Pick<Recommendations, 'personal'> },
+): Promise<Part> {
   const exists = async (accountId: string): Promise<boolean> =>
     (await auth.accounts.find(accountId)) !== undefined;
   directory.provide(userAccounts, { exists: async ({ accountId }) => ({ exists: await exists(accountId) }) });
@@ -24,7 +28,7 @@ export async function openPeople({ stores, directory, clock, log }: PartContext,
   const privacy = createPrivacy({
     records: await stores.open('privacy'),
     // Who no longer may sign in is charged nothing more; then all the rest.
-    services: [auth.personal, ...elsewhere],
+    services: [auth.personal, recommendations.personal, ...elsewhere],
     exists,
     ...{ clock, log },
   });

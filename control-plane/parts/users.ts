@@ -1,12 +1,14 @@
 import { loop } from '../background.ts';
+import type { Calls } from '../apart/interface.ts';
 import { openRegions } from '../regions.ts';
 import { answerPersonal, personalData } from '../services/personal-data.ts';
 import { playbackUsers } from '../services/playback/interfaces.ts';
 import { procedureProfiles } from '../services/procedures/ports.ts';
+import { viewingTold, watchedProfiles } from '../services/recommendations/interfaces.ts';
 import { openSeals } from '../services/seals.ts';
 import { userAccounts, userPins, userTitles } from '../services/users/ports.ts';
 import { usersRoutes } from '../services/users/routes.ts';
-import { createUsers } from '../services/users/service.ts';
+import { createUsers, type Users } from '../services/users/service.ts';
 import { viewerRights } from '../services/viewer-rights.ts';
 import type { Part, PartContext } from './part.ts';
 import { answerProcedureProfiles } from './procedure-ports.ts';
@@ -44,11 +46,30 @@ export async function openUsersPart({
     },
   });
   directory.provide(procedureProfiles, answerProcedureProfiles(users));
+  directory.provide(watchedProfiles, answerWatchedProfiles(users));
   directory.provide(personalData.profiles, answerPersonal(users.personal));
   return {
     components: [loop('users', (signal) => users.watch(signal))],
     routes: ({ app }) => {
-      usersRoutes(app, { users, rights: directory.find(viewerRights) });
+      const recommendations = directory.find(viewingTold);
+      usersRoutes(app, {
+        ...{ users, rights: directory.find(viewerRights) },
+        onReported: ({ profileId, region, reports }) => {
+          const told = { profileId, reports: [...reports], ...(region !== undefined && { region }) };
+          recommendations.told(told).catch((error: unknown) => {
+            log.warn({ err: error }, 'recommendations did not hear of a viewing; the next training will');
+          });
+        },
+      });
     },
+  };
+}
+
+/** Answers what recommendations ask of profiles. */
+function answerWatchedProfiles(users: Users): Calls<typeof watchedProfiles> {
+  return {
+    page: async ({ after }) => ({ ids: await users.profileIds(after) }),
+    of: async ({ accountId }) => ({ ids: (await users.profiles(accountId)).map(({ id }) => id) }),
+    taste: async ({ profileId }) => users.watched.taste(profileId),
   };
 }

@@ -78,6 +78,7 @@ async function withService(work: (service: EventsService) => Promise<Round>): Pr
   const records = await openSqliteRecords(join(dir, 'events.db'));
   const service = await createEventsService({
     reported: () => undefined,
+    readTicket: () => undefined,
     ...{ events: log, records, nodes, clock: createSystemClock(), log: createSilentLog() },
     options: eventsDefaults,
   });

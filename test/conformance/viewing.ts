@@ -14,7 +14,7 @@ import { viewingRows, profileIds, titleIds } from '../support/viewing-arbitrary.
 type Test = Pick<typeof t, 'test'>;
 type Teardown = Pick<typeof t, 'teardown'>;
 
-const kinds: readonly RegisterKind[] = ['forgotten', 'list', 'progress', 'rating'];
+const kinds: readonly RegisterKind[] = ['forgotten', 'hidden', 'list', 'progress', 'rating'];
 
 const register = (more: Partial<ViewingRegister> = {}): ViewingRegister => ({
   profileId: 'prf_a',

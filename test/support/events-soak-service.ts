@@ -15,6 +15,7 @@ export async function openSoakService(
   const records = await openSqliteRecords(join(directory, 'events.db'));
   const service = await createEventsService({
     reported: () => undefined,
+    readTicket: () => undefined,
     ...{ events, records, clock: createSystemClock(), log: createSilentLog() },
     nodes: { findNode: () => undefined, siteOf: () => undefined, isNode: () => true },
     options: {

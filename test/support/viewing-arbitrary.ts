@@ -18,7 +18,7 @@ const stamp: fc.Arbitrary<Stamp> = plainRecord({
 
 const register: fc.Arbitrary<ViewingRegister> = plainRecord({
   profileId: fc.constantFrom(...profileIds),
-  kind: fc.constantFrom('progress', 'list', 'rating', 'forgotten'),
+  kind: fc.constantFrom('progress', 'list', 'rating', 'forgotten', 'hidden'),
   titleId: fc.constantFrom(...titleIds),
   stamp,
   value: fc.integer({ min: -1, max: 3 }),

@@ -7,6 +7,7 @@ export const kindNumbers: Readonly<Record<RegisterKind, number>> = {
   list: 2,
   rating: 3,
   forgotten: 4,
+  hidden: 5,
 };
 const kinds = new Map(Object.entries(kindNumbers).map(([kind, number]) => [number, kind as RegisterKind]));
 

@@ -19,6 +19,7 @@ import type { CatalogBundle, CatalogOptions, Fleet, PopularityOf } from './ports
 import { createMetadataEditor, type MetadataEditor } from './metadata.ts';
 import { NewTitles } from './new-titles.ts';
 import { nextEpisode } from './next-episode.ts';
+import { createOutlines, type Outlines } from './outlines.ts';
 import { createRights, type Rights } from './rights.ts';
 import {
   namesOf,
@@ -81,8 +82,7 @@ export interface Catalog {
   readonly metadata: MetadataEditor;
   readonly imports: Importer;
   readonly watched: Pick<WatchedFolders, 'views' | 'look'>;
-  /** Name and length of a title, whatever its state: cheap, for those who ask often. */
-  outline(id: string): { name: string; durationMs?: number } | undefined;
+  readonly outlines: Outlines;
   /** Errors: TITLE_UNKNOWN, TITLE_TEXT_INVALID. */
   patchTitle(id: string, patch: TitlePatch): Promise<TitleView>;
   /** How many titles with a video there are in each state. */
@@ -151,6 +151,7 @@ class CatalogService implements Catalog {
   readonly imports: Importer;
   readonly watched: WatchedFolders;
   readonly #live: LiveReviewDependencies;
+  readonly outlines: Outlines;
   readonly #view: ViewSources;
   readonly #bundlesChange = createListeners<undefined>();
   readonly #stopping = new AbortController();
@@ -165,6 +166,7 @@ class CatalogService implements Catalog {
     this.#newTitles = new NewTitles({ ...deps, titles, uploads });
     this.metadata = createMetadataEditor(titles);
     this.rights = createRights(titles, deps.clock);
+    this.outlines = createOutlines(titles, this.rights);
     this.#live = { ...deps, titles };
     this.imports = createImporter({
       ...{ titles, newTitles: this.#newTitles },
@@ -238,11 +240,6 @@ class CatalogService implements Catalog {
   names(id: string): TitleNames | undefined {
     const title = this.#titles.find(id);
     return title && namesOf(title);
-  }
-
-  outline(id: string): { name: string; durationMs?: number } | undefined {
-    const title = this.#titles.find(id);
-    return title && { name: title.name, ...(title.bundle && { durationMs: title.bundle.durationMs }) };
   }
 
   async patchTitle(id: string, { name, pinned, urgent, forecast }: TitlePatch): Promise<TitleView> {

@@ -45,6 +45,11 @@ export class Titles {
     return [...this.#titles.values()].sort((a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1));
   }
 
+  /** The ids of all of them, in no order. */
+  ids(): string[] {
+    return [...this.#titles.keys()];
+  }
+
   /** Titles in one of these phases, in no order. */
   in(...phases: readonly TitleRecord['phase'][]): TitleRecord[] {
     return [...this.#titles.values()].filter(({ phase }) => phases.includes(phase));

@@ -3,8 +3,10 @@ import type { LRUCache } from 'lru-cache';
 import type { Events, NewEvent } from '../../../common/adapters/events/port.ts';
 import type { EventData } from '../../../common/contract/event-log.ts';
 import type { EventBatchReply, EventRefusal, PlayerEvent } from '../../../common/contract/playback.ts';
+import type { RowEvent } from '../../../common/contract/rows.ts';
 import { growingCache } from '../../../common/core/growing-cache.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
+import { impressionOf, type ReadTicket } from './core/impression.ts';
 import { judgeEvent, type Expected } from './core/judge-event.ts';
 
 // More would hold a start up for longer than a repetition after it is worth.
@@ -34,9 +36,21 @@ export interface IntakeOptions {
   readonly clock: Clock;
   /** The site of a box; undefined for an origin, and for what is no node. */
   readonly siteOf: (nodeId: string) => string | undefined;
+  /** What a row was, by its ticket. */
+  readonly readTicket: ReadTicket;
   /** Hears that the player of a session has reported, and whether that was its last. */
   readonly reported: (report: { session: string; hasEnded: boolean }) => void;
   readonly options: { readonly knownIdsMax: number };
+}
+
+/** What a batch holds. */
+export type ReportedEvent = PlayerEvent | RowEvent;
+
+/** An event that is new and can be right, as the log is to hold it. */
+interface FreshEvent {
+  readonly of: ReportedEvent;
+  readonly type: 'player' | 'impression';
+  readonly data: EventData<'player'> | EventData<'impression'>;
 }
 
 /**
@@ -62,32 +76,32 @@ export class Intake {
     while (after < lastOffset) {
       const page = await events.read(after);
       for (const { id, type } of page.events)
-        if (id !== undefined && type === 'player') this.#known.set(id, true);
+        if (id !== undefined && (type === 'player' || type === 'impression')) this.#known.set(id, true);
       if (page.next === after) return;
       after = page.next;
     }
   }
 
   /** Appends what is new and can be right of a batch; resolves when it is on the disk. Errors: those of the log. */
-  async take(batch: readonly PlayerEvent[], reporter: Reporter): Promise<EventBatchReply> {
+  async take(batch: readonly ReportedEvent[], reporter: Reporter): Promise<EventBatchReply> {
     const nowMs = this.#parts.clock.nowMs();
-    const fresh = new Map<string, PlayerEvent>();
+    const fresh = new Map<string, FreshEvent>();
     const elsewhere: Promise<unknown>[] = [];
     const refused: EventRefusal[] = [];
     const prefix = reporter.session?.session ?? 'viewer';
     for (const event of batch) {
-      const reason = judgeEvent(event, { nowMs, life: reporter.session });
       const id = `${prefix}:${event.id}`;
       const pending = this.#pending.get(id);
-      if (reason !== undefined) refused.push({ id: event.id, reason });
+      const judged = this.#judge(event, { nowMs, reporter });
+      if (typeof judged === 'string') refused.push({ id: event.id, reason: judged });
       else if (pending !== undefined) elsewhere.push(pending);
-      else if (!this.#known.has(id) && !fresh.has(id)) fresh.set(id, event);
+      else if (!this.#known.has(id) && !fresh.has(id)) fresh.set(id, judged);
     }
     const last = batch.at(-1);
     if (last?.type !== 'end') this.#tellReported(reporter, { hasEnded: false });
-    await this.#append(fresh, reporter);
+    await this.#append(fresh);
     // Only a new one: whoever sends an old one again may be playing on.
-    if (last?.type === 'end' && fresh.get(`${prefix}:${last.id}`) === last)
+    if (last?.type === 'end' && fresh.get(`${prefix}:${last.id}`)?.of === last)
       this.#tellReported(reporter, { hasEnded: true });
     // A repetition is only one when the first has got through.
     await Promise.all(elsewhere);
@@ -99,15 +113,24 @@ export class Intake {
     if (session !== undefined) this.#parts.reported({ session: session.session, hasEnded });
   }
 
-  async #append(fresh: ReadonlyMap<string, PlayerEvent>, reporter: Reporter): Promise<void> {
+  /** An event as the log is to hold it, or why it is left out. */
+  #judge(
+    event: ReportedEvent,
+    { nowMs, reporter }: { nowMs: number; reporter: Reporter },
+  ): FreshEvent | EventRefusal['reason'] {
+    const reason = judgeEvent(event, { nowMs, life: reporter.session });
+    if (reason !== undefined) return reason;
+    if (!('ticket' in event)) return { of: event, type: 'player', data: this.#dataOf(event, reporter) };
+    const data = impressionOf(event, { readTicket: this.#parts.readTicket, device: reporter.device });
+    return data === undefined ? 'ticket' : { of: event, type: 'impression', data };
+  }
+
+  async #append(fresh: ReadonlyMap<string, FreshEvent>): Promise<void> {
     if (fresh.size === 0) return;
     const { events, clock } = this.#parts;
     const timeMs = clock.nowMs();
     const appended = events.append(
-      [...fresh].map(([id, event]): NewEvent => ({
-        ...{ id, type: 'player', timeMs },
-        data: this.#dataOf(event, reporter),
-      })),
+      [...fresh].map(([id, { type, data }]): NewEvent => ({ id, type, timeMs, data })),
     );
     for (const id of fresh.keys()) this.#pending.set(id, appended);
     try {

@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { EventBatch, EventBatchReply, type EventBatch as Batch } from '../../../common/contract/playback.ts';
 import { NodeId } from '../../../common/contract/primitives.ts';
 import { QoeQuery, QoeReport } from '../../../common/contract/qoe.ts';
+import { RowsReport, RowsReportQuery } from '../../../common/contract/rows-report.ts';
 import { SavingsQuery, SavingsReport } from '../../../common/contract/savings.ts';
 import { ServedReportReply, ServedReportRequest } from '../../../common/contract/served.ts';
 import { Type } from '../../../common/contract/type.ts';
@@ -56,7 +57,7 @@ function playerRoutes(app: App, { events, siteOf }: EventsRoutesOptions): void {
     const schema = {
       tags: ['playback'],
       summary:
-        'Report what happened in a playback, as JSON or in CMCD’s event mode; a repeated batch does no harm',
+        'Report what happened in a playback or was seen of rows, as JSON or in CMCD’s event mode; a repeated batch does no harm',
       body: {
         content: { 'application/json': { schema: EventBatch }, [cmcdType]: { schema: Type.String() } },
       },
@@ -95,6 +96,19 @@ function reportRoutes(app: App, { events, titleNames, heldAt }: EventsRoutesOpti
       const names = by === 'title' ? titleNames() : undefined;
       return events.qoe({ by, days }, (key) => names?.get(key));
     },
+  );
+  app.get(
+    '/v1/reports/rows',
+    {
+      config: { credential: ['operator'] },
+      schema: {
+        tags: ['reports'],
+        summary: 'What viewers were shown in rows and what they chose, by kind of row, place or model',
+        querystring: RowsReportQuery,
+        response: { 200: RowsReport },
+      },
+    },
+    async ({ query: { by = 'row', days = 7 } }) => events.rows({ by, days }),
   );
   app.get(
     '/v1/reports/savings',

@@ -1,8 +1,9 @@
 import type { Events } from '../../../common/adapters/events/port.ts';
 import type { Records } from '../../../common/adapters/records/port.ts';
 import type { EventData } from '../../../common/contract/event-log.ts';
-import type { EventBatchReply, PlayerEvent } from '../../../common/contract/playback.ts';
+import type { EventBatchReply } from '../../../common/contract/playback.ts';
 import type { QoeReport } from '../../../common/contract/qoe.ts';
+import type { RowsReport } from '../../../common/contract/rows-report.ts';
 import type { SavingsReport } from '../../../common/contract/savings.ts';
 import type { ServedReportReply, ServedSummary } from '../../../common/contract/served.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
@@ -12,10 +13,11 @@ import { createListeners } from '../listeners.ts';
 import { CmcdIntake } from './cmcd-intake.ts';
 import { cmcdLines } from './core/cmcd-events.ts';
 import { EventCaps } from './event-caps.ts';
-import { Intake, type IntakeOptions, type Reporter } from './intake.ts';
+import { Intake, type IntakeOptions, type ReportedEvent, type Reporter } from './intake.ts';
 import { PopularityConsumer } from './popularity-consumer.ts';
 import type { EventsOptions, ServedNodes, SitePopularity, SizedBundle } from './ports.ts';
 import { QoeConsumer, type QoeScope } from './qoe-consumer.ts';
+import { RowsConsumer, type RowsScope } from './rows-consumer.ts';
 import type { SavingsScope } from './savings.ts';
 import { ServedIntake } from './served.ts';
 
@@ -24,6 +26,7 @@ export interface EventsDependencies {
   readonly records: Records;
   readonly nodes: ServedNodes;
   readonly reported: IntakeOptions['reported'];
+  readonly readTicket: IntakeOptions['readTicket'];
   readonly clock: Clock;
   readonly log: Log;
   readonly options: EventsOptions;
@@ -35,7 +38,7 @@ export interface EventsService {
    * Takes a player's batch; resolves when it is on the disk. Errors: RATE_LIMITED above the cap of the reporter or of its address, DISK_FULL,
    * OVERLOADED, STORE_UNAVAILABLE.
    */
-  take(batch: readonly PlayerEvent[], reporter: Reporter): Promise<EventBatchReply>;
+  take(batch: readonly ReportedEvent[], reporter: Reporter): Promise<EventBatchReply>;
   /** The same for the body of a player's CMCD event reports. Errors: those of `take`; INVALID where no line is a report. */
   takeCmcd(body: string, reporter: Reporter): Promise<EventBatchReply>;
   /**
@@ -58,6 +61,8 @@ export interface EventsService {
   onPopularityChange(listener: () => void): () => void;
   /** How playing went in the last days. `nameOf`: what people call a row; undefined for one that keeps its key. */
   qoe(of: QoeScope, nameOf: (key: string) => string | undefined): Promise<QoeReport>;
+  /** What became of the rows that viewers were shown in the last days. */
+  rows(of: RowsScope): Promise<RowsReport>;
   /** What a site's boxes have spared the network above them, by the reports that they signed. */
   savings(scope: SavingsScope): Promise<SavingsReport>;
   /** Brings everything in the log into what is learned: for tests. */
@@ -82,6 +87,7 @@ class LearningEvents implements EventsService {
   readonly #served: ServedIntake;
   readonly #popularity: PopularityConsumer;
   readonly #qoe: QoeConsumer;
+  readonly #rows: RowsConsumer;
   readonly #changed: Debounced;
   readonly #listeners = createListeners<undefined>();
   readonly #stopping = new AbortController();
@@ -92,7 +98,7 @@ class LearningEvents implements EventsService {
     const { clock, events, log, options } = deps;
     this.#caps = new EventCaps({ clock, options });
     this.#intake = new Intake({
-      ...{ events, clock, options, reported: deps.reported },
+      ...{ events, clock, options, reported: deps.reported, readTicket: deps.readTicket },
       siteOf: (nodeId) => deps.nodes.siteOf(nodeId),
     });
     this.#cmcd = new CmcdIntake({ intake: this.#intake, clientsMax: options.clientsMax });
@@ -103,6 +109,7 @@ class LearningEvents implements EventsService {
       clock,
     });
     this.#qoe = new QoeConsumer({ ...deps, isNode: (id) => deps.nodes.isNode(id) });
+    this.#rows = new RowsConsumer(deps);
     this.#changed = createDebounced({
       clock,
       delayMs: options.changeDelayMs,
@@ -127,9 +134,10 @@ class LearningEvents implements EventsService {
     await this.#intake.open();
     await this.#popularity.open();
     await this.#qoe.open();
+    await this.#rows.open();
   }
 
-  async take(batch: readonly PlayerEvent[], reporter: Reporter): Promise<EventBatchReply> {
+  async take(batch: readonly ReportedEvent[], reporter: Reporter): Promise<EventBatchReply> {
     this.#caps.charge(reporter, batch.length);
     return this.#intake.take(batch, reporter);
   }
@@ -165,6 +173,10 @@ class LearningEvents implements EventsService {
     return this.#qoe.report(of, nameOf);
   }
 
+  rows(of: RowsScope): Promise<RowsReport> {
+    return this.#rows.report(of);
+  }
+
   savings(scope: SavingsScope): Promise<SavingsReport> {
     return this.#popularity.savings(scope);
   }
@@ -176,11 +188,16 @@ class LearningEvents implements EventsService {
   async flush(): Promise<void> {
     await this.#popularity.catchUp();
     await this.#qoe.catchUp();
+    await this.#rows.catchUp();
   }
 
   start(outer: AbortSignal): void {
     const signal = AbortSignal.any([outer, this.#stopping.signal]);
-    this.#running = Promise.all([this.#popularity.run(signal), this.#qoe.run(signal)]);
+    this.#running = Promise.all([
+      this.#popularity.run(signal),
+      this.#qoe.run(signal),
+      this.#rows.run(signal),
+    ]);
   }
 
   async stop(): Promise<void> {

@@ -19,6 +19,8 @@ export interface Profiles {
   /** The oldest first. */
   list(accountId: string): Promise<ProfileRecord[]>;
   find(id: string): Promise<ProfileRecord | undefined>;
+  /** Ids of some profiles of all accounts, those that come after one; none behind the last. */
+  ids(after: string | undefined): Promise<string[]>;
   /** ACCOUNT_UNKNOWN, PROFILES_TOO_MANY, PROFILE_NAME_TAKEN, INVALID for a name, language or time zone. */
   add(accountId: string, request: ProfileRequest): Promise<ProfileView>;
   /** PROFILE_UNKNOWN, PROFILE_NAME_TAKEN, INVALID. */
@@ -55,6 +57,7 @@ export function createProfiles({ records, accounts, pins, clock, chance }: Profi
   return {
     find,
     list,
+    ids: async (after) => (await records.profiles.scan({ after })).map(({ key }) => key),
     add: (accountId, request) =>
       inTurn(async () => {
         if (!(await accounts.exists({ accountId })).exists) throw coded('ACCOUNT_UNKNOWN', accountId);

@@ -51,6 +51,8 @@ export interface Users {
    */
   maturityOf(profileId: string | undefined, by: ProfileCaller & { accountId: string }): Promise<number>;
   watched: Watched;
+  /** Ids of some profiles of all accounts, those that come after one; none behind the last. */
+  profileIds(after: string | undefined): Promise<string[]>;
   /** Profiles, and what they have watched. */
   personal: PersonalData;
   /** Removes what is too old to be kept, until the signal is aborted. */
@@ -78,6 +80,7 @@ export function createUsers(options: UsersOptions): Users {
 
   return {
     watched,
+    profileIds: (after) => profiles.ids(after),
     personal: personalProfiles({ records: options.records, viewing, profiles, watched, eraseRemoved }),
     profiles: async (accountId) => (await profiles.list(accountId)).map(profileView),
     profile: async (id, by) => profileView(await known(id, by)),

@@ -10,6 +10,7 @@ import {
   ViewingBatch,
   ViewingBatchReply,
   ViewingHistory,
+  type ViewingReport,
 } from '../../../common/contract/viewing.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
 import type { ProfileCaller } from './profile-access.ts';
@@ -24,6 +25,15 @@ const config = { credential: ['viewer'] } as const;
 export interface UsersRoutesOptions {
   readonly users: Users;
   readonly rights: ViewerRights;
+  /** Hears what was kept of a batch. */
+  readonly onReported: (told: ToldViewing) => void;
+}
+
+/** What a device told of a profile, from where it may be. */
+interface ToldViewing {
+  readonly profileId: string;
+  readonly region: string | undefined;
+  readonly reports: readonly ViewingReport[];
 }
 
 interface ViewingRoutesOptions extends UsersRoutesOptions {
@@ -40,20 +50,7 @@ export function viewingRoutes(app: App, options: ViewingRoutesOptions): void {
   };
   const viewerBy = (request: FastifyRequest<{ Params: { id: string } }>): Promise<Viewer | undefined> =>
     viewerOf(rights, request, request.params.id);
-  app.post(
-    '/v1/profiles/:id/viewing',
-    {
-      config: { ...config, audit: false },
-      schema: {
-        summary: 'Takes what a device reports, in any order and as often as it likes',
-        tags,
-        params,
-        body: ViewingBatch,
-        response: { 200: ViewingBatchReply },
-      },
-    },
-    async (request) => users.watched.report(await opened(request), request.body, await viewerBy(request)),
-  );
+  reportRoute(app, { ...options, opened, viewerBy });
   app.get(
     '/v1/profiles/:id/continue-watching',
     {
@@ -85,5 +82,36 @@ export function viewingRoutes(app: App, options: ViewingRoutesOptions): void {
     '/v1/profiles/:id/ratings',
     { config, schema: { summary: 'What was rated, and how', tags, params, response: { 200: Ratings } } },
     async (request) => users.watched.ratings(await opened(request), await viewerBy(request)),
+  );
+}
+
+interface ReportRouteOptions extends UsersRoutesOptions {
+  /** Passes whoever may watch with the profile. */
+  opened: (request: FastifyRequest<{ Params: { id: string } }>) => Promise<string>;
+  viewerBy: (request: FastifyRequest<{ Params: { id: string } }>) => Promise<Viewer | undefined>;
+}
+
+function reportRoute(app: App, { users, onReported, opened, viewerBy }: ReportRouteOptions): void {
+  app.post(
+    '/v1/profiles/:id/viewing',
+    {
+      config: { ...config, audit: false },
+      schema: {
+        summary: 'Takes what a device reports, in any order and as often as it likes',
+        tags,
+        params,
+        body: ViewingBatch,
+        response: { 200: ViewingBatchReply },
+      },
+    },
+    async (request) => {
+      const profileId = await opened(request);
+      const viewer = await viewerBy(request);
+      const answer = await users.watched.report(profileId, request.body, viewer);
+      const refused = new Set(answer.refused.map(({ index }) => index));
+      const reports = request.body.reports.filter((_, index) => !refused.has(index));
+      onReported({ profileId, region: viewer?.region, reports });
+      return answer;
+    },
   );
 }

@@ -13,8 +13,17 @@ import type {
   ViewingRegister,
   ViewingRows,
 } from '../../../common/core/viewing-state.ts';
-import { byTitle, isForgotten, latestFirst, ratingOf, resumePosition, titlesOf } from './core/shelves.ts';
 import type { WatchedTitle } from './core/judge-report.ts';
+import {
+  byTitle,
+  isForgotten,
+  latestFirst,
+  progressOf,
+  ratingOf,
+  resumePosition,
+  titlesOf,
+  type Progress,
+} from './core/shelves.ts';
 import { titlesById, type UserTitles } from './ports.ts';
 
 /** What profiles have watched, as it is shown: of titles that there are, and that the viewer may have if one is named. */
@@ -25,8 +34,28 @@ export interface WatchedReading {
   ratings(profileId: string, viewer?: Viewer): Promise<Ratings>;
   /** Where a title goes on, in milliseconds; undefined: from its start. */
   resume(profileId: string, titleId: string): Promise<number | undefined>;
+  /** What recommendations learn a profile's taste from. */
+  taste(profileId: string): Promise<ProfileTaste>;
   /** All that is kept of a profile. */
   export(profileId: string): Promise<ViewingRows>;
+}
+
+interface SeenTitle {
+  readonly titleId: string;
+  readonly positionMs: number;
+  readonly durationMs: number;
+  readonly progress: Progress;
+  readonly atMs: number;
+}
+
+/** What a profile has shown to like and not to like; nothing of what it wants forgotten. */
+interface ProfileTaste {
+  /** Where it got to in what it played, the latest first. */
+  seen: SeenTitle[];
+  /** As `ratingValues` has them; none that was taken back. */
+  ratings: { titleId: string; value: number }[];
+  /** What is not to be recommended. */
+  hidden: string[];
 }
 
 // Of what was watched last: who has begun more than this since goes on with something else.
@@ -34,7 +63,7 @@ const recentViewings = 200;
 const continuedMax = 50;
 const registersMax = 10_000;
 const pageLength = 1000;
-const registerKinds = ['progress', 'list', 'rating', 'forgotten'] as const;
+const registerKinds = ['progress', 'list', 'rating', 'forgotten', 'hidden'] as const;
 
 interface Sources {
   viewing: Viewing;
@@ -98,7 +127,10 @@ export function readWatched(sources: Sources): WatchedReading {
 }
 
 /** What is read of a profile as a whole. */
-function readLists({ viewing, titles }: Sources): Pick<WatchedReading, 'export' | 'myList' | 'ratings'> {
+function readLists({
+  viewing,
+  titles,
+}: Sources): Pick<WatchedReading, 'export' | 'myList' | 'ratings' | 'taste'> {
   const allRegisters = async (profileId: string, kind: RegisterKind): Promise<ViewingRegister[]> => {
     const all: ViewingRegister[] = [];
     for (;;) {
@@ -130,6 +162,23 @@ function readLists({ viewing, titles }: Sources): Pick<WatchedReading, 'export' 
           rating: ratingOf(register),
           atMs: register.stamp.atMs,
         })),
+      };
+    },
+    async taste(profileId) {
+      const forgotten = byTitle(await allRegisters(profileId, 'forgotten'));
+      const progress = await allRegisters(profileId, 'progress');
+      const seen = progress.filter((one) => !isForgotten(one, forgotten));
+      const known = await titlesById(titles, idsOf(seen));
+      const rated = (await allRegisters(profileId, 'rating')).filter(({ value }) => value !== 0);
+      const hidden = (await allRegisters(profileId, 'hidden')).filter(({ value }) => value === 1);
+      return {
+        seen: latestFirst(seen).flatMap(({ titleId, value: positionMs, stamp: { atMs } }) => {
+          const durationMs = known.get(titleId)?.durationMs;
+          if (durationMs === undefined) return [];
+          return { titleId, positionMs, durationMs, progress: progressOf(positionMs, durationMs), atMs };
+        }),
+        ratings: rated.map(({ titleId, value }) => ({ titleId, value })),
+        hidden: idsOf(hidden),
       };
     },
     async export(profileId) {

@@ -12,6 +12,7 @@ import { generateKey, type SigningKey } from '../../../common/runtime/keys.ts';
 import { createSilentLog } from '../../../common/runtime/log.ts';
 import { createManualClock, type ManualClock } from '../../../common/runtime/manual-clock.ts';
 import { createMetrics } from '../../../common/runtime/metrics.ts';
+import type { TicketedRow } from '../../../control-plane/core/ticketed-row.ts';
 import {
   eventsDefaults,
   type EventsOptions,
@@ -59,6 +60,8 @@ export interface LabOptions {
   still?: boolean;
   /** The site of all viewers, where a route tells. */
   viewersSite?: string;
+  /** Rows by their tickets. */
+  tickets?: Readonly<Record<string, TicketedRow>>;
 }
 
 /** Opens a lab that goes with the test; `directory` keeps what it holds for another one. */
@@ -78,6 +81,7 @@ export async function openLab(t: Test, given: LabOptions = {}): Promise<EventsLa
     reported: (report) => {
       reported.push(report);
     },
+    readTicket: (ticket) => given.tickets?.[ticket],
   });
   const server = await createHttpServer({
     name: 'lab',

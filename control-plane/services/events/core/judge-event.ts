@@ -20,7 +20,7 @@ export interface Expected {
  * may be wrong; positions are held against the longest film that the session's token was made for.
  */
 export function judgeEvent(
-  { timeMs, positionMs }: Pick<PlayerEvent, 'timeMs' | 'positionMs'>,
+  { timeMs, positionMs = 0 }: Pick<PlayerEvent, 'timeMs'> & Partial<Pick<PlayerEvent, 'positionMs'>>,
   { nowMs, life }: Expected,
 ): EventRefusal['reason'] | undefined {
   if (timeMs > nowMs + aheadMsMax) return 'future';

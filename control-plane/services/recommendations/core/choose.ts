@@ -12,6 +12,12 @@ export interface Choice {
   readonly ndcg10: number;
 }
 
+/** What was chosen, with the model that was trained for it. */
+export interface Chosen {
+  readonly choice: Choice;
+  readonly model: Model;
+}
+
 /** Who is judged by what: rows of the same users. */
 export interface Trial {
   /** What the model is asked with. */
@@ -24,7 +30,8 @@ export interface Trial {
   readonly judgesMax?: number;
 }
 
-const lambdas = [150, 300, 600, 1200] as const;
+/** Every λ that is tried where there is time for it. */
+export const lambdas: readonly number[] = [150, 300, 600, 1200];
 /** So many users tell blends apart well enough. */
 const choosersMax = 2000;
 const usersPerStep = 16;
@@ -36,21 +43,26 @@ export const blends: readonly Blend[] = [0, 0.5, 1, 1.5].flatMap((factors) =>
   ),
 );
 
-/** Chooses λ and the blend by the validation part alone. */
-export function* choose(train: Interactions, validation: Interactions, options: ModelOptions): Work<Choice> {
+/** Chooses λ, one of some, and the blend by the validation part alone. */
+export function* choose(
+  train: Interactions,
+  validation: Interactions,
+  { tried = lambdas, ...options }: ModelOptions & { readonly tried?: readonly number[] },
+): Work<Chosen> {
   const base = yield* within([0, 0.25], trainBase(train, options));
-  let best: Choice | undefined;
-  for (const [number, lambda] of lambdas.entries()) {
-    const from = 0.25 + (0.75 * number) / lambdas.length;
-    const middle = from + 0.4 / lambdas.length;
+  let best: Chosen | undefined;
+  for (const [number, lambda] of tried.entries()) {
+    const from = 0.25 + (0.75 * number) / tried.length;
+    const middle = from + 0.4 / tried.length;
     const ease = yield* within([from, middle], trainEase(train, { ...options, lambda }));
     const trial = { known: train, hidden: validation, judgesMax: choosersMax };
     const results = yield* within(
-      [middle, 0.25 + (0.75 * (number + 1)) / lambdas.length],
+      [middle, 0.25 + (0.75 * (number + 1)) / tried.length],
       judge({ ...base, ease }, trial, blends),
     );
     for (const [at, { ndcg10 }] of results.entries())
-      if (best === undefined || ndcg10 > best.ndcg10) best = { lambda, blend: blends[at]!, ndcg10 };
+      if (best === undefined || ndcg10 > best.choice.ndcg10)
+        best = { choice: { lambda, blend: blends[at]!, ndcg10 }, model: { ...base, ease } };
   }
   return best!;
 }

@@ -45,6 +45,18 @@ function leastKept(row: Float64Array, kept: number): number {
   return strengths[row.length - kept]!;
 }
 
+/** How much one item speaks for another; 0 where that was not kept. */
+export function weightBetween({ offsets, itemOf, weights }: ItemWeights, from: number, to: number): number {
+  let low = offsets[from]!;
+  let high = offsets[from + 1]!;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (itemOf[middle]! < to) low = middle + 1;
+    else high = middle;
+  }
+  return low < offsets[from + 1]! && itemOf[low] === to ? weights[low]! : 0;
+}
+
 /** Adds to `scores`, one for each item, what the items that a user has met speak for. */
 export function addScores(
   { offsets, itemOf, weights }: ItemWeights,

@@ -95,6 +95,13 @@ export class Scorer {
     for (const part of [ease, itemKnn, factors]) levelled(part);
   }
 
+  /** What each part says of an item, for the user that was turned to. */
+  partsOf(item: number): Blend {
+    const { ease, itemKnn, factors } = this.#parts;
+    const popularity = this.#model.popularity[item]!;
+    return { ease: ease[item]!, itemKnn: itemKnn[item]!, factors: factors[item]!, popularity };
+  }
+
   /** Writes the user's score of each item over `scores`. */
   blend({ ease, itemKnn, factors, popularity }: Blend, scores: Float64Array): void {
     const { ease: one, itemKnn: two, factors: three } = this.#parts;
@@ -108,7 +115,7 @@ export class Scorer {
 }
 
 /** Brings scores to a root mean square of 1; those that are all 0 stay so. */
-function levelled(scores: Float64Array): void {
+export function levelled(scores: Float64Array): void {
   let squares = 0;
   for (const score of scores) squares += score * score;
   if (squares === 0) return;

@@ -30,5 +30,7 @@ export function rowsOfReport(
       return { registers: [register('rating', ratingValues[report.rating])], entries: [] };
     case 'forget':
       return { registers: [register('forgotten', 0)], entries: [] };
+    case 'hide':
+      return { registers: [register('hidden', report.hidden ? 1 : 0)], entries: [] };
   }
 }

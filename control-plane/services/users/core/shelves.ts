@@ -13,10 +13,18 @@ const endedShare = 0.96;
 const begunMs = 30_000;
 const begunShare = 0.02;
 
+/** How far somebody got in a title: one that has come to its credits is ended. */
+export type Progress = 'hardly-begun' | 'begun' | 'ended';
+
+/** Tells it by the position, in milliseconds. */
+export function progressOf(positionMs: number, durationMs: number): Progress {
+  if (positionMs < Math.min(begunMs, durationMs * begunShare)) return 'hardly-begun';
+  return positionMs < durationMs * endedShare ? 'begun' : 'ended';
+}
+
 /** Where to go on: undefined for what was hardly begun or has come to its credits. Milliseconds. */
 export function resumePosition(positionMs: number, durationMs: number): number | undefined {
-  const hasBegun = positionMs >= Math.min(begunMs, durationMs * begunShare);
-  return hasBegun && positionMs < durationMs * endedShare ? positionMs : undefined;
+  return progressOf(positionMs, durationMs) === 'begun' ? positionMs : undefined;
 }
 
 /** Registers by their titles. */

@@ -66,10 +66,12 @@ t.test('an account is handed over and erased, and no file knows it any more', as
       },
       { kind: 'list', ...said, listed: true },
       { kind: 'rating', ...said, rating: 'love' },
+      { kind: 'hide', ...said, hidden: true },
     ];
     const body = { deviceId: 'marked-device', sentAtMs: nowMs, reports };
     const reported = await plane.call(`POST /v1/profiles/${id}/viewing`, { token, body });
-    t.match(reported.json, { accepted: 3 });
+    t.match(reported.json, { accepted: 4 });
+    t.equal((await plane.call(`GET /v1/rows?profileId=${id}`, { token })).status, 200);
     const wanted = { titleId, profileId: id };
     t.equal((await plane.call('POST /v1/playback-sessions', { token, body: wanted })).status, 201);
   }
@@ -96,6 +98,7 @@ t.test('an account is handed over and erased, and no file knows it any more', as
   });
   for (const mark of [...marks, titleId])
     if (mark !== email.toLowerCase()) t.ok(exported.text.includes(mark), `${mark} is handed over`);
+  t.match(exported.text, /"kind":"hidden"/, 'what is not to be recommended, too');
   t.notMatch(exported.text, /argon2|Kept/);
   const before = await findings(dataDir, marks);
   t.ok(before.length > marks.length, 'what is looked for can be found');

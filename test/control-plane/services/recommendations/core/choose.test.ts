@@ -162,7 +162,7 @@ t.test('a model learns tastes, and what is chosen is the best of what was tried'
   const work = choose(train, validation, options);
   let result = work.next();
   for (; result.done !== true; result = work.next()) steps.push(result.value);
-  const chosen = result.value;
+  const { choice: chosen } = result.value;
   t.ok(
     steps.every((step, at) => step >= (steps[at - 1] ?? 0) && step <= 1),
     'says how far it is',

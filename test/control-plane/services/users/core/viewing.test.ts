@@ -54,6 +54,7 @@ t.test('what devices say converges: whatever the order, whoever hears what, howe
       rating: fc.constantFrom('none', 'down', 'up', 'love'),
     }),
     fc.record({ kind: fc.constant('forget' as const), ...said, ...when }),
+    fc.record({ kind: fc.constant('hide' as const), ...said, ...when, hidden: fc.boolean() }),
   );
   const device = fc.constantFrom('the-tv-00', 'the-phone');
   const heard = fc.tuple(device, report);

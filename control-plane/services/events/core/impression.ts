@@ -1,0 +1,24 @@
+import type { DeviceKind, EventData } from '../../../../common/contract/event-log.ts';
+import type { RowEvent } from '../../../../common/contract/rows.ts';
+import type { TicketedRow } from '../../../core/ticketed-row.ts';
+
+/** Reads a ticket; undefined for one that was not written here, or too long ago. */
+export type ReadTicket = (ticket: string) => TicketedRow | undefined;
+
+/** What the log holds of a row that was seen or chosen from; undefined where its ticket does not prove it, or has no such place. */
+export function impressionOf(
+  { timeMs, type, ticket, places }: RowEvent,
+  { readTicket, device }: { readTicket: ReadTicket; device: DeviceKind | undefined },
+): EventData<'impression'> | undefined {
+  const ticketed = readTicket(ticket);
+  const told = places.flatMap((place) => {
+    const title = ticketed?.titles[place];
+    return title === undefined ? [] : [{ place, ...title }];
+  });
+  if (ticketed === undefined || told.length < places.length) return undefined;
+  return {
+    ...{ timeMs, action: type === 'choice' ? 'chosen' : 'shown', row: ticketed.row, titles: told },
+    ...(ticketed.model !== undefined && { model: ticketed.model }),
+    ...(device !== undefined && { device }),
+  };
+}

@@ -1,0 +1,57 @@
+import type { RowsExplainReply } from '../../../common/contract/rows.ts';
+import { coded } from '../../../common/runtime/errors.ts';
+import { standsAlone } from './meetings.ts';
+import type { RecommendedTitles } from './ports.ts';
+import type { Asker, Made } from './shelf.ts';
+import type { World } from './world.ts';
+
+const becauseMax = 5;
+
+/** Whose question it is: to viewers what they may not be shown is not there. */
+export type Questioner = 'viewer' | 'operator';
+
+/** Why a title stands where it stands for a person, or why it stands nowhere. Errors: TITLE_UNKNOWN. */
+export function explainTitle(
+  titles: RecommendedTitles,
+  titleId: string,
+  { by, asker, world, made }: { by: Questioner; asker: Asker; world: World; made: Made },
+): RowsExplainReply {
+  const { person, viewer, languages } = asker;
+  const known = titles.find(titleId);
+  const isShown = titles.isShown(titleId, viewer);
+  if (known === undefined || (by === 'viewer' && !isShown)) throw coded('TITLE_UNKNOWN', titleId);
+  const { catalogue, scorer, bound } = world;
+  const kept = person.kept.get(titleId);
+  const index = catalogue.indexOf.get(titleId);
+  const score = index === undefined ? -Infinity : (made.scores[index] ?? -Infinity);
+  const named = (title: number) => {
+    const id = catalogue.titles[title]?.id ?? '';
+    return { titleId: id, name: titles.nameIn(id, languages) };
+  };
+  const speakers = index === undefined ? [] : scorer.speakersFor(index, made.met, Infinity);
+  const rank = made.scores.reduce((better, other) => (other > score ? better + 1 : better), 1);
+  return {
+    ...{ titleId, name: titles.nameIn(titleId, languages) },
+    filters: [
+      { name: 'stands-alone', passed: standsAlone(known) },
+      { name: 'permitted', passed: isShown },
+      { name: 'not-begun', passed: kept !== 'begun' },
+      { name: 'not-finished', passed: kept !== 'finished' },
+      { name: 'not-rated-down', passed: kept !== 'rated-down' },
+      { name: 'not-hidden', passed: kept !== 'hidden' },
+    ],
+    ...(score > -Infinity && { rank }),
+    of: made.scores.reduce((count, other) => (other > -Infinity ? count + 1 : count), 0),
+    ...(index !== undefined && score > -Infinity && { score: scorer.partsOf(index, score) }),
+    because: speakers
+      .filter(({ title }) => titles.isShown(named(title).titleId, viewer))
+      .slice(0, becauseMax)
+      .map(({ title, strength }) => ({ ...named(title), strength })),
+    places: made.rows.flatMap(({ kind, titles: picked }) =>
+      picked.flatMap(({ title, propensity }, place) =>
+        title === index ? [{ row: kind, place, propensity }] : [],
+      ),
+    ),
+    ...(bound !== undefined && { model: bound.version }),
+  };
+}

@@ -1,0 +1,117 @@
+import type { ViewingReport } from '../../../common/contract/viewing.ts';
+import { growingCache } from '../../../common/core/growing-cache.ts';
+import type { Clock } from '../../../common/runtime/clock.ts';
+import type { Log } from '../../../common/runtime/log.ts';
+import type { Learned } from './core/learned.ts';
+import { personOf, type OfferedFor, type ProfileTaste } from './core/taste-of.ts';
+import type { RecommendationRecords } from './records.ts';
+
+/** What a device told of a profile, from where it may be. */
+export interface ToldViewing {
+  readonly profileId: string;
+  readonly region: string | undefined;
+  readonly reports: readonly ViewingReport[];
+}
+
+export interface LearningOptions {
+  readonly learned: Learned;
+  readonly records: RecommendationRecords;
+  readonly tasteOf: (profileId: string) => Promise<ProfileTaste>;
+  readonly offeredFor: OfferedFor;
+  /** Whether the model in force knows a title. */
+  readonly isKnown: (titleId: string) => boolean;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Viewings that were counted, the latest: a viewing counts once, and once more after a restart at worst. */
+const countedMax = 200_000;
+/** Reports that wait to be learned from; more are passed over. */
+const waitingMax = 1000;
+const companyOf = 50;
+const operationsMax = 5000;
+
+/** Learns from what is watched between two trainings, beside the requests that tell it. */
+export class Learning {
+  readonly #parts: LearningOptions;
+  readonly #counted = growingCache<string, true>(countedMax);
+  readonly #waiting = new Set<Promise<void>>();
+
+  constructor(parts: LearningOptions) {
+    this.#parts = parts;
+  }
+
+  /** Reads what earlier processes have learned. */
+  async open(): Promise<void> {
+    const { records, learned } = this.#parts;
+    for await (const { key, value } of records.learned.all()) learned.restore(key, value);
+  }
+
+  /** Takes what a device told; what is learned of it follows. */
+  note({ profileId, region, reports }: ToldViewing): void {
+    const fresh = reports.flatMap((report) =>
+      report.kind === 'progress' && !this.#counted.has(keyOf(profileId, report.viewingId)) ? [report] : [],
+    );
+    if (fresh.length === 0 || this.#waiting.size >= waitingMax) return;
+    const learning = this.#learn({ profileId, region, reports: fresh })
+      .catch((error: unknown) => {
+        this.#parts.log.error({ err: error }, 'a viewing taught recommendations nothing');
+      })
+      .finally(() => this.#waiting.delete(learning));
+    this.#waiting.add(learning);
+  }
+
+  /** Waits until everything that was told is learned. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#waiting);
+  }
+
+  /** Writes down what has changed. */
+  async keep(): Promise<void> {
+    const { records, learned } = this.#parts;
+    const changed = learned.takeChanged();
+    for (let from = 0; from < changed.length; from += operationsMax)
+      await records.all.commit(
+        changed.slice(from, from + operationsMax).map(([titleId, value]) =>
+          records.learned.putOperation(titleId, {
+            begun: { ...value.begun },
+            together: { ...value.together },
+          }),
+        ),
+      );
+  }
+
+  async #learn({
+    profileId,
+    region,
+    reports,
+  }: Omit<ToldViewing, 'reports'> & {
+    reports: readonly Extract<ViewingReport, { kind: 'progress' }>[];
+  }): Promise<void> {
+    const { learned, tasteOf, offeredFor, isKnown, clock } = this.#parts;
+    const taste = await tasteOf(profileId);
+    const { meetings } = personOf(taste, offeredFor);
+    for (const { titleId, viewingId, startedAtMs } of reports) {
+      const seen = taste.seen.find((one) => one.titleId === titleId);
+      const offered = offeredFor(titleId);
+      const key = keyOf(profileId, viewingId);
+      if (seen === undefined || seen.progress === 'hardly-begun' || this.#counted.has(key)) continue;
+      this.#counted.set(key, true);
+      if (offered === undefined) continue;
+      learned.noteBegun(offered, region, Math.min(startedAtMs, clock.nowMs()));
+      const isFirst = taste.seen.filter((one) => offeredFor(one.titleId) === offered).length === 1;
+      if (!isFirst) continue;
+      const company = meetings
+        .filter((one) => one.titleId !== offered && !(isKnown(offered) && isKnown(one.titleId)))
+        .slice(0, companyOf);
+      learned.noteTogether(
+        offered,
+        company.map((one) => one.titleId),
+      );
+    }
+  }
+}
+
+function keyOf(profileId: string, viewingId: string): string {
+  return `${profileId} ${viewingId}`;
+}

@@ -1,0 +1,178 @@
+import fc from 'fast-check';
+import t from 'tap';
+
+import {
+  catalogueOf,
+  genreLikeness,
+  type Catalogue,
+} from '../../../../../control-plane/services/recommendations/core/catalogue.ts';
+import { genreTaste } from '../../../../../control-plane/services/recommendations/core/content.ts';
+import { Learned } from '../../../../../control-plane/services/recommendations/core/learned.ts';
+import {
+  basisOf,
+  PersonScorer,
+} from '../../../../../control-plane/services/recommendations/core/person-scorer.ts';
+import { pick } from '../../../../../control-plane/services/recommendations/core/pick.ts';
+import { rowsOf, type RowsInput } from '../../../../../control-plane/services/recommendations/core/rows.ts';
+import { finish } from '../../../../../control-plane/services/recommendations/core/work.ts';
+import { seededRandom } from '../../../../support/seeded.ts';
+
+const nowMs = 1_800_000_000_000;
+const dayMs = 86_400_000;
+const genres = ['Drama', 'drama', 'Comedy', 'Crime', 'Western'];
+
+const catalogue: fc.Arbitrary<Catalogue> = fc
+  .array(
+    fc.record({
+      genres: fc.subarray(genres, { maxLength: 3 }),
+      people: fc.subarray(['A', 'B', 'C', 'D'], { maxLength: 2 }),
+      ageDays: fc.nat(400),
+    }),
+    { maxLength: 120 },
+  )
+  .map((titles) =>
+    finish(
+      catalogueOf(
+        titles.map(({ ageDays, ...title }, at) => ({
+          ...{ id: `title_${at}`, name: `Title ${at}`, sinceMs: nowMs - ageDays * dayMs },
+          ...title,
+        })),
+      ),
+    ),
+  );
+
+/** Somebody in some catalogue: what it has met is not offered to it, nor is what it may not have. */
+const situation = fc
+  .tuple(catalogue, fc.infiniteStream(fc.nat(9)), fc.nat(), fc.array(fc.nat(), { maxLength: 12 }))
+  .map(([of, chances, seed, met]) => {
+    const size = of.titles.length;
+    const titles = [...new Set(size === 0 ? [] : met.map((one) => one % size))];
+    const mayHave = of.titles.map(() => (chances.next().value ?? 0) > 1);
+    const isShown = mayHave.map((may) => may && (chances.next().value ?? 0) > 0);
+    return { of, seed, met: titles, mayHave, isShown };
+  });
+type Situation = typeof situation extends fc.Arbitrary<infer S> ? S : never;
+
+function inputOf({ of, seed, met, mayHave, isShown }: Situation): RowsInput {
+  const learned = new Learned({ titlesMax: 1000 });
+  for (const [at, { id }] of of.titles.entries())
+    if (at % 3 === 0) learned.noteBegun(id, 'DE', nowMs - at * dayMs);
+  const basis = finish(basisOf({ catalogue: of, named: undefined }, learned, nowMs));
+  const scorer = new PersonScorer(basis, learned);
+  const own = { titles: Uint32Array.from(met), weights: new Float32Array(met.length).fill(1) };
+  const scored = (titles: typeof own): Float64Array => {
+    const scores = new Float64Array(of.titles.length);
+    scorer.score(titles, scores);
+    return scores.map((score, title) =>
+      mayHave[title] === true && !met.includes(title) ? score : -Infinity,
+    );
+  };
+  const one = { titles: own.titles.subarray(0, 1), weights: own.weights.subarray(0, 1) };
+  return {
+    catalogue: of,
+    anchors: [...one.titles].map((title) => ({ title, scores: scored(one) })),
+    scores: scored(own),
+    trending: [...of.titles.keys()].filter((title) => title % 3 === 0),
+    freshness: basis.freshness,
+    genreTaste: genreTaste(of, own),
+    speakerFor: (title) => scorer.speakersFor(title, own, 1)[0]?.title,
+    mayShow: (title) => isShown[title] === true,
+    fraction: seededRandom(seed),
+  };
+}
+
+t.test('rows hold only what may be offered, each title once, with a reason and its chance', async (t) => {
+  fc.assert(
+    fc.property(situation, (one) => {
+      const rows = rowsOf(inputOf(one));
+      const titles = rows.flatMap((row) => row.titles.map(({ title }) => title));
+      t.equal(new Set(titles).size, titles.length, 'no title twice');
+      for (const title of titles) {
+        if (one.met.includes(title)) t.fail('it was met');
+        if (one.isShown[title] !== true) t.fail('it may not be shown');
+      }
+      for (const row of rows) {
+        if (row.titles.length === 0 || row.titles.length > 20) t.fail(`${row.titles.length} titles`);
+        for (const { propensity, reason, title } of row.titles) {
+          if (!(propensity > 0 && propensity <= 1)) t.fail(`a chance of ${propensity}`);
+          if (reason.kind === 'because' && !one.met.includes(reason.title))
+            t.fail('because of what was not met');
+          if (reason.kind === 'genre' && !one.of.titlesOfGenre[reason.genre]!.includes(title))
+            t.fail('of another genre');
+        }
+      }
+      const offered = one.of.titles.filter(
+        (_, title) => one.isShown[title] === true && !one.met.includes(title),
+      );
+      // A few that may not be shown after all can empty a row of many.
+      if (offered.length > 0 && one.of.titles.length < 12)
+        t.ok(rows.length > 0, 'small catalogues have rows too');
+    }),
+    { numRuns: 150 },
+  );
+});
+
+t.test('the same seed gives the same rows, another one others', async (t) => {
+  let others = 0;
+  fc.assert(
+    fc.property(situation, (one) => {
+      t.strictSame(rowsOf(inputOf(one)), rowsOf(inputOf(one)));
+      const other = rowsOf(inputOf({ ...one, seed: one.seed + 1 }));
+      if (JSON.stringify(other) !== JSON.stringify(rowsOf(inputOf(one)))) others++;
+    }),
+    { numRuns: 40 },
+  );
+  t.ok(others > 10, 'chance has a say');
+});
+
+t.test('chances are those with which titles are picked', async (t) => {
+  const scores = Float64Array.of(0, 0.1, 0.2, -Infinity, 0.3);
+  const fraction = seededRandom(7);
+  const first = new Float64Array(5);
+  const told = new Float64Array(5);
+  const rounds = 20_000;
+  for (let round = 0; round < rounds; round++) {
+    const [one] = pick([0, 1, 2, 3, 4], scores, {
+      ...{ count: 1, temperature: 0.15, fraction, likeness: () => 0, mayShow: () => true },
+    });
+    first[one!.title]!++;
+    told[one!.title] = one!.propensity;
+  }
+  t.equal(first[3], 0);
+  for (const title of [0, 1, 2, 4])
+    t.ok(
+      Math.abs(first[title]! / rounds - told[title]!) < 0.02,
+      `${first[title]! / rounds} of ${told[title]}`,
+    );
+  const greedy = pick([0, 1, 2, 3, 4], scores, {
+    ...{ count: 9, temperature: 0, fraction, likeness: () => 0, mayShow: (title) => title !== 1 },
+  });
+  t.strictSame(
+    greedy.map(({ title, propensity }) => [title, propensity]),
+    [4, 2, 0].map((title) => [title, 1]),
+  );
+});
+
+t.test('what is like its neighbours stands back', async (t) => {
+  const scores = Float64Array.of(1, 0.95, 0.9, 0.5);
+  const picked = pick([0, 1, 2, 3], scores, {
+    ...{ count: 3, temperature: 0, fraction: () => 0, mayShow: () => true },
+    likeness: (one, other) => (one < 3 && other < 3 ? 1 : 0),
+  });
+  t.strictSame(
+    picked.map(({ title }) => title),
+    [0, 3, 1],
+  );
+});
+
+t.test('genres are one whatever their case, and alike by what they have in common', async (t) => {
+  const title = (id: string, own: string[]) => ({ id, name: id, genres: own, people: [], sinceMs: 0 });
+  const of = finish(
+    catalogueOf([title('a', ['Drama', 'drama']), title('b', ['DRAMA', 'War']), title('c', [])]),
+  );
+  t.strictSame(of.genres, ['Drama', 'War']);
+  t.equal(genreLikeness(of, 0, 1), 0.5);
+  t.equal(genreLikeness(of, 0, 2), 0);
+  const taste = genreTaste(of, { titles: Uint32Array.of(0), weights: Float32Array.of(1) });
+  t.strictSame([...taste], [1, 0]);
+});
