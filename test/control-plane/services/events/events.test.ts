@@ -216,7 +216,7 @@ function withoutCommit(events: Events): Events {
     wait: (...wait) => events.wait(...wait),
     committed: (name) => events.committed(name),
     commit: (name, offset) =>
-      commits++ < 2 ? events.commit(name, offset) : Promise.reject(coded('STORE_UNAVAILABLE')),
+      commits++ < 3 ? events.commit(name, offset) : Promise.reject(coded('STORE_UNAVAILABLE')),
     forget: (name) => events.forget(name),
     status: () => events.status(),
     close: () => events.close(),

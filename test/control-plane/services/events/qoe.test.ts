@@ -113,7 +113,7 @@ t.test('an event counts once, wherever the process dies', async (t) => {
     ({ events, records }) => {
       let commits = 0;
       const commit: typeof events.commit = (...of) =>
-        commits++ < 2 ? events.commit(...of) : Promise.reject(dies);
+        commits++ < 3 ? events.commit(...of) : Promise.reject(dies);
       return { records, events: withMethod(events, 'commit', commit) };
     },
   ];
