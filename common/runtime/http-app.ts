@@ -1,4 +1,4 @@
-import assert from 'node:assert/strict';
+import { fail } from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import type { Ajv, ErrorObject, ValidateFunction } from 'ajv';
 import {
@@ -98,7 +98,7 @@ export function createApp({
 }
 
 function notBuilt(): never {
-  assert.fail('the compilers that are set take its place');
+  fail('the compilers that are set take its place');
 }
 
 /** Ends the connections over which nothing has come when the app closes: for Node they are not idle, and it would wait for them. */

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { planProcesses } from '../support/test-schedule.ts';
+import { planProcesses, widthOf } from '../support/test-schedule.ts';
 
 const pure = Array.from({ length: 13 }, (_, at) => `test/common/core/${at}.test.ts`);
 
@@ -26,5 +26,15 @@ t.test('what took longest starts first; what is not known starts by the folder t
     'test/e2e/b.test.ts',
     'test/cli/a.test.ts',
   ]);
+  t.end();
+});
+
+t.test('real players start first, and leave room for one beside them', (t) => {
+  const players = 'test/e2e/players.test.ts';
+  const plan = planProcesses(['test/e2e/apart.test.ts', players], {
+    'test/e2e/apart.test.ts': { wallS: 200, cpuS: 1 },
+  });
+  t.strictSame(plan, [[players], ['test/e2e/apart.test.ts']]);
+  t.strictSame(plan.map(widthOf), [2, 1]);
   t.end();
 });

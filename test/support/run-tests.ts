@@ -13,7 +13,7 @@ import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { makeDataFolder } from './data-folder.ts';
 import { TapReport, type TestProcess } from './tap-report.ts';
-import { hasProcesses, planProcesses, type FileCost } from './test-schedule.ts';
+import { hasProcesses, planProcesses, widthOf, type FileCost } from './test-schedule.ts';
 
 // One more than the cores that CI has: most tests wait for a part of their time.
 const jobs = 3;
@@ -77,14 +77,25 @@ async function runAll(processes: readonly (readonly string[])[], jobs: number): 
     },
     (file) => !hasProcesses(file),
   );
-  const waiting = processes.values();
-  const lane = async (): Promise<void> => {
-    for (const files of waiting) {
-      if (isStopped) return;
-      report.add(await runProcess(files));
+  const waiting = [...processes];
+  const underWay = new Set<Promise<void>>();
+  let free = jobs;
+  while (waiting.length > 0 && !isStopped) {
+    const at = waiting.findIndex((files) => widthOf(files) <= free || free === jobs);
+    const [files] = at < 0 ? [] : waiting.splice(at, 1);
+    if (files === undefined) {
+      await Promise.race(underWay);
+      continue;
     }
-  };
-  await Promise.all(Array.from({ length: jobs }, lane));
+    free -= widthOf(files);
+    const run = runProcess(files).then((ended) => {
+      report.add(ended);
+      free += widthOf(files);
+      underWay.delete(run);
+    });
+    underWay.add(run);
+  }
+  await Promise.all(underWay);
   return report;
 }
 

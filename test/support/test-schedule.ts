@@ -13,6 +13,14 @@ export function hasProcesses(file: string): boolean {
 
 const filesPerProcessMax = 12;
 
+// Real players are held to real time: they need more than their share of two cores.
+const wideFiles = ['test/e2e/players.test.ts'];
+
+/** In place of how many processes of tests one with these files runs. */
+export function widthOf(files: readonly string[]): number {
+  return files.some((file) => wideFiles.includes(file)) ? 2 : 1;
+}
+
 // Where nothing is remembered: what takes longest is in these, and the rest is short.
 const longFolders = [
   'test/e2e/',
@@ -24,7 +32,8 @@ const longFolders = [
 ];
 
 /**
- * Which files run in one process, and in which order processes start: longest first, so that none is left to run alone at the end.
+ * Which files run in one process, and in which order processes start: wide ones as long as there is room, then longest first, so that none
+ * is left to run alone at the end.
  * Files of cores are pure, so several share what the start of a process costs.
  */
 export function planProcesses(
@@ -37,7 +46,7 @@ export function planProcesses(
   const alone = files.filter(hasProcesses).map((file) => [file]);
   const secondsOf = (process: readonly string[]): number =>
     process.reduce((sum, file) => sum + (costs[file]?.wallS ?? guessS(file)), 0);
-  return [...alone, ...shared].toSorted((a, b) => secondsOf(b) - secondsOf(a));
+  return [...alone, ...shared].toSorted((a, b) => widthOf(b) - widthOf(a) || secondsOf(b) - secondsOf(a));
 }
 
 /** In which order files are met of which nothing is remembered: rough seconds. */
