@@ -12,6 +12,10 @@ export const TitleKind = Type.Union([
 ]);
 export type TitleKind = Static<typeof TitleKind>;
 
+export const yearMin = 1870;
+export const yearMax = 2200;
+export const Year = Type.Integer({ minimum: yearMin, maximum: yearMax });
+
 const Synopsis = Type.String({ minLength: 1, maxLength: 5000 });
 
 const TitlePerson = Type.Object(
@@ -49,7 +53,7 @@ export const titleTold = {
   kind: Type.Optional(TitleKind),
   /** Which season, episode or extra it is; 0 for specials. */
   number: Type.Optional(Type.Integer({ minimum: 0, maximum: 100_000 })),
-  year: Type.Optional(Type.Integer({ minimum: 1870, maximum: 2200 })),
+  year: Type.Optional(Year),
   /** From what age on; what is part of something has at least that one's. */
   maturity: Type.Optional(Maturity),
   synopsis: Type.Optional(Synopsis),

@@ -92,6 +92,7 @@ function provideForSearch({ directory, clock }: PartContext, { catalog }: CoreSe
     }),
     find: async ({ ids }) => ({ titles: ids.flatMap((id) => titleOf(catalog, id)) }),
     shown: async ({ ids, viewer }) => ({ ids: ids.filter((id) => catalog.rights.isShown(id, viewer)) }),
+    allowed: async ({ viewer }) => ({ rights: catalog.rightsGroups.allowed(viewer) }),
     changes: async ({ after }, { signal } = {}) => {
       const { sequence, keys } = await changed.since(after, { waitMs: changesWaitMs, signal });
       return keys === undefined ? { sequence } : { sequence, ids: [...keys] };
@@ -102,12 +103,16 @@ function provideForSearch({ directory, clock }: PartContext, { catalog }: CoreSe
 function titleOf(catalog: Catalog, id: string): SearchableTitle[] {
   const names = catalog.names(id);
   if (names === undefined) return [];
-  const { name, state, popularity } = catalog.title(id);
-  const { aliases, people, genres, synopsis } = names;
+  const { name, state, popularity, kind = 'movie', year } = catalog.title(id);
+  const { aliases, people, genres, synopsis, translations } = names;
+  const maturity = catalog.rights.maturityOf(id);
   return [
     {
-      ...{ id, name, state, popularity, synopsis },
+      ...{ id, name, state, popularity, synopsis, kind },
+      ...(year !== undefined && { year }),
+      ...(maturity !== undefined && { maturity }),
       ...{ aliases: [...aliases], people: [...people], genres: [...genres] },
+      ...{ translations: [...translations], rights: catalog.rightsGroups.of(id) },
     },
   ];
 }

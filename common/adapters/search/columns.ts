@@ -12,7 +12,8 @@ export class Columns {
   #lengths = new Uint16Array(1024);
   readonly #facets: (Uint32Array | undefined)[] = [];
   readonly #values = new Map<string, Map<string, number>>();
-  readonly #names: string[] = [];
+  /** How many documents have each value, by the value's number. */
+  readonly #documents: number[] = [];
   count = 0;
   #wordsOfAll = 0;
 
@@ -39,13 +40,17 @@ export class Columns {
     const ids = Object.entries(row.facets).flatMap(([name, values]) =>
       values.map((value) => this.#idOf(name, value)),
     );
-    this.#facets[number] = Uint32Array.from(new Set(ids));
+    const held = Uint32Array.from(new Set(ids));
+    this.#facets[number] = held;
+    for (const id of held) this.#documents[id] = (this.#documents[id] ?? 0) + 1;
     this.#wordsOfAll += row.words;
     this.count++;
   }
 
   remove(number: number): void {
-    if (this.#facets[number] === undefined) return;
+    const held = this.#facets[number];
+    if (held === undefined) return;
+    for (const id of held) this.#documents[id] = (this.#documents[id] ?? 0) - 1;
     this.#facets[number] = undefined;
     this.#wordsOfAll -= this.length(number);
     this.count--;
@@ -63,16 +68,42 @@ export class Columns {
     };
   }
 
-  /** How many of the documents have each value of a facet, the most frequent values first. */
-  counts(numbers: readonly number[], name: string, limit: number): [value: string, count: number][] {
-    const counts = new Uint32Array(this.#names.length);
-    for (const number of numbers)
-      for (const id of this.#facets[number] ?? none) counts[id] = (counts[id] ?? 0) + 1;
-    return [...(this.#values.get(name) ?? [])]
-      .map(([value, id]): [string, number] => [value, counts[id] ?? 0])
-      .filter(([, count]) => count > 0)
-      .sort(([one, few], [other, many]) => many - few || (one < other ? -1 : 1))
-      .slice(0, limit);
+  /**
+   * The documents that a query's filters let through, in no order, where they are `most` at most by what is counted of the values;
+   * undefined where they may be more.
+   */
+  few(filters: NonNullable<SearchQuery['filters']>, most: number): number[] | undefined {
+    const held = Object.entries(filters).map(([name, values]) =>
+      values.reduce(
+        (sum, value) => sum + (this.#documents[this.#values.get(name)?.get(value) ?? -1] ?? 0),
+        0,
+      ),
+    );
+    if (Math.min(Infinity, ...held) > most) return undefined;
+    const passes = this.filter(filters);
+    const found: number[] = [];
+    for (const number of this.#facets.keys())
+      if (this.#facets[number] !== undefined && passes(number)) found.push(number);
+    return found;
+  }
+
+  /** How many of the documents have each value of some facets, of each the most frequent values first. */
+  counts(
+    numbers: readonly number[],
+    names: readonly string[],
+    limit: number,
+  ): Record<string, Record<string, number>> {
+    const counts = new Uint32Array(names.length === 0 ? 0 : this.#documents.length);
+    if (names.length > 0)
+      for (const number of numbers)
+        for (const id of this.#facets[number] ?? none) counts[id] = (counts[id] ?? 0) + 1;
+    const countsOf = (name: string): [value: string, count: number][] =>
+      [...(this.#values.get(name) ?? [])]
+        .map(([value, id]): [string, number] => [value, counts[id] ?? 0])
+        .filter(([, count]) => count > 0)
+        .sort(([one, few], [other, many]) => many - few || (one < other ? -1 : 1))
+        .slice(0, limit);
+    return Object.fromEntries(names.map((name) => [name, Object.fromEntries(countsOf(name))]));
   }
 
   /** The documents that count most, the first of them first; of equal ones those that came first. */
@@ -93,7 +124,7 @@ export class Columns {
     let values = this.#values.get(name);
     if (values === undefined) this.#values.set(name, (values = new Map<string, number>()));
     let id = values.get(value);
-    if (id === undefined) values.set(value, (id = this.#names.push(name) - 1));
+    if (id === undefined) values.set(value, (id = this.#documents.push(0) - 1));
     return id;
   }
 

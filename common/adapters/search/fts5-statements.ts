@@ -65,6 +65,11 @@ export function lookupsOf(file: SqliteFile) {
   const beginnings = file
     .prepare<[string], number>('SELECT number FROM beginnings WHERE beginning = ? ORDER BY weight DESC')
     .pluck();
+  const hasBeginning = file
+    .prepare<[string, number, number], number>(
+      'SELECT 1 FROM beginnings WHERE beginning = ? AND weight = ? AND number = ?',
+    )
+    .pluck();
   const titles = file
     .prepare<[string, string], number>(
       `SELECT number FROM documents WHERE title >= ? AND title < ? ORDER BY title LIMIT ${String(titlesMax)}`,
@@ -74,9 +79,14 @@ export function lookupsOf(file: SqliteFile) {
     'SELECT title, body FROM documents JOIN bodies USING (number) WHERE number = ?',
   );
   return {
-    /** Numbers of the documents that a match finds; of beginnings the most popular first. */
-    matching: ({ table, text }: Match): IteratorObject<number> =>
-      table === 'words' ? words.all(text).values() : Iterator.from(beginnings.iterate(text)),
+    /** Numbers of the documents that FTS5's expression finds. */
+    words: (text: string): number[] => words.all(text),
+    /** Numbers of those of which a word of a name begins so, the most popular first. */
+    beginnings: (text: string): number[] => beginnings.all(text),
+    /** The same, one by one. */
+    mostPopular: (text: string): IteratorObject<number> => Iterator.from(beginnings.iterate(text)),
+    hasBeginning: (text: string, weight: number, number: number): boolean =>
+      hasBeginning.get(text, weight, number) !== undefined,
     /** Numbers of those whose title begins with these words, the last of which may be unfinished. */
     titled: (words: string, isOpen: boolean): number[] =>
       titles.all(words, `${words}${isOpen ? '' : ' '}\u{10ffff}`),

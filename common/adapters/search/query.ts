@@ -17,6 +17,8 @@ const wordCharactersMax = 64;
 const limitMax = 100;
 const offsetMax = 1000;
 const countedMax = 1000;
+/** So few documents are asked one by one whether they have a beginning. */
+const fewMax = 2000;
 const facetValuesMax = 100;
 const filtersMax = 10;
 /** So many of each step are judged by their texts, or more where more are wanted. */
@@ -62,12 +64,10 @@ export function answer(query: SearchQuery, index: Index): SearchResult {
   const typos: Typos = new Map();
   const countsAll = facets.length > 0;
   const passes = index.columns.filter(filters);
+  const few = index.columns.few(filters, fewMax);
   let widest: readonly number[] = [];
   for (const { matches, fields } of steps(words, index, { typos, isFound: () => found.size > 0 })) {
-    const numbers = matches.flatMap((match) => {
-      const most = countsAll || match.table === 'words' ? Infinity : countedMax;
-      return [...index.find.matching(match).filter(passes).take(most)];
-    });
+    const numbers = matches.flatMap((match) => matching(match, { index, passes, few, countsAll }));
     widest = matches.length > 1 ? [...new Set(numbers)] : numbers;
     const fresh = widest.filter((number) => !found.has(number));
     const step = { words, index, typos, passes, fields, limit: Math.max(wanted, judgedLeast) };
@@ -78,10 +78,27 @@ export function answer(query: SearchQuery, index: Index): SearchResult {
   return {
     hits: [...found.values()].slice(offset, wanted).map((hit) => highlighted(hit, words, typos)),
     total: Math.max(found.size, Math.min(widest.length, countedMax)),
-    facets: Object.fromEntries(
-      facets.map((name) => [name, Object.fromEntries(index.columns.counts(widest, name, facetValuesMax))]),
-    ),
+    facets: index.columns.counts(widest, facets, facetValuesMax),
   };
+}
+
+interface Matching {
+  readonly index: Index;
+  readonly passes: Filter;
+  /** All that the filters let through, where that is little. */
+  readonly few: readonly number[] | undefined;
+  readonly countsAll: boolean;
+}
+
+/** What a match finds that passes; of beginnings, which are kept in the order of popularity, no more than is counted. */
+function matching(match: Match, { index, passes, few, countsAll }: Matching): readonly number[] {
+  const { find, columns } = index;
+  if (match.table === 'words') return find.words(match.text).filter(passes);
+  // Most of those with a short beginning would be passed over.
+  if (few !== undefined)
+    return few.filter((number) => find.hasBeginning(match.text, columns.weight(number), number));
+  if (countsAll) return find.beginnings(match.text).filter(passes);
+  return [...find.mostPopular(match.text).filter(passes).take(countedMax)];
 }
 
 function queryWords({ text, isTyping = false }: SearchQuery, { synonyms }: Index): QueryWord[] {

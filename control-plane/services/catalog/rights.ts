@@ -1,6 +1,6 @@
 import type { Viewer } from '../../../common/contract/release.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
-import { maySee } from './core/rights.ts';
+import { maySee, strictest } from './core/rights.ts';
 import type { TitleRecord } from './records.ts';
 import type { Titles } from './titles.ts';
 
@@ -10,6 +10,8 @@ export interface Rights {
   isAllowed(id: string, viewer: Viewer): boolean;
   /** Whether a viewer is shown a title: it may be had and is live, or holds something that is so; false where there is none. */
   isShown(id: string, viewer: Viewer): boolean;
+  /** From what age on a title is fit to be seen, all that it is part of counting; undefined where nothing of it is rated. */
+  maturityOf(id: string): number | undefined;
 }
 
 /** Tells rights by what is known of titles and of what they are part of. */
@@ -36,5 +38,9 @@ export function createRights(titles: Titles, clock: Pick<Clock, 'nowMs'>): Right
     // What holds nothing that a viewer is shown is not told of by its own name either.
     isAllowed: ofTitle((title, viewer) => (title.source.kind === 'none' ? shows : allows)(title, viewer)),
     isShown: ofTitle(shows),
+    maturityOf(id) {
+      const title = titles.find(id);
+      return title && strictest(withParents(title).map(({ details }) => details ?? {}));
+    },
   };
 }

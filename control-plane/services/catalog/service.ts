@@ -21,7 +21,9 @@ import { NewTitles } from './new-titles.ts';
 import { nextEpisode } from './next-episode.ts';
 import { createOutlines, type Outlines } from './outlines.ts';
 import { createRights, type Rights } from './rights.ts';
+import { createRightsGroups, type RightsGroups } from './rights-groups.ts';
 import {
+  nameIn,
   namesOf,
   storyOf,
   titleState,
@@ -57,6 +59,13 @@ export interface PlayableTitle {
   readonly next?: { readonly titleId: string; readonly name: string };
 }
 
+/** Who plays a title, where, and in which languages it is named. */
+interface PlayableBy {
+  readonly site?: string | undefined;
+  readonly viewer?: Viewer | undefined;
+  readonly languages?: readonly string[] | undefined;
+}
+
 /** Titles, their uploads and their encode jobs. */
 export interface Catalog {
   readonly uploads: Pick<Uploads, 'create' | 'view' | 'append'>;
@@ -71,6 +80,7 @@ export interface Catalog {
   /** Those that a viewer may see. */
   titlesFor(viewer: Viewer): TitleView[];
   readonly rights: Rights;
+  readonly rightsGroups: Pick<RightsGroups, 'of' | 'allowed'>;
   /** Some of them, from the one of this number on. */
   titlesFrom(from: number, limit: number): TitleView[];
   /** With its synopsis and its people. Errors: TITLE_UNKNOWN. */
@@ -100,13 +110,10 @@ export interface Catalog {
    * A title that is live, also at the viewer's site if that is known, and that the viewer may have if there is one. Errors: TITLE_UNKNOWN
    * (also for what the viewer may not have), TITLE_NOT_LIVE, BUNDLE_INVALID.
    */
-  playable(
-    titleId: string,
-    by?: { site?: string | undefined; viewer?: Viewer | undefined },
-  ): Promise<PlayableTitle>;
+  playable(titleId: string, by?: PlayableBy): Promise<PlayableTitle>;
   /** A bundle's content by its name. Errors: BUNDLE_INVALID. */
   bundle(name: string): Promise<Bundle>;
-  /** Hears of each title that was added or changed. */
+  /** Hears of each title that was added or changed, or of which others may have it by a change of one that it is part of or that is part of it. */
   onTitleChange(listener: (titleId: string) => void): () => void;
   /** Hears that `bundles()` has changed: a title encoded, live, pinned or renamed. */
   onBundlesChange(listener: () => void): () => void;
@@ -147,6 +154,7 @@ class CatalogService implements Catalog {
   readonly #ingest: Ingest;
   readonly #newTitles: NewTitles;
   readonly rights: Rights;
+  readonly rightsGroups: RightsGroups;
   readonly metadata: MetadataEditor;
   readonly imports: Importer;
   readonly watched: WatchedFolders;
@@ -167,6 +175,7 @@ class CatalogService implements Catalog {
     this.metadata = createMetadataEditor(titles);
     this.rights = createRights(titles, deps.clock);
     this.outlines = createOutlines(titles, this.rights);
+    this.rightsGroups = createRightsGroups(titles, deps.clock);
     this.#live = { ...deps, titles };
     this.imports = createImporter({
       ...{ titles, newTitles: this.#newTitles },
@@ -285,10 +294,7 @@ class CatalogService implements Catalog {
     await this.#titles.change(titleId, (title) => ({ ...title, phase: 'withdrawn' }));
   }
 
-  async playable(
-    titleId: string,
-    { site, viewer }: { site?: string | undefined; viewer?: Viewer | undefined } = {},
-  ): Promise<PlayableTitle> {
+  async playable(titleId: string, { site, viewer, languages = [] }: PlayableBy = {}): Promise<PlayableTitle> {
     if (viewer !== undefined && !this.rights.isAllowed(titleId, viewer))
       throw coded('TITLE_UNKNOWN', titleId);
     const title = this.#titles.get(titleId);
@@ -304,8 +310,8 @@ class CatalogService implements Catalog {
       viewer === undefined ? phase === 'live' : this.rights.isShown(id, viewer),
     );
     return {
-      ...{ titleId, name: title.name, bundleName: found.bundle, bundle, catalogBundle: found },
-      ...(next !== undefined && { next: { titleId: next.id, name: next.name } }),
+      ...{ titleId, name: nameIn(title, languages), bundleName: found.bundle, bundle, catalogBundle: found },
+      ...(next !== undefined && { next: { titleId: next.id, name: nameIn(next, languages) } }),
     };
   }
 
@@ -318,8 +324,8 @@ class CatalogService implements Catalog {
   }
 
   onTitleChange(listener: (titleId: string) => void): () => void {
-    return this.#titles.changes.add(({ after }) => {
-      listener(after.id);
+    return this.#titles.changes.add((change) => {
+      for (const id of this.rightsGroups.touchedBy(change)) listener(id);
     });
   }
 

@@ -81,8 +81,23 @@ export function translated(
   };
 }
 
+/** What a title is called in the first of the wanted languages that it has a name in. */
+export function nameIn(
+  { name, details }: Pick<TitleRecord, 'name' | 'details'>,
+  wanted: readonly string[],
+): string {
+  const named = (details?.translations ?? []).filter((one) => one.name !== undefined);
+  const language = pickLanguage(
+    wanted,
+    named.map((one) => one.language),
+  );
+  return named.find((one) => one.language === language)?.name ?? name;
+}
+
 /** By what a title is found beside its name. */
 export interface TitleNames {
+  /** What it is called in which language. */
+  readonly translations: readonly { readonly language: string; readonly name: string }[];
   readonly aliases: readonly string[];
   readonly people: readonly string[];
   readonly genres: readonly string[];
@@ -92,9 +107,12 @@ export interface TitleNames {
 /** Names in all languages, people with their roles' names, genres, synopsis. */
 export function namesOf({ details = {} }: TitleRecord): TitleNames {
   const { aliases = [], people = [], genres = [], translations = [], synopsis = '' } = details;
-  const translatedNames = translations.flatMap(({ name }) => name ?? []);
+  const named = translations.flatMap(({ language, name }) =>
+    name === undefined ? [] : [{ language, name }],
+  );
   return {
-    aliases: [...aliases, ...translatedNames],
+    translations: named,
+    aliases: [...aliases, ...named.map(({ name }) => name)],
     people: people.map(({ name }) => name),
     genres,
     synopsis,

@@ -19,7 +19,13 @@ export const playbackCatalog = defineInterface({
   verbs: {
     /** A title that is live, also at the viewer's site if that is known, and that the viewer may have if there is one. Errors: TITLE_UNKNOWN, TITLE_NOT_LIVE, BUNDLE_INVALID. */
     playable: {
-      ask: Type.Object({ titleId: ObjectId, site: Type.Optional(PlaceName), viewer: Type.Optional(Viewer) }),
+      ask: Type.Object({
+        titleId: ObjectId,
+        site: Type.Optional(PlaceName),
+        viewer: Type.Optional(Viewer),
+        /** In which it and the next are named, best first. */
+        languages: Type.Optional(Type.Array(Type.String({ maxLength: 35 }), { maxItems: 10 })),
+      }),
       answer: Type.Object({
         titleId: ObjectId,
         name: Type.String(),

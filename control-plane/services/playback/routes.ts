@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from '../../../common/contract/type.ts';
 import { PlaybackRequest, PlaybackSession } from '../../../common/contract/playback.ts';
+import { acceptedLanguages } from '../../../common/core/language.ts';
 import { parseAddress } from '../../../common/core/ip-address.ts';
 import { assert, coded } from '../../../common/runtime/errors.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
@@ -37,7 +38,8 @@ export function playbackRoutes(
       const client = rankedFor(request, clientAddress);
       const viewer = await viewerOf(rights, request, profileId);
       const watcher = profileId === undefined ? undefined : profileOf(request, profileId);
-      const order = { titleId, client, subscriber: subscriberOf(request), viewer, watcher };
+      const languages = acceptedLanguages(request.headers['accept-language']);
+      const order = { titleId, client, subscriber: subscriberOf(request), viewer, watcher, languages };
       return await reply.code(201).send(await playback.createSession(order));
     },
   );

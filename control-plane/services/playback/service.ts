@@ -62,6 +62,8 @@ export interface PlaybackOrder {
   /** A viewer's account, whose plan may limit what they watch, and what tells its devices apart; nothing limits operators. */
   readonly subscriber?: Subscriber | undefined;
   readonly watcher?: Watcher | undefined;
+  /** In which it is named, best first. */
+  readonly languages?: readonly string[];
   /** What limits it; undefined for who may play everything. */
   readonly viewer?: Viewer | undefined;
 }
@@ -131,12 +133,12 @@ class PlaybackService implements Playback {
 
   async #create(
     sessionId: string,
-    { titleId, client, subscriber, viewer, watcher }: PlaybackOrder,
+    { titleId, client, subscriber, viewer, watcher, languages = [] }: PlaybackOrder,
   ): Promise<PlaybackSession> {
     const { catalog, fleet, users, clock, options } = this.#deps;
     const { site } = await fleet.siteOf({ client });
     const title = await catalog.playable({
-      titleId,
+      ...{ titleId, languages: [...languages] },
       ...(site !== undefined && { site }),
       ...(viewer !== undefined && { viewer }),
     });

@@ -1,8 +1,12 @@
 import { ObjectId, Sequence } from '../../../common/contract/primitives.ts';
 import { Viewer } from '../../../common/contract/release.ts';
+import { TitleKind } from '../../../common/contract/title-metadata.ts';
 import { TitleState } from '../../../common/contract/titles.ts';
 import { Type, type Static } from '../../../common/contract/type.ts';
 import { defineInterface, type Calls } from '../../apart/interface.ts';
+
+/** Titles that viewers may have together or not at all. */
+const RightsGroup = Type.String({ maxLength: 32 });
 
 /** What search has to know of a title. */
 const SearchableTitle = Type.Object({
@@ -10,6 +14,14 @@ const SearchableTitle = Type.Object({
   name: Type.String(),
   state: TitleState,
   popularity: Type.Number(),
+  kind: TitleKind,
+  year: Type.Optional(Type.Integer()),
+  /** From what age on, of all that it is part of the strictest; absent where nothing is rated. */
+  maturity: Type.Optional(Type.Integer()),
+  /** What it is called in which language. */
+  translations: Type.Array(Type.Object({ language: Type.String(), name: Type.String() }), { maxItems: 50 }),
+  /** The groups by whose rights viewers are shown it; none where it is shown to nobody. */
+  rights: Type.Array(RightsGroup, { maxItems: 60 }),
   /** Other names, in all languages. */
   aliases: Type.Array(Type.String(), { maxItems: 70 }),
   people: Type.Array(Type.String(), { maxItems: 100 }),
@@ -52,6 +64,13 @@ export const searchableTitles = defineInterface({
       ask: Type.Object({ ids: Type.Array(ObjectId, { maxItems: titlesAtOnce }), viewer: Viewer }),
       answer: Type.Object({ ids: Type.Array(ObjectId) }),
       isRepeatable: true,
+    },
+    /** The groups that a viewer may have now. */
+    allowed: {
+      ask: Type.Object({ viewer: Viewer }),
+      answer: Type.Object({ rights: Type.Array(RightsGroup) }),
+      isRepeatable: true,
+      answerBytesMax,
     },
     /** Titles that were added or changed since a number that was told before; without `ids` any may have. */
     changes: {

@@ -1,4 +1,5 @@
 import { TitleSearchQuery, TitleSearchReply } from '../../../common/contract/search.ts';
+import { acceptedLanguages } from '../../../common/core/language.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
 import { viewerOf, type ViewerRights } from '../viewer-rights.ts';
 import type { TitleSearch } from './service.ts';
@@ -19,6 +20,10 @@ export function searchRoutes(
         response: { 200: TitleSearchReply },
       },
     },
-    async (request) => search.query(request.query, await viewerOf(rights, request, request.query.profileId)),
+    async (request) => {
+      const viewer = await viewerOf(rights, request, request.query.profileId);
+      const languages = viewer === undefined ? [] : acceptedLanguages(request.headers['accept-language']);
+      return search.query(request.query, { viewer, languages });
+    },
   );
 }

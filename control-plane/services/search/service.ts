@@ -1,6 +1,8 @@
 import type { Search, SearchDocument, SearchHit } from '../../../common/adapters/search/port.ts';
 import type { Viewer } from '../../../common/contract/release.ts';
 import type { TitleSearchQuery, TitleSearchReply } from '../../../common/contract/search.ts';
+import { yearMax, yearMin } from '../../../common/contract/title-metadata.ts';
+import { pickLanguage } from '../../../common/core/language.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 import { createTurns } from '../turns.ts';
@@ -15,17 +17,18 @@ export interface TitleSearchOptions {
 
 /** Finds titles by what somebody types. */
 export interface TitleSearch {
-  /** With a viewer only titles that it may see, in hits and counts. Errors: those of the search port. */
-  query(query: TitleSearchQuery, viewer: Viewer | undefined): Promise<TitleSearchReply>;
+  /** With a viewer only titles that it may see, in hits and counts; named in the languages, best first. Errors: those of the search port. */
+  query(
+    query: TitleSearchQuery,
+    by?: { viewer?: Viewer | undefined; languages?: readonly string[] },
+  ): Promise<TitleSearchReply>;
   /** Brings the index up to date, and keeps it so until the signal. */
   run(signal: AbortSignal): Promise<void>;
 }
 
-/** Hits are looked at so many at a time for a viewer, and so many at least where there are more, to count those that it may see. */
-const pageLength = 100;
-const countedMax = 200;
-/** The last that an index is asked for. */
-const offsetMax = 1000;
+/** What is counted where that is asked for. */
+const countedFacets = ['kind', 'genre', 'year', 'maturity'];
+const emptyFacets = Object.fromEntries(countedFacets.map((name) => [name, {}]));
 
 /** Popularity moves slowly; names and states are followed at once. */
 const refreshMs = 10 * 60_000;
@@ -45,53 +48,56 @@ class IndexedTitles implements TitleSearch {
     this.#options = options;
   }
 
-  async query(query: TitleSearchQuery, viewer: Viewer | undefined): Promise<TitleSearchReply> {
-    const { limit = 20, offset = 0 } = query;
-    if (viewer !== undefined) {
-      const shown = await this.#shownHits(query, viewer);
-      const hits = await this.#named(shown.slice(offset, offset + limit));
-      // It may have changed its state since it was looked up.
-      return { hits: hits.filter(({ state }) => state === 'live'), total: shown.length, states: {} };
-    }
-    const { q, typing = false, state } = query;
-    const { hits, total, facets } = await this.#options.index.query({
-      ...{ text: q, isTyping: typing, limit, offset, facets: ['state'] },
-      filters: state === undefined ? {} : { state: [state] },
-    });
-    return { hits: await this.#named(hits), total, states: { ...facets['state'] } };
-  }
-
-  /** What a viewer may see of what fits, the best first; as many as are asked for and counted. The index knows no rights. */
-  async #shownHits(
-    { q, typing = false, limit = 20, offset = 0 }: TitleSearchQuery,
-    viewer: Viewer,
-  ): Promise<SearchHit[]> {
+  async query(
+    query: TitleSearchQuery,
+    { viewer, languages = [] }: { viewer?: Viewer | undefined; languages?: readonly string[] } = {},
+  ): Promise<TitleSearchReply> {
     const { index, titles } = this.#options;
-    const shown = new Map<string, SearchHit>();
-    for (let from = 0; from <= offsetMax; from += pageLength) {
-      const { hits } = await index.query({
-        ...{ text: q, isTyping: typing, limit: pageLength, offset: from, filters: { state: ['live'] } },
-      });
-      const { ids } = await titles.shown({ ids: hits.map(({ id }) => id), viewer });
-      const isShown = new Set(ids);
-      for (const hit of hits) if (isShown.has(hit.id)) shown.set(hit.id, hit);
-      const looked = from + hits.length;
-      if (hits.length < pageLength || (looked >= countedMax && shown.size >= offset + limit)) break;
-    }
-    return [...shown.values()];
+    const { q, typing = false, limit = 20, offset = 0 } = query;
+    const found = await index.query({
+      ...{ text: q, isTyping: typing, limit, offset },
+      facets: [...(viewer === undefined ? ['state'] : []), ...(query.facets === true ? countedFacets : [])],
+      filters: {
+        ...filtersOf(query),
+        // By these it finds what the viewer is shown, and counts nothing else.
+        ...(viewer !== undefined && { state: ['live'], rights: (await titles.allowed({ viewer })).rights }),
+      },
+    });
+    const named = await this.#named(found.hits, languages);
+    const hits = viewer === undefined ? named : await this.#shown(named, viewer);
+    const { state: states = {}, ...facets } = found.facets;
+    return {
+      hits,
+      total: Math.max(0, found.total - (named.length - hits.length)),
+      states: { ...states },
+      ...(query.facets === true && { facets: { ...emptyFacets, ...facets } }),
+    };
   }
 
-  /** Hits with the titles' names as they are now; without those that are no longer there. */
-  async #named(hits: readonly SearchHit[]): Promise<TitleSearchReply['hits']> {
+  /** Those that are shown now: what the index knows may be of a moment ago. */
+  async #shown(hits: TitleSearchReply['hits'], viewer: Viewer): Promise<TitleSearchReply['hits']> {
+    if (hits.length === 0) return hits;
+    const { ids } = await this.#options.titles.shown({ ids: hits.map(({ id }) => id), viewer });
+    return hits.filter(({ id, state }) => state === 'live' && ids.includes(id));
+  }
+
+  /** Hits with the titles' names as they are now, in the languages of who asks; without those that are no longer there. */
+  async #named(hits: readonly SearchHit[], languages: readonly string[]): Promise<TitleSearchReply['hits']> {
     const ids = hits.map(({ id }) => id);
     const { titles } = ids.length === 0 ? { titles: [] } : await this.#options.titles.find({ ids });
     const byId = new Map(titles.map((title) => [title.id, title]));
     return hits.flatMap(({ id, typos, highlights }) => {
       const title = byId.get(id);
       if (title === undefined) return [];
-      const ranges = highlights.find(({ text }) => text === title.name)?.ranges ?? [];
+      const { translations } = title;
+      const language = pickLanguage(
+        languages,
+        translations.map((one) => one.language),
+      );
+      const name = translations.find((one) => one.language === language)?.name ?? title.name;
+      const ranges = highlights.find(({ text }) => text === name)?.ranges ?? [];
       const places = ranges.map(([from, to]): [number, number] => [from, to]);
-      return [{ id, name: title.name, state: title.state, typos, highlights: places }];
+      return [{ id, name, state: title.state, typos, highlights: places }];
     });
   }
 
@@ -159,10 +165,33 @@ class IndexedTitles implements TitleSearch {
   }
 }
 
+function filtersOf(query: TitleSearchQuery): Record<string, string[]> {
+  const { state, kind, genre, person, yearFrom, yearTo, maturityMax } = query;
+  const isOfYears = yearFrom !== undefined || yearTo !== undefined;
+  return {
+    ...(state !== undefined && { state: [state] }),
+    ...(kind !== undefined && { kind: [kind] }),
+    ...(genre !== undefined && { genre: [genre] }),
+    ...(person !== undefined && { person: [person] }),
+    ...(isOfYears && { year: numbersFrom(yearFrom ?? yearMin, yearTo ?? yearMax) }),
+    ...(maturityMax !== undefined && { maturity: numbersFrom(0, maturityMax) }),
+  };
+}
+
+function numbersFrom(first: number, last: number): string[] {
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, at) => String(first + at));
+}
+
 function documentOf(title: SearchableTitle): SearchDocument {
   const { id, name, aliases, people, genres, synopsis, state, popularity } = title;
+  const { kind, year, maturity, rights } = title;
   // Rounded, so that a title is written again only when its popularity has moved for good.
   const rounded = Number(popularity.toPrecision(2));
   const texts = { title: [name], aliases, people, genres, description: [synopsis] };
-  return { id, texts, facets: { state: [state] }, popularity: rounded };
+  const facets = {
+    ...{ state: [state], kind: [kind], genre: genres, person: [...new Set(people)], rights },
+    year: year === undefined ? [] : [String(year)],
+    maturity: maturity === undefined ? [] : [String(maturity)],
+  };
+  return { id, texts, facets, popularity: rounded };
 }

@@ -7,13 +7,14 @@ export interface Licensed {
   readonly maturity?: number | undefined;
 }
 
-interface Limits {
+/** What limits a viewer. */
+export interface Limits {
   readonly region?: string | undefined;
   readonly maturityMax: number;
 }
 
 /** From this age on everything may be seen, also what has no rating. */
-const maturityAll = 18;
+export const maturityAll = 18;
 
 type Window = NonNullable<Release['windows']>[number];
 
@@ -39,8 +40,19 @@ export function availabilityOf(release: Release | undefined, nowMs: number): Ava
 export function maySee(titles: readonly Licensed[], { region, maturityMax }: Limits, nowMs: number): boolean {
   if (!titles.every(({ release }) => isOpen(release, { region, nowMs }))) return false;
   if (maturityMax >= maturityAll) return true;
+  return (strictest(titles) ?? Infinity) <= maturityMax;
+}
+
+/** The strictest of the ratings; undefined where there are none. */
+export function strictest(titles: readonly Licensed[]): number | undefined {
   const ratings = titles.flatMap(({ maturity }) => maturity ?? []);
-  return ratings.length > 0 && Math.max(...ratings) <= maturityMax;
+  return ratings.length === 0 ? undefined : Math.max(...ratings);
+}
+
+/** The next time at which a window of a release opens or closes. */
+export function nextBoundMs(release: Release | undefined, nowMs: number): number {
+  const bounds = (release?.windows ?? []).flatMap(({ fromMs = 0, toMs = Infinity }) => [fromMs, toMs]);
+  return Math.min(Infinity, ...bounds.filter((boundMs) => boundMs > nowMs));
 }
 
 function isOpen(

@@ -56,8 +56,15 @@ t.test('columns: the heaviest, filters and counts are those of a plain search', 
           numbers.filter(passes),
           numbers.filter((number) => has(number, 'drama') || has(number, 'comedy')),
         );
-        for (const [value, count] of columns.counts(numbers, 'genre', 2))
+        const { genre = {}, year } = columns.counts(numbers, ['genre', 'year'], 2);
+        for (const [value, count] of Object.entries(genre))
           t.equal(count, numbers.filter((number) => has(number, value)).length);
+        t.same(year, {}, 'what is no longer so is not counted');
+        const dramas = numbers.filter((number) => has(number, 'drama'));
+        t.same(columns.few({ genre: ['drama'] }, dramas.length), dramas);
+        if (dramas.length > 0) t.equal(columns.few({ genre: ['drama'] }, dramas.length - 1), undefined);
+        t.same(columns.few({ genre: ['drama'], year: ['unheard of'] }, 0), []);
+        t.equal(columns.few({}, 1000), undefined, 'nothing is filtered');
         t.equal(columns.count, documents.length);
         const words = documents.reduce((sum, row) => sum + row.words, 0);
         t.equal(columns.meanLength, words / Math.max(1, documents.length));

@@ -47,7 +47,11 @@ t.test('titles are imported by their external ids, and again without change', as
   await lab.catalog.settled();
   await lab.close();
   const again = await openCatalogLab(t, { directory: lab.directory, options: { ingestRoots: [root] } });
-  t.strictSame(outcomes(await importing(again, entries.slice(1))), ['unchanged', 'unchanged'], 'ids are kept');
+  t.strictSame(
+    outcomes(await importing(again, entries.slice(1))),
+    ['unchanged', 'unchanged'],
+    'ids are kept',
+  );
 });
 
 t.test('what is wrong with a line is said of it, and the rest is imported', async (t) => {
@@ -97,9 +101,13 @@ t.test('what is wrong with a line is said of it, and the rest is imported', asyn
     'INVALID',
     'created',
   ].map((code, at) => [at + 2, code]);
-  t.strictSame(codes(await importing(lab, hostile, { dryRun: true })), wanted.map(([line, code]) =>
-    // Only what is there is of two titles; of what would be made the first says so.
-    [line, code]));
+  t.strictSame(
+    codes(await importing(lab, hostile, { dryRun: true })),
+    wanted.map(([line, code]) =>
+      // Only what is there is of two titles; of what would be made the first says so.
+      [line, code],
+    ),
+  );
   t.strictSame(codes(await importing(lab, hostile)), wanted);
   t.strictSame(
     lab.catalog.titles().map(({ name }) => name),
@@ -115,7 +123,10 @@ t.test('what is wrong with a line is said of it, and the rest is imported', asyn
 
 t.test('videos in a watched folder become titles when they have come whole', async (t) => {
   const root = t.testdir({ 'film.mp4': 'half of' });
-  const lab = await openCatalogLab(t, { still: true, options: { ingestRoots: [root], watchFolders: [root] } });
+  const lab = await openCatalogLab(t, {
+    still: true,
+    options: { ingestRoots: [root], watchFolders: [root] },
+  });
   const { watched } = lab.catalog;
   const names = () => lab.catalog.titles().map(({ name }) => name);
   await watched.look();
