@@ -4,12 +4,30 @@ import { FileName, IpAddress, Line, NodeId, ObjectId, TimeMs } from './primitive
 import { RowEvent } from './rows.ts';
 import { Pathway } from './steering.ts';
 
+/**
+ * What a device plays. `codecs` as RFC 6381 writes them: with profile and level what it decodes at most (`avc1.640028`), or all of a codec
+ * (`av01`); whatever there is when absent. `heightMax`: lines of its picture.
+ */
+export const PlaybackCapabilities = Type.Object(
+  {
+    codecs: Type.Optional(
+      Type.Array(Type.String({ pattern: '^[A-Za-z0-9-]{4,8}(\\.[A-Za-z0-9]{1,16}){0,12}$', maxLength: 64 }), {
+        maxItems: 64,
+      }),
+    ),
+    heightMax: Type.Optional(Type.Integer({ minimum: 1, maximum: 16_384 })),
+  },
+  { additionalProperties: false },
+);
+export type PlaybackCapabilities = Static<typeof PlaybackCapabilities>;
+
 /** `clientAddress` stands for the request's own address; only operators may set it. `profileId`: who watches, one of the caller's own. */
 export const PlaybackRequest = Type.Object(
   {
     titleId: ObjectId,
     clientAddress: Type.Optional(IpAddress),
     profileId: Type.Optional(ObjectId),
+    capabilities: Type.Optional(PlaybackCapabilities),
   },
   { additionalProperties: false },
 );
@@ -28,6 +46,8 @@ export const PlaybackSession = Type.Object({
   next: Type.Optional(Type.Object({ titleId: ObjectId, name: Line })),
   hlsUrl: Type.String(),
   dashUrl: Type.String(),
+  /** What the manifests offer: renditions that the device plays and the plan allows. */
+  renditions: Type.Optional(Type.Array(Type.String())),
   steeringUrl: Type.String(),
   posterUrl: Type.String(),
   thumbnailsUrl: Type.String(),

@@ -297,6 +297,7 @@ export const problemCodes = {
     title: 'The manifest names more than the disks hold',
   },
   STEERING_ENDED: { status: 410, title: 'Steering has ended for this playback, which may go on without' },
+  PLAYBACK_UNSUPPORTED: { status: 422, title: 'This device cannot play the title' },
   NO_PATHWAY: { status: 503, title: 'No healthy appliance can serve this' },
   RATINGS_INVALID: { status: 422, title: 'The file holds no ratings that can be read' },
   TRACE_INVALID: { status: 422, title: 'The trace is not of the format that was named' },

@@ -6,17 +6,17 @@ import {
   type ManifestInput,
   type MediaRendition,
 } from './playback-manifest.ts';
-import { element, xmlDocument, type XmlElement } from './xml.ts';
+import { element, renderXml, xmlDocument, type RenderedXml, type XmlElement } from './xml.ts';
 
 /**
- * The static DASH MPD of one session (ISO/IEC 23009-1) with content steering (ETSI TS 103 998).
+ * The static DASH MPD of one session, its period as `dashPeriod` gives it for this bundle where it was made before (ISO/IEC 23009-1) with content steering (ETSI TS 103 998).
  *
  * `SegmentList` with `mediaRange`, never `SegmentBase`: with the latter shaka freezes the BaseURL it chose first and
  * dash.js hangs on a dead box's sidx. One `S` per segment, never `@r`: dash.js takes the SegmentURL by the number of the
  * `S` element, repeats not counted.
  */
-export function dashMpd(input: ManifestInput): string {
-  const { bundle, name, pathways, playToken } = input;
+export function dashMpd(input: ManifestInput & { readonly period?: RenderedXml }): string {
+  const { bundle, name, pathways, playToken, period = dashPeriod(bundle) } = input;
   const root = element(
     'MPD',
     {
@@ -33,14 +33,16 @@ export function dashMpd(input: ManifestInput): string {
         element('BaseURL', { serviceLocation: pathway.id }, filesBaseUrl(pathway, playToken)),
       ),
       ...contentSteering(input),
-      element(
-        'Period',
-        { id: 'p0', start: 'PT0S', duration: duration(bundle.durationMs) },
-        adaptationSets(bundle),
-      ),
+      period,
     ],
   );
   return xmlDocument(root);
+}
+
+/** All of an MPD that is not of one session: nearly all of it, the same for all who play the same renditions. */
+export function dashPeriod(bundle: Bundle): RenderedXml {
+  const times = { start: 'PT0S', duration: duration(bundle.durationMs) };
+  return renderXml(element('Period', { id: 'p0', ...times }, adaptationSets(bundle)), 1);
 }
 
 function contentSteering({ pathways, steeringUrl }: ManifestInput): XmlElement[] {

@@ -2,7 +2,19 @@
 export interface XmlElement {
   readonly name: string;
   readonly attributes: Readonly<Record<string, string | number | undefined>>;
-  readonly content: string | readonly XmlElement[];
+  readonly content: string | readonly (XmlElement | RenderedXml)[];
+}
+
+/** An element that was written before, to stand in others that are as deep. */
+export interface RenderedXml {
+  readonly rendered: string;
+}
+
+/** Writes an element that is so many deep in those that it will stand in. */
+export function renderXml(root: XmlElement, depth: number): RenderedXml {
+  const lines: string[] = [];
+  write(root, '  '.repeat(depth), lines);
+  return { rendered: lines.join('\n') };
 }
 
 /** Makes an element. */
@@ -32,7 +44,9 @@ function write({ name, attributes, content }: XmlElement, indent: string, lines:
     lines.push(`${open}>${escapeXml(content)}</${name}>`);
   } else {
     lines.push(`${open}>`);
-    for (const child of content) write(child, `${indent}  `, lines);
+    for (const child of content)
+      if ('rendered' in child) lines.push(child.rendered);
+      else write(child, `${indent}  `, lines);
     lines.push(`${indent}</${name}>`);
   }
 }

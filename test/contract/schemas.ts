@@ -68,6 +68,7 @@ const parts = new Set([
     'FillHit',
     'WithdrawnFiles',
     'FamilyVote',
+    'PlaybackCapabilities',
     'HealthEvent',
     'HealthVote',
     'MaintenanceWindow',

@@ -3,6 +3,13 @@ import type { SearchDocument, SearchQuery } from './port.ts';
 /** Passes over what a query's filters leave out. */
 export type Filter = (number: number) => boolean;
 
+/** What a filter asks of one facet. */
+interface Wanted {
+  readonly column: readonly (number | Uint32Array | undefined)[];
+  readonly ids: ReadonlySet<number>;
+  readonly documents: number;
+}
+
 /**
  * What is kept in memory of each document, by its number: what ranking, filters and counts ask of thousands of them for one
  * query, for which a look into the file each would take too long.
@@ -10,7 +17,9 @@ export type Filter = (number: number) => boolean;
 export class Columns {
   #weights = new Float64Array(1024);
   #lengths = new Uint16Array(1024);
-  readonly #facets: (Uint32Array | undefined)[] = [];
+  /** By facet, then document: the number of its value, or of each of several. */
+  readonly #facets = new Map<string, (number | Uint32Array | undefined)[]>();
+  readonly #held: boolean[] = [];
   readonly #values = new Map<string, Map<string, number>>();
   /** How many documents have each value, by the value's number. */
   readonly #documents: number[] = [];
@@ -37,35 +46,34 @@ export class Columns {
     this.#reserve(number);
     this.#weights[number] = row.weight;
     this.#lengths[number] = row.words;
-    const ids = Object.entries(row.facets).flatMap(([name, values]) =>
-      values.map((value) => this.#idOf(name, value)),
-    );
-    const held = Uint32Array.from(new Set(ids));
-    this.#facets[number] = held;
-    for (const id of held) this.#documents[id] = (this.#documents[id] ?? 0) + 1;
+    for (const [name, values] of Object.entries(row.facets)) {
+      const ids = [...new Set(values)].map((value) => this.#idOf(name, value));
+      const [only, ...more] = ids;
+      if (only === undefined) continue;
+      this.#column(name)[number] = more.length === 0 ? only : Uint32Array.from(ids);
+      for (const id of ids) this.#documents[id] = (this.#documents[id] ?? 0) + 1;
+    }
+    this.#held[number] = true;
     this.#wordsOfAll += row.words;
     this.count++;
   }
 
   remove(number: number): void {
-    const held = this.#facets[number];
-    if (held === undefined) return;
-    for (const id of held) this.#documents[id] = (this.#documents[id] ?? 0) - 1;
-    this.#facets[number] = undefined;
+    if (this.#held[number] !== true) return;
+    for (const column of this.#facets.values()) {
+      for (const id of idsOf(column[number])) this.#documents[id] = (this.#documents[id] ?? 0) - 1;
+      column[number] = undefined;
+    }
+    this.#held[number] = false;
     this.#wordsOfAll -= this.length(number);
     this.count--;
   }
 
   /** What a query's filters let through: of each facet one of the values. */
   filter(filters: NonNullable<SearchQuery['filters']>): Filter {
-    const wanted = Object.entries(filters).map(
-      ([name, values]) => new Set(values.map((value) => this.#values.get(name)?.get(value))),
-    );
+    const wanted = this.#wanted(filters);
     if (wanted.length === 0) return () => true;
-    return (number) => {
-      const held = this.#facets[number] ?? none;
-      return wanted.every((ids) => held.some((id) => ids.has(id)));
-    };
+    return (number) => wanted.every(({ column, ids }) => hasOne(column[number], ids));
   }
 
   /**
@@ -73,18 +81,23 @@ export class Columns {
    * undefined where they may be more.
    */
   few(filters: NonNullable<SearchQuery['filters']>, most: number): number[] | undefined {
-    const held = Object.entries(filters).map(([name, values]) =>
-      values.reduce(
-        (sum, value) => sum + (this.#documents[this.#values.get(name)?.get(value) ?? -1] ?? 0),
-        0,
-      ),
-    );
-    if (Math.min(Infinity, ...held) > most) return undefined;
+    const [rarest] = this.#wanted(filters);
+    if (rarest === undefined || rarest.documents > most) return undefined;
     const passes = this.filter(filters);
     const found: number[] = [];
-    for (const number of this.#facets.keys())
-      if (this.#facets[number] !== undefined && passes(number)) found.push(number);
+    for (const [number, value] of rarest.column.entries())
+      if (value !== undefined && passes(number)) found.push(number);
     return found;
+  }
+
+  /** What filters ask for, first what the fewest documents have. */
+  #wanted(filters: NonNullable<SearchQuery['filters']>): Wanted[] {
+    const wanted = Object.entries(filters).map(([name, values]) => {
+      const ids = new Set(values.flatMap((value) => this.#values.get(name)?.get(value) ?? []));
+      const documents = [...ids].reduce((sum, id) => sum + (this.#documents[id] ?? 0), 0);
+      return { column: this.#column(name), ids, documents };
+    });
+    return wanted.sort((one, other) => one.documents - other.documents);
   }
 
   /** How many of the documents have each value of some facets, of each the most frequent values first. */
@@ -94,15 +107,16 @@ export class Columns {
     limit: number,
   ): Record<string, Record<string, number>> {
     const counts = new Uint32Array(names.length === 0 ? 0 : this.#documents.length);
-    if (names.length > 0)
+    const countsOf = (name: string): [value: string, count: number][] => {
+      const column = this.#column(name);
       for (const number of numbers)
-        for (const id of this.#facets[number] ?? none) counts[id] = (counts[id] ?? 0) + 1;
-    const countsOf = (name: string): [value: string, count: number][] =>
-      [...(this.#values.get(name) ?? [])]
+        for (const id of idsOf(column[number])) counts[id] = (counts[id] ?? 0) + 1;
+      return [...(this.#values.get(name) ?? [])]
         .map(([value, id]): [string, number] => [value, counts[id] ?? 0])
         .filter(([, count]) => count > 0)
         .sort(([one, few], [other, many]) => many - few || (one < other ? -1 : 1))
         .slice(0, limit);
+    };
     return Object.fromEntries(names.map((name) => [name, Object.fromEntries(countsOf(name))]));
   }
 
@@ -118,6 +132,12 @@ export class Columns {
       if (best.length > limit) best.pop();
     }
     return best;
+  }
+
+  #column(name: string): (number | Uint32Array | undefined)[] {
+    let column = this.#facets.get(name);
+    if (column === undefined) this.#facets.set(name, (column = []));
+    return column;
   }
 
   #idOf(name: string, value: string): number {
@@ -139,3 +159,12 @@ export class Columns {
 }
 
 const none = new Uint32Array(0);
+
+function idsOf(value: number | Uint32Array | undefined): Iterable<number> {
+  return value === undefined ? none : typeof value === 'number' ? [value] : value;
+}
+
+function hasOne(value: number | Uint32Array | undefined, ids: ReadonlySet<number>): boolean {
+  if (value === undefined || typeof value === 'number') return value !== undefined && ids.has(value);
+  return value.some((id) => ids.has(id));
+}

@@ -2,6 +2,7 @@ import { Type, type Static } from '../../../common/contract/type.ts';
 import { openCollection, type Collection } from '../../../common/adapters/records/collection.ts';
 import type { Records } from '../../../common/adapters/records/port.ts';
 import { FileName, ObjectId, TimeMs } from '../../../common/contract/primitives.ts';
+import { PlaybackCapabilities } from '../../../common/contract/playback.ts';
 import { Pathway } from '../../../common/contract/steering.ts';
 import { parseAs } from '../../../common/runtime/parse.ts';
 
@@ -15,6 +16,8 @@ export const SessionRecord = Type.Object({
   pathways: Type.Array(Pathway),
   /** Lines of the best picture that the viewer's plan allows. */
   heightMax: Type.Optional(Type.Integer({ minimum: 1 })),
+  /** What the viewer's device plays. */
+  capabilities: Type.Optional(PlaybackCapabilities),
   /** Absolute, with the session's steer token in it. */
   steeringUrl: Type.Optional(Type.String()),
   createdAtMs: TimeMs,

@@ -34,12 +34,20 @@ export function playbackRoutes(
       },
     },
     async (request, reply) => {
-      const { titleId, clientAddress, profileId } = request.body;
+      const { titleId, clientAddress, profileId, capabilities } = request.body;
       const client = rankedFor(request, clientAddress);
       const viewer = await viewerOf(rights, request, profileId);
       const watcher = profileId === undefined ? undefined : profileOf(request, profileId);
       const languages = acceptedLanguages(request.headers['accept-language']);
-      const order = { titleId, client, subscriber: subscriberOf(request), viewer, watcher, languages };
+      const order = {
+        titleId,
+        client,
+        subscriber: subscriberOf(request),
+        viewer,
+        watcher,
+        languages,
+        capabilities,
+      };
       return await reply.code(201).send(await playback.createSession(order));
     },
   );

@@ -2,19 +2,21 @@ import { LRUCache } from 'lru-cache';
 import type { Records } from '../../../common/adapters/records/port.ts';
 import type { Entitlements } from '../../../common/contract/billing.ts';
 import type { Bundle } from '../../../common/contract/bundle.ts';
-import type { PlaybackSession } from '../../../common/contract/playback.ts';
+import type { PlaybackCapabilities, PlaybackSession } from '../../../common/contract/playback.ts';
 import type { Viewer } from '../../../common/contract/release.ts';
 import type { Pathway } from '../../../common/contract/steering.ts';
 import { playExpiryS, type DeliveryClaims } from '../../../common/core/tokens/delivery-token.ts';
 import type { Chance } from '../../../common/runtime/chance.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
-import { coded, isCoded } from '../../../common/runtime/errors.ts';
+import { coded, isCoded, valueOf } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 import { choosePathways } from '../../core/choose-pathways.ts';
-import { dashMpd } from '../../core/dash-mpd.ts';
+import { dashMpd, dashPeriod } from '../../core/dash-mpd.ts';
 import { hlsMultivariant } from '../../core/hls-multivariant.ts';
 import { limitHeight } from '../../core/limit-height.ts';
+import { playableOn } from '../../core/playable.ts';
 import { fileUrl, type ManifestInput } from '../../core/playback-manifest.ts';
+import type { RenderedXml } from '../../core/xml.ts';
 import { StreamSlots } from './core/stream-slots.ts';
 import type {
   PlaybackBilling,
@@ -62,6 +64,8 @@ export interface PlaybackOrder {
   /** A viewer's account, whose plan may limit what they watch, and what tells its devices apart; nothing limits operators. */
   readonly subscriber?: Subscriber | undefined;
   readonly watcher?: Watcher | undefined;
+  /** What the device plays; whatever there is when absent. */
+  readonly capabilities?: PlaybackCapabilities | undefined;
   /** In which it is named, best first. */
   readonly languages?: readonly string[];
   /** What limits it; undefined for who may play everything. */
@@ -74,7 +78,7 @@ export type ManifestKind = 'hls' | 'dash';
 export interface Playback {
   /**
    * Makes a session of a live title. Errors: TITLE_UNKNOWN, TITLE_NOT_LIVE, BUNDLE_INVALID, NO_PATHWAY, PROFILE_UNKNOWN,
-   * PROFILE_LOCKED, SUBSCRIPTION_REQUIRED, STREAMS_TOO_MANY, OVERLOADED.
+   * PROFILE_LOCKED, SUBSCRIPTION_REQUIRED, STREAMS_TOO_MANY, OVERLOADED, PLAYBACK_UNSUPPORTED.
    */
   createSession(order: PlaybackOrder): Promise<PlaybackSession>;
   /**
@@ -98,6 +102,8 @@ const timeBytes = 6;
 const pruneEveryMs = 60_000;
 /** Those that viewers start now; a bundle never changes, its name is made of what it holds. */
 const bundlesKept = 32;
+/** A film of two hours has about a million. */
+const periodCharactersMax = 64_000_000;
 
 /** Opens playback over its records. Errors: those of the port. */
 export async function createPlayback(deps: PlaybackDependencies): Promise<Playback> {
@@ -110,6 +116,11 @@ class PlaybackService implements Playback {
   readonly #sessions: Sessions;
   readonly #slots: StreamSlots;
   readonly #bundles = new LRUCache<string, Bundle>({ max: bundlesKept });
+  /** By what they are of: the bundle and those of its renditions that a session plays. */
+  readonly #periods = new LRUCache<string, RenderedXml>({
+    maxSize: periodCharactersMax,
+    sizeCalculation: ({ rendered }) => rendered.length,
+  });
   readonly #stopping = new AbortController();
   #rankAgainMonotonicMs = 0;
   #rankedMonotonicMs = -Infinity;
@@ -133,7 +144,7 @@ class PlaybackService implements Playback {
 
   async #create(
     sessionId: string,
-    { titleId, client, subscriber, viewer, watcher, languages = [] }: PlaybackOrder,
+    { titleId, client, subscriber, viewer, watcher, languages = [], capabilities }: PlaybackOrder,
   ): Promise<PlaybackSession> {
     const { catalog, fleet, users, clock, options } = this.#deps;
     const { site } = await fleet.siteOf({ client });
@@ -143,6 +154,7 @@ class PlaybackService implements Playback {
       ...(viewer !== undefined && { viewer }),
     });
     const bundle = await this.#bundle(title.bundleName);
+    const playable = valueOf(playableOn(bundle, capabilities), title.name);
     const resumeMs = watcher && (await users.resume({ titleId, ...watcher })).positionMs;
     const entitlements = await this.#entitle(sessionId, subscriber);
     const { pathways, rankedBy } = await this.#pathways(title, { client, sessionId });
@@ -159,6 +171,7 @@ class PlaybackService implements Playback {
       pathways,
       ...(steeringUrl !== undefined && { steeringUrl }),
       ...(entitlements && { heightMax: entitlements.heightMax }),
+      ...(capabilities && { capabilities }),
       createdAtMs: nowMs,
       expiresAtMs: expiresAtS * 1000,
     });
@@ -177,6 +190,7 @@ class PlaybackService implements Playback {
       ...(title.next !== undefined && { next: title.next }),
       hlsUrl: `${base}/master.m3u8`,
       dashUrl: `${base}/manifest.mpd`,
+      renditions: limitHeight(playable, entitlements?.heightMax).video.map(({ id }) => id),
       steeringUrl: steeringUrl ?? '',
       posterUrl: fileUrl(first, tokens.play, { file: poster, ext: 'jpg' }),
       thumbnailsUrl: fileUrl(first, tokens.play, { file: thumbnails.vtt, ext: 'vtt' }),
@@ -197,7 +211,9 @@ class PlaybackService implements Playback {
     if (session === undefined) throw coded('TOKEN_EXPIRED', 'the session has ended; ask for a new one');
     if (session.bundle !== claims.bundle) throw coded('TOKEN_FOREIGN', 'the token is of another bundle');
     const input = await this.#manifestInput(session, playToken);
-    return kind === 'hls' ? hlsMultivariant(input) : dashMpd(input);
+    return kind === 'hls'
+      ? hlsMultivariant(input)
+      : dashMpd({ ...input, period: this.#period(session.bundle, input) });
   }
 
   reported({ session, hasEnded }: { session: string; hasEnded: boolean }): void {
@@ -234,14 +250,24 @@ class PlaybackService implements Playback {
   }
 
   async #manifestInput(session: SessionRecord, playToken: string): Promise<ManifestInput> {
-    const { name, pathways, steeringUrl, heightMax } = session;
+    const { name, pathways, steeringUrl, heightMax, capabilities } = session;
+    const playable = valueOf(playableOn(await this.#bundle(session.bundle), capabilities), name);
     return {
       name,
       pathways,
       playToken,
       steeringUrl,
-      bundle: limitHeight(await this.#bundle(session.bundle), heightMax),
+      bundle: limitHeight(playable, heightMax),
     };
+  }
+
+  #period(bundleName: string, { bundle }: ManifestInput): RenderedXml {
+    const shape = [bundleName, ...[...bundle.video, ...bundle.audio].map(({ id }) => id)].join(' ');
+    const known = this.#periods.get(shape);
+    if (known !== undefined) return known;
+    const period = dashPeriod(bundle);
+    this.#periods.set(shape, period);
+    return period;
   }
 
   async #bundle(name: string): Promise<Bundle> {

@@ -280,7 +280,8 @@ t.test('an episode names the one that comes after it', async (t) => {
   t.equal(await after(special), undefined, 'specials lead nowhere');
   t.equal(await after(lab.film), undefined);
   const draft = { kind: 'episode', parentId: first, number: 10, release: { stage: 'draft' } } as const;
-  await put(two, 'Two', { ...draft, release: undefined, translations: [{ language: 'de', name: 'Zwei' }] });
+  const translations = [{ language: 'de', name: 'Zwei' }];
+  await put(two, 'Two', { kind: 'episode', parentId: first, number: 10, translations });
   const inGerman = { body: { titleId: one }, headers: { 'accept-language': 'de-AT, en;q=0.5' } };
   t.match((await plane.call('POST /v1/playback-sessions', inGerman)).json, {
     ...{ name: 'One', next: { titleId: two, name: 'Zwei' } },

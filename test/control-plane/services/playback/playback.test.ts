@@ -315,3 +315,33 @@ t.test('without a subscription: refused where one is needed, unhindered where no
   t.equal(session.entitlements, undefined);
   t.match((await call(session.hlsUrl)).text, '1920x1080');
 });
+
+t.test('a session has what the device plays, and says so where that is nothing', async (t) => {
+  const lab = await openLab(t);
+  const make = (capabilities: object) => create(lab, { titleId, capabilities });
+  const renditions = async (capabilities: object, kind: 'hlsUrl' | 'dashUrl') => {
+    const { body } = await make(capabilities);
+    const { text } = await call(String(body[kind]));
+    const ids = ['v1080', 'v720', 'v360', 'audio'].filter((id) => new RegExp(`"${id}"`).test(text));
+    return { told: body['renditions'], ids: ids.filter((id) => id !== 'audio') };
+  };
+  for (const kind of ['hlsUrl', 'dashUrl'] as const) {
+    const all = { told: ['v1080', 'v720', 'v360'], ids: ['v1080', 'v720', 'v360'] };
+    t.strictSame(await renditions({}, kind), all);
+    t.strictSame(await renditions({ codecs: ['avc1.640028', 'mp4a'] }, kind), all);
+    const low = { told: ['v720', 'v360'], ids: ['v720', 'v360'] };
+    t.strictSame(await renditions({ codecs: ['avc1.64001f', 'mp4a.40.2', 'av01'] }, kind), low);
+    t.strictSame(await renditions({ heightMax: 720 }, kind), low);
+    t.strictSame(await renditions({}, kind), all, 'what was made for one device is not for another');
+  }
+  for (const capabilities of [{ codecs: ['av01', 'opus'] }, { codecs: ['avc1'] }, { heightMax: 100 }])
+    t.match(await make(capabilities), {
+      status: 422,
+      body: {
+        code: 'PLAYBACK_UNSUPPORTED',
+        title: 'This device cannot play the title',
+        detail: /avc1.640028 \(1080 lines\).*the device plays/,
+      },
+    });
+  t.match(await make({ codecs: ['"'] }), { status: 400 });
+});
