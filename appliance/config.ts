@@ -113,10 +113,12 @@ export const ApplianceSchema = Type.Object({
   }),
   fillConcurrency: { ...Count(1, 64), default: 4, description: 'Transfers of a fill at a time' },
   fillStallMs: { ...DurationMs(100), default: 10_000, description: 'A source silent for so long has failed' },
-  miss: Type.Union([Type.Literal('fetch'), Type.Literal('redirect'), Type.Literal('refuse')], {
-    default: 'refuse',
-    description: 'What is not held: fetch it and keep it, redirect to who holds it, or refuse it (404)',
-  }),
+  miss: Type.Optional(
+    Type.Union([Type.Literal('fetch'), Type.Literal('redirect'), Type.Literal('refuse')], {
+      description:
+        'What is not held: fetch it and keep it, redirect to who holds it (if absent), or refuse it (404)',
+    }),
+  ),
   eviction: Type.Union(
     [Type.Literal('lru'), Type.Literal('sieve'), Type.Literal('s3fifo'), Type.Literal('gdsf')],
     {
@@ -179,7 +181,9 @@ export const ApplianceSchema = Type.Object({
   accessLog: accessLogOptions,
 });
 
-export type ApplianceConfig = Static<typeof ApplianceSchema>;
+type Given = Static<typeof ApplianceSchema>;
+
+export type ApplianceConfig = Given & Required<Pick<Given, 'miss'>>;
 
 /**
  * Reads the configuration: defaults < file < environment < flags.
@@ -195,7 +199,7 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): App
   if (!config.origin && config.blobsUrl !== undefined) {
     throw coded('CONFIG_INVALID', '--blobs-url is for --origin; an appliance serves what its fill brought');
   }
-  if (config.origin && config.miss !== 'refuse') {
+  if (config.origin && config.miss !== undefined) {
     throw coded('CONFIG_INVALID', '--miss is not for --origin, which reads everything through to the blobs');
   }
   if ((config.place.latitude === undefined) !== (config.place.longitude === undefined)) {
@@ -213,11 +217,12 @@ export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): App
     throw coded('CONFIG_INVALID', 'give --enrolment-code or --enrolment-code-file, not both');
   }
   const dataDir = resolve(config.dataDir);
-  return { ...config, dataDir, ...readDisks(config, dataDir) };
+  const { miss = config.origin ? 'refuse' : 'redirect' } = config;
+  return { ...config, miss, dataDir, ...readDisks(config, dataDir) };
 }
 
 /** The directories of the disks, whole, and which of them are to be emptied. */
-function readDisks({ disks, drainDisks }: ApplianceConfig, dataDir: string) {
+function readDisks({ disks, drainDisks }: Given, dataDir: string) {
   const paths = disks.length === 0 ? [dataDir] : disks.map((path) => resolve(path));
   const drained = drainDisks.map((path) => resolve(path));
   const twice = paths.find((path, index) => paths.indexOf(path) < index);
@@ -229,7 +234,7 @@ function readDisks({ disks, drainDisks }: ApplianceConfig, dataDir: string) {
   return { disks: paths, drainDisks: drained };
 }
 
-function checkTls({ tls, h2, publicUrl, dataDir }: ApplianceConfig): void {
+function checkTls({ tls, h2, publicUrl, dataDir }: Given): void {
   if ((tls.certFile === undefined) !== (tls.keyFile === undefined)) {
     throw coded('CONFIG_INVALID', 'TLS needs both --tls-cert-file and --tls-key-file');
   }

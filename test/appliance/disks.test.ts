@@ -83,7 +83,7 @@ async function isServed({ control, bundle }: World, box: BoxProcess, film: TestF
   const token = testToken(control.keys.tokens, { bundle: bundle.file });
   let answer: Response | undefined;
   await until(async () => {
-    answer = await fetch(`${box.url}/v1/${token}/${film.file}.mp4`);
+    answer = await fetch(`${box.url}/v1/${token}/${film.file}.mp4`, { redirect: 'manual' });
     if (answer.status !== 429) return true;
     await answer.arrayBuffer();
     return false;
@@ -237,7 +237,8 @@ async function fetchQuietly(
   film: TestFile,
 ): Promise<number | undefined> {
   const token = testToken(control.keys.tokens, { bundle: bundle.file });
-  const answer = await fetch(`${box.url}/v1/${token}/${film.file}.mp4`).catch(() => undefined);
+  const address = `${box.url}/v1/${token}/${film.file}.mp4`;
+  const answer = await fetch(address, { redirect: 'manual' }).catch(() => undefined);
   await answer?.arrayBuffer().catch(() => undefined);
   return answer?.status;
 }

@@ -116,7 +116,7 @@ onCuttablePower(
     const token = testToken(control.keys.tokens, { bundle: bundle.file });
     for (const { file, bytes } of films) {
       await until(async () => {
-        const answer = await fetch(`${again.url}/v1/${token}/${file}.mp4`);
+        const answer = await fetch(`${again.url}/v1/${token}/${file}.mp4`, { redirect: 'manual' });
         const body = Buffer.from(await answer.arrayBuffer());
         return answer.status === 200 && body.equals(bytes);
       });

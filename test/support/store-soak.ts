@@ -257,7 +257,9 @@ async function watch(here: Soak, box: BoxProcess, over: AbortSignal): Promise<vo
   while (!over.aborted) {
     const film = films[pick(random, films.length)]!;
     try {
-      const answer = await fetch(`${box.url}/v1/${token}/${film.file}.mp4`, { signal: over });
+      const answer = await fetch(`${box.url}/v1/${token}/${film.file}.mp4`, {
+        ...{ signal: over, redirect: 'manual' },
+      });
       const body = Buffer.from(await answer.arrayBuffer());
       if (answer.status !== 200) continue;
       counts.answers++;

@@ -1,26 +1,61 @@
 /** Which boxes of a cluster have which files: a bit for each pair. */
 export class BoxMask {
   readonly #words: number;
+  /** From one file's words to the next one's. */
+  readonly #stride: number;
   readonly #bits: Uint32Array;
 
-  constructor({ fileCount, boxCount }: { fileCount: number; boxCount: number }) {
+  constructor(
+    { fileCount, boxCount }: { fileCount: number; boxCount: number },
+    within?: { bits: Uint32Array; stride: number },
+  ) {
     this.#words = Math.ceil(boxCount / 32);
-    this.#bits = new Uint32Array(fileCount * this.#words);
+    this.#stride = within?.stride ?? this.#words;
+    this.#bits = within?.bits ?? new Uint32Array(fileCount * this.#words);
+  }
+
+  /** Two masks of the same files side by side in memory, for those who ask both of a file. */
+  static pair(size: { fileCount: number; boxCount: number }): [BoxMask, BoxMask] {
+    const words = Math.ceil(size.boxCount / 32);
+    const stride = 2 * words;
+    const bits = new Uint32Array(size.fileCount * stride);
+    return [new BoxMask(size, { bits, stride }), new BoxMask(size, { bits: bits.subarray(words), stride })];
   }
 
   add(file: number, box: number): void {
-    const at = file * this.#words + (box >>> 5);
+    const at = file * this.#stride + (box >>> 5);
     this.#bits[at] = (this.#bits[at] ?? 0) | (1 << (box & 31));
   }
 
   has(file: number, box: number): boolean {
-    return ((this.#bits[file * this.#words + (box >>> 5)] ?? 0) & (1 << (box & 31))) !== 0;
+    return ((this.#bits[file * this.#stride + (box >>> 5)] ?? 0) & (1 << (box & 31))) !== 0;
+  }
+
+  /** The first 32 boxes' bits of it. */
+  word(file: number): number {
+    return this.#bits[file * this.#stride] ?? 0;
+  }
+
+  /** How many boxes have it. */
+  count(file: number): number {
+    let sum = 0;
+    const start = file * this.#stride;
+    for (let at = start; at < start + this.#words; at++) sum += bitsOf(this.#bits[at] ?? 0);
+    return sum;
   }
 
   /** Whether any box has it. */
   any(file: number): boolean {
-    const end = (file + 1) * this.#words;
-    for (let at = file * this.#words; at < end; at++) if (this.#bits[at] !== 0) return true;
+    const start = file * this.#stride;
+    for (let at = start; at < start + this.#words; at++) if (this.#bits[at] !== 0) return true;
     return false;
   }
+}
+
+/** How many bits of a word are set (Hacker's Delight, 5-1). */
+function bitsOf(word: number): number {
+  if (word === 0) return 0;
+  const pairs = word - ((word >>> 1) & 0x5555_5555);
+  const fours = (pairs & 0x3333_3333) + ((pairs >>> 2) & 0x3333_3333);
+  return Math.imul((fours + (fours >>> 4)) & 0x0f0f_0f0f, 0x0101_0101) >>> 24;
 }

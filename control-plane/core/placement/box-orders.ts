@@ -64,12 +64,12 @@ export class BoxOrders {
   #score(bundle: number): void {
     const { hashA, hashB, bundleBytes } = this.#catalog;
     const key = { a: hashA[bundle] ?? 0, b: hashB[bundle] ?? 0 };
-    const bytes = Math.max(1, bundleBytes[bundle] ?? 0);
+    const bytes = this.#ledger.isEmpty ? Infinity : Math.max(1, bundleBytes[bundle] ?? 0);
     const weights = this.#isHead(bundle) ? this.#headWeights : this.#tailWeights;
     for (let box = 0; box < weights.length; box++) {
       const node = this.#nodes[box];
       if (node === undefined) continue;
-      const share = this.#ledger.heldBytes(bundle, box) / bytes;
+      const share = bytes === Infinity ? 0 : this.#ledger.heldBytes(bundle, box) / bytes;
       const weight = (weights[box] ?? 0) * (1 + (heldWeight - 1) * share);
       this.#scores[box] = weight * rendezvousScore(node, key);
     }

@@ -15,6 +15,8 @@ export interface PlacementCatalog {
   readonly memberFiles: Uint32Array;
   /** By member: its bundle. */
   readonly memberBundles: Uint32Array;
+  /** File and bundle of member `m` side by side, at `2 * m` and `2 * m + 1`: for those who come to members without order. */
+  readonly memberPairs: Uint32Array;
   /** File `f` is of the bundles `owners[ownerStarts[f]]` to `owners[ownerStarts[f + 1] - 1]`. */
   readonly ownerStarts: Uint32Array;
   readonly owners: Uint32Array;
@@ -24,6 +26,12 @@ export interface PlacementCatalog {
   readonly bundleBytes: Float64Array;
   /** By member: 1 for what goes with each rendition: the bundle's own file, playlists, pictures. */
   readonly goesAlong: Uint8Array;
+  /** Of bundle `b` the members `alongMembers[alongStarts[b]]` to `alongMembers[alongStarts[b + 1] - 1]` go along, in their order. */
+  readonly alongStarts: Uint32Array;
+  readonly alongMembers: Uint32Array;
+  /** Files and sizes of these. */
+  readonly alongFiles: Uint32Array;
+  readonly alongBytes: Float64Array;
   /** By bundle: the two lanes of its name's hash. */
   readonly hashA: Uint32Array;
   readonly hashB: Uint32Array;
@@ -72,7 +80,46 @@ export function buildCatalog(parts: CatalogParts): PlacementCatalog {
     ...ownersOf({ bundleCount, fileCount: fileBytes.length, memberFiles, memberBundles }),
     ...{ bundleBytes, hashA, hashB, ranks },
     goesAlong,
+    memberPairs: pairsOf({ memberFiles, memberBundles }),
+    ...alongOf(goesAlong, { bundleCount, memberBundles, memberFiles, fileBytes }),
   };
+}
+
+function pairsOf({
+  memberFiles,
+  memberBundles,
+}: Pick<PlacementCatalog, 'memberFiles' | 'memberBundles'>): Uint32Array {
+  const pairs = new Uint32Array(2 * memberFiles.length);
+  memberFiles.forEach((file, member) => {
+    pairs[2 * member] = file;
+    pairs[2 * member + 1] = memberBundles[member] ?? 0;
+  });
+  return pairs;
+}
+
+function alongOf(
+  goesAlong: Uint8Array,
+  {
+    bundleCount,
+    memberBundles,
+    memberFiles,
+    fileBytes,
+  }: Pick<PlacementCatalog, 'bundleCount' | 'memberBundles' | 'memberFiles' | 'fileBytes'>,
+) {
+  const alongStarts = new Uint32Array(bundleCount + 1);
+  const along: number[] = [];
+  goesAlong.forEach((goes, member) => {
+    if (goes === 0) return;
+    along.push(member);
+    const next = (memberBundles[member] ?? 0) + 1;
+    alongStarts[next] = (alongStarts[next] ?? 0) + 1;
+  });
+  for (let bundle = 0; bundle < bundleCount; bundle++)
+    alongStarts[bundle + 1] = (alongStarts[bundle + 1] ?? 0) + (alongStarts[bundle] ?? 0);
+  const alongMembers = Uint32Array.from(along);
+  const alongFiles = alongMembers.map((member) => memberFiles[member] ?? 0);
+  const alongBytes = Float64Array.from(alongFiles, (file) => fileBytes[file] ?? 0);
+  return { alongStarts, alongMembers, alongFiles, alongBytes };
 }
 
 function ownersOf({

@@ -12,6 +12,8 @@ const sumCount = 4;
 export class Ledger {
   readonly held: BoxMask;
   readonly placed: BoxMask;
+  /** No box holds anything. */
+  readonly isEmpty: boolean;
   readonly #catalog: PlacementCatalog;
   readonly #boxCount: number;
   // By bundle and box, side by side: see `sum`. A sweep goes from bundle to bundle without order, and waits for memory.
@@ -19,49 +21,91 @@ export class Ledger {
   // By bundle.
   readonly #parts: Uint16Array;
   readonly #wholes: Uint16Array;
+  // By bundle: 1 where files were planned one by one since its sums were made. Files alone come by the hundred thousand, and none asks.
+  readonly #isStale: Uint8Array;
 
   constructor(catalog: PlacementCatalog, heldByBox: readonly Iterable<number>[]) {
     const boxCount = heldByBox.length;
     this.#catalog = catalog;
     this.#boxCount = boxCount;
-    this.held = new BoxMask({ fileCount: catalog.fileCount, boxCount });
-    this.placed = new BoxMask({ fileCount: catalog.fileCount, boxCount });
+    [this.held, this.placed] = BoxMask.pair({ fileCount: catalog.fileCount, boxCount });
     this.#sums = new Float64Array(catalog.bundleCount * boxCount * sumCount);
     this.#parts = new Uint16Array(catalog.bundleCount);
     this.#wholes = new Uint16Array(catalog.bundleCount);
+    this.#isStale = new Uint8Array(catalog.bundleCount);
+    let heldCount = 0;
     heldByBox.forEach((files, box) => {
-      for (const file of files) this.#hold(file, box);
+      for (const file of files) {
+        this.held.add(file, box);
+        heldCount++;
+      }
     });
+    this.isEmpty = heldCount === 0;
+    if (!this.isEmpty) this.#sumHeld();
   }
 
-  #hold(file: number, box: number): void {
-    if (this.held.has(file, box)) return;
-    this.held.add(file, box);
-    const { ownerStarts, owners, fileBytes } = this.#catalog;
-    const bytes = fileBytes[file] ?? 0;
-    const end = ownerStarts[file + 1] ?? 0;
-    for (let at = ownerStarts[file] ?? 0; at < end; at++)
-      this.#add(this.#sumsOf(owners[at] ?? 0, box) + sum.heldBytes, bytes);
-  }
-
-  /** Plans a file that is not planned there. */
-  place(file: number, box: number): void {
-    this.placed.add(file, box);
-    const { ownerStarts, owners, fileBytes } = this.#catalog;
-    const bytes = fileBytes[file] ?? 0;
-    const isNew = !this.held.has(file, box);
-    const end = ownerStarts[file + 1] ?? 0;
-    for (let at = ownerStarts[file] ?? 0; at < end; at++) {
-      const bundle = owners[at] ?? 0;
-      const sums = this.#sumsOf(bundle, box);
-      if (!this.isBegun(bundle, box)) this.#parts[bundle] = (this.#parts[bundle] ?? 0) + 1;
-      this.#add(sums + sum.placedFiles, 1);
-      this.#add(sums + sum.placedBytes, bytes);
-      if (isNew) this.#add(sums + sum.addedBytes, bytes);
-      if (!this.isWhole(bundle, box)) continue;
-      this.#parts[bundle] = (this.#parts[bundle] ?? 0) - 1;
-      this.#wholes[bundle] = (this.#wholes[bundle] ?? 0) + 1;
+  /** By bundle after bundle: files are held in no order, and sums without order wait for memory. */
+  #sumHeld(): void {
+    const { bundleCount, starts, memberFiles, fileBytes } = this.#catalog;
+    for (let bundle = 0; bundle < bundleCount; bundle++) {
+      const end = starts[bundle + 1] ?? 0;
+      for (let member = starts[bundle] ?? 0; member < end; member++) {
+        const file = memberFiles[member] ?? 0;
+        if (!this.held.any(file)) continue;
+        for (let box = 0; box < this.#boxCount; box++)
+          if (this.held.has(file, box))
+            this.#add(this.#sumsOf(bundle, box) + sum.heldBytes, fileBytes[file] ?? 0);
+      }
     }
+  }
+
+  /** Plans a file of a bundle that is not planned there. */
+  place(file: number, bundle: number, box: number): void {
+    this.placed.add(file, box);
+    const { isShared, ownerStarts, owners } = this.#catalog;
+    this.#isStale[bundle] = 1;
+    if (isShared[bundle] === 0) return;
+    const end = ownerStarts[file + 1] ?? 0;
+    for (let at = ownerStarts[file] ?? 0; at < end; at++) this.#isStale[owners[at] ?? 0] = 1;
+  }
+
+  /** Sums what is planned of a bundle anew, where that has changed. */
+  #renew(bundle: number): void {
+    if (this.#isStale[bundle] === 0) return;
+    this.#isStale[bundle] = 0;
+    const { starts, memberFiles, fileBytes } = this.#catalog;
+    const first = this.#sumsOf(bundle, 0);
+    for (let box = 0; box < this.#boxCount; box++) {
+      const sums = first + box * sumCount;
+      this.#sums.fill(0, sums + sum.placedBytes, sums + sumCount);
+    }
+    const end = starts[bundle + 1] ?? 0;
+    for (let member = starts[bundle] ?? 0; member < end; member++) {
+      const file = memberFiles[member] ?? 0;
+      if (!this.placed.any(file)) continue;
+      const bytes = fileBytes[file] ?? 0;
+      for (let box = 0; box < this.#boxCount; box++) {
+        if (!this.placed.has(file, box)) continue;
+        const sums = first + box * sumCount;
+        this.#add(sums + sum.placedFiles, 1);
+        this.#add(sums + sum.placedBytes, bytes);
+        if (!this.held.has(file, box)) this.#add(sums + sum.addedBytes, bytes);
+      }
+    }
+    this.#countWholes(bundle);
+  }
+
+  #countWholes(bundle: number): void {
+    const members = this.#memberCount(bundle);
+    let parts = 0;
+    let wholes = 0;
+    for (let box = 0; box < this.#boxCount; box++) {
+      const placedFiles = this.#sums[this.#sumsOf(bundle, box) + sum.placedFiles];
+      if (placedFiles === members) wholes++;
+      else if (placedFiles !== 0) parts++;
+    }
+    this.#parts[bundle] = parts;
+    this.#wholes[bundle] = wholes;
   }
 
   /** Plans a whole bundle where nothing of it is planned: as `place` of each file, where none is of another bundle too. */
@@ -92,37 +136,45 @@ export class Ledger {
 
   /** Whether all of a bundle's files are planned on a box. */
   isWhole(bundle: number, box: number): boolean {
-    const { starts } = this.#catalog;
-    const members = (starts[bundle + 1] ?? 0) - (starts[bundle] ?? 0);
-    return this.#sums[this.#sumsOf(bundle, box) + sum.placedFiles] === members;
+    return this.#planned(bundle, box, sum.placedFiles) === this.#memberCount(bundle);
   }
 
   /** On how many boxes all of a bundle's files are planned. */
   wholes(bundle: number): number {
+    this.#renew(bundle);
     return this.#wholes[bundle] ?? 0;
   }
 
   /** Whether a part of a bundle is planned on some box, and not all of it. */
   hasParts(bundle: number): boolean {
+    this.#renew(bundle);
     return this.#parts[bundle] !== 0;
   }
 
   /** Whether some of a bundle is planned on a box. */
   isBegun(bundle: number, box: number): boolean {
-    return this.#sums[this.#sumsOf(bundle, box) + sum.placedFiles] !== 0;
+    return this.#planned(bundle, box, sum.placedFiles) !== 0;
   }
 
   /** Bytes of a bundle that are not planned on a box. */
   missingBytes(bundle: number, box: number): number {
-    const placedBytes = this.#sums[this.#sumsOf(bundle, box) + sum.placedBytes] ?? 0;
-    return (this.#catalog.bundleBytes[bundle] ?? 0) - placedBytes;
+    return (this.#catalog.bundleBytes[bundle] ?? 0) - this.#planned(bundle, box, sum.placedBytes);
   }
 
   /** Those of them that the box does not hold either. */
   newBytes(bundle: number, box: number): number {
-    const sums = this.#sumsOf(bundle, box);
-    const known = (this.#sums[sums + sum.heldBytes] ?? 0) + (this.#sums[sums + sum.addedBytes] ?? 0);
+    const known = this.heldBytes(bundle, box) + this.#planned(bundle, box, sum.addedBytes);
     return (this.#catalog.bundleBytes[bundle] ?? 0) - known;
+  }
+
+  #planned(bundle: number, box: number, what: number): number {
+    this.#renew(bundle);
+    return this.#sums[this.#sumsOf(bundle, box) + what] ?? 0;
+  }
+
+  #memberCount(bundle: number): number {
+    const { starts } = this.#catalog;
+    return (starts[bundle + 1] ?? 0) - (starts[bundle] ?? 0);
   }
 
   #sumsOf(bundle: number, box: number): number {

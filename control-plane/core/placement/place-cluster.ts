@@ -1,8 +1,11 @@
+import { BoxMask } from './box-mask.ts';
 import { BoxOrders, type OrderedBox } from './box-orders.ts';
 import { rank, type PlacementCatalog } from './catalog.ts';
+import { ClusterRoom } from './cluster-room.ts';
 import { Ledger } from './ledger.ts';
 import { PlacedList, placedWhys, type PlacedFiles } from './placed-list.ts';
 import { keptShareMin, weigh, wish, type WeighSettings, type Wishes } from './weigh.ts';
+import { WishBlock } from './wish-block.ts';
 
 /** A box of a cluster. */
 export interface ClusterBox extends OrderedBox {
@@ -67,13 +70,15 @@ class Sweep {
   readonly #wishes: Wishes;
   readonly #orders: BoxOrders;
   readonly #lists: readonly PlacedList[];
-  readonly #free: Float64Array;
-  readonly #churnLeft: Float64Array;
-  readonly #churnBlocked: Uint8Array;
-  /** By box: what is wanted more has found the churn budget too small. What is left is for that, and not for what happens to be small. */
-  readonly #isChurnOver: Uint8Array;
+  readonly #room: ClusterRoom;
   /** By bundle: whether the first pass has placed all of its copies. */
   readonly #isDone: Uint8Array;
+  /** By bundle: whether a file of it may need several copies. */
+  readonly #isHot: Uint8Array;
+  /** On which boxes all stands that goes along with a bundle's renditions. */
+  readonly #along: BoxMask;
+  /** Why files are put that are put one by one: see `placedWhys`. */
+  #why = 0;
   readonly #demand: { readonly demandSum: number; readonly boxCount: number };
 
   constructor(catalog: PlacementCatalog, problem: ClusterProblem) {
@@ -93,45 +98,57 @@ class Sweep {
       (wishes.demands[bundle] ?? 0) * usableBytes > wishes.demandSum * (catalog.bundleBytes[bundle] ?? 0);
     this.#orders = new BoxOrders(catalog, { boxes, ledger: this.#ledger, isHead });
     this.#lists = boxes.map(() => new PlacedList());
-    this.#free = Float64Array.from(boxes, (box) => box.usableBytes);
-    this.#churnLeft = Float64Array.from(boxes, (box) => box.churnBytes);
-    this.#churnBlocked = new Uint8Array(catalog.bundleCount);
-    this.#isChurnOver = new Uint8Array(boxes.length);
+    this.#room = new ClusterRoom(catalog, boxes);
     this.#isDone = new Uint8Array(catalog.bundleCount);
+    this.#isHot = new Uint8Array(catalog.bundleCount);
+    wishes.demands.forEach((demand, bundle) => {
+      if (copiesByDemand(demand * (1 + settings.keepBonus), this.#demand) > 1) this.#isHot[bundle] = 1;
+    });
+    this.#along = new BoxMask({ fileCount: catalog.bundleCount, boxCount: boxes.length });
   }
 
   run(): ClusterPlacement {
-    for (const entry of this.#wishes.queue) this.#placeWish(entry);
+    this.#placeAll();
     const spares = Math.min(this.#boxCount, this.#problem.settings.copiesMin);
-    if (spares > 1) for (const entry of this.#wishes.queue) this.#placeSpare(entry, spares);
+    if (spares > 1) this.#placeSpares(spares);
+    const { freeBytes, churnLeftBytes, churnBlocked } = this.#room;
     return {
       boxes: this.#lists.map((list) => list.close()),
-      ledger: this.#ledger,
-      wishes: this.#wishes,
-      churnBlocked: this.#churnBlocked,
-      freeBytes: this.#free,
-      churnLeftBytes: this.#churnLeft,
+      ...{ ledger: this.#ledger, wishes: this.#wishes, churnBlocked, freeBytes, churnLeftBytes },
     };
   }
 
-  #placeWish(entry: number): void {
-    const item = wish.item(entry);
+  #placeAll(): void {
+    const { queue } = this.#wishes;
     const { bundleCount } = this.#catalog;
-    if (item >= bundleCount) {
-      this.#placeAlone(item - bundleCount, wish.isKept(entry));
-      return;
+    const block = new WishBlock(this.#catalog, { ledger: this.#ledger, isHot: this.#isHot });
+    for (let from = 0; from < queue.length;) {
+      const keptOnly = this.#room.isClosed;
+      from = block.take(queue, from, keptOnly);
+      for (let at = 0; at < block.length; at++) {
+        const entry = block.entries[at] ?? 0;
+        if (wish.item(entry) < bundleCount) this.#placeBundle(wish.item(entry), wish.isKept(entry));
+        else this.#placeAlone(block, at);
+      }
     }
-    const copies = this.#copiesOf(item, wish.isKept(entry));
-    if (wish.isKept(entry)) this.#keepLadder(item, copies);
-    else this.#isDone[item] = Number(this.#placeLadder(item, copies, this.#whyOf(item)));
   }
 
-  #placeSpare(entry: number, copies: number): void {
-    const item = wish.item(entry);
-    // What found no room before finds none now.
-    if (item >= this.#catalog.bundleCount || this.#isDone[item] === 0) return;
-    if (wish.isKept(entry)) this.#keepLadder(item, copies);
-    else this.#placeLadder(item, copies, placedWhys.spare);
+  #placeBundle(bundle: number, kept: boolean): void {
+    const copies = this.#copiesOf(bundle, kept);
+    if (kept) this.#keepLadder(bundle, copies);
+    else this.#isDone[bundle] = Number(this.#placeLadder(bundle, copies, this.#whyOf(bundle)));
+  }
+
+  #placeSpares(copies: number): void {
+    const { queue } = this.#wishes;
+    const { bundleCount } = this.#catalog;
+    for (const entry of queue) {
+      const item = wish.item(entry);
+      // What found no room before finds none now.
+      if (item >= bundleCount || this.#isDone[item] === 0) continue;
+      if (wish.isKept(entry)) this.#keepLadder(item, copies);
+      else this.#placeLadder(item, copies, placedWhys.spare);
+    }
   }
 
   /** How many copies a bundle gets at first. Those that stand stay until there are too many by the keep-bonus. */
@@ -159,12 +176,13 @@ class Sweep {
     for (let at = 0; at < this.#boxCount && kept < copies; at++) {
       const box = start === undefined ? at : (this.#orders.boxes[start + at] ?? 0);
       if (this.#ledger.heldBytes(bundle, box) < heldBytesMin) continue;
-      if (this.#ledger.missingBytes(bundle, box) > (this.#free[box] ?? 0)) continue;
+      if (!this.#room.fits(this.#ledger.missingBytes(bundle, box), box)) continue;
       if (this.#ledger.isWhole(bundle, box)) {
         kept++;
         continue;
       }
-      if (this.#mayAdd(bundle, box, this.#ledger.newBytes(bundle, box))) this.#putLadder(bundle, box, why);
+      if (this.#room.mayAdd(bundle, box, this.#ledger.newBytes(bundle, box)))
+        this.#putLadder(bundle, box, why);
       else this.#putMembers(bundle, { box, why, heldOnly: true });
       kept++;
     }
@@ -183,8 +201,8 @@ class Sweep {
         standing++;
         continue;
       }
-      if (this.#ledger.missingBytes(bundle, box) > (this.#free[box] ?? 0)) continue;
-      if (this.#mayAdd(bundle, box, this.#ledger.newBytes(bundle, box))) {
+      if (!this.#room.fits(this.#ledger.missingBytes(bundle, box), box)) continue;
+      if (this.#room.mayAdd(bundle, box, this.#ledger.newBytes(bundle, box))) {
         this.#putLadder(bundle, box, why);
         standing++;
       } else if (this.#begin(bundle, box, why)) standing++;
@@ -197,60 +215,91 @@ class Sweep {
    * budget is too small for all of it: it would else never come. Says whether some of the bundle is on the box.
    */
   #begin(bundle: number, box: number, why: number): boolean {
-    const left = this.#churnLeft[box] ?? 0;
-    const isFirst = left > 0 && left === this.#problem.boxes[box]?.churnBytes;
-    if (isFirst) {
-      this.#isChurnOver[box] = 0;
-      this.#putMembers(bundle, { box, why, heldOnly: false });
-    }
+    if (this.#room.mayBegin(box)) this.#putMembers(bundle, { box, why, heldOnly: false });
     return this.#ledger.isBegun(bundle, box);
   }
 
-  #placeAlone(member: number, kept: boolean): void {
-    const { memberFiles, memberBundles, fileBytes } = this.#catalog;
-    const file = memberFiles[member] ?? 0;
-    const bundle = memberBundles[member] ?? 0;
-    const bytes = fileBytes[file] ?? 0;
-    if (!kept && !this.#hasRoom(bytes)) return;
-    const { popularity, settings } = this.#problem;
-    const demand = (popularity[file] ?? 0) * bytes * (kept ? 1 + settings.keepBonus : 1);
-    let copies = copiesByDemand(demand, this.#demand);
-    const start = this.#orders.startOf(bundle);
-    for (let at = start; at < start + this.#boxCount && copies > 0; at++) {
-      const box = this.#orders.boxes[at] ?? 0;
-      if (kept && !this.#ledger.held.has(file, box)) continue;
-      if (this.#ledger.placed.has(file, box)) copies--;
-      else if (this.#putAlone(member, box, kept ? placedWhys.kept : placedWhys.alone)) copies--;
+  #placeAlone(block: WishBlock, at: number): void {
+    const kept = wish.isKept(block.entries[at] ?? 0);
+    const bytes = block.bytes[at] ?? 0;
+    if (!kept && (this.#room.isClosed || !this.#room.hasFree(bytes))) return;
+    const file = block.files[at] ?? 0;
+    const { held, placed } = this.#ledger;
+    let copies = this.#copiesAlone(block, at) - placed.count(file);
+    if (copies <= 0) return;
+    this.#why = kept ? placedWhys.kept : placedWhys.alone;
+    const isOrdered = !kept || (block.holders[at] ?? 0) > copies;
+    const start = isOrdered ? this.#orders.startOf(block.bundles[at] ?? 0) : 0;
+    for (let next = 0; next < this.#boxCount && copies > 0; next++) {
+      const box = isOrdered ? (this.#orders.boxes[start + next] ?? 0) : next;
+      if (!this.#room.fits(bytes, box) || placed.has(file, box) || (kept && !held.has(file, box))) continue;
+      if (this.#putAlone(block, at, box)) copies--;
     }
   }
 
+  #copiesAlone(block: WishBlock, at: number): number {
+    if (block.isHot[at] === 0) return 1;
+    const { popularity, settings } = this.#problem;
+    const demand = (popularity[block.files[at] ?? 0] ?? 0) * (block.bytes[at] ?? 0);
+    const bonus = wish.isKept(block.entries[at] ?? 0) ? 1 + settings.keepBonus : 1;
+    return copiesByDemand(demand * bonus, this.#demand);
+  }
+
   /**
-   * Plans a file of a bundle with what goes along, where there is room for all of it and the churn budget reaches; what is held stays though
-   * the budget does not reach for what should go along. Says whether the file is planned.
+   * Plans a file that fits with what goes along, where there is room for all of it and the churn budget reaches; what is held stays though
+   * there is too little for what should go along. Says whether the file is planned.
    */
-  #putAlone(member: number, box: number, why: number): boolean {
-    const { starts, memberBundles, memberFiles, fileBytes, goesAlong } = this.#catalog;
-    const bundle = memberBundles[member] ?? 0;
-    const keeps = this.#ledger.held.has(memberFiles[member] ?? 0, box);
-    const put: number[] = [];
-    let bytes = 0;
-    let newBytes = 0;
-    const end = starts[bundle + 1] ?? 0;
-    for (let other = starts[bundle] ?? 0; other < end; other++) {
-      if (other !== member && goesAlong[other] !== 1) continue;
-      const file = memberFiles[other] ?? 0;
-      if (this.#ledger.placed.has(file, box)) continue;
-      const ownBytes = fileBytes[file] ?? 0;
-      const addedBytes = this.#ledger.held.has(file, box) ? 0 : ownBytes;
-      if (keeps && addedBytes > 0 && !this.#mayAdd(bundle, box, newBytes + addedBytes)) continue;
-      put.push(other);
-      bytes += ownBytes;
-      newBytes += addedBytes;
-    }
-    if (bytes > (this.#free[box] ?? 0)) return false;
-    if (!keeps && !this.#mayAdd(bundle, box, newBytes)) return false;
-    for (const one of put) this.#put(one, box, why);
+  #putAlone(block: WishBlock, at: number, box: number): boolean {
+    const file = block.files[at] ?? 0;
+    const bundle = block.bundles[at] ?? 0;
+    if (!this.#along.has(bundle, box)) return this.#putWithAlong(block, at, box);
+    if (!this.#ledger.held.has(file, box) && !this.#room.mayAdd(bundle, box, block.bytes[at] ?? 0))
+      return false;
+    this.#put(file, bundle, box);
     return true;
+  }
+
+  /** The first rendition of a bundle on a box. In the order of the members, which is that of fill. */
+  #putWithAlong(block: WishBlock, at: number, box: number): boolean {
+    const file = block.files[at] ?? 0;
+    const bundle = block.bundles[at] ?? 0;
+    const bytes = block.bytes[at] ?? 0;
+    const takesAll = this.#takesAll(bundle, file, box);
+    const { held, placed } = this.#ledger;
+    if (!takesAll && !held.has(file, box)) return false;
+    const { alongStarts, alongMembers, alongFiles, alongBytes, bundleCount } = this.#catalog;
+    const end = alongStarts[bundle + 1] ?? 0;
+    let left = 1;
+    for (let next = alongStarts[bundle] ?? 0; next < end; next++) {
+      const member = alongMembers[next] ?? 0;
+      if (left === 1 && member > wish.item(block.entries[at] ?? 0) - bundleCount) {
+        this.#put(file, bundle, box);
+        left = 0;
+      }
+      const other = alongFiles[next] ?? 0;
+      if (placed.has(other, box)) continue;
+      const stays = held.has(other, box) && this.#room.fits((alongBytes[next] ?? 0) + left * bytes, box);
+      if (takesAll || stays) this.#put(other, bundle, box);
+    }
+    if (left === 1) this.#put(file, bundle, box);
+    if (takesAll) this.#along.add(bundle, box);
+    return true;
+  }
+
+  /** Whether a file may come to a box with all that goes along. */
+  #takesAll(bundle: number, file: number, box: number): boolean {
+    const { fileBytes, alongStarts, alongFiles, alongBytes } = this.#catalog;
+    const { held, placed } = this.#ledger;
+    let bytes = fileBytes[file] ?? 0;
+    let newBytes = held.has(file, box) ? 0 : bytes;
+    const end = alongStarts[bundle + 1] ?? 0;
+    for (let next = alongStarts[bundle] ?? 0; next < end; next++) {
+      const other = alongFiles[next] ?? 0;
+      if (placed.has(other, box)) continue;
+      bytes += alongBytes[next] ?? 0;
+      if (!held.has(other, box)) newBytes += alongBytes[next] ?? 0;
+    }
+    return this.#room.fits(bytes, box) && this.#room.mayAdd(bundle, box, newBytes);
   }
 
   /** Plans all that is missing of a bundle on a box. */
@@ -262,64 +311,43 @@ class Sweep {
     }
     const newBytes = this.#ledger.newBytes(bundle, box);
     this.#ledger.placeWhole(bundle, box);
-    this.#free[box] = (this.#free[box] ?? 0) - (bundleBytes[bundle] ?? 0);
-    if (!this.#isExempt(bundle)) this.#churnLeft[box] = (this.#churnLeft[box] ?? 0) - newBytes;
+    this.#room.take(box, bundleBytes[bundle] ?? 0);
+    this.#room.spend(bundle, box, newBytes);
     this.#lists[box]?.addAll(memberFiles.subarray(starts[bundle], starts[bundle + 1]), { bundle, why });
   }
 
   #putMembers(bundle: number, { box, why, heldOnly }: { box: number; why: number; heldOnly: boolean }): void {
     const { starts, memberFiles, fileBytes } = this.#catalog;
+    this.#why = why;
     const end = starts[bundle + 1] ?? 0;
     for (let member = starts[bundle] ?? 0; member < end; member++) {
       const file = memberFiles[member] ?? 0;
       if (this.#ledger.placed.has(file, box)) continue;
       const isNew = !this.#ledger.held.has(file, box);
-      if (isNew && (heldOnly || !this.#mayAdd(bundle, box, fileBytes[file] ?? 0))) continue;
-      this.#put(member, box, why);
+      if (isNew && (heldOnly || !this.#room.mayAdd(bundle, box, fileBytes[file] ?? 0))) continue;
+      this.#put(file, bundle, box);
     }
   }
 
-  #put(member: number, box: number, why: number): void {
-    const { memberFiles, memberBundles, fileBytes } = this.#catalog;
-    const file = memberFiles[member] ?? 0;
-    const bundle = memberBundles[member] ?? 0;
-    const bytes = fileBytes[file] ?? 0;
-    this.#ledger.place(file, box);
-    this.#free[box] = (this.#free[box] ?? 0) - bytes;
-    if (!this.#ledger.held.has(file, box) && !this.#isExempt(bundle))
-      this.#churnLeft[box] = (this.#churnLeft[box] ?? 0) - bytes;
-    this.#lists[box]?.add({ file, bundle, why });
-  }
-
-  /** Whether the churn budget lets so many bytes of a bundle come to a box; keeps in mind where it does not. */
-  #mayAdd(bundle: number, box: number, bytes: number): boolean {
-    if (this.#isExempt(bundle) || bytes === 0) return true;
-    if (bytes <= (this.#churnLeft[box] ?? 0) && this.#isChurnOver[box] === 0) return true;
-    this.#churnBlocked[bundle] = 1;
-    this.#isChurnOver[box] = 1;
-    return false;
+  #put(file: number, bundle: number, box: number): void {
+    const bytes = this.#catalog.fileBytes[file] ?? 0;
+    this.#ledger.place(file, bundle, box);
+    this.#room.take(box, bytes);
+    if (!this.#ledger.held.has(file, box)) this.#room.spend(bundle, box, bytes);
+    this.#lists[box]?.add(file, bundle, this.#why);
   }
 
   /** Whether there may be a box with room for what it lacks of a bundle: exact where each has all or nothing of it. */
   #mayFit(bundle: number): boolean {
-    return this.#ledger.hasParts(bundle) || this.#hasRoom(this.#catalog.bundleBytes[bundle] ?? 0);
-  }
-
-  #hasRoom(bytes: number): boolean {
-    for (let box = 0; box < this.#boxCount; box++) if ((this.#free[box] ?? 0) >= bytes) return true;
-    return false;
+    return this.#ledger.hasParts(bundle) || this.#room.hasFree(this.#catalog.bundleBytes[bundle] ?? 0);
   }
 
   #isPinned(bundle: number): boolean {
     return this.#catalog.ranks[bundle] === rank.pinned;
   }
 
-  #isExempt(bundle: number): boolean {
-    return this.#catalog.ranks[bundle] !== rank.none;
-  }
-
   #whyOf(bundle: number): number {
     if (this.#isPinned(bundle)) return placedWhys.pinned;
-    return this.#isExempt(bundle) ? placedWhys.urgent : placedWhys.popular;
+    return this.#room.isExempt(bundle) ? placedWhys.urgent : placedWhys.popular;
   }
 }

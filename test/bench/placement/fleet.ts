@@ -9,9 +9,17 @@ export interface FleetSize {
   readonly appliances: number;
 }
 
-export const settings: ClusterSettings = { copiesMin: 2, keepBonus: 0.5, ladderWorth: 1 };
+/** What is placed: whole ladders, or single renditions where boxes lead viewers on. */
+export const planModes = { whole: 1, single: 0 } as const;
 
-/** Renditions, sound and what goes with them: bits per second of each file of a title, and its share of the plays. */
+export type PlanMode = keyof typeof planModes;
+
+/** The control plane's defaults. */
+export function settingsOf(mode: PlanMode): ClusterSettings {
+  return { copiesMin: 2, keepBonus: 0.5, ladderWorth: planModes[mode] };
+}
+
+/** Renditions, sound and what goes along with them: bits per second of each file of a title, and its share of the plays. */
 const ladder = [
   { bitsPerSecond: 8_000_000, share: 0.35 },
   { bitsPerSecond: 5_000_000, share: 0.25 },
@@ -21,8 +29,8 @@ const ladder = [
   { bitsPerSecond: 600_000, share: 0.04 },
   { bitsPerSecond: 300_000, share: 0.03 },
   { bitsPerSecond: 128_000, share: 1 },
-  { bitsPerSecond: 4000, share: 1 },
-  { bitsPerSecond: 1000, share: 1 },
+  { bitsPerSecond: 4000, share: 1, goesAlong: true },
+  { bitsPerSecond: 1000, share: 1, goesAlong: true },
 ];
 const minutesMin = 20;
 const minutesSpan = 100;
@@ -60,6 +68,9 @@ export function makeCatalog({ files }: FleetSize): PlacementCatalog {
     fileBytes,
     starts: Uint32Array.from({ length: bundleCount + 1 }, (_, bundle) => bundle * ladder.length),
     memberFiles: Uint32Array.from({ length: fileCount }, (_, file) => file),
+    goesAlong: Uint8Array.from({ length: fileCount }, (_, file) =>
+      Number(ladder[file % ladder.length]?.goesAlong === true),
+    ),
   });
 }
 

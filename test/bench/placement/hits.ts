@@ -162,9 +162,9 @@ function notesOf({ boxesBySite, days, warmDays, titles, seed }: typeof full): st
     'Demand: Zipf over titles, a quarter of it by the taste of each site; so many percent of the titles change ranks between two days at random; ' +
       'five renditions of which the best has 45 % of the viewings; half of the viewings end early; more in the evening and on weekends.',
     'Reactive: a title belongs to one box of its site; ten minutes of a rendition are an object. Planned: by the control plane’s placement with its ' +
-      'defaults for boxes with `miss: redirect`, from the sessions that have begun and what was served before the plan; launches by a forecast that is ' +
+      'defaults, from the sessions that have begun and what was served before the plan; launches by a forecast that is ' +
       'off by an octave as standard deviation; plans every two hours and fills from 02:00 to 14:00. Only titles to which steering would send are hit. No box is bound by its line.',
     `Planned fill may change a ${writesGoal}th of what the best reactive policy wrote on the same demand in days ${settledDay + 1} to ${warmDays}, before those that count, and takes its time under its cap. Whole ladders are for boxes that ` +
-      'refuse what they do not hold (`miss: refuse`, the default). Belady is told the future, and is no peer.',
+      'refuse what they do not hold (`miss: refuse`). Belady is told the future, and is no peer.',
   ];
 }

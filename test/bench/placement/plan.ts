@@ -1,9 +1,18 @@
 // Plans a fleet's first night and its second, and prints as JSON how long each took and how much memory. A process of its
-// own, so that the memory is the plan's; `FILES APPLIANCES` are its arguments.
+// own, so that the memory is the plan's; `FILES APPLIANCES MODE` are its arguments.
 import assert from 'node:assert/strict';
 
 import { placeCluster } from '../../../control-plane/core/placement/place-cluster.ts';
-import { makeBoxes, makeCatalog, rate, settings, siteCount, type FleetSize } from './fleet.ts';
+import {
+  makeBoxes,
+  makeCatalog,
+  planModes,
+  rate,
+  settingsOf,
+  siteCount,
+  type FleetSize,
+  type PlanMode,
+} from './fleet.ts';
 
 /** What one run measured. */
 export interface PlanRun {
@@ -17,11 +26,18 @@ export interface PlanRun {
   readonly addedShare: number;
 }
 
-const [files = 0, appliances = 0] = process.argv.slice(2).map(Number);
+const [files = 0, appliances = 0] = process.argv.slice(2, 4).map(Number);
+const mode = process.argv[4];
+assert(isMode(mode), `MODE is one of ${Object.keys(planModes).join(', ')}`);
+const settings = settingsOf(mode);
 const size: FleetSize = { files, appliances };
 const catalog = makeCatalog(size);
 const popularity = new Float64Array(catalog.fileCount);
 const held: Uint32Array[][] = Array.from({ length: siteCount(size) }, () => []);
+
+function isMode(text: string | undefined): text is PlanMode {
+  return text !== undefined && Object.hasOwn(planModes, text);
+}
 
 /** Plans every site; says for how long. Making the demand is not part of it. */
 function planNight(night: number): number {

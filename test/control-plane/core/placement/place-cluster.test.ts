@@ -69,8 +69,8 @@ t.test(
       [0, 1].map((bundle) => ledger.heldBytesMost(bundle)),
       [50, 7],
     );
-    ledger.place(number('poster'), 0);
-    ledger.place(number('small-x'), 0);
+    ledger.place(number('poster'), 0, 0);
+    ledger.place(number('small-x'), 0, 0);
     t.strictSame(
       [0, 1].map((bundle) => ledger.missingBytes(bundle, 0)),
       [60, 100],
@@ -83,7 +83,7 @@ t.test(
       [0, 1].map((bundle) => ledger.isBegun(bundle, 1)),
       [false, false],
     );
-    for (const file of ['bundle-x', 'best-x']) ledger.place(number(file), 0);
+    for (const file of ['bundle-x', 'best-x']) ledger.place(number(file), 0, 0);
     t.strictSame(
       [0, 1].map((bundle) => ledger.isWhole(bundle, 0)),
       [true, false],
