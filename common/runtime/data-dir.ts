@@ -25,6 +25,7 @@ export interface DataDir {
   close(): Promise<void>;
 }
 
+const formatFile = 'format.json';
 const Format = Type.Object({ kind: Type.String(), version: Type.Integer({ minimum: 1 }) });
 const Lock = Type.Object({ pid: Type.Integer({ minimum: 1 }), startTicks: Type.String() });
 type Lock = Static<typeof Lock>;
@@ -38,6 +39,8 @@ type Lock = Static<typeof Lock>;
 export async function openDataDir(options: DataDirOptions): Promise<DataDir> {
   const { path } = options;
   await makePrivate(path);
+  // Before the lock is written: what may not be opened is not touched. And again under the lock, since another process may have upgraded it.
+  await readFormat(options);
   const lockPath = join(path, 'lock');
   const mine: Lock = { pid: process.pid, startTicks: processStat(process.pid)?.startTicks ?? '' };
   try {
@@ -181,24 +184,39 @@ function processStat(pid: number): { state: string; startTicks: string } | undef
   }
 }
 
-async function checkFormat({ path, kind, formatVersion, migrate }: DataDirOptions): Promise<void> {
-  const formatPath = join(path, 'format.json');
+/** The version of what is there; undefined where nothing is. */
+async function readFormat({
+  path,
+  kind,
+  formatVersion,
+  migrate,
+}: DataDirOptions): Promise<number | undefined> {
   try {
+    const formatPath = join(path, formatFile);
     const text = await readIfThere(formatPath);
-    if (text !== undefined) {
-      const held = parseJsonAs(Format, text, { what: formatPath, code: 'STORE_CORRUPT' });
-      if (held.kind !== kind) {
-        throw coded(
-          'CONFIG_INVALID',
-          `${path} holds the data of ${held.kind}, not of ${kind}; use another directory`,
-        );
-      }
-      if (held.version === formatVersion) return;
-      if (held.version > formatVersion || migrate === undefined)
-        throw otherFormat(path, held.version, formatVersion);
-      await migrate(held.version);
+    if (text === undefined) return undefined;
+    const { kind: heldKind, version } = parseJsonAs(Format, text, { what: formatPath, code: 'STORE_CORRUPT' });
+    if (heldKind !== kind) {
+      throw coded(
+        'CONFIG_INVALID',
+        `${path} holds the data of ${heldKind}, not of ${kind}; use another directory`,
+      );
     }
-    await writePrivateFile(formatPath, JSON.stringify({ kind, version: formatVersion }));
+    if (version > formatVersion || (version < formatVersion && migrate === undefined))
+      throw otherFormat(path, version, formatVersion);
+    return version;
+  } catch (error) {
+    throw isCoded(error) ? error : unavailable(path, error);
+  }
+}
+
+async function checkFormat(options: DataDirOptions): Promise<void> {
+  const { path, kind, formatVersion, migrate } = options;
+  const version = await readFormat(options);
+  if (version === formatVersion) return;
+  try {
+    if (version !== undefined) await migrate?.(version);
+    await writePrivateFile(join(path, formatFile), JSON.stringify({ kind, version: formatVersion }));
   } catch (error) {
     throw isCoded(error) ? error : unavailable(path, error);
   }

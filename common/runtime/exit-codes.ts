@@ -37,6 +37,8 @@ const byProblem: Partial<Record<ProblemCode, ExitCode>> = {
   STORE_UNAVAILABLE: exitCodes.cannotCreate,
   STORE_DENIED: exitCodes.permission,
   STORE_LOCKED: exitCodes.tryLater,
+  // Trying again helps as little as with a wrong configuration.
+  STORE_NEWER: exitCodes.config,
   RATE_LIMITED: exitCodes.tryLater,
   OVERLOADED: exitCodes.tryLater,
   DRAINING: exitCodes.tryLater,

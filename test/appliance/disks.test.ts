@@ -2,7 +2,7 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 
-import { startBox, type BoxProcess } from '../support/appliance/box-process.ts';
+import { askBox, startBox, type BoxProcess } from '../support/appliance/box-process.ts';
 import { seededBytes, testBundle, testFile, testToken, type TestFile } from '../support/appliance/content.ts';
 import { ControlDouble } from '../support/appliance/control-double.ts';
 import { faultyIo, type FaultyIo } from '../support/appliance/faulty-io.ts';
@@ -83,7 +83,7 @@ async function isServed({ control, bundle }: World, box: BoxProcess, film: TestF
   const token = testToken(control.keys.tokens, { bundle: bundle.file });
   let answer: Response | undefined;
   await until(async () => {
-    answer = await fetch(`${box.url}/v1/${token}/${film.file}.mp4`, { redirect: 'manual' });
+    answer = await askBox(`${box.url}/v1/${token}/${film.file}.mp4`);
     if (answer.status !== 429) return true;
     await answer.arrayBuffer();
     return false;
@@ -238,7 +238,7 @@ async function fetchQuietly(
 ): Promise<number | undefined> {
   const token = testToken(control.keys.tokens, { bundle: bundle.file });
   const address = `${box.url}/v1/${token}/${film.file}.mp4`;
-  const answer = await fetch(address, { redirect: 'manual' }).catch(() => undefined);
+  const answer = await askBox(address).catch(() => undefined);
   await answer?.arrayBuffer().catch(() => undefined);
   return answer?.status;
 }

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { chunkSizeBytes } from '../../common/core/chunk-tree.ts';
 
-import { boxArgv, startBox, type BoxProcess } from '../support/appliance/box-process.ts';
+import { askBox, boxArgv, startBox, type BoxProcess } from '../support/appliance/box-process.ts';
 import { seededBytes, testBundle, testFile, testToken, type TestFile } from '../support/appliance/content.ts';
 import { ControlDouble } from '../support/appliance/control-double.ts';
 import { startSource } from '../support/appliance/fill-source.ts';
@@ -64,6 +64,18 @@ async function* one(bytes: Buffer): AsyncGenerator<Buffer> {
   yield await Promise.resolve(bytes);
 }
 
+/** Each name in a directory, when it was last changed, and its text. */
+async function contentsOf(directory: string): Promise<unknown> {
+  const names = await readdir(directory, { recursive: true });
+  return Promise.all(
+    ['.', ...names.sort()].map(async (name) => {
+      const path = join(directory, name);
+      const facts = await stat(path);
+      return { name, changedMs: facts.mtimeMs, text: facts.isFile() ? await readFile(path, 'utf8') : '' };
+    }),
+  );
+}
+
 function holds(control: ControlDouble, box: BoxProcess, file: string): boolean {
   return control.heartbeats.some(({ url, holdings }) => url === box.url && holdings.added.includes(file));
 }
@@ -112,7 +124,7 @@ void t.test(
     const session = '0123456789abcdef'.repeat(2);
     const token = testToken(control.keys.tokens, { bundle: bundle.file, session });
     const path = `/v1/${token}/${film.file}.mp4`;
-    const answer = await fetch(box.url + path);
+    const answer = await askBox(box.url + path);
     test.ok(Buffer.from(await answer.arrayBuffer()).equals(film.bytes));
     const fromOrigin = await fetch(origin.url + path, { headers: { range: 'bytes=1000-2000000' } });
     test.ok(Buffer.from(await fromOrigin.arrayBuffer()).equals(film.bytes.subarray(1000, 2_000_001)));
@@ -126,12 +138,12 @@ void t.test(
     );
 
     await control.setRevocations(1, { sessions: [session] });
-    await until(async () => (await fetch(box.url + path, { method: 'HEAD' })).status === 403);
+    await until(async () => (await askBox(box.url + path, { method: 'HEAD' })).status === 403);
     await until(async () => (await fetch(origin.url + path, { method: 'HEAD' })).status === 403);
 
     await control.stop();
     const other = testToken(control.keys.tokens, { bundle: bundle.file });
-    const alone = await fetch(`${box.url}/v1/${other}/${film.file}.mp4`);
+    const alone = await askBox(`${box.url}/v1/${other}/${film.file}.mp4`);
     test.ok(Buffer.from(await alone.arrayBuffer()).equals(film.bytes), 'it serves with no control plane');
     await control.start();
     const count = control.heartbeats.length;
@@ -140,8 +152,8 @@ void t.test(
     control.drainWanted = true;
     await until(() => control.last(box.url)?.state === 'draining', 10_000);
     const fresh = testToken(control.keys.tokens, { bundle: bundle.file });
-    test.equal((await fetch(`${box.url}/v1/${fresh}/${film.file}.mp4`)).status, 429);
-    test.equal((await fetch(`${box.url}/v1/${other}/${film.file}.mp4`, { method: 'HEAD' })).status, 200);
+    test.equal((await askBox(`${box.url}/v1/${fresh}/${film.file}.mp4`)).status, 429);
+    test.equal((await askBox(`${box.url}/v1/${other}/${film.file}.mp4`, { method: 'HEAD' })).status, 200);
     test.match(await (await fetch(`${box.url}/healthz`)).json(), { status: 'draining', name: 'box' });
     test.match(
       await (await fetch(`${box.url}/metrics`)).text(),
@@ -177,7 +189,7 @@ void t.test(
     await control.stop();
     const again = await startBox(test, argv);
     const get = async (token: string) =>
-      (await fetch(`${again.url}/v1/${token}/${film.file}.mp4`, { method: 'HEAD' })).status;
+      (await askBox(`${again.url}/v1/${token}/${film.file}.mp4`, { method: 'HEAD' })).status;
     test.equal(await get(testToken(control.keys.tokens, { bundle: bundle.file })), 200);
     test.equal(await get(testToken(control.keys.tokens, { bundle: bundle.file, session })), 403);
     test.equal(await again.kill('SIGTERM'), 0);
@@ -193,7 +205,7 @@ void t.test('its processes go with it: after what is in flight, also when it is 
     const box = await startBox(test, argv);
     await control.setManifest('box', 1, { files });
     const path = `/v1/${testToken(control.keys.tokens, { bundle: bundle.file })}/${film.file}.mp4`;
-    await until(async () => (await fetch(box.url + path, { method: 'HEAD' })).status === 200, 10_000);
+    await until(async () => (await askBox(box.url + path, { method: 'HEAD' })).status === 200, 10_000);
     const processes = childrenOf(box.pid);
     test.equal(processes.length, 3, 'two that serve, and the one of its disk');
     test.equal(box.lines.filter((line) => line.includes('"msg":"ready"')).length, 1, 'the box is ready once');
@@ -243,7 +255,7 @@ void t.test('killed in mid-fill, it goes on where it was and fetches nothing twi
     'each missing chunk came once',
   );
   const token = testToken(control.keys.tokens, { bundle: bundle.file });
-  const answer = await fetch(`${again.url}/v1/${token}/${film.file}.mp4`);
+  const answer = await askBox(`${again.url}/v1/${token}/${film.file}.mp4`);
   test.ok(Buffer.from(await answer.arrayBuffer()).equals(film.bytes));
 });
 
@@ -290,6 +302,10 @@ void t.test(
     const { port } = new URL(box.url);
     const url = ['--control-url', control.url];
     const other = ['--data-dir', join(directory, 'other')];
+    const newer = join(directory, 'newer');
+    await mkdir(join(newer, 'files'), { recursive: true });
+    await writeFile(join(newer, 'format.json'), JSON.stringify({ kind: 'appliance', version: 9 }));
+    await writeFile(join(newer, 'identity.json'), 'of another form');
     const wrongCode = control.code('other').replace(/\.[^.]+$/, `.${'A'.repeat(43)}`);
     const failures: [string[], RegExp][] = [
       [argv, /ended with 75: .*STORE_LOCKED/s],
@@ -303,7 +319,13 @@ void t.test(
       ],
       [[...url, ...other, '--prot', '1'], /ended with 78: .*--prot is not an option; did you mean --port/s],
       [[...url, ...other, '--origin'], /ended with 78: .*--blobs-url/s],
+      [
+        [...url, '--data-dir', newer, '--enrolment-code', control.code('newer')],
+        /ended with 78: .*STORE_NEWER.*newer has format 9, this program knows up to 1; upgrade it/s,
+      ],
     ];
+    const before = await contentsOf(newer);
     await Promise.all(failures.map(([args, message]) => test.rejects(startBox(test, args), { message })));
+    test.same(await contentsOf(newer), before, 'what a newer version has written is not touched');
   },
 );

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { promisify } from 'node:util';
 
-import { startBox } from '../support/appliance/box-process.ts';
+import { askBox, startBox } from '../support/appliance/box-process.ts';
 import { seededBytes, testBundle, testFile, testToken } from '../support/appliance/content.ts';
 import { ControlDouble } from '../support/appliance/control-double.ts';
 import { startSource } from '../support/appliance/fill-source.ts';
@@ -116,7 +116,7 @@ onCuttablePower(
     const token = testToken(control.keys.tokens, { bundle: bundle.file });
     for (const { file, bytes } of films) {
       await until(async () => {
-        const answer = await fetch(`${again.url}/v1/${token}/${file}.mp4`, { redirect: 'manual' });
+        const answer = await askBox(`${again.url}/v1/${token}/${file}.mp4`);
         const body = Buffer.from(await answer.arrayBuffer());
         return answer.status === 200 && body.equals(bytes);
       });

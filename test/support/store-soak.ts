@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { diskLayout, fileCostBytes } from '../../appliance/store/disk-layout.ts';
 import { describeBytes } from '../../common/core/chunk-tree.ts';
-import { startBox, type BoxProcess } from './appliance/box-process.ts';
+import { askBox, startBox, type BoxProcess } from './appliance/box-process.ts';
 import { seededBytes, testBundle, testFile, testToken, type TestFile } from './appliance/content.ts';
 import { ControlDouble } from './appliance/control-double.ts';
 import { startSource } from './appliance/fill-source.ts';
@@ -257,9 +257,7 @@ async function watch(here: Soak, box: BoxProcess, over: AbortSignal): Promise<vo
   while (!over.aborted) {
     const film = films[pick(random, films.length)]!;
     try {
-      const answer = await fetch(`${box.url}/v1/${token}/${film.file}.mp4`, {
-        ...{ signal: over, redirect: 'manual' },
-      });
+      const answer = await askBox(`${box.url}/v1/${token}/${film.file}.mp4`, { signal: over });
       const body = Buffer.from(await answer.arrayBuffer());
       if (answer.status !== 200) continue;
       counts.answers++;

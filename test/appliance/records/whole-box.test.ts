@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 
-import { boxArgv, startBox } from '../../support/appliance/box-process.ts';
+import { askBox, boxArgv, startBox } from '../../support/appliance/box-process.ts';
 import { seededBytes, testBundle, testFile, testToken } from '../../support/appliance/content.ts';
 import { ControlDouble } from '../../support/appliance/control-double.ts';
 import { startSource } from '../../support/appliance/fill-source.ts';
@@ -40,7 +40,7 @@ void t.test(
     const token = testToken(control.keys.tokens, { bundle: bundle.file });
     // Nothing where the box refuses, as it may on a machine that is busy with other tests.
     const play = async (url: string): Promise<number> => {
-      const answer = await fetch(`${url}/v1/${token}/${film.file}.mp4?CMCD=br%3D5`, {
+      const answer = await askBox(`${url}/v1/${token}/${film.file}.mp4?CMCD=br%3D5`, {
         headers: { connection: 'close' },
       });
       return answer.status === 200 ? (await answer.arrayBuffer()).byteLength : 0;

@@ -76,7 +76,12 @@ t.test('a killed process that its parent has not reaped holds nothing', async (t
 t.test('a newer format and other data are refused, an older one is brought up', async (t) => {
   const path = t.testdir();
   await (await openDataDir({ path, kind, formatVersion: 2 })).close();
-  await t.rejects(openDataDir({ path, kind, formatVersion: 1 }), { code: 'STORE_NEWER' });
+  const changedMs = statSync(path).mtimeMs;
+  await t.rejects(openDataDir({ path, kind, formatVersion: 1 }), {
+    code: 'STORE_NEWER',
+    message: /has format 2, this program knows up to 1; upgrade it/,
+  });
+  t.equal(statSync(path).mtimeMs, changedMs, 'not even a lock is written');
   await t.rejects(openDataDir({ path, kind: 'other', formatVersion: 2 }), {
     code: 'CONFIG_INVALID',
     message: /data of test/,

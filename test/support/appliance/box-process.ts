@@ -37,6 +37,11 @@ export async function boxArgv(
   ];
 }
 
+/** Asks a box, and nobody to whom it leads on. */
+export function askBox(url: string, init: RequestInit = {}): Promise<Response> {
+  return fetch(url, { ...init, redirect: 'manual' });
+}
+
 const bin = new URL('../../../appliance/bin.ts', import.meta.url).pathname;
 
 /**
