@@ -195,7 +195,10 @@ async function readFormat({
     const formatPath = join(path, formatFile);
     const text = await readIfThere(formatPath);
     if (text === undefined) return undefined;
-    const { kind: heldKind, version } = parseJsonAs(Format, text, { what: formatPath, code: 'STORE_CORRUPT' });
+    const { kind: heldKind, version } = parseJsonAs(Format, text, {
+      what: formatPath,
+      code: 'STORE_CORRUPT',
+    });
     if (heldKind !== kind) {
       throw coded(
         'CONFIG_INVALID',

@@ -100,7 +100,7 @@ void t.test(
     ];
     const box = await startBox(test, await boxArgv(here, ...routes));
     await control.setManifest('box', 1, { files });
-    await until(() => holds(control, box, film.file) && holds(control, box, bundle.file), 10_000);
+    await until(() => holds(control, box, film.file) && holds(control, box, bundle.file), 30_000);
 
     const first = control.heartbeats.find(({ url }) => url === box.url);
     await until(() => control.routeTables.has('box'));
@@ -128,8 +128,8 @@ void t.test(
     test.ok(Buffer.from(await answer.arrayBuffer()).equals(film.bytes));
     const fromOrigin = await fetch(origin.url + path, { headers: { range: 'bytes=1000-2000000' } });
     test.ok(Buffer.from(await fromOrigin.arrayBuffer()).equals(film.bytes.subarray(1000, 2_000_001)));
-    await until(() => control.playedBytes('box') === film.bytes.length, 10_000);
-    await until(() => control.playedBytes('origin') === 1_999_001, 10_000);
+    await until(() => control.playedBytes('box') === film.bytes.length, 30_000);
+    await until(() => control.playedBytes('origin') === 1_999_001, 30_000);
     const told = control.served.filter(({ nodeId }) => nodeId === 'box').map(({ report }) => report.body);
     test.equal(
       told.reduce((sum, { filledBytes }) => sum + filledBytes, 0),
@@ -147,10 +147,10 @@ void t.test(
     test.ok(Buffer.from(await alone.arrayBuffer()).equals(film.bytes), 'it serves with no control plane');
     await control.start();
     const count = control.heartbeats.length;
-    await until(() => control.heartbeats.length > count + 1, 10_000);
+    await until(() => control.heartbeats.length > count + 1, 30_000);
 
     control.drainWanted = true;
-    await until(() => control.last(box.url)?.state === 'draining', 10_000);
+    await until(() => control.last(box.url)?.state === 'draining', 30_000);
     const fresh = testToken(control.keys.tokens, { bundle: bundle.file });
     test.equal((await askBox(`${box.url}/v1/${fresh}/${film.file}.mp4`)).status, 429);
     test.equal((await askBox(`${box.url}/v1/${other}/${film.file}.mp4`, { method: 'HEAD' })).status, 200);
@@ -183,7 +183,7 @@ void t.test(
     await control.setRevocations(3, { sessions: [session] });
     await until(
       () => holds(control, box, film.file) && control.last(box.url)?.revocationsSequence === 3,
-      10_000,
+      30_000,
     );
     await box.kill('SIGKILL');
     await control.stop();
@@ -205,7 +205,7 @@ void t.test('its processes go with it: after what is in flight, also when it is 
     const box = await startBox(test, argv);
     await control.setManifest('box', 1, { files });
     const path = `/v1/${testToken(control.keys.tokens, { bundle: bundle.file })}/${film.file}.mp4`;
-    await until(async () => (await askBox(box.url + path, { method: 'HEAD' })).status === 200, 10_000);
+    await until(async () => (await askBox(box.url + path, { method: 'HEAD' })).status === 200, 30_000);
     const processes = childrenOf(box.pid);
     test.equal(processes.length, 3, 'two that serve, and the one of its disk');
     test.equal(box.lines.filter((line) => line.includes('"msg":"ready"')).length, 1, 'the box is ready once');
@@ -219,7 +219,7 @@ void t.test('its processes go with it: after what is in flight, also when it is 
     const all = Buffer.concat(parts);
     test.ok(all.subarray(all.indexOf('\r\n\r\n') + 4).equals(film.bytes), `after ${signal} it gets the rest`);
     test.equal(await ended, signal === 'SIGTERM' ? 0 : signal);
-    await until(async () => !(await Promise.all(processes.map(isAlive))).includes(true), 10_000);
+    await until(async () => !(await Promise.all(processes.map(isAlive))).includes(true), 30_000);
   }
 });
 
@@ -239,11 +239,11 @@ void t.test('killed in mid-fill, it goes on where it was and fetches nothing twi
     const text = await (await fetch(`${box.url}/metrics`)).text();
     return Number(/^nearcast_fill_chunks_total\{outcome="verified"\} (\d+)/m.exec(text)?.[1] ?? 0);
   };
-  await until(async () => pieces > 40 && (await chunks()) > 5, 10_000);
+  await until(async () => pieces > 40 && (await chunks()) > 5, 30_000);
   await box.kill('SIGKILL');
   gate.resolve();
   const again = await startBox(test, argv);
-  await until(() => control.outcomes.some(({ file }) => file === film.file), 10_000);
+  await until(() => control.outcomes.some(({ file }) => file === film.file), 30_000);
   const outcome = control.outcomes.find(({ file }) => file === film.file);
   test.equal(outcome?.outcome, 'held');
   test.ok((outcome?.resumedBytes ?? 0) >= 4 * 1024 * 1024, `${outcome?.resumedBytes} bytes were there`);
@@ -276,13 +276,13 @@ void t.test(
     control.putDocument('/v1/nodes/box/fill-manifest', 2, forged);
     await until(
       () => ['KEY_UNKNOWN', 'CLOCK_SKEW'].every((code) => control.last(box.url)?.reasons.includes(code)),
-      10_000,
+      30_000,
     );
     test.equal(control.last(box.url)?.fillManifestSequence, 0);
     control.isIll = true;
     control.clockOffsetMs = 0;
     await control.setManifest('box', 3, {});
-    await until(() => control.illAnswers > 0, 10_000);
+    await until(() => control.illAnswers > 0, 30_000);
     test.equal((await fetch(`${box.url}/healthz`)).status, 200);
     control.isIll = false;
     await until(
