@@ -41,6 +41,8 @@ export interface SourceConnectionOptions {
 const headBytesMax = 16 * 1024;
 /** The rest of an answer that is of no use is read if it is no longer, for the connection's sake. */
 const uselessBytesMax = 16 * 1024;
+/** One that brings less than this, over the time of a stall, has stalled: a byte now and then would hold a transfer for days. */
+const bytesPerSecondMin = 4096;
 const headEnd = Buffer.from('\r\n\r\n');
 
 type State = 'idle' | 'head' | 'body' | 'rest';
@@ -67,6 +69,10 @@ export class SourceConnection implements Flow {
   #isKeptAlive = true;
   #isReading = true;
   #reads = 0;
+  /** Of the body, since the time of a stall began anew; and whether we did not read on meanwhile. */
+  #watchedBytes = 0;
+  #isHeldUp = false;
+  #watch: NodeJS.Timeout | undefined;
   /** Anything of the answer to the last request has come. */
   #isAnswered = false;
 
@@ -112,6 +118,7 @@ export class SourceConnection implements Flow {
     const lines = Object.entries({ host: this.#options.origin.host, ...headers });
     const fields = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('');
     this.#socket.setTimeout(this.#options.stallMs);
+    this.#watchRate();
     this.#socket.write(`GET ${path} HTTP/1.1\r\n${fields}\r\n`, 'latin1');
   }
 
@@ -127,6 +134,7 @@ export class SourceConnection implements Flow {
 
   cut(): void {
     this.#exchange = undefined;
+    clearTimeout(this.#watch);
     this.#socket.destroy();
   }
 
@@ -135,6 +143,32 @@ export class SourceConnection implements Flow {
     if (this.#reads !== readsBefore) this.#socket.setTimeout(this.#options.stallMs);
     // What it does not send while nothing is read is not its fault.
     else if (this.#state === 'idle' || this.#isReading) this.#end(fails('it has stalled'));
+  }
+
+  /** From now on it has the time of a stall for what it must bring in that. */
+  #watchRate(): void {
+    clearTimeout(this.#watch);
+    this.#watchedBytes = 0;
+    this.#isHeldUp = !this.#isReading;
+    const watch = setTimeout(() => {
+      // As for silence: what has come while this process stood still is read first.
+      setImmediate(() => {
+        if (this.#watch === watch) this.#judgeRate();
+      });
+    }, this.#options.stallMs);
+    this.#watch = watch;
+  }
+
+  #judgeRate(): void {
+    if (this.#socket.destroyed || this.#state === 'idle') return;
+    const isSlow = this.#watchedBytes < (bytesPerSecondMin * this.#options.stallMs) / 1000;
+    if (isSlow && !this.#isHeldUp) this.#end(fails('it has stalled'));
+    else this.#watchRate();
+  }
+
+  #holdUp(): void {
+    this.#isReading = false;
+    this.#isHeldUp = true;
   }
 
   /** Where the next read goes. */
@@ -154,7 +188,7 @@ export class SourceConnection implements Flow {
     if (into === this.#direct) this.#took(bytes);
     else this.#take(this.#scratch.subarray(0, bytes));
     // Without space the next read would have nowhere to go.
-    if (this.#isReading && this.#state === 'body' && this.#space() === undefined) this.#isReading = false;
+    if (this.#isReading && this.#state === 'body' && this.#space() === undefined) this.#holdUp();
     return this.#isReading;
   }
 
@@ -167,7 +201,7 @@ export class SourceConnection implements Flow {
         const space = this.#space();
         if (space === undefined) {
           this.#kept = rest;
-          this.#isReading = false;
+          this.#holdUp();
           return false;
         }
         const bytes = rest.copy(space);
@@ -201,6 +235,7 @@ export class SourceConnection implements Flow {
 
   #answer(head: AnswerHead): void {
     const exchange = this.#exchange;
+    this.#watchRate();
     this.#isKeptAlive = head.isKept;
     this.#leftBytes = head.lengthBytes ?? 0;
     try {
@@ -219,6 +254,7 @@ export class SourceConnection implements Flow {
   #took(bytes: number): void {
     this.#direct = undefined;
     this.#leftBytes -= bytes;
+    this.#watchedBytes += bytes;
     this.#exchange?.took(bytes);
     if (this.#leftBytes === 0) this.#over();
   }
@@ -228,6 +264,7 @@ export class SourceConnection implements Flow {
     if (this.#socket.destroyed) return;
     const exchange = this.#exchange;
     this.#exchange = undefined;
+    clearTimeout(this.#watch);
     this.#state = 'idle';
     exchange?.ended();
     if (this.#isKeptAlive) this.#options.onIdle();
@@ -239,6 +276,7 @@ export class SourceConnection implements Flow {
     const unheard = this.#unheard;
     if (this.#exchange === undefined || this.#isAnswered || unheard === undefined) return this.#end(error);
     this.#exchange = undefined;
+    clearTimeout(this.#watch);
     this.#socket.destroy();
     unheard();
   }
@@ -246,6 +284,7 @@ export class SourceConnection implements Flow {
   #end(error: Error): void {
     const exchange = this.#exchange;
     this.#exchange = undefined;
+    clearTimeout(this.#watch);
     this.#socket.destroy();
     exchange?.ended(error);
   }

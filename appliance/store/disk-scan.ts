@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import {
@@ -92,10 +92,9 @@ export async function listFolder(
 /** The size in bytes of a file that lies whole on the disk, as its chunk list states it; undefined where it does not. */
 export async function wholeSizeBytes(layout: DiskLayout, file: string): Promise<number | undefined> {
   try {
-    const [{ size }, described] = await Promise.all([
-      stat(layout.content(file)),
-      readDescribedSize(layout.descriptor(file)),
-    ]);
+    const [size, listSize] = await sizesOf(layout, file);
+    if (listSize === undefined) return undefined;
+    const described = await readDescribedSize(layout.descriptor(file));
     return size === described ? size : undefined;
   } catch (error) {
     if (isAbsent(error)) return undefined;
@@ -106,12 +105,22 @@ export async function wholeSizeBytes(layout: DiskLayout, file: string): Promise<
 /** Whether a file of that size seems to lie whole on the disk, by the lengths of content and chunk list alone. */
 export async function seemsWhole(layout: DiskLayout, file: string, sizeBytes: number): Promise<boolean> {
   try {
-    const [content, list] = await Promise.all([stat(layout.content(file)), stat(layout.descriptor(file))]);
-    return content.size === sizeBytes && list.size === descriptorLengthBytes(sizeBytes);
+    const [size, listSize] = await sizesOf(layout, file);
+    return size === sizeBytes && listSize === descriptorLengthBytes(sizeBytes);
   } catch (error) {
     if (isAbsent(error)) return false;
     throw error;
   }
+}
+
+/** The sizes of content and chunk list. Undefined for what is no plain file, though it has a name of one: to open a pipe would wait for ever. */
+function sizesOf(layout: DiskLayout, file: string): Promise<(number | undefined)[]> {
+  return Promise.all(
+    [layout.content(file), layout.descriptor(file)].map(async (path) => {
+      const info = await lstat(path);
+      return info.isFile() ? info.size : undefined;
+    }),
+  );
 }
 
 /** The size in bytes that a chunk list states; undefined for one that is none or is not whole. */
@@ -148,15 +157,15 @@ export async function scanPartials(layout: DiskLayout): Promise<Scanned<Set<stri
   }
 }
 
-/** Removes files that are nobody's; a folder in here is somebody's `lost+found`, not ours. @returns how many there were. */
+/** Removes files that are nobody's; links and pipes with names of ours are not followed; a folder in here is somebody's `lost+found`, not ours. @returns how many there were. */
 export async function removeLeftovers(paths: readonly string[]): Promise<number> {
   let count = 0;
   for (const path of paths) {
-    const info = await stat(path).catch((error: unknown) => {
+    const info = await lstat(path).catch((error: unknown) => {
       if (isAbsent(error)) return undefined;
       throw error;
     });
-    if (info?.isFile() !== true) continue;
+    if (info === undefined || info.isDirectory()) continue;
     await rm(path, { force: true });
     count++;
   }

@@ -1,5 +1,5 @@
 import { writeSync } from 'node:fs';
-import { open, readFile, rm, stat, type FileHandle } from 'node:fs/promises';
+import { lstat, open, readFile, rm, stat, type FileHandle } from 'node:fs/promises';
 
 import {
   chunkCount,
@@ -46,6 +46,9 @@ export interface PartialHooks {
   failure: (error: unknown, what: string) => CodedError;
 }
 
+// A chunk list of two terabytes.
+const listBytesMax = 64 * 1024 * 1024;
+
 /** Begins a download: chunk list first and durable, then an empty sparse file of the right size. */
 export async function createPartial(
   layout: DiskLayout,
@@ -83,6 +86,12 @@ export async function resumePartial(
   const paths = layout.partial(file);
   let content: ChunkFile | undefined;
   try {
+    // Somebody else may have had the disk.
+    for (const path of [paths.descriptor, paths.map, paths.content]) {
+      const info = await lstat(path);
+      const sizeBytesMax = path === paths.content ? Infinity : listBytesMax;
+      if (!info.isFile() || info.size > sizeBytesMax) return undefined;
+    }
     const [descriptor, marks] = await Promise.all([readFile(paths.descriptor), readFile(paths.map)]);
     const opened = openDescriptor(file, descriptor);
     if (!opened.ok) return undefined;

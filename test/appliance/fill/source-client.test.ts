@@ -181,6 +181,42 @@ void t.test('more than was asked for ends the connection, not the download', asy
   test.ok(partial.isWhole());
 });
 
+void t.test('a source that sends a byte now and then has stalled, whatever it sends of', async (test) => {
+  const drip = (socket: Socket, before: string, bytes: string): void => {
+    socket.write(before);
+    const timer = setInterval(() => socket.write(bytes), 20);
+    socket.once('close', () => {
+      clearInterval(timer);
+    });
+  };
+  const drips: Record<string, (socket: Socket, range: string | undefined) => void> = {
+    'of a head': (socket) => {
+      drip(socket, 'HTTP/1.1 206 Partial Content\r\nx: ', 'y');
+    },
+    'of interim answers': (socket) => {
+      drip(socket, '', 'HTTP/1.1 103 Early Hints\r\n\r\n');
+    },
+    'of a chunk': (socket, range) => {
+      const [start, end] = rangeOf(range);
+      const head = `HTTP/1.1 206 P\r\ncontent-length: ${end + 1 - start}\r\ncontent-range: bytes ${start}-${end}/${film.bytes.length}\r\n\r\n`;
+      drip(socket, head, 'x');
+    },
+  };
+  for (const [what, answer] of Object.entries(drips)) {
+    const source = await startRawSource(test, (socket, { range }) => {
+      answer(socket, range);
+    });
+    const { fetch } = await startClient(test, { stallMs: 300 });
+    await test.rejects(fetch(source.way), { name: 'SourceError', message: 'it has stalled' }, what);
+  }
+  const source = await startRawSource(test, (socket) => {
+    drip(socket, `HTTP/1.1 200 OK\r\ncontent-length: ${film.descriptor.length}\r\n\r\n`, 'x');
+  });
+  const { client } = await startClient(test, { stallMs: 300 });
+  const list = client.descriptor({ way: source.way, file: film.file, sizeBytes: film.bytes.length }, never);
+  await test.rejects(list, { name: 'SourceError', message: 'it has stalled' }, 'of a chunk list');
+});
+
 void t.test('a source that is slow because it is held up has not stalled', async (test) => {
   const source = await startRawSource(test, (socket, { range }) => sendPart(socket, range));
   const { fetch, partial } = await startClient(test, { stallMs: 150, sourceBytesPerSecond: 4 * mib });

@@ -1,8 +1,9 @@
-import { mkdir, readdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdir, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 
-import { putFile, seededBytes, testFile } from '../../support/appliance/content.ts';
+import { putFile, seededBytes, testFile, type TestFile } from '../../support/appliance/content.ts';
 import { temporaryDirectory, testDisk } from '../../support/appliance/serving-box.ts';
 
 const mib = 1024 * 1024;
@@ -41,6 +42,36 @@ void t.test(
       ['lost+found'],
     );
     test.ok((await disk.usage()).usedBytes < usedBytes);
+    await disk.close();
+  },
+);
+
+void t.test(
+  'a pipe, a link or a huge list in place of a file holds nobody up and is followed nowhere',
+  async (test) => {
+    const path = await temporaryDirectory(test);
+    const files = [1, 2, 3, 4].map((seed) => testFile(seededBytes(1000 * seed, seed)));
+    const first = await testDisk(path);
+    for (const file of files) await putFile(first.disk, file);
+    const [begun, other] = [8, 9].map((seed) => testFile(seededBytes(2 * mib, seed))) as [TestFile, TestFile];
+    for (const one of [begun, other]) await first.disk.begin(one.file, one.descriptor);
+    await first.disk.close();
+    const [kept, piped, linked, list] = files as [TestFile, TestFile, TestFile, TestFile];
+    const content = ({ file }: TestFile): string => join(path, 'files', file.slice(0, 2), file);
+    const elsewhere = join(path, 'elsewhere');
+    await writeFile(elsewhere, linked.bytes);
+    for (const one of [content(piped), content(linked), `${content(list)}.chunks`]) await rm(one);
+    const map = join(path, 'partial', `${other.file}.map`);
+    await rm(map);
+    execFileSync('mkfifo', [content(piped), `${content(list)}.chunks`, map]);
+    await symlink(elsewhere, content(linked));
+    await truncate(join(path, 'partial', `${begun.file}.map`), 2 ** 40);
+    const { disk, writer } = await testDisk(path);
+    await writer.heal();
+    test.same([...disk.held.keys()], [kept.file]);
+    test.equal(await disk.resume(begun.file), undefined);
+    test.equal(await disk.resume(other.file), undefined);
+    test.same(await readFile(elsewhere), linked.bytes, 'what a link led to is left alone');
     await disk.close();
   },
 );
