@@ -41,8 +41,9 @@ export interface SourceConnectionOptions {
 const headBytesMax = 16 * 1024;
 /** The rest of an answer that is of no use is read if it is no longer, for the connection's sake. */
 const uselessBytesMax = 16 * 1024;
-/** One that brings less than this, over the time of a stall, has stalled: a byte now and then would hold a transfer for days. */
+/** One that brings less than this, over so many times that of a stall, has stalled: a byte now and then would hold a transfer for days. */
 const bytesPerSecondMin = 4096;
+const rateStalls = 3;
 const headEnd = Buffer.from('\r\n\r\n');
 
 type State = 'idle' | 'head' | 'body' | 'rest';
@@ -69,7 +70,7 @@ export class SourceConnection implements Flow {
   #isKeptAlive = true;
   #isReading = true;
   #reads = 0;
-  /** Of the body, since the time of a stall began anew; and whether we did not read on meanwhile. */
+  /** Of the body, since its rate was last judged; and whether we did not read on meanwhile. */
   #watchedBytes = 0;
   #isHeldUp = false;
   #watch: NodeJS.Timeout | undefined;
@@ -145,7 +146,7 @@ export class SourceConnection implements Flow {
     else if (this.#state === 'idle' || this.#isReading) this.#end(fails('it has stalled'));
   }
 
-  /** From now on it has the time of a stall for what it must bring in that. */
+  /** From now on it has so long for what it must bring. */
   #watchRate(): void {
     clearTimeout(this.#watch);
     this.#watchedBytes = 0;
@@ -155,13 +156,13 @@ export class SourceConnection implements Flow {
       setImmediate(() => {
         if (this.#watch === watch) this.#judgeRate();
       });
-    }, this.#options.stallMs);
+    }, rateStalls * this.#options.stallMs);
     this.#watch = watch;
   }
 
   #judgeRate(): void {
     if (this.#socket.destroyed || this.#state === 'idle') return;
-    const isSlow = this.#watchedBytes < (bytesPerSecondMin * this.#options.stallMs) / 1000;
+    const isSlow = this.#watchedBytes < (bytesPerSecondMin * rateStalls * this.#options.stallMs) / 1000;
     if (isSlow && !this.#isHeldUp) this.#end(fails('it has stalled'));
     else this.#watchRate();
   }

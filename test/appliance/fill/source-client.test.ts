@@ -206,13 +206,13 @@ void t.test('a source that sends a byte now and then has stalled, whatever it se
     const source = await startRawSource(test, (socket, { range }) => {
       answer(socket, range);
     });
-    const { fetch } = await startClient(test, { stallMs: 300 });
+    const { fetch } = await startClient(test, { stallMs: 100 });
     await test.rejects(fetch(source.way), { name: 'SourceError', message: 'it has stalled' }, what);
   }
   const source = await startRawSource(test, (socket) => {
     drip(socket, `HTTP/1.1 200 OK\r\ncontent-length: ${film.descriptor.length}\r\n\r\n`, 'x');
   });
-  const { client } = await startClient(test, { stallMs: 300 });
+  const { client } = await startClient(test, { stallMs: 100 });
   const list = client.descriptor({ way: source.way, file: film.file, sizeBytes: film.bytes.length }, never);
   await test.rejects(list, { name: 'SourceError', message: 'it has stalled' }, 'of a chunk list');
 });
