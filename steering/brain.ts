@@ -74,11 +74,14 @@ const NOBODY: Readonly<Record<4 | 6, Address>> = {
 export function createBrain(options: BrainOptions): Brain {
   const { monitor, clock, decisions } = options;
   const outlookNow = createOutlooks({ ...options, health: () => monitor.health() });
-  const inputOf = (outlook: Outlook, { client, bundle }: Query): RankInput => ({
-    ...outlook,
+  const inputOf = ({ view, ranker, state }: Outlook, { client, bundle }: Query): RankInput => ({
+    view,
+    ranker,
+    state,
     health: monitor.health(),
     policy: options.policy,
-    ...{ placeUnknown: options.placeUnknown, places: options.places?.() },
+    placeUnknown: options.placeUnknown,
+    places: options.places?.(),
     client,
     bundle,
   });

@@ -50,6 +50,7 @@ interface Base {
 
 const MAP_BYTES_MAX = 64 * 1024 * 1024;
 const MAP_WAIT_MS = 25_000;
+const TOKEN_SALT_BYTES = 16;
 
 /** Runs steering until it is told to stop. @returns its exit code; the options are in config.ts. */
 export async function run(argv: string[], env: NodeJS.ProcessEnv): Promise<number> {
@@ -257,13 +258,14 @@ interface Served {
 }
 
 async function createServer(
-  { config, clock, log, identity, metrics }: Base,
+  { config, clock, chance, log, identity, metrics }: Base,
   { brain, health, history, addon }: Served,
 ): Promise<HttpServer> {
   const { keyring, nodeId } = identity;
   const verify = createTokenVerifier({
     findKey: (kid) => keyring.find(kid, 'tokens'),
     keysSequence: () => keyring.sequence(),
+    salt: chance.bytes(TOKEN_SALT_BYTES).toString('hex'),
     clock,
   });
   const server = await createHttpServer({

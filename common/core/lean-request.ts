@@ -14,9 +14,6 @@ export const headBytesMax = 8 * 1024;
 const form = /^GET (\/[!"$-~]*) HTTP\/1\.1\r\n(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*\r\n)+\r\n$/;
 /** RFC 3986 §3.2.2, as far as names and addresses go: what a player called, so that it may be given back as a part of a URL. */
 export const plainHost = /^(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i;
-const fields =
-  /\r\n(host|x-forwarded-for|connection|content-length|transfer-encoding|expect|upgrade|trailer):[\t ]*([^\r]*)/gi;
-
 /**
  * Reads the bytes of one whole GET that keeps its connection; undefined for anything else: another method, a body, a part of a request,
  * several of them, or what is not plainly well-formed. That is for a server that knows all of HTTP.
@@ -28,27 +25,39 @@ export function readLeanRequest(bytes: Buffer): LeanRequest | undefined {
   if (url === undefined) return undefined;
   let host: string | undefined;
   let forwardedFor: string | undefined;
-  for (const [, name = '', raw = ''] of text.matchAll(fields)) {
-    const value = raw.trimEnd();
-    switch (name.toLowerCase()) {
-      case 'host':
-        if (host !== undefined) return undefined;
-        host = value;
-        break;
-      case 'x-forwarded-for':
-        forwardedFor = forwardedFor === undefined ? value : `${forwardedFor}, ${value}`;
-        break;
-      case 'connection':
-        if (value.toLowerCase() !== 'keep-alive') return undefined;
-        break;
-      default:
-        return undefined;
+  for (let at = text.indexOf('\r\n') + 2, end = text.indexOf('\r\n', at); end > at;) {
+    if (initials.includes(text[at] ?? '')) {
+      const colon = text.indexOf(':', at);
+      const value = (): string => valueBetween(text, colon + 1, end);
+      switch (text.slice(at, colon).toLowerCase()) {
+        case 'host':
+          if (host !== undefined) return undefined;
+          host = value();
+          break;
+        case 'x-forwarded-for':
+          forwardedFor = forwardedFor === undefined ? value() : `${forwardedFor}, ${value()}`;
+          break;
+        case 'connection':
+          if (value().toLowerCase() !== 'keep-alive') return undefined;
+          break;
+        case 'content-length':
+        case 'transfer-encoding':
+        case 'expect':
+        case 'upgrade':
+        case 'trailer':
+          return undefined;
+      }
     }
+    at = end + 2;
+    end = text.indexOf('\r\n', at);
   }
   return host === undefined || !plainHost.test(host)
     ? undefined
     : { url, headers: { host, 'x-forwarded-for': forwardedFor } };
 }
+
+/** Those of the fields that count: most of what a browser sends begins otherwise. */
+const initials = 'hHxXcCtTeEuU';
 
 /** Names and values in turn, as they were sent, of the fields of a request that `readLeanRequest` takes. */
 export function leanFields(bytes: Buffer): string[] {
@@ -58,13 +67,18 @@ export function leanFields(bytes: Buffer): string[] {
     const end = text.indexOf('\r\n', at);
     if (end <= at) return read;
     const colon = text.indexOf(':', at);
-    let from = colon + 1;
-    let to = end;
-    while (from < to && isBlank(text.charCodeAt(from))) from++;
-    while (to > from && isBlank(text.charCodeAt(to - 1))) to--;
-    read.push(text.slice(at, colon), text.slice(from, to));
+    read.push(text.slice(at, colon), valueBetween(text, colon + 1, end));
     at = end + 2;
   }
+}
+
+/** A field's value without the blanks around it. */
+function valueBetween(text: string, start: number, end: number): string {
+  let from = start;
+  let to = end;
+  while (from < to && isBlank(text.charCodeAt(from))) from++;
+  while (to > from && isBlank(text.charCodeAt(to - 1))) to--;
+  return text.slice(from, to);
 }
 
 /** RFC 9110 §5.6.3. */

@@ -35,7 +35,11 @@ export const FULL_LEAVE_SHARE = 0.25;
 
 interface Way {
   readonly id: string;
+  /** What was found out about it; undefined where it is not in the map. */
+  readonly candidate: Candidate | undefined;
+  /** One of `group`; and its place in there, the smaller the better. */
   readonly group: number;
+  readonly within: number;
 }
 
 /** Groups of ways, best first; within a group the rank decides, or how bad a way is. */
@@ -61,38 +65,13 @@ export function orderPathways(
   { order, leavesFull }: StayPolicy,
 ): Priority {
   if (ranking === undefined) return { pathways: declared, incident: true };
-  const strayed = ranking.matchedLength === 0;
-  const ranks = new Map(ranking.qualified.map((candidate, at) => [candidate, at]));
-  const known = new Map(
-    [...ranking.qualified, ...ranking.removed].map((candidate) => [candidate.appliance.id, candidate]),
-  );
-
-  const judge = (id: string): { group: number; within: number } => {
-    const candidate = known.get(id);
-    if (candidate === undefined) return { group: group.removed, within: UNKNOWN };
-    const at = ranks.get(candidate);
-    const { removedBy, condition } = candidate;
-    if (at !== undefined) {
-      const isOrigin = candidate.appliance.role === 'origin';
-      return { group: strayed && isOrigin ? group.strayedOrigin : group.ranked, within: at };
-    }
-    if (strayed && condition === null && removedBy !== 'not-held') return { group: group.strayed, within: 0 };
-    const worst = Math.max(
-      ...[removedBy, condition].map((filter) => (filter === null ? 0 : badness[filter])),
-    );
-    return { group: group.removed, within: worst };
-  };
-  const ways = declared.map((id) => {
-    const way = { id, ...judge(id) };
-    return left.has(id) ? { ...way, group: Math.max(way.group, group.left) } : way;
-  });
+  const ways = declared.map((id) => judgeWay(id, ranking, left.has(id)));
   // Array.prototype.sort is stable: equals stay in the order in which the session was ranked.
   ways.sort((a, b) => a.group - b.group || a.within - b.within);
-  const mayStay = (stays: Way, best: Way): boolean => {
-    const candidate = known.get(stays.id);
-    if (left.has(stays.id) || isBetterByKey(known.get(best.id), candidate, order)) return false;
+  const mayStay = ({ id, candidate, group: of }: Way, best: Way): boolean => {
+    if (left.has(id) || isBetterByKey(best.candidate, candidate, order)) return false;
     const isMerelyFull = candidate?.removedBy === 'no-headroom';
-    return isMerelyFull ? !leavesFull : stays.group < group.left && stays.group === best.group;
+    return isMerelyFull ? !leavesFull : of < group.left && of === best.group;
   };
   const [best] = ways;
   const stays = ways.find(({ id }) => id === current);
@@ -102,8 +81,35 @@ export function orderPathways(
   }
   return {
     pathways: ways.map(({ id }) => id),
-    incident: left.size > 0 || declared.some((id) => known.get(id)?.condition !== null),
+    incident: left.size > 0 || ways.some(({ candidate }) => candidate?.condition !== null),
   };
+}
+
+function judgeWay(id: string, { qualified, removed, matchedLength }: Ranking, isLeft: boolean): Way {
+  const strayed = matchedLength === 0;
+  const at = qualified.findIndex(({ appliance }) => appliance.id === id);
+  const candidate = at < 0 ? removed.find(({ appliance }) => appliance.id === id) : qualified[at];
+  const judge = (): { group: number; within: number } => {
+    if (candidate === undefined) return { group: group.removed, within: UNKNOWN };
+    const { removedBy, condition, appliance } = candidate;
+    if (at >= 0) {
+      const isStrayed = strayed && appliance.role === 'origin';
+      return { group: isStrayed ? group.strayedOrigin : group.ranked, within: at };
+    }
+    if (strayed && condition === null && removedBy !== 'not-held') return { group: group.strayed, within: 0 };
+    return { group: group.removed, within: Math.max(badnessOf(removedBy), badnessOf(condition)) };
+  };
+  const judged = judge();
+  return {
+    id,
+    candidate,
+    group: isLeft ? Math.max(judged.group, group.left) : judged.group,
+    within: judged.within,
+  };
+}
+
+function badnessOf(filter: FilterName | null): number {
+  return filter === null ? 0 : badness[filter];
 }
 
 /** Whether a playback gains by going from `b` to `a`: a key of the policy, or the origin's place behind all boxes, says so. */

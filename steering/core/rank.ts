@@ -148,30 +148,25 @@ export function rankAmong(input: RankInput, these: readonly number[]): Ranking {
 /** What the ranker found, as far as it is of some of its slots. */
 function rankingOf(input: RankInput, slots: readonly number[]): Ranking {
   const { ranker } = input;
-  const bySlot = new Map<number, Candidate>();
-  const passed: number[] = [];
-  const removed: Candidate[] = [];
-  for (const slot of slots) {
-    const candidate = candidateAt(input, slot);
-    bySlot.set(slot, candidate);
-    if (candidate.removedBy === null) passed.push(slot);
-    else removed.push(candidate);
-  }
-  passed.sort((a, b) => ranker.compare(a, b));
+  const found = slots.map((slot) => candidateAt(input, slot));
+  const isAll = slots.length === ranker.count;
   const among = (some: ArrayLike<number>, count: number): Candidate[] => {
-    const found: Candidate[] = [];
+    const chosen: Candidate[] = [];
     for (let at = 0; at < count; at++) {
-      const candidate = bySlot.get(some[at] ?? -1);
-      if (candidate !== undefined) found.push(candidate);
+      const slot = some[at] ?? -1;
+      const candidate = found[isAll ? slot : slots.indexOf(slot)];
+      if (candidate !== undefined) chosen.push(candidate);
     }
-    return found;
+    return chosen;
   };
+  const passed = slots.filter((slot) => ranker.removedBy[slot] === 0);
+  passed.sort((a, b) => ranker.compare(a, b));
   return {
     matchedLength: lengthOf(ranker.entry),
     place: ranker.place ?? null,
     scopeLength: ranker.scopeLength,
     qualified: among(passed, passed.length),
-    removed,
+    removed: found.filter(({ removedBy }) => removedBy !== null),
     ways: among(ranker.ways, ranker.wayCount),
     overfull: ranker.overfull,
   };
@@ -182,8 +177,13 @@ function candidateAt({ view, ranker, state }: RankInput, slot: number): Candidat
   const appliance = view.appliances[index];
   if (appliance === undefined) throw new TypeError('a candidate is of the view');
   const distanceKm = ranker.distances[slot] ?? Infinity;
+  const route = rankedRouteOf(view.routes.lists, ranker.routes[slot] ?? 0, ranker.lengths[slot] ?? 0);
+  // Member by member: spread, it took twice the time, of which every player's request has four.
   return {
-    ...rankedRouteOf(view.routes.lists, ranker.routes[slot] ?? 0, ranker.lengths[slot] ?? 0),
+    prefixLength: route.prefixLength,
+    classOrder: route.classOrder,
+    asPathLength: route.asPathLength,
+    med: route.med,
     index,
     appliance,
     spilled: ranker.isSpilled(slot),

@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { networkInterfaces } from 'node:os';
-import { buildConnector, Client } from 'undici';
-import { probeBytes, probeDigest } from '../../common/core/probe-object.ts';
+import { probeDigest } from '../../common/core/probe-object.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import { systemCode } from '../../common/runtime/errors.ts';
 import type { Family, Observation } from '../core/health.ts';
+import { ProbeConnection, type Exchanged } from './probe-connection.ts';
 
 /** A box over one address family. */
 export interface Aim {
@@ -15,11 +15,12 @@ export interface Aim {
   readonly address: string | undefined;
 }
 
-/** Asks one box over one family again and again. */
+/** Asks one box over one family again and again, one time after the other. */
 export interface Probe {
   /** Never rejects. */
-  ask(signal: AbortSignal): Promise<Observation>;
-  close(): Promise<void>;
+  ask(): Promise<Observation>;
+  /** Ends what is under way, and all after it. */
+  close(): void;
 }
 
 /** Codes of a machine that has no way in a family at all, or of a router far from it. */
@@ -31,44 +32,37 @@ const noWayCodes = new Set(['ENETUNREACH', 'EADDRNOTAVAIL', 'EAFNOSUPPORT']);
  * and a dead process resets it at once.
  */
 export function openHttpProbe(aim: Aim, { clock, timeoutMs }: { clock: Clock; timeoutMs: number }): Probe {
-  const { origin, pathname } = new URL(aim.url);
-  const path = `${pathname.replace(/\/$/, '')}/probe`;
-  const digests = { ready: probeDigest(aim.id, 'ready'), draining: probeDigest(aim.id, 'draining') };
-  const connect = buildConnector({ family: aim.family, timeout: timeoutMs, allowH2: false });
-  const client = new Client(origin, {
-    pipelining: 1,
-    maxResponseSize: probeBytes,
-    connect: (options, callback) => {
-      connect({ ...options, hostname: aim.address ?? options.hostname }, callback);
-    },
-  });
-  const ask = async (signal: AbortSignal): Promise<Observation> => {
-    const startedMs = clock.monotonicMs();
-    const late = AbortSignal.timeout(timeoutMs);
-    try {
-      const { statusCode, body } = await client.request({
-        method: 'GET',
-        path,
-        signal: AbortSignal.any([signal, late]),
-      });
-      const bytes = await body.bytes();
-      const probeMs = clock.monotonicMs() - startedMs;
-      if (statusCode !== 200) return { kind: 'failed', reason: `its probe object answers ${statusCode}` };
-      const digest = createHash('sha256').update(bytes).digest('hex');
-      if (digest === digests.ready) return { kind: 'ok', draining: false, probeMs };
-      if (digest === digests.draining) return { kind: 'ok', draining: true, probeMs };
-      return { kind: 'failed', reason: `what answers at ${aim.address ?? aim.url} is not ${aim.id}` };
-    } catch (error) {
-      if (late.aborted) return { kind: 'failed', reason: `no answer within ${timeoutMs} ms` };
-      return failureOf(error, aim.family);
-    }
+  const { id, family, address } = aim;
+  const url = new URL(aim.url);
+  url.pathname = `${url.pathname.replace(/\/$/, '')}/probe`;
+  const digests = { ready: probeDigest(id, 'ready'), draining: probeDigest(id, 'draining') };
+  const connection = new ProbeConnection({ url, family, address, timeoutMs });
+  const judge = (exchanged: Exchanged, probeMs: number): Observation => {
+    if (exchanged.kind === 'late') return { kind: 'failed', reason: `no answer within ${timeoutMs} ms` };
+    if (exchanged.kind === 'broken') return failureOf(exchanged.error, family);
+    const { status, body } = exchanged.answer;
+    if (status !== 200) return { kind: 'failed', reason: `its probe object answers ${status}` };
+    const digest = hash('sha256', body);
+    if (digest === digests.ready) return { kind: 'ok', draining: false, probeMs };
+    if (digest === digests.draining) return { kind: 'ok', draining: true, probeMs };
+    return { kind: 'failed', reason: `what answers at ${address ?? aim.url} is not ${id}` };
   };
-  return { ask, close: () => client.destroy() };
+  return {
+    async ask() {
+      const startedMs = clock.monotonicMs();
+      const exchanged = await connection.exchange();
+      return judge(exchanged, clock.monotonicMs() - startedMs);
+    },
+    close: () => {
+      connection.close();
+    },
+  };
 }
 
 function failureOf(error: unknown, family: Family): Observation {
   const code = systemCode(error);
-  if (code === undefined) return { kind: 'failed', reason: 'its probe object cannot be read' };
+  if (code === undefined)
+    return { kind: 'failed', reason: 'its probe object cannot be read (no whole answer of HTTP/1.1 came)' };
   if (noWayCodes.has(code) && !hasOwnAddress(family)) {
     return { kind: 'blind', reason: `this node has no IPv${family} of its own (${code})` };
   }

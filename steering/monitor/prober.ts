@@ -52,12 +52,13 @@ export interface Prober {
 
 interface Watched {
   readonly aim: Aim;
-  readonly leave: AbortController;
   readonly probe: Probe;
+  /** It is watched no longer. */
+  isLeft: boolean;
   state: ProbeState;
   flap: FlapState;
   /** Ends the sleep that is under way. */
-  wake: (() => void) | undefined;
+  sleeping: AbortController;
   hurried: boolean;
   done: Promise<void>;
 }
@@ -112,7 +113,7 @@ class BoxProber implements Prober {
     for (const watched of this.#boxes.get(id) ?? []) {
       watched.state = doubt(watched.state, this.#options.policy);
       watched.hurried = true;
-      watched.wake?.();
+      watched.sleeping.abort();
     }
   }
 
@@ -126,25 +127,23 @@ class BoxProber implements Prober {
   #open(aim: Aim): Watched {
     const { openProbe, clock, flaps } = this.#options;
     return {
-      ...{ aim, probe: openProbe(aim), leave: new AbortController() },
-      ...{ state: unprobed(clock.nowMs()), flap: flaps.recall(aim), wake: undefined, hurried: false },
+      ...{ aim, probe: openProbe(aim), isLeft: false, sleeping: new AbortController() },
+      ...{ state: unprobed(clock.nowMs()), flap: flaps.recall(aim), hurried: false },
       done: Promise.resolve(),
     };
   }
 
   async #follow(watched: Watched): Promise<void> {
-    const { signal } = watched.leave;
-    const isOver = (): boolean => signal.aborted;
+    const isOver = (): boolean => watched.isLeft;
     const isHurried = (): boolean => watched.hurried;
     while (!isOver()) {
       watched.hurried = false;
-      const observation = await this.#slots.run(() => watched.probe.ask(signal));
+      const observation = await this.#slots.run(() => watched.probe.ask());
       // It may have been let go while the probe was under way.
       if (isOver()) break;
       this.#take(watched, observation);
       if (!isHurried()) await this.#sleep(watched);
     }
-    await watched.probe.close();
   }
 
   #take(watched: Watched, observation: Parameters<typeof observe>[1]): void {
@@ -165,18 +164,17 @@ class BoxProber implements Prober {
     const { clock, recheckMs, intervalMs, probesPerSecondMax } = this.#options;
     const isDoubted = watched.state.against > 0;
     const spacedMs = Math.max(intervalMs, (this.#aims * 1000) / probesPerSecondMax);
-    const sleeping = new AbortController();
-    watched.wake = () => {
-      sleeping.abort();
-    };
-    await clock.sleep(isDoubted ? recheckMs : spacedMs, { signal: sleeping.signal }).catch(() => undefined);
-    watched.wake = undefined;
+    // Made anew only where it was used up: there are hundreds of sleeps a second.
+    if (watched.sleeping.signal.aborted) watched.sleeping = new AbortController();
+    const { signal } = watched.sleeping;
+    await clock.sleep(isDoubted ? recheckMs : spacedMs, { signal }).catch(() => undefined);
   }
 }
 
-function release({ leave, wake }: Watched): void {
-  leave.abort();
-  wake?.();
+function release(watched: Watched): void {
+  watched.isLeft = true;
+  watched.probe.close();
+  watched.sleeping.abort();
 }
 
 /** The first address of each family; a box that has told none is looked up by its name, in both. */

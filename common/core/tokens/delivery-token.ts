@@ -31,6 +31,14 @@ export interface DeliveryClaims {
 /** Finds the public key that may verify tokens signed with `kid` now, or nothing. */
 export type TokenKeyFinder = (kid: string) => KeyObject | undefined;
 
+/** What a verifier of tokens wants of them. */
+export interface TokenDemands {
+  readonly findKey: TokenKeyFinder;
+  readonly nowMs: number;
+  /** May know already whether a token's signature is good; else it asks `verify`, which costs most of the time. */
+  readonly isGood?: (token: string, verify: () => boolean) => boolean;
+}
+
 /** A token is refused above this length before anything of it is decoded. */
 export const tokenLengthMax = 2048;
 const skewS = 30;
@@ -107,17 +115,14 @@ export function mintDeliveryToken(claims: DeliveryClaims, signer: { kid: string;
  * Verifies a token's form, signature and times. Refuses TOKEN_INVALID (not a token, forged, unknown key) and
  * TOKEN_EXPIRED. Whether it covers a file, and whether it was revoked, is the caller's next question.
  */
-export function verifyDeliveryToken(
-  token: string,
-  want: { findKey: TokenKeyFinder; nowMs: number },
-): Result<DeliveryClaims> {
+export function verifyDeliveryToken(token: string, want: TokenDemands): Result<DeliveryClaims> {
   const parts = decodeMessage(token);
   if (parts === undefined) return refused('TOKEN_INVALID', 'it is not a delivery token');
   const kid = keyIdOf(parts.protectedHeader);
   const key = kid === undefined ? undefined : want.findKey(kid);
   if (key === undefined) return refused('TOKEN_INVALID', 'its key is not one of the keyset');
-  const signed = toBeSigned(parts.protectedHeader, parts.payload);
-  if (!verify('sha256', signed, { key, dsaEncoding: 'ieee-p1363' }, parts.signature)) {
+  const verifyNow = (): boolean => isSignedBy(key, parts);
+  if (!(want.isGood === undefined ? verifyNow() : want.isGood(token, verifyNow))) {
     return refused('TOKEN_INVALID', 'its signature does not verify');
   }
   const claims = claimsFromMap(decode(parts.payload));
@@ -134,6 +139,15 @@ function decodeMessage(token: string): CoseSign1 | undefined {
   const bytes = Buffer.from(token, 'base64url');
   // Two spellings of one token (spare bits at the end) would be two keys in every cache.
   return bytes.toString('base64url') === token ? readCoseSign1(bytes) : undefined;
+}
+
+function isSignedBy(key: KeyObject, { protectedHeader, payload, signature }: CoseSign1): boolean {
+  return verify(
+    'sha256',
+    toBeSigned(protectedHeader, payload),
+    { key, dsaEncoding: 'ieee-p1363' },
+    signature,
+  );
 }
 
 /** RFC 9052 §4.4: what COSE_Sign1 signs. */

@@ -11,6 +11,7 @@ import { median } from '../../support/bench.ts';
 import { pick, seededRandom } from '../../support/seeded.ts';
 import { startSteeringControl, type SteeringControl } from '../../support/steering-control.ts';
 import { startSteering, until, type SteeringProcess } from '../../support/steering-process.ts';
+import { cpuSeconds } from '../fill/cpu.ts';
 import { buildHttpLoad, runHttpLoad, type HttpTurn } from '../http-load/http-load.ts';
 import { pinnedTo } from '../serve/server.ts';
 import { bundleAt, bundleCount } from './world.ts';
@@ -25,6 +26,8 @@ export interface HttpRun {
   readonly maxMs: number;
   readonly offered: number;
   readonly connections: number;
+  /** Processor time of the whole process for each answer, saturated. */
+  readonly cpuUs: number;
 }
 
 const steeringCpu = 0;
@@ -54,17 +57,23 @@ export async function measureHttp(
     await untilWell(steering, control, map.appliances.length);
     const requests = join(folder, 'requests');
     await writeFile(requests, await requestsOf(steering, control, sessions));
-    const turn = async (rate: number): Promise<HttpTurn> => {
+    const turn = async (rate: number, warmSeconds = Math.min(2, seconds)): Promise<HttpTurn> => {
       const turned = await runHttpLoad(load, {
         ...{ port: Number(new URL(steering?.url ?? '').port), requests, connections, rate, seconds },
-        ...{ warmSeconds: Math.min(2, seconds), bodyStart: '{"VERSION":1,"TTL":', cpu: loadCpu },
+        ...{ warmSeconds, bodyStart: '{"VERSION":1,"TTL":', cpu: loadCpu },
       });
       if (turned.failed + turned.refused + turned.dropped > 0)
         throw new Error(`wrong answers: ${JSON.stringify(turned)}`);
       return turned;
     };
+    const pids = [steering.pid];
+    const saturate = async (): Promise<HttpTurn & { cpuUs: number }> => {
+      const fromSeconds = await cpuSeconds(pids);
+      const turned = await turn(0, 0);
+      return { ...turned, cpuUs: (((await cpuSeconds(pids)) - fromSeconds) / turned.answered) * 1e6 };
+    };
     await turn(0);
-    const saturated = await inTurn(rounds, () => turn(0));
+    const saturated = await inTurn(rounds, saturate);
     const rps = median(saturated.map(({ answered, seconds: took }) => answered / took));
     const offered = loadShare * rps;
     const paced = await inTurn(rounds, () => turn(offered));
@@ -72,6 +81,7 @@ export async function measureHttp(
     return {
       connections,
       rps,
+      cpuUs: median(saturated.map((turned) => turned.cpuUs)),
       offered,
       p50Ms: ms((of) => of.p50Us),
       p99Ms: ms((of) => of.p99Us),

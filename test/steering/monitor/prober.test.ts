@@ -32,7 +32,7 @@ function start(ask: (aim: Aim) => Observation | Promise<Observation>, more: Part
           asked.push(aim);
           return ask(aim);
         },
-        close: async () => {
+        close: () => {
           open--;
         },
       };
