@@ -10,6 +10,7 @@ import {
 import { openPrefixTable } from '../../../common/core/prefix-table.ts';
 import { PrefixTableBuilder } from '../../../common/core/prefix-table-builder.ts';
 import { addressArb, prefixArb } from '../../support/route-tables.ts';
+import { pick, seededRandom } from '../../support/seeded.ts';
 
 /** A table whose values are the places of the prefixes in the list and one, and beside them their complements. */
 function buildTable(
@@ -180,5 +181,47 @@ t.test('a small table, by hand', (t) => {
   t.strictSame(at('0.0.0.0'), { scopeLength: 5, entry: -1, beside: -1 });
   const nothing = { family: 6, words: [1, 2, 3, 4] } as const;
   t.strictSame(lookUp(buildTable(6, []), nothing), { scopeLength: 0, entry: -1, beside: -1 });
+  t.end();
+});
+
+t.test('a full table: a million prefixes, each address as a search from the longest on finds it', (t) => {
+  const random = seededRandom(11);
+  const lengths = [24, 24, 24, 24, 23, 22, 21, 20, 19, 18, 16, 12, 8, 28, 32];
+  // A prefix in one number: its address, then its length, in the order in which a table is built.
+  const nameOf = (address: number, length: number): number =>
+    Math.floor(address / 2 ** (32 - length)) * 2 ** (32 - length) * 64 + length;
+  const names = new Set<number>();
+  while (names.size < 1_000_000) {
+    const length = lengths[pick(random, lengths.length)] ?? 24;
+    names.add(nameOf(2 ** 24 + pick(random, 0xdf000000), length));
+  }
+  const order = Float64Array.from(names).sort();
+  const places = new Map<number, number>();
+  const builder = new PrefixTableBuilder(4, 2_000_000);
+  const words = [0];
+  for (const [at, name] of order.entries()) {
+    places.set(name, at + 1);
+    words[0] = Math.floor(name / 64);
+    builder.enter(words);
+    builder.open(words, name % 64, at + 1);
+  }
+  const table = openPrefixTable(builder.finish({ valueOf: (value) => value, besideOf: (value) => value }));
+  const search = (address: number): number => {
+    for (let length = 32; length > 0; length--) {
+      const place = places.get(nameOf(address, length));
+      if (place !== undefined) return place;
+    }
+    return 0;
+  };
+  let wrong = 0;
+  for (let turn = 0; turn < 50_000; turn++) {
+    // Anywhere, and at the edges of what was announced.
+    const name = order[pick(random, order.length)] ?? 0;
+    const edge = Math.floor(name / 64) + pick(random, 3) - 1;
+    words[0] = turn % 2 === 0 ? pick(random, 2 ** 32) : edge;
+    const want = search(words[0]);
+    if (table.valueOf(words) !== want || table.besideOf(words) !== want) wrong++;
+  }
+  t.equal(wrong, 0);
   t.end();
 });
