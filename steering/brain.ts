@@ -50,12 +50,18 @@ export interface Query {
   readonly bundle: string;
 }
 
+/** The same, or what is asked for nothing in particular, as DNS is. */
+export interface ExplainQuery {
+  readonly client: Address;
+  readonly bundle?: string | undefined;
+}
+
 /** The one brain behind HTTP, redirects, content steering and DNS. All of it answers from memory. */
 export interface Brain extends ZoneSource {
   view(): SteeringView | undefined;
   /** The ways for a client, best first, the origin last. Undefined until the first map. */
   rank(query: Query): readonly ViewAppliance[] | undefined;
-  explain(query: Query): ExplainReply | undefined;
+  explain(query: ExplainQuery): ExplainReply | undefined;
   /** The order of a session's pathways for a player, and how long it holds. */
   priority(query: Query, session: SteeredSession): { pathways: readonly string[]; ttlS: number };
   /** What answers now depend on; undefined until the first map. */
@@ -72,19 +78,8 @@ const NOBODY: Readonly<Record<4 | 6, Address>> = {
 };
 
 export function createBrain(options: BrainOptions): Brain {
-  const { monitor, clock, decisions } = options;
-  const outlookNow = createOutlooks({ ...options, health: () => monitor.health() });
-  const inputOf = ({ view, ranker, state }: Outlook, { client, bundle }: Query): RankInput => ({
-    view,
-    ranker,
-    state,
-    health: monitor.health(),
-    policy: options.policy,
-    placeUnknown: options.placeUnknown,
-    places: options.places?.(),
-    client,
-    bundle,
-  });
+  const { clock, decisions } = options;
+  const outlookNow = createOutlooks({ ...options, health: () => options.monitor.health() });
   const hasIncident = (): boolean => incidentNow(options);
   const ask = <T>(run: (outlook: Outlook) => T): T | undefined => {
     const outlook = outlookNow();
@@ -115,10 +110,9 @@ export function createBrain(options: BrainOptions): Brain {
           decisions?.add(weight, told(outlook, { output: 'http', ...query, ways: ways.map(({ id }) => id) }));
         return ways;
       }),
-    explain: (query) =>
-      ask((outlook) => explain({ ...inputOf(outlook, query), bundle: query.bundle }, clock.nowMs())),
+    explain: (query) => ask((outlook) => explain(inputOf(options, outlook, query), clock.nowMs())),
     priority(query, session) {
-      const ranking = ask((outlook) => rankSession(inputOf(outlook, query), session));
+      const ranking = ask((outlook) => rankSession(inputOf(options, outlook, query), session));
       const { pathways, incident } = orderPathways(session, ranking, stayPolicy(options));
       ask((outlook) => {
         const weight = decisions?.take() ?? 0;
@@ -145,6 +139,16 @@ export function createBrain(options: BrainOptions): Brain {
       return view === undefined ? nothingKnown : contentNow(view);
     },
   };
+}
+
+/** Member by member: every player's request makes one. */
+function inputOf(
+  { monitor, policy, placeUnknown, places }: BrainOptions,
+  { view, ranker, state }: Outlook,
+  { client, bundle }: ExplainQuery,
+): RankInput {
+  const health = monitor.health();
+  return { view, ranker, state, health, policy, placeUnknown, places: places?.(), client, bundle };
 }
 
 function incidentNow({ changedAtMs, clock, incidentMs, monitor }: BrainOptions): boolean {

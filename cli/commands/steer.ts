@@ -17,12 +17,13 @@ export function steerCommand(shell: CommandShell, loadLab: () => Promise<Steerin
     .command('explain')
     .description('candidates, the filter that removed each, the keys compared, the answer')
     .requiredOption('--client <ip>', "the client's address")
-    .requiredOption('--title <title>', 'id or name')
+    .option('--title <title>', 'id or name; without it, what DNS answers for any title')
     .option('--at <time>', 'as it was then: like 10m (ago) or 2026-12-24T20:15Z')
-    .action(({ client, title, at }: { client: string; title: string; at?: string }) =>
+    .action(({ client, title, at }: { client: string; title?: string; at?: string }) =>
       shell.act(async ({ api, output }) => {
-        const { bundle, name } = await findTitle(api, title);
-        if (bundle === undefined) throw coded('TITLE_NOT_LIVE', `${name} has no bundle yet`);
+        const { bundle, name } = title === undefined ? anyTitle : await findTitle(api, title);
+        if (bundle === undefined && title !== undefined)
+          throw coded('TITLE_NOT_LIVE', `${name} has no bundle yet`);
         const explained = await explain(api, {
           client,
           bundle,
@@ -39,12 +40,18 @@ export function steerCommand(shell: CommandShell, loadLab: () => Promise<Steerin
   return command;
 }
 
-/** Asks steering why it answers a client what it does, or did at a time. */
+const anyTitle = { bundle: undefined, name: 'any title' };
+
+/** Asks steering why it answers a client what it does, or did at a time; for a bundle, or for none in particular. */
 export async function explain(
   api: Api,
-  { client, bundle, atMs }: { client: string; bundle: string; atMs?: number | undefined },
+  { client, bundle, atMs }: { client: string; bundle: string | undefined; atMs?: number | undefined },
 ): Promise<ExplainReply> {
-  const query = new URLSearchParams({ client, bundle, ...(atMs !== undefined && { atMs: `${atMs}` }) });
+  const query = new URLSearchParams({
+    client,
+    ...(bundle !== undefined && { bundle }),
+    ...(atMs !== undefined && { atMs: `${atMs}` }),
+  });
   return await api.call({
     path: `${await steeringUrl(api)}/v1/explain?${query.toString()}`,
     reply: ExplainReply,
@@ -81,5 +88,6 @@ export function printExplain(output: Output, explained: ExplainReply, title: str
   for (const { id, removedBy, detail } of explained.candidates) {
     if (removedBy !== null) output.line(`– ${id}: ${removedBy}${detail === '' ? '' : `, ${detail}`}`);
   }
-  output.line(`→ ${explained.pathways.map((pathway) => pathway.id).join(', then ')}`);
+  const ways = explained.pathways.map((pathway) => pathway.id).join(', then ');
+  output.line(`→ ${ways === '' ? 'nobody: no box qualifies, and no origin is well' : ways}`);
 }

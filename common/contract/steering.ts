@@ -41,7 +41,8 @@ export type FilterName = Static<typeof FilterName>;
 /** Why steering answered what it did. */
 export const ExplainReply = Type.Object({
   client: IpAddress,
-  bundle: FileName,
+  /** Absent where it was asked for none, as DNS is. */
+  bundle: Type.Optional(FileName),
   mapSequence: Sequence,
   mapAgeMs: Type.Integer({ minimum: 0 }),
   /** Longest prefix that matched the client, or null where none did. */

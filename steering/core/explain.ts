@@ -14,12 +14,13 @@ export function pathwayOf({ id, url, site, cluster, role }: ViewAppliance): Path
 }
 
 /** Why `rank` answers what it answers: the same computation, shown. */
-export function explain(input: RankInput & { readonly bundle: string }, nowMs: number): ExplainReply {
+export function explain(input: RankInput, nowMs: number): ExplainReply {
+  const { bundle } = input;
   const ranking = rank(input, input.view.appliances.keys());
   const { qualified, removed, matchedLength } = ranking;
   return {
     client: formatAddress(input.client),
-    bundle: input.bundle,
+    ...(bundle !== undefined && { bundle }),
     mapSequence: input.view.sequence,
     mapAgeMs: Math.max(0, Math.round(nowMs - input.view.issuedAtMs)),
     matchedPrefix: matchedLength === 0 ? null : formatPrefix(input.client, matchedLength),

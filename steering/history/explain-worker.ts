@@ -16,7 +16,7 @@ export interface ExplainPast {
   readonly tables: string;
   readonly atMs: number;
   readonly client: string;
-  readonly bundle: string;
+  readonly bundle: string | undefined;
   /** The file of places as it is now: those of the past are not kept. */
   readonly places: SharedArrayBuffer | undefined;
 }

@@ -32,7 +32,7 @@ export interface HistoryPartOptions {
 export interface HistoryPart {
   readonly component: Component;
   /** Why a client was sent where it was. @throws HISTORY_GONE, OVERLOADED */
-  explainAt(asked: { atMs: number; client: string; bundle: string }): Promise<ExplainReply>;
+  explainAt(asked: { atMs: number; client: string; bundle: string | undefined }): Promise<ExplainReply>;
   /** A recording to replay, compressed (zstd). It ends early where the segments it is of are removed meanwhile. */
   record(span: Span): Promise<Readable>;
 }

@@ -20,7 +20,11 @@ export function addExplainRoutes(
     {
       config,
       schema: {
-        querystring: Type.Object({ client: IpAddress, bundle: FileName, atMs: Type.Optional(TimeMs) }),
+        querystring: Type.Object({
+          client: IpAddress,
+          bundle: Type.Optional(FileName),
+          atMs: Type.Optional(TimeMs),
+        }),
         summary: 'Why a client is sent where it is, or was at a time: candidates, filters, keys, answer',
       },
     },

@@ -20,6 +20,8 @@ export type Exchanged =
   | { readonly kind: 'broken'; readonly error: unknown };
 
 const nothing = Buffer.alloc(0);
+/** An answer comes in so many pieces at most: each is read with those before it. */
+const PIECES_MAX = 64;
 /** What has come over any connection, until its callback returns: a read makes no buffer of its own. */
 const arrived = Buffer.allocUnsafe(64 * 1024);
 
@@ -33,6 +35,7 @@ export class ProbeConnection {
   readonly #request: Buffer;
   #socket: Socket | undefined;
   #received: Buffer = nothing;
+  #pieces = 0;
   #settle: ((exchanged: Exchanged) => void) | undefined;
   #isClosed = false;
 
@@ -57,6 +60,7 @@ export class ProbeConnection {
         resolve(exchanged);
       };
       this.#received = nothing;
+      this.#pieces = 0;
       this.#socket ??= this.#open();
       this.#socket.write(this.#request);
     });
@@ -107,7 +111,7 @@ export class ProbeConnection {
       return;
     }
     const received = this.#received.length === 0 ? bytes : Buffer.concat([this.#received, bytes]);
-    const answer = readProbeAnswer(received, false);
+    const answer = ++this.#pieces > PIECES_MAX ? 'garbage' : readProbeAnswer(received, false);
     // The memory is used again: what is kept is copied.
     if (answer === 'more') {
       this.#received = received === bytes ? Buffer.from(bytes) : received;

@@ -339,6 +339,9 @@ t.test('rank, redirect and explain: who may ask what', async (t) => {
     matchedPrefix: '127.0.0.0/8',
     pathways: [{ id: 'a-1' }, { id: 'a-2' }, { id: 'origin' }],
   });
+  const forNone = await call(`${steering.url}/v1/explain?client=127.0.0.1`, { token: operator });
+  t.ok(matches(ExplainReply, forNone.json), 'for no title, as DNS is asked');
+  t.match(forNone.json, { bundle: undefined, matchedPrefix: '127.0.0.0/8' });
   t.match(await call(`${steering.url}/v1/explain?${query}`, { token: play }), { status: 403 });
   t.match(await call(`${steering.url}/v1/explain?client=x&bundle=${BUNDLE}`, { token: operator }), {
     status: 400,
