@@ -24,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "serve/load/histogram.h"
+#include "../serve/load/histogram.h"
 
 enum { CONNECTIONS_MAX = 1024, REQUESTS_MAX = 1 << 20, ANSWER_MAX = 16384, DUE_MAX = 1 << 16 };
 
