@@ -38,22 +38,22 @@ export function withStop(component: Component, stop: () => Promise<void>): Compo
   };
 }
 
-const dayMs = 86_400_000;
-
-/** Does the work once a day until the signal is aborted. A failure goes to `onError`, and the next day tries again. */
-export async function everyDay({
+/** Does the work again and again until the signal is aborted, first when so much time has passed. A failure goes to `onError`, and the next time tries again. */
+export async function every({
+  ms,
   clock,
   signal,
   work,
   onError,
 }: {
+  ms: number;
   clock: Clock;
   signal: AbortSignal;
   work: () => Promise<void>;
   onError: (error: unknown) => void;
 }): Promise<void> {
   for (;;) {
-    await clock.sleep(dayMs, { signal }).catch(() => undefined);
+    await clock.sleep(ms, { signal }).catch(() => undefined);
     if (signal.aborted) return;
     await work().catch(onError);
   }

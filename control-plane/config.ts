@@ -27,6 +27,13 @@ export const ControlPlaneSchema = Type.Object({
     maximum: 65_535,
     description: 'Port to listen on; 0 picks one',
   }),
+  listenFd: Type.Optional(
+    Type.Integer({
+      minimum: 3,
+      maximum: 1023,
+      description: 'Socket to listen on that systemd or another keeps, so that restarts leave no gap: 3',
+    }),
+  ),
   insecurePublic: insecurePublicOption,
   publicUrl: Type.Optional({
     ...Url,

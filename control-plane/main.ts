@@ -5,6 +5,7 @@ import { httpComponent } from '../common/runtime/http-server.ts';
 import type { Component } from '../common/runtime/lifecycle.ts';
 import { createLog } from '../common/runtime/log.ts';
 import { createMetrics } from '../common/runtime/metrics.ts';
+import { refusePublic } from '../common/runtime/node-options.ts';
 import { runProcess } from '../common/runtime/run-process.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { acts, askForActs } from './apart/acts.ts';
@@ -75,6 +76,7 @@ export async function openControlPlane(base: Base): Promise<ControlPlane> {
 
 async function compose(base: Base, stores: Stores): Promise<ControlPlane> {
   const { config, chance, clock, log } = base;
+  const { insecurePublic } = config;
   const late: { url?: () => string } = {};
   const publicUrl = (): string => config.publicUrl ?? late.url?.() ?? '';
   const urls = parseServiceUrls(config.serviceUrls);
@@ -100,14 +102,22 @@ async function compose(base: Base, stores: Stores): Promise<ControlPlane> {
       if (urls.size > 0) directory.serve(made);
     },
   });
-  const http = httpComponent(server, { host: config.host, port: config.port });
+  const http = httpComponent(server, { host: config.host, port: config.port, fd: config.listenFd });
   late.url = http.url;
+  const listening: Component = {
+    ...http,
+    start: async (context) => {
+      await http.start?.(context);
+      // Of a socket that was handed over it is known only now.
+      refusePublic({ host: new URL(http.url()).hostname.replaceAll(/[[\]]/g, ''), insecurePublic });
+    },
+  };
   const close = async (): Promise<void> => {
     for (const part of parts) await part.close?.();
     await callers.close();
     await stores.close();
   };
-  const components = [...parts.flatMap((part) => part.components), http];
+  const components = [...parts.flatMap((part) => part.components), listening];
   return { components, url: http.url, routes, close, firstAdminCode: core?.firstAdminCode };
 }
 

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { RequestListener } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -261,7 +262,7 @@ function measure(
 async function listen(app: App, address: ListenAddress, front: Front | undefined): Promise<string> {
   const { host, port } = address;
   try {
-    if (front?.listen === undefined) return `http://${hostInUrl(host)}:${await listenItself(app, address)}`;
+    if (front?.listen === undefined) return await listenItself(app, address);
     await app.ready();
     return `http://${hostInUrl(host)}:${await front.listen(address)}`;
   } catch (error) {
@@ -269,18 +270,27 @@ async function listen(app: App, address: ListenAddress, front: Front | undefined
   }
 }
 
-/** Returns the port. */
-async function listenItself(app: App, { host, port }: ListenAddress): Promise<number> {
+/** Returns the URL: of a socket that was handed over, by the address that it has. */
+async function listenItself(app: App, { host, port, fd }: ListenAddress): Promise<string> {
   const { level } = app.log;
   try {
     // Fastify would log the address; the process's `ready` record does.
     if (level === 'info') app.log.level = 'warn';
-    await app.listen({ host, port });
+    if (fd === undefined) await app.listen({ host, port });
+    else await listenOn(app, fd);
   } finally {
     app.log.level = level;
   }
-  const address = app.server.address();
-  return typeof address === 'object' && address !== null ? address.port : port;
+  const bound = app.server.address();
+  const address = typeof bound === 'object' && bound !== null ? bound : { address: host, port };
+  return `http://${hostInUrl(fd === undefined ? host : address.address)}:${address.port}`;
+}
+
+async function listenOn(app: App, fd: number): Promise<void> {
+  await app.ready();
+  const listening = once(app.server, 'listening');
+  app.server.listen({ fd });
+  await listening;
 }
 
 /** The server as a component of a process. `url()` is known once it has started. */

@@ -4,6 +4,8 @@ import { coded, systemCode, toCoded, type CodedError } from './errors.ts';
 export interface ListenAddress {
   host: string;
   port: number;
+  /** A bound socket that whoever started the process keeps, so that connections wait while it starts anew; in place of the address. */
+  fd?: number | undefined;
 }
 
 /** A failed listen as a coded error that names the address and what to do. `flag` is the option that moves it. */

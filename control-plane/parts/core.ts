@@ -10,7 +10,7 @@ import { acts, answerActs } from '../apart/acts.ts';
 import { answerCredentials, credentials } from '../apart/credentials.ts';
 import type { Directory } from '../apart/directory.ts';
 import { openAuth } from '../auth.ts';
-import { everyDay, loop, started, withStop } from '../background.ts';
+import { every, loop, started, withStop } from '../background.ts';
 import type { Base } from '../base.ts';
 import { authorityOf } from '../config.ts';
 import { fillSession } from '../core/fill-session.ts';
@@ -56,6 +56,9 @@ import { provideCore } from './core-interfaces.ts';
 import type { CoreServices } from './core-services.ts';
 import type { Part, PartContext } from './part.ts';
 import { openPeople } from './people.ts';
+
+const minuteMs = 60_000;
+const dayMs = 1440 * minuteMs;
 
 /** All services that nobody has taken apart yet. */
 export interface CorePart extends Part {
@@ -316,7 +319,13 @@ function backgroundWork(services: CoreServices, { clock, log }: Base): Component
   };
   return [
     started('events', events),
-    loop('keys', (signal) => everyDay({ clock, signal, work: () => access.renew(), onError: keysFailed })),
+    loop('keys', async (signal) => {
+      const each = { clock, signal, onError: keysFailed };
+      await Promise.all([
+        every({ ...each, ms: dayMs, work: () => access.renew() }),
+        every({ ...each, ms: minuteMs, work: () => access.mend() }),
+      ]);
+    }),
     loop('leases', (signal) => registry.watchLeases(signal)),
     loop('maintenance', (signal) => maintenance.watch(signal)),
     started('catalog', catalog),

@@ -37,12 +37,16 @@ export function newEntry(
 
 /** The keys that stay beside new ones: each ends when nothing that it signed is valid any more; those past their end go. */
 export function retire(keys: readonly KeyEntry[], nowMs: number): KeyEntry[] {
-  return keys
-    .filter((key) => key.notAfterMs > nowMs)
-    .map((key) => {
-      const endMs = nowMs + signsAfterMs + overlapMs[key.use];
-      return { ...key, notAfterMs: Math.min(key.notAfterMs, endMs) };
-    });
+  return (
+    keys
+      .filter((key) => key.notAfterMs > nowMs)
+      .map((key) => {
+        const endMs = nowMs + signsAfterMs + overlapMs[key.use];
+        return { ...key, notAfterMs: Math.min(key.notAfterMs, endMs) };
+      })
+      // Made while the clock was ahead: one that begins after its end is none.
+      .filter((key) => key.notBeforeMs < key.notAfterMs)
+  );
 }
 
 /** The key that signs now: of those in force the one that began last. */
@@ -52,8 +56,14 @@ export function signingEntry(keys: readonly KeyEntry[], use: KeyUse, nowMs: numb
     .sort((a, b) => b.signsFromMs - a.signsFromMs)[0];
 }
 
-/** Whether a use has no key that signs for long enough from now. */
+/** Whether every use has a key that signs now. None does where the clock was set back to before the first was made. */
+export function signsNow(keys: readonly KeyEntry[], nowMs: number): boolean {
+  return keyUses.every((use) => signingEntry(keys, use, nowMs) !== undefined);
+}
+
+/** Whether a use has no key that signs now, or none for long enough from now. */
 export function needsRenewal(keys: readonly KeyEntry[], nowMs: number): boolean {
+  if (!signsNow(keys, nowMs)) return true;
   return keyUses.some((use) => {
     const last = Math.max(
       0,

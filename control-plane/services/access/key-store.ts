@@ -22,6 +22,7 @@ import {
   needsRenewal,
   newEntry,
   retire,
+  signsNow,
   signingEntry,
   type KeyEntry,
 } from './key-plan.ts';
@@ -35,7 +36,9 @@ export interface KeyStore {
   keyring: Keyring;
   /** The signed keyset in force. */
   keyset(): { sequence: number; jws: string };
-  /** The key that signs for this use now. UNAVAILABLE where all have expired or were revoked. */
+  /** Whether every use has a key that signs now. */
+  signsNow(): boolean;
+  /** The key that signs for this use now. UNAVAILABLE where all have expired, were revoked, or begin later by a clock that was set back. */
   signer(use: KeyUse): SigningKey & { notAfterMs: number };
   /** Every key of this use that is in force, the one that signs now first. */
   signers(use: KeyUse): SigningKey[];
@@ -109,12 +112,25 @@ class FileKeyStore implements KeyStore {
     const entry = signingEntry(this.#held().keys, use, this.#options.clock.nowMs());
     const key = entry === undefined ? undefined : this.#signers.get(entry.kid);
     if (entry === undefined || key === undefined) {
-      throw coded(
-        'UNAVAILABLE',
-        `no key for ${use} is in force; run \`nearcast control-plane --rotate-keys\``,
-      );
+      throw coded('UNAVAILABLE', this.#whyNone(use));
     }
     return { ...key, notAfterMs: entry.notAfterMs };
+  }
+
+  signsNow(): boolean {
+    return signsNow(this.#held().keys, this.#options.clock.nowMs());
+  }
+
+  #whyNone(use: KeyUse): string {
+    const nowMs = this.#options.clock.nowMs();
+    const later = this.#held().keys.filter((key) => key.use === use && key.signsFromMs > nowMs);
+    if (later.length === 0)
+      return `no key for ${use} is in force; run \`nearcast control-plane --rotate-keys\``;
+    const fromMs = Math.min(...later.map(({ signsFromMs }) => signsFromMs));
+    return (
+      `by this machine's clock the keys for ${use} begin only at ${new Date(fromMs).toISOString()}: it was set back; ` +
+      `within a minute there are new ones, if ${this.#path('root.pem')} is there`
+    );
   }
 
   signers(use: KeyUse): SigningKey[] {

@@ -60,6 +60,8 @@ export interface Access {
   onClockRefused(listener: (nodeId: string) => void): void;
   /** Replaces keys and the operator's token before they end; for a daily call. */
   renew(): Promise<void>;
+  /** Does so where no key signs, since the clock was set back; for a call each minute. */
+  mend(): Promise<void>;
 }
 
 // A token in a file with less left is replaced at start.
@@ -89,6 +91,9 @@ export async function createAccess(options: AccessOptions): Promise<Access> {
     onClockRefused: (listener) => {
       clockListeners.push(listener);
     },
+    mend: async () => {
+      if (!keys.signsNow()) await access.renew();
+    },
     renew: async () => {
       await renewKeys(keys, options.log);
       const { operatorTokenFile, serviceTokenFile } = options;
@@ -113,7 +118,8 @@ async function renewKeys(keys: KeyStore, log: Log): Promise<void> {
   const outcome = await keys.renew();
   if (outcome === 'renewed') log.info({ keyset: keys.keyset().sequence }, 'keys renewed');
   if (outcome === 'root-offline') {
-    log.warn('keys end within 60 days; put the root key back and run `nearcast control-plane --rotate-keys`');
+    const why = keys.signsNow() ? 'keys end within 60 days' : 'no key signs';
+    log.warn(`${why}; put the root key back and run \`nearcast control-plane --rotate-keys\``);
   }
 }
 

@@ -32,13 +32,37 @@ export function confirmLetter({ name }: AccountRecord, { site, link }: { site: s
   };
 }
 
+/** What lets a person or a machine in without the password, by the names that they were given: a new password ends none of it. */
+export interface LeftWays {
+  readonly passkeys: readonly string[];
+  readonly apiTokens: readonly string[];
+}
+
+/** Says of each way that is left how it is ended; nothing where none is. */
+export function sayLeft({ passkeys, apiTokens }: LeftWays): string[] {
+  return [
+    ...(passkeys.length === 0
+      ? []
+      : [
+          `Passkeys still sign you in: ${passkeys.join(', ')}. Remove on your account page what is not yours.`,
+        ]),
+    ...(apiTokens.length === 0
+      ? []
+      : [`API tokens still work: ${apiTokens.join(', ')}. End them by: nearcast token revoke.`]),
+  ];
+}
+
 /** Says that a password was changed. */
-export function changedLetter({ name }: AccountRecord, { site }: { site: string }): Said {
+export function changedLetter(
+  { name }: AccountRecord,
+  { site, left }: { site: string; left: LeftWays },
+): Said {
   return {
     subject: 'Your password was changed',
     text: lines(
       `Hello ${name},`,
       `the password of your account at ${site} was changed by a link in a letter to this address, and you were signed out everywhere.`,
+      ...sayLeft(left),
       'If it was not you, somebody reads your letters: tell whoever runs this service.',
     ),
   };

@@ -47,11 +47,10 @@ export function recoveryRoutes(app: App, options: RecoveryRoutesOptions): void {
     asks: (secret) => resetPage(site(), { secret }),
     act: async ({ secret, password, address }, reply) => {
       try {
-        await recovery.reset({ secret, password, address });
+        return resetDonePage(site(), await recovery.reset({ secret, password, address }));
       } catch (error) {
         return resetPage(site(), { secret, fault: faultOf(error, reply, ['PASSWORD_WEAK', 'OVERLOADED']) });
       }
-      return resetDonePage(site());
     },
   });
   followed(app, options, {

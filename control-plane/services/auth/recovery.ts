@@ -1,14 +1,13 @@
 import { Email } from '../../../common/contract/accounts.ts';
-import { RateTable, type Rate, type RateDecision } from '../../../common/core/rate-table.ts';
 import type { Chance } from '../../../common/runtime/chance.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { coded } from '../../../common/runtime/errors.ts';
 import { matches } from '../../../common/runtime/parse.ts';
 import type { Accounts } from './accounts.ts';
 import { auditedRun, countRefusal } from './audited.ts';
-import { networkOf } from './core/client-network.ts';
 import { changedBy, createLetterLinks, type LetterLinks, type LinkPurpose } from './letter-links.ts';
-import { changedLetter, confirmLetter, resetLetter, type Said } from './letters.ts';
+import { createLetterRates, type LetterRates } from './letter-rates.ts';
+import { changedLetter, confirmLetter, resetLetter, type LeftWays, type Said } from './letters.ts';
 import type { OidcStore } from './oidc/adapter.ts';
 import type { DueLetter, Outbox } from './outbox.ts';
 import type { AuthAudit } from './ports.ts';
@@ -25,8 +24,11 @@ interface Followed {
 export interface Recovery {
   /** Sends a link for a new password if there is such an account, which nobody is told. RATE_LIMITED, by network. */
   askReset(email: string, address: string): void;
-  /** Sets a new password and ends all sessions. LINK_INVALID; PASSWORD_WEAK and OVERLOADED, after which the link is still good. */
-  reset(followed: Followed & { readonly password: string }): Promise<void>;
+  /**
+   * Sets a new password and ends all sessions. LINK_INVALID; PASSWORD_WEAK and OVERLOADED, after which the link is still good.
+   * @returns what still lets in without the password.
+   */
+  reset(followed: Followed & { readonly password: string }): Promise<LeftWays>;
   /** Sends a link that confirms the address, unless it is confirmed. `address` is whose wish it is; none for the control plane's own. */
   askConfirmation(accountId: string, address?: string): void;
   /** LINK_INVALID. */
@@ -40,25 +42,22 @@ export interface RecoveryOptions {
   sessions: Sessions;
   store: OidcStore;
   outbox: Outbox;
+  /** What lets people in without their password. */
+  leftWays: (accountId: string) => Promise<LeftWays>;
   audit: AuthAudit;
   publicUrl: () => string;
   clock: Clock;
   chance: Chance;
 }
 
-const hourS = 3600;
-/** What one network may ask for, whomever it names: a carrier's address is shared by thousands. */
-const networkRate: Rate = { burst: 20, perSecond: 60 / hourS };
-/** What one account is sent of a kind, whoever asks. Its owner has those links, so nobody is locked out by it. */
-const accountRate: Rate = { burst: 3, perSecond: 3 / hourS };
-const keysMax = 20_000;
+const dayMs = 86_400_000;
 const letterOf = { confirm: confirmLetter, reset: resetLetter };
 
 /** Makes what writes letters. */
 function createWriter(
   { audit, publicUrl, chance }: Pick<RecoveryOptions, 'audit' | 'publicUrl' | 'chance'>,
   links: LetterLinks,
-  take: (key: string, rate: Rate) => RateDecision,
+  rates: LetterRates,
 ) {
   const due = ({ id, name, email }: AccountRecord, said: Said, endsAtMs: number): DueLetter => ({
     letter: {
@@ -72,7 +71,7 @@ function createWriter(
     account: AccountRecord | undefined,
     address: string | undefined,
   ): Promise<DueLetter | undefined> => {
-    const mayHave = account?.disabled === false && take(`${purpose} ${account.id}`, accountRate).isAllowed;
+    const mayHave = account?.disabled === false && rates.ofAccount(account.id, purpose).isAllowed;
     const whose = mayHave ? account : undefined;
     const work = async (): Promise<DueLetter | undefined> => {
       const { secret, endsAtMs } = await links.make(purpose, whose);
@@ -88,12 +87,10 @@ function createWriter(
 
 /** Opens what is done by links in letters. */
 export function createRecovery(options: RecoveryOptions): Recovery {
-  const { accounts, sessions, outbox, audit, publicUrl, clock } = options;
+  const { accounts, sessions, outbox, leftWays, audit, publicUrl, clock } = options;
   const links = createLetterLinks(options);
-  const rates = new RateTable({ keysMax });
-  const take = (key: string, rate: Rate) => rates.take(key, rate, clock.monotonicMs());
-
-  const { due, write } = createWriter(options, links, take);
+  const rates = createLetterRates(clock);
+  const { due, write } = createWriter(options, links, rates);
   /** Does what a link is for, between two entries of the audit log. */
   const follow = async (
     purpose: LinkPurpose,
@@ -119,7 +116,7 @@ export function createRecovery(options: RecoveryOptions): Recovery {
   return {
     isGood: async (purpose, secret) => (await links.find(purpose, secret)) !== undefined,
     askReset(email, address) {
-      const { isAllowed, retryAfterMs } = take(`network ${networkOf(address)}`, networkRate);
+      const { isAllowed, retryAfterMs } = rates.ofNetwork(address);
       if (!isAllowed)
         throw coded('RATE_LIMITED', { detail: 'too many letters; wait a little', retryAfterMs });
       outbox.post(async () => {
@@ -133,8 +130,10 @@ export function createRecovery(options: RecoveryOptions): Recovery {
         await sessions.endAll(found.id);
         await confirmed(found, () => undefined);
       });
-      const tellUntilMs = clock.nowMs() + 24 * hourS * 1000;
-      outbox.post(async () => due(account, changedLetter(account, { site: publicUrl() }), tellUntilMs));
+      const left = await leftWays(account.id);
+      const tellUntilMs = clock.nowMs() + dayMs;
+      outbox.post(async () => due(account, changedLetter(account, { site: publicUrl(), left }), tellUntilMs));
+      return left;
     },
     askConfirmation(accountId, address) {
       outbox.post(async () => {

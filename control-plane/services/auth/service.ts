@@ -21,6 +21,7 @@ import { createPasswords, type Passwords } from './passwords.ts';
 import { createOidcStore } from './oidc/adapter.ts';
 import { createClients, type Clients } from './oidc/clients.ts';
 import { createOidc, type Oidc } from './oidc/provider.ts';
+import type { LeftWays } from './letters.ts';
 import { createOutbox } from './outbox.ts';
 import { openAuthRecords } from './records.ts';
 import { createRecovery, type Recovery } from './recovery.ts';
@@ -101,8 +102,12 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
   const passkeys = createPasskeys({ records, accounts, publicUrl, clock });
   const sessions = createSessions({ records, store, clients, accounts, secondFactor, clock });
   const outbox = createOutbox(options);
+  const leftWays = async (id: string): Promise<LeftWays> => ({
+    passkeys: (await passkeys.list(id)).map(({ name }) => name),
+    apiTokens: (await apiTokens.list(id)).map(({ name }) => name),
+  });
   const recovery = createRecovery({
-    ...{ accounts, sessions, store, outbox, audit, publicUrl, clock, chance },
+    ...{ accounts, sessions, store, outbox, leftWays, audit, publicUrl, clock, chance },
   });
   const oidc = createOidc({
     ...{ store, accounts, seals, issuer: publicUrl, keys: options.keys, log },

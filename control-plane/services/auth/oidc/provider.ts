@@ -34,12 +34,12 @@ export function createOidc(options: OidcOptions): Oidc {
   let made: { of: string; provider: Promise<Provider> } | undefined;
   const base = (): string => new URL(options.issuer()).pathname.replace(/\/$/, '');
   const make = async (keys: readonly SigningKey[]): Promise<Provider> => {
-    const { Provider, errors } = await import('oidc-provider');
+    const library = await import('oidc-provider');
     const issuer = options.issuer();
     const isHttps = issuer.startsWith('https:');
-    const provider = new Provider(
+    const provider = new library.Provider(
       issuer,
-      oidcConfiguration({ ...options, keys, isHttps, errors, site: { base: base() } }),
+      oidcConfiguration({ ...options, keys, isHttps, library, site: { base: base() } }),
     );
     keepEpochs(provider);
     // What it knows of the caller, host and scheme included, comes from `asProviderSees`.

@@ -1,3 +1,4 @@
+import { sayLeft, type LeftWays } from '../letters.ts';
 import { newPasswordField } from './fields.ts';
 import { html } from './html.ts';
 import { page, type Site } from './layout.ts';
@@ -54,12 +55,13 @@ export function resetPage(site: Site, { secret, fault }: { secret: string; fault
   );
 }
 
-/** Says that the password is another now. */
-export function resetDonePage(site: Site): string {
+/** Says that the password is another now, and what lets in without it. */
+export function resetDonePage(site: Site, left: LeftWays): string {
   return page(
     site,
     'Your password is changed',
     html`<p role="status">You are signed out everywhere, and can sign in with the new password.</p>
+      ${sayLeft(left).map((line) => html`<p>${line}</p>`)}
       <p><a href="${site.base}/account">Sign in</a></p>`,
   );
 }

@@ -97,6 +97,29 @@ t.test('a revoked key is refused at once, and another signs', async (t) => {
   await t.rejects(keys.rotate(['A'.repeat(43)]), { code: 'KEY_UNKNOWN' });
 });
 
+t.test('a clock that was set back to before the keys: it is said, and new ones are made', async (t) => {
+  const clock = createManualClock({ nowMs: Date.UTC(2031, 0, 1) });
+  const { keys, home, directory, close } = await openKeys(t, clock);
+  const early = keys.signer('access').kid;
+  clock.jumpWall(-3 * 365 * dayMs);
+  t.notOk(keys.signsNow());
+  t.throws(() => keys.signer('access'), {
+    code: 'UNAVAILABLE',
+    message: /begin only at 2031-01-01.*set back/,
+  });
+  await rename(join(directory, 'root.pem'), join(home, 'offline.pem'));
+  t.equal(await keys.renew(), 'root-offline');
+  await close();
+  await rename(join(home, 'offline.pem'), join(directory, 'root.pem'));
+  const again = await openKeys(t, clock, home);
+  t.equal(await again.keys.renew(), 'renewed');
+  t.ok(again.keys.signsNow());
+  t.not(again.keys.signer('access').kid, early);
+  t.ok(again.keys.keyring.find(again.keys.signer('access').kid, 'access'), 'and what they sign is taken');
+  t.equal((await keysetOf(again.keys, clock)).sequence, 2, 'under a later sequence, for who knows the first');
+  t.equal(await again.keys.renew(), 'not-due');
+});
+
 t.test('the root may be offline for all but rotation', async (t) => {
   const clock = createManualClock();
   const { keys, home, directory, close } = await openKeys(t, clock);

@@ -106,7 +106,8 @@ t.test('a forgotten password: a letter, one link, one use, and all sessions are 
       'once, and none that was made before',
     );
   t.match(await web.get(linkOf(letter!)), { status: 410 });
-  t.match((await letters(changed, 1))[0]?.text, /signed out everywhere/);
+  const [told] = await letters(changed, 1);
+  t.match(told?.text, /signed out everywhere/);
   const account = (await plane.call(`GET /v1/accounts/${id}`)).as(AccountView);
   t.equal(account.emailConfirmedAtMs, clock.nowMs(), 'who has the letter has the address');
   const { entries } = (await plane.call(`GET /v1/audit?account=${id}&action=reset`)).as(AuditPage);
