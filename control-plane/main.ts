@@ -95,7 +95,7 @@ async function compose(base: Base, stores: Stores): Promise<ControlPlane> {
     front: core && {
       clientsDir: config.clientsDir ?? builtClients,
       services: upstreamsOf(config.services, urls),
-      descriptions: () => describeApart({ callers, here: config.services, log }),
+      descriptions: describeApart({ callers, here: config.services, clock, log }),
     },
     routes: (made) => {
       for (const part of parts) part.routes(made);

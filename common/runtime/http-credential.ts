@@ -148,8 +148,10 @@ async function identify(
 }
 
 function isLocal({ socket, headers }: FastifyRequest): boolean {
-  // A proxy on this machine calls from loopback for anyone, and so does a browser for any page (RFC 6454 §7: it says which).
-  const onBehalf = headers.forwarded ?? headers['x-forwarded-for'] ?? headers.origin;
+  // A proxy on this machine calls from loopback for anyone, and so does a browser for any page: it says which (RFC 6454 §7), or that it is one, also
+  // to a page whose name was made to lead here.
+  const onBehalf =
+    headers.forwarded ?? headers['x-forwarded-for'] ?? headers.origin ?? headers['sec-fetch-site'];
   return onBehalf === undefined && isLoopback(socket.localAddress);
 }
 

@@ -2,6 +2,7 @@ import type { AccessTokenRequest } from '../../../common/contract/credentials.ts
 import { coversScope, parseScopes } from '../../../common/core/scopes.ts';
 import type { AccessGrant } from '../../../common/runtime/access-tokens.ts';
 import { assert, coded } from '../../../common/runtime/errors.ts';
+import { internalScope } from '../../apart/interface.ts';
 import type { Caller } from '../../../common/runtime/http-credential.ts';
 
 /**
@@ -15,6 +16,9 @@ export function grantWithin(caller: Caller, request: AccessTokenRequest): Access
   if (role === 'admin' && caller.role !== 'admin')
     throw coded('FORBIDDEN', 'an operator makes no token of an admin');
   const wanted = request.scope === undefined ? caller.scopes : parseScopes(request.scope);
+  // The core alone makes these, for its own services: it would take anybody past what roles may do.
+  if (wanted?.includes(internalScope) === true)
+    throw coded('FORBIDDEN', `nobody is given the scope ${internalScope}`);
   const above = wanted?.find((scope) => caller.scopes !== undefined && !coversScope(caller.scopes, scope));
   if (above !== undefined) throw coded('FORBIDDEN', `your own token has no scope ${above}`);
   const { sid } = caller;

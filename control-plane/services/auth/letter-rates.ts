@@ -1,6 +1,6 @@
 import { RateTable, type Rate, type RateDecision } from '../../../common/core/rate-table.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
-import { networkOf } from './core/client-network.ts';
+import { customerOf } from './core/client-network.ts';
 import type { LinkPurpose } from './letter-links.ts';
 
 /** How many letters may be asked for. Networks and accounts have a table each: no flood from many networks makes an account's count forgotten. */
@@ -21,7 +21,7 @@ export function createLetterRates(clock: Pick<Clock, 'monotonicMs'>): LetterRate
   const networks = new RateTable({ keysMax });
   const letters = new RateTable({ keysMax });
   return {
-    ofNetwork: (address) => networks.take(networkOf(address), networkRate, clock.monotonicMs()),
+    ofNetwork: (address) => networks.take(customerOf(address), networkRate, clock.monotonicMs()),
     ofAccount: (accountId, purpose) =>
       letters.take(`${purpose} ${accountId}`, accountRate, clock.monotonicMs()),
   };

@@ -76,6 +76,14 @@ export interface Auth {
 
 const pruneEveryMs = 60_000;
 
+/** What lets an account in without its password. */
+function leftWaysOf({ passkeys, apiTokens }: Pick<Auth, 'passkeys' | 'apiTokens'>) {
+  return async (id: string): Promise<LeftWays> => ({
+    passkeys: (await passkeys.list(id)).map(({ name }) => name),
+    apiTokens: (await apiTokens.list(id)).map(({ name }) => name),
+  });
+}
+
 /** Opens the auth service. */
 export async function createAuth(options: AuthOptions): Promise<Auth> {
   const { clock, chance, log, publicUrl, audit } = options;
@@ -85,8 +93,7 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
     recovery.askConfirmation(id);
   };
   const accounts = createAccounts({ records, passwords, clock, chance, onAdd });
-  const findAccount = (id: string) => accounts.find(id);
-  const apiTokens = createApiTokens({ records, findAccount, clock, chance });
+  const apiTokens = createApiTokens({ records, findAccount: (id) => accounts.find(id), clock, chance });
   const seals = await openSeals({ records: options.records, chance });
   const clients = createClients({ records, publicUrl, clock, chance });
   const countReuse = createReuseCounter({ accounts, audit, log });
@@ -102,12 +109,9 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
   const passkeys = createPasskeys({ records, accounts, publicUrl, clock });
   const sessions = createSessions({ records, store, clients, accounts, secondFactor, clock });
   const outbox = createOutbox(options);
-  const leftWays = async (id: string): Promise<LeftWays> => ({
-    passkeys: (await passkeys.list(id)).map(({ name }) => name),
-    apiTokens: (await apiTokens.list(id)).map(({ name }) => name),
-  });
   const recovery = createRecovery({
-    ...{ accounts, sessions, store, outbox, leftWays, audit, publicUrl, clock, chance },
+    ...{ accounts, sessions, store, outbox, leftWays: leftWaysOf({ passkeys, apiTokens }) },
+    ...{ audit, publicUrl, clock, chance },
   });
   const oidc = createOidc({
     ...{ store, accounts, seals, issuer: publicUrl, keys: options.keys, log },

@@ -4,7 +4,7 @@ import { coded, type CodedErrorOptions } from '../../../common/runtime/errors.ts
 import { matches } from '../../../common/runtime/parse.ts';
 import type { Accounts } from './accounts.ts';
 import { countRefusal } from './audited.ts';
-import { networkOf } from './core/client-network.ts';
+import { customerOf, networkOf } from './core/client-network.ts';
 import { SignInThrottle } from '../../core/sign-in-throttle.ts';
 import type { Passwords } from './passwords.ts';
 import type { AuthAudit } from './ports.ts';
@@ -29,7 +29,7 @@ export interface SignIn {
 }
 
 // A carrier's address is shared by thousands.
-const networkFreeFailures = 50;
+const customerFreeFailures = 50;
 const emailLengthMax = 254;
 
 /** Opens sign-in by password. */
@@ -42,21 +42,21 @@ export function createSignIn(options: {
 }): SignIn {
   const { accounts, passwords, seals, audit, clock } = options;
   const byAccount = new SignInThrottle();
-  const byNetwork = new SignInThrottle({ freeFailures: networkFreeFailures });
+  const byCustomer = new SignInThrottle({ freeFailures: customerFreeFailures });
   const isMarked = (mark: string | undefined, account: AccountRecord | undefined): boolean =>
     mark !== undefined && account !== undefined && seals.isSeal('mark', account.id, mark);
   return {
     mark: ({ id }) => seals.seal('mark', id),
     async attempt({ email, password, address, mark }) {
       const account = matches(Email, email) ? await accounts.findByEmail(email) : undefined;
-      const network = networkOf(address);
+      const [network, customer] = [networkOf(address), customerOf(address)];
       const marked = isMarked(mark, account);
       const key = marked
         ? `marked ${account?.id ?? ''}`
         : `${network} ${email.toLowerCase().slice(0, emailLengthMax)}`;
       // Not the wall clock: one that is set back would make whoever is slowed down wait for as long again.
       const nowMs = clock.monotonicMs();
-      const waitMs = Math.max(byAccount.begin(key, nowMs), marked ? 0 : byNetwork.begin(network, nowMs));
+      const waitMs = Math.max(byAccount.begin(key, nowMs), marked ? 0 : byCustomer.begin(customer, nowMs));
       const refused = (code: 'RATE_LIMITED' | 'SIGN_IN_FAILED', options: CodedErrorOptions): Error => {
         countRefusal(audit, { account, address }, { action: 'sign-in', code });
         return coded(code, options);
@@ -67,7 +67,7 @@ export function createSignIn(options: {
       if (!isRight || account === undefined || account.disabled)
         throw refused('SIGN_IN_FAILED', { detail: 'check the address and the password' });
       byAccount.succeed(key);
-      byNetwork.takeBack(network);
+      byCustomer.takeBack(customer);
       return account;
     },
   };

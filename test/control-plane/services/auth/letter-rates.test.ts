@@ -13,6 +13,13 @@ t.test('a flood from more networks than are remembered gives no account another 
   t.end();
 });
 
+t.test('who rents a /48 is one', (t) => {
+  const rates = createLetterRates(createManualClock());
+  const asked = Array.from({ length: 25 }, (_, at) => rates.ofNetwork(`2001:db8:1:${at}::1`).isAllowed);
+  t.equal(asked.filter(Boolean).length, 20);
+  t.end();
+});
+
 t.test('a flood of letters to many accounts gives no network another', (t) => {
   const rates = createLetterRates(createManualClock());
   const asks = () => rates.ofNetwork('198.51.100.7').isAllowed;

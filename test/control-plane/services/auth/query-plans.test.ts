@@ -55,7 +55,7 @@ t.test('no statement over accounts, sessions or tokens reads a table from end to
     (source) => /^\s*(SELECT|UPDATE|DELETE|INSERT)/i.test(source) && /\brecords\b/.test(source),
   );
   t.ok(reading.length >= 4, String(reading.length));
-  for (const service of ['auth', 'access']) {
+  for (const service of ['auth', 'access', 'users']) {
     const file = new Database(join(plane.dataDir, 'records', `${service}.db`), { readonly: true });
     t.teardown(() => file.close());
     const rows = file.prepare('SELECT count(*) AS rows FROM records').get() as { rows: number };

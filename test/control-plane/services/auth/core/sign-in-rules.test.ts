@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { networkOf } from '../../../../../control-plane/services/auth/core/client-network.ts';
+import { customerOf, networkOf } from '../../../../../control-plane/services/auth/core/client-network.ts';
 import { DevicePolls, pollIntervalMs } from '../../../../../control-plane/services/auth/core/device-polls.ts';
 import { checkRedirectUri } from '../../../../../control-plane/services/auth/core/redirect-uri.ts';
 import {
@@ -79,6 +79,12 @@ t.test('who signs in between guesses does not make them be forgotten', async (t)
   t.equal(throttle.begin('network', 0), 1000);
   throttle.takeBack('never seen');
   t.equal(throttle.begin('never seen', 0), 0);
+});
+
+t.test('a customer is an address of IPv4, or the first three groups of one of IPv6', async (t) => {
+  t.equal(customerOf('::ffff:198.51.100.7'), '198.51.100.7');
+  t.equal(customerOf('2001:db8:1:2::1'), customerOf('2001:0DB8:1:ffff:1::2'));
+  t.not(customerOf('2001:db8:1::1'), customerOf('2001:db8:2::1'));
 });
 
 t.test('a network is an address of IPv4, or the first half of one of IPv6', async (t) => {
