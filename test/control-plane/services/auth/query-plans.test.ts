@@ -5,6 +5,10 @@ import { enrolNode, startPlane } from '../../support/control-plane.ts';
 import { addClient, addPerson, signIn } from '../../support/sign-in.ts';
 import { WebClient } from '../../support/web-client.ts';
 
+/** Collections with an entry for each person, session, token or box, but the two that are queues. */
+const ofPeople =
+  /^(accounts|emails|passkeys|api-tokens|oidc(?!-ends)|refresh-chains|profiles(?!-removed)|identities|enrolment)/;
+
 /** Every statement that is prepared from now on, and what ranges of keys are read. */
 function watchStatements(t: Test) {
   const statements = new Set<string>();
@@ -46,7 +50,7 @@ t.test('no statement over accounts, sessions or tokens reads a table from end to
   t.equal((await plane.call('GET /v1/api-tokens')).status, 200);
   t.equal((await box.beat()).status, 200);
   // What has ended is removed by when it ends: a page of the earliest, each minute.
-  const whole = ranges.filter(({ collection, lower }) => lower === '' && collection !== 'oidc-ends');
+  const whole = ranges.filter(({ collection, lower }) => lower === '' && ofPeople.test(collection));
   t.strictSame(whole, [], 'and nobody is found by going through all');
   t.ok(ranges.length > 0, 'ranges are read, of one account or grant');
   await plane.stop();
