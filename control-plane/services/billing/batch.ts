@@ -27,6 +27,7 @@ export class Batch {
   readonly #numbers = new Map<string, number>();
   readonly #touched = new Set<string>();
   readonly #told: BillingEvent[] = [];
+  readonly #read = new Map<string, Promise<unknown>>();
   #owed = 0;
 
   constructor(books: Books) {
@@ -66,6 +67,13 @@ export class Batch {
 
   post(transactions: readonly LedgerTransaction[]): void {
     this.#transactions.push(...transactions);
+  }
+
+  /** Reads once for all of the batch what it does not change: `what` names it, always with the same type. */
+  async readOnce<T>(what: string, read: () => Promise<T>): Promise<T> {
+    const reading = this.#read.get(what) ?? read();
+    this.#read.set(what, reading);
+    return (await reading) as T;
   }
 
   /** The number that the next paper of a series gets. */

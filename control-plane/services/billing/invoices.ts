@@ -93,8 +93,8 @@ class KeptInvoices implements Invoices {
     const { bill, planName, nowMs, freshCredit } = terms;
     const { invoices, invoicesOf, taxes, issuer } = this.#records;
     const { account, price, country, region, timeZone } = subscription;
-    const table = (await taxes.get('all'))?.value.rows ?? [];
-    const issuedBy = (await issuer.get('all'))?.value;
+    const table = (await batch.readOnce('taxes', () => taxes.get('all')))?.value.rows ?? [];
+    const issuedBy = (await batch.readOnce('issuer', () => issuer.get('all')))?.value;
     const { amounts, coupons } = addUp(
       { amount: bill.amount, currency: price.currency, taxInclusive: price.taxInclusive },
       { coupons: subscription.coupons, taxes: taxesAt(table, { country, region }, nowMs) },

@@ -251,7 +251,7 @@ class KeptSubscriptions implements Subscriptions {
     terms: { bill: NonNullable<Step['bill']>; freshCredit: number; nowMs: number },
   ): Promise<SubscriptionRecord> {
     const { records, invoices } = this.#options;
-    const plan = (await records.plans.get(record.plan))?.value;
+    const plan = (await batch.readOnce(`plan ${record.plan}`, () => records.plans.get(record.plan)))?.value;
     const { paper, coupons, open } = await invoices.issue(batch, record, {
       ...terms,
       planName: plan?.name ?? record.plan,
