@@ -71,10 +71,11 @@ export function genresOf({ genreOffsets, genreOf }: Catalogue, title: number): U
 }
 
 /** How much of their genres two titles have in common, 0 to 1 (Jaccard); 0 where one has none. */
-export function genreLikeness(catalogue: Catalogue, one: number, other: number): number {
-  const first = genresOf(catalogue, one);
-  const second = genresOf(catalogue, other);
+export function genreLikeness({ genreOffsets, genreOf }: Catalogue, one: number, other: number): number {
+  const [from, to] = [genreOffsets[one]!, genreOffsets[one + 1]!];
+  const [begin, end] = [genreOffsets[other]!, genreOffsets[other + 1]!];
   let both = 0;
-  for (const genre of first) if (second.includes(genre)) both++;
-  return both === 0 ? 0 : both / (first.length + second.length - both);
+  for (let at = from; at < to; at++)
+    for (let beside = begin; beside < end; beside++) if (genreOf[at] === genreOf[beside]) both++;
+  return both === 0 ? 0 : both / (to - from + end - begin - both);
 }

@@ -56,8 +56,9 @@ const fewTitles = 12;
  */
 export function rowsOf(input: RowsInput): PickedRow[] {
   const { catalogue, anchors, freshness } = input;
-  const scores = Float64Array.from(input.scores);
-  const offered = scores.reduce((count, score) => (score > -Infinity ? count + 1 : count), 0);
+  const scores = input.scores.slice();
+  let offered = 0;
+  for (const score of scores) if (score > -Infinity) offered++;
   const rows: PickedRow[] = [];
   const least = offered < fewTitles ? 1 : titlesMin;
   const add = (row: Omit<PickedRow, 'titles'>, from: RowSource): void => {
@@ -82,9 +83,9 @@ export function rowsOf(input: RowsInput): PickedRow[] {
     { kind: 'trending' },
     { titles: input.trending, scores: trends, reasonOf: () => ({ kind: 'trending' }) },
   );
-  const fresh = scores.map((score, title) =>
-    freshness[title]! >= newFrom ? score + 2 * freshness[title]! : -Infinity,
-  );
+  const fresh = new Float64Array(scores.length);
+  for (let title = 0; title < fresh.length; title++)
+    fresh[title] = freshness[title]! >= newFrom ? scores[title]! + 2 * freshness[title]! : -Infinity;
   add(
     { kind: 'new' },
     { titles: bestItems(fresh, candidatesMax), scores: fresh, reasonOf: () => ({ kind: 'new' }) },
@@ -129,12 +130,15 @@ function topReason({ speakerFor }: RowsInput): (title: number) => Reason {
 
 /** Scores where another array still offers a title. */
 function masked(scores: Float64Array, offered: Float64Array): Float64Array {
-  return scores.map((score, title) => (offered[title]! > -Infinity ? score : -Infinity));
+  const open = scores.slice();
+  for (let title = 0; title < open.length; title++) if (offered[title] === -Infinity) open[title] = -Infinity;
+  return open;
 }
 
 /** The best of some titles. */
 function bestOf(titles: Uint32Array, scores: Float64Array): Uint32Array {
-  const own = Float64Array.from(titles, (title) => scores[title]!);
+  const own = new Float64Array(titles.length);
+  for (let at = 0; at < own.length; at++) own[at] = scores[titles[at]!]!;
   return bestItems(own, candidatesMax).map((at) => titles[at]!);
 }
 
