@@ -117,7 +117,7 @@ export class Scorer {
 /** Brings scores to a root mean square of 1; those that are all 0 stay so. */
 export function levelled(scores: Float64Array): void {
   let squares = 0;
-  for (let item = 0; item < scores.length; item++) squares += scores[item]! * scores[item]!;
+  for (const score of scores) squares += score * score;
   if (squares === 0) return;
   const scale = Math.sqrt(scores.length / squares);
   for (let item = 0; item < scores.length; item++) scores[item]! *= scale;
