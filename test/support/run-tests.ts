@@ -29,11 +29,11 @@ const processProgram = join(import.meta.dirname, 'test-files.ts');
 
 /** Those under way; what ends the run ends them. */
 const running = new Set<ChildProcess>();
-let isStopped = false;
+const stopping = new AbortController();
 const ran: { readonly files: readonly string[]; readonly cost: FileCost }[] = [];
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
-    isStopped = true;
+    stopping.abort();
     for (const child of running) child.kill(signal);
   });
 }
@@ -52,7 +52,7 @@ writeFileSync(costsPath, JSON.stringify(costs));
 const passedAgain = await passingAgain(report.failedFiles);
 rmSync(dataFolder, { recursive: true, force: true });
 if (values.costs === true) printCosts();
-process.exitCode = report.end(passedAgain) && !isStopped ? 0 : 1;
+process.exitCode = report.end(passedAgain) && !stopping.signal.aborted ? 0 : 1;
 
 /** A folder stands for the tests in it. */
 function listFiles(paths: readonly string[]): string[] {
@@ -80,7 +80,7 @@ async function runAll(processes: readonly (readonly string[])[], jobs: number): 
   const waiting = [...processes];
   const underWay = new Set<Promise<void>>();
   let free = jobs;
-  while (waiting.length > 0 && !isStopped) {
+  while (waiting.length > 0 && !stopping.signal.aborted) {
     const at = waiting.findIndex((files) => widthOf(files) <= free || free === jobs);
     const [files] = at < 0 ? [] : waiting.splice(at, 1);
     if (files === undefined) {
@@ -101,7 +101,8 @@ async function runAll(processes: readonly (readonly string[])[], jobs: number): 
 
 /** The files among `failed` that pass when run again, alone. Once, three files at most: more than that is no bad luck. */
 async function passingAgain(failed: readonly string[]): Promise<readonly string[]> {
-  if (isStopped || failed.length === 0 || failed.length > 3 || !failed.every(hasProcesses)) return [];
+  if (stopping.signal.aborted || failed.length === 0 || failed.length > 3 || !failed.every(hasProcesses))
+    return [];
   console.log(`runs again, alone: ${failed.join(', ')}`);
   const again = await runAll(
     failed.map((file) => [file]),
