@@ -15,7 +15,7 @@ import {
 type Apart = Exclude<ServiceName, 'core'>;
 
 /** Every service that the core can do without in its process. */
-export const apartNames = serviceNames.filter((name) => name !== 'core');
+const apartNames = serviceNames.filter((name) => name !== 'core');
 
 /** A control plane whose services run each by itself, with their own records and real HTTP between them. */
 export interface ApartPlane extends TestPlane {
