@@ -49,25 +49,37 @@ export interface MapHolder {
   write(): Promise<void>;
 }
 
-export function createMapHolder(options: MapHolderOptions): MapHolder {
-  const { snapshot, compiler, clock, log } = options;
+/** The view that answers, and how another comes in its place. */
+function createViewInForce({ log, onView }: Pick<MapHolderOptions, 'log' | 'onView'>) {
   let view: SteeringView | undefined;
-  const writer = createWriter(options);
-
   // The swap: who asked before has the old map whole, who asks from now on the new one.
   const show = (next: SteeringView): void => {
     view = next;
-    options.onView(next);
+    onView(next);
   };
-  const swapIn = (parts: CompiledParts): void => {
-    const routes = parts.routes ?? view?.routes;
-    const holdings = parts.holdings ?? view?.holdings;
-    assert(routes !== undefined && holdings !== undefined, 'only what is held is left out');
-    const next = openView({ ...parts, routes, holdings });
-    if (parts.routes !== undefined && routes.defaultsDropped > 0)
-      log.warn({ sequence: parts.sequence, defaults: routes.defaultsDropped }, 'routes dropped');
-    show(next);
+  return {
+    view: () => view,
+    show,
+    tell(what: string): void {
+      log.info({ sequence: view?.sequence, appliances: view?.appliances.length }, what);
+    },
+    /** Shows what was compiled; what is left out is as it is in the view in force. */
+    swapIn(parts: CompiledParts): void {
+      const routes = parts.routes ?? view?.routes;
+      const holdings = parts.holdings ?? view?.holdings;
+      assert(routes !== undefined && holdings !== undefined, 'only what is held is left out');
+      const next = openView({ ...parts, routes, holdings });
+      if (parts.routes !== undefined && routes.defaultsDropped > 0)
+        log.warn({ sequence: parts.sequence, defaults: routes.defaultsDropped }, 'routes dropped');
+      show(next);
+    },
   };
+}
+
+export function createMapHolder(options: MapHolderOptions): MapHolder {
+  const { snapshot, compiler, clock, log } = options;
+  const inForce = createViewInForce(options);
+  const writer = createWriter(options);
 
   const open = async (
     jws: string,
@@ -76,20 +88,20 @@ export function createMapHolder(options: MapHolderOptions): MapHolder {
     const kid = documentKeyId(jws, documentTypes.steeringMap);
     const key = options.findKey(kid);
     if (key === undefined) throw coded('KEY_UNKNOWN', `the map: no valid key ${kid}`);
-    const demands = { audience: 'steering', sequenceMin: view?.sequence ?? 0, nowMs };
+    const demands = { audience: 'steering', sequenceMin: inForce.view()?.sequence ?? 0, nowMs };
     const { sequence, missing } = await compiler.open({ jws, key, demands });
-    if (sequence === view?.sequence) return false;
+    if (sequence === inForce.view()?.sequence) return false;
     if (fetchTable !== undefined) await fetchAll(missing, (table) => fetchInto(compiler, table, fetchTable));
-    const before = view;
+    const before = inForce.view();
     const early = await compiler.compileEarly();
     if (early !== undefined) {
-      swapIn(early);
+      inForce.swapIn(early);
       options.onMap(jws);
     }
     try {
-      swapIn(await compiler.compile());
+      inForce.swapIn(await compiler.compile());
     } catch (error) {
-      if (early !== undefined && before !== undefined) show(before);
+      if (early !== undefined && before !== undefined) inForce.show(before);
       throw error;
     }
     if (early === undefined) options.onMap(jws);
@@ -97,8 +109,8 @@ export function createMapHolder(options: MapHolderOptions): MapHolder {
   };
 
   return {
-    view: () => view,
-    sequence: () => view?.sequence ?? 0,
+    view: inForce.view,
+    sequence: () => inForce.view()?.sequence ?? 0,
     write: writer.now,
     async take(jws, fetchTable) {
       let isNewer: boolean;
@@ -109,7 +121,10 @@ export function createMapHolder(options: MapHolderOptions): MapHolder {
         throw error;
       }
       if (isNewer) {
-        log.info({ sequence: view?.sequence, appliances: view?.appliances.length }, 'map taken');
+        log.info(
+          { sequence: inForce.view()?.sequence, appliances: inForce.view()?.appliances.length },
+          'map taken',
+        );
         await snapshot.write(jws);
         await writer.seldom();
       }
@@ -121,10 +136,7 @@ export function createMapHolder(options: MapHolderOptions): MapHolder {
       try {
         // Time 0: past its notAfter it still answers; only what is new must be in time.
         await open(jws, { nowMs: 0, fetchTable: undefined });
-        log.info(
-          { sequence: view?.sequence, appliances: view?.appliances.length },
-          'map loaded from the snapshot',
-        );
+        inForce.tell('map loaded from the snapshot');
       } catch (error) {
         const { code } = toCoded(error);
         options.onRefused(code);

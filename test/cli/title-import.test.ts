@@ -15,10 +15,15 @@ t.test('titles are imported from the command line', async (t) => {
     },
     watched: {},
   });
-  const plane = await startPlane(t, { flags: ['--ingest-roots', root, '--watch-folders', join(root, 'watched')] });
+  const plane = await startPlane(t, {
+    flags: ['--ingest-roots', root, '--watch-folders', join(root, 'watched')],
+  });
   const nearcast = nearcastCli(plane);
   const list = join(root, 'titles.csv');
-  await writeFile(list, 'id,name,kind,part_of,path\n1,One,series,,\n2,"broken\n3,S1,season,1,\n4,E1,episode,3,film.mp4\n');
+  await writeFile(
+    list,
+    'id,name,kind,part_of,path\n1,One,series,,\n2,"broken\n3,S1,season,1,\n4,E1,episode,3,film.mp4\n',
+  );
 
   const dry = await nearcast('title', 'import', list, '--dry-run');
   t.match(dry, { code: 1, stdout: /would be new[^]*3 +0 +0 +1[^]*titles.csv +3 +IMPORT_LINE_INVALID/ });
@@ -28,7 +33,10 @@ t.test('titles are imported from the command line', async (t) => {
   t.match((await nearcast('--json', 'title', 'import', list)).stdout, /"unchanged": 3/);
 
   await writeFile(list, 'id,name\n1,Uno\n9,Nothing to see\n');
-  t.match(await nearcast('title', 'import', list), { code: 1, stdout: /0 +1 +0 +1[^]*exactly one of uploadId and path/ });
+  t.match(await nearcast('title', 'import', list), {
+    code: 1,
+    stdout: /0 +1 +0 +1[^]*exactly one of uploadId and path/,
+  });
   await writeFile(list, 'id,name,path\n9,Missing,missing.mp4\n');
   t.match(await nearcast('title', 'import', list, '--dry-run'), { code: 1, stdout: /PATH_UNREADABLE/ });
   t.match(await nearcast('title', 'import', list), { code: 1, stdout: /PATH_UNREADABLE/ });

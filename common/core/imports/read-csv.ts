@@ -63,8 +63,8 @@ const cells: Readonly<Record<string, Cell>> = {
   to: window('toMs', timeOf),
 };
 
-/** Names of the columns that a CSV file may have; `name:de` and `synopsis:de` for each language beside them. */
-export const csvColumns: readonly string[] = Object.keys(cells);
+// Beside them `name:de` and `synopsis:de` for each language.
+const csvColumns: readonly string[] = Object.keys(cells);
 
 /**
  * The titles of a CSV file whose first line names its columns; commas, semicolons or tabs stand between them, `|` between the parts of

@@ -55,9 +55,11 @@ t.test('films with and without NFO files', async (t) => {
 
 t.test('a show: what holds others comes first', async (t) => {
   const entries = read({
-    'Dekalog/tvshow.nfo': '<tvshow><title>Dekalog</title><namedseason number="1">One to five</namedseason></tvshow>',
+    'Dekalog/tvshow.nfo':
+      '<tvshow><title>Dekalog</title><namedseason number="1">One to five</namedseason></tvshow>',
     'Dekalog/Season 01/dekalog.s01e01.mkv': '',
-    'Dekalog/Season 01/dekalog.s01e01.nfo': '<episodedetails><title>One</title><episode>9</episode></episodedetails>',
+    'Dekalog/Season 01/dekalog.s01e01.nfo':
+      '<episodedetails><title>One</title><episode>9</episode></episodedetails>',
     'Dekalog/Season 01/dekalog.1x02.mkv': '',
     'Dekalog/Specials/interview.mkv': '',
     'Dekalog/Specials/interview.nfo':

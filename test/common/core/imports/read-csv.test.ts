@@ -49,7 +49,10 @@ t.test('what is broken is told of by its line, and the rest is read', async (t) 
     { line: 8, fault: /does not begin with one/ },
     { line: 9, fields: ['l'] },
   ]);
-  t.match(records(`"${'x'.repeat(2000)}",1\nb`), [{ line: 1, fault: /1000/ }, { line: 2, fields: ['b'] }]);
+  t.match(records(`"${'x'.repeat(2000)}",1\nb`), [
+    { line: 1, fault: /1000/ },
+    { line: 2, fields: ['b'] },
+  ]);
   t.match(records(`${'x'.repeat(2000)}\nb`), [{ line: 1, fault: /1000/ }, { line: 2 }]);
 });
 
