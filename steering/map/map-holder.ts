@@ -121,10 +121,7 @@ export function createMapHolder(options: MapHolderOptions): MapHolder {
         throw error;
       }
       if (isNewer) {
-        log.info(
-          { sequence: inForce.view()?.sequence, appliances: inForce.view()?.appliances.length },
-          'map taken',
-        );
+        inForce.tell('map taken');
         await snapshot.write(jws);
         await writer.seldom();
       }
