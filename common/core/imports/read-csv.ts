@@ -63,9 +63,6 @@ const cells: Readonly<Record<string, Cell>> = {
   to: window('toMs', timeOf),
 };
 
-// Beside them `name:de` and `synopsis:de` for each language.
-const csvColumns: readonly string[] = Object.keys(cells);
-
 /**
  * The titles of a CSV file whose first line names its columns; commas, semicolons or tabs stand between them, `|` between the parts of
  * a list. Empty cells say nothing. A column that is not known is told of and passed over.
