@@ -122,6 +122,7 @@ void t.test('a clock that jumps by a day, there and back, breaks nothing', async
   await jump(12 * hourMs);
   const late = testFile(seededBytes(mib, 9));
   wantBy({ files: wanted([...films, late]), window });
+  await eventually(() => filler.missingFiles === 1);
   await clock.advance(60_000);
   test.equal(filler.missingFiles, 1, 'closed is closed');
 });

@@ -97,7 +97,8 @@ t.test('it keeps no more than it may, by age and by size', async (test) => {
     await clock.advance(hourMs);
   }
   await close();
-  test.ok((await starts()) <= 5, 'those whose time is over are gone');
+  // Those whose time is over go behind the last segment's begin.
+  while ((await starts()) > 5) await new Promise(setImmediate);
   const more = lab(test, { bytesMax: 400_000, segmentBytes: 1 });
   await opened(more.directory);
   for (let line = 0; line < 8; line++) {
