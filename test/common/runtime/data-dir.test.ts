@@ -56,17 +56,19 @@ t.test('a process id that another process has now, and a lock cut short, hold no
 
 t.test('a killed process that its parent has not reaped holds nothing', async (t) => {
   const path = t.testdir();
-  // The shell stands still before it can reap its child, which has ended: a zombie.
-  const shell = spawn('sh', ['-c', 'sleep 0 & echo $!; kill -STOP $$'], {
+  // The shell stands still, and its child is killed then: a zombie.
+  const shell = spawn('sh', ['-c', 'sleep 60 & echo $!; kill -STOP $$'], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   t.teardown(() => shell.kill('SIGKILL'));
   const [text] = (await once(shell.stdout, 'data')) as [Buffer];
   const pid = Number(text.toString());
-  const stat = () =>
-    readFileSync(`/proc/${pid}/stat`, 'utf8')
+  const stat = (of = pid) =>
+    readFileSync(`/proc/${of}/stat`, 'utf8')
       .replace(/^.*\) /, '')
       .split(' ');
+  while (stat(shell.pid)[0] !== 'T') await sleep(5);
+  process.kill(pid, 'SIGKILL');
   while (stat()[0] !== 'Z') await sleep(5);
   writeFileSync(join(path, 'lock'), JSON.stringify({ pid, startTicks: stat()[19] }));
   const held = await openDataDir({ path, kind, formatVersion: 1 });
