@@ -152,7 +152,7 @@ await runBench('dns', async ({ quick }): Promise<BenchReport> => {
     const turns = await measure(load, peers, quick ? { rounds: 3, forMs: 1500 } : { rounds: 7, forMs: 4000 });
     const note =
       `${peerVersions()}. ${prefixes} prefixes for ours and gdnsd, ${powerDnsPrefixes} for PowerDNS; ${sites} sites of ${boxesPerSite} boxes, ` +
-      'two of which are answered (ours ranks them for each query, the peers have them fixed). Processor time is the whole of each server’s process, kernel included.';
+      'two of which are answered (ours ranks them for each query, with lines for all the viewers that these stand for; the peers have them fixed). Processor time is the whole of each server’s process, kernel included.';
     return report(turns, note);
   } finally {
     await Promise.all(peers.map((peer) => peer.stop()));

@@ -4,10 +4,12 @@ import { appliance, mapOf, route } from '../../support/steering-maps.ts';
 import { addressesOf, makeNets, sites } from './world.ts';
 
 const nets = makeNets(Number(process.argv[2]));
+/** Lines of 100 Gbit/s: each query counts as a viewer, and boxes that are full for some would be ranked with all others. */
+const weight = 10;
 const appliances = Array.from({ length: sites }, (_, site) => {
   const routes = nets.filter((net) => net.site === site).map(({ prefix }) => route(prefix));
   return addressesOf(site).map((address, box) =>
-    appliance(`s${site}-${box}`, { site: `site-${site}`, addresses: [address], routes }),
+    appliance(`s${site}-${box}`, { site: `site-${site}`, addresses: [address], routes, weight }),
   );
 }).flat();
 // What no prefix reaches is answered too.
