@@ -1,10 +1,11 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statfsSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const inMemory = '/dev/shm';
 const bytesMin = 4 * 1024 ** 3;
 const prefix = 'ncast-';
+const ofRun = /^ncast-(\d+)$/;
 
 /**
  * Makes the folder in which the tests of this run keep their data: in memory where that has room, since starts of a plane spend most of
@@ -13,8 +14,10 @@ const prefix = 'ncast-';
 export function makeDataFolder(): string {
   const parent = hasRoom() ? inMemory : tmpdir();
   for (const name of readdirSync(parent)) {
-    if (name.startsWith(prefix) && !existsSync(`/proc/${name.slice(prefix.length)}`))
-      rmSync(join(parent, name), { recursive: true, force: true });
+    const pid = ofRun.exec(name)?.[1];
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+    const left = join(parent, name);
+    if (statSync(left).uid === process.getuid?.()) rmSync(left, { recursive: true, force: true });
   }
   const folder = join(parent, `${prefix}${process.pid}`);
   mkdirSync(folder, { recursive: true });

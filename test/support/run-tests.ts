@@ -59,6 +59,7 @@ function listFiles(paths: readonly string[]): string[] {
   const found = paths.flatMap((path) =>
     statSync(path).isDirectory() ? globSync(join(path, '**/*.test.ts')) : [path],
   );
+  if (found.length === 0) throw new Error(`no tests in ${paths.join(', ')}`);
   return [...new Set(found)].toSorted();
 }
 
@@ -119,9 +120,11 @@ async function runProcess(files: readonly string[]): Promise<TestProcess> {
     env: { ...process.env, TAP_TIMEOUT: '400', TMPDIR: dataFolder },
   });
   running.add(child);
+  const output = createInterface({ input: child.stdout });
   const timer = setTimeout(() => {
     child.kill('SIGKILL');
-    child.stdout.destroy();
+    // What it has started may hold the pipe open.
+    output.close();
   }, processTimeoutMs);
   const ended = once(child, 'exit').then(([code, signal]: (number | string | null)[]) => ({
     end: signal ?? code ?? 0,
@@ -129,7 +132,7 @@ async function runProcess(files: readonly string[]): Promise<TestProcess> {
     cpuS: cpuOfEndedS(),
   }));
   const lines: string[] = [];
-  for await (const line of createInterface({ input: child.stdout })) lines.push(line);
+  for await (const line of output) lines.push(line);
   const { end, wallS, cpuS } = await ended;
   clearTimeout(timer);
   running.delete(child);

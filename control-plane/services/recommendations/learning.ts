@@ -24,8 +24,12 @@ export interface LearningOptions {
   readonly log: Log;
 }
 
-/** Viewings that were counted, the latest: a viewing counts once, and once more after a restart at worst. */
+/**
+ * Beginnings that were counted, the latest. Who tells of a viewing says what a viewing is, and could say it often: for everybody's trends
+ * a profile begins a title once a day, and once more after a restart at worst.
+ */
 const countedMax = 200_000;
+const dayMs = 86_400_000;
 /** Reports that wait to be learned from; more are passed over. */
 const waitingMax = 1000;
 const companyOf = 50;
@@ -50,7 +54,9 @@ export class Learning {
   /** Takes what a device told; what is learned of it follows. */
   note({ profileId, region, reports }: ToldViewing): void {
     const fresh = reports.flatMap((report) =>
-      report.kind === 'progress' && !this.#counted.has(keyOf(profileId, report.viewingId)) ? [report] : [],
+      report.kind === 'progress' && !this.#counted.has(this.#keyOf(profileId, report.titleId))
+        ? [report]
+        : [],
     );
     if (fresh.length === 0 || this.#waiting.size >= waitingMax) return;
     const learning = this.#learn({ profileId, region, reports: fresh })
@@ -91,10 +97,10 @@ export class Learning {
     const { learned, tasteOf, offeredFor, isKnown, clock } = this.#parts;
     const taste = await tasteOf(profileId);
     const { meetings } = personOf(taste, offeredFor);
-    for (const { titleId, viewingId, startedAtMs } of reports) {
+    for (const { titleId, startedAtMs } of reports) {
       const seen = taste.seen.find((one) => one.titleId === titleId);
       const offered = offeredFor(titleId);
-      const key = keyOf(profileId, viewingId);
+      const key = this.#keyOf(profileId, titleId);
       if (seen === undefined || seen.progress === 'hardly-begun' || this.#counted.has(key)) continue;
       this.#counted.set(key, true);
       if (offered === undefined) continue;
@@ -110,8 +116,8 @@ export class Learning {
       );
     }
   }
-}
 
-function keyOf(profileId: string, viewingId: string): string {
-  return `${profileId} ${viewingId}`;
+  #keyOf(profileId: string, titleId: string): string {
+    return `${profileId} ${titleId} ${Math.floor(this.#parts.clock.nowMs() / dayMs)}`;
+  }
 }

@@ -30,9 +30,13 @@ export class ModelBook {
     this.#state = (await records.state.get(stateKey))?.value ?? {};
     const { promoted } = this.#state;
     const bytes = promoted === undefined ? undefined : await this.#read(promoted);
-    if (bytes !== undefined) this.#promoted = valueOf(decodeModel(bytes));
+    const decoded = bytes && decodeModel(bytes);
+    if (decoded?.ok === true) this.#promoted = decoded.value;
     else if (promoted !== undefined)
-      log.error({ model: promoted }, 'the file of the model in force is not there any more: train another');
+      log.error(
+        { model: promoted },
+        'the file of the model in force is gone, or of another format: train another',
+      );
   }
 
   get state(): ModelsState {
