@@ -175,15 +175,8 @@ function createDnsSteer(options: BrainOptions, hasIncident: () => boolean): DnsS
     },
   };
   const nodes: number[] = [];
-  return (outlook, client, { family, shard }) => {
-    const { view, ranker, state } = outlook;
-    query.words = (client ?? NOBODY[family]).words;
-    query.clientFamily = client?.family ?? family;
-    query.family = family;
-    query.places = options.places?.();
-    askForShard(query, view.holdings, shard);
-    ranker.rank(query, state);
-    if (ranker.wayCount === 0) return undefined;
+  /** Puts the best boxes with an address of the family into `nodes`; @returns how many. */
+  const collect = ({ view, ranker }: Outlook, family: 4 | 6): number => {
     let count = 0;
     for (let at = 0; at < ranker.wayCount && count < DNS_BOXES_MAX; at++) {
       const index = ranker.appliances[ranker.ways[at] ?? 0] ?? 0;
@@ -192,6 +185,25 @@ function createDnsSteer(options: BrainOptions, hasIncident: () => boolean): DnsS
       // An origin is for where there is no box; it stands behind all of them.
       if (appliance.role === 'origin' && count > 0) break;
       nodes[count++] = index;
+    }
+    return count;
+  };
+  return (outlook, client, { family, shard }) => {
+    const { view, ranker, state } = outlook;
+    query.words = (client ?? NOBODY[family]).words;
+    query.clientFamily = client?.family ?? family;
+    query.family = family;
+    query.places = options.places?.();
+    askForShard(query, view.holdings, shard);
+    query.firstWays = DNS_BOXES_MAX;
+    ranker.rank(query, state);
+    if (ranker.wayCount === 0) return undefined;
+    let count = collect(outlook, family);
+    if (count < DNS_BOXES_MAX) {
+      // Some have no address of the family.
+      query.firstWays = Infinity;
+      ranker.rank(query, state);
+      count = collect(outlook, family);
     }
     // To set it costs more than the rest of this, and it is the same nearly always.
     if (nodes.length !== count) nodes.length = count;

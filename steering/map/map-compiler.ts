@@ -122,8 +122,8 @@ export function createMapCompiler(store: TableStore, images?: RouteImageFile): M
       const known = { ...unchanged, ...(stored !== undefined && { routes: stored }) };
       const { routes: made, holdings, ...rest } = await make(opened, known);
       const routes = stored ?? images?.keep(made, name) ?? made;
-      last = { body, parts: { routes, holdings } };
       await store.prune(tableNamesOf(body));
+      last = { body, parts: { routes, holdings } };
       return {
         ...rest,
         ...(unchanged.routes === undefined && { routes }),

@@ -94,17 +94,14 @@ export function createMapHolder(options: MapHolderOptions): MapHolder {
     if (fetchTable !== undefined) await fetchAll(missing, (table) => fetchInto(compiler, table, fetchTable));
     const before = inForce.view();
     const early = await compiler.compileEarly();
-    if (early !== undefined) {
-      inForce.swapIn(early);
-      options.onMap(jws);
-    }
+    if (early !== undefined) inForce.swapIn(early);
     try {
       inForce.swapIn(await compiler.compile());
     } catch (error) {
       if (early !== undefined && before !== undefined) inForce.show(before);
       throw error;
     }
-    if (early === undefined) options.onMap(jws);
+    options.onMap(jws);
     return true;
   };
 

@@ -30,6 +30,9 @@ class GroupedRecords extends SqliteRecords {
   readonly #log: FileHandle;
   /** After a sync that failed nobody knows what is on the disk: nothing is answered until it is read anew. */
   #hasFailed = false;
+  /** The sync that was begun last, and the one behind it, which covers all that is committed until it begins. */
+  #running: Promise<void> = Promise.resolve();
+  #next: Promise<void> | undefined;
 
   constructor(file: SqliteFile, path: string, log: FileHandle) {
     super(file, path);
@@ -49,9 +52,14 @@ class GroupedRecords extends SqliteRecords {
   }
 
   override async close(): Promise<void> {
-    await this.#log.close();
-    this.#hasFailed = false;
-    await super.close();
+    try {
+      await this.#log.close();
+    } catch (error) {
+      throw storeError(error, `closing ${this.path}-wal`);
+    } finally {
+      this.#hasFailed = false;
+      await super.close();
+    }
   }
 
   protected override run<T>(work: () => T): Promise<T> {
@@ -60,7 +68,16 @@ class GroupedRecords extends SqliteRecords {
     return super.run(work);
   }
 
-  async #sync(): Promise<void> {
+  /** One at a time: a disk tells of what it lost once, and then all that was not synced before is in doubt. */
+  #sync(): Promise<void> {
+    return (this.#next ??= this.#running.then(() => {
+      this.#next = undefined;
+      this.#running = this.#syncNow();
+      return this.#running;
+    }));
+  }
+
+  async #syncNow(): Promise<void> {
     try {
       await this.#log.datasync();
     } catch (error) {
