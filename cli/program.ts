@@ -1,5 +1,6 @@
+import { styleText } from 'node:util';
+
 import { Command, CommanderError } from 'commander';
-import colors from 'picocolors';
 
 import { toCoded } from '../common/runtime/errors.ts';
 import { exitCodeOf, exitCodes } from '../common/runtime/exit-codes.ts';
@@ -71,7 +72,7 @@ export async function runCommand(argv: string[], env: NodeJS.ProcessEnv, labs: L
       process.stderr.write('stopped\n');
       return interruptedExit;
     }
-    process.stderr.write(`${colors.red('error')} ${failure.code}: ${failure.message}\n`);
+    process.stderr.write(`${styleText('red', 'error', { stream: process.stderr })} ${failure.code}: ${failure.message}\n`);
     for (const field of failure.fields ?? []) process.stderr.write(`  ${field.path} ${field.message}\n`);
     if (failure.code === 'INTERNAL' && failure.cause instanceof Error)
       process.stderr.write(`${failure.cause.stack ?? ''}\n`);

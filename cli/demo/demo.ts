@@ -2,8 +2,8 @@ import { mkdtemp, mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { styleText } from 'node:util';
 
-import colors from 'picocolors';
 
 import { FillReportView } from '../../common/contract/fill.ts';
 import { TitleList, type TitleView } from '../../common/contract/titles.ts';
@@ -121,10 +121,10 @@ async function report(context: CommandContext, title: TitleView): Promise<void> 
   while (!(await isKnown(context, bundle)) && performance.now() < deadlineMs) {
     await sleep(pollMs, undefined, { signal });
   }
-  output.line(colors.bold(`\nFill report, cap ${formatBytes(demoFillCapBytesPerSecond)}/s a box`));
+  output.line(styleText('bold', `\nFill report, cap ${formatBytes(demoFillCapBytesPerSecond)}/s a box`));
   printFillReport(output, await api.call({ path: '/v1/fill/report', reply: FillReportView }));
   for (const { address, where } of demoClients) {
-    output.line(colors.bold(`\nSteering of a client ${where}`));
+    output.line(styleText('bold', `\nSteering of a client ${where}`));
     printExplain(output, await explain(api, { client: address, bundle }), title.name);
   }
   output.line('');
@@ -141,10 +141,10 @@ async function stayUp(
   const { context, system, title, output, signal } = options;
   const { api } = context;
   const { dns } = system.topology;
-  output.line(colors.bold('Watch, and kill a box while you do:'));
-  output.line(`  player    ${colors.cyan(await playerUrl(api, title.id))}`);
-  output.line(`  console   ${colors.cyan(await consoleUrl(api))}`);
-  output.line(`  API       ${colors.cyan(new URL('/docs', api.server).href)}`);
+  output.line(styleText('bold', 'Watch, and kill a box while you do:'));
+  output.line(`  player    ${styleText('cyan', await playerUrl(api, title.id))}`);
+  output.line(`  console   ${styleText('cyan', await consoleUrl(api))}`);
+  output.line(`  API       ${styleText('cyan', new URL('/docs', api.server).href)}`);
   output.line(`  DNS       dig @${dns.host} -p ${dns.port} play.${dns.zone} +subnet=198.51.100.0/24`);
   const tokenFile = join(options.dataDir, 'control-plane', 'operator.token');
   output.line(`  CLI       ./dev nearcast --server ${api.server} --token-file ${tokenFile} status`);

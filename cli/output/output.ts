@@ -1,5 +1,6 @@
+import { styleText } from 'node:util';
+
 import Table from 'cli-table3';
-import colors from 'picocolors';
 
 import { createProgress, type Progress } from './progress.ts';
 
@@ -35,14 +36,16 @@ export function createOutput({ json, stdout, stderr }: OutputOptions): Output {
   const line = (text: string) => {
     stdout.write(`${text}\n`);
   };
+  // A log or a pipe gets no colours, whatever machine it is on.
+  const styled = (format: 'bold' | 'cyan', text: string) => styleText(format, text, { stream: stdout });
   return {
     facts(value, people) {
       if (json) line(JSON.stringify(value, undefined, 2));
       else people();
     },
     table(view) {
-      if (view.title !== undefined) line(colors.bold(view.title));
-      line(view.rows.length === 0 ? view.empty : renderTable(view));
+      if (view.title !== undefined) line(styled('bold', view.title));
+      line(view.rows.length === 0 ? view.empty : renderTable(view, (text) => styled('cyan', text)));
     },
     line,
     raw(text) {
@@ -55,10 +58,10 @@ export function createOutput({ json, stdout, stderr }: OutputOptions): Output {
   };
 }
 
-function renderTable(view: TableView): string {
+function renderTable(view: TableView, heading: (text: string) => string): string {
   const none = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' };
   const table = new Table({
-    head: view.head.map((text) => colors.cyan(text)),
+    head: view.head.map(heading),
     chars: {
       ...none,
       top: '',

@@ -117,7 +117,7 @@ async function runProcess(files: readonly string[]): Promise<TestProcess> {
   const startedMs = performance.now();
   const child = spawn(process.execPath, [processProgram, ...files], {
     stdio: ['inherit', 'pipe', 'inherit'],
-    env: { ...process.env, TAP_TIMEOUT: '400', TMPDIR: dataFolder },
+    env: { ...testEnvironment(), TAP_TIMEOUT: '400', TMPDIR: dataFolder },
   });
   running.add(child);
   const output = createInterface({ input: child.stdout });
@@ -140,6 +140,12 @@ async function runProcess(files: readonly string[]): Promise<TestProcess> {
   ran.push({ files, cost: { wallS, cpuS } });
   for (const file of files) costs[file] = { wallS: wallS / files.length, cpuS: cpuS / files.length };
   return { files, lines, end, wallS };
+}
+
+/** Tests read what programs print, also where somebody likes colours everywhere. */
+function testEnvironment(): NodeJS.ProcessEnv {
+  const { FORCE_COLOR: _forced, ...environment } = process.env;
+  return environment;
 }
 
 /** The CPU of the process that has just ended, and of all below it that were waited for (proc_pid_stat(5): cutime, cstime). */
