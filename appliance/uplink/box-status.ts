@@ -6,6 +6,7 @@ import type { ListenAddress } from '../../common/runtime/listen.ts';
 import type { ApplianceConfig } from '../config.ts';
 import { FailureWindow } from '../core/failure-window.ts';
 import type { Drain } from '../drain.ts';
+import { hasRouteFeed } from '../routes/routes-part.ts';
 import { LineRate } from '../engine/line-rate.ts';
 import type { Filler } from '../fill/filler.ts';
 import type { ServingLoad, ServingUnit } from '../serving/unit.ts';
@@ -83,6 +84,7 @@ export class BoxStatus {
       url: this.url,
       addresses: this.#reachability?.addresses ?? [],
       place: latitude === undefined || longitude === undefined ? undefined : { latitude, longitude },
+      routeFeed: hasRouteFeed(config),
       ...(await this.#usage()),
       lineBytesPerSecond: (await this.#line.read())?.bytesPerSecond,
       ...(config.miss === 'fetch' && { mayFetch: true }),

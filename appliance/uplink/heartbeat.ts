@@ -12,6 +12,8 @@ export interface HeartbeatFacts {
   url: string;
   addresses: string[];
   place: Place | undefined;
+  /** It learns routes, however many it has now. */
+  routeFeed: boolean;
   capacityBytes: number;
   usedBytes: number;
   /** Absent where it is not known. */

@@ -193,6 +193,8 @@ export const SteeringAppliance = Type.Object({
   reasons: Type.Array(Type.String({ maxLength: 200 }), { maxItems: 16 }),
   /** Its route table; absent where it has no routes. */
   routeTable: Type.Optional(RouteTableRef),
+  /** It learns routes from its network: while it has none (a BGP session is lost), it serves nobody. Others without routes serve whom no route reaches. */
+  routeFeed: Type.Optional(Type.Literal(true)),
   /** It fetches what it does not hold, so it may be a way to any bundle. */
   mayFetch: Type.Optional(Type.Literal(true)),
   /** It leads viewers on to who holds what it does not, so it may be a way to a bundle of which it holds a part. */

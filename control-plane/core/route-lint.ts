@@ -7,6 +7,8 @@ import { longestRow, prefixAt } from './route-rows.ts';
 export interface LintedBox {
   readonly id: string;
   readonly addresses: readonly string[];
+  /** It learns routes, however many it has now. */
+  readonly routeFeed: boolean;
   /** What is used of its routes. */
   readonly table: RouteTable;
   readonly refused: readonly RefusedRoutes[];
@@ -56,9 +58,11 @@ export function lintBox(
   ];
 }
 
-function lintFamilies({ table, addresses }: LintedBox): LintFinding[] {
+function lintFamilies({ table, addresses, routeFeed }: LintedBox): LintFinding[] {
   if (countRoutes(table) === 0) {
-    const detail = 'no route of it is used: no network sends its viewers to it';
+    const detail = routeFeed
+      ? 'it learns routes, but none of it is used: nobody is sent to it; is its BGP session up, or its file empty?'
+      : 'it learns no routes: only viewers whom no route of any box reaches are sent to it';
     return [{ fault: 'none', count: 0, examples: [], detail }];
   }
   if (table[6].lengths.length > 0) return [];

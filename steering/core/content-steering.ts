@@ -1,6 +1,7 @@
 import type { FilterName } from '../../common/contract/steering.ts';
 import type { RankKey } from './rank-keys.ts';
 import { compareCandidates, type Candidate, type Ranking } from './rank.ts';
+import { isCutOff } from './view.ts';
 import type { SteeredSession } from './steered-session.ts';
 
 /** The ways of one playback in the order in which its player is to try them. */
@@ -55,7 +56,8 @@ const group = { ranked: 0, strayed: 1, strayedOrigin: 2, left: 3, removed: 4 } a
  * merely full keeps all but those whose turn it is (`leavesFull`), lest its whole audience wander from box to box.
  *
  * Where no route at all reaches the address that asks, it is not the address the session was ranked for (IPv4 and IPv6
- * change in mid-play): then the session's own boxes that are well keep their order, and the origin stays last.
+ * change in mid-play): then the session's own boxes that are well keep their order, but for those that have lost all their
+ * routes, and the origin stays last.
  *
  * `ranking` must have judged all of them (`also`) by `order`; undefined where there is no map yet.
  */
@@ -96,7 +98,8 @@ function judgeWay(id: string, { qualified, removed, matchedLength }: Ranking, is
       const isStrayed = strayed && appliance.role === 'origin';
       return { group: isStrayed ? group.strayedOrigin : group.ranked, within: at };
     }
-    if (strayed && condition === null && removedBy !== 'not-held') return { group: group.strayed, within: 0 };
+    const mayKeep = condition === null && removedBy !== 'not-held' && !isCutOff(appliance);
+    if (strayed && mayKeep) return { group: group.strayed, within: 0 };
     return { group: group.removed, within: Math.max(badnessOf(removedBy), badnessOf(condition)) };
   };
   const judged = judge();

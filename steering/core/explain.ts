@@ -6,7 +6,7 @@ import type { NodeHealth } from './health.ts';
 import { hasBit, rowOfBundle } from './holdings.ts';
 import { quarantineOf } from './quarantine.ts';
 import { compareCandidates, rank, type Candidate, type RankInput, type Ranking } from './rank.ts';
-import type { ViewAppliance } from './view.ts';
+import { isCutOff, type ViewAppliance } from './view.ts';
 
 /** The wire form of a way. */
 export function pathwayOf({ id, url, site, cluster, role }: ViewAppliance): Pathway {
@@ -95,7 +95,9 @@ function detailOfRemoved({ appliance }: Candidate, removedBy: FilterName, input:
   const probe = input.health.get(appliance.id);
   switch (removedBy) {
     case 'no-route':
-      return `none of its ${appliance.routeCount} route(s) reaches the client, and it serves its own network only`;
+      return isCutOff(appliance)
+        ? 'it learns routes from its network and has none now (is its BGP session up?), so nobody is led to it'
+        : `none of its ${appliance.routeCount} route(s) reaches the client, and it serves its own network only`;
     case 'address-family':
       return familyDetail(probe, input.family ?? input.client.family);
     case 'not-held':

@@ -32,6 +32,8 @@ export interface ViewAppliance {
   readonly state: SteeringAppliance['state'];
   readonly reasons: readonly string[];
   readonly routeCount: number;
+  /** It learns routes: while it has none, nobody is led to it. */
+  readonly routeFeed: boolean;
   /** Addresses by family, in text. */
   readonly addresses: Readonly<Record<4 | 6, readonly string[]>>;
   /** It fetches what it does not hold, so it may be a way to any bundle. */
@@ -40,12 +42,18 @@ export interface ViewAppliance {
   readonly mayRedirect: boolean;
 }
 
+/** Whether it has lost all its routes: no network sends it anybody, and it serves no others. */
+export function isCutOff({ routeFeed, routeCount }: ViewAppliance): boolean {
+  return routeFeed && routeCount === 0;
+}
+
 /** What ranking reads of each appliance, in columns over shared memory. */
 export interface ApplianceColumns {
   readonly isOrigin: Uint8Array;
   /**
-   * Whether it may serve a client that none of its routes reaches: a box in no one's network (no route of its own) or at
-   * an exchange. A box whose routes are all `embedded` is its ISP's, and serves that ISP's clients only.
+   * Whether it may serve a client that none of its routes reaches: a box in no one's network (it learns no routes) or at
+   * an exchange. A box whose routes are all `embedded` is its ISP's, and serves that ISP's clients only; one that has lost
+   * its routes (a BGP session) serves nobody.
    */
   readonly open: Uint8Array;
   readonly mayFetch: Uint8Array;
@@ -210,6 +218,7 @@ function viewAppliance(appliance: SteeringAppliance): ViewAppliance {
   return {
     ...{ id, role, site, cluster, url, key, place, weight, headroom, state, reasons },
     routeCount: routeTable?.count ?? 0,
+    routeFeed: appliance.routeFeed === true,
     addresses: addressesOf(appliance),
     mayFetch: appliance.mayFetch === true,
     mayRedirect: appliance.mayRedirect === true,
@@ -246,8 +255,8 @@ function columnsOf(
 }
 
 function isOpen(appliance: SteeringAppliance | undefined): boolean {
-  const table = appliance?.routeTable;
-  return table === undefined || table.count === 0 || table.open;
+  const { routeTable, routeFeed } = appliance ?? {};
+  return routeTable === undefined || routeTable.count === 0 ? routeFeed !== true : routeTable.open;
 }
 
 function fill<T extends Uint8Array | Uint16Array | Uint32Array | Float64Array>(

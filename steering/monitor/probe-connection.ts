@@ -37,6 +37,8 @@ export class ProbeConnection {
   #received: Buffer = nothing;
   #pieces = 0;
   #settle: ((exchanged: Exchanged) => void) | undefined;
+  /** Whether what was asked may be asked once more: over a connection that was kept, and not answered by a byte. */
+  #mayAskAgain = false;
   #isClosed = false;
 
   constructor(options: ProbeConnectionOptions) {
@@ -61,8 +63,8 @@ export class ProbeConnection {
       };
       this.#received = nothing;
       this.#pieces = 0;
-      this.#socket ??= this.#open();
-      this.#socket.write(this.#request);
+      this.#mayAskAgain = this.#socket !== undefined;
+      this.#send();
     });
   }
 
@@ -70,6 +72,11 @@ export class ProbeConnection {
   close(): void {
     this.#isClosed = true;
     this.#end({ kind: 'broken', error: undefined });
+  }
+
+  #send(): void {
+    this.#socket ??= this.#open();
+    this.#socket.write(this.#request);
   }
 
   #open(): Socket {
@@ -127,6 +134,13 @@ export class ProbeConnection {
   }
 
   #closed(error: unknown): void {
+    // RFC 9112 §9.3.1: a server may close a kept connection at any time, and that says nothing against it.
+    if (this.#mayAskAgain && this.#pieces === 0 && this.#settle !== undefined) {
+      this.#mayAskAgain = false;
+      this.#socket = undefined;
+      this.#send();
+      return;
+    }
     const answer = error === undefined ? readProbeAnswer(this.#received, true) : 'garbage';
     this.#end(typeof answer === 'string' ? { kind: 'broken', error } : { kind: 'answered', answer });
   }

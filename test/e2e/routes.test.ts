@@ -15,11 +15,15 @@ const bundle = '0'.repeat(64);
 const [ipv4, ipv6] = ['203.0.113.9', '2001:db8:1::9'];
 const first: IspRoutes = { prefixes4: ['203.0.113.0/24'], prefixes6: ['2001:db8:1::/48'] };
 
+type Candidate = ExplainReply['candidates'][number];
+
 /** How a box reaches a client, as steering explains it: undefined where no route of it does. */
 type Reach = { length: number; asPathLength: number; med: number; class: string } | undefined;
 
 interface Chain {
   reach(box: string, client: string): Promise<Reach>;
+  /** The filter that removes a box for a client, whatever it asks for. */
+  removedBy(box: string, client: string): Promise<string | null | undefined>;
 }
 
 async function codeOf(plane: TestPlane, body: object): Promise<string> {
@@ -41,16 +45,19 @@ async function startChain(t: Test, lab: BirdLab): Promise<Chain> {
   const code = await codeOf(plane, { role: 'steering', name: 'steering' });
   const steering = await startSteering({ dataDir: join(dir, 'steering'), controlUrl: plane.url, code });
   t.teardown(() => steering.stop('SIGKILL'));
+  const explained = async (box: string, query: string): Promise<Candidate | undefined> => {
+    const { body, statusCode } = await request(`${steering.url}/v1/explain?${query}`, {
+      headers: { authorization: `Bearer ${plane.operator}` },
+    });
+    const json = await body.json();
+    if (statusCode !== 200) return undefined;
+    const { candidates } = parseAs(ExplainReply, json, { what: 'the explanation' });
+    return candidates.find(({ id }) => id === box);
+  };
   return {
+    removedBy: async (box, client) => (await explained(box, `client=${client}`))?.removedBy,
     async reach(box, client) {
-      const url = `${steering.url}/v1/explain?client=${client}&bundle=${bundle}`;
-      const { body, statusCode } = await request(url, {
-        headers: { authorization: `Bearer ${plane.operator}` },
-      });
-      const json = await body.json();
-      if (statusCode !== 200) return undefined;
-      const { candidates } = parseAs(ExplainReply, json, { what: 'the explanation' });
-      const keys = candidates.find(({ id }) => id === box)?.keys;
+      const keys = (await explained(box, `client=${client}&bundle=${bundle}`))?.keys;
       if (keys === undefined || keys.prefixLength <= 0) return undefined;
       const { prefixLength: length, asPathLength, med } = keys;
       return { length, asPathLength, med, class: keys.class };
@@ -95,6 +102,8 @@ t.test(
     await lab.kill('isp');
     await follows('the session lost', ['hasty', ipv4], (reach) => reach === undefined);
     t.equal((await chain.reach('patient', ipv4))?.length, 24, 'kept for a graceful restart');
+    const stranger = '192.0.2.1';
+    t.equal(await chain.removedBy('hasty', stranger), 'no-route', 'nor does it serve whom no route reaches');
     await lab.start('isp');
     await follows('the session back', ['hasty', ipv4], (reach) => reach?.length === 24);
     await lab.setLine('down');

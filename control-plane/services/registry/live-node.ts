@@ -41,6 +41,8 @@ export interface LiveNode {
   url: string | undefined;
   addresses: readonly string[];
   place: Place | undefined;
+  /** Whether it learns routes; undefined where it has not said. */
+  routeFeed: boolean | undefined;
   /** What is wrong with its routes. */
   routeReasons: readonly string[];
   capacityBytes: number;
@@ -86,6 +88,7 @@ export function createLiveNode(
     url: facts?.url ?? record?.steeringUrl,
     addresses: facts?.addresses ?? [],
     place: facts?.place,
+    routeFeed: facts?.routeFeed,
     routeReasons: [],
     capacityBytes: facts?.capacityBytes ?? 0,
     usedBytes: 0,
@@ -193,15 +196,17 @@ function applyFacts(node: LiveNode, heartbeat: Heartbeat): { placement: boolean;
   const placed = !sameJson(node.place, heartbeat.place);
   const { capacityBytes, lineBytesPerSecond } = heartbeat;
   const relined = node.lineBytesPerSecond !== lineBytesPerSecond;
+  const fedAnew = node.routeFeed !== heartbeat.routeFeed;
   const grown = relined || node.capacityBytes !== capacityBytes;
   node.url = heartbeat.url;
   node.addresses = heartbeat.addresses;
   node.place = heartbeat.place;
+  node.routeFeed = heartbeat.routeFeed;
   node.capacityBytes = capacityBytes;
   node.lineBytesPerSecond = lineBytesPerSecond;
   return {
     placement: moved || grown || missesAnew,
-    steering: moved || placed || missesAnew || relined,
+    steering: moved || placed || missesAnew || relined || fedAnew,
   };
 }
 

@@ -47,6 +47,8 @@ export interface RouteBook {
     | undefined;
   /** Those that steering goes by. */
   used(nodeId: string): RouteTableRef | undefined;
+  /** Whether it has ever told some. */
+  hadSome(nodeId: string): boolean;
   onChange(listener: (nodeId: string) => void): () => void;
 }
 

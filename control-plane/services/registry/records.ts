@@ -15,6 +15,7 @@ export const NodeRecord = Type.Object({
       url: BaseUrl,
       addresses: Type.Array(IpAddress),
       place: Type.Optional(Place),
+      routeFeed: Type.Optional(Type.Boolean()),
       capacityBytes: SizeBytes,
       lastSeenMs: TimeMs,
     }),

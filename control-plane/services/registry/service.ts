@@ -307,7 +307,9 @@ class NodeRegistry implements Registry {
   }
 
   #servingNodeOf(node: LiveNode, nowMs: number): ServingNode | undefined {
-    return servingNodeOf(node, this.#options.routes.used(node.identity.id), nowMs);
+    const { routes } = this.#options;
+    const { id } = node.identity;
+    return servingNodeOf(node, { table: routes.used(id), hadSome: routes.hadSome(id) }, nowMs);
   }
 
   #now(): { wall: number; monotonic: number } {
@@ -320,7 +322,7 @@ class NodeRegistry implements Registry {
 }
 
 function recordOf(node: LiveNode): NodeRecord {
-  const { url, place, lastSeenMs } = node;
+  const { url, place, routeFeed, lastSeenMs } = node;
   if (node.identity.role === 'steering' && url !== undefined)
     return { drainWanted: node.drainWanted, steeringUrl: url };
   if (url === undefined || lastSeenMs === undefined) return { drainWanted: node.drainWanted };
@@ -330,6 +332,7 @@ function recordOf(node: LiveNode): NodeRecord {
       url,
       addresses: [...node.addresses],
       ...(place !== undefined && { place }),
+      ...(routeFeed !== undefined && { routeFeed }),
       capacityBytes: node.capacityBytes,
       lastSeenMs,
     },
@@ -338,7 +341,7 @@ function recordOf(node: LiveNode): NodeRecord {
 
 /** The part of the record that is worth a write when it changes; the time of the last report alone is not. */
 function factsOf(node: LiveNode): string {
-  return JSON.stringify([node.url, node.addresses, node.place, node.capacityBytes]);
+  return JSON.stringify([node.url, node.addresses, node.place, node.routeFeed, node.capacityBytes]);
 }
 
 /** What is said of a node that is not there, or that the caller may not see. */

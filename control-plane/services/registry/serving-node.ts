@@ -19,6 +19,8 @@ export interface ServingNode {
   readonly place: Place | undefined;
   /** What of its routes is used; undefined where it has none. */
   readonly routeTable: RouteTableRef | undefined;
+  /** It learns routes, or has had some where it does not say so. */
+  readonly routeFeed: boolean;
   readonly capacityBytes: number;
   readonly lineBytesPerSecond: number | undefined;
   /** It fetches what it does not hold. */
@@ -31,10 +33,10 @@ export interface ServingNode {
   readonly holdingsVersion: number;
 }
 
-/** A node as others see it, with the routes that are used of it; undefined for what serves nothing or was revoked. */
+/** A node as others see it, with what is known of its routes; undefined for what serves nothing or was revoked. */
 export function servingNodeOf(
   node: LiveNode,
-  routeTable: RouteTableRef | undefined,
+  routes: { readonly table: RouteTableRef | undefined; readonly hadSome: boolean },
   nowMs: number,
 ): ServingNode | undefined {
   const { lostSinceMonotonicMs } = node;
@@ -53,7 +55,8 @@ export function servingNodeOf(
     url: node.url,
     addresses: node.addresses,
     place: node.place,
-    routeTable,
+    routeTable: routes.table,
+    routeFeed: node.routeFeed ?? routes.hadSome,
     capacityBytes: node.capacityBytes,
     lineBytesPerSecond: node.lineBytesPerSecond,
     mayFetch: node.mayFetch,

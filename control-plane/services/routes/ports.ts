@@ -5,6 +5,8 @@ export interface RoutesNode {
   readonly site: string;
   readonly cluster: string;
   readonly addresses: readonly string[];
+  /** It learns routes, however many it has now. */
+  readonly routeFeed: boolean;
 }
 
 /** What the routes need of the registry. */

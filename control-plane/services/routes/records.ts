@@ -17,6 +17,8 @@ export const NodeRoutesRecord = Type.Object({
   /** Some of what is used is not of the class `embedded`. */
   open: Type.Boolean(),
   refused: Type.Array(RefusedRoutes),
+  /** It has told some at some time; absent in records of earlier versions. */
+  hadSome: Type.Optional(Type.Boolean()),
   changedAtMs: TimeMs,
 });
 export type NodeRoutesRecord = Static<typeof NodeRoutesRecord>;

@@ -8,7 +8,7 @@ import {
   nameRouteTable,
   type NamedRouteTable,
 } from '../../../common/core/route-table-delta.ts';
-import { hasOpenRoutes } from '../../../common/core/route-table.ts';
+import { countRoutes, hasOpenRoutes } from '../../../common/core/route-table.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { coded, valueOf } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
@@ -47,6 +47,8 @@ export interface Routes {
   of(nodeId: string): NodeRoutesRecord | undefined;
   /** The table that steering goes by; undefined where there is nothing in it. */
   used(nodeId: string): RouteTableRef | undefined;
+  /** Whether it has ever told some, used or not. */
+  hadSome(nodeId: string): boolean;
   /** A table, packed; as a difference to `from` where that is known and both are small. Errors: ROUTE_TABLE_UNKNOWN. */
   packed(name: string, from?: string): Promise<Uint8Array>;
   /** Errors: INVALID, OVERLOADED. Every box of the site is judged anew. */
@@ -142,6 +144,11 @@ class KeptRoutes implements Routes {
     return known === undefined || count === 0 ? undefined : { name: known.used, count, open: known.open };
   }
 
+  hadSome(nodeId: string): boolean {
+    const known = this.#opened.known.get(nodeId);
+    return known !== undefined && (known.hadSome ?? known.ipv4 + known.ipv6 + known.refused.length > 0);
+  }
+
   async packed(name: string, from?: string): Promise<Uint8Array> {
     const delta = from === undefined ? undefined : await this.#difference(from, name);
     const packed = delta ?? (await this.store.packed(name));
@@ -200,7 +207,8 @@ class KeptRoutes implements Routes {
     const before = this.of(nodeId);
     const [ipv4, ipv6] = [table[4].lengths.length, table[6].lengths.length];
     const open = hasOpenRoutes(table);
-    const facts = { told: told.name, used: used.name, ipv4, ipv6, open, refused };
+    const hadSome = countRoutes(told.table) + refused.length > 0 || this.hadSome(nodeId);
+    const facts = { told: told.name, used: used.name, ipv4, ipv6, open, refused, hadSome };
     if (before === undefined || !isSame(before, facts)) {
       await this.store.put(told);
       await this.store.put(used);

@@ -166,10 +166,13 @@ async function lint(
   return { appliances: wanted.length, findings };
 }
 
-async function lintedBox(options: RouteViewsOptions, { id, addresses }: RoutesNode): Promise<LintedBox> {
+async function lintedBox(
+  options: RouteViewsOptions,
+  { id, addresses, routeFeed }: RoutesNode,
+): Promise<LintedBox> {
   const { of, flaps, clock } = options;
   return {
-    ...{ id, addresses },
+    ...{ id, addresses, routeFeed },
     table: await tableOf(options, id),
     refused: of(id)?.refused ?? [],
     flapping: flaps(id)?.flapping(clock.nowMs()) ?? [],

@@ -52,6 +52,7 @@ function applianceOf(node: MapNode): SteeringAppliance {
     state,
     reasons: [...own, ...node.reasons].slice(0, reasonsMax).map((reason) => reason.slice(0, reasonLengthMax)),
     ...(node.routeTable !== undefined && { routeTable: node.routeTable }),
+    ...(node.routeFeed && { routeFeed: true }),
     ...(node.mayFetch && { mayFetch: true }),
     ...(node.mayRedirect && { mayRedirect: true }),
   };

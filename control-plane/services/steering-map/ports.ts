@@ -15,6 +15,7 @@ export interface MapNode {
   readonly addresses: readonly string[];
   readonly place: Place | undefined;
   readonly routeTable: RouteTableRef | undefined;
+  readonly routeFeed: boolean;
   /** Undefined where it does not know its line. */
   readonly lineBytesPerSecond: number | undefined;
   readonly headroom: number;

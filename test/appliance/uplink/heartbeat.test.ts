@@ -13,6 +13,7 @@ const facts: HeartbeatFacts = {
   url: 'http://127.0.0.1:1',
   addresses: [],
   place: undefined,
+  routeFeed: false,
   capacityBytes: 1,
   usedBytes: 0,
   lineBytesPerSecond: undefined,

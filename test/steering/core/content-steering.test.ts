@@ -13,6 +13,7 @@ import {
   rankInputOf,
   route,
   viewOf,
+  type TestAppliance,
 } from '../../support/steering-maps.ts';
 
 const view = viewOf(
@@ -73,6 +74,22 @@ t.test('an address that no route reaches does not throw a session off its boxes'
     ['origin', 'mate', 'near'],
     'a foreign network',
   );
+  t.end();
+});
+
+t.test('a box that has lost all its routes keeps no session, whose routes went with it', (t) => {
+  const alone = (more: Partial<TestAppliance>) => viewOf(mapOf([appliance('box', more), origin()]));
+  const orderIn = (more: Partial<TestAppliance>) =>
+    orderOf(['box', 'origin'], ranking('10.1.2.3', {}, alone(more))).pathways;
+  const routeFeed = { routeFeed: true } as const;
+  t.strictSame(orderIn(routeFeed), ['box', 'origin']);
+  t.strictSame(orderIn({ ...routeFeed, routes: [] }), ['origin', 'box']);
+  t.strictSame(
+    orderIn({ ...routeFeed, routes: [route('11.0.0.0/8')] }),
+    ['box', 'origin'],
+    'the address may have changed',
+  );
+  t.strictSame(orderIn({ routes: [] }), ['box', 'origin'], 'it learns none, and serves strangers');
   t.end();
 });
 

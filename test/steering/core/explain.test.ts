@@ -28,9 +28,10 @@ const map = mapOf(
     appliance('ill', { reasons: ['CLOCK_SKEW: 45 s'] }),
     appliance('dead', {}),
     appliance('full', { headroom: 0.01 }),
+    appliance('cut-off', { routes: [], routeFeed: true }),
     origin(),
   ],
-  { bundles: [{ bundle: bundleOf('0'), holders: [0, 1, 2, 3, 5, 6, 7, 8, 9] }] },
+  { bundles: [{ bundle: bundleOf('0'), holders: [0, 1, 2, 3, 5, 6, 7, 8, 9, 10] }] },
 );
 const view = viewOf(map);
 const health = new Map([['dead', { ...unprobed(0), verdict: 'down' as const, reason: 'ECONNREFUSED' }]]);
@@ -54,6 +55,7 @@ t.test('every filter names itself and says why', (t) => {
     ill: ['unhealthy', /CLOCK_SKEW/],
     dead: ['unhealthy', /ECONNREFUSED/],
     full: ['no-headroom', /0\.010 is below 0\.05/],
+    'cut-off': ['no-route', /has none now \(is its BGP session up\?\)/],
     origin: [null, /way 3 of 3; the origin, always last/],
   };
   for (const [id, [removedBy, detail]] of Object.entries(why)) {
@@ -74,7 +76,7 @@ t.test('the answer that is explained is the answer', (t) => {
       const explained = explain(asked, 0);
       const all = new Set(explained.candidates.map((candidate) => candidate.id));
       return (
-        JSON.stringify(explained.pathways.map(({ id }) => id)) === JSON.stringify(answered) && all.size === 11
+        JSON.stringify(explained.pathways.map(({ id }) => id)) === JSON.stringify(answered) && all.size === 12
       );
     }),
   );

@@ -40,7 +40,18 @@ t.test('a map becomes a view: holders, addresses, routes, and what is dropped', 
   );
   t.equal(rowOfBundle(view.holdings, bundleOf('9')), -1);
   t.strictSame([...view.columns.open], [0, 0, 1, 0], 'one route that is not embedded makes a box open');
-  t.strictSame([...viewOf(mapOf([appliance('x', { routes: [] })])).columns.open], [1]);
+  const unrouted = { routes: [] };
+  const others = mapOf([
+    appliance('of-no-network', unrouted),
+    appliance('cut-off', { ...unrouted, routeFeed: true }),
+    appliance('at-an-exchange', { routes: [route('10.0.0.0/8', { class: 'public' })], routeFeed: true }),
+    origin(),
+  ]);
+  t.strictSame(
+    [...viewOf(others).columns.open],
+    [1, 0, 1, 0],
+    'who learns routes and has none serves no strangers',
+  );
   t.end();
 });
 

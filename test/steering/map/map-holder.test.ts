@@ -136,8 +136,15 @@ t.test('where the routes cannot be merged the map before is in force again', asy
     for (const file of await readdir(tablesHeld)) await rm(join(tablesHeld, file));
     return packRouteTable(tables.get(name) ?? Buffer.of());
   };
-  await t.rejects(take(held, next, { sequence: 2, fetchTable: losing }));
+  const losingMap = { sequence: 2, fetchTable: losing };
+  await t.rejects(take(held, next, losingMap));
+  t.strictSame(
+    held.views.map(({ sequence }) => sequence),
+    [1, 2, 1],
+  );
   t.equal(held.holder.sequence(), 1);
+  await t.rejects(take(held, next, losingMap), 'it is tried again');
+  t.equal(held.views.length, 3, 'and nobody is told of it again');
   t.equal(waysUnder(held.holder.view(), '10.1.1.1').length, 3);
   t.equal(await take(held, boxes({ routes: [] }), { sequence: 3 }), true);
   t.strictSame(waysUnder(held.holder.view(), '10.1.1.1').toSorted(), ['a', 'b', 'c']);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
 import t from 'tap';
 
-import { documentTypes, SteeringMap } from '../../../../common/contract/documents.ts';
+import { documentTypes, SteeringMap, type SteeringAppliance } from '../../../../common/contract/documents.ts';
 import { RouteLint, RoutesView, RouteTableReply } from '../../../../common/contract/routes.ts';
 import { decodeRouteTable } from '../../../../common/core/route-table-codec.ts';
 import { createRouteTableBuilder } from '../../../../common/core/route-table.ts';
@@ -82,6 +82,52 @@ t.test('a table is told whole, then what changed; the map follows; both outlive 
   });
   const here = testNode(again, box);
   t.match(await tellDelta(here, two, one), { status: 200 }, 'the base is still known');
+});
+
+t.test('the map says of a box without routes whether it learns any', async (t) => {
+  const plane = await startPlane(t);
+  const steering = await enrolNode(plane, 'steer-1', { role: 'steering' });
+  const shownOf = async (of: TestPlane, nodeId: string): Promise<Partial<SteeringAppliance>> => {
+    const { status, text } = await testNode(of, steering).call('GET /v1/steering-map');
+    if (status !== 200) return {};
+    const { body } = await openSigned(of, text, { typ: documentTypes.steeringMap, schema: SteeringMap, audience: 'steering' }); // prettier-ignore
+    return body.appliances.find(({ id }) => id === nodeId) ?? {};
+  };
+  const fedInMap = async (nodeId: string, fed: true | undefined, isRouted = false): Promise<void> => {
+    const isWanted = ({ id, routeFeed, routeTable }: Partial<SteeringAppliance>): boolean =>
+      id === nodeId && routeFeed === fed && (routeTable !== undefined) === isRouted;
+    t.ok(isWanted(await eventually(() => shownOf(plane, nodeId), isWanted)), nodeId);
+  };
+  const [empty, one] = [tableOf(), tableOf('203.0.113.0/24')];
+  const box = await enrolNode(plane, 'isp-a-1');
+  await box.beat({ routes: undefined, routeFeed: true });
+  await fedInMap(box.id, true);
+  t.match((await plane.call('GET /v1/routes/lint')).as(RouteLint).findings, [
+    { fault: 'none', detail: /nobody is sent to it; is its BGP session up/ },
+  ]);
+  await tellRoutes(box, one);
+  await fedInMap(box.id, true, true);
+  await tellDelta(box, one, empty);
+  await fedInMap(box.id, true);
+  await box.beat({ routes: undefined, routeFeed: false });
+  await fedInMap(box.id, undefined);
+  t.match((await plane.call('GET /v1/routes/lint')).as(RouteLint).findings, [
+    { fault: 'none', detail: /it learns no routes/ },
+  ]);
+  await box.beat({ routes: undefined, routeFeed: true });
+
+  const earlier = await addBox(plane, 'isp-b-1');
+  await fedInMap(earlier.id, undefined);
+  await earlier.beat({ routes: [{ prefix: '198.51.100.0/24', asPathLength: 1, class: 'embedded' }] });
+  await fedInMap(earlier.id, true, true);
+  await earlier.beat({ routes: [] });
+  await fedInMap(earlier.id, true);
+  await plane.stop();
+
+  const again = await startPlane(t, { dataDir: plane.dataDir });
+  const { findings } = (await again.call('GET /v1/routes/lint')).as(RouteLint);
+  const none = { fault: 'none', detail: /nobody is sent to it/ };
+  t.match(findings, [none, none], 'also where the control plane starts anew');
 });
 
 t.test('a difference to another table is refused, so that the whole one comes', async (t) => {

@@ -13,7 +13,14 @@ const node = (id: string, lineBytesPerSecond: number | undefined): MapNode => ({
     url: `http://${id}.test`,
   },
   ...{ key: { kty: 'EC', crv: 'P-256', x: 'x', y: 'y' }, addresses: [], place: undefined },
-  ...{ routeTable: undefined, lineBytesPerSecond, headroom: 1, reasons: [], held: new Set() },
+  ...{
+    routeTable: undefined,
+    routeFeed: false,
+    lineBytesPerSecond,
+    headroom: 1,
+    reasons: [],
+    held: new Set(),
+  },
   ...{ holdingsVersion: 0, mayFetch: false, mayRedirect: false },
 });
 

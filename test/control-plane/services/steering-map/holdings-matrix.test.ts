@@ -17,7 +17,14 @@ function node(id: string, held: readonly string[], holdingsVersion = 0): MapNode
   return {
     ...{ id, role: 'appliance', site: 'a', cluster: 'a', state: 'ready', stateReason: '' },
     ...{ key: { kty: 'EC', crv: 'P-256', x: 'x', y: 'y' }, url: `http://${id}.test`, addresses: [] },
-    ...{ place: undefined, routeTable: undefined, lineBytesPerSecond: undefined, headroom: 1, reasons: [] },
+    ...{
+      place: undefined,
+      routeTable: undefined,
+      routeFeed: false,
+      lineBytesPerSecond: undefined,
+      headroom: 1,
+      reasons: [],
+    },
     ...{ held: new Set(held), holdingsVersion, mayFetch: false, mayRedirect: true },
   };
 }
