@@ -8,6 +8,7 @@ import {
   PaymentMethodView,
   PaymentView,
 } from '../../common/contract/billing.ts';
+import { DisputeList } from '../../common/contract/disputes.ts';
 import { amountText } from '../../common/core/money.ts';
 import { allPages, keyOption, move, printRows, queryOf, readMoney, timeText } from '../money.ts';
 import type { Output } from '../output/output.ts';
@@ -20,13 +21,14 @@ interface MoneyOptions {
   idempotencyKey?: string;
 }
 
-/** `nearcast payment add|refund|list|due|retry|method`. */
+/** `nearcast payment add|refund|list|due|retry|method|disputes`. */
 export function paymentCommand(shell: CommandShell): Command {
   const command = new Command('payment').description(
-    'money that came and went: add, refund, list; by the payment provider: due, retry, method',
+    'money that came and went: add, refund, list; by the payment provider: due, retry, method, disputes',
   );
   handCommands(command, shell);
   providerCommands(command, shell);
+  disputesCommand(command, shell);
   return command;
 }
 
@@ -110,6 +112,30 @@ function providerCommands(command: Command, shell: CommandShell): void {
         output.facts(view, () => {
           const by = view.provider ?? 'nobody: no payment provider is configured';
           output.line(view.hasMethod ? `Its invoices are paid by ${by}.` : 'Its invoices are paid by hand.');
+        });
+      }),
+    );
+}
+
+function disputesCommand(command: Command, shell: CommandShell): void {
+  command
+    .command('disputes')
+    .description('payments that holders of cards have their banks take back')
+    .option('--csv', csvText)
+    .action(({ csv }: { csv?: true }) =>
+      shell.act(async ({ api, output }) => {
+        const items = (page: DisputeList) => [
+          ...page.disputes.map((one) => ({ ...one, about: one.state as string })),
+          ...page.waiting.map((one) => ({ ...one, about: `${one.state}, waits for its payment` })),
+        ];
+        const all = await allPages(api, { path: '/v1/payments/disputes', reply: DisputeList, items });
+        printRows(output, all, {
+          head: ['dispute', 'payment', 'currency', 'amount', 'state'],
+          rows: all.map(({ dispute, payment, currency, amount, about }) => [
+            ...[dispute, payment, currency, amountText(amount, currency), about],
+          ]),
+          empty: 'No payment is disputed.',
+          csv,
         });
       }),
     );

@@ -24,6 +24,9 @@ export type ChargeOutcome =
   /** Told later, by a notice. */
   | { readonly kind: 'pending' };
 
+/** What has become of a charge that was just sent. `refused`: our key or what was sent is at fault, and nothing is out by it. */
+export type SentOutcome = ChargeOutcome | { readonly kind: 'refused'; readonly reason: string };
+
 /** Money to be given back of a payment. */
 export interface ProviderRefund {
   /** Our id, by which it is given back once. */
@@ -63,7 +66,7 @@ export type ProviderNotice = { readonly id: string; readonly customer: string } 
 
 /**
  * Whoever takes money from cards and accounts. Errors of all calls: PROVIDER_UNREACHABLE (ask again, nothing may have been done or all
- * of it), PROVIDER_REFUSED (our key or what was sent is at fault).
+ * of it), PROVIDER_REFUSED (our key or what was sent is at fault; of `charge`: it could not be looked up what became of it before).
  */
 export interface PaymentProvider {
   /** As the ledger names its cash: `stripe`. */
@@ -75,7 +78,7 @@ export interface PaymentProvider {
   /** Address of a page on which a person says how to pay; it leads back to `returnUrl`, and a notice of `method` comes. */
   setupPage(order: { customer: string; account: string; returnUrl: string }): Promise<string>;
   /** `isRepeat`: it may have been sent before, however long ago, and what became of it then is what counts. */
-  charge(charge: ProviderCharge, options: { isRepeat: boolean }): Promise<ChargeOutcome>;
+  charge(charge: ProviderCharge, options: { isRepeat: boolean }): Promise<SentOutcome>;
   /** What became of a charge that may have been sent; undefined where it never was, or its answer is too long ago to be found. */
   findCharge(charge: ProviderCharge): Promise<ChargeOutcome | undefined>;
   /** Gives back once for its id, however long ago it was first asked for; `failed` too where the amount cannot be given. */

@@ -1,11 +1,12 @@
 import { Stripe } from 'stripe';
-import { coded } from '../../runtime/errors.ts';
+import { coded, isCoded } from '../../runtime/errors.ts';
 import type {
   ChargeOutcome,
   PaymentProvider,
   ProviderCharge,
   ProviderRefund,
   RefundOutcome,
+  SentOutcome,
 } from './port.ts';
 import { toStripeAmount } from './stripe-amounts.ts';
 import type { StripeOptions } from './stripe-options.ts';
@@ -61,7 +62,8 @@ export function createStripeProvider({ key, webhookSecret, url }: StripeOptions)
         return page.url;
       }),
     charge: async (charge, { isRepeat }) =>
-      (isRepeat ? await asked(() => findCharge(stripe, charge)) : undefined) ?? (await send(stripe, charge)),
+      (isRepeat ? await asked(() => findCharge(stripe, charge)) : undefined) ??
+      (await send(stripe, charge).catch(refusedOnly)),
     findCharge: (charge) => asked(() => findCharge(stripe, charge)),
     refund: (refund) => giveBack(stripe, refund),
     readNotice: (body, signature, nowMs) =>
@@ -91,6 +93,13 @@ async function send(stripe: Stripe, charge: ProviderCharge): Promise<ChargeOutco
       throw error;
     }
   });
+}
+
+/** What was sent and refused has taken nothing: what was sent before by its number would have been found. */
+function refusedOnly(error: unknown): SentOutcome {
+  if (isCoded(error, 'PROVIDER_REFUSED'))
+    return { kind: 'refused', reason: error.detail ?? 'Stripe refuses it' };
+  throw error;
 }
 
 async function giveBack(stripe: Stripe, order: ProviderRefund): Promise<RefundOutcome> {

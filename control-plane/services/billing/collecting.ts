@@ -116,6 +116,15 @@ class ProviderCollecting implements Collecting {
     const attempt = sendingOf(record);
     try {
       const outcome = await provider.charge({ invoice, account, attempt, ...sent }, { isRepeat });
+      if (outcome.kind === 'refused') {
+        // It waits for somebody who mends it.
+        log.error(
+          { invoice, reason: outcome.reason },
+          'the provider refuses to be asked for a payment; it is tried again',
+        );
+        await desk.book((batch) => this.#postpone(batch, { invoice, attempt }, outcome.reason));
+        return;
+      }
       await desk.book(async (batch) => {
         const now = (await this.#options.records.collections.get(invoice))?.value;
         // A notice may have been quicker.
@@ -124,12 +133,9 @@ class ProviderCollecting implements Collecting {
         if (isNews || outcome.kind === 'paid') await this.#conclude(batch, now ?? record, outcome);
       });
     } catch (error) {
-      const isRefused = isCoded(error, 'PROVIDER_REFUSED');
-      // What is refused waits for somebody who mends it.
-      log[isRefused ? 'error' : 'warn']({ err: error, invoice }, 'a payment could not be asked for; it is tried again'); // prettier-ignore
-      // Of one that may have been sent before, a refusal does not say what became of it then.
-      const reason = isRefused && !isRepeat ? (error.detail ?? 'the provider refuses it') : undefined;
-      await desk.book((batch) => this.#postpone(batch, invoice, reason));
+      const level = isCoded(error, 'PROVIDER_REFUSED') ? 'error' : 'warn';
+      log[level]({ err: error, invoice }, 'a payment could not be asked for; it is tried again');
+      await desk.book((batch) => this.#postpone(batch, { invoice, attempt }, undefined));
     }
   }
 
@@ -189,10 +195,14 @@ class ProviderCollecting implements Collecting {
   }
 
   /** The provider could not be asked: the same again, later; or, where it has refused to do it, what there is to pay then. */
-  async #postpone(batch: Batch, invoice: string, refused: string | undefined): Promise<void> {
+  async #postpone(
+    batch: Batch,
+    { invoice, attempt }: { invoice: string; attempt: number },
+    refused: string | undefined,
+  ): Promise<void> {
     const { records, clock } = this.#options;
     const before = (await records.collections.get(invoice))?.value;
-    if (before === undefined || !isOut(before)) return;
+    if (before === undefined || !isOut(before) || sendingOf(before) !== attempt) return;
     const unreached = (before.unreached ?? 0) + 1;
     const waiting = { ...before, unreached, nextAtMs: clock.nowMs() + unreachedWaitMs(unreached) };
     if (refused === undefined) {

@@ -1,17 +1,34 @@
 import type { PaymentProvider, ProviderNotice } from '../../../common/adapters/payments/port.ts';
+import type { PaymentView } from '../../../common/contract/billing.ts';
+import type { DisputeView, WaitingDispute } from '../../../common/contract/disputes.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { assert } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 import type { Batch } from './batch.ts';
-import { disputeEvents, disputeLines, type DisputeState } from './core/dispute.ts';
+import { disputeEvents, disputeLines, isOver, takenBack } from './core/dispute.ts';
 import { disputePosting } from './core/postings.ts';
 import type { BillingRecords } from './records.ts';
 
+type Told = Pick<ProviderNotice & { kind: 'dispute' }, 'dispute' | 'amount' | 'currency' | 'state'>;
+
 /** What holders of cards have their banks take back: out of our cash while it is decided, and lost or ours again then. */
 export interface Disputes {
-  /** What the provider has told of one. Notices come late, twice and in any order: what was decided against us may turn, what was won stays. */
+  /**
+   * What the provider has told of one. Notices come late, twice and in any order: what was decided against us may turn, what was won stays.
+   * One of a payment that is not in the books waits for it.
+   */
   hear(batch: Batch, notice: ProviderNotice & { kind: 'dispute' }): Promise<void>;
+  /** Books with a payment, which the batch has just booked, what was told of it before. */
+  catchUp(batch: Batch, payment: PaymentView): Promise<void>;
+  /** By the provider's id. */
+  list(page: { after?: string | undefined; limit: number }): Promise<DisputeView[]>;
+  /** Those of payments that are not in the books, which may be of something else that the same account of the provider sells. */
+  waiting(): Promise<WaitingDispute[]>;
 }
+
+const waitingMax = 200;
+/** A payment is in the books within days; for so long what was told of it before is kept. */
+const waitingMs = 30 * 86_400_000;
 
 /** Opens the disputes. */
 export function openDisputes(options: {
@@ -20,41 +37,108 @@ export function openDisputes(options: {
   clock: Clock;
   log: Log;
 }): Disputes {
-  const { records, provider, clock, log } = options;
-  const { payments, providerPayments, disputes } = records;
-  return {
-    async hear(batch, { dispute: id, payment: paid, amount, currency, state }) {
-      const known = (await providerPayments.get(`${provider?.name ?? ''}:${paid}`))?.value.id;
-      if (known === undefined) {
-        // The same account of the provider may sell other things.
-        log.warn({ dispute: id, payment: paid }, 'a payment is disputed that is not in the books');
-        return;
-      }
-      const payment = (await payments.get(known))?.value;
-      assert(payment !== undefined, 'payments are never removed');
-      const before = (await disputes.get(id))?.value;
-      if (isOver(before?.state, state)) return;
+  return new KeptDisputes(options);
+}
+
+class KeptDisputes implements Disputes {
+  readonly #options: Parameters<typeof openDisputes>[0];
+
+  constructor(options: Parameters<typeof openDisputes>[0]) {
+    this.#options = options;
+  }
+
+  async hear(batch: Batch, notice: ProviderNotice & { kind: 'dispute' }): Promise<void> {
+    const { records, provider } = this.#options;
+    const known = (await records.providerPayments.get(`${provider?.name ?? ''}:${notice.payment}`))?.value.id;
+    if (known === undefined) {
+      await this.#keep(batch, notice);
+      return;
+    }
+    const payment = (await records.payments.get(known))?.value;
+    assert(payment !== undefined, 'payments are never removed');
+    await this.#book(batch, payment, [notice]);
+  }
+
+  async catchUp(batch: Batch, payment: PaymentView): Promise<void> {
+    const { disputesWaiting } = this.#options.records;
+    const told = await disputesWaiting.scan({
+      prefix: `${payment.providerPayment ?? ''}:`,
+      limit: waitingMax,
+    });
+    if (told.length === 0) return;
+    batch.change(...told.map(({ key }) => disputesWaiting.removeOperation(key)));
+    await this.#book(
+      batch,
+      payment,
+      told.map(({ value }) => value),
+    );
+  }
+
+  async list(page: { after?: string | undefined; limit: number }): Promise<DisputeView[]> {
+    return (await this.#options.records.disputes.scan(page)).map(({ key, value }) => ({
+      dispute: key,
+      ...value,
+    }));
+  }
+
+  async waiting(): Promise<WaitingDispute[]> {
+    const { records, clock } = this.#options;
+    return (await records.disputesWaiting.scan({ limit: waitingMax }))
+      .map(({ value }) => value)
+      .filter(({ toldAtMs }) => toldAtMs > clock.nowMs() - waitingMs);
+  }
+
+  async #book(batch: Batch, payment: PaymentView, notices: readonly Told[]): Promise<void> {
+    const { records, clock } = this.#options;
+    const { disputed: before = 0, ...rest } = payment;
+    let disputed = before;
+    for (const { dispute: id, amount, currency, state } of notices) {
+      const known = (await records.disputes.get(id))?.value;
+      if (isOver(known?.state, state)) continue;
       // What it is about does not change any more.
-      const of = before ?? { payment: known, amount, currency };
-      const { disputed = 0, ...rest } = payment;
-      const now = disputed + takenBack(state, of.amount) - takenBack(before?.state, of.amount);
-      batch.change(
-        disputes.putOperation(id, { ...of, state }),
-        payments.putOperation(known, { ...rest, ...(now > 0 && { disputed: now }) }),
-      );
-      const about = { id, ...of, atMs: clock.nowMs(), memo: paid, provider: payment.provider ?? '' };
-      batch.post(disputePosting(about, { state, lines: disputeLines(before?.state, state) }));
+      const of = known ?? { payment: payment.id, amount, currency };
+      disputed += takenBack(state, of.amount) - takenBack(known?.state, of.amount);
+      batch.change(records.disputes.putOperation(id, { ...of, state }));
+      const { provider = '', providerPayment = '' } = payment;
+      const about = { id, ...of, atMs: clock.nowMs(), memo: providerPayment, provider };
+      batch.post(disputePosting(about, { state, lines: disputeLines(known?.state, state) }));
       batch.tell(disputeEvents[state], payment.account, {
-        ...{ payment: known, dispute: id, amount: of.amount, currency: of.currency },
+        ...{ payment: payment.id, dispute: id, amount: of.amount, currency: of.currency },
       });
-    },
-  };
-}
+    }
+    if (disputed === before) return;
+    const key = `${payment.account}:${payment.id}`;
+    batch.change(
+      records.payments.putOperation(payment.id, { ...rest, ...(disputed > 0 && { disputed }) }),
+      disputed > 0
+        ? records.disputedOf.putOperation(key, { id: payment.id })
+        : records.disputedOf.removeOperation(key),
+    );
+  }
 
-function isOver(before: DisputeState | undefined, after: DisputeState): boolean {
-  return before === after || before === 'won' || (before === 'lost' && after === 'open');
-}
-
-function takenBack(state: DisputeState | undefined, amount: number): number {
-  return state === 'open' || state === 'lost' ? amount : 0;
+  /** Until its payment comes; where too many wait, the oldest goes. */
+  async #keep(
+    batch: Batch,
+    { dispute, payment, amount, currency, state }: ProviderNotice & { kind: 'dispute' },
+  ): Promise<void> {
+    const { records, clock, log } = this.#options;
+    const { disputesWaiting } = records;
+    const key = `${payment}:${dispute}`;
+    const waiting = await disputesWaiting.scan({ limit: waitingMax });
+    const known = waiting.find((one) => one.key === key)?.value;
+    if (isOver(known?.state, state)) return;
+    const [oldest] = waiting.toSorted((one, other) => one.value.toldAtMs - other.value.toldAtMs);
+    const nowMs = clock.nowMs();
+    const isFull = waiting.length >= waitingMax && known === undefined;
+    const gone = waiting.filter(
+      (one) => one.value.toldAtMs <= nowMs - waitingMs || (isFull && one === oldest),
+    );
+    batch.change(...gone.map((one) => disputesWaiting.removeOperation(one.key)));
+    const of = known ?? { dispute, payment, amount, currency, toldAtMs: nowMs };
+    batch.change(disputesWaiting.putOperation(key, { ...of, state }));
+    log.warn(
+      { dispute, payment },
+      'a payment is disputed that is not in the books; it waits for the payment',
+    );
+  }
 }

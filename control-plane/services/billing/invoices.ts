@@ -5,6 +5,7 @@ import { parseAs } from '../../../common/runtime/parse.ts';
 import { newObjectId } from '../../core/object-id.ts';
 import type { Batch } from './batch.ts';
 import { daysLater } from './core/calendar.ts';
+import { heldOf, type DisputedPayment } from './core/dispute.ts';
 import { addUp, takeBack } from './core/invoice.ts';
 import { creditAccount, creditNotePosting, invoicePosting, writeOffPosting } from './core/postings.ts';
 import { paymentDays, type Bill } from './core/subscription.ts';
@@ -22,6 +23,15 @@ export interface Issued {
   readonly open: number;
 }
 
+/** Credit that is not in the books yet. */
+export interface FreshCredit {
+  /** Whose credit note it is of. */
+  readonly invoice?: string | undefined;
+  readonly amount: number;
+  /** What of the account's credit is used up by other invoices of the same batch. */
+  readonly spent: number;
+}
+
 /** A credit note that was just written. */
 export interface Credited {
   readonly paper: CreditNotePaper;
@@ -34,8 +44,7 @@ export interface Credited {
 /** Invoices and credit notes: writes them into a batch, and shows them. */
 export interface Invoices {
   /**
-   * Bills a subscription for a part of a price. The account's credit is used up first; `freshCredit` is what the same batch has
-   * added to it.
+   * Bills a subscription for a part of a price. The account's credit is used up first; `fresh` is what the same batch has added to it.
    */
   issue(
     batch: Batch,
@@ -43,7 +52,7 @@ export interface Invoices {
       SubscriptionRecord,
       'id' | 'account' | 'plan' | 'price' | 'country' | 'region' | 'timeZone' | 'coupons'
     >,
-    terms: { bill: Bill; planName: string; nowMs: number; freshCredit: number },
+    terms: { bill: Bill; planName: string; nowMs: number; fresh: FreshCredit },
   ): Promise<Issued>;
   /**
    * Takes `base` of an invoice back, or less where less is left of it; all that is left when it says nothing. Nothing is written where
@@ -60,6 +69,8 @@ export interface Invoices {
   pay(batch: Batch, id: string, money: { amount: number; currency: string }): Promise<InvoiceView>;
   /** What we owe an account, in one currency. */
   creditOf(account: string, currency: string): Promise<number>;
+  /** What of it may be spent or given back: not what came of money that is disputed. `fresh`: credit of the same batch. */
+  freeCreditOf(account: string, currency: string, fresh?: FreshCredit): Promise<number>;
   /** Errors: INVOICE_UNKNOWN. */
   view(id: string): Promise<InvoiceView>;
   /** Invoices by number, or those of an account. */
@@ -90,7 +101,7 @@ class KeptInvoices implements Invoices {
   }
 
   async issue(...[batch, subscription, terms]: Parameters<Invoices['issue']>): Promise<Issued> {
-    const { bill, planName, nowMs, freshCredit } = terms;
+    const { bill, planName, nowMs, fresh } = terms;
     const { invoices, invoicesOf, taxes, issuer } = this.#records;
     const { account, price, country, region, timeZone } = subscription;
     const table = (await batch.readOnce('taxes', () => taxes.get('all')))?.value.rows ?? [];
@@ -99,10 +110,7 @@ class KeptInvoices implements Invoices {
       { amount: bill.amount, currency: price.currency, taxInclusive: price.taxInclusive },
       { coupons: subscription.coupons, taxes: taxesAt(table, { country, region }, nowMs) },
     );
-    const creditApplied = Math.min(
-      amounts.gross,
-      (await this.creditOf(account, price.currency)) + freshCredit,
-    );
+    const creditApplied = Math.min(amounts.gross, await this.freeCreditOf(account, price.currency, fresh));
     const number = await batch.nextNumber(invoiceSeries);
     const paper: InvoicePaper = {
       ...{ version: 1, id: newObjectId('inv', this.#chance), number, account, plan: subscription.plan },
@@ -190,6 +198,26 @@ class KeptInvoices implements Invoices {
   async creditOf(account: string, currency: string): Promise<number> {
     const balances = await this.#records.books.balances({ account: creditAccount(account) });
     return -(balances.find((balance) => balance.currency === currency)?.amount ?? 0) + 0;
+  }
+
+  async freeCreditOf(
+    account: string,
+    currency: string,
+    { invoice, amount, spent }: FreshCredit = { amount: 0, spent: 0 },
+  ): Promise<number> {
+    const credit = (await this.creditOf(account, currency)) + amount - spent;
+    if (credit <= 0) return 0;
+    const { disputedOf, payments, invoices } = this.#records;
+    const disputed: DisputedPayment[] = [];
+    for await (const { value } of disputedOf.all(`${account}:`)) {
+      const payment = (await payments.get(value.id))?.value;
+      if (payment?.currency !== currency) continue;
+      const of = payment.invoice === undefined ? undefined : (await invoices.get(payment.invoice))?.value;
+      const before = of === undefined ? 0 : of.credited.gross - of.creditedOpen;
+      const now = payment.invoice !== undefined && payment.invoice === invoice ? amount : 0;
+      disputed.push({ ...payment, invoiceToCredit: before + now });
+    }
+    return Math.max(0, credit - heldOf(disputed));
   }
 
   async view(id: string): Promise<InvoiceView> {

@@ -6,6 +6,7 @@ import {
   PaymentMethodRequest,
   PaymentMethodView,
 } from '../../../common/contract/billing.ts';
+import { DisputeList } from '../../../common/contract/disputes.ts';
 import { ObjectId } from '../../../common/contract/primitives.ts';
 import { Type } from '../../../common/contract/type.ts';
 import { assert, coded } from '../../../common/runtime/errors.ts';
@@ -22,6 +23,7 @@ const noticeBytesMax = 1024 * 1024;
 export function providerRoutes(app: App, billing: Billing): void {
   methodRoutes(app, billing);
   collectionRoutes(app, billing);
+  disputeRoute(app, billing);
   // In a scope of its own: what is signed is the body as it came, so nothing parses it before.
   void app.register((scope, _options, done) => {
     scope.removeAllContentTypeParsers();
@@ -101,6 +103,34 @@ function collectionRoutes(app: App, billing: Billing): void {
     ...{ body: nothing, reply: CollectionView },
     decide: (batch, _body, id) => collecting.retry(batch, id),
   });
+}
+
+function disputeRoute(app: App, { disputes }: Billing): void {
+  app.get(
+    '/v1/payments/disputes',
+    {
+      config: { credential: operators },
+      schema: {
+        summary:
+          'Disputed payments by the id of the dispute; beside the first page those that wait for their payment',
+        tags,
+        querystring: Type.Object(
+          { after: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })), limit: Limit },
+          { additionalProperties: false },
+        ),
+        response: { 200: DisputeList },
+      },
+    },
+    async ({ query }) => {
+      const page = await disputes.list(query);
+      const last = page.at(-1);
+      return {
+        disputes: page,
+        waiting: query.after === undefined ? await disputes.waiting() : [],
+        ...(page.length === query.limit && last && { next: last.dispute }),
+      };
+    },
+  );
 }
 
 function noticeRoute(app: App, { notices }: Billing): void {

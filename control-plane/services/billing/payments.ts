@@ -11,6 +11,7 @@ import { coded } from '../../../common/runtime/errors.ts';
 import { newObjectId } from '../../core/object-id.ts';
 import type { Batch } from './batch.ts';
 import { paymentPosting, refundBegunPosting, refundPosting } from './core/postings.ts';
+import type { Disputes } from './disputes.ts';
 import type { Invoices } from './invoices.ts';
 import { ordered, type BillingRecords } from './records.ts';
 import type { Subscriptions } from './subscriptions.ts';
@@ -43,12 +44,12 @@ export interface Payments {
     order: Pick<PaymentView, 'account' | 'amount' | 'currency'> & { provider: string },
   ): PaymentView;
   /** It has come. */
-  cameAhead(batch: Batch, asked: PaymentView, paid: Omit<Received, 'provider' | 'invoice'>): void;
+  cameAhead(batch: Batch, asked: PaymentView, paid: Omit<Received, 'provider' | 'invoice'>): Promise<void>;
   /** It will not come. */
   failedAhead(batch: Batch, asked: PaymentView): void;
   /**
    * Gives credit back: by hand, or by the provider the way that a payment came, which takes its time. Errors: AMOUNT_INVALID (more than the
-   * account's credit, or than is left of the payment), PAYMENT_UNKNOWN (none of a provider for this account and currency).
+   * account's credit that is not under dispute, or than is left of the payment), PAYMENT_UNKNOWN (none of a provider for this account and currency).
    */
   refund(batch: Batch, request: RefundRequest): Promise<PaymentView>;
   /** Errors: INVOICE_UNKNOWN, AMOUNT_INVALID (more than is left of the invoice). */
@@ -61,6 +62,7 @@ export interface PaymentsOptions {
   records: BillingRecords;
   invoices: Invoices;
   subscriptions: Subscriptions;
+  disputes: Pick<Disputes, 'catchUp'>;
   clock: Clock;
   chance: Chance;
 }
@@ -102,6 +104,7 @@ class KeptPayments implements Payments {
     });
     this.#putPayment(batch, view);
     batch.change(records.providerPayments.putOperation(key, { id: view.id }, 0));
+    await this.#options.disputes.catchUp(batch, view);
   }
 
   askAhead(
@@ -113,7 +116,11 @@ class KeptPayments implements Payments {
     return view;
   }
 
-  cameAhead(batch: Batch, asked: PaymentView, paid: Omit<Received, 'provider' | 'invoice'>): void {
+  async cameAhead(
+    batch: Batch,
+    asked: PaymentView,
+    paid: Omit<Received, 'provider' | 'invoice'>,
+  ): Promise<void> {
     const { payments, providerPayments } = this.#options.records;
     const { state: _pending, ...view } = asked;
     const { payment, amount, currency } = paid;
@@ -124,6 +131,7 @@ class KeptPayments implements Payments {
       providerPayments.putOperation(`${after.provider ?? byHand}:${payment}`, { id: after.id }, 0),
     );
     this.#postPayment(batch, after);
+    await this.#options.disputes.catchUp(batch, after);
   }
 
   failedAhead(batch: Batch, asked: PaymentView): void {
@@ -133,12 +141,15 @@ class KeptPayments implements Payments {
   async refund(batch: Batch, request: RefundRequest): Promise<PaymentView> {
     const { records, invoices } = this.#options;
     const { account, amount, currency, reference } = request;
-    const credit = await invoices.creditOf(account, currency);
-    if (amount > credit)
+    const credit = await invoices.freeCreditOf(account, currency);
+    if (amount > credit) {
+      const held = (await invoices.creditOf(account, currency)) - credit;
+      const more = held > 0 ? `, and ${held} that came of payments under dispute` : '';
       throw coded(
         'AMOUNT_INVALID',
-        `the account has ${credit} ${currency} of credit, in minor units, not ${amount}`,
+        `the account has ${credit} ${currency} of credit, in minor units, not ${amount}${more}`,
       );
+    }
     if (request.payment !== undefined) return this.#refundByProvider(batch, request, request.payment);
     const view = this.#newPayment({ kind: 'refund', account, amount, currency, reference });
     batch.change(records.payments.putOperation(view.id, view, 0));

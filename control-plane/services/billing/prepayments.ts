@@ -21,7 +21,7 @@ import { ordered, type BillingRecords, type PrepaymentRecord } from './records.t
 export interface Prepayments {
   /**
    * Takes money by the provider, once for its key. Errors: PAYMENTS_OFF, PAYMENT_METHOD_MISSING, PAYMENT_FAILED; UNAVAILABLE (ask again),
-   * those of the provider. @returns the payment's id; undefined where nothing is to be taken.
+   * IDEMPOTENCY_KEY_REUSED (another order by the same key), those of the provider. @returns the payment's id; undefined where nothing is to be taken.
    */
   take(
     order: { account: string; amount: number; currency: string },
@@ -90,6 +90,10 @@ class KeptPrepayments implements Prepayments {
       if (provider === undefined)
         throw coded('UNAVAILABLE', 'it was asked of a provider that is not there any more');
       const outcome = await provider.charge(chargeOf(known, sent), { isRepeat });
+      if (outcome.kind === 'refused') {
+        await desk.book((batch) => this.#refuse(batch, known));
+        throw coded('PROVIDER_REFUSED', outcome.reason);
+      }
       if (outcome.kind === 'pending')
         throw coded('UNAVAILABLE', 'the provider does not know yet whether the payment goes through');
       await desk.book((batch) => this.#learn(batch, key, outcome));
@@ -103,7 +107,7 @@ class KeptPrepayments implements Prepayments {
       const payment = (await records.payments.get(id))?.value;
       if (payment === undefined) throw coded('PAYMENT_UNKNOWN', id);
       const { account, currency, refunded = 0, disputed = 0 } = payment;
-      const credit = await invoices.creditOf(account, currency);
+      const credit = await invoices.freeCreditOf(account, currency);
       const amount = Math.min(credit, payment.amount - refunded - disputed);
       const reference = 'A change that was not made';
       if (amount > 0) await payments.refund(batch, { account, amount, currency, reference, payment: id });
@@ -119,7 +123,9 @@ class KeptPrepayments implements Prepayments {
     const { sent } = known.record;
     if (sent !== undefined && sent.customer !== customer)
       throw coded('WEBHOOK_FOREIGN', `${customer || 'nobody'} is not the customer of ${asked.account}`);
-    if (outcome.kind !== 'pending') await this.#learn(batch, key, outcome);
+    // Of an earlier sending only money is news.
+    const isNews = outcome.kind === 'paid' || asked.attempt === sendingOf(known.record);
+    if (outcome.kind !== 'pending' && isNews) await this.#learn(batch, key, outcome);
   }
 
   async run(): Promise<void> {
@@ -145,6 +151,9 @@ class KeptPrepayments implements Prepayments {
     const { payers, payments, clock } = this.#options;
     const before = await this.#find(key);
     if (before !== undefined) {
+      checkOrder(before.payment, { account, amount, currency });
+      if (before.record.isRefused === true)
+        return { known: await this.#sendAnew(batch, before), isRepeat: false };
       if (before.record.sent !== undefined) await this.#putOff(batch, key);
       return { known: before, isRepeat: true };
     }
@@ -158,6 +167,24 @@ class KeptPrepayments implements Prepayments {
     return { known: { key, record, payment }, isRepeat: false };
   }
 
+  /** One that was refused for our sake: by the card of now, by the next number. */
+  async #sendAnew(batch: Batch, { key, record: before, payment }: Known): Promise<Known> {
+    const { customer, method } = await this.#options.payers.means(payment.account);
+    const { isRefused: _mended, ...rest } = before;
+    const nextAtMs = this.#options.clock.nowMs() + abandonedMs;
+    const record = { ...rest, sent: { customer, method }, nextAtMs };
+    this.#store(batch, key, { before, after: record });
+    return { key, record, payment };
+  }
+
+  /** The provider has refused it, and nothing is out. */
+  async #refuse(batch: Batch, { key, record: sent }: Known): Promise<void> {
+    const before = (await this.#find(key))?.record;
+    if (before?.sent === undefined || sendingOf(before) !== sendingOf(sent)) return;
+    const after = { ...before, refusals: sendingOf(before) + 1, isRefused: true as const };
+    this.#store(batch, key, { before, after });
+  }
+
   /** Books what became of one, once. */
   async #learn(
     batch: Batch,
@@ -169,7 +196,8 @@ class KeptPrepayments implements Prepayments {
     const { payments } = this.#options;
     const { record, payment } = known;
     // What comes after it was given up is the account's all the same.
-    if (outcome?.kind === 'paid' && payment.state !== undefined) payments.cameAhead(batch, payment, outcome);
+    if (outcome?.kind === 'paid' && payment.state !== undefined)
+      await payments.cameAhead(batch, payment, outcome);
     else if (outcome?.kind !== 'paid' && payment.state === 'pending') {
       payments.failedAhead(batch, payment);
       const failure = outcome?.reason ?? 'it was never taken';
@@ -249,8 +277,21 @@ class KeptPrepayments implements Prepayments {
 }
 
 function chargeOf(
-  { key, payment: { account, amount, currency } }: Known,
+  { key, record, payment: { account, amount, currency } }: Known,
   sent: NonNullable<PrepaymentRecord['sent']>,
 ) {
-  return { invoice: `${prefix}${key}`, account, attempt: 0, ...sent, amount, currency };
+  return { invoice: `${prefix}${key}`, account, attempt: sendingOf(record), ...sent, amount, currency };
+}
+
+/** Which sending this is or will be: the provider knows them apart by it. */
+function sendingOf({ refusals = 0 }: PrepaymentRecord): number {
+  return refusals;
+}
+
+function checkOrder(
+  known: PaymentView,
+  { account, amount, currency }: { account: string; amount: number; currency: string },
+): void {
+  if (known.account !== account || known.amount !== amount || known.currency !== currency)
+    throw coded('IDEMPOTENCY_KEY_REUSED', 'take a new key for each new order');
 }

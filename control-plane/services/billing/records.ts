@@ -13,6 +13,7 @@ import {
   SubscriptionView,
   TaxTable,
 } from '../../../common/contract/billing.ts';
+import { DisputeView, WaitingDispute } from '../../../common/contract/disputes.ts';
 import { ObjectId, TimeMs } from '../../../common/contract/primitives.ts';
 import { WebhookView } from '../../../common/contract/webhooks.ts';
 import { Type, type Static, type TSchema } from '../../../common/contract/type.ts';
@@ -112,16 +113,15 @@ const PrepaymentRecord = Type.Object({
   failure: Type.Optional(Type.String()),
   /** When it is looked after, unless somebody asks before: under that time it stands among those that are due. */
   nextAtMs: TimeMs,
+  /** How often the provider refused it without looking for money: each sending has a number of its own. */
+  refusals: Type.Optional(Count),
+  /** The last sending was refused: the next is by the card of then. */
+  isRefused: Type.Optional(Type.Literal(true)),
 });
 export type PrepaymentRecord = Static<typeof PrepaymentRecord>;
 
 /** Money of a payment that its card's holder had the bank take back. */
-const DisputeRecord = Type.Object({
-  payment: ObjectId,
-  amount: Count,
-  currency: Type.String(),
-  state: Type.Union([Type.Literal('open'), Type.Literal('lost'), Type.Literal('won')]),
-});
+const DisputeRecord = Type.Pick(DisputeView, ['payment', 'amount', 'currency', 'state']);
 
 const WebhookRecord = Type.Object({ ...WebhookView.properties, secret: Type.String() });
 export type WebhookRecord = Static<typeof WebhookRecord>;
@@ -184,6 +184,10 @@ export interface BillingRecords {
   prepaymentsDue: Collection<{ id: string }>;
   /** By the provider's id. */
   disputes: Collection<Static<typeof DisputeRecord>>;
+  /** By the provider's ids of payment and dispute: told before the payment came. */
+  disputesWaiting: Collection<WaitingDispute>;
+  /** By account and payment: those of which something is disputed. */
+  disputedOf: Collection<{ id: string }>;
   webhooks: Collection<WebhookRecord>;
   /** By webhook, time and event: what is to be sent. */
   deliveries: Collection<DeliveryRecord>;
@@ -227,6 +231,8 @@ export function openBillingRecords(books: Books): BillingRecords {
     prepayments: collection('prepayments', PrepaymentRecord),
     prepaymentsDue: collection('prepayments-due', Reference),
     disputes: collection('disputes', DisputeRecord),
+    disputesWaiting: collection('disputes-waiting', WaitingDispute),
+    disputedOf: collection('disputed-of', Reference),
     webhooks: collection('webhooks', WebhookRecord),
     deliveries: collection('deliveries', DeliveryRecord),
     deadLetters: collection('dead-letters', DeliveryRecord),

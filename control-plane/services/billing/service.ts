@@ -8,7 +8,7 @@ import type { Batch } from './batch.ts';
 import { openCollecting, type Collecting } from './collecting.ts';
 import { openDesk, type Ask } from './desk.ts';
 import { cacheEntitlements, type EntitlementsCache } from './entitlements.ts';
-import { openDisputes } from './disputes.ts';
+import { openDisputes, type Disputes } from './disputes.ts';
 import { openDue } from './due.ts';
 import { openInvoices, type Invoices } from './invoices.ts';
 import { openNotices, type Notices } from './notices.ts';
@@ -46,6 +46,7 @@ export interface Billing {
   notices: Notices;
   webhooks: Webhooks;
   prepayments: Prepayments;
+  disputes: Disputes;
   usage: Usage;
   reports: Reports;
   /** What it knows of people. */
@@ -92,7 +93,8 @@ export function createBilling(options: BillingOptions): Billing {
     collect: (batch, invoice) => collecting.begin(batch, invoice),
   });
   const subscriptions = openSubscriptions({ records, invoices, clock, chance });
-  const payments = openPayments({ records, invoices, subscriptions, clock, chance });
+  const disputes = openDisputes({ records, provider, clock, log });
+  const payments = openPayments({ records, invoices, subscriptions, disputes, clock, chance });
   const collecting = openCollecting({
     ...{ records, desk, invoices, provider, clock, log },
     ...{ payments: () => payments, subscriptions: () => subscriptions },
@@ -102,7 +104,6 @@ export function createBilling(options: BillingOptions): Billing {
     ...{ records, desk, payers, payments, invoices, provider, clock, log },
   });
   const refunds = openRefunds({ records, desk, provider, clock, log });
-  const disputes = openDisputes({ records, provider, clock, log });
   const notices = openNotices({
     ...{ desk, provider, payers, collecting, prepayments, refunds, disputes, clock },
   });
@@ -122,7 +123,7 @@ export function createBilling(options: BillingOptions): Billing {
 
   return {
     ...{ offers, subscriptions, invoices, payments, entitlements, ledger: books, bookDue, settleDue },
-    ...{ collecting, payers, notices, webhooks, prepayments },
+    ...{ collecting, payers, notices, webhooks, prepayments, disputes },
     usage: openUsage({ records, desk, clock }),
     reports: openReports({ records, clock }),
     async quote(subscription, decide) {

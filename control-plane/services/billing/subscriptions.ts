@@ -25,7 +25,7 @@ import {
   type Step,
   type Subscription,
 } from './core/subscription.ts';
-import type { Invoices } from './invoices.ts';
+import type { FreshCredit, Invoices } from './invoices.ts';
 import { ordered, type BillingRecords, type SubscriptionRecord } from './records.ts';
 
 /** A change of plan; `atMs`: as of a moment of its period that has passed, for which it was promised. */
@@ -223,16 +223,15 @@ class KeptSubscriptions implements Subscriptions {
     const { records, invoices, clock } = this.#options;
     const nowMs = clock.nowMs();
     let after: SubscriptionRecord = { ...aboutOf(before), ...recordOf(step.subscription) };
-    let freshCredit = 0;
+    let fresh: FreshCredit = { amount: 0, spent: 0 };
     if (step.credit !== undefined) {
       const { invoice, base } = step.credit;
       const credited = await invoices.credit(batch, invoice, { base, reason: 'Unused time', nowMs });
-      freshCredit = credited?.toCredit ?? 0;
+      fresh = { invoice, amount: credited?.toCredit ?? 0, spent: 0 };
       if (credited?.open === 0) after = { ...after, ...recordOf(settle(after, invoice)) };
     }
     for (const invoice of step.writtenOff ?? []) await invoices.writeOff(batch, invoice, nowMs);
-    if (step.bill !== undefined)
-      after = await this.#bill(batch, after, { bill: step.bill, freshCredit, nowMs });
+    if (step.bill !== undefined) after = await this.#bill(batch, after, { bill: step.bill, fresh, nowMs });
     this.#store(batch, { before, after });
     batch.touch(after.account);
     const told = { subscription: after.id, plan: after.plan, state: after.state };
@@ -248,7 +247,7 @@ class KeptSubscriptions implements Subscriptions {
   async #bill(
     batch: Batch,
     record: SubscriptionRecord,
-    terms: { bill: NonNullable<Step['bill']>; freshCredit: number; nowMs: number },
+    terms: { bill: NonNullable<Step['bill']>; fresh: FreshCredit; nowMs: number },
   ): Promise<SubscriptionRecord> {
     const { records, invoices } = this.#options;
     const plan = (await batch.readOnce(`plan ${record.plan}`, () => records.plans.get(record.plan)))?.value;

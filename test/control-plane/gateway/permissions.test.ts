@@ -143,6 +143,7 @@ const rows: Readonly<Record<string, Row>> = {
   'GET /v1/payments': { may: operators },
   'POST /v1/payments': { may: operators },
   'POST /v1/payments/refund': { may: operators },
+  'GET /v1/payments/disputes': { may: operators },
   'POST /v1/payment-methods': { may: [...operators, 'viewer'] },
   'GET /v1/payment-methods': { may: [...operators, 'viewer'] },
   'GET /v1/collections': { may: operators },

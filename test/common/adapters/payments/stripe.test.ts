@@ -111,7 +111,7 @@ t.test('a request that Stripe refuses is final for the way of paying alone', asy
     [400, undefined],
   ] as const) {
     refuse(status, code);
-    await t.rejects(charge('pm_card_visa'), { code: 'PROVIDER_REFUSED' });
+    t.match(await charge('pm_card_visa'), { kind: 'refused', reason: /^Stripe: / });
   }
   stripe.before = () => undefined;
   t.match(await charge('pm_card_visa'), { kind: 'paid' });
@@ -120,9 +120,15 @@ t.test('a request that Stripe refuses is final for the way of paying alone', asy
 t.test('what Stripe answers with errors', async (t) => {
   const { provider, stripe, customer } = await openLab(t);
   const wrong = await openLab(t, 'sk_test_of_somebody_else');
-  const refused = await wrong.charge('pm_card_visa').catch((error: unknown) => error);
+  const refused = await wrong.provider.createCustomer('usr_anna-0001').catch((error: unknown) => error);
   t.match(refused, { code: 'PROVIDER_REFUSED' });
   t.notMatch(String(refused), 'sk_test', 'no key in an error');
+  t.match(await wrong.charge('pm_card_visa'), { kind: 'refused' });
+  await t.rejects(
+    wrong.charge('pm_card_visa', 0, true),
+    { code: 'PROVIDER_REFUSED' },
+    'what became of it before is not known',
+  );
   stripe.before = (_call, reply) => {
     reply.writeHead(500, { 'content-type': 'application/json' }).end('{"error":{"type":"api_error"}}');
     reply.destroy();

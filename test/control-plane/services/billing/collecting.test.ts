@@ -126,6 +126,36 @@ t.test('what Stripe refuses because of us waits until it is mended', async (t) =
   t.strictSame(await auditBilling(lab), []);
 });
 
+t.test(
+  'what came to nobody and is then refused for good holds neither dunning nor another card',
+  async (t) => {
+    const lab = await openLab(t);
+    const { billing, stripe, clock } = lab;
+    await lab.payBy(good);
+    await lab.subscribe();
+    stripe.before = ({ route }, reply) => {
+      if (route === 'POST /v1/payment_intents') reply.destroy();
+    };
+    await billing.settleDue();
+    t.match(await billing.collecting.list({ limit: 10 }), [{ state: 'sent' }]);
+    stripe.before = ({ route }, reply) => {
+      if (route !== 'POST /v1/payment_intents') return;
+      const error = { type: 'invalid_request_error', code: 'resource_missing', message: 'No such customer' };
+      reply.writeHead(404, { 'content-type': 'application/json' }).end(JSON.stringify({ error }));
+    };
+    await clock.advance(60_000);
+    await billing.settleDue();
+    const refused = { state: 'due', attempt: 0, reason: /^Stripe: resource_missing/ };
+    t.match(await billing.collecting.list({ limit: 10 }), [refused]);
+    stripe.before = () => undefined;
+    await lab.payBy('pm_other');
+    await billing.settleDue();
+    t.match(await lab.invoices(), [{ status: 'paid' }]);
+    t.match(stripe.intents, [{ metadata: { nearcast_attempt: '1' } }]);
+    t.strictSame(await auditBilling(lab), []);
+  },
+);
+
 t.test('a refusal after an answer was lost says nothing of what was taken', async (t) => {
   const lab = await openLab(t);
   const { billing, stripe, pass } = lab;

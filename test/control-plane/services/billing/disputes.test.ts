@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import t, { type Test } from 'tap';
 
 import { disputeLines, type DisputeState } from '../../../../control-plane/services/billing/core/dispute.ts';
-import { auditBilling } from '../../support/billing-lab.ts';
-import { anna, good, openPaidLab } from '../../support/paid-billing-lab.ts';
+import { auditBilling, dayMs, planOf } from '../../support/billing-lab.ts';
+import { anna, asSent, good, openPaidLab } from '../../support/paid-billing-lab.ts';
 
 /** An account that has paid 999 for a period. */
 async function openLab(t: Test) {
@@ -42,7 +42,7 @@ t.test('what a bank takes back is not ours until it is decided', async (t) => {
   await billing.once(lab.ask(), (batch) => billing.subscriptions.cancel(batch, subscription, 'now'));
   const refund = { account: anna, amount: 1, currency: 'EUR', reference: 'Sorry', payment: id };
   const give = () => billing.once(lab.ask(), (batch) => billing.payments.refund(batch, refund));
-  await t.rejects(give(), { code: 'AMOUNT_INVALID', message: /0 are left of the payment/ });
+  await t.rejects(give(), { code: 'AMOUNT_INVALID', message: /999 that came of payments under dispute/ });
 
   await lab.tell('won', {}, 'charge.dispute.closed');
   await lab.tell('under_review');
@@ -70,6 +70,101 @@ t.test(
     t.strictSame(await auditBilling(lab), []);
   },
 );
+
+t.test('credit that came of money under dispute is neither given back by hand nor spent', async (t) => {
+  const lab = await openLab(t);
+  const { billing } = lab;
+  const cancel = async () => {
+    const id = (await billing.subscriptions.current(anna))?.id ?? '';
+    await billing.once(lab.ask(), (batch) => billing.subscriptions.cancel(batch, id, 'now'));
+  };
+  const refund = { account: anna, amount: 1, currency: 'EUR', reference: 'Sorry' };
+  const give = () => billing.once(lab.ask(), (batch) => billing.payments.refund(batch, refund));
+  await cancel();
+  t.equal(await billing.invoices.creditOf(anna, 'EUR'), 999);
+  await lab.tell('needs_response', { amount: 600 });
+  t.equal(await billing.invoices.freeCreditOf(anna, 'EUR'), 399);
+  await t.rejects(
+    billing.once(lab.ask(), (batch) => billing.payments.refund(batch, { ...refund, amount: 400 })),
+    { code: 'AMOUNT_INVALID', message: /600 that came of payments under dispute/ },
+  );
+  await lab.subscribe();
+  t.match((await lab.invoices()).at(-1), { creditApplied: 399, open: 600 }, 'what is free is used up');
+  await t.rejects(give(), { code: 'AMOUNT_INVALID' });
+  await lab.tell('lost', { amount: 600 });
+  await t.rejects(give(), { code: 'AMOUNT_INVALID' }, 'nor what is lost');
+  await lab.tell('won', { amount: 600 });
+  t.equal(await billing.invoices.freeCreditOf(anna, 'EUR'), 600);
+  await give();
+  t.strictSame(await auditBilling(lab), []);
+});
+
+t.test('a change of plan does not spend what it credits of a disputed payment', async (t) => {
+  const lab = await openLab(t);
+  const { billing } = lab;
+  await billing.offers.putPlan('premium', planOf(1999));
+  await lab.tell('needs_response');
+  const id = (await billing.subscriptions.current(anna))?.id ?? '';
+  await billing.once(lab.ask(), (batch) =>
+    billing.subscriptions.changePlan(batch, id, { plan: 'premium', when: 'now' }),
+  );
+  t.match((await lab.invoices()).at(-1), { gross: 1999, creditApplied: 0, open: 1999 });
+  t.equal(await billing.invoices.creditOf(anna, 'EUR'), 999);
+});
+
+t.test('a dispute that is told before its payment is booked waits for it', async (t) => {
+  const lab = await openPaidLab(t);
+  const { billing } = lab;
+  await lab.payBy('pm_slow');
+  await lab.subscribe();
+  await billing.settleDue();
+  const intent = { ...asSent(lab.stripe, 0), status: 'succeeded', amount_received: 999, currency: 'eur' };
+  const tell = (id: string, status: string, amount: number) =>
+    lab.tell('charge.dispute.updated', { id, payment_intent: intent.id, amount, currency: 'eur', status });
+  await tell('dp_1', 'needs_response', 400);
+  await tell('dp_1', 'lost', 400);
+  await tell('dp_1', 'under_review', 400);
+  await tell('dp_2', 'needs_response', 599);
+  t.match(await billing.disputes.waiting(), [
+    { dispute: 'dp_1', payment: intent.id, amount: 400, state: 'lost' },
+    { dispute: 'dp_2', state: 'open' },
+  ]);
+  await lab.tell('payment_intent.succeeded', intent);
+  t.match(await billing.payments.list({ limit: 10 }), [{ disputed: 999 }]);
+  t.strictSame(await billing.disputes.waiting(), []);
+  t.match(await billing.disputes.list({ limit: 10 }), [
+    { dispute: 'dp_1', state: 'lost' },
+    { dispute: 'dp_2', state: 'open' },
+  ]);
+  const balance = async (account: string) => (await billing.ledger.balances({ account }))[0]?.amount;
+  t.equal(await balance('disputed:stripe'), 599);
+  t.equal(await balance('chargebacks'), 400);
+  t.strictSame(await auditBilling(lab), []);
+});
+
+t.test('as many disputes wait as there is room for, and no longer than thirty days', async (t) => {
+  const lab = await openPaidLab(t);
+  const { billing, clock } = lab;
+  const tell = (index: number) =>
+    lab.tell('charge.dispute.created', {
+      ...{ id: `dp_${index}`, payment_intent: `pi_other_${index}`, amount: 1, currency: 'eur' },
+      status: 'needs_response',
+    });
+  for (let index = 0; index < 201; index++) {
+    await tell(index);
+    await clock.advance(1);
+  }
+  const waiting = await billing.disputes.waiting();
+  t.equal(waiting.length, 200);
+  t.notOk(
+    waiting.some(({ dispute }) => dispute === 'dp_0'),
+    'the oldest goes',
+  );
+  await clock.advance(31 * dayMs);
+  t.strictSame(await billing.disputes.waiting(), []);
+  await tell(2000);
+  t.match(await billing.disputes.waiting(), [{ dispute: 'dp_2000' }]);
+});
 
 t.test('money goes from where it is to where it is then, along any way', async () => {
   const state = fc.constantFrom<DisputeState>('open', 'lost', 'won');

@@ -23,7 +23,8 @@ async function openLab(t: Test, method = good) {
   const { billing } = lab;
   return {
     ...{ ...lab, line },
-    take: (key = 'k1') => billing.prepayments.take({ account: anna, amount: 500, currency: 'EUR' }, key),
+    take: (key = 'k1', amount = 500) =>
+      billing.prepayments.take({ account: anna, amount, currency: 'EUR' }, key),
     payments: () => billing.payments.list({ limit: 10 }),
     credit: () => billing.invoices.creditOf(anna, 'EUR'),
     /** The card is gone. */
@@ -124,5 +125,53 @@ t.test('notices tell of it too, in time, late, and of others', async (t) => {
   await t.rejects(lab.take('k2'), { code: 'PAYMENT_FAILED' });
   await lab.tell('payment_intent.succeeded', { ...late, status: 'succeeded', amount_received: 500 });
   t.equal(await lab.credit(), 1000);
+  t.strictSame(await auditBilling(lab), []);
+});
+
+t.test(
+  'what is refused because of us is asked for anew once that is mended, by the card of then',
+  async (t) => {
+    const lab = await openLab(t);
+    lab.stripe.after = ({ route }, reply) => {
+      if (route !== 'POST /v1/payment_intents') return;
+      lab.stripe.intents.length = 0;
+      const error = { type: 'invalid_request_error', code: 'parameter_unknown', message: 'No' };
+      reply.writeHead(400, { 'content-type': 'application/json' }).end(JSON.stringify({ error }));
+    };
+    await t.rejects(lab.take(), { code: 'PROVIDER_REFUSED' });
+    t.match(await lab.payments(), [{ state: 'pending' }]);
+    lab.stripe.after = () => undefined;
+    await lab.payBy('pm_other');
+    const payment = await lab.take();
+    t.match(lab.stripe.intents, [{ metadata: { nearcast_attempt: '1' } }]);
+    const sent = lab.stripe.calls.filter(({ route }) => route === 'POST /v1/payment_intents');
+    t.strictSame(
+      sent.map(({ key, form }) => [key, form['payment_method']]),
+      [
+        ['charge-prepay-k1-0', good],
+        ['charge-prepay-k1-1', 'pm_other'],
+      ],
+    );
+    t.equal(await lab.take(), payment);
+    t.equal(await lab.credit(), 500);
+
+    await t.rejects(lab.take('k1', 501), { code: 'IDEMPOTENCY_KEY_REUSED' });
+    t.equal(await lab.credit(), 500);
+  },
+);
+
+t.test('one that was refused and that nobody asks for any more is void', async (t) => {
+  const lab = await openLab(t);
+  lab.stripe.before = ({ route }, reply) => {
+    if (route !== 'POST /v1/payment_intents') return;
+    const error = { type: 'invalid_request_error', code: 'parameter_unknown', message: 'No' };
+    reply.writeHead(400, { 'content-type': 'application/json' }).end(JSON.stringify({ error }));
+  };
+  for (let twice = 0; twice < 2; twice++) await t.rejects(lab.take(), { code: 'PROVIDER_REFUSED' });
+  lab.stripe.before = () => undefined;
+  await lab.clock.advance(hourMs);
+  await lab.billing.settleDue();
+  t.match(await lab.payments(), [{ state: 'failed' }]);
+  t.equal(lab.stripe.intents.length, 0);
   t.strictSame(await auditBilling(lab), []);
 });
