@@ -117,7 +117,7 @@ async function compose(base: Base, stores: Stores): Promise<ControlPlane> {
     await callers.close();
     await stores.close();
   };
-  const components = [...parts.flatMap((part) => part.components), listening];
+  const components = [stores.component, ...parts.flatMap((part) => part.components), listening];
   return { components, url: http.url, routes, close, firstAdminCode: core?.firstAdminCode };
 }
 

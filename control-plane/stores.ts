@@ -11,6 +11,8 @@ import type { Search } from '../common/adapters/search/port.ts';
 import { openViewing } from '../common/adapters/viewing/open.ts';
 import type { Viewing } from '../common/adapters/viewing/port.ts';
 import { openDataDir } from '../common/runtime/data-dir.ts';
+import type { CodedError } from '../common/runtime/errors.ts';
+import type { Component } from '../common/runtime/lifecycle.ts';
 import type { Base } from './base.ts';
 import { dataFormatVersion, dataKind } from './data-format.ts';
 import {
@@ -46,6 +48,8 @@ export interface Stores {
    */
   snapshot(options: SnapshotOptions): Promise<number>;
   openViewing(): Promise<Viewing>;
+  /** Ends the process when a disk has lost what was written: STORE_UNSYNCED. */
+  readonly component: Component;
   close(): Promise<void>;
 }
 
@@ -59,21 +63,19 @@ export async function openStores({
   const opened: { close(): Promise<void> }[] = [];
   const services = new Map<string, Pick<Records, 'copyTo'>>();
   const gate = createGate();
+  const lost = Promise.withResolvers<CodedError>();
   const urlOf = (service: string) => sqliteUrl(join(config.dataDir, 'records', `${service}.db`));
-  const keep = (service: string, records: Records): Records => {
-    opened.push(records);
-    services.set(service, records);
-    return gatedRecords(records, gate);
+  const keep = <T extends Pick<Records, 'copyTo' | 'close'>>(service: string, store: T): T => {
+    opened.push(store);
+    services.set(service, store);
+    return store;
   };
+  const { resolve: onLost } = lost;
   return {
-    open: async (service) => keep(service, await openRecords(urlOf(service))),
-    openGrouped: async (service) => keep(service, await openGrouped(urlOf(service))),
-    async openBooks(service) {
-      const books = await openBooks(urlOf(service));
-      opened.push(books);
-      services.set(service, books);
-      return gatedBooks(books, gate);
-    },
+    open: async (service) => gatedRecords(keep(service, await openRecords(urlOf(service))), gate),
+    openGrouped: async (service) =>
+      gatedRecords(keep(service, await openGrouped(urlOf(service), { onLost })), gate),
+    openBooks: async (service) => gatedBooks(keep(service, await openBooks(urlOf(service))), gate),
     async openEvents() {
       const events = await openEvents(pathToFileURL(join(config.dataDir, 'events')).href, {
         report: (report) => {
@@ -88,12 +90,8 @@ export async function openStores({
       opened.push(search);
       return search;
     },
-    async openAuditLog(service) {
-      const auditLog = await openAuditLog(urlOf(service));
-      opened.push(auditLog);
-      services.set(service, auditLog);
-      return gatedAuditLog(auditLog, gate);
-    },
+    openAuditLog: async (service) => gatedAuditLog(keep(service, await openAuditLog(urlOf(service))), gate),
+    openViewing: async () => gatedViewing(keep('viewing', await openViewing(urlOf('viewing'))), gate),
     async snapshot(options) {
       let takenAtMs = clock.nowMs();
       const closeGate = (): void => {
@@ -107,15 +105,20 @@ export async function openStores({
       }
       return takenAtMs;
     },
-    async openViewing() {
-      const viewing = await openViewing(sqliteUrl(join(config.dataDir, 'records', 'viewing.db')));
-      opened.push(viewing);
-      services.set('viewing', viewing);
-      return gatedViewing(viewing, gate);
-    },
+    component: endedBy(lost.promise),
     async close() {
       await Promise.all(opened.splice(0).map((store) => store.close()));
       await data.close();
+    },
+  };
+}
+
+/** Ends the process with an error that comes before or while it runs. */
+function endedBy(failure: Promise<CodedError>): Component {
+  return {
+    name: 'stores',
+    start: ({ crash }) => {
+      void failure.then(crash);
     },
   };
 }

@@ -264,6 +264,7 @@ export const problemCodes = {
   STORE_CORRUPT: { status: 500, title: 'The storage is damaged' },
   KEY_INVALID: { status: 400, title: 'A storage key is not valid' },
   STORE_DENIED: { status: 503, title: 'The storage may not be read or written by this user' },
+  STORE_UNSYNCED: { status: 503, title: 'What was written may not be on the disk' },
   RECORDS_CONFLICT: { status: 409, title: 'A record has changed meanwhile' },
   VALUE_TOO_LARGE: { status: 413, title: 'A value is larger than the storage takes' },
   SIZE_MISMATCH: { status: 400, title: 'The bytes are not as many as announced' },

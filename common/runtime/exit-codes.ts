@@ -35,6 +35,7 @@ const byProblem: Partial<Record<ProblemCode, ExitCode>> = {
   FFMPEG_MISSING: exitCodes.unavailable,
   DISK_FULL: exitCodes.cannotCreate,
   STORE_UNAVAILABLE: exitCodes.cannotCreate,
+  STORE_UNSYNCED: exitCodes.cannotCreate,
   STORE_DENIED: exitCodes.permission,
   STORE_LOCKED: exitCodes.tryLater,
   // Trying again helps as little as with a wrong configuration.

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import type t from 'tap';
 import { openCollection } from '../../common/adapters/records/collection.ts';
 import type { RecordOperation, Records } from '../../common/adapters/records/port.ts';
-import { isCoded } from '../../common/runtime/errors.ts';
+import { coded, isCoded } from '../../common/runtime/errors.ts';
 
 type Test = Pick<typeof t, 'test'>;
 type Teardown = Pick<typeof t, 'teardown'>;
@@ -226,6 +226,11 @@ export function recordsConformance(
     t.equal(await titles.get('a'), undefined);
     await records.put('titles', 'bad', {});
     await t.rejects(titles.get('bad'), { message: 'no title' });
+    const damaged = openCollection(records, 'titles', () => {
+      throw coded('INVALID', 'the record of a title: name is missing');
+    });
+    await t.rejects(damaged.get('bad'), { code: 'STORE_CORRUPT', message: /name is missing/ });
+    await t.rejects(damaged.scan({ prefix: 'bad' }), { code: 'STORE_CORRUPT' });
   });
 }
 

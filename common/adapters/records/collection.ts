@@ -1,4 +1,5 @@
-import type { RecordOperation, RecordScanOptions, RecordValue, Records } from './port.ts';
+import { coded, isCoded } from '../../runtime/errors.ts';
+import type { RecordEntry, RecordOperation, RecordScanOptions, RecordValue, Records } from './port.ts';
 
 /** A parsed document with its key and version. */
 export interface CollectionEntry<T> {
@@ -21,14 +22,23 @@ export interface Collection<T extends RecordValue> {
   removeOperation(key: string, expectedVersion?: number): RecordOperation;
 }
 
-/** A collection of documents of one shape; `parse` throws for what is not of the shape. */
+/** A collection of documents of one shape; `parse` throws for what is not of the shape, which is STORE_CORRUPT: whoever reads has sent nothing wrong. */
 export function openCollection<T extends RecordValue>(
   records: Records,
   name: string,
   parse: (value: unknown) => T,
 ): Collection<T> {
+  const parsed = (entry: RecordEntry): CollectionEntry<T> => {
+    try {
+      return { ...entry, value: parse(entry.value) };
+    } catch (error) {
+      throw isCoded(error, 'INVALID')
+        ? coded('STORE_CORRUPT', { detail: error.detail, cause: error })
+        : error;
+    }
+  };
   const scan = async (options?: RecordScanOptions): Promise<CollectionEntry<T>[]> =>
-    (await records.scan(name, options)).map((entry) => ({ ...entry, value: parse(entry.value) }));
+    (await records.scan(name, options)).map(parsed);
   const putOperation = (key: string, value: T, expectedVersion?: number): RecordOperation => ({
     kind: 'put',
     collection: name,
@@ -39,7 +49,7 @@ export function openCollection<T extends RecordValue>(
   return {
     async get(key) {
       const entry = await records.get(name, key);
-      return entry && { ...entry, value: parse(entry.value) };
+      return entry && parsed(entry);
     },
     put: (key, value, expectedVersion) => records.commit([putOperation(key, value, expectedVersion)]),
     remove: (key) => records.remove(name, key),

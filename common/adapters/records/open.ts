@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { coded } from '../../runtime/errors.ts';
 import type { Books, Records } from './port.ts';
+import type { GroupedOptions } from './sqlite-grouped.ts';
 
 /**
  * Opens records by URL: `sqlite:///absolute/file.db`, made when absent. Errors: CONFIG_INVALID for a URL that names no
@@ -12,9 +13,9 @@ export async function openRecords(url: string): Promise<Records> {
 }
 
 /** Opens records by URL whose commits wait for the disk beside the process' work, see openGroupedRecords. */
-export async function openGrouped(url: string): Promise<Records> {
+export async function openGrouped(url: string, options: GroupedOptions): Promise<Records> {
   const { openGroupedRecords } = await import('./sqlite-grouped.ts');
-  return await openGroupedRecords(sqlitePath(url));
+  return await openGroupedRecords(sqlitePath(url), options);
 }
 
 /** Opens books by URL, as records are opened. */

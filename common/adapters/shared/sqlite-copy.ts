@@ -1,4 +1,6 @@
+import { systemCode } from '../../runtime/errors.ts';
 import { sqliteError, type SqliteFile } from './sqlite-file.ts';
+import { storeError } from './store-error.ts';
 
 /** 1 MiB of pages: a millisecond or two between which requests are answered. */
 const stepPages = 256;
@@ -52,6 +54,8 @@ export async function copySqlite(
   try {
     await file.backup(path, { progress });
   } catch (error) {
-    throw sqliteError(error, `copying ${file.name} to ${path}`);
+    // A directory that is not there, and what ends the copy from outside, are errors without a code of SQLite.
+    const isSqlites = systemCode(error)?.startsWith('SQLITE_') === true;
+    throw (isSqlites ? sqliteError : storeError)(error, `copying ${file.name} to ${path}`);
   }
 }

@@ -115,11 +115,14 @@ export function runSqlite<T>(what: string, work: () => T): Promise<T> {
   });
 }
 
-/** Gives a failure of SQLite its code; `what` says for a person what was being done, with the path. */
+/**
+ * Gives a failure of SQLite or of the disk its code, INTERNAL where it is a fault of ours: a statement that is wrong, a constraint that was broken,
+ * a value of no type that it takes. `what` says for a person what was being done, with the path.
+ */
 export function sqliteError(error: unknown, what: string): CodedError {
   if (error instanceof CodedError) return error;
+  if (isSystemError(error) || isClosed(error)) return storeError(error, what);
   const code = sqliteCode(systemCode(error) ?? '');
-  if (code === undefined) return storeError(error, what);
   const reason = error instanceof Error ? error.message : String(error);
   return coded(code, { detail: `${what}: ${reason}${advice[code] ?? ''}`, cause: error });
 }
@@ -129,13 +132,24 @@ const advice: Partial<Record<ProblemCode, string>> = {
   STORE_CORRUPT: '; restore it from a backup',
 };
 
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error;
+}
+
+/** What is asked of a store while the process stops is nobody's fault. */
+function isClosed(error: unknown): boolean {
+  return error instanceof TypeError && error.message === 'The database connection is not open';
+}
+
+/** What is no fault of the code that asks. */
+const notOurs = /^SQLITE_(IOERR|CANTOPEN|NOMEM|INTERRUPT|PROTOCOL|ABORT|NOLFS)/;
+
 // https://www.sqlite.org/rescode.html: extended codes begin with the primary one.
-function sqliteCode(code: string): ProblemCode | undefined {
+function sqliteCode(code: string): ProblemCode {
   if (code === 'SQLITE_FULL') return 'DISK_FULL';
   if (code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED')) return 'STORE_LOCKED';
   if (code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB') return 'STORE_CORRUPT';
   if (code.startsWith('SQLITE_READONLY') || code === 'SQLITE_PERM' || code === 'SQLITE_AUTH')
     return 'STORE_DENIED';
-  if (code.startsWith('SQLITE_')) return 'STORE_UNAVAILABLE';
-  return undefined;
+  return notOurs.test(code) ? 'STORE_UNAVAILABLE' : 'INTERNAL';
 }

@@ -38,8 +38,11 @@ export interface LeftWays {
   readonly apiTokens: readonly string[];
 }
 
-/** Says of each way that is left how it is ended; nothing where none is. */
-export function sayLeft({ passkeys, apiTokens }: LeftWays): string[] {
+/** Says of each way that is left how it is ended; nothing where none is. Undefined: it could not be read. */
+export function sayLeft(left: LeftWays | undefined): string[] {
+  if (left === undefined)
+    return ['Passkeys and API tokens are as they were. Remove on your account page what is not yours.'];
+  const { passkeys, apiTokens } = left;
   return [
     ...(passkeys.length === 0
       ? []
@@ -55,7 +58,7 @@ export function sayLeft({ passkeys, apiTokens }: LeftWays): string[] {
 /** Says that a password was changed. */
 export function changedLetter(
   { name }: AccountRecord,
-  { site, left }: { site: string; left: LeftWays },
+  { site, left }: { site: string; left: LeftWays | undefined },
 ): Said {
   return {
     subject: 'Your password was changed',

@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache';
 import type {
   AuthenticationResponseJSON,
   PublicKeyCredentialCreationOptionsJSON,
@@ -6,13 +5,16 @@ import type {
   RegistrationResponseJSON,
 } from '@simplewebauthn/server';
 import { Type } from '../../../common/contract/type.ts';
+import type { Chance } from '../../../common/runtime/chance.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { coded } from '../../../common/runtime/errors.ts';
 import { hashSecret } from '../../../common/runtime/keys.ts';
 import { parseJsonAs } from '../../../common/runtime/parse.ts';
+import type { Seals } from '../seals.ts';
 import { createTurns } from '../turns.ts';
 import type { Accounts } from './accounts.ts';
 import { takesPasskeys } from './core/passkey-site.ts';
+import { challengeMs, createChallenges, type Challenges } from './passkey-challenges.ts';
 import type { AccountRecord, AuthRecords, PasskeyRecord } from './records.ts';
 
 /** Keys that people's devices hold (WebAuthn), in place of password and code: the device makes sure who uses it. */
@@ -37,27 +39,27 @@ export interface PasskeysOptions {
   records: AuthRecords;
   accounts: Accounts;
   publicUrl: () => string;
+  seals: Seals;
   clock: Clock;
+  chance: Chance;
 }
 
 const passkeysMax = 20;
-const challengesMax = 10_000;
 /** COSE's EdDSA, ES256 and RS256: what devices have. */
 const supportedAlgorithmIDs = [-8, -7, -257];
-const challengeMs = 5 * 60_000;
 
 const Base64Url = Type.String({ pattern: '^[A-Za-z0-9_-]{1,2048}$' });
 /** As much of what a browser sends as is looked at here; the rest is the library's to check. */
 const Credential = Type.Object({ id: Base64Url, response: Type.Unknown() });
 
 interface Context extends PasskeysOptions {
-  challenges: ReturnType<typeof createChallenges>;
+  challenges: Challenges;
 }
 
 /** Opens the passkeys. The library is loaded when the first is asked for. */
 export function createPasskeys(options: PasskeysOptions): Passkeys {
-  const { records, publicUrl, clock } = options;
-  const context = { ...options, challenges: createChallenges(clock) };
+  const { records, publicUrl } = options;
+  const context = { ...options, challenges: createChallenges(options) };
   const inTurn = createTurns();
   return {
     arePossible: () => takesPasskeys(publicUrl()),
@@ -102,7 +104,8 @@ async function offer(
 ): Promise<PublicKeyCredentialCreationOptionsJSON> {
   const { generateRegistrationOptions } = await import('@simplewebauthn/server');
   const { rpID } = siteOf(context);
-  const asked = await generateRegistrationOptions({
+  return generateRegistrationOptions({
+    challenge: context.challenges.make(ofSession(sessionId)),
     ...{ rpName: 'Nearcast', rpID, userName: account.email, userDisplayName: account.name },
     ...{ userID: Buffer.from(account.id), timeout: challengeMs, attestationType: 'none' },
     excludeCredentials: (await list(context.records, account.id)).map(({ credentialId }) => ({
@@ -111,9 +114,10 @@ async function offer(
     supportedAlgorithmIDs,
     authenticatorSelection: { residentKey: 'required', userVerification: 'required' },
   });
-  context.challenges.keep(`add ${sessionId}`, asked.challenge);
-  return asked;
 }
+
+const ofSession = (sessionId: string): string => `add ${sessionId}`;
+const ofSignIn = (uid: string): string => `sign in ${uid}`;
 
 async function add(
   context: Context,
@@ -121,7 +125,7 @@ async function add(
   { sessionId, name, credential }: { sessionId: string; name: string; credential: string },
 ): Promise<void> {
   const { records, challenges, clock } = context;
-  const expectedChallenge = challenges.take(`add ${sessionId}`);
+  const { expectedChallenge, use } = expected(challenges, ofSession(sessionId));
   const { rpID, origin } = siteOf(context);
   const { verifyRegistrationResponse } = await import('@simplewebauthn/server');
   const made = await judged(async () =>
@@ -131,6 +135,7 @@ async function add(
     }),
   );
   if (!made.verified) throw coded('PASSKEY_FAILED');
+  use();
   if ((await list(records, account.id)).length >= passkeysMax)
     throw coded('CONFLICT', `you have ${String(passkeysMax)} passkeys; remove one first`);
   const { id: credentialId, publicKey, counter } = made.registrationInfo.credential;
@@ -149,16 +154,15 @@ async function add(
 async function ask(context: Context, uid: string): Promise<PublicKeyCredentialRequestOptionsJSON> {
   const { generateAuthenticationOptions } = await import('@simplewebauthn/server');
   // No list of keys: it would tell who has an account.
-  const asked = await generateAuthenticationOptions({
+  return generateAuthenticationOptions({
+    challenge: context.challenges.make(ofSignIn(uid)),
     ...{ rpID: siteOf(context).rpID, timeout: challengeMs, userVerification: 'required' },
   });
-  context.challenges.keep(`sign in ${uid}`, asked.challenge);
-  return asked;
 }
 
 async function check(context: Context, uid: string, credential: string): Promise<AccountRecord> {
   const { records, accounts, challenges } = context;
-  const expectedChallenge = challenges.take(`sign in ${uid}`);
+  const { expectedChallenge, use } = expected(challenges, ofSignIn(uid));
   const { rpID, origin } = siteOf(context);
   const { verifyAuthenticationResponse } = await import('@simplewebauthn/server');
   return judged(async () => {
@@ -173,6 +177,7 @@ async function check(context: Context, uid: string, credential: string): Promise
       credential: { id: held.credentialId, publicKey, counter: held.counter },
     });
     if (!verified) throw coded('PASSKEY_FAILED');
+    use();
     await records.passkeys.put(held.id, { ...held, counter: authenticationInfo.newCounter });
     return account;
   });
@@ -191,20 +196,16 @@ async function judged<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Challenges that are under way: each is taken once, and by whom it was made for. */
-function createChallenges(clock: Clock) {
-  const kept = new LRUCache<string, { challenge: string; atMs: number }>({ max: challengesMax });
+/** Judges the challenge that the library finds in an answer; `use` is for when the rest of the answer is right too. */
+function expected(challenges: Challenges, whose: string) {
+  let answered = '';
   return {
-    keep(key: string, challenge: string): void {
-      kept.set(key, { challenge, atMs: clock.monotonicMs() });
+    expectedChallenge: (challenge: string): boolean => {
+      answered = challenge;
+      return challenges.isGood(whose, challenge);
     },
-    /** PASSKEY_FAILED where none is under way. */
-    take(key: string): string {
-      const found = kept.get(key);
-      kept.delete(key);
-      if (found === undefined || clock.monotonicMs() - found.atMs > challengeMs)
-        throw coded('PASSKEY_FAILED', 'you took too long, or it was used already; try again');
-      return found.challenge;
+    use: () => {
+      challenges.use(answered);
     },
   };
 }

@@ -2,6 +2,7 @@ import { Email } from '../../../common/contract/accounts.ts';
 import type { Chance } from '../../../common/runtime/chance.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { coded } from '../../../common/runtime/errors.ts';
+import type { Log } from '../../../common/runtime/log.ts';
 import { matches } from '../../../common/runtime/parse.ts';
 import type { Accounts } from './accounts.ts';
 import { auditedRun, countRefusal } from './audited.ts';
@@ -26,9 +27,9 @@ export interface Recovery {
   askReset(email: string, address: string): void;
   /**
    * Sets a new password and ends all sessions. LINK_INVALID; PASSWORD_WEAK and OVERLOADED, after which the link is still good.
-   * @returns what still lets in without the password.
+   * @returns what still lets in without the password; undefined where that cannot be read.
    */
-  reset(followed: Followed & { readonly password: string }): Promise<LeftWays>;
+  reset(followed: Followed & { readonly password: string }): Promise<LeftWays | undefined>;
   /** Sends a link that confirms the address, unless it is confirmed. `address` is whose wish it is; none for the control plane's own. */
   askConfirmation(accountId: string, address?: string): void;
   /** LINK_INVALID. */
@@ -48,6 +49,7 @@ export interface RecoveryOptions {
   publicUrl: () => string;
   clock: Clock;
   chance: Chance;
+  log: Log;
 }
 
 const dayMs = 86_400_000;
@@ -87,7 +89,8 @@ function createWriter(
 
 /** Opens what is done by links in letters. */
 export function createRecovery(options: RecoveryOptions): Recovery {
-  const { accounts, sessions, outbox, leftWays, audit, publicUrl, clock } = options;
+  const { accounts, sessions, outbox, audit, publicUrl, clock } = options;
+  const leftWays = createLeftWays(options);
   const links = createLetterLinks(options);
   const rates = createLetterRates(clock);
   const { due, write } = createWriter(options, links, rates);
@@ -112,6 +115,13 @@ export function createRecovery(options: RecoveryOptions): Recovery {
       check(held);
       return { ...held, emailConfirmedAtMs: held.emailConfirmedAtMs ?? clock.nowMs() };
     });
+  const tellOfChange = (account: AccountRecord): void => {
+    const untilMs = clock.nowMs() + dayMs;
+    outbox.post(async () => {
+      const left = await leftWays(account.id);
+      return due(account, changedLetter(account, { site: publicUrl(), left }), untilMs);
+    });
+  };
 
   return {
     isGood: async (purpose, secret) => (await links.find(purpose, secret)) !== undefined,
@@ -127,13 +137,12 @@ export function createRecovery(options: RecoveryOptions): Recovery {
     async reset({ password, ...followed }) {
       const account = await follow('reset', followed, async (found) => {
         await accounts.change(found.id, { password }, unused('reset', found));
+        // Before the rest, which may fail: whoever reads the letters is to hear of it.
+        tellOfChange(found);
         await sessions.endAll(found.id);
         await confirmed(found, () => undefined);
       });
-      const left = await leftWays(account.id);
-      const tellUntilMs = clock.nowMs() + dayMs;
-      outbox.post(async () => due(account, changedLetter(account, { site: publicUrl(), left }), tellUntilMs));
-      return left;
+      return leftWays(account.id);
     },
     askConfirmation(accountId, address) {
       outbox.post(async () => {
@@ -144,6 +153,18 @@ export function createRecovery(options: RecoveryOptions): Recovery {
     async confirm(followed) {
       await follow('confirm', followed, (found) => confirmed(found, unused('confirm', found)));
     },
+  };
+}
+
+/** Reads what still lets in after a new password, which is in force already, whether or not this can be read. */
+function createLeftWays({ leftWays, log }: Pick<RecoveryOptions, 'leftWays' | 'log'>) {
+  return async (accountId: string): Promise<LeftWays | undefined> => {
+    try {
+      return await leftWays(accountId);
+    } catch (error) {
+      log.error({ err: error, accountId }, 'what still lets in after a new password could not be read');
+      return undefined;
+    }
   };
 }
 

@@ -106,12 +106,12 @@ export async function createAuth(options: AuthOptions): Promise<Auth> {
   if (options.isRestored) await store.clear();
   const roles = options.secondFactorRoles;
   const secondFactor = createSecondFactor({ accounts, seals, audit, clock, chance, roles });
-  const passkeys = createPasskeys({ records, accounts, publicUrl, clock });
+  const passkeys = createPasskeys({ records, accounts, publicUrl, seals, clock, chance });
   const sessions = createSessions({ records, store, clients, accounts, secondFactor, clock });
   const outbox = createOutbox(options);
   const recovery = createRecovery({
     ...{ accounts, sessions, store, outbox, leftWays: leftWaysOf({ passkeys, apiTokens }) },
-    ...{ audit, publicUrl, clock, chance },
+    ...{ audit, publicUrl, clock, chance, log },
   });
   const oidc = createOidc({
     ...{ store, accounts, seals, issuer: publicUrl, keys: options.keys, log },

@@ -93,7 +93,10 @@ async function openPlayback(
   const [clock, chance] = [createSystemClock(), createSystemChance()];
   const serviceToken = async () => ({ token, expiresAtMs: clock.nowMs() + 3_600_000 });
   const ranker = createSteeringRanker({ steeringUrl, clock, chance, serviceToken });
-  const records = await openGrouped(`sqlite://${join(directory, 'playback.db')}`);
+  const onLost = (error: Error): never => {
+    throw error;
+  };
+  const records = await openGrouped(`sqlite://${join(directory, 'playback.db')}`, { onLost });
   const { kid, privateKey: key } = generateKey();
   const bundle = sampleBundle();
   const files = bundle.files.map(({ file }) => file);

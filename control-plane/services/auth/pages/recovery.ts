@@ -56,7 +56,7 @@ export function resetPage(site: Site, { secret, fault }: { secret: string; fault
 }
 
 /** Says that the password is another now, and what lets in without it. */
-export function resetDonePage(site: Site, left: LeftWays): string {
+export function resetDonePage(site: Site, left: LeftWays | undefined): string {
   return page(
     site,
     'Your password is changed',

@@ -3,7 +3,10 @@ import { openGroupedRecords } from '../../../../common/adapters/records/sqlite-g
 import { openSqliteRecords } from '../../../../common/adapters/records/sqlite.ts';
 
 const [path = '', kind] = process.argv.slice(2);
-const records = await (kind === 'grouped' ? openGroupedRecords(path) : openSqliteRecords(path));
+const onLost = (error: Error): never => {
+  throw error;
+};
+const records = await (kind === 'grouped' ? openGroupedRecords(path, { onLost }) : openSqliteRecords(path));
 for (let n = 1; ; n += 1) {
   const key = String(n).padStart(6, '0');
   await records.commit([

@@ -20,7 +20,8 @@ t.test('conformance: SQLite', (t) => {
 });
 
 t.test('conformance: SQLite, grouped', (t) => {
-  recordsConformance(t, async () => openGrouped(`sqlite://${await newPath()}`), { path: newPath, open });
+  const openOne = async () => openGrouped(`sqlite://${await newPath()}`, { onLost: t.fail });
+  recordsConformance(t, openOne, { path: newPath, open });
   t.end();
 });
 

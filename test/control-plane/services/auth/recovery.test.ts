@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { openRecords } from '../../../../common/adapters/records/open.ts';
+import type { Records } from '../../../../common/adapters/records/port.ts';
 import { AccountView } from '../../../../common/contract/accounts.ts';
 import { AuditPage } from '../../../../common/contract/audit.ts';
 import { createLog } from '../../../../common/runtime/log.ts';
@@ -27,6 +29,8 @@ interface Lab {
   ask(email: string, from?: string): Promise<WebAnswer>;
   /** Letters of a subject, once there are so many. */
   letters(subject: string, count: number): Promise<ReadLetter[]>;
+  /** Stops the control plane, changes its files and starts it again. */
+  restart(change: (records: Records) => Promise<unknown>): Promise<TestPlane>;
 }
 
 async function startLab(t: Test, behaviour?: SmtpBehaviour): Promise<Lab> {
@@ -53,6 +57,13 @@ async function startLab(t: Test, behaviour?: SmtpBehaviour): Promise<Lab> {
         () => found(subject),
         ({ length }) => length >= count,
       ),
+    async restart(change) {
+      await plane.stop();
+      const records = await openRecords(`sqlite://${join(plane.dataDir, 'records', 'auth.db')}`);
+      await change(records);
+      await records.close();
+      return startPlane(t, { clock, log, flags, dataDir: plane.dataDir });
+    },
   };
 }
 
@@ -147,6 +158,26 @@ t.test('a sign-in that was begun with the password before leads nowhere after a 
   await thief.follow(begun);
   t.match((await thief.get('/account')).location, /sign-in/);
   t.equal(await mayIn(plane, next), true);
+});
+
+t.test('a letter tells of a new password also where it cannot be read what else lets in', async (t) => {
+  const { plane, ask, letters, restart, warnings } = await startLab(t);
+  const { id } = await addPerson(plane);
+  await ask('ada@example.com');
+  const [letter] = await letters(reset, 1);
+  const again = await restart(async (records) => {
+    await records.put('passkeys-of', `${id}/damaged`, {});
+    await records.put('passkeys', 'damaged', { id: 'no passkey' });
+  });
+  const done = await post(again, 'reset', { token: secretOf(letter), password: next });
+  t.match(done, { status: 200, text: /Passkeys and API tokens are as they were/ });
+  const [told] = await letters(changed, 1);
+  t.match(told?.text, /signed out everywhere[^]*Passkeys and API tokens are as they were/);
+  t.match(warnings.join(''), /STORE_CORRUPT[^]*could not be read/);
+  const web = new WebClient(again.url);
+  const asked = await web.follow(await web.get('/account'));
+  const answer = await web.post(asked.url, { email: 'ada@example.com', password: next });
+  t.equal(answer.status, 303, 'the password is the new one');
 });
 
 t.test('links end; who asks too often gets no more of them, and nobody is told', async (t) => {
