@@ -60,7 +60,8 @@ export const ControlPlaneSchema = Type.Object({
   watchFolders: Type.Array(Type.String(), {
     default: [],
     maxItems: 16,
-    description: 'Directories whose videos become titles by themselves; ingest roots too',
+    description:
+      'Directories whose videos become titles by themselves; ingest roots too. NAME=PATH lets one move on under its name',
   }),
   geoFile: Type.Optional(
     Type.String({ description: 'MaxMind database (.mmdb) of countries, for titles that only some may see' }),

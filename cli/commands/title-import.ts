@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 
 import {
   importEntriesMax,
@@ -9,6 +9,7 @@ import {
   type ImportResult,
   type WatchedFolder,
 } from '../../common/contract/imports.ts';
+import type { ImportLine } from '../../common/core/imports/lines.ts';
 import { coded, isCoded } from '../../common/runtime/errors.ts';
 import { readImport } from '../../common/runtime/import-files.ts';
 import type { CommandContext } from '../context.ts';
@@ -24,6 +25,8 @@ const problemsShown = 50;
 interface ImportOptions {
   dryRun?: boolean;
   onServer?: boolean;
+  again?: boolean;
+  label?: string;
 }
 
 /** `nearcast title import`: titles of a CSV or JSON file, or of a folder of videos with NFO files; without a path, what is watched. */
@@ -41,12 +44,23 @@ export function titleImportCommand(shell: CommandShell): Command {
       '--on-server',
       'the videos are on the control plane, under one of its ingest roots, and not uploaded',
     )
+    .option('--again', 'take videos anew of titles that failed, were withdrawn or made of another file')
+    .option(
+      '--label <name>',
+      'what the folder is known by: with the same name it is the same folder wherever it lies',
+      labelOf,
+    )
     .action((path: string | undefined, options: ImportOptions) =>
       shell.act(async (context) => {
         if (path === undefined) await showWatched(context);
         else await importPath(context, path, options);
       }),
     );
+}
+
+function labelOf(name: string): string {
+  if (/^[A-Za-z0-9._-]{1,32}$/.test(name)) return name;
+  throw new InvalidArgumentError('up to 32 letters, digits, dots, dashes and underlines');
 }
 
 /** One entry that was read, with the file that tells of it. */
@@ -64,7 +78,7 @@ interface Tally {
 async function importPath(context: CommandContext, path: string, options: ImportOptions): Promise<void> {
   const { output } = context;
   const startedMs = performance.now();
-  const lines = await readImport(path);
+  const lines = await readImport(path, options);
   const tally: Tally = { counts: { created: 0, changed: 0, unchanged: 0, refused: 0 }, problems: [] };
   const entries = lines.flatMap(({ file, line, read }): ReadEntry[] => {
     if ('entry' in read) return [{ file, line, entry: read.entry }];
@@ -73,9 +87,10 @@ async function importPath(context: CommandContext, path: string, options: Import
   });
   const bar = output.progress('import');
   const run = options.dryRun === true ? new DryRun(context) : new Run(context);
+  const how = { uploads: options.onServer !== true, again: options.again === true };
   let done = 0;
   for (const batch of batches(entries)) {
-    const results = await run.import(batch, { uploads: options.onServer !== true });
+    const results = await run.import(batch, how);
     for (const [at, result] of results.entries()) count(tally, result, batch[at]);
     done += batch.length;
     bar.update(done / entries.length, `${done} of ${entries.length}`);
@@ -84,17 +99,28 @@ async function importPath(context: CommandContext, path: string, options: Import
   output.facts({ dryRun: options.dryRun === true, ...tally }, () => {
     printTally(output, tally, options);
   });
-  if (tally.problems.length > 0)
-    throw coded(
-      'IMPORT_INCOMPLETE',
-      `${tally.problems.length} of ${lines.length} were passed over; all others are in`,
-    );
+  const missed = tally.problems.filter(isMissed).length;
+  if (missed === 0) return;
+  const said =
+    options.dryRun === true
+      ? 'would be passed over; nothing was done'
+      : 'were passed over; all others are in';
+  throw coded('IMPORT_INCOMPLETE', `${missed} of ${lines.filter(isOfTitle).length} ${said}`);
+}
+
+/** A column that is not known loses no title. */
+function isMissed({ code }: ImportProblem): boolean {
+  return code !== 'IMPORT_COLUMN_UNKNOWN';
+}
+
+function isOfTitle({ read }: ImportLine): boolean {
+  return 'entry' in read || read.code !== 'IMPORT_COLUMN_UNKNOWN';
 }
 
 function count({ counts, problems }: Tally, result: ImportResult, of: ReadEntry | undefined): void {
   counts[result.outcome]++;
-  const { code = '', detail = '' } = result;
-  if (result.outcome === 'refused') problems.push({ file: of?.file ?? '', line: result.line, code, detail });
+  const { line, code, detail = '' } = result;
+  if (code !== undefined) problems.push({ file: of?.file ?? '', line, code, detail });
 }
 
 function* batches(entries: readonly ReadEntry[]): Generator<ReadEntry[]> {
@@ -115,7 +141,13 @@ function* batches(entries: readonly ReadEntry[]): Generator<ReadEntry[]> {
   if (batch.length > 0) yield batch;
 }
 
-/** Imports titles; videos that are here are uploaded once it is known that their titles are new. */
+/** How titles are imported. */
+interface How {
+  readonly uploads: boolean;
+  readonly again: boolean;
+}
+
+/** Imports titles; videos that are here are uploaded once it is known that their titles want them. */
 class Run {
   readonly #context: CommandContext;
 
@@ -123,25 +155,31 @@ class Run {
     this.#context = context;
   }
 
-  async import(batch: readonly ReadEntry[], { uploads }: { uploads: boolean }): Promise<ImportResult[]> {
+  async import(batch: readonly ReadEntry[], { uploads, again }: How): Promise<ImportResult[]> {
     if (!uploads || !batch.some(({ entry }) => entry.path !== undefined))
-      return await send(this.#context, { entries: batch.map(({ line, entry }) => ({ line, entry })) });
-    const judged = await send(this.#context, { dryRun: true, entries: batch.map(toUpload) });
+      return await send(this.#context, { again, entries: batch.map(({ line, entry }) => ({ line, entry })) });
+    const judged = await send(this.#context, { again, dryRun: true, entries: batch.map(toUpload) });
     const results: ImportResult[] = [];
     // In their order, since one may be part of another before it.
     for (const [at, one] of batch.entries()) {
       const before = judged[at];
-      if (before?.outcome === 'refused' || before?.outcome === 'unchanged') results.push(before);
-      else results.push(await this.#importOne(one, before?.outcome === 'created'));
+      const takesVideo = before?.takesVideo === true;
+      if (before?.outcome === 'refused') results.push(before);
+      else if (before?.outcome === 'unchanged' && !takesVideo) results.push(before);
+      else results.push(await this.#importOne(one, { takesVideo, again }));
     }
     return results;
   }
 
-  async #importOne({ line, entry }: ReadEntry, isNew: boolean): Promise<ImportResult> {
+  async #importOne(
+    { line, entry }: ReadEntry,
+    { takesVideo, again }: { takesVideo: boolean; again: boolean },
+  ): Promise<ImportResult> {
     const { path, ...rest } = entry;
     try {
-      const uploadId = isNew && path !== undefined ? await uploadFile(this.#context, path) : undefined;
+      const uploadId = takesVideo && path !== undefined ? await uploadFile(this.#context, path) : undefined;
       const [result] = await send(this.#context, {
+        again,
         entries: [{ line, entry: { ...rest, ...(uploadId !== undefined && { uploadId }) } }],
       });
       if (result !== undefined) return result;
@@ -161,12 +199,12 @@ class DryRun {
     this.#context = context;
   }
 
-  async import(batch: readonly ReadEntry[], { uploads }: { uploads: boolean }): Promise<ImportResult[]> {
+  async import(batch: readonly ReadEntry[], { uploads, again }: How): Promise<ImportResult[]> {
     const wanted = batch.flatMap(({ entry }) =>
       'partOf' in entry ? (this.#created.get(entry.partOf) ?? []) : [],
     );
     const results = await send(this.#context, {
-      dryRun: true,
+      ...{ dryRun: true, again },
       entries: batch.map((one) => (uploads ? toUpload(one) : { line: one.line, entry: one.entry })),
       ...(wanted.length > 0 && { expected: [...new Set(wanted)] }),
     });
@@ -175,7 +213,8 @@ class DryRun {
       const entry: ReadEntry['entry'] = batch[at]?.entry ?? {};
       const isNew = result.outcome === 'created';
       if (isNew) this.#expect(entry);
-      const missing = isNew && uploads ? await unreadableOf(entry.path, result.line) : undefined;
+      const missing =
+        result.takesVideo === true && uploads ? await unreadableOf(entry.path, result.line) : undefined;
       judged.push(missing ?? result);
     }
     return judged;
@@ -220,7 +259,7 @@ function printTally(output: Output, { counts, problems }: Tally, { dryRun }: Imp
   const would = dryRun === true ? 'would be ' : '';
   output.table({
     head: [`${would}new`, `${would}changed`, 'as they were', 'passed over'],
-    rows: [[counts.created, counts.changed, counts.unchanged, problems.length].map(String)],
+    rows: [[counts.created, counts.changed, counts.unchanged, problems.filter(isMissed).length].map(String)],
     empty: '',
   });
   printProblems(output, problems);

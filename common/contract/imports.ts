@@ -7,8 +7,13 @@ export const importEntriesMax = 100;
 
 const ExternalIds = Type.Array(ExternalId, { minItems: 1, maxItems: 20 });
 
+/** What a title may have by guess, until somebody or something tells it. */
+export const AssumedField = Type.Union([Type.Literal('name'), Type.Literal('year')]);
+export type AssumedField = Static<typeof AssumedField>;
+
 /**
- * One title as it is imported. It is the title that has one of its external ids already, or a new one; what is not there stays as it is.
+ * One title as it is imported. It is the title that has one of its external ids already, or a new one; what is not there stays as it is,
+ * and what was told of it before already, so that nobody's change is undone by a repetition.
  * A new title that has a video names it by `path` (under an ingest root) or `uploadId`.
  */
 export const ImportEntry = Type.Object(
@@ -20,6 +25,10 @@ export const ImportEntry = Type.Object(
     partOf: Type.Optional(ExternalId),
     path: Type.Optional(Type.String({ minLength: 1, maxLength: 4096 })),
     uploadId: Type.Optional(ObjectId),
+    /** What tells the video from another of the same path: its size and time. */
+    videoMark: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+    /** What was guessed from the file's name: only a new title takes it. */
+    assumed: Type.Optional(Type.Array(AssumedField, { maxItems: 2 })),
   },
   { additionalProperties: false },
 );
@@ -30,6 +39,8 @@ export const ImportRequest = Type.Object(
   {
     /** Nothing is changed; the answer is what would be. */
     dryRun: Type.Optional(Type.Boolean()),
+    /** Takes videos anew of titles that have failed, were withdrawn, or were made of another video. */
+    again: Type.Optional(Type.Boolean()),
     entries: Type.Array(
       Type.Object(
         {
@@ -37,7 +48,7 @@ export const ImportRequest = Type.Object(
           line: Type.Integer({ minimum: 1 }),
           /** An `ImportEntry`. */
           entry: Type.Unknown(),
-          /** Of a dry run: its video will be uploaded if it turns out to be new. */
+          /** Of a dry run: its video will be uploaded if it turns out to be wanted. */
           uploads: Type.Optional(Type.Boolean()),
         },
         { additionalProperties: false },
@@ -56,7 +67,10 @@ export const ImportRequest = Type.Object(
 );
 export type ImportRequest = Static<typeof ImportRequest>;
 
-/** `unchanged` and `changed`: there was a title with one of its external ids. `refused`: nothing was done, `code` and `detail` say why. */
+/**
+ * `unchanged` and `changed`: there was a title with one of its external ids. `refused`: nothing was done, `code` and `detail` say why.
+ * SOURCE_REPLACED beside another outcome: the video was left alone, `again` takes it.
+ */
 export const ImportOutcome = Type.Union([
   Type.Literal('created'),
   Type.Literal('changed'),
@@ -70,6 +84,8 @@ export const ImportResult = Type.Object({
   outcome: ImportOutcome,
   /** Not of what a dry run would have made. */
   titleId: Type.Optional(ObjectId),
+  /** Its video is taken: of a new title, or anew. */
+  takesVideo: Type.Optional(Type.Boolean()),
   code: Type.Optional(Type.String()),
   detail: Type.Optional(Type.String()),
 });

@@ -190,6 +190,7 @@ export const problemCodes = {
   FILE_UNKNOWN: { status: 404, title: 'This file is not held here' },
   FILE_CORRUPT: { status: 502, title: 'A file does not match its name' },
   BUNDLE_INVALID: { status: 502, title: 'A bundle is not readable' },
+  IMPORT_COLUMN_UNKNOWN: { status: 422, title: 'A column of an import is not known' },
   IMPORT_INCOMPLETE: { status: 422, title: 'Not all of an import is in' },
   IMPORT_LINE_INVALID: { status: 422, title: 'A line of an import is not readable' },
   IMPORT_TOO_LARGE: { status: 413, title: 'An import is larger than is taken at once' },
@@ -229,6 +230,7 @@ export const problemCodes = {
     status: 422,
     title: 'The source is not a video that can be read',
   },
+  SOURCE_REPLACED: { status: 409, title: 'The video is another than the one that its title was made of' },
   SOURCE_TRUNCATED: { status: 422, title: 'The source ends before its end' },
   SOURCE_NO_VIDEO: {
     status: 422,

@@ -1,17 +1,21 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { folderEntries } from '../core/imports/folder-entries.ts';
-import { brokenLine, orderLines, type ImportLine } from '../core/imports/lines.ts';
+import { brokenLine, joinLines, orderLines, type ImportLine } from '../core/imports/lines.ts';
 import { readCsv } from '../core/imports/read-csv.ts';
 import { readJson } from '../core/imports/read-json.ts';
 import { readNfo, type Nfo } from '../core/imports/read-nfo.ts';
-import type { Result } from '../core/result.ts';
-import { coded, systemCode } from './errors.ts';
+import { refused, type Result } from '../core/result.ts';
+import { coded, systemCode, toCoded, type CodedError } from './errors.ts';
 
 const listBytesMax = 64 * 1024 * 1024;
 const nfoBytesMax = 1024 * 1024;
 const filesMax = 200_000;
 const depthMax = 16;
+/** So many lines are read before others have their turn. */
+const linesAtOnce = 200;
 
 /** A file in a folder, by its path from there on. */
 export interface FolderFile {
@@ -20,27 +24,47 @@ export interface FolderFile {
   readonly mtimeMs: number;
 }
 
-/**
- * The titles that a CSV or JSON file lists or that lie in a folder, in the order in which they are imported; paths of videos in it are
- * made absolute from its folder. Errors: PATH_UNREADABLE; IMPORT_TOO_LARGE.
- */
-export async function readImport(path: string): Promise<ImportLine[]> {
-  const found = await stat(path).catch((error: unknown) => {
-    throw unreadable(path, error);
-  });
-  if (found.isDirectory()) return readFolder(path, await listFolder(path));
-  return orderLines(await readList(resolve(path), basename(path)));
+/** What lies in a folder: its files, and the folders in it that cannot be read. */
+export interface Listing {
+  readonly files: readonly FolderFile[];
+  readonly unreadable: readonly ImportLine[];
 }
 
 /**
- * The files below a folder, but for hidden ones; links are not followed. Errors: PATH_UNREADABLE; IMPORT_TOO_LARGE where there are more
- * than 200,000.
+ * The titles that a CSV or JSON file lists or that lie in a folder, in the order in which they are imported; paths of videos in it are
+ * made absolute from its folder. `label` is what the folder is known by, see `readFolder`. Errors: PATH_UNREADABLE; IMPORT_TOO_LARGE.
  */
-export async function listFolder(root: string): Promise<FolderFile[]> {
+export async function readImport(path: string, { label }: { label?: string } = {}): Promise<ImportLine[]> {
+  const found = await stat(path).catch((error: unknown) => {
+    throw unreadable(path, error);
+  });
+  if (found.isDirectory()) return readFolder(path, { ...(await listFolder(path)), label });
+  return collect(orderLines(await readList(resolve(path), basename(path))));
+}
+
+/** Whether a file beside videos tells of them: an NFO anywhere, a list in the folder itself. */
+export function tellsOfVideos(path: string): boolean {
+  return isNfo(path) || isList(path);
+}
+
+/** What tells a file from another of the same path. */
+export function markOf({ sizeBytes, mtimeMs }: FolderFile): string {
+  return `${sizeBytes} ${mtimeMs}`;
+}
+
+/**
+ * The files below a folder, but for hidden ones; links are not followed. Folders in it that cannot be read are told of. Errors:
+ * PATH_UNREADABLE where the folder itself cannot be; IMPORT_TOO_LARGE where there are more than 200,000 files.
+ */
+export async function listFolder(root: string): Promise<Listing> {
   const files: FolderFile[] = [];
+  const broken: ImportLine[] = [];
   const visit = async (folder: string, depth: number): Promise<void> => {
     const entries = await readdir(join(root, folder), { withFileTypes: true }).catch((error: unknown) => {
-      throw unreadable(join(root, folder), error);
+      const { code, detail = '' } = unreadable(join(root, folder), error);
+      if (folder === '') throw unreadable(root, error);
+      broken.push(brokenLine({ file: folder, line: 1 }, detail, code));
+      return [];
     });
     for (const entry of entries) {
       if (entry.name.startsWith('.')) continue;
@@ -56,27 +80,67 @@ export async function listFolder(root: string): Promise<FolderFile[]> {
     }
   };
   await visit('', 1);
-  return files;
+  return { files, unreadable: broken };
 }
 
 /**
- * The titles of a folder of which these are the files: videos with what NFO files tell of them, and what CSV and JSON files list that lie
- * in the folder itself. Errors: PATH_UNREADABLE.
+ * The titles of a folder that holds this: videos with what NFO files tell of them, and what CSV and JSON files list that lie in the
+ * folder itself. A video's id is its path behind the folder's label, so that folders of like layout keep apart: the label that is given,
+ * which lets the folder move on, else a hash of its real path. What cannot be read is told of. Errors: PATH_UNREADABLE (the folder).
  */
-export async function readFolder(root: string, files: readonly FolderFile[]): Promise<ImportLine[]> {
+export async function readFolder(
+  root: string,
+  { files, unreadable: broken, label }: Listing & { label?: string | undefined },
+): Promise<ImportLine[]> {
   const nfos = new Map<string, Result<Nfo>>();
   for (const { path, sizeBytes } of files)
-    if (path.toLowerCase().endsWith('.nfo') && sizeBytes <= nfoBytesMax)
-      nfos.set(path, readNfo(await readText(join(root, path))));
+    if (isNfo(path))
+      nfos.set(path, sizeBytes <= nfoBytesMax ? await readNfoFile(join(root, path)) : tooLarge(path));
   const lists: ImportLine[] = [];
   for (const { path } of files)
-    if (!path.includes('/') && /\.(?:csv|json|jsonl)$/i.test(path))
-      lists.push(...(await readList(resolve(root, path), path)));
-  const videos = folderEntries(
-    files.map(({ path }) => path),
-    nfos,
-  );
-  return orderLines([...lists, ...withPaths(videos, resolve(root))]);
+    if (isList(path)) lists.push(...(await readList(resolve(root, path), path).catch(toLine(path))));
+  const paths = files.map(({ path }) => path);
+  const marks = new Map(files.map((file) => [resolve(root, file.path), markOf(file)]));
+  const entries = folderEntries(paths, { nfos, label: label ?? (await labelOf(root)) });
+  const videos = await collect(withPaths(entries, resolve(root)));
+  const joined = await collect(withMarks(joinLines(lists, videos), marks));
+  return collect(orderLines([...broken, ...joined]));
+}
+
+async function labelOf(root: string): Promise<string> {
+  const real = await realpath(root).catch((error: unknown) => {
+    throw unreadable(root, error);
+  });
+  return createHash('sha256').update(real).digest('base64url').slice(0, 12);
+}
+
+function isNfo(path: string): boolean {
+  return path.toLowerCase().endsWith('.nfo');
+}
+
+function isList(path: string): boolean {
+  return !path.includes('/') && /\.(?:csv|json|jsonl)$/i.test(path);
+}
+
+function tooLarge(path: string): Result<never> {
+  return refused('IMPORT_TOO_LARGE', `${path} has more than ${nfoBytesMax} bytes`);
+}
+
+async function readNfoFile(path: string): Promise<Result<Nfo>> {
+  try {
+    return readNfo(await readText(path));
+  } catch (error) {
+    const { code, detail, title } = toCoded(error);
+    return refused(code, detail ?? title);
+  }
+}
+
+/** A list that cannot be read holds nothing else up. */
+function toLine(file: string): (error: unknown) => ImportLine[] {
+  return (error) => {
+    const { code, detail, title } = toCoded(error);
+    return [brokenLine({ file, line: 1 }, detail ?? title, code)];
+  };
 }
 
 async function readList(path: string, file: string): Promise<ImportLine[]> {
@@ -86,7 +150,17 @@ async function readList(path: string, file: string): Promise<ImportLine[]> {
   if (size > listBytesMax) throw coded('IMPORT_TOO_LARGE', `${path} has more than ${listBytesMax} bytes`);
   const text = await readText(path);
   const read = /\.csv$/i.test(path) ? readCsv : readJson;
-  return withPaths(read(text, file), dirname(path));
+  return collect(withPaths(read(text, file), dirname(path)));
+}
+
+/** All lines, with turns for others in between: there may be hundreds of thousands. */
+async function collect(lines: Iterable<ImportLine>): Promise<ImportLine[]> {
+  const all: ImportLine[] = [];
+  for (const line of lines) {
+    all.push(line);
+    if (all.length % linesAtOnce === 0) await nextTurn();
+  }
+  return all;
 }
 
 /** Texts that are not UTF-8 are taken as Windows-1252, which old lists are written in. */
@@ -102,16 +176,31 @@ async function readText(path: string): Promise<string> {
   }
 }
 
-function withPaths(lines: readonly ImportLine[], folder: string): ImportLine[] {
-  return lines.map((line) => {
-    if (!('entry' in line.read)) return line;
-    const { entry } = line.read;
-    if (!('path' in entry) || typeof entry.path !== 'string') return line;
-    if (entry.path.includes('\0')) return brokenLine(line, 'its path has characters that no path has');
-    return { ...line, read: { entry: { ...entry, path: resolve(folder, entry.path) } } };
-  });
+function* withPaths(lines: Iterable<ImportLine>, folder: string): Generator<ImportLine> {
+  for (const line of lines) {
+    const path = pathOf(line);
+    if (path?.includes('\0') === true) yield brokenLine(line, 'its path has characters that no path has');
+    else yield path === undefined ? line : withFields(line, { path: resolve(folder, path) });
+  }
 }
 
-function unreadable(path: string, cause: unknown): Error {
+function* withMarks(lines: Iterable<ImportLine>, marks: ReadonlyMap<string, string>): Generator<ImportLine> {
+  for (const line of lines) {
+    const videoMark = marks.get(pathOf(line) ?? '');
+    yield videoMark === undefined ? line : withFields(line, { videoMark });
+  }
+}
+
+function pathOf({ read }: ImportLine): string | undefined {
+  if (!('entry' in read) || !('path' in read.entry)) return undefined;
+  const { path } = read.entry;
+  return typeof path === 'string' ? path : undefined;
+}
+
+function withFields(line: ImportLine, fields: object): ImportLine {
+  return 'entry' in line.read ? { ...line, read: { entry: { ...line.read.entry, ...fields } } } : line;
+}
+
+function unreadable(path: string, cause: unknown): CodedError {
   return coded('PATH_UNREADABLE', { detail: `${path} (${systemCode(cause) ?? 'unknown'})`, cause });
 }

@@ -21,7 +21,7 @@ import type { Access } from '../services/access/service.ts';
 import { auditRoutes } from '../services/audit/routes.ts';
 import { createAudit, type Audit } from '../services/audit/service.ts';
 import { authRoutes } from '../services/auth/routes.ts';
-import { catalogDefaults, type Fleet } from '../services/catalog/ports.ts';
+import { catalogDefaults, type Fleet, type WatchFolder } from '../services/catalog/ports.ts';
 import { catalogRoutes } from '../services/catalog/routes.ts';
 import { createCatalog, type Catalog } from '../services/catalog/service.ts';
 import { createChallenges } from '../services/certificates/challenges.ts';
@@ -247,6 +247,7 @@ async function openCatalog(
   { config, clock, chance, log }: Base,
   { stores, events, fleet }: { stores: Stores; events: EventsService; fleet: Fleet },
 ): Promise<Catalog> {
+  const watchFolders = config.watchFolders.map(watchFolderOf);
   return createCatalog({
     records: await stores.open('catalog'),
     blobs: await openBlobs(config.blobsUrl),
@@ -255,11 +256,19 @@ async function openCatalog(
     options: {
       ...catalogDefaults,
       uploadsDir: join(config.dataDir, 'uploads'),
-      ingestRoots: [...config.ingestRoots, ...config.watchFolders].map((root) => resolve(root)),
-      watchFolders: config.watchFolders.map((folder) => resolve(folder)),
+      ingestRoots: [...config.ingestRoots, ...watchFolders.map(({ path }) => path)].map((root) =>
+        resolve(root),
+      ),
+      watchFolders,
       liveCopiesMin: config.placement.liveCopiesMin,
     },
   });
+}
+
+/** `NAME=PATH`, or a path alone. */
+function watchFolderOf(given: string): WatchFolder {
+  const [, label, path = given] = /^([A-Za-z0-9._-]{1,32})=(.+)$/.exec(given) ?? [];
+  return { path: resolve(path), label };
 }
 
 /** What events' routes ask of the other services. */

@@ -27,7 +27,7 @@ t.test('titles are imported from the command line', async (t) => {
 
   const dry = await nearcast('title', 'import', list, '--dry-run');
   t.match(dry, { code: 1, stdout: /would be new[^]*3 +0 +0 +1[^]*titles.csv +3 +IMPORT_LINE_INVALID/ });
-  t.match(dry.stderr, /IMPORT_INCOMPLETE/);
+  t.match(dry.stderr, /IMPORT_INCOMPLETE[^]*1 of 4 would be passed over; nothing was done/);
   t.strictSame((await plane.call('GET /v1/titles')).json, { titles: [] });
   t.match(await nearcast('title', 'import', list), { code: 1, stdout: /3 +0 +0 +1/, stderr: /✔ upload/ });
   t.match((await nearcast('--json', 'title', 'import', list)).stdout, /"unchanged": 3/);
@@ -41,8 +41,17 @@ t.test('titles are imported from the command line', async (t) => {
   t.match(await nearcast('title', 'import', list, '--dry-run'), { code: 1, stdout: /PATH_UNREADABLE/ });
   t.match(await nearcast('title', 'import', list), { code: 1, stdout: /PATH_UNREADABLE/ });
 
+  await writeFile(list, 'id,name,colour\n1,One,blue\n');
+  t.match(await nearcast('title', 'import', list), {
+    code: 0,
+    stdout: /0 +1 +0 +0[^]*IMPORT_COLUMN_UNKNOWN/,
+  });
+  t.match(await nearcast('title', 'import', list, '--label', 'a b'), {
+    code: 64,
+    stderr: /up to 32 letters/,
+  });
   await writeFile(list, 'id,name\n1,One\n');
-  t.match(await nearcast('title', 'import', root, '--on-server'), { code: 0, stdout: /4 +1 +0 +0/ });
+  t.match(await nearcast('title', 'import', root, '--on-server'), { code: 0, stdout: /4 +0 +1 +0/ });
   t.match(await nearcast('title', 'import', root, '--on-server'), { code: 0, stdout: /0 +0 +5 +0/ });
   t.match((await nearcast('title', 'list')).stdout, /A film[^]*Dekalog|Dekalog[^]*A film/);
   t.match(await nearcast('title', 'import'), { code: 0, stdout: /watched +0/ });

@@ -22,20 +22,20 @@ export type NfoFiles = ReadonlyMap<string, Result<Nfo>>;
 /**
  * The titles of a folder, by the paths of its files (with `/`, from the folder on) and the NFO files among them, as Kodi lays them
  * out: beside `film.mkv` stands `film.nfo`, or `movie.nfo` where the film is alone; what is below a `tvshow.nfo` are episodes, which
- * say in their names (`S01E02`, `1x02`), else in their own NFO, which ones they are. A video without NFO is called as its file.
- * Each is known again by the ids in its NFO and by its path; `path` of an entry is its video's.
+ * say in their names (`S01E02`, `1x02`), else in their own NFO, which ones they are. A video without NFO is called as its file, which
+ * is a guess. Each is known again by the ids in its NFO and by its path behind the folder's label; `path` of an entry is its video's.
  */
-export function folderEntries(paths: readonly string[], nfos: NfoFiles): ImportLine[] {
-  const folder = new Folder(paths, nfos);
-  const videos = paths.filter(isVideo).sort();
+export function* folderEntries(
+  paths: readonly string[],
+  { nfos, label }: { nfos: NfoFiles; label: string },
+): Generator<ImportLine> {
+  const folder = new Folder(paths, { nfos, label });
   const shows = [...nfos]
     .filter(([path]) => baseOf(path) === 'tvshow.nfo')
     .sort(([a], [b]) => (a < b ? -1 : 1));
+  for (const [path, nfo] of shows) yield folder.showLine(path, nfo);
   const seasons = new Set<string>();
-  return [
-    ...shows.map(([path, nfo]) => showLine(path, nfo)),
-    ...videos.flatMap((path) => folder.linesOf(path, seasons)),
-  ];
+  for (const path of paths.filter(isVideo).sort()) yield* folder.linesOf(path, seasons);
 }
 
 interface Show {
@@ -46,12 +46,14 @@ interface Show {
 class Folder {
   readonly #paths: ReadonlySet<string>;
   readonly #nfos: NfoFiles;
+  readonly #label: string;
   /** Films of each folder, extras aside. */
   readonly #films = new Map<string, string[]>();
 
-  constructor(paths: readonly string[], nfos: NfoFiles) {
+  constructor(paths: readonly string[], { nfos, label }: { nfos: NfoFiles; label: string }) {
     this.#paths = new Set(paths);
     this.#nfos = nfos;
+    this.#label = label;
     for (const path of paths.filter(isVideo)) {
       const films = this.#films.get(folderOf(path));
       if (films === undefined) this.#films.set(folderOf(path), [path]);
@@ -64,19 +66,21 @@ class Folder {
     const own = this.#nfoOf(path);
     if (own?.ok === false) return [brokenLine({ file: own.path, line: 1 }, own.detail, own.code)];
     const show = this.#showOf(path);
+    if (show === 'broken')
+      return [brokenLine({ file: path, line: 1 }, 'the tvshow.nfo above it cannot be read')];
     const at = { file: own?.path ?? path, line: 1 };
     if (extrasFolder.test(baseOf(folderOf(path)))) return [this.#extra(path, own?.value, show)];
     if (show === undefined) {
       if (own?.value.kind === 'episodedetails')
         return [brokenLine(at, 'it is of an episode, but no folder above it has a tvshow.nfo')];
-      return [titleLine(at, { path, nfo: own?.value, more: { kind: 'movie' } })];
+      return [this.#titleLine(at, { path, nfo: own?.value, more: { kind: 'movie' } })];
     }
     const place = placeOf(path, own?.value);
     if (place === undefined)
       return [brokenLine(at, 'neither its name (as S01E02) nor an NFO says which episode it is')];
     const partOf = seasonId(show, place.season);
     const more = { kind: 'episode', number: place.episode, partOf };
-    const episode = titleLine(at, { path, nfo: own?.value, more });
+    const episode = this.#titleLine(at, { path, nfo: own?.value, more });
     if (seasons.has(partOf)) return [episode];
     seasons.add(partOf);
     return [seasonLine(show, place.season, at.file), episode];
@@ -91,12 +95,12 @@ class Folder {
         { file: path, line: 1 },
         'it belongs to one film in the folder above, of which there is none or several',
       );
-    return titleLine({ file: path, line: 1 }, { path, nfo, more: { kind: 'extra', partOf } });
+    return this.#titleLine({ file: path, line: 1 }, { path, nfo, more: { kind: 'extra', partOf } });
   }
 
   #idsOf(path: string): string[] {
     const own = this.#nfoOf(path);
-    return [...(own?.ok === true ? own.value.externalIds : []), fileId(path)];
+    return [...(own?.ok === true ? own.value.externalIds : []), this.#fileId(path)];
   }
 
   #nfoOf(path: string): (Result<Nfo> & { path: string }) | undefined {
@@ -107,25 +111,48 @@ class Folder {
     return found === undefined || nfo === undefined ? undefined : { ...nfo, path: found };
   }
 
-  #showOf(path: string): Show | undefined {
+  #showOf(path: string): Show | 'broken' | undefined {
     for (let folder = folderOf(path); ; folder = folderOf(folder)) {
       const nfo = this.#nfos.get(join(folder, 'tvshow.nfo'));
-      if (nfo?.ok === true) return { ids: showIds(join(folder, 'tvshow.nfo'), nfo.value), nfo: nfo.value };
+      if (nfo?.ok === false) return 'broken';
+      if (nfo !== undefined)
+        return { ids: this.#showIds(join(folder, 'tvshow.nfo'), nfo.value), nfo: nfo.value };
       if (folder === '') return undefined;
     }
   }
+
+  showLine(path: string, nfo: Result<Nfo>): ImportLine {
+    const at = { file: path, line: 1 };
+    if (!nfo.ok) return brokenLine(at, nfo.detail, nfo.code);
+    const externalIds = this.#showIds(path, nfo.value);
+    const named = guessed(nameOf(folderOf(path)), nfo.value.told);
+    return { ...at, read: { entry: { ...named, kind: 'series', externalIds } } };
+  }
+
+  #showIds(path: string, { externalIds }: Nfo): string[] {
+    return [...externalIds, this.#fileId(path)];
+  }
+
+  #titleLine(
+    at: Pick<ImportLine, 'file' | 'line'>,
+    { path, nfo, more }: { path: string; nfo: Nfo | undefined; more: object },
+  ): ImportLine {
+    const externalIds = [...(nfo?.externalIds ?? []), this.#fileId(path)];
+    const named = guessed(nameOf(path.replace(videoPath, '')), nfo?.told ?? {});
+    return { ...at, read: { entry: { ...named, ...more, externalIds, path } } };
+  }
+
+  #fileId(path: string): string {
+    const isPlain = path.length <= idCharactersMax && !/[\p{Cc}\u2028-\u202e\u2066-\u2069]|^\s/u.test(path);
+    const known = isPlain ? path : createHash('sha256').update(path).digest('hex');
+    return `file:${this.#label}/${known}`;
+  }
 }
 
-function showLine(path: string, nfo: Result<Nfo>): ImportLine {
-  const at = { file: path, line: 1 };
-  if (!nfo.ok) return brokenLine(at, nfo.detail, nfo.code);
-  const name = nameOf(folderOf(path));
-  const externalIds = showIds(path, nfo.value);
-  return { ...at, read: { entry: { ...name, ...nfo.value.told, kind: 'series', externalIds } } };
-}
-
-function showIds(path: string, { externalIds }: Nfo): string[] {
-  return [...externalIds, fileId(path)];
+/** What is told, with what is guessed of the rest; `assumed` names the guesses. */
+function guessed(guess: object, told: object): object {
+  const assumed = Object.keys(guess).filter((field) => !Object.hasOwn(told, field));
+  return { ...guess, ...told, ...(assumed.length > 0 && { assumed }) };
 }
 
 function seasonId({ ids }: Show, season: number): string {
@@ -133,23 +160,13 @@ function seasonId({ ids }: Show, season: number): string {
 }
 
 function seasonLine(show: Show, number: number, file: string): ImportLine {
-  const told = show.nfo.seasons.get(number);
+  const name = number === 0 ? 'Specials' : `Season ${number}`;
   const entry = {
-    name: number === 0 ? 'Specials' : `Season ${number}`,
-    ...told,
+    ...guessed({ name }, show.nfo.seasons.get(number) ?? {}),
     ...{ kind: 'season', number, partOf: show.ids[0] ?? '' },
     externalIds: show.ids.map((id) => `${id}/season/${number}`),
   };
   return { file, line: 1, read: { entry } };
-}
-
-function titleLine(
-  at: Pick<ImportLine, 'file' | 'line'>,
-  { path, nfo, more }: { path: string; nfo: Nfo | undefined; more: object },
-): ImportLine {
-  const externalIds = [...(nfo?.externalIds ?? []), fileId(path)];
-  const entry = { ...nameOf(path.replace(videoPath, '')), ...nfo?.told, ...more, externalIds, path };
-  return { ...at, read: { entry } };
 }
 
 /** Which episode a video is; its name counts before its NFO, as with Kodi. */
@@ -168,11 +185,6 @@ function nameOf(path: string): { name: string; year?: number } {
   const spaced = base.includes(' ') ? base : base.replaceAll(/[._]/g, ' ');
   const [, name = spaced, year] = /^(.+?)\s*[([](\d{4})[)\]]/.exec(spaced) ?? [];
   return { name: name.slice(0, idCharactersMax), ...(year !== undefined && { year: Number(year) }) };
-}
-
-function fileId(path: string): string {
-  const isPlain = path.length <= idCharactersMax && !/[\p{Cc}\u2028-\u202e\u2066-\u2069]|^\s/u.test(path);
-  return `file:${isPlain ? path : createHash('sha256').update(path).digest('hex')}`;
 }
 
 function folderOf(path: string): string {

@@ -67,25 +67,32 @@ const cells: Readonly<Record<string, Cell>> = {
  * The titles of a CSV file whose first line names its columns; commas, semicolons or tabs stand between them, `|` between the parts of
  * a list. Empty cells say nothing. A column that is not known is told of and passed over.
  */
-export function readCsv(text: string, file: string): ImportLine[] {
+export function* readCsv(text: string, file: string): Generator<ImportLine> {
   const records = csvRecords(text, { separator: separatorOf(text), charactersMax: entryCharactersMax });
   const { value: head } = records.next();
-  if (head === undefined) return [brokenLine({ file, line: 1 }, 'the file is empty')];
-  if ('fault' in head) return [brokenLine({ file, line: head.line }, head.fault)];
+  if (head === undefined) {
+    yield brokenLine({ file, line: 1 }, 'the file is empty');
+    return;
+  }
+  if ('fault' in head) {
+    yield brokenLine({ file, line: head.line }, head.fault);
+    return;
+  }
   const columns = head.fields.map((name) => cellOf(name.trim().toLowerCase()));
-  const lines = head.fields
-    .filter((_, at) => columns[at] === undefined)
-    .map((name) =>
-      brokenLine({ file, line: head.line }, `the column ${name} is not known: it is passed over`),
-    );
+  for (const [at, name] of head.fields.entries())
+    if (columns[at] === undefined)
+      yield brokenLine(
+        { file, line: head.line },
+        `the column ${name} is passed over`,
+        'IMPORT_COLUMN_UNKNOWN',
+      );
   for (const record of records) {
     const at = { file, line: record.line };
-    if ('fault' in record) lines.push(brokenLine(at, record.fault));
+    if ('fault' in record) yield brokenLine(at, record.fault);
     else if (record.fields.length > columns.length)
-      lines.push(brokenLine(at, `it has ${record.fields.length} fields, the first line ${columns.length}`));
-    else lines.push({ ...at, read: { entry: entryOf(record.fields, columns) } });
+      yield brokenLine(at, `it has ${record.fields.length} fields, the first line ${columns.length}`);
+    else yield { ...at, read: { entry: entryOf(record.fields, columns) } };
   }
-  return lines;
 }
 
 function separatorOf(text: string): ',' | ';' | '\t' {

@@ -10,10 +10,11 @@ import { coded, toCoded, valueOf } from '../../../common/runtime/errors.ts';
 import { parseAs } from '../../../common/runtime/parse.ts';
 import { checkMetadata } from './core/check-metadata.ts';
 import type { Member } from './core/family.ts';
+import { tell, toldOf } from './core/told.ts';
 import { withMetadata } from './metadata.ts';
-import type { NewTitles } from './new-titles.ts';
+import type { Imported, NewSource, NewTitles } from './new-titles.ts';
 import type { TitleRecord } from './records.ts';
-import { memberOf, type Titles } from './titles.ts';
+import { isAtWork, memberOf, type Titles } from './titles.ts';
 
 /** Makes and changes many titles at a time. */
 export interface Importer {
@@ -28,20 +29,22 @@ export interface ImporterDependencies {
   readonly titles: Titles;
   readonly newTitles: NewTitles;
   /** Makes a title and goes on with its source. */
-  readonly create: (request: TitleRequest) => Promise<{ readonly id: string }>;
+  readonly create: (request: TitleRequest, imported: Imported) => Promise<{ readonly id: string }>;
+  /** Takes a title's video anew. Errors: those of a source; CONFLICT while one is at work on it. */
+  readonly retake: (id: string, source: NewSource) => Promise<void>;
 }
 
 /** Opens imports over the titles. */
 export function createImporter(deps: ImporterDependencies): Importer {
   return {
-    async run({ entries, dryRun = false, expected = [] }) {
-      const rehearsal = dryRun ? new Rehearsal(deps) : undefined;
+    async run({ entries, dryRun = false, again = false, expected = [] }) {
+      const rehearsal = dryRun ? new Rehearsal(deps, again) : undefined;
       for (const one of expected) rehearsal?.expect(one);
       const results: ImportResult[] = [];
       for (const { line, entry: typed, uploads = false } of entries) {
         const result = await judged(async () => {
           const entry = parseAs(ImportEntry, typed, { what: 'the title' });
-          return rehearsal === undefined ? apply(deps, entry) : rehearsal.judge(entry, uploads);
+          return rehearsal === undefined ? apply(deps, entry, again) : rehearsal.judge(entry, uploads);
         });
         results.push({ line, ...result });
       }
@@ -62,17 +65,61 @@ async function judged(work: () => Promise<Judgement>): Promise<Judgement> {
   }
 }
 
-async function apply({ titles, create }: ImporterDependencies, entry: ImportEntry): Promise<Judgement> {
-  const existing = titles.ofExternalIds(entry.externalIds);
+async function apply(
+  { titles, create, retake }: ImporterDependencies,
+  entry: ImportEntry,
+  again: boolean,
+): Promise<Judgement> {
+  const existing = existingOf(entry, titles);
   const parent = entry.partOf === undefined ? undefined : parentOf(entry.partOf, titles);
   if (existing === undefined) {
-    const { id } = await create(requestOf(entry, parent?.id));
+    const request = requestOf(entry, parent?.id);
+    const told = toldOf({ ...toldFields(entry, parent?.id) });
+    const { id } = await create(request, { told, ...markedBy(entry) });
     return { outcome: 'created', titleId: id };
   }
-  const changed = merged(existing, entry, parent?.id);
-  if (changed === existing) return { outcome: 'unchanged', titleId: existing.id };
-  await titles.change(existing.id, (title) => merged(title, entry, parent?.id));
-  return { outcome: 'changed', titleId: existing.id };
+  const { id } = existing;
+  const video = videoVerdict(existing, entry, { again, uploads: entry.uploadId !== undefined });
+  const judgement = { ...judgementOf(existing, merged(existing, entry, parent?.id)), ...video };
+  if (merged(existing, entry, parent?.id) !== existing)
+    await titles.change(id, (title) => merged(title, entry, parent?.id));
+  if (video.takesVideo === true) await retake(id, { ...sourceOf(entry), ...markedBy(entry) });
+  return judgement;
+}
+
+/** What an import says of a title that there is: told anew of what it knew is no change that anybody sees. */
+function judgementOf(before: TitleRecord, after: TitleRecord): Judgement {
+  const isSame = before.details === after.details && before.name === after.name;
+  return { outcome: isSame ? 'unchanged' : 'changed', titleId: before.id };
+}
+
+/** The title that an entry tells of: by its ids, else by the very file in a folder, since folders were once not told apart by ids. */
+function existingOf({ externalIds, path }: ImportEntry, titles: Titles): TitleRecord | undefined {
+  const known = titles.ofExternalIds(externalIds);
+  const isOfFolder = externalIds.some((id) => id.startsWith('file:'));
+  return known ?? (isOfFolder && path !== undefined ? titles.ofPath(path) : undefined);
+}
+
+/**
+ * Whether a title's video is taken anew: of one that has failed when it is another file now; where that is asked for also of one that
+ * was withdrawn, and of one that stands but was made of another file. That is told of otherwise, since it is not played until it is made.
+ */
+function videoVerdict(
+  title: TitleRecord,
+  { path, videoMark }: ImportEntry,
+  { again, uploads }: { again: boolean; uploads: boolean },
+): Pick<Judgement, 'takesVideo' | 'code' | 'detail'> {
+  const { phase, source, sourceMark, name } = title;
+  if (source.kind === 'none' || (path === undefined && !uploads)) return {};
+  const isOther = videoMark !== undefined && videoMark !== sourceMark;
+  if (phase === 'failed') return isOther || again ? { takesVideo: true } : {};
+  if (phase === 'withdrawn') return again ? { takesVideo: true } : {};
+  if (!isOther || sourceMark === undefined) return {};
+  if (again && !isAtWork(title)) return { takesVideo: true };
+  const next = isAtWork(title)
+    ? 'import it once that one is done'
+    : 'import it with --again to take this one';
+  return { code: 'SOURCE_REPLACED', detail: `${name} is made of another video: ${next}` };
 }
 
 function parentOf(partOf: string, titles: Titles): Member {
@@ -82,21 +129,42 @@ function parentOf(partOf: string, titles: Titles): Member {
 }
 
 function requestOf(entry: ImportEntry, parentId: string | undefined): TitleRequest {
-  const { name, path, uploadId, partOf: _partOf, ...details } = entry;
-  return {
-    ...{ name, details: { ...details, ...(parentId !== undefined && { parentId }) } },
-    ...(path !== undefined && { path }),
-    ...(uploadId !== undefined && { uploadId }),
-  };
+  const { name, ...details } = metadataOf(entry, parentId);
+  return { name, details, ...sourceOf(entry) };
+}
+
+function metadataOf(entry: ImportEntry, parentId: string | undefined): TitleMetadata {
+  const { path: _path, uploadId: _uploadId, partOf: _partOf, videoMark: _mark, assumed: _, ...told } = entry;
+  return { ...told, ...(parentId !== undefined && { parentId }) };
+}
+
+/** What an entry tells for certain. */
+function toldFields(entry: ImportEntry, parentId: string | undefined): Partial<TitleMetadata> {
+  const { externalIds: _ids, ...told } = metadataOf(entry, parentId);
+  const guesses: readonly string[] = entry.assumed ?? [];
+  return Object.fromEntries(Object.entries(told).filter(([field]) => !guesses.includes(field)));
+}
+
+function sourceOf({ path, uploadId }: ImportEntry): Pick<TitleRequest, 'path' | 'uploadId'> {
+  return { ...(path !== undefined && { path }), ...(uploadId !== undefined && { uploadId }) };
+}
+
+function markedBy({ videoMark }: ImportEntry): { sourceMark?: string } {
+  return videoMark === undefined ? {} : { sourceMark: videoMark };
 }
 
 /** A title with what an entry tells of it; the very same where that is nothing new. */
 function merged(title: TitleRecord, entry: ImportEntry, parentId: string | undefined): TitleRecord {
-  const { name, details: told = {} } = requestOf(entry, parentId);
   const before = { name: title.name, ...title.details };
-  const externalIds = [...new Set([...(before.externalIds ?? []), ...entry.externalIds])];
-  const after = valueOf(checkMetadata({ ...before, ...told, name, externalIds }));
-  return JSON.stringify(after) === JSON.stringify(inOrder(before)) ? title : withMetadata(title, after);
+  const fields = { ...toldFields(entry, parentId), externalIds: entry.externalIds };
+  const { after, told } = tell(before, { fields, told: title.told });
+  // Of titles of before it is not known what they were made of: of what lies there.
+  const mark = title.sourceMark === undefined && title.phase !== 'failed' ? markedBy(entry) : {};
+  const marked = mark.sourceMark === undefined ? title : { ...title, ...mark };
+  if (after === before) return marked;
+  const checked = valueOf(checkMetadata(after));
+  const isSame = JSON.stringify(checked) === JSON.stringify(inOrder(before));
+  return { ...(isSame ? marked : withMetadata(marked, checked)), told };
 }
 
 /** Records of titles may hold fields in an order of before. */
@@ -108,11 +176,13 @@ function inOrder(metadata: TitleMetadata): TitleMetadata {
 /** What an import would do, with the titles that it would have made by then. */
 class Rehearsal {
   readonly #deps: ImporterDependencies;
+  readonly #again: boolean;
   readonly #byExternalId = new Map<string, Member>();
   readonly #byId = new Map<string, Member>();
 
-  constructor(deps: ImporterDependencies) {
+  constructor(deps: ImporterDependencies, again: boolean) {
     this.#deps = deps;
+    this.#again = again;
   }
 
   expect({ externalIds, kind = 'movie' }: Pick<ImportEntry, 'externalIds' | 'kind'>): Member {
@@ -125,20 +195,23 @@ class Rehearsal {
   async judge(entry: ImportEntry, uploads: boolean): Promise<Judgement> {
     const { titles, newTitles } = this.#deps;
     const { partOf, externalIds } = entry;
-    const existing = titles.ofExternalIds(externalIds);
+    const existing = existingOf(entry, titles);
     const expectedParent = partOf === undefined ? undefined : this.#byExternalId.get(partOf);
     const parent = partOf === undefined ? undefined : (expectedParent ?? parentOf(partOf, titles));
     const find = (id: string): Member | undefined => this.#byId.get(id);
     if (existing !== undefined) {
       const changed = merged(existing, entry, parent?.id);
       titles.check(changed, find);
-      return { outcome: changed === existing ? 'unchanged' : 'changed', titleId: existing.id };
+      return {
+        ...judgementOf(existing, changed),
+        ...videoVerdict(existing, entry, { again: this.#again, uploads }),
+      };
     }
     const twin = externalIds.find((one) => this.#byExternalId.has(one));
     if (twin !== undefined) throw coded('TITLE_EXTERNAL_ID_TAKEN', `${twin} is of an earlier entry`);
     const title = await newTitles.rehearse(requestOf(entry, parent?.id), { uploads });
     titles.check(title, find);
     this.expect(entry);
-    return { outcome: 'created' };
+    return { outcome: 'created', ...(title.source.kind !== 'none' && { takesVideo: true }) };
   }
 }

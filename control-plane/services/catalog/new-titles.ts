@@ -10,7 +10,7 @@ import { holdsOthers } from './core/family.ts';
 import { openSource } from './ingest-path.ts';
 import type { CatalogOptions } from './ports.ts';
 import type { TitleRecord, TitleSource } from './records.ts';
-import type { Titles } from './titles.ts';
+import { isAtWork, type Titles } from './titles.ts';
 import type { Uploads } from './uploads.ts';
 
 export interface NewTitlesDependencies {
@@ -22,6 +22,12 @@ export interface NewTitlesDependencies {
   readonly options: Pick<CatalogOptions, 'ingestRoots' | 'sourceSizeBytesMax'>;
 }
 
+/** What an import keeps with a title: what it has told of it, and what tells its video from another of the same path. */
+export type Imported = Pick<TitleRecord, 'told' | 'sourceMark'>;
+
+/** The video that a title is to be made of anew. */
+export type NewSource = Pick<TitleRequest, 'path' | 'uploadId'> & Pick<TitleRecord, 'sourceMark'>;
+
 /** Makes titles as they are asked for. */
 export class NewTitles {
   readonly #deps: NewTitlesDependencies;
@@ -31,12 +37,12 @@ export class NewTitles {
   }
 
   /** Adds a title whose source is still to be stored, if it has one. Errors: those of `Catalog.createTitle`. */
-  async add(request: TitleRequest): Promise<TitleRecord> {
+  async add(request: TitleRequest, imported: Imported = {}): Promise<TitleRecord> {
     const { titles, uploads, chance, log } = this.#deps;
     const metadata = valueOf(checkMetadata({ ...request.details, name: request.name }));
     const id = newObjectId('title', chance);
     const { source, sizeBytes } = await this.#source(id, request);
-    const title = this.#recordOf(request, { id, metadata, source, sizeBytes });
+    const title = { ...this.#recordOf(request, { id, metadata, source, sizeBytes }), ...imported };
     try {
       await titles.add(title);
     } catch (error) {
@@ -59,6 +65,22 @@ export class NewTitles {
       ? { source: { kind: 'path', path: '' } as const, sizeBytes: 0 }
       : await this.#source(id, request);
     return this.#recordOf(request, { id, metadata, source, sizeBytes });
+  }
+
+  /**
+   * Begins a title anew with another video, whatever it was made of before. Errors: those of a source; CONFLICT while it is being made;
+   * TITLE_UNKNOWN.
+   */
+  async retake(id: string, { sourceMark, ...request }: NewSource): Promise<void> {
+    const { titles, uploads, log } = this.#deps;
+    const { source, sizeBytes } = await this.#source(id, { ...request, name: titles.get(id).name });
+    try {
+      await titles.change(id, (title) => begunAnew(title, { source, sizeBytes, sourceMark }));
+    } catch (error) {
+      if (source.kind === 'upload') await uploads.release(source.uploadId);
+      throw error;
+    }
+    log.info({ titleId: id, source: source.kind, sizeBytes }, 'a title is made anew');
   }
 
   #recordOf(
@@ -108,4 +130,29 @@ export class NewTitles {
     }
     return { source: { kind: 'path', path: path ?? '' }, sizeBytes };
   }
+}
+
+/** Errors: CONFLICT. */
+function begunAnew(
+  title: TitleRecord,
+  {
+    source,
+    sizeBytes,
+    sourceMark,
+  }: { source: TitleSource; sizeBytes: number; sourceMark: string | undefined },
+): TitleRecord {
+  const {
+    bundle: _bundle,
+    job: _job,
+    error: _error,
+    waitingSites: _sites,
+    sourceMark: _mark,
+    ...kept
+  } = title;
+  if (isAtWork(title)) throw coded('CONFLICT', `${title.name} is being made: ${title.phase}`);
+  return {
+    ...kept,
+    ...{ phase: 'storing', source, sourceSizeBytes: sizeBytes, sourceStored: false },
+    ...(sourceMark !== undefined && { sourceMark }),
+  };
 }

@@ -39,14 +39,21 @@ export interface BundleFile {
   readonly sizeBytes: number;
 }
 
+/** A directory that is watched, by its absolute path. */
+export interface WatchFolder {
+  readonly path: string;
+  /** What it is known by wherever it lies; its path where none was given. */
+  readonly label?: string | undefined;
+}
+
 /** Bounds and choices of the catalog. */
 export interface CatalogOptions {
   /** Directory of uploads that are under way; made when absent. */
   readonly uploadsDir: string;
   /** Absolute directories that titles may be ingested from by path. */
   readonly ingestRoots: readonly string[];
-  /** Absolute directories whose videos become titles by themselves; each under an ingest root. */
-  readonly watchFolders: readonly string[];
+  /** Directories whose videos become titles by themselves; each under an ingest root. */
+  readonly watchFolders: readonly WatchFolder[];
   readonly sourceSizeBytesMax: number;
   /** How many uploads may be under way, and how many of them written at once. */
   readonly uploadsMax: number;

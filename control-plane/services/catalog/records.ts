@@ -89,6 +89,10 @@ export const TitleRecord = Type.Object({
   /** Of a live title: sites whose viewers wait until enough copies stand there. It only becomes fewer. */
   waitingSites: Type.Optional(Type.Array(PlaceName)),
   details: Type.Optional(TitleDetails),
+  /** What the last import told of it: by field a hash, so that only what is new changes anything. */
+  told: Type.Optional(Type.Record(Type.String(), Type.String())),
+  /** What tells its source from another of the same path; see `ImportEntry`. */
+  sourceMark: Type.Optional(Type.String()),
 });
 export type TitleRecord = Static<typeof TitleRecord>;
 

@@ -17,7 +17,7 @@ import { Ingest, sourceKey } from './ingest.ts';
 import { reviewLoop, reviewTitles, type LiveReviewDependencies } from './live-review.ts';
 import type { CatalogBundle, CatalogOptions, Fleet, PopularityOf } from './ports.ts';
 import { createMetadataEditor, type MetadataEditor } from './metadata.ts';
-import { NewTitles } from './new-titles.ts';
+import { NewTitles, type Imported } from './new-titles.ts';
 import { nextEpisode } from './next-episode.ts';
 import { createOutlines, type Outlines } from './outlines.ts';
 import { createRights, type Rights } from './rights.ts';
@@ -32,7 +32,7 @@ import {
   type Translation,
   type ViewSources,
 } from './title-view.ts';
-import { catalogBundle, changesBundles, Titles } from './titles.ts';
+import { catalogBundle, changesBundles, isAtWork, Titles } from './titles.ts';
 import { Uploads } from './uploads.ts';
 import { watchFolders, type WatchedFolders } from './watched-folders.ts';
 
@@ -179,7 +179,12 @@ class CatalogService implements Catalog {
     this.#live = { ...deps, titles };
     this.imports = createImporter({
       ...{ titles, newTitles: this.#newTitles },
-      create: (request) => this.#add(request),
+      create: (request, imported) => this.#add(request, imported),
+      // In turn with the removal of sources: what is stored anew stays.
+      retake: async (id, source) => {
+        await this.#inTurn(() => this.#newTitles.retake(id, source));
+        this.#ingest.add(id);
+      },
     });
     this.watched = watchFolders({ ...deps, importer: this.imports, folders: deps.options.watchFolders });
     this.#bundles = new BundleStore(deps.blobs);
@@ -217,8 +222,8 @@ class CatalogService implements Catalog {
     return this.title((await this.#add(request)).id);
   }
 
-  async #add(request: TitleRequest): Promise<{ id: string }> {
-    const title = await this.#newTitles.add(request);
+  async #add(request: TitleRequest, imported: Imported = {}): Promise<{ id: string }> {
+    const title = await this.#newTitles.add(request, imported);
     if (title.source.kind !== 'none') this.#ingest.add(title.id);
     return title;
   }
@@ -371,7 +376,8 @@ class CatalogService implements Catalog {
 
   async #dropSource(titleId: string): Promise<void> {
     const { blobs, log, options } = this.#deps;
-    if (options.keepSources || !this.#titles.get(titleId).sourceStored) return;
+    const title = this.#titles.get(titleId);
+    if (options.keepSources || !title.sourceStored || isAtWork(title)) return;
     try {
       await blobs.remove(sourceKey(titleId));
       await this.#titles.change(titleId, (title) => ({ ...title, sourceStored: false }));

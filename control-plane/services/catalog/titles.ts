@@ -23,6 +23,7 @@ export class Titles {
   readonly #byJob = new Map<string, string>();
   readonly #byParent = new Map<string, Set<string>>();
   readonly #byExternalId = new Map<string, string>();
+  readonly #byPath = new Map<string, string>();
   readonly #titlesMax: number;
   readonly #inTurn = createTurns();
   /** Hears of each title that was added or changed. */
@@ -65,6 +66,12 @@ export class Titles {
     if (other !== undefined)
       throw coded('TITLE_EXTERNAL_ID_TAKEN', `the ids are of ${id ?? ''} and of ${other}`);
     return id === undefined ? undefined : this.get(id);
+  }
+
+  /** The title that was made of a file last. */
+  ofPath(path: string): TitleRecord | undefined {
+    const id = this.#byPath.get(path);
+    return id === undefined ? undefined : this.find(id);
   }
 
   /** What is part of a title, by number, then the oldest first. */
@@ -152,6 +159,7 @@ export class Titles {
     }
     if (after !== undefined)
       this.#byParent.set(after, (this.#byParent.get(after) ?? new Set()).add(title.id));
+    if (title.source.kind === 'path') this.#byPath.set(title.source.path, title.id);
     if (title.job !== undefined) this.#byJob.set(title.job.jobId, title.id);
   }
 }
@@ -159,6 +167,11 @@ export class Titles {
 /** What kind of title it is. */
 export function kindOf({ details }: TitleRecord): TitleKind {
   return details?.kind ?? 'movie';
+}
+
+/** Whether a title's video is on its way from its source to its files. */
+export function isAtWork({ phase }: TitleRecord): boolean {
+  return phase === 'storing' || phase === 'queued' || phase === 'encoding';
 }
 
 /** A title as part of others. */
@@ -190,7 +203,7 @@ export function catalogBundle({
 
 /** Whether what is made of titles' bundles changes with a title. */
 export function changesBundles({ before, after }: TitleChange): boolean {
-  if (after.bundle === undefined) return false;
+  if (after.bundle === undefined) return before?.bundle !== undefined;
   return (
     before?.bundle?.bundle !== after.bundle.bundle ||
     before.phase !== after.phase ||

@@ -1,15 +1,23 @@
+import { dirname as folderOf } from 'node:path/posix';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ImportProblem, WatchedFolder } from '../../../common/contract/imports.ts';
 import { importEntriesMax } from '../../../common/contract/imports.ts';
 import type { ImportLine } from '../../../common/core/imports/lines.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { toCoded } from '../../../common/runtime/errors.ts';
-import { listFolder, readFolder, type FolderFile } from '../../../common/runtime/import-files.ts';
+import {
+  listFolder,
+  markOf,
+  readFolder,
+  tellsOfVideos,
+  type FolderFile,
+} from '../../../common/runtime/import-files.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 import type { Importer } from './imports.ts';
+import type { WatchFolder } from './ports.ts';
 
 export interface WatchedFoldersDependencies {
-  /** Absolute. */
-  readonly folders: readonly string[];
+  readonly folders: readonly WatchFolder[];
   readonly importer: Importer;
   readonly clock: Clock;
   readonly log: Log;
@@ -31,7 +39,7 @@ const problemsShown = 100;
 
 /** Watches folders. */
 export function watchFolders({ folders, importer, clock, log }: WatchedFoldersDependencies): WatchedFolders {
-  const watched = folders.map((path) => new Watched(path, { importer, clock, log }));
+  const watched = folders.map((folder) => new Watched(folder, { importer, clock, log }));
   const look = async (signal?: AbortSignal): Promise<void> => {
     for (const one of watched) await one.look(signal);
   };
@@ -54,22 +62,26 @@ class Watched {
   #imported: string | undefined;
   view: WatchedFolder;
 
-  constructor(path: string, deps: Omit<WatchedFoldersDependencies, 'folders'>) {
+  readonly #label: string | undefined;
+
+  constructor({ path, label }: WatchFolder, deps: Omit<WatchedFoldersDependencies, 'folders'>) {
     this.#deps = deps;
+    this.#label = label;
     this.view = { path, titles: 0, problems: [] };
   }
 
   async look(signal: AbortSignal | undefined): Promise<void> {
     const { path } = this.view;
     try {
-      const files = await listFolder(path);
-      const seen = new Map(files.map((file) => [file.path, markOf(file)]));
-      // What is still being copied has another size or time at the next look.
-      const settled = files.filter((file) => this.#seen.get(file.path) === markOf(file));
-      this.#seen = seen;
-      const mark = settled.map((file) => `${file.path}\n${markOf(file)}`).join('\n');
+      const { files, unreadable } = await listFolder(path);
+      const before = this.#seen;
+      this.#seen = new Map(files.map((file) => [file.path, markOf(file)]));
+      const settled = settledFiles(files, { before, now: this.#seen });
+      const mark = [...unreadable, ...settled.map((one) => ({ file: one.path, read: markOf(one) }))]
+        .map((one) => JSON.stringify(one))
+        .join('\n');
       if (mark === this.#imported) return;
-      await this.#import(await readFolder(path, settled), signal);
+      await this.#import(await readFolder(path, { files: settled, unreadable, label: this.#label }), signal);
       if (signal?.aborted === true) return;
       this.#imported = mark;
     } catch (error) {
@@ -94,11 +106,13 @@ class Watched {
     for (let from = 0; from < readable.length && signal?.aborted !== true; from += importEntriesMax) {
       const some = readable.slice(from, from + importEntriesMax);
       const { results } = await importer.run({ entries: some.map(({ line, entry }) => ({ line, entry })) });
-      for (const [at, { outcome, code = '', detail = '' }] of results.entries()) {
+      for (const [at, { outcome, code, detail = '' }] of results.entries()) {
         counts[outcome]++;
         const { file = '', line = 1 } = some[at] ?? {};
-        if (outcome === 'refused') problems.push({ file, line, code, detail });
+        if (code !== undefined) problems.push({ file, line, code, detail });
       }
+      // What is as it was is judged without any wait: others have their turn.
+      await nextTurn();
     }
     const { path } = this.view;
     const titles = readable.length - counts.refused;
@@ -107,6 +121,27 @@ class Watched {
   }
 }
 
-function markOf({ sizeBytes, mtimeMs }: FolderFile): string {
-  return `${sizeBytes} ${mtimeMs}`;
+type Seen = ReadonlyMap<string, string>;
+
+/**
+ * Files that have stayed as they were since the look before: what is still being copied has another size or time. Where an NFO or a list
+ * has changed or gone, which some programs do when they save, what lies beside and below it waits too: it would be told of wrongly.
+ */
+function settledFiles(
+  files: readonly FolderFile[],
+  { before, now }: { before: Seen; now: Seen },
+): FolderFile[] {
+  const moving = [...new Set([...before.keys(), ...now.keys()])].filter(
+    (path) => before.get(path) !== now.get(path),
+  );
+  const waiting = new Set(moving.filter(tellsOfVideos).map(folderOf));
+  return files.filter(
+    ({ path }) => before.get(path) === now.get(path) && !foldersAbove(path).some((one) => waiting.has(one)),
+  );
+}
+
+/** The folder that a file lies in and those above it, `.` being the watched one. */
+function foldersAbove(path: string): string[] {
+  const folder = folderOf(path);
+  return folder === '.' ? [folder] : [folder, ...foldersAbove(folder)];
 }

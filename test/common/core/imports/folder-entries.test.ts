@@ -9,8 +9,8 @@ function read(files: Readonly<Record<string, string>>): unknown[] {
       .filter(([path]) => path.endsWith('.nfo'))
       .map(([path, text]) => [path, readNfo(text)]),
   );
-  return orderLines(folderEntries(Object.keys(files), nfos)).map(({ file, read: told }) =>
-    'entry' in told ? told.entry : `${file}: ${told.detail}`,
+  return [...orderLines(folderEntries(Object.keys(files), { nfos, label: 'films' }))].map(
+    ({ file, read: told }) => ('entry' in told ? told.entry : `${file}: ${told.detail}`),
   );
 }
 
@@ -38,17 +38,25 @@ t.test('films with and without NFO files', async (t) => {
   t.strictSame(entries.slice(3), [
     {
       ...{ name: 'A Film', year: 1999, kind: 'movie', path: 'A.Film.(1999).mkv' },
-      externalIds: ['file:A.Film.(1999).mkv'],
+      externalIds: ['file:films/A.Film.(1999).mkv'],
+      assumed: ['name', 'year'],
     },
     {
       ...{ name: 'Amélie', kind: 'movie', path: 'Amelie/amelie.mp4' },
-      externalIds: ['imdb:tt0211915', 'file:Amelie/amelie.mp4'],
+      externalIds: ['imdb:tt0211915', 'file:films/Amelie/amelie.mp4'],
     },
-    { name: 'one', kind: 'movie', externalIds: ['file:two/one.mp4'], path: 'two/one.mp4' },
-    { name: 'other', kind: 'movie', externalIds: ['file:two/other.mp4'], path: 'two/other.mp4' },
+    {
+      ...{ name: 'one', kind: 'movie', path: 'two/one.mp4' },
+      ...{ externalIds: ['file:films/two/one.mp4'], assumed: ['name'] },
+    },
+    {
+      ...{ name: 'other', kind: 'movie', path: 'two/other.mp4' },
+      ...{ externalIds: ['file:films/two/other.mp4'], assumed: ['name'] },
+    },
     {
       ...{ name: 'making of', kind: 'extra', partOf: 'imdb:tt0211915' },
-      ...{ externalIds: ['file:Amelie/Extras/making of.mp4'], path: 'Amelie/Extras/making of.mp4' },
+      ...{ externalIds: ['file:films/Amelie/Extras/making of.mp4'], path: 'Amelie/Extras/making of.mp4' },
+      assumed: ['name'],
     },
   ]);
 });
@@ -66,7 +74,7 @@ t.test('a show: what holds others comes first', async (t) => {
       '<episodedetails><title>Talk</title><season>0</season><episode>3</episode></episodedetails>',
     'Dekalog/lost.mkv': '',
   });
-  const series = 'file:Dekalog/tvshow.nfo';
+  const series = 'file:films/Dekalog/tvshow.nfo';
   t.match(entries, [
     /lost.mkv: neither its name/,
     { name: 'Dekalog', kind: 'series', externalIds: [series] },
@@ -86,6 +94,6 @@ t.test('the same title twice is told of as such', async (t) => {
 
 t.test('paths that no external id can hold are known by their hash', async (t) => {
   const [long] = read({ [`${'x'.repeat(300)}.mp4`]: '' }) as { externalIds: string[]; name: string }[];
-  t.match(long?.externalIds, [/^file:[0-9a-f]{64}$/]);
+  t.match(long?.externalIds, [/^file:films\/[0-9a-f]{64}$/]);
   t.equal(long?.name.length, 200);
 });

@@ -63,7 +63,7 @@ t.test('a list of titles as spreadsheets write it', async (t) => {
     'tmdb:7;;"Amélie ""Poulain""";;soon;;;;;;;;',
     '3;;too;many;;;;;;;;;;;;;',
   ].join('\r\n');
-  t.strictSame(entriesOf(readCsv(text, 'titles.csv')), [
+  t.strictSame(entriesOf([...readCsv(text, 'titles.csv')]), [
     1,
     {
       ...{ externalIds: ['id:1', 'imdb:tt0092337'], name: 'Dekalog', kind: 'series', year: 1989 },
@@ -82,6 +82,6 @@ t.test('a list of titles as spreadsheets write it', async (t) => {
     { externalIds: ['tmdb:7'], name: 'Amélie "Poulain"', year: 'soon' },
     4,
   ]);
-  t.match(readCsv('', 'x.csv'), [{ line: 1, read: { detail: /empty/ } }]);
-  t.match(readCsv('"id', 'x.csv'), [{ line: 1, read: { code: 'IMPORT_LINE_INVALID' } }]);
+  t.match([...readCsv('', 'x.csv')], [{ line: 1, read: { detail: /empty/ } }]);
+  t.match([...readCsv('"id', 'x.csv')], [{ line: 1, read: { code: 'IMPORT_LINE_INVALID' } }]);
 });

@@ -4,7 +4,7 @@ import type { ImportLine } from '../../../../common/core/imports/lines.ts';
 import { readJson } from '../../../../common/core/imports/read-json.ts';
 
 const read = (text: string): unknown[] =>
-  readJson(text, 'titles.json').map(({ line, read: told }: ImportLine) =>
+  [...readJson(text, 'titles.json')].map(({ line, read: told }: ImportLine) =>
     'entry' in told ? told.entry : line,
   );
 
@@ -26,4 +26,12 @@ t.test('what is broken is told of by its line, and the rest is read', async (t) 
   t.strictSame(read(`{"a": "${'x'.repeat(1024 * 1024)}"}\n{"a": 2}`), [1, { a: 2 }]);
   t.strictSame(read(''), [1]);
   t.strictSame(read('no JSON at all'), [1]);
+});
+
+t.test('the time for what is broken grows with its length, not faster', (t) => {
+  const lines = 100_000;
+  // Each begins an object that never ends: looked at to its most, this would be six billion characters.
+  t.equal(read('{\n'.repeat(lines)).length, lines);
+  t.equal(read(`${'{"a":\n'.repeat(5000)}x${'}'.repeat(5000)}\n{"b": 1}`).length, 2);
+  t.end();
 });

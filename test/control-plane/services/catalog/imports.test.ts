@@ -128,7 +128,7 @@ t.test('videos in a watched folder become titles when they have come whole', asy
   const root = t.testdir({ 'film.mp4': 'half of' });
   const lab = await openCatalogLab(t, {
     still: true,
-    options: { ingestRoots: [root], watchFolders: [root] },
+    options: { ingestRoots: [root], watchFolders: [{ path: root }] },
   });
   const { watched } = lab.catalog;
   const names = () => namesIn(lab);

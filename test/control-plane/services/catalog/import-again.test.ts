@@ -1,0 +1,213 @@
+import { mkdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import type { EncodeJob } from '../../../../common/contract/titles.ts';
+import type { WatchFolder } from '../../../../control-plane/services/catalog/ports.ts';
+import { call, type Answer } from '../../support/call.ts';
+import { openCatalogLab, type CatalogLab } from '../../support/catalog-lab.ts';
+import { asEncoder, asRole } from '../../support/fake-credentials.ts';
+import { publishSampleBundle } from '../../support/publish-bundle.ts';
+
+const headers = asRole('operator');
+const film = (name: string): string => `<movie><title>${name}</title></movie>`;
+
+interface WatchLab extends CatalogLab {
+  names(): string[];
+  /** Looks twice: what has stayed as it was is imported. */
+  look(): Promise<void>;
+  problems(): unknown;
+}
+
+async function watching(
+  t: Test,
+  folders: readonly WatchFolder[],
+  given: { directory?: string } = {},
+): Promise<WatchLab> {
+  const options = { ingestRoots: folders.map(({ path }) => path), watchFolders: folders };
+  const lab = await openCatalogLab(t, { still: true, options, ...given });
+  return {
+    ...lab,
+    names: () =>
+      lab.catalog
+        .titles()
+        .map(({ name }) => name)
+        .sort(),
+    async look() {
+      for (let looks = 0; looks < 2; looks++) await lab.catalog.watched.look();
+    },
+    problems: () => lab.catalog.watched.views().flatMap((view) => view.problems),
+  };
+}
+
+t.test('folders of like layout keep apart, and one that has a name may move on', async (t) => {
+  const root = t.testdir({ a: { 'film.mp4': 'one' }, b: { 'film.mp4': 'another' } });
+  const named = { path: join(root, 'b'), label: 'films' };
+  const lab = await watching(t, [{ path: join(root, 'a') }, named]);
+  await lab.look();
+  t.strictSame(lab.names(), ['film', 'film']);
+  await lab.catalog.settled();
+  await lab.close();
+  await rename(join(root, 'b'), join(root, 'moved'));
+  const moved = { path: join(root, 'moved'), label: 'films' };
+  const again = await watching(t, [{ path: join(root, 'a') }, moved], { directory: lab.directory });
+  await again.look();
+  t.strictSame(again.names(), ['film', 'film'], 'known again where it lies now');
+});
+
+t.test('a title of an id of before is known again by its file', async (t) => {
+  const root = t.testdir({ 'film.mp4': 'one' });
+  const lab = await watching(t, [{ path: root }]);
+  const path = join(root, 'film.mp4');
+  const before = { name: 'Old', path, details: { externalIds: ['file:film.mp4'] } };
+  await call(`${lab.url}/v1/titles`, { json: before, headers });
+  await lab.look();
+  t.strictSame(lab.names(), ['Old']);
+});
+
+t.test('a list beside videos tells of them, and makes no second titles', async (t) => {
+  const root = t.testdir({
+    'list.csv': 'id,name,path\n1,Told by the list,film.mp4\n2,Elsewhere,Show/s01e01.mp4\n',
+    'film.mp4': 'one',
+    'film.nfo': '<movie><title>Told by the NFO</title><year>1999</year></movie>',
+    Show: { 'tvshow.nfo': '<tvshow><title>Show</title></tvshow>', 's01e01.mp4': 'an episode' },
+  });
+  const lab = await watching(t, [{ path: root }]);
+  await lab.look();
+  t.strictSame(lab.problems(), []);
+  t.strictSame(lab.names(), ['Elsewhere', 'Season 1', 'Show', 'Told by the list']);
+  const title = lab.catalog.titles().find(({ name }) => name === 'Told by the list');
+  t.equal(title?.year, 1999, 'the rest is told by the NFO');
+  t.match(
+    lab.catalog.titles().find(({ name }) => name === 'Elsewhere'),
+    { kind: 'episode', number: 1 },
+  );
+  await writeFile(join(root, 'list.csv'), 'id,name\n3,Nothing\n');
+  await lab.look();
+  t.match(lab.names().length, 4, 'also without the list they are known');
+});
+
+t.test('what an operator has called a film stays, until its file calls it anew', async (t) => {
+  const root = t.testdir({ 'film.mp4': 'one', 'film.nfo': film('A film'), 'other.mp4': 'two' });
+  const lab = await watching(t, [{ path: root }]);
+  await lab.look();
+  t.strictSame(lab.names(), ['A film', 'other']);
+  for (const { id, name } of lab.catalog.titles())
+    await call(`${lab.url}/v1/titles/${id}`, { method: 'PATCH', json: { name: `My ${name}` }, headers });
+  await utimes(join(root, 'film.nfo'), 1, 1);
+  await lab.look();
+  t.strictSame(lab.names(), ['My A film', 'My other']);
+  await writeFile(join(root, 'film.nfo'), film('Another name'));
+  await lab.look();
+  t.strictSame(lab.names(), ['Another name', 'My other']);
+});
+
+t.test('an NFO that is being saved renames nothing', async (t) => {
+  const root = t.testdir({ 'one.mp4': 'one', 'one.nfo': film('First') });
+  const lab = await watching(t, [{ path: root }]);
+  await lab.look();
+  await writeFile(join(root, 'one.nfo'), '');
+  await lab.catalog.watched.look();
+  t.strictSame(lab.names(), ['First'], 'it is written');
+  await writeFile(join(root, 'one.nfo'), film('First, whole'));
+  await lab.catalog.watched.look();
+  t.strictSame(lab.names(), ['First']);
+  t.strictSame(lab.problems(), [], 'half an NFO is told of by nobody');
+  await lab.catalog.watched.look();
+  t.strictSame(lab.names(), ['First, whole']);
+  await writeFile(join(root, 'two.mp4'), 'two');
+  await lab.catalog.watched.look();
+  await writeFile(join(root, 'two.nfo'), film('Second'));
+  await lab.catalog.watched.look();
+  t.strictSame(lab.names(), ['First, whole'], 'a film whose NFO comes waits for it');
+  await lab.catalog.watched.look();
+  t.strictSame(lab.names(), ['First, whole', 'Second']);
+});
+
+t.test('a folder that cannot be read is told of, and holds nothing else up', async (t) => {
+  const root = t.testdir({ 'one.mp4': 'one' });
+  // Node reads no folder whose name is not UTF-8.
+  await mkdir(Buffer.concat([Buffer.from(`${root}/caf`), Buffer.from([0xe9])]));
+  const lab = await watching(t, [{ path: root }]);
+  await lab.look();
+  t.strictSame(lab.names(), ['one']);
+  t.match(lab.problems(), [{ file: /caf/, code: 'PATH_UNREADABLE' }]);
+});
+
+t.test('others have their turn while thousands of lines are judged', async (t) => {
+  const lines = Array.from({ length: 2000 }, (_, at) => `${at},no such kind`);
+  const lab = await watching(t, [{ path: t.testdir({ 'list.csv': `id,kind\n${lines.join('\n')}\n` }) }]);
+  await lab.catalog.watched.look();
+  let turns = 0;
+  let isOver = false;
+  const turn = (): void => {
+    turns++;
+    if (!isOver) setImmediate(turn);
+  };
+  setImmediate(turn);
+  await lab.catalog.watched.look();
+  isOver = true;
+  t.equal((lab.problems() as unknown[]).length, 100);
+  t.ok(turns > 30, `${turns} turns`);
+});
+
+async function imported(lab: CatalogLab, entries: readonly object[], more: object = {}): Promise<Answer> {
+  const json = { entries: entries.map((entry) => ({ line: 1, entry })), ...more };
+  return await call(`${lab.url}/v1/titles/import`, { json, headers });
+}
+
+async function lease(lab: CatalogLab): Promise<EncodeJob> {
+  await lab.catalog.settled();
+  const answer = await call(`${lab.url}/v1/encode-jobs/lease`, {
+    ...{ headers: asEncoder('encoder-1'), json: { waitMs: 0 } },
+  });
+  return answer.body as unknown as EncodeJob;
+}
+
+t.test('a video that failed, was withdrawn or replaced is taken anew', async (t) => {
+  const root = t.testdir({ 'film.mp4': 'broken' });
+  const lab = await watching(t, [{ path: root }]);
+  const [path, report] = [join(root, 'film.mp4'), `${lab.url}/v1/encode-jobs`];
+  const titles = () => lab.catalog.titles().map(({ id, state, bundle }) => ({ id, state, bundle }));
+  await lab.look();
+  const failed = await lease(lab);
+  const json = { leaseId: failed.leaseId, code: 'SOURCE_NOT_VIDEO', detail: 'no film', final: true };
+  await call(`${report}/${failed.jobId}/fail`, { headers: asEncoder('encoder-1'), json });
+  await writeFile(join(root, 'other.txt'), 'something has changed');
+  await lab.look();
+  t.match(titles(), [{ state: 'failed' }], 'the same file fails again: it is not tried');
+  await writeFile(path, 'a whole film');
+  await lab.look();
+  t.match(titles(), [{ state: 'queued' }]);
+  const job = await lease(lab);
+  t.equal(job.sizeBytes, 'a whole film'.length);
+  const { name: bundle } = await publishSampleBundle(lab.blobs);
+  const done = { leaseId: job.leaseId, bundle };
+  const completed = { headers: asEncoder('encoder-1'), json: done };
+  t.equal((await call(`${report}/${job.jobId}/complete`, completed)).status, 204);
+  await lab.catalog.review();
+  t.match(titles(), [{ state: 'live', bundle }]);
+
+  await writeFile(path, 'a better film');
+  await lab.look();
+  t.match(titles(), [{ state: 'live', bundle }], 'what is watched does not go by itself');
+  t.match(lab.problems(), [{ file: 'film.mp4', code: 'SOURCE_REPLACED', detail: /--again/ }]);
+  const [{ id = '' } = {}] = titles();
+  const { body } = await call(`${lab.url}/v1/titles/${id}/metadata`, { headers });
+  const { externalIds } = (body['metadata'] ?? {}) as { externalIds?: string[] };
+  const entry = { name: 'film', externalIds, path, videoMark: 'another' };
+  const again = { again: true, dryRun: true };
+  t.match((await imported(lab, [entry], again)).body, { results: [{ takesVideo: true }] });
+  t.match(titles(), [{ state: 'live' }]);
+  await imported(lab, [entry], { again: true });
+  t.match(titles(), [{ id, state: 'queued', bundle: undefined }]);
+  t.match((await imported(lab, [{ ...entry, videoMark: 'third' }], { again: true })).body, {
+    results: [{ outcome: 'unchanged', code: 'SOURCE_REPLACED', detail: /once that one is done/ }],
+  });
+  await lab.catalog.withdraw(id);
+  t.match((await imported(lab, [entry])).body, { results: [{ outcome: 'unchanged' }] });
+  t.match(titles(), [{ state: 'withdrawn' }], 'what was withdrawn comes only when it is asked for');
+  await imported(lab, [entry], { again: true });
+  await lab.catalog.settled();
+  t.match(titles(), [{ state: 'queued' }]);
+  await rm(path);
+});
