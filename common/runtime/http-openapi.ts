@@ -1,7 +1,7 @@
-import type { FastifyInstance, FastifySchema, HTTPMethods, RouteOptions } from 'fastify';
+import type { FastifyInstance, FastifyRequest, FastifySchema, HTTPMethods, RouteOptions } from 'fastify';
 import { Type, type Static } from '../contract/type.ts';
 import type { App } from './http-app.ts';
-import type { Credential } from './http-credential.ts';
+import type { Caller, Credential } from './http-credential.ts';
 
 /** What is known of another server's description. */
 export const ApiDescription = Type.Object({ paths: Type.Record(Type.String(), Type.Unknown()) });
@@ -15,6 +15,8 @@ export interface OpenApiOptions {
   docs?: boolean;
   /** Descriptions of what else is reached by this server; asked each time. */
   others?: () => Promise<readonly ApiPaths[]>;
+  /** Who alone may read it, everybody where this is absent; `check` throws for whom the credential is not enough. */
+  only?: { readonly credential: readonly Credential[]; readonly check: (caller: Caller) => void };
 }
 
 interface SeenRoute {
@@ -40,8 +42,10 @@ export function serveOpenApi(app: App, options: OpenApiOptions): void {
   app.addHook('onClose', async () => {
     await (await shadow)?.close();
   });
-  const open = { config: { credential: ['none'] } } as const;
-  const whole = async (): Promise<object> => {
+  const { only } = options;
+  const open = { config: { credential: only?.credential ?? (['none'] as const), anyScope: true } };
+  const whole = async ({ caller }: Pick<FastifyRequest, 'caller'>): Promise<object> => {
+    only?.check(caller);
     const own = (await shadowApp()).swagger();
     const others = (await options.others?.()) ?? [];
     return { ...own, paths: Object.assign({}, ...others, own.paths) as ApiPaths };

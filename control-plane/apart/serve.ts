@@ -1,10 +1,17 @@
 import { assert, coded } from '../../common/runtime/errors.ts';
+import type { Caller } from '../../common/runtime/http-credential.ts';
 import { callerGone, type HttpServer } from '../../common/runtime/http-server.ts';
 import { internalScope, pathOf, type Calls, type Interface } from './interface.ts';
 
 // Services ask on behalf of many clients, who were counted when they came.
 const rateLimit = { max: 100_000, timeWindow: 1000 };
 const askBytesMax = 256 * 1024;
+
+/** Refuses whoever is no service of this control plane: FORBIDDEN. For routes whose credential is `service`. */
+export function requireInternal(caller: Caller): void {
+  if (caller.kind === 'access' && caller.scopes?.includes(internalScope) === true) return;
+  throw coded('FORBIDDEN', `it takes a service of this control plane, with the scope ${internalScope}`);
+}
 
 /** Adds a route for each verb of an interface. Errors go to the caller with their codes. */
 export function serveInterface(
@@ -29,13 +36,8 @@ export function serveInterface(
         },
       },
       async (request, reply) => {
-        const { caller, body } = request;
-        if (caller.kind !== 'access' || caller.scopes?.includes(internalScope) !== true)
-          throw coded(
-            'FORBIDDEN',
-            `it takes a service of this control plane, with the scope ${internalScope}`,
-          );
-        return call(body, {
+        requireInternal(request.caller);
+        return call(request.body, {
           signal: AbortSignal.any([draining, callerGone(request, reply)]),
         });
       },

@@ -5,6 +5,7 @@ import type { ApiPaths } from '../../common/runtime/http-openapi.ts';
 import { createHttpServer, type HttpServer } from '../../common/runtime/http-server.ts';
 import type { Log } from '../../common/runtime/log.ts';
 import type { Metrics } from '../../common/runtime/metrics.ts';
+import { requireInternal } from '../apart/serve.ts';
 import { auditActs, type ActLog } from './audit.ts';
 import { limitClients, namedRates, type ClientRates } from './client-rates.ts';
 import { controlLoad, type LoadLimits } from './load-control.ts';
@@ -71,10 +72,12 @@ export async function createGateway(
     trustedProxies,
     rate: { burst: limits.addressPerSecond, perSecond: limits.addressPerSecond },
     cors: corsOrigins,
-    // Of a service that runs apart the gateway asks for its part.
     openapi: {
       ...{ ...description, version, docs: front !== undefined },
-      ...(front !== undefined && { others: front.descriptions }),
+      // Of a service that runs apart the gateway alone asks for its part.
+      ...(front === undefined
+        ? { only: { credential: ['service'], check: requireInternal } }
+        : { others: front.descriptions }),
     },
   });
   const seen: string[] = [];

@@ -2,7 +2,6 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { openBlobs } from '../../common/adapters/blobs/open.ts';
 import { started } from '../background.ts';
 import { readPassphrase } from '../backup/passphrase.ts';
-import { backupPrefix } from '../services/backup/names.ts';
 import { backupRoutes } from '../services/backup/routes.ts';
 import { createBackups } from '../services/backup/service.ts';
 import type { Part, PartContext } from './part.ts';
@@ -12,7 +11,7 @@ export async function openBackupsPart({ config, stores, clock, log }: PartContex
   const { url, everyMs, keep, passphraseFile } = config.backup;
   const backups = createBackups({
     ...{ snapshots: stores, program: packageJson.version, keep, everyMs, clock, log },
-    ...{ dataDir: config.dataDir, prefix: backupPrefix(config.services) },
+    ...{ dataDir: config.dataDir, services: config.services },
     openBlobs: () => openBlobs(url),
     passphrase: await readPassphrase(passphraseFile),
   });

@@ -9,6 +9,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { acts, answerActs } from '../apart/acts.ts';
 import { answerCredentials, credentials } from '../apart/credentials.ts';
 import type { Directory } from '../apart/directory.ts';
+import { createTeller } from '../apart/tell.ts';
 import { openAuth } from '../auth.ts';
 import { every, loop, started, withStop } from '../background.ts';
 import type { Base } from '../base.ts';
@@ -59,6 +60,8 @@ import { openPeople } from './people.ts';
 
 const minuteMs = 60_000;
 const dayMs = 1440 * minuteMs;
+/** Players' reports that playback is told of at the same time. */
+const tellsMax = 1024;
 
 /** All services that nobody has taken apart yet. */
 export interface CorePart extends Part {
@@ -206,11 +209,11 @@ async function openEvents(
   { stores, access, directory, tickets }: Opened,
 ): Promise<EventsService> {
   const streams = directory.find(playbackStreams);
+  const unheard = 'playback did not hear of a stream; it counts for a minute at most';
+  const tell = createTeller({ underWayMax: tellsMax, log, unheard });
   return createEventsService({
     reported: (report) => {
-      streams.reported(report).catch((error: unknown) => {
-        log.warn({ err: error }, 'playback did not hear of a stream; it counts for a minute at most');
-      });
+      tell(() => streams.reported(report));
     },
     readTicket: (ticket) => tickets.read(ticket),
     events: await stores.openEvents(),

@@ -1,5 +1,6 @@
 import { loop } from '../background.ts';
 import type { Calls } from '../apart/interface.ts';
+import { createTeller } from '../apart/tell.ts';
 import { openRegions } from '../regions.ts';
 import { answerPersonal, personalData } from '../services/personal-data.ts';
 import { playbackUsers } from '../services/playback/interfaces.ts';
@@ -12,6 +13,9 @@ import { createUsers, type Users } from '../services/users/service.ts';
 import { viewerRights } from '../services/viewer-rights.ts';
 import type { Part, PartContext } from './part.ts';
 import { answerProcedureProfiles } from './procedure-ports.ts';
+
+/** Devices' reports that are told on at the same time: of up to 500 lines each. */
+const tellsMax = 64;
 
 /** Opens profiles, and what they watch. */
 export async function openUsersPart({
@@ -52,13 +56,13 @@ export async function openUsersPart({
     components: [loop('users', (signal) => users.watch(signal))],
     routes: ({ app }) => {
       const recommendations = directory.find(viewingTold);
+      const unheard = 'recommendations did not hear of a viewing; the next training will';
+      const tell = createTeller({ underWayMax: tellsMax, log, unheard });
       usersRoutes(app, {
         ...{ users, rights: directory.find(viewerRights) },
         onReported: ({ profileId, region, reports }) => {
           const told = { profileId, reports: [...reports], ...(region !== undefined && { region }) };
-          recommendations.told(told).catch((error: unknown) => {
-            log.warn({ err: error }, 'recommendations did not hear of a viewing; the next training will');
-          });
+          tell(() => recommendations.told(told));
         },
       });
     },

@@ -14,8 +14,8 @@ import type { Snapshots } from './ports.ts';
 export interface MakeBackupOptions {
   snapshots: Snapshots;
   dataDir: string;
-  /** What the archive's name begins with. */
-  prefix: string;
+  /** Whose records these are. */
+  services: readonly string[];
   blobs: Blobs;
   /** Encrypts the archive. */
   passphrase: string | undefined;
@@ -33,7 +33,7 @@ const copiedShare = 0.5;
  * Errors: DISK_FULL, STORE_UNAVAILABLE, STORE_DENIED, those of the blobs; nothing is left behind then.
  */
 export async function makeBackup(options: MakeBackupOptions): Promise<BackupView> {
-  const { snapshots, dataDir, prefix, blobs, passphrase, onProgress, signal } = options;
+  const { snapshots, dataDir, services, blobs, passphrase, onProgress, signal } = options;
   // In the data directory: nobody else may look into it, and what a killed process leaves there is removed here.
   const staging = join(dataDir, 'backup-staging');
   try {
@@ -59,7 +59,7 @@ export async function makeBackup(options: MakeBackupOptions): Promise<BackupView
         onProgress(copiedShare + (1 - copiedShare) * (bytes / totalBytes));
       },
     });
-    const name = backupName(prefix, takenAtMs, passphrase !== undefined);
+    const name = backupName(services, takenAtMs, passphrase !== undefined);
     const written = await blobs.write(name, archive, { isPrivate: true, signal });
     const sizeBytes = written.kind === 'written' ? written.sizeBytes : 0;
     return { name, takenAtMs, sizeBytes, sealed: passphrase !== undefined };

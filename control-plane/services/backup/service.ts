@@ -4,14 +4,14 @@ import type { Clock } from '../../../common/runtime/clock.ts';
 import { coded, toProblem } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 import { makeBackup } from './make-backup.ts';
-import { backupOf } from './names.ts';
+import { backupOf, backupPrefix } from './names.ts';
 import type { Snapshots } from './ports.ts';
 
 export interface BackupsOptions {
   snapshots: Snapshots;
   dataDir: string;
-  /** What the names of these backups begin with. */
-  prefix: string;
+  /** Whose records these are: others may keep their backups in the same place. */
+  services: readonly string[];
   /** Opens where backups are kept; asked when it is first needed, so that a place that is away keeps nothing from starting. */
   openBlobs: () => Promise<Blobs>;
   passphrase: string | undefined;
@@ -36,7 +36,9 @@ export interface Backups {
   stop(): Promise<void>;
 }
 
-const listedMax = 1000;
+const listedAtOnce = 1000;
+/** Of whatever lies in the same place no more is looked through. */
+const pagesMax = 20;
 // Clocks are set and machines sleep: what is due is looked at now and then.
 const lookEveryMs = 60_000;
 const tryAgainMs = 10 * 60_000;
@@ -134,11 +136,19 @@ class KeptBackups implements Backups {
       await blobs.remove(name);
   }
 
-  /** The oldest first, as names sort. */
+  /** The oldest first. */
   async #kept(): Promise<BackupView[]> {
-    const { prefix } = this.#options;
-    const found = await (await this.#blobs()).list(prefix, { limit: listedMax });
-    return found.flatMap((entry) => backupOf(prefix, entry) ?? []);
+    const { services } = this.#options;
+    const blobs = await this.#blobs();
+    const kept: BackupView[] = [];
+    let after: string | undefined;
+    for (let page = 0; page < pagesMax; page++) {
+      const found = await blobs.list(backupPrefix, { after, limit: listedAtOnce });
+      kept.push(...found.flatMap((entry) => backupOf(services, entry) ?? []));
+      if (found.length < listedAtOnce) break;
+      after = found.at(-1)?.key;
+    }
+    return kept.sort((a, b) => a.takenAtMs - b.takenAtMs);
   }
 
   #blobs(): Promise<Blobs> {

@@ -94,6 +94,18 @@ async function internalRoutes(t: Test, plane: ApartPlane): Promise<void> {
     const answer = await request(`${url}/v1/internal/users/viewer-rights/of`, { method: 'POST' });
     t.ok([401, 404].includes(answer.statusCode), name);
     await answer.body.dump();
+    for (const [token, status] of [
+      ['', 401],
+      [plane.operator, 403],
+      [service, 403],
+      [writer, 403],
+      [own, 200],
+    ] as const) {
+      const headers = token === '' ? {} : { authorization: `Bearer ${token}` };
+      const described = await request(`${url}/openapi.json`, { headers });
+      t.equal(described.statusCode, status, `${name} describes itself to the gateway alone`);
+      await described.body.dump();
+    }
   }
 }
 

@@ -25,7 +25,7 @@ async function open(t: Test, more: Partial<BackupsOptions> = {}) {
   await records.put('c', 'k', {});
   const url = pathToFileURL(join(dataDir, 'backups')).href;
   const backups = createBackups({
-    ...{ snapshots: stores, dataDir, clock, log, program: '1.2.3', prefix: 'nearcast-' },
+    ...{ snapshots: stores, dataDir, clock, log, program: '1.2.3', services: ['core', 'users'] },
     ...{ passphrase: undefined },
     ...{ openBlobs: () => openBlobs(url), keep: 2, everyMs: hourMs, ...more },
   });
@@ -42,7 +42,7 @@ t.test('made by itself when it is time; so many are kept', async (t) => {
   // What else lies there is nobody's backup.
   const blobs = await openBlobs(url);
   await blobs.write('nearcast-notes.txt', (async function* () {})());
-  await blobs.write(backupName('nearcast-users-', 1, false), (async function* () {})());
+  await blobs.write(backupName(['users'], 1, false), (async function* () {})());
   backups.start(new AbortController().signal);
   const times: number[] = [];
   for (let round = 1; round <= 3; round++) {

@@ -1,0 +1,37 @@
+import t from 'tap';
+import { createLog } from '../../../common/runtime/log.ts';
+import { createTeller } from '../../../control-plane/apart/tell.ts';
+
+t.test(
+  'so many calls are under way and no more; what is lost is logged once until it goes well again',
+  async (t) => {
+    const lines: string[] = [];
+    const write = (line: string): void => void lines.push(line);
+    const log = createLog({ name: 'x', level: 'warn', format: 'json', write });
+    const tell = createTeller({ underWayMax: 2, log, unheard: 'nobody heard' });
+    const calls: PromiseWithResolvers<void>[] = [];
+    const one = (): void => {
+      tell(() => {
+        const call = Promise.withResolvers<void>();
+        calls.push(call);
+        return call.promise;
+      });
+    };
+    const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+    for (let at = 0; at < 5; at++) one();
+    t.equal(calls.length, 2, 'the rest is not told');
+    t.equal(lines.length, 1);
+    t.match(lines[0], /"underWay":2[^]*nobody heard/);
+    calls[0]?.reject(new Error('away'));
+    await settled();
+    t.equal(lines.length, 1, 'still');
+    one();
+    t.equal(calls.length, 3, 'there is room again');
+    calls[1]?.resolve();
+    await settled();
+    calls[2]?.reject(new Error('away'));
+    await settled();
+    t.equal(lines.length, 2, 'anew, since one went well');
+    t.match(lines[1], /away/);
+  },
+);
