@@ -80,8 +80,8 @@ export function createMapHolder(options: MapHolderOptions): MapHolder {
   const { snapshot, compiler, clock, log } = options;
   const inForce = createViewInForce(options);
   const writer = createWriter(options);
-  /** The last map whose routes could not be merged. It is tried again, and not shown without them again. */
-  let unmerged: string | undefined;
+  /** The number of the last map whose routes could not be merged. It is tried again, and not shown without them again. */
+  let unmerged: number | undefined;
 
   const open = async (
     jws: string,
@@ -95,12 +95,12 @@ export function createMapHolder(options: MapHolderOptions): MapHolder {
     if (sequence === inForce.view()?.sequence) return false;
     if (fetchTable !== undefined) await fetchAll(missing, (table) => fetchInto(compiler, table, fetchTable));
     const before = inForce.view();
-    const early = jws === unmerged ? undefined : await compiler.compileEarly();
+    const early = sequence === unmerged ? undefined : await compiler.compileEarly();
     if (early !== undefined) inForce.swapIn(early);
     try {
       inForce.swapIn(await compiler.compile());
     } catch (error) {
-      unmerged = jws;
+      unmerged = sequence;
       if (early !== undefined && before !== undefined) inForce.show(before);
       throw error;
     }
