@@ -1,14 +1,14 @@
 import { LRUCache } from 'lru-cache';
 import type { Viewer } from '../../../common/contract/release.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
-import { allowedGroups, groupOf, type RightsGroup } from './core/rights-groups.ts';
+import { allowedGroups, groupOf, soonestGroups, type RightsGroup } from './core/rights-groups.ts';
 import { maturityAll, strictest } from './core/rights.ts';
 import type { TitleRecord } from './records.ts';
 import type { TitleChange, Titles } from './titles.ts';
 
 /** Groups of titles that viewers may have or not have together: an index of titles knows rights by them. */
 export interface RightsGroups {
-  /** Those by which a title is shown: its own if it is live; of a series or season those of what is live in it, at most 60. */
+  /** Those by which a title is shown: its own if it is live; of a series or season those of what is live in it, at most 60: those in force, then those that will be soonest. */
   of(id: string): string[];
   /** Those that a viewer may have now. */
   allowed(viewer: Viewer): string[];
@@ -55,11 +55,11 @@ class Groups implements RightsGroups {
     const title = this.#titles.find(id);
     if (title === undefined) return [];
     const isUnrated = title.source.kind === 'none' && strictest(this.#withParents(title)) === undefined;
-    const keys = this.#shownBy(title).flatMap((one) => {
+    const found = this.#shownBy(title).flatMap((one) => {
       const groups = this.#byTitle.get(one.id);
-      return groups === undefined ? [] : [(isUnrated ? groups.inUnrated : groups.own).key];
+      return groups === undefined ? [] : [isUnrated ? groups.inUnrated : groups.own];
     });
-    return [...new Set(keys)].slice(0, groupsOfTitleMax);
+    return soonestGroups(found, { max: groupsOfTitleMax, nowMs: this.#clock.nowMs() });
   }
 
   allowed(viewer: Viewer): string[] {

@@ -238,8 +238,7 @@ class CatalogService implements Catalog {
   }
 
   titlesFrom(from: number, limit: number): TitleView[] {
-    const some = this.#titles.all().slice(from, from + limit);
-    return some.map((title) => titleView(title, this.#view));
+    return this.#titles.some(from, limit).map((title) => titleView(title, this.#view));
   }
 
   title(id: string): TitleView {

@@ -24,6 +24,8 @@ export class Titles {
   readonly #byParent = new Map<string, Set<string>>();
   readonly #byExternalId = new Map<string, string>();
   readonly #byPath = new Map<string, string>();
+  /** Ids in the order of `all`; undefined until it is asked for. */
+  #oldestFirst: string[] | undefined;
   readonly #titlesMax: number;
   readonly #inTurn = createTurns();
   /** Hears of each title that was added or changed. */
@@ -43,7 +45,13 @@ export class Titles {
 
   /** Every title, oldest first. */
   all(): TitleRecord[] {
-    return [...this.#titles.values()].sort((a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1));
+    return this.some(0, Infinity);
+  }
+
+  /** So many titles from the one of this number on, oldest first. */
+  some(from: number, limit: number): TitleRecord[] {
+    this.#oldestFirst ??= [...this.#titles.values()].sort(byAge).map(({ id }) => id);
+    return this.#oldestFirst.slice(from, from + limit).map((id) => this.get(id));
   }
 
   /** The ids of all of them, in no order. */
@@ -78,7 +86,7 @@ export class Titles {
   childrenOf(id: string): TitleRecord[] {
     return [...(this.#byParent.get(id) ?? [])]
       .map((child) => this.get(child))
-      .sort((a, b) => numberOf(a) - numberOf(b) || a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1));
+      .sort((a, b) => numberOf(a) - numberOf(b) || byAge(a, b));
   }
 
   /** Errors: TITLE_UNKNOWN. */
@@ -148,8 +156,9 @@ export class Titles {
 
   #keep(title: TitleRecord): void {
     const held = this.#titles.get(title.id)?.details;
-    const [before, after] = [held?.parentId, title.details?.parentId];
+    this.#keepOrder(title);
     this.#titles.set(title.id, title);
+    const [before, after] = [held?.parentId, title.details?.parentId];
     for (const id of held?.externalIds ?? []) this.#byExternalId.delete(id);
     for (const id of title.details?.externalIds ?? []) this.#byExternalId.set(id, title.id);
     if (before !== after && before !== undefined) {
@@ -161,6 +170,14 @@ export class Titles {
       this.#byParent.set(after, (this.#byParent.get(after) ?? new Set()).add(title.id));
     if (title.source.kind === 'path') this.#byPath.set(title.source.path, title.id);
     if (title.job !== undefined) this.#byJob.set(title.job.jobId, title.id);
+  }
+
+  /** The newest comes behind all others; where a clock was set back, all are put in order when that is asked for. */
+  #keepOrder(title: TitleRecord): void {
+    if (this.#titles.has(title.id)) return;
+    const last = this.#oldestFirst?.at(-1);
+    if (last !== undefined && byAge(this.get(last), title) < 0) this.#oldestFirst?.push(title.id);
+    else this.#oldestFirst = undefined;
   }
 }
 
@@ -177,6 +194,10 @@ export function isAtWork({ phase }: TitleRecord): boolean {
 /** A title as part of others. */
 export function memberOf(title: TitleRecord): Member {
   return { id: title.id, kind: kindOf(title), parentId: title.details?.parentId };
+}
+
+function byAge(a: TitleRecord, b: TitleRecord): number {
+  return a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1);
 }
 
 // What has no number comes behind what has one.

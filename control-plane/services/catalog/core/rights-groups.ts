@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { maySee, nextBoundMs, type Licensed, type Limits } from './rights.ts';
+import { maySee, nextBoundMs, opensAtMs, type Licensed, type Limits } from './rights.ts';
 
 /** Titles whose rights are told by the very same are one group: who may have one of them may have all. */
 export interface RightsGroup {
@@ -27,4 +27,23 @@ export function allowedGroups(
     for (const { release } of licensed) untilMs = Math.min(untilMs, nextBoundMs(release, nowMs));
   }
   return { keys, untilMs };
+}
+
+/**
+ * The keys of at most so many groups: where there are more, those that are open somewhere, then those that open soonest; what is over
+ * comes last.
+ */
+export function soonestGroups(
+  groups: readonly RightsGroup[],
+  { max, nowMs }: { max: number; nowMs: number },
+): string[] {
+  const byKey = new Map(groups.map((group) => [group.key, group]));
+  if (byKey.size <= max) return [...byKey.keys()];
+  const opening = [...byKey.values()].map(({ key, licensed }) => ({
+    key,
+    atMs: Math.max(...licensed.map(({ release }) => opensAtMs(release, nowMs))),
+  }));
+  // Infinities have no difference.
+  const sorted = opening.sort((one, other) => (one.atMs === other.atMs ? 0 : one.atMs - other.atMs));
+  return sorted.slice(0, max).map(({ key }) => key);
 }

@@ -49,6 +49,16 @@ export function strictest(titles: readonly Licensed[]): number | undefined {
   return ratings.length === 0 ? undefined : Math.max(...ratings);
 }
 
+/** From when on a release is open somewhere: now, when its next window opens, or never any more. */
+export function opensAtMs(release: Release | undefined, nowMs: number): number {
+  if (release === undefined) return nowMs;
+  if (release.stage !== 'published') return Infinity;
+  const { windows = [] } = release;
+  if (windows.length === 0) return nowMs;
+  const left = windows.filter(({ toMs = Infinity }) => toMs > nowMs);
+  return Math.min(Infinity, ...left.map(({ fromMs = 0 }) => Math.max(fromMs, nowMs)));
+}
+
 /** The next time at which a window of a release opens or closes. */
 export function nextBoundMs(release: Release | undefined, nowMs: number): number {
   const bounds = (release?.windows ?? []).flatMap(({ fromMs = 0, toMs = Infinity }) => [fromMs, toMs]);
