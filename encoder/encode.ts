@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Bundle } from '../common/contract/bundle.ts';
+import type { SourceTags } from '../common/contract/titles.ts';
 import type { Result } from '../common/core/result.ts';
 import { coded } from '../common/runtime/errors.ts';
 import { sniffContainer, sniffLengthBytes } from './core/container.ts';
@@ -8,6 +9,7 @@ import { outputNames } from './core/ffmpeg-arguments.ts';
 import { boxHeaderLengthBytesMax, checkWhole, readBoxHeader, type Box } from './core/mp4-boxes.ts';
 import { planEncode, type EncodePlan } from './core/plan.ts';
 import { readSource } from './core/probe.ts';
+import { sourceTags } from './core/tags.ts';
 import type { Ffmpeg, InputFile } from './ffmpeg.ts';
 import { buildFromPath, buildFromText, type BuiltFile } from './package/built-file.ts';
 import { describeBundle, type Packaged, type PackagedMedia } from './package/bundle.ts';
@@ -34,12 +36,18 @@ export interface EncodeRequest {
   onPlan?: (plan: EncodePlan) => Promise<void>;
 }
 
-/** What came out: files to publish, the bundle last. */
-export interface Encoded {
+/** What was packaged: files to publish, the bundle last. */
+interface Output {
   plan: EncodePlan;
   files: readonly BuiltFile[];
   bundleFile: BuiltFile;
   bundle: Bundle;
+}
+
+/** What came out. */
+export interface Encoded extends Output {
+  /** What the source's own tags tell of the title in it. */
+  tags: SourceTags;
 }
 
 /** Shares of an encode's time, for the progress. */
@@ -72,7 +80,7 @@ export async function encodeSource(request: EncodeRequest): Promise<Encoded> {
     },
   });
   onProgress?.({ stage: 'packaging', fraction: encodedFraction });
-  return await packageOutput(plan, workDirectory, signal);
+  return { ...(await packageOutput(plan, workDirectory, signal)), tags: sourceTags(probe) };
 }
 
 /** Looks at the bytes of a source before any of ffmpeg's code does. */
@@ -118,7 +126,7 @@ async function packageOutput(
   planned: EncodePlan,
   workDirectory: string,
   signal: AbortSignal,
-): Promise<Encoded> {
+): Promise<Output> {
   const at = (name: string): string => join(workDirectory, name);
   // One after the other: while it is read, the samples of a whole film are in memory.
   const video = await sequentially(planned.video.rungs, (_, index) => indexMp4(at(outputNames.video(index))));
@@ -158,7 +166,7 @@ async function packageAudio(path: string, signal: AbortSignal): Promise<Packaged
   return { media, index, playlist: buildFromText(text, { ext: 'm3u8', role: 'playlist' }) };
 }
 
-function finish(packaged: Packaged): Encoded {
+function finish(packaged: Packaged): Output {
   const bundle = describeBundle(packaged);
   const bundleFile = buildFromText(JSON.stringify(bundle), { ext: 'json', role: 'bundle' });
   const files = [

@@ -27,7 +27,7 @@ export function createHttpJobs(control: ControlClient): Jobs {
       // The next one is on its way soon enough.
       await control.json({ method: 'POST', path: `/v1/encode-jobs/${jobId}/progress`, body }, Nothing);
     },
-    complete: ({ jobId, leaseId }, bundle) => post(`/v1/encode-jobs/${jobId}/complete`, { leaseId, bundle }),
+    complete: ({ jobId, leaseId }, made) => post(`/v1/encode-jobs/${jobId}/complete`, { leaseId, ...made }),
     fail: ({ jobId, leaseId }, failure) => post(`/v1/encode-jobs/${jobId}/fail`, { leaseId, ...failure }),
   };
 }

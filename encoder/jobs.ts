@@ -1,4 +1,4 @@
-import type { EncodeJob } from '../common/contract/titles.ts';
+import type { EncodeComplete, EncodeJob } from '../common/contract/titles.ts';
 
 /** A lease on a job: what every report about it carries. */
 export type JobLease = Pick<EncodeJob, 'jobId' | 'leaseId'>;
@@ -16,6 +16,6 @@ export interface Jobs {
   lease(waitMs: number, signal: AbortSignal): Promise<EncodeJob | undefined>;
   /** Tells how far the job is, which renews the lease. */
   progress(lease: JobLease, progress: { fraction: number; stage: string }): Promise<void>;
-  complete(lease: JobLease, bundle: string): Promise<void>;
+  complete(lease: JobLease, made: Pick<EncodeComplete, 'bundle' | 'tags'>): Promise<void>;
   fail(lease: JobLease, failure: JobFailure): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Blobs } from '../common/adapters/blobs/port.ts';
-import type { EncodeJob } from '../common/contract/titles.ts';
+import type { EncodeJob, SourceTags } from '../common/contract/titles.ts';
 import type { Clock } from '../common/runtime/clock.ts';
 import type { Log } from '../common/runtime/log.ts';
 import { outputSizeBytesMax } from './core/plan.ts';
@@ -27,6 +27,8 @@ export interface JobResult extends Published {
   durationMs: number;
   renditions: string[];
   encodeMs: number;
+  /** What the source's own tags tell of the title. */
+  tags: SourceTags;
 }
 
 /** Shares of a job's time, for the progress: fetching, then encoding, then publishing. */
@@ -83,6 +85,7 @@ export async function runJob(
       durationMs: encoded.bundle.durationMs,
       renditions: encoded.bundle.video.map((rendition) => rendition.id),
       encodeMs,
+      tags: encoded.tags,
     };
   } finally {
     await workDirectory.remove(directory);

@@ -110,14 +110,14 @@ async function workOn(job: EncodeJob, handBack: AbortSignal, options: WorkerOpti
   });
   const endWork = metrics.startWork();
   try {
-    const result = await runJob(job, options, {
+    const { tags, ...result } = await runJob(job, options, {
       signal,
       onProgress: (progress) => {
         keeper.report(progress);
       },
     });
     await keeper.stop();
-    await complete(job, result, { ...options, signal });
+    await complete(job, { bundle: result.bundle, tags }, { ...options, signal });
     metrics.ended('completed', result);
     log.info({ jobId, titleId, ...result }, 'job completed');
   } catch (error) {
@@ -131,10 +131,10 @@ async function workOn(job: EncodeJob, handBack: AbortSignal, options: WorkerOpti
 
 async function complete(
   job: EncodeJob,
-  result: JobResult,
+  made: Pick<JobResult, 'bundle' | 'tags'>,
   options: WorkerOptions & { signal: AbortSignal },
 ): Promise<void> {
-  await insist(() => options.jobs.complete(job, result.bundle), { ...options, forMs: completeForMs });
+  await insist(() => options.jobs.complete(job, made), { ...options, forMs: completeForMs });
 }
 
 /** Reports why a job ended, unless it is no longer ours. */

@@ -38,7 +38,7 @@ export function titleCommand(shell: CommandShell): Command {
   command
     .command('add <file>')
     .description('upload a video and have it encoded; a broken upload is resumed by running it again')
-    .option('--name <name>', 'how it is called (the name of the file)')
+    .option('--name <name>', 'how it is called (by its own tags, else as the file)')
     .option('--pin', 'hold it in every cluster, however few watch it')
     .option('--urgent', 'boxes fill it at once, whatever their window')
     .option('--on-server', 'the file is a path on the control plane, under one of its ingest roots')
@@ -125,7 +125,7 @@ export async function createTitle(
   parseAs(TitleRequest, { name }, { what: 'the title' });
   const source = options.onServer === true ? { path: file } : { uploadId: await uploadFile(context, file) };
   const flags = { pinned: options.pin === true, ...(options.urgent === true && { urgent: true }) };
-  const body = { name, ...flags, ...source };
+  const body = { name, ...flags, ...source, ...(options.name === undefined && { assumed: ['name'] }) };
   return await context.api.call({
     method: 'POST',
     path: '/v1/titles',

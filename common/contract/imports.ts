@@ -1,15 +1,11 @@
 import { Line, ObjectId, TimeMs } from './primitives.ts';
-import { ExternalId, titleTold, TitleKind } from './title-metadata.ts';
+import { Assumed, ExternalId, titleTold, TitleKind } from './title-metadata.ts';
 import { Type, type Static } from './type.ts';
 
 /** How many titles are imported at a time. */
 export const importEntriesMax = 100;
 
 const ExternalIds = Type.Array(ExternalId, { minItems: 1, maxItems: 20 });
-
-/** What a title may have by guess, until somebody or something tells it. */
-export const AssumedField = Type.Union([Type.Literal('name'), Type.Literal('year')]);
-export type AssumedField = Static<typeof AssumedField>;
 
 /**
  * One title as it is imported. It is the title that has one of its external ids already, or a new one; what is not there stays as it is,
@@ -28,7 +24,7 @@ export const ImportEntry = Type.Object(
     /** What tells the video from another of the same path: its size and time. */
     videoMark: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
     /** What was guessed from the file's name: only a new title takes it. */
-    assumed: Type.Optional(Type.Array(AssumedField, { maxItems: 2 })),
+    assumed: Type.Optional(Assumed),
   },
   { additionalProperties: false },
 );

@@ -47,6 +47,12 @@ export const ExternalId = Type.String({
   maxLength: 256,
 });
 
+const AssumedField = Type.Union([Type.Literal('name'), Type.Literal('year')]);
+export type AssumedField = Static<typeof AssumedField>;
+
+/** What a title has by guess, until somebody tells it or its file's own tags do. */
+export const Assumed = Type.Array(AssumedField, { maxItems: 2 });
+
 /** What is told of a title wherever it comes from. */
 export const titleTold = {
   /** `movie` when absent. */

@@ -1,6 +1,6 @@
 import { Type, type Static } from './type.ts';
 import { Availability } from './release.ts';
-import { TitleDetails, titleFacts, titleStory } from './title-metadata.ts';
+import { Assumed, TitleDetails, titleFacts, titleStory, titleTold } from './title-metadata.ts';
 import { FileName, Fraction, Line, ObjectId, PlaceName, SizeBytes, TimeMs } from './primitives.ts';
 
 export const UploadRequest = Type.Object(
@@ -38,6 +38,8 @@ export const TitleRequest = Type.Object(
     urgent: Type.Optional(Type.Boolean()),
     forecast: Type.Optional(LaunchForecast),
     details: Type.Optional(TitleDetails),
+    /** What of this was guessed: the source's own tags may tell it better. */
+    assumed: Type.Optional(Assumed),
   },
   { additionalProperties: false },
 );
@@ -129,9 +131,26 @@ export const EncodeProgress = Type.Object(
 );
 export type EncodeProgress = Static<typeof EncodeProgress>;
 
+/** What a source's own tags tell of the title in it. */
+export const SourceTags = Type.Object(
+  {
+    name: Type.Optional(Line),
+    number: titleTold.number,
+    year: titleTold.year,
+    synopsis: titleTold.synopsis,
+    genres: titleTold.genres,
+  },
+  { additionalProperties: false },
+);
+export type SourceTags = Static<typeof SourceTags>;
+
 /** `bundle` was published, with all of its files, before this is sent. */
 export const EncodeComplete = Type.Object(
-  { leaseId: Type.String({ minLength: 8, maxLength: 64 }), bundle: FileName },
+  {
+    leaseId: Type.String({ minLength: 8, maxLength: 64 }),
+    bundle: FileName,
+    tags: Type.Optional(SourceTags),
+  },
   { additionalProperties: false },
 );
 export type EncodeComplete = Static<typeof EncodeComplete>;

@@ -28,7 +28,11 @@ type ProbeStream = Static<typeof ProbeStream>;
 /** What is used of `ffprobe -show_streams -show_format -of json`. */
 export const Probe = Type.Object({
   streams: Type.Array(ProbeStream),
-  format: Type.Object({ start_time: Text, duration: Text }),
+  format: Type.Object({
+    start_time: Text,
+    duration: Text,
+    tags: Type.Optional(Type.Record(Type.String(), Type.String())),
+  }),
 });
 export type Probe = Static<typeof Probe>;
 

@@ -10,6 +10,7 @@ const at = (name: string): string => join(directory, name);
 await t.test('a film becomes an aligned ladder with sound, poster and thumbnails', async (t) => {
   const clip = await makeClip(at('film.mp4'), [
     ...[...picture({ size: '640x360', rate: '30000/1001', seconds: 9 }), ...tone(9), ...quick],
+    ...['-metadata', 'title=By its tags', '-metadata', 'date=1989'],
   ]);
   const stages = new Set<string>();
   let fraction = 0;
@@ -17,6 +18,7 @@ await t.test('a film becomes an aligned ladder with sound, poster and thumbnails
     clip,
     async (encoded, work) => {
       const bundle = await verifyEncoded(t, encoded, work);
+      t.strictSame(encoded.tags, { name: 'By its tags', year: 1989 });
       t.same(
         bundle.video.map(({ id, width, height }) => [id, width, height]),
         [

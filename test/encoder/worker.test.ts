@@ -71,7 +71,7 @@ class OneJob implements Jobs {
     if (stage === 'encoding' && this.failures.progress !== undefined) throw this.failures.progress;
   }
 
-  async complete(_lease: unknown, bundle: string): Promise<void> {
+  async complete(_lease: unknown, { bundle }: { bundle: string }): Promise<void> {
     const failure = this.failures.complete?.shift();
     if (failure !== undefined) throw failure;
     this.endings++;

@@ -11,6 +11,7 @@ import type { Log } from '../../../common/runtime/log.ts';
 import { createWaiters, type Waiters } from '../long-poll.ts';
 import type { BundleStore } from './bundle-store.ts';
 import { sourceKey } from './ingest.ts';
+import { taggedTitle } from './metadata.ts';
 import type { CatalogOptions } from './ports.ts';
 import type { TitleJob, TitleRecord } from './records.ts';
 import type { Titles } from './titles.ts';
@@ -111,10 +112,10 @@ export class EncodeQueue {
   }
 
   /**
-   * Ends a job with the bundle that was published for it. Errors: JOB_UNKNOWN, LEASE_LOST, BUNDLE_INVALID (the job stays
+   * Ends a job with the bundle that was published for it; the source's tags tell of the title where nothing better is known. Errors: JOB_UNKNOWN, LEASE_LOST, BUNDLE_INVALID (the job stays
    * leased: its encoder may publish again or give up). A repetition of what succeeded is no error.
    */
-  async complete(call: JobCall, { leaseId, bundle: name }: EncodeComplete): Promise<void> {
+  async complete(call: JobCall, { leaseId, bundle: name, tags = {} }: EncodeComplete): Promise<void> {
     const isDone = (): boolean => {
       const { job, bundle } = this.#deps.titles.ofJob(call.jobId);
       return job?.state === 'done' && job.leaseId === leaseId && bundle?.bundle === name;
@@ -128,7 +129,7 @@ export class EncodeQueue {
     if (isDone()) return;
     this.#held(call, leaseId);
     await this.#deps.titles.change(title.id, (current) => ({
-      ...withoutError(current),
+      ...taggedTitle(withoutError(current), tags),
       phase: 'filling',
       job: { ...jobOf(current), state: 'done' },
       bundle: {

@@ -130,7 +130,8 @@ function parentOf(partOf: string, titles: Titles): Member {
 
 function requestOf(entry: ImportEntry, parentId: string | undefined): TitleRequest {
   const { name, ...details } = metadataOf(entry, parentId);
-  return { name, details, ...sourceOf(entry) };
+  const { assumed } = entry;
+  return { name, details, ...sourceOf(entry), ...(assumed !== undefined && { assumed }) };
 }
 
 function metadataOf(entry: ImportEntry, parentId: string | undefined): TitleMetadata {

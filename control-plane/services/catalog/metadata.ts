@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { TitleMetadata, TitleMetadataView } from '../../../common/contract/title-metadata.ts';
+import type { SourceTags } from '../../../common/contract/titles.ts';
 import { evaluatePreconditions } from '../../../common/core/conditional.ts';
 import { coded, valueOf } from '../../../common/runtime/errors.ts';
 import { checkMetadata } from './core/check-metadata.ts';
+import { withTags, type Guessed } from './core/tags.ts';
 import { holdsOthers } from './core/family.ts';
 import type { TitleRecord } from './records.ts';
 import { kindOf, type Titles } from './titles.ts';
@@ -39,12 +41,25 @@ export function createMetadataEditor(titles: Titles): MetadataEditor {
   };
 }
 
-/** A title with these metadata, as `checkMetadata` makes them. Errors: TITLE_KIND_FIXED. */
+/** A title with these metadata, as `checkMetadata` makes them: what is other than before is no guess. Errors: TITLE_KIND_FIXED. */
 export function withMetadata(title: TitleRecord, { name, ...details }: TitleMetadata): TitleRecord {
-  const next = { ...title, name, details };
+  const isHeld = { name: name === title.name, year: details.year === title.details?.year };
+  const left = title.assumed?.filter((field) => isHeld[field]);
+  const next = withAssumed({ ...title, name, details }, left);
   if (holdsOthers(kindOf(next)) !== (title.source.kind === 'none'))
     throw coded('TITLE_KIND_FIXED', `${kindOf(title)} cannot become ${kindOf(next)}`);
   return next;
+}
+
+/** A title with what its file's tags tell where nothing better is known. */
+export function taggedTitle(title: TitleRecord, tags: SourceTags): TitleRecord {
+  const before = { metadata: { name: title.name, ...title.details }, assumed: title.assumed ?? [] };
+  const { metadata, assumed } = withTags(before, tags);
+  return metadata === before.metadata ? title : withAssumed(withMetadata(title, metadata), assumed);
+}
+
+function withAssumed({ assumed: _, ...title }: TitleRecord, left: Guessed['assumed'] = []): TitleRecord {
+  return { ...title, ...(left.length > 0 && { assumed: [...left] }) };
 }
 
 function viewOf({ name, details }: TitleRecord): TitleMetadataView {

@@ -84,7 +84,7 @@ export class NewTitles {
   }
 
   #recordOf(
-    { pinned = false, urgent, forecast, details: told }: TitleRequest,
+    { pinned = false, urgent, forecast, details: told, assumed }: TitleRequest,
     of: { id: string; metadata: TitleMetadata; source: TitleSource; sizeBytes: number },
   ): TitleRecord {
     const { name, ...details } = of.metadata;
@@ -95,6 +95,7 @@ export class NewTitles {
       pinned,
       ...(urgent !== undefined && { urgent }),
       ...(forecast !== undefined && { forecast }),
+      ...(assumed !== undefined && { assumed }),
       createdAtMs: this.#deps.clock.nowMs(),
       phase: of.source.kind === 'none' ? 'live' : 'storing',
       source: of.source,

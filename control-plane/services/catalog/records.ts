@@ -9,7 +9,7 @@ import {
   SizeBytes,
   TimeMs,
 } from '../../../common/contract/primitives.ts';
-import { TitleDetails } from '../../../common/contract/title-metadata.ts';
+import { Assumed, TitleDetails } from '../../../common/contract/title-metadata.ts';
 import { LaunchForecast } from '../../../common/contract/titles.ts';
 import { parseAs } from '../../../common/runtime/parse.ts';
 
@@ -91,6 +91,7 @@ export const TitleRecord = Type.Object({
   details: Type.Optional(TitleDetails),
   /** What the last import told of it: by field a hash, so that only what is new changes anything. */
   told: Type.Optional(Type.Record(Type.String(), Type.String())),
+  assumed: Type.Optional(Assumed),
   /** What tells its source from another of the same path; see `ImportEntry`. */
   sourceMark: Type.Optional(Type.String()),
 });

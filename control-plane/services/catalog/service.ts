@@ -16,7 +16,7 @@ import { createImporter, type Importer } from './imports.ts';
 import { Ingest, sourceKey } from './ingest.ts';
 import { reviewLoop, reviewTitles, type LiveReviewDependencies } from './live-review.ts';
 import type { CatalogBundle, CatalogOptions, Fleet, PopularityOf } from './ports.ts';
-import { createMetadataEditor, type MetadataEditor } from './metadata.ts';
+import { createMetadataEditor, withMetadata, type MetadataEditor } from './metadata.ts';
 import { NewTitles, type Imported } from './new-titles.ts';
 import { nextEpisode } from './next-episode.ts';
 import { createOutlines, type Outlines } from './outlines.ts';
@@ -258,8 +258,7 @@ class CatalogService implements Catalog {
   async patchTitle(id: string, { name, pinned, urgent, forecast }: TitlePatch): Promise<TitleView> {
     const line = name === undefined ? undefined : valueOf(titleName(name));
     await this.#titles.change(id, (title) => ({
-      ...title,
-      ...(line !== undefined && { name: line }),
+      ...(line === undefined ? title : withMetadata(title, { ...title.details, name: line })),
       ...(pinned !== undefined && { pinned }),
       ...(urgent !== undefined && { urgent }),
       ...(forecast !== undefined && { forecast }),

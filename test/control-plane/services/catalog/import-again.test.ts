@@ -211,3 +211,21 @@ t.test('a video that failed, was withdrawn or replaced is taken anew', async (t)
   t.match(titles(), [{ state: 'queued' }]);
   await rm(path);
 });
+
+t.test('tags of the file tell what nobody has told, and are told by nobody again', async (t) => {
+  const root = t.testdir({ 'a film.mp4': 'one', 'named.mp4': 'two', 'named.nfo': film('Named') });
+  const lab = await watching(t, [{ path: root }]);
+  await lab.look();
+  const { name: bundle } = await publishSampleBundle(lab.blobs);
+  const edited = lab.catalog.titles().find(({ name }) => name === 'a film');
+  for (let jobs = 0; jobs < 2; jobs++) {
+    const { jobId, leaseId } = await lease(lab);
+    const json = { leaseId, bundle, tags: { name: 'By its tags', year: 1989, genres: ['Drama'] } };
+    await call(`${lab.url}/v1/encode-jobs/${jobId}/complete`, { headers: asEncoder('encoder-1'), json });
+  }
+  t.strictSame(lab.names(), ['By its tags', 'Named']);
+  t.match(lab.catalog.title(edited?.id ?? ''), { year: 1989, genres: ['Drama'] });
+  await utimes(join(root, 'a film.mp4'), 1, 1);
+  await lab.look();
+  t.strictSame(lab.names(), ['By its tags', 'Named'], 'a guess takes nothing back');
+});
