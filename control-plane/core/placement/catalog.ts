@@ -1,4 +1,5 @@
 import { hashText } from '../../../common/core/rendezvous.ts';
+import { sizeClassOf } from './size-class.ts';
 
 /**
  * Bundles and files by number, in typed arrays: a million files take some 50 MB and leave nothing to collect. A bundle's
@@ -9,6 +10,8 @@ export interface PlacementCatalog {
   readonly fileCount: number;
   /** By file: its size in bytes. */
   readonly fileBytes: Float64Array;
+  /** By member: its file's class of sizes; see `sizeClassOf`. */
+  readonly sizeClasses: Uint8Array;
   /** Bundle `b` has the members `starts[b]` to `starts[b + 1] - 1`. */
   readonly starts: Uint32Array;
   /** By member: its file, once in a bundle. */
@@ -80,6 +83,7 @@ export function buildCatalog(parts: CatalogParts): PlacementCatalog {
     ...ownersOf({ bundleCount, fileCount: fileBytes.length, memberFiles, memberBundles }),
     ...{ bundleBytes, hashA, hashB, ranks },
     goesAlong,
+    sizeClasses: Uint8Array.from(memberFiles, (file) => sizeClassOf(fileBytes[file] ?? 0)),
     memberPairs: pairsOf({ memberFiles, memberBundles }),
     ...alongOf(goesAlong, { bundleCount, memberBundles, memberFiles, fileBytes }),
   };

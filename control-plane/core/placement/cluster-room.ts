@@ -20,6 +20,8 @@ export class ClusterRoom {
   /** By box: what is wanted more has found the churn budget too small. What is left is for that, and not for what happens to be small. */
   readonly #isOver: Uint8Array;
   #overCount = 0;
+  /** No box has more bytes free. */
+  #freeMostBytes = Infinity;
 
   constructor({ bundleCount, ranks }: PlacementCatalog, boxes: readonly RoomyBox[]) {
     this.freeBytes = Float64Array.from(boxes, ({ usableBytes }) => usableBytes);
@@ -43,8 +45,16 @@ export class ClusterRoom {
 
   /** Whether some box has so many bytes free. */
   hasFree(bytes: number): boolean {
-    for (const free of this.freeBytes) if (free >= bytes) return true;
-    return false;
+    // What is free only becomes less: mostly what was counted last is enough to say no.
+    return bytes <= this.#freeMostBytes && bytes <= this.countFreeMost();
+  }
+
+  /** Bytes that are free on the box that has most. */
+  countFreeMost(): number {
+    let most = -Infinity;
+    for (const free of this.freeBytes) most = Math.max(most, free);
+    this.#freeMostBytes = most;
+    return most;
   }
 
   /** Whether a box has so many bytes free. */

@@ -48,13 +48,15 @@ export class Ledger {
   #sumHeld(): void {
     const { bundleCount, starts, memberFiles, fileBytes } = this.#catalog;
     for (let bundle = 0; bundle < bundleCount; bundle++) {
+      const start = starts[bundle] ?? 0;
       const end = starts[bundle + 1] ?? 0;
-      for (let member = starts[bundle] ?? 0; member < end; member++) {
-        const file = memberFiles[member] ?? 0;
-        if (!this.held.any(file)) continue;
-        for (let box = 0; box < this.#boxCount; box++)
-          if (this.held.has(file, box))
-            this.#add(this.#sumsOf(bundle, box) + sum.heldBytes, fileBytes[file] ?? 0);
+      for (let box = 0; box < this.#boxCount; box++) {
+        let bytes = 0;
+        for (let member = start; member < end; member++) {
+          const file = memberFiles[member] ?? 0;
+          if (this.held.has(file, box)) bytes += fileBytes[file] ?? 0;
+        }
+        if (bytes > 0) this.#sums[this.#sumsOf(bundle, box) + sum.heldBytes] = bytes;
       }
     }
   }
@@ -74,35 +76,28 @@ export class Ledger {
     if (this.#isStale[bundle] === 0) return;
     this.#isStale[bundle] = 0;
     const { starts, memberFiles, fileBytes } = this.#catalog;
-    const first = this.#sumsOf(bundle, 0);
-    for (let box = 0; box < this.#boxCount; box++) {
-      const sums = first + box * sumCount;
-      this.#sums.fill(0, sums + sum.placedBytes, sums + sumCount);
-    }
+    const start = starts[bundle] ?? 0;
     const end = starts[bundle + 1] ?? 0;
-    for (let member = starts[bundle] ?? 0; member < end; member++) {
-      const file = memberFiles[member] ?? 0;
-      if (!this.placed.any(file)) continue;
-      const bytes = fileBytes[file] ?? 0;
-      for (let box = 0; box < this.#boxCount; box++) {
-        if (!this.placed.has(file, box)) continue;
-        const sums = first + box * sumCount;
-        this.#add(sums + sum.placedFiles, 1);
-        this.#add(sums + sum.placedBytes, bytes);
-        if (!this.held.has(file, box)) this.#add(sums + sum.addedBytes, bytes);
-      }
-    }
-    this.#countWholes(bundle);
-  }
-
-  #countWholes(bundle: number): void {
-    const members = this.#memberCount(bundle);
     let parts = 0;
     let wholes = 0;
     for (let box = 0; box < this.#boxCount; box++) {
-      const placedFiles = this.#sums[this.#sumsOf(bundle, box) + sum.placedFiles];
-      if (placedFiles === members) wholes++;
-      else if (placedFiles !== 0) parts++;
+      let placedFiles = 0;
+      let placedBytes = 0;
+      let addedBytes = 0;
+      for (let member = start; member < end; member++) {
+        const file = memberFiles[member] ?? 0;
+        if (!this.placed.has(file, box)) continue;
+        const bytes = fileBytes[file] ?? 0;
+        placedFiles++;
+        placedBytes += bytes;
+        if (!this.held.has(file, box)) addedBytes += bytes;
+      }
+      const sums = this.#sumsOf(bundle, box);
+      this.#sums[sums + sum.placedFiles] = placedFiles;
+      this.#sums[sums + sum.placedBytes] = placedBytes;
+      this.#sums[sums + sum.addedBytes] = addedBytes;
+      if (placedFiles === end - start) wholes++;
+      else if (placedFiles > 0) parts++;
     }
     this.#parts[bundle] = parts;
     this.#wholes[bundle] = wholes;
@@ -179,9 +174,5 @@ export class Ledger {
 
   #sumsOf(bundle: number, box: number): number {
     return (bundle * this.#boxCount + box) * sumCount;
-  }
-
-  #add(at: number, amount: number): void {
-    this.#sums[at] = (this.#sums[at] ?? 0) + amount;
   }
 }

@@ -123,8 +123,8 @@ class Sweep {
     const { bundleCount } = this.#catalog;
     const block = new WishBlock(this.#catalog, { ledger: this.#ledger, isHot: this.#isHot });
     for (let from = 0; from < queue.length;) {
-      const keptOnly = this.#room.isClosed;
-      from = block.take(queue, from, keptOnly);
+      const freeMostBytes = this.#room.countFreeMost();
+      from = block.take(queue, from, { freeMostBytes, keptOnly: this.#room.isClosed });
       for (let at = 0; at < block.length; at++) {
         const entry = block.entries[at] ?? 0;
         if (wish.item(entry) < bundleCount) this.#placeBundle(wish.item(entry), wish.isKept(entry));
@@ -235,6 +235,7 @@ class Sweep {
       if (!this.#room.fits(bytes, box) || placed.has(file, box) || (kept && !held.has(file, box))) continue;
       if (this.#putAlone(block, at, box)) copies--;
     }
+    if (copies <= 0 && block.isHot[at] === 0) block.finish(at);
   }
 
   #copiesAlone(block: WishBlock, at: number): number {
@@ -264,7 +265,7 @@ class Sweep {
     const file = block.files[at] ?? 0;
     const bundle = block.bundles[at] ?? 0;
     const bytes = block.bytes[at] ?? 0;
-    const takesAll = this.#takesAll(bundle, file, box);
+    const takesAll = this.#takesAll(block, at, box);
     const { held, placed } = this.#ledger;
     if (!takesAll && !held.has(file, box)) return false;
     const { alongStarts, alongMembers, alongFiles, alongBytes, bundleCount } = this.#catalog;
@@ -287,10 +288,12 @@ class Sweep {
   }
 
   /** Whether a file may come to a box with all that goes along. */
-  #takesAll(bundle: number, file: number, box: number): boolean {
-    const { fileBytes, alongStarts, alongFiles, alongBytes } = this.#catalog;
+  #takesAll(block: WishBlock, at: number, box: number): boolean {
+    const file = block.files[at] ?? 0;
+    const bundle = block.bundles[at] ?? 0;
+    const { alongStarts, alongFiles, alongBytes } = this.#catalog;
     const { held, placed } = this.#ledger;
-    let bytes = fileBytes[file] ?? 0;
+    let bytes = block.bytes[at] ?? 0;
     let newBytes = held.has(file, box) ? 0 : bytes;
     const end = alongStarts[bundle + 1] ?? 0;
     for (let next = alongStarts[bundle] ?? 0; next < end; next++) {
@@ -337,9 +340,14 @@ class Sweep {
     this.#lists[box]?.add(file, bundle, this.#why);
   }
 
-  /** Whether there may be a box with room for what it lacks of a bundle: exact where each has all or nothing of it. */
+  /** Whether there is a box with room for what it lacks of a bundle. */
   #mayFit(bundle: number): boolean {
-    return this.#ledger.hasParts(bundle) || this.#room.hasFree(this.#catalog.bundleBytes[bundle] ?? 0);
+    if (!this.#ledger.hasParts(bundle)) return this.#room.hasFree(this.#catalog.bundleBytes[bundle] ?? 0);
+    for (let box = 0; box < this.#boxCount; box++) {
+      const bytes = this.#ledger.missingBytes(bundle, box);
+      if (this.#room.fits(bytes, box) && !this.#ledger.isWhole(bundle, box)) return true;
+    }
+    return false;
   }
 
   #isPinned(bundle: number): boolean {

@@ -1,40 +1,36 @@
-const digitBits = 11;
-const digitMask = (1 << digitBits) - 1;
-
-interface Keyed {
-  readonly entries: Uint32Array;
-  readonly keys: Uint32Array;
-}
-
-// What is below counts for nothing: of a float's bits the sign, the exponent and 13 more are left, a hundredth of a percent.
-const ignoredBits = 10;
+// What is below counts for nothing: of a float's bits the sign, the exponent and six more are left, a sixty-fourth at most.
+const ignoredBits = 17;
+const bucketCount = 2 ** (32 - ignoredBits);
 
 /**
- * Entries in the order of the upper 22 bits of their keys, the largest first; where these are equal they stay in the order in which they come.
- * A radix sort of two passes: a million in some 20 ms. What is given is used as scratch.
+ * Entries in the order of the upper 15 bits of their keys, the largest first; where these are equal they stay in the order in which they come, which
+ * is that of the catalog: whoever goes through them waits less for memory. A counting sort of one pass.
  */
-export function sortDescending(given: Keyed): Uint32Array {
-  const { length } = given.entries;
-  const between: Keyed = { entries: new Uint32Array(length), keys: new Uint32Array(length) };
-  scatter(given, between, ignoredBits);
-  scatter(between, given, ignoredBits + digitBits);
-  return given.entries;
-}
-
-function scatter(from: Keyed, to: Keyed, shift: number): void {
-  const { entries, keys } = from;
-  const next = new Uint32Array(digitMask + 2);
+export function sortDescending({
+  entries,
+  keys,
+}: {
+  readonly entries: Uint32Array;
+  readonly keys: Uint32Array;
+}): Uint32Array {
+  const next = new Uint32Array(bucketCount + 1);
   for (const key of keys) {
-    const after = ((~key >>> shift) & digitMask) + 1;
+    const after = bucketOf(key) + 1;
     next[after] = (next[after] ?? 0) + 1;
   }
-  for (let digit = 1; digit < next.length; digit++) next[digit] = (next[digit] ?? 0) + (next[digit - 1] ?? 0);
+  for (let bucket = 1; bucket < bucketCount; bucket++)
+    next[bucket] = (next[bucket] ?? 0) + (next[bucket - 1] ?? 0);
+  const sorted = new Uint32Array(entries.length);
   for (let index = 0; index < keys.length; index++) {
-    const key = keys[index] ?? 0;
-    const digit = (~key >>> shift) & digitMask;
-    const at = next[digit] ?? 0;
-    next[digit] = at + 1;
-    to.keys[at] = key;
-    to.entries[at] = entries[index] ?? 0;
+    const bucket = bucketOf(keys[index] ?? 0);
+    const at = next[bucket] ?? 0;
+    next[bucket] = at + 1;
+    sorted[at] = entries[index] ?? 0;
   }
+  return sorted;
+}
+
+/** The largest keys are in bucket 0. */
+function bucketOf(key: number): number {
+  return ~key >>> ignoredBits;
 }

@@ -1,5 +1,6 @@
 import type { PlacementCatalog } from './catalog.ts';
 import type { Ledger } from './ledger.ts';
+import { noSizeClass, sizeClassOf } from './size-class.ts';
 import { wish } from './weigh.ts';
 
 const lengthMax = 1024;
@@ -23,30 +24,44 @@ export class WishBlock {
   readonly #catalog: PlacementCatalog;
   readonly #ledger: Ledger;
   readonly #isHotBundle: Uint8Array;
+  /** By member: what must be free somewhere for its file to be looked at, as a class of sizes. */
+  readonly #classes: Uint8Array;
 
   constructor(catalog: PlacementCatalog, of: { ledger: Ledger; isHot: Uint8Array }) {
     this.#catalog = catalog;
     this.#ledger = of.ledger;
     this.#isHotBundle = of.isHot;
+    this.#classes = catalog.sizeClasses.slice();
   }
 
   /**
-   * Takes what comes next from an index on, and says from where to go on.
+   * Takes what comes next from an index on, and says from where to go on. Passes over files alone that are done, and those that are larger by a class than
+   * what is free anywhere.
    *
-   * @param keptOnly passes over files alone that are not to be kept.
+   * @param keptOnly passes over files alone that are not to be kept, too.
    */
-  take(queue: Uint32Array, from: number, keptOnly: boolean): number {
+  take(queue: Uint32Array, from: number, given: { freeMostBytes: number; keptOnly: boolean }): number {
     const { bundleCount } = this.#catalog;
+    const classMax = sizeClassOf(given.freeMostBytes);
+    const classes = this.#classes;
+    const { entries } = this;
     let next = from;
     let length = 0;
     for (; next < queue.length && length < lengthMax; next++) {
       const entry = queue[next] ?? 0;
-      if (keptOnly && !wish.isKept(entry) && wish.item(entry) >= bundleCount) continue;
-      this.entries[length++] = entry;
+      const member = wish.item(entry) - bundleCount;
+      if (member >= 0 && (classes[member] ?? 0) > classMax) continue;
+      if (given.keptOnly && member >= 0 && !wish.isKept(entry)) continue;
+      entries[length++] = entry;
     }
     this.length = length;
     this.#read();
     return next;
+  }
+
+  /** A file alone has all of its copies, whatever comes. */
+  finish(at: number): void {
+    this.#classes[wish.item(this.entries[at] ?? 0) - this.#catalog.bundleCount] = noSizeClass;
   }
 
   #read(): void {
