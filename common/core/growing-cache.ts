@@ -6,7 +6,7 @@ import { LRUCache } from 'lru-cache';
  */
 export function growingCache<K extends string, V extends object | number | true>(
   entriesMax: number,
-  options: Pick<LRUCache.Options<K, V, unknown>, 'ttl' | 'perf'> = {},
+  options: Pick<LRUCache.Options<K, V, unknown>, 'ttl' | 'ttlResolution' | 'perf'> = {},
 ): LRUCache<K, V> {
   return new LRUCache<K, V>({ ...options, maxSize: entriesMax, sizeCalculation: () => 1 });
 }

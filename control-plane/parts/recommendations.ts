@@ -37,6 +37,10 @@ export async function openRecommendations(
       recommendations.note({ profileId, region, reports });
       return {};
     },
+    removed: async ({ profileId }) => {
+      await recommendations.forget([profileId]);
+      return {};
+    },
   });
   return {
     recommendations,

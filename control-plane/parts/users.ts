@@ -27,11 +27,13 @@ export async function openUsersPart({
   log,
 }: PartContext): Promise<Part> {
   const records = await stores.open('users');
+  const recommendations = directory.find(viewingTold);
   const users = createUsers({
     ...{ records, viewing: await stores.openViewing(), seals: await openSeals({ records, chance }) },
     accounts: directory.find(userAccounts),
     pins: directory.find(userPins),
     titles: directory.find(userTitles),
+    onRemoved: (profileId) => recommendations.removed({ profileId }),
     ...{ clock, chance, log },
   });
   const regionOf = await openRegions(config.geoFile);
@@ -55,7 +57,6 @@ export async function openUsersPart({
   return {
     components: [loop('users', (signal) => users.watch(signal))],
     routes: ({ app }) => {
-      const recommendations = directory.find(viewingTold);
       const unheard = 'recommendations did not hear of a viewing; the next training will';
       const tell = createTeller({ underWayMax: tellsMax, log, unheard });
       usersRoutes(app, {

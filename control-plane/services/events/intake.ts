@@ -6,7 +6,7 @@ import type { EventBatchReply, EventRefusal, PlayerEvent } from '../../../common
 import type { RowEvent } from '../../../common/contract/rows.ts';
 import { growingCache } from '../../../common/core/growing-cache.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
-import { impressionOf, type ReadTicket } from './core/impression.ts';
+import { impressionOf, tellingOf, tellingsIn, type ReadTicket } from './core/impression.ts';
 import { judgeEvent, type Expected } from './core/judge-event.ts';
 
 // More would hold a start up for longer than a repetition after it is worth.
@@ -46,16 +46,22 @@ export interface IntakeOptions {
 /** What a batch holds. */
 export type ReportedEvent = PlayerEvent | RowEvent;
 
-/** An event that is new and can be right, as the log is to hold it. */
+/** An event that can be right, as the log is to hold it. */
 interface FreshEvent {
   readonly of: ReportedEvent;
+  /** Its id in the log, */
+  readonly id: string;
+  /** and what a repetition is known by: that, or each place of a row that it tells of. */
+  readonly keys: readonly string[];
+  /** What is left of it where only some of these are new. */
+  readonly only: (keys: readonly string[]) => FreshEvent;
   readonly type: 'player' | 'impression';
   readonly data: EventData<'player'> | EventData<'impression'>;
 }
 
 /**
  * Takes what players report into the log. A batch that is sent again (its answer was lost) is not counted again: ids are
- * remembered, as many as the bound allows, over restarts those of the log's end.
+ * remembered, as many as the bound allows, over restarts those of the log's end. Of a row's ticket each place is shown once and chosen once.
  */
 export class Intake {
   readonly #parts: IntakeOptions;
@@ -76,7 +82,8 @@ export class Intake {
     while (after < lastOffset) {
       const page = await events.read(after);
       for (const { id, type } of page.events)
-        if (id !== undefined && (type === 'player' || type === 'impression')) this.#known.set(id, true);
+        if (id !== undefined && (type === 'player' || type === 'impression'))
+          for (const key of tellingsIn(id) ?? [id]) this.#known.set(key, true);
       if (page.next === after) return;
       after = page.next;
     }
@@ -85,28 +92,39 @@ export class Intake {
   /** Appends what is new and can be right of a batch; resolves when it is on the disk. Errors: those of the log. */
   async take(batch: readonly ReportedEvent[], reporter: Reporter): Promise<EventBatchReply> {
     const nowMs = this.#parts.clock.nowMs();
-    const fresh = new Map<string, FreshEvent>();
+    const fresh: FreshEvent[] = [];
+    const taken = new Set<string>();
     const elsewhere: Promise<unknown>[] = [];
     const refused: EventRefusal[] = [];
-    const prefix = reporter.session?.session ?? 'viewer';
     for (const event of batch) {
-      const id = `${prefix}:${event.id}`;
-      const pending = this.#pending.get(id);
       const judged = this.#judge(event, { nowMs, reporter });
-      if (typeof judged === 'string') refused.push({ id: event.id, reason: judged });
-      else if (pending !== undefined) elsewhere.push(pending);
-      else if (!this.#known.has(id) && !fresh.has(id)) fresh.set(id, judged);
+      if (typeof judged === 'string') {
+        refused.push({ id: event.id, reason: judged });
+        continue;
+      }
+      const keys = judged.keys.filter((key) => this.#isNew(key, { taken, elsewhere }));
+      for (const key of keys) taken.add(key);
+      if (keys.length > 0) fresh.push(judged.only(keys));
     }
     const last = batch.at(-1);
     if (last?.type !== 'end') this.#tellReported(reporter, { hasEnded: false });
     await this.#append(fresh);
     // Only a new one: whoever sends an old one again may be playing on.
-    if (last?.type === 'end' && fresh.get(`${prefix}:${last.id}`)?.of === last)
-      this.#tellReported(reporter, { hasEnded: true });
+    if (last?.type === 'end' && fresh.at(-1)?.of === last) this.#tellReported(reporter, { hasEnded: true });
     // A repetition is only one when the first has got through.
     await Promise.all(elsewhere);
-    const duplicates = batch.length - fresh.size - refused.length;
-    return { accepted: fresh.size, duplicates, ...(refused.length > 0 && { refused }) };
+    const duplicates = batch.length - fresh.length - refused.length;
+    return { accepted: fresh.length, duplicates, ...(refused.length > 0 && { refused }) };
+  }
+
+  /** Whether nothing of this key is in the log, on its way there, or before it in its batch. */
+  #isNew(
+    key: string,
+    { taken, elsewhere }: { taken: ReadonlySet<string>; elsewhere: Promise<unknown>[] },
+  ): boolean {
+    const pending = this.#pending.get(key);
+    if (pending !== undefined) elsewhere.push(pending);
+    return pending === undefined && !this.#known.has(key) && !taken.has(key);
   }
 
   #tellReported({ session }: Reporter, { hasEnded }: { hasEnded: boolean }): void {
@@ -120,24 +138,44 @@ export class Intake {
   ): FreshEvent | EventRefusal['reason'] {
     const reason = judgeEvent(event, { nowMs, life: reporter.session });
     if (reason !== undefined) return reason;
-    if (!('ticket' in event)) return { of: event, type: 'player', data: this.#dataOf(event, reporter) };
-    const data = impressionOf(event, { readTicket: this.#parts.readTicket, device: reporter.device });
-    return data === undefined ? 'ticket' : { of: event, type: 'impression', data };
+    if ('ticket' in event) return this.#impression(event, reporter) ?? 'ticket';
+    const id = `${reporter.session?.session ?? 'viewer'}:${event.id}`;
+    const player: FreshEvent = {
+      ...{ of: event, id, keys: [id], type: 'player', data: this.#dataOf(event, reporter) },
+      only: () => player,
+    };
+    return player;
   }
 
-  async #append(fresh: ReadonlyMap<string, FreshEvent>): Promise<void> {
-    if (fresh.size === 0) return;
+  /** What is told of a row; undefined where its ticket does not prove it. */
+  #impression(event: RowEvent, reporter: Reporter): FreshEvent | undefined {
+    const impression = (some: RowEvent): FreshEvent | undefined => this.#impression(some, reporter);
+    const data = impressionOf(event, { readTicket: this.#parts.readTicket, device: reporter.device });
+    if (data === undefined) return undefined;
+    const id = tellingOf(event);
+    const keys = tellingsIn(id) ?? [];
+    const one: FreshEvent = {
+      ...{ of: event, type: 'impression', id, keys, data },
+      only(some) {
+        const places = event.places.filter((_, at) => some.includes(keys[at] ?? ''));
+        return places.length === keys.length ? one : (impression({ ...event, places }) ?? one);
+      },
+    };
+    return one;
+  }
+
+  async #append(fresh: readonly FreshEvent[]): Promise<void> {
+    if (fresh.length === 0) return;
     const { events, clock } = this.#parts;
     const timeMs = clock.nowMs();
-    const appended = events.append(
-      [...fresh].map(([id, { type, data }]): NewEvent => ({ id, type, timeMs, data })),
-    );
-    for (const id of fresh.keys()) this.#pending.set(id, appended);
+    const appended = events.append(fresh.map(({ id, type, data }): NewEvent => ({ id, type, timeMs, data })));
+    const keys = fresh.flatMap((one) => one.keys);
+    for (const key of keys) this.#pending.set(key, appended);
     try {
       await appended;
-      for (const id of fresh.keys()) this.#known.set(id, true);
+      for (const key of keys) this.#known.set(key, true);
     } finally {
-      for (const id of fresh.keys()) this.#pending.delete(id);
+      for (const key of keys) this.#pending.delete(key);
     }
   }
 

@@ -2,8 +2,7 @@ import type { RowsExplainReply } from '../../../common/contract/rows.ts';
 import { coded } from '../../../common/runtime/errors.ts';
 import { standsAlone } from './meetings.ts';
 import type { RecommendedTitles } from './ports.ts';
-import type { Asker, Made } from './shelf.ts';
-import type { World } from './world.ts';
+import { scoreAll, type Asker, type Made, type Scene } from './shelf.ts';
 
 const becauseMax = 5;
 
@@ -14,22 +13,23 @@ export type Questioner = 'viewer' | 'operator';
 export function explainTitle(
   titles: RecommendedTitles,
   titleId: string,
-  { by, asker, world, made }: { by: Questioner; asker: Asker; world: World; made: Made },
+  { by, asker, scene, made }: { by: Questioner; asker: Asker; scene: Scene; made: Made },
 ): RowsExplainReply {
   const { person, viewer, languages } = asker;
   const known = titles.find(titleId);
   const isShown = titles.isShown(titleId, viewer);
   if (known === undefined || (by === 'viewer' && !isShown)) throw coded('TITLE_UNKNOWN', titleId);
-  const { catalogue, scorer, bound } = world;
+  const { catalogue, scorer, bound } = scene.world;
+  const { scores } = scoreAll(asker, scene, made.met);
   const kept = person.kept.get(titleId);
   const index = catalogue.indexOf.get(titleId);
-  const score = index === undefined ? -Infinity : (made.scores[index] ?? -Infinity);
+  const score = index === undefined ? -Infinity : (scores[index] ?? -Infinity);
   const named = (title: number) => {
     const id = catalogue.titles[title]?.id ?? '';
     return { titleId: id, name: titles.nameIn(id, languages) };
   };
   const speakers = index === undefined ? [] : scorer.speakersFor(index, made.met, Infinity);
-  const rank = made.scores.reduce((better, other) => (other > score ? better + 1 : better), 1);
+  const rank = scores.reduce((better, other) => (other > score ? better + 1 : better), 1);
   return {
     ...{ titleId, name: titles.nameIn(titleId, languages) },
     filters: [
@@ -41,7 +41,7 @@ export function explainTitle(
       { name: 'not-hidden', passed: kept !== 'hidden' },
     ],
     ...(score > -Infinity && { rank }),
-    of: made.scores.reduce((count, other) => (other > -Infinity ? count + 1 : count), 0),
+    of: scores.reduce((count, other) => (other > -Infinity ? count + 1 : count), 0),
     ...(index !== undefined && score > -Infinity && { score: scorer.partsOf(index, score) }),
     because: speakers
       .filter(({ title }) => titles.isShown(named(title).titleId, viewer))

@@ -49,7 +49,7 @@ export const watchedProfiles = defineInterface({
 
 const reportsBytesMax = 1024 * 1024;
 
-/** Who hears what devices tell of profiles. */
+/** Who hears what devices tell of profiles, and of profiles that are no more. */
 export const viewingTold = defineInterface({
   service: 'core',
   name: 'viewing-told',
@@ -65,5 +65,6 @@ export const viewingTold = defineInterface({
       isRepeatable: true,
       askBytesMax: reportsBytesMax,
     },
+    removed: { ask: Type.Object({ profileId: ObjectId }), answer: Nothing, isRepeatable: true },
   },
 });

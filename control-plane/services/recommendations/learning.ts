@@ -25,10 +25,11 @@ export interface LearningOptions {
 }
 
 /**
- * Beginnings that were counted, the latest. Who tells of a viewing says what a viewing is, and could say it often: for everybody's trends
- * a profile begins a title once a day, and once more after a restart at worst.
+ * Profiles whose beginnings of the day are remembered, the latest, and how many of each. Who tells of a viewing says what a viewing is, and
+ * could say it often: for everybody's trends a profile begins a title once a day, and once more after a restart at worst.
  */
-const countedMax = 200_000;
+const countedProfilesMax = 50_000;
+const countedOfDayMax = 200;
 const dayMs = 86_400_000;
 /** Reports that wait to be learned from; more are passed over. */
 const waitingMax = 1000;
@@ -38,7 +39,7 @@ const operationsMax = 5000;
 /** Learns from what is watched between two trainings, beside the requests that tell it. */
 export class Learning {
   readonly #parts: LearningOptions;
-  readonly #counted = growingCache<string, true>(countedMax);
+  readonly #counted = growingCache<string, CountedDay>(countedProfilesMax);
   readonly #waiting = new Set<Promise<void>>();
 
   constructor(parts: LearningOptions) {
@@ -53,10 +54,9 @@ export class Learning {
 
   /** Takes what a device told; what is learned of it follows. */
   note({ profileId, region, reports }: ToldViewing): void {
+    const counted = this.#countedOf(profileId);
     const fresh = reports.flatMap((report) =>
-      report.kind === 'progress' && !this.#counted.has(this.#keyOf(profileId, report.titleId))
-        ? [report]
-        : [],
+      report.kind === 'progress' && counted.isOpenTo(report.titleId) ? [report] : [],
     );
     if (fresh.length === 0 || this.#waiting.size >= waitingMax) return;
     const learning = this.#learn({ profileId, region, reports: fresh })
@@ -70,6 +70,12 @@ export class Learning {
   /** Waits until everything that was told is learned. */
   async settled(): Promise<void> {
     await Promise.all(this.#waiting);
+  }
+
+  /** Forgets what some profiles have begun, also in what is being learned now. */
+  async forget(profileIds: readonly string[]): Promise<void> {
+    await this.settled();
+    for (const id of profileIds) this.#counted.delete(id);
   }
 
   /** Writes down what has changed. */
@@ -97,12 +103,13 @@ export class Learning {
     const { learned, tasteOf, offeredFor, isKnown, clock } = this.#parts;
     const taste = await tasteOf(profileId);
     const { meetings } = personOf(taste, offeredFor);
+    const counted = this.#countedOf(profileId);
+    this.#counted.set(profileId, counted);
     for (const { titleId, startedAtMs } of reports) {
       const seen = taste.seen.find((one) => one.titleId === titleId);
       const offered = offeredFor(titleId);
-      const key = this.#keyOf(profileId, titleId);
-      if (seen === undefined || seen.progress === 'hardly-begun' || this.#counted.has(key)) continue;
-      this.#counted.set(key, true);
+      if (seen === undefined || seen.progress === 'hardly-begun' || !counted.isOpenTo(titleId)) continue;
+      counted.titles.add(titleId);
       if (offered === undefined) continue;
       learned.noteBegun(offered, region, Math.min(startedAtMs, clock.nowMs()));
       const isFirst = taste.seen.filter((one) => offeredFor(one.titleId) === offered).length === 1;
@@ -117,7 +124,25 @@ export class Learning {
     }
   }
 
-  #keyOf(profileId: string, titleId: string): string {
-    return `${profileId} ${titleId} ${Math.floor(this.#parts.clock.nowMs() / dayMs)}`;
+  /** What a profile has begun today. */
+  #countedOf(profileId: string): CountedDay {
+    const day = Math.floor(this.#parts.clock.nowMs() / dayMs);
+    const counted = this.#counted.get(profileId);
+    return counted?.day === day ? counted : new CountedDay(day);
+  }
+}
+
+/** What a profile has begun on a day. */
+class CountedDay {
+  readonly day: number;
+  readonly titles = new Set<string>();
+
+  constructor(day: number) {
+    this.day = day;
+  }
+
+  /** Whether a beginning of a title would count. */
+  isOpenTo(titleId: string): boolean {
+    return this.titles.size < countedOfDayMax && !this.titles.has(titleId);
   }
 }

@@ -3,8 +3,9 @@ import { buffer } from 'node:stream/consumers';
 import type { Blobs } from '../../../common/adapters/blobs/port.ts';
 import { coded, valueOf } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
+import { createTurns } from '../turns.ts';
 import { decodeModel } from './core/model-codec.ts';
-import type { NamedModel } from './core/person-scorer.ts';
+import type { NamedModel } from './core/basis.ts';
 import type { ModelRecord, ModelsState, RecommendationRecords } from './records.ts';
 
 export interface ModelBookOptions {
@@ -14,9 +15,13 @@ export interface ModelBookOptions {
   readonly modelsKept: number;
 }
 
-/** The models that were trained: what is known of each in the records, their numbers in blobs, the one in force in memory. */
+/**
+ * The models that were trained: what is known of each in the records, their numbers in blobs, the one in force in memory. Changes take
+ * turns, since each reads what the one before has written.
+ */
 export class ModelBook {
   readonly #options: ModelBookOptions;
+  readonly #inTurn = createTurns();
   #state: ModelsState = {};
   #promoted: NamedModel | undefined;
 
@@ -61,30 +66,49 @@ export class ModelBook {
   }
 
   /** Keeps a model; of those before it the latest stay, and the one in force. It is on the disk when this resolves. */
-  async add(record: Omit<ModelRecord, 'sha256' | 'sizeBytes'>, bytes: Uint8Array): Promise<void> {
-    const { records, blobs, modelsKept } = this.#options;
-    await blobs.write(keyOf(record.id), piecesOf(bytes), { sizeBytes: bytes.length });
-    const sha256 = createHash('sha256').update(bytes).digest('hex');
-    await records.models.put(record.id, { ...record, sizeBytes: bytes.length, sha256 });
-    for (const { id } of (await this.list()).slice(modelsKept)) {
-      if (id === this.#state.promoted) continue;
-      await records.models.remove(id);
-      await blobs.remove(keyOf(id));
-    }
+  add(record: Omit<ModelRecord, 'sha256' | 'sizeBytes'>, bytes: Uint8Array): Promise<void> {
+    return this.#inTurn(async () => {
+      const { records, blobs, modelsKept } = this.#options;
+      await blobs.write(keyOf(record.id), piecesOf(bytes), { sizeBytes: bytes.length });
+      const sha256 = createHash('sha256').update(bytes).digest('hex');
+      await records.models.put(record.id, { ...record, sizeBytes: bytes.length, sha256 });
+      for (const { id } of (await this.list()).slice(modelsKept))
+        if (id !== this.#state.promoted) await records.models.remove(id);
+      await this.#removeOrphans();
+    });
   }
 
   /** Puts a model in force. Errors: MODEL_UNKNOWN, also for one whose file is gone or damaged. */
-  async promote(id: string): Promise<NamedModel> {
-    const bytes = await this.#read(id);
-    if (bytes === undefined) throw coded('MODEL_UNKNOWN', `${id}; see the list of models`);
-    const model = valueOf(decodeModel(bytes));
-    await this.note({ promoted: id });
-    this.#promoted = model;
-    return model;
+  promote(id: string): Promise<NamedModel> {
+    return this.#inTurn(async () => {
+      const bytes = await this.#read(id);
+      if (bytes === undefined) throw coded('MODEL_UNKNOWN', `${id}; see the list of models`);
+      const model = valueOf(decodeModel(bytes));
+      await this.#note({ promoted: id });
+      this.#promoted = model;
+      return model;
+    });
   }
 
   /** Remembers what holds for all models. */
-  async note(change: Partial<ModelsState>): Promise<void> {
+  note(change: Partial<ModelsState>): Promise<void> {
+    return this.#inTurn(() => this.#note(change));
+  }
+
+  /** Removes files of models that no record names: those that were let go, and those of a process that died before it wrote the record. */
+  async #removeOrphans(): Promise<void> {
+    const { records, blobs } = this.#options;
+    const prefix = keyOf('');
+    for (let after: string | undefined; ;) {
+      const files = await blobs.list(prefix, { after });
+      for (const { key } of files)
+        if ((await records.models.get(key.slice(prefix.length))) === undefined) await blobs.remove(key);
+      after = files.at(-1)?.key;
+      if (after === undefined) return;
+    }
+  }
+
+  async #note(change: Partial<ModelsState>): Promise<void> {
     const next = { ...this.#state, ...change };
     await this.#options.records.state.put(stateKey, next);
     this.#state = next;

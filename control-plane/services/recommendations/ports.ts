@@ -41,6 +41,8 @@ export interface RecommendedProfiles {
 export interface RecommendationsOptions {
   /** How many profiles' tastes are kept in memory, the latest. */
   readonly tastesMax: number;
+  /** For so long: a report of a device that was lost on its way here is known after it. */
+  readonly tasteKeptMs: number;
   /** Titles that the model may know: its matrix takes 4 bytes for each pair while it is trained. */
   readonly itemsMax: number;
   /** Meetings that a training reads; what is beyond is left out. */
@@ -62,6 +64,7 @@ const minuteMs = 60_000;
 /** Defaults of all of them. */
 export const recommendationsDefaults: RecommendationsOptions = {
   tastesMax: 20_000,
+  tasteKeptMs: 10 * minuteMs,
   itemsMax: 12_000,
   meetingsMax: 30_000_000,
   meetingsMin: 200,

@@ -67,6 +67,8 @@ export interface Recommendations {
   promote(id: string): Promise<RecommendationModels>;
   /** Hears what devices tell of profiles. */
   note(told: ToldViewing): void;
+  /** Forgets profiles that are no more. */
+  forget(profileIds: readonly string[]): Promise<void>;
   readonly personal: PersonalData;
   /** Brings all that was told into the next rows: for tests and benchmarks. */
   flush(): Promise<void>;
@@ -101,7 +103,10 @@ class RecommendationsService implements Recommendations {
     this.#deps = deps;
     const { titles, profiles, clock, log, options } = deps;
     const records = openRecommendationRecords(deps.records);
-    this.#tastes = growingCache(options.tastesMax);
+    this.#tastes = growingCache(options.tastesMax, {
+      ...{ ttl: options.tasteKeptMs, ttlResolution: 0 },
+      perf: { now: () => clock.nowMs() },
+    });
     this.#models = new ModelBook({ ...deps, records, modelsKept: options.modelsKept });
     this.#learned = new Learned({ titlesMax: 2 * 100_000 });
     this.#learning = new Learning({
@@ -144,7 +149,7 @@ class RecommendationsService implements Recommendations {
       // What rows are made of is read anew from viewing state, which hands it over itself; models and trends know nobody.
       export: async () => undefined,
       erase: async (accountId) => {
-        for (const id of await this.#deps.profiles.of(accountId)) this.#tastes.delete(id);
+        await this.forget(await this.#deps.profiles.of(accountId));
       },
       purge: async () => undefined,
     };
@@ -163,7 +168,7 @@ class RecommendationsService implements Recommendations {
     const asker = await this.#askerOf(ask);
     const scene = await this.#sceneOf(ask.viewer);
     const made = makeRows(titles, asker, scene);
-    return explainTitle(titles, ask.titleId, { by: ask.by, asker, world: scene.world, made });
+    return explainTitle(titles, ask.titleId, { by: ask.by, asker, scene, made });
   }
 
   async models(): Promise<RecommendationModels> {
@@ -191,6 +196,11 @@ class RecommendationsService implements Recommendations {
   note(told: ToldViewing): void {
     this.#tastes.delete(told.profileId);
     this.#learning.note(told);
+  }
+
+  async forget(profileIds: readonly string[]): Promise<void> {
+    await this.#learning.forget(profileIds);
+    for (const id of profileIds) this.#tastes.delete(id);
   }
 
   async flush(): Promise<void> {
@@ -273,7 +283,7 @@ class RecommendationsService implements Recommendations {
     const world = await this.#worlds.now(signal);
     return {
       world,
-      allowed: await this.#worlds.allowed(world, viewer, signal),
+      offer: await this.#worlds.offer(world, viewer, signal),
       trending: await this.#worlds.trending(world, viewer.region, signal),
     };
   }

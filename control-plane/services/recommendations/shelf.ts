@@ -1,8 +1,10 @@
 import type { Viewer } from '../../../common/contract/release.ts';
 import type { RowReason, RowsReply, RowTitle } from '../../../common/contract/rows.ts';
 import { createSeededChance } from '../../../common/runtime/chance.ts';
+import { bestAmong, type ScoredTitles } from './core/best-items.ts';
 import { genreTaste, type Met } from './core/content.ts';
-import { rowsOf, type PickedRow, type Reason } from './core/rows.ts';
+import { wholeOffer, type Offer } from './core/offer.ts';
+import { besideMax, rowsOf, type PickedRow, type Reason } from './core/rows.ts';
 import { metIn, type Person, type ProfileTaste } from './core/taste-of.ts';
 import { offeredFor } from './meetings.ts';
 import type { KnownTitle, RecommendedTitles } from './ports.ts';
@@ -22,16 +24,14 @@ export interface Asker {
 /** What is known of the world for those who may see the same. */
 export interface Scene {
   readonly world: World;
-  readonly allowed: Uint8Array;
+  readonly offer: Offer;
   readonly trending: readonly number[];
 }
 
-/** A person's rows beside what they were made of, for those who explain them. */
+/** A person's rows, and what it has met, for those who explain them. */
 export interface Made {
   readonly rows: readonly PickedRow[];
   readonly met: Met;
-  /** −Infinity for what may not be offered. */
-  readonly scores: Float64Array;
 }
 
 const anchorsMax = 2;
@@ -42,41 +42,43 @@ const continuedMax = 20;
 const speakersMax = 4;
 
 /** Makes a person's rows, but what it has begun. */
-export function makeRows(titles: RecommendedTitles, asker: Asker, { world, allowed, trending }: Scene): Made {
+export function makeRows(titles: RecommendedTitles, asker: Asker, { world, offer, trending }: Scene): Made {
   const { catalogue, scorer, freshness } = world;
   const { person, viewer, seed } = asker;
   const chance = createSeededChance(seed);
   const met = metIn(catalogue, person.meetings);
   const shown = (title: number): boolean => titles.isShown(catalogue.titles[title]?.id ?? '', viewer);
-  const mask = (scores: Float64Array): Float64Array => {
-    for (let title = 0; title < scores.length; title++) if (allowed[title] !== 1) scores[title] = -Infinity;
-    for (const id of person.kept.keys()) {
-      const title = catalogue.indexOf.get(id);
-      if (title !== undefined) scores[title] = -Infinity;
-    }
-    return scores;
-  };
-  const scored = (of: Met): Float64Array => {
-    const scores = new Float64Array(catalogue.titles.length);
-    scorer.score(of, scores);
-    return mask(scores);
-  };
+  const scored = (of: Met): ScoredTitles => masked(scorer.score(of, offer, trending), world, person);
   const anchors = anchorsOf(world, person, { fraction: () => chance.fraction(), shown });
-  const besides = anchors.map((title) => ({
-    title,
-    scores: scored({ titles: Uint32Array.of(title), weights: Float32Array.of(1) }),
-  }));
-  // Last: the scorer is asked about this person afterwards.
-  const scores = scored(met);
+  const besides = anchors.map((title) => {
+    const { titles: all, scores } = scored({ titles: Uint32Array.of(title), weights: Float32Array.of(1) });
+    return { title, beside: bestAmong(all, besideMax, (other) => scores[other] ?? -Infinity) };
+  });
   const rows = rowsOf({
-    ...{ catalogue, scores, anchors: besides, trending, freshness },
+    ...{ catalogue, offer, anchors: besides, trending, freshness },
+    // Last: the scorer is asked about this person afterwards.
+    scored: scored(met),
     genreTaste: genreTaste(catalogue, met),
     speakerFor: (title) =>
       scorer.speakersFor(title, met, speakersMax).find(({ title: other }) => shown(other))?.title,
     mayShow: shown,
     fraction: () => chance.fraction(),
   });
-  return { rows, met, scores };
+  return { rows, met };
+}
+
+/** How well everything that a person may be offered fits, not only what its rows are picked from. */
+export function scoreAll({ person }: Asker, { world, offer }: Scene, met: Met): ScoredTitles {
+  return masked(world.scorer.score(met, wholeOffer(world, offer.allowed)), world, person);
+}
+
+/** Scores without those of what a person has met or does not want. */
+function masked(scored: ScoredTitles, { catalogue }: World, { kept }: Person): ScoredTitles {
+  for (const id of kept.keys()) {
+    const title = catalogue.indexOf.get(id);
+    if (title !== undefined) scored.scores[title] = -Infinity;
+  }
+  return scored;
 }
 
 /** The answer: what was begun, then the rows that were made. */

@@ -109,7 +109,8 @@ export class Training {
       signal,
       onProgress: (fraction) => this.#tell({ fraction }),
     });
-    const better = isBetter(verdict);
+    // Whoever has put another in force meanwhile is not overruled by what was judged beside the one before.
+    const better = isBetter(verdict) && models.promoted?.version === held;
     const incumbent =
       held === undefined || verdict.incumbent === undefined
         ? undefined

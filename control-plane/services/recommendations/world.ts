@@ -1,9 +1,12 @@
 import type { Viewer } from '../../../common/contract/release.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
+import { createTurns } from '../turns.ts';
 import { catalogueOf, type Catalogue } from './core/catalogue.ts';
 import type { Learned } from './core/learned.ts';
-import { basisOf, PersonScorer, type Basis, type NamedModel } from './core/person-scorer.ts';
-import type { Work } from './core/work.ts';
+import { basisOf, type Basis, type NamedModel } from './core/basis.ts';
+import { offerOf, type Offer } from './core/offer.ts';
+import { PersonScorer } from './core/person-scorer.ts';
+import { within, type Work } from './core/work.ts';
 import { driven } from './drive.ts';
 import { standsAlone } from './meetings.ts';
 import type { RecommendedTitles } from './ports.ts';
@@ -13,8 +16,8 @@ export interface World extends Basis {
   readonly scorer: PersonScorer;
   /** Titles that are begun more than usual in a region, or everywhere, the most first. */
   readonly trending: Map<string, readonly number[]>;
-  /** Which titles some viewers may be shown, 1 for each: those of one region and age. Looked at again before anything is shown. */
-  readonly allowed: Map<string, Uint8Array>;
+  /** What viewers of one region and age may be offered. Looked at again before anything is shown. */
+  readonly offers: Map<string, Offer>;
 }
 
 export interface WorldOptions {
@@ -30,9 +33,12 @@ const trendingMax = 100;
 const kindsMax = 200;
 const turnMs = 4;
 
-/** Keeps what rows are made of, made anew beside requests: the one before answers meanwhile. */
+/** Keeps what rows are made of, made anew beside requests, once at a time: the one before answers meanwhile. */
 export class Worlds {
   readonly #options: WorldOptions;
+  readonly #inTurn = createTurns();
+  /** Viewers of each region and age who asked since the world was made. */
+  #asked = new Map<string, Viewer>();
   #catalogue: Catalogue | undefined;
   #world: Promise<World> | undefined;
   #isStale = true;
@@ -52,17 +58,19 @@ export class Worlds {
   }
 
   /** Makes it anew. Errors: ABORTED. */
-  async refresh(signal: AbortSignal): Promise<void> {
-    const before = await this.now(signal);
-    const next = await this.#make(signal);
-    // Whoever was here lately is likely to come again, and shall not wait.
-    for (const region of before.trending.keys())
-      next.trending.set(region, await driven(this.#trendingIn(next, region), { signal, turnMs }));
-    for (const [key, { viewer }] of this.#asked) {
-      next.allowed.set(key, await driven(this.#allowedFor(next, viewer), { signal, turnMs }));
-    }
-    this.#asked.clear();
-    this.#world = Promise.resolve(next);
+  refresh(signal: AbortSignal): Promise<void> {
+    return this.#inTurn(async () => {
+      const before = await this.now(signal);
+      const asked = this.#asked;
+      this.#asked = new Map();
+      const next = await this.#make(signal);
+      // Whoever was here lately is likely to come again, and shall not wait.
+      for (const region of before.trending.keys())
+        next.trending.set(region, await driven(this.#trendingIn(next, region), { signal, turnMs }));
+      for (const [key, viewer] of asked)
+        next.offers.set(key, await driven(this.#offerFor(next, viewer), { signal, turnMs }));
+      this.#world = Promise.resolve(next);
+    });
   }
 
   /** What is begun more than usual where a viewer is, the most first. */
@@ -75,18 +83,16 @@ export class Worlds {
     return found;
   }
 
-  readonly #asked = new Map<string, { viewer: Viewer }>();
-
-  /** Which titles a viewer may be shown, as of some minutes ago at most. */
-  async allowed(world: World, viewer: Viewer, signal: AbortSignal): Promise<Uint8Array> {
+  /** What a viewer may be offered, as of some minutes ago at most. */
+  async offer(world: World, viewer: Viewer, signal: AbortSignal): Promise<Offer> {
     const key = `${viewer.region ?? ''} ${viewer.maturityMax}`;
     bound(this.#asked);
-    this.#asked.set(key, { viewer });
-    const known = world.allowed.get(key);
+    this.#asked.set(key, viewer);
+    const known = world.offers.get(key);
     if (known !== undefined) return known;
-    const found = await driven(this.#allowedFor(world, viewer), { signal, turnMs });
-    bound(world.allowed);
-    world.allowed.set(key, found);
+    const found = await driven(this.#offerFor(world, viewer), { signal, turnMs });
+    bound(world.offers);
+    world.offers.set(key, found);
     return found;
   }
 
@@ -101,14 +107,24 @@ export class Worlds {
 
   async #make(signal: AbortSignal): Promise<World> {
     const { learned, model, clock } = this.#options;
-    if (this.#isStale || this.#catalogue === undefined) {
-      this.#isStale = false;
-      this.#catalogue = await driven(this.#read(), { signal, turnMs });
-    }
-    const of = { catalogue: this.#catalogue, named: model() };
+    const catalogue = await this.#catalogueNow(signal);
+    const of = { catalogue, named: model() };
     const basis = await driven(basisOf(of, learned, clock.nowMs()), { signal, turnMs });
     const scorer = new PersonScorer(basis, learned);
-    return { ...basis, scorer, trending: new Map(), allowed: new Map() };
+    return { ...basis, scorer, trending: new Map(), offers: new Map() };
+  }
+
+  async #catalogueNow(signal: AbortSignal): Promise<Catalogue> {
+    const known = this.#catalogue;
+    if (known !== undefined && !this.#isStale) return known;
+    // What changes while they are read is read next time; where that fails, all of it is.
+    this.#isStale = false;
+    try {
+      return (this.#catalogue = await driven(this.#read(), { signal, turnMs }));
+    } catch (error) {
+      this.#isStale = true;
+      throw error;
+    }
   }
 
   *#read(): Work<Catalogue> {
@@ -138,14 +154,15 @@ export class Worlds {
     return found.slice(0, trendingMax).map(({ title }) => title);
   }
 
-  *#allowedFor({ catalogue }: World, viewer: Viewer): Work<Uint8Array> {
+  *#offerFor(world: World, viewer: Viewer): Work<Offer> {
     const { titles } = this.#options;
+    const { catalogue } = world;
     const allowed = new Uint8Array(catalogue.titles.length);
     for (const [index, { id }] of catalogue.titles.entries()) {
       allowed[index] = titles.isShown(id, viewer) ? 1 : 0;
-      if (index % titlesPerStep === 0) yield index / allowed.length;
+      if (index % titlesPerStep === 0) yield index / allowed.length / 2;
     }
-    return allowed;
+    return yield* within([0.5, 1], offerOf(world, allowed));
   }
 }
 

@@ -25,6 +25,8 @@ export interface UsersOptions {
   titles: UserTitles;
   pins: UserPins;
   seals: UnlockSeals;
+  /** Tells others of a profile that is no more; told again until it resolves. */
+  onRemoved: (profileId: string) => Promise<unknown>;
   clock: Clock;
   chance: Chance;
   log: Log;
@@ -64,7 +66,7 @@ const maturityAll = 18;
 
 /** Opens the users service. */
 export function createUsers(options: UsersOptions): Users {
-  const { viewing, accounts, titles, pins, seals, clock, chance, log } = options;
+  const { viewing, accounts, titles, pins, seals, onRemoved, clock, chance, log } = options;
   const records = openUserRecords(options.records);
   const profiles = createProfiles({ records, accounts, pins, clock, chance });
   const locks = createLocks({ pins, seals, clock });
@@ -74,6 +76,7 @@ export function createUsers(options: UsersOptions): Users {
   const eraseRemoved = async (): Promise<void> => {
     for (const id of await profiles.removed()) {
       await watched.erase(id);
+      await onRemoved(id);
       await profiles.forgetRemoved(id);
     }
   };

@@ -64,6 +64,7 @@ export async function openWorld({
   const provider = await openStripeProvider({ key: 'sk_test_double', webhookSecret, url: stripeUrl });
   const billing = createBilling({ ...quiet, books: stores.books, provider, clock, chance });
   const users = createUsers({
+    onRemoved: async () => undefined,
     ...{ records: stores.users, viewing: stores.viewing, clock, chance, log: quiet.log },
     accounts: {
       exists: async ({ accountId }) => ({ exists: (await accounts.find(accountId)) !== undefined }),

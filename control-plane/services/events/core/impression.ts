@@ -1,9 +1,26 @@
+import { createHash } from 'node:crypto';
 import type { DeviceKind, EventData } from '../../../../common/contract/event-log.ts';
 import type { RowEvent } from '../../../../common/contract/rows.ts';
 import type { TicketedRow } from '../../../core/ticketed-row.ts';
 
 /** Reads a ticket; undefined for one that was not written here, or too long ago. */
 export type ReadTicket = (ticket: string) => TicketedRow | undefined;
+
+/**
+ * What is told of each place of a row, as the log names it: the same ticket, action and place are the same telling, whatever id a client gives it.
+ */
+export function tellingOf({ ticket, type, places }: RowEvent): string {
+  const digest = createHash('sha256').update(ticket).digest('base64url').slice(0, 22);
+  return `row:${digest}:${type}:${places.join(',')}`;
+}
+
+/** The same, a place each; undefined for what names no telling. */
+export function tellingsIn(telling: string): string[] | undefined {
+  const [, of, places] = /^(row:[^:]+:[^:]+:)([0-9,]+)$/.exec(telling) ?? [];
+  return of === undefined || places === undefined
+    ? undefined
+    : places.split(',').map((place) => `${of}${place}`);
+}
 
 /** What the log holds of a row that was seen or chosen from; undefined where its ticket does not prove it, or has no such place. */
 export function impressionOf(

@@ -27,23 +27,72 @@ export function genreTaste(catalogue: Catalogue, { titles, weights }: Met): Floa
   return sum === 0 ? taste : taste.map((told) => told / sum);
 }
 
-/** Adds to `scores` how alike each title is, by its genres and people, to what somebody has met. */
-export function addContentScores(catalogue: Catalogue, met: Met, scores: Float64Array): void {
-  const taste = genreTaste(catalogue, met);
-  const { genreOffsets, genreOf } = catalogue;
-  for (let title = 0; title < catalogue.titles.length; title++) {
-    const from = genreOffsets[title]!;
-    const to = genreOffsets[title + 1]!;
-    if (from === to) continue;
-    let told = 0;
-    for (let at = from; at < to; at++) told += taste[genreOf[at]!]!;
-    scores[title]! += told / Math.sqrt(to - from);
+/**
+ * How alike titles are, by their genres and people, to what somebody has met; brought to a root mean square of 1 over all titles. What many
+ * titles have alike is looked at once: a turn takes time by the number of mixes of genres and of titles by the same people.
+ */
+export class ContentScorer {
+  readonly #catalogue: Catalogue;
+  readonly #ofMix: Float64Array;
+  readonly #byPeople: Float64Array;
+  #besides: number[] = [];
+  #scale = 0;
+
+  constructor(catalogue: Catalogue) {
+    this.#catalogue = catalogue;
+    this.#ofMix = new Float64Array(catalogue.mixes.length);
+    this.#byPeople = new Float64Array(catalogue.titles.length);
   }
-  const sum = met.weights.reduce((all, weight) => all + weight, 0);
-  for (const [at, title] of met.titles.entries())
-    for (const person of new Set(catalogue.titles[title]!.people))
-      for (const other of catalogue.titlesOfPerson.get(person) ?? [])
-        if (other !== title) scores[other]! += (peopleWeight * met.weights[at]!) / sum;
+
+  /** Titles by people whom the person that was turned to has met. */
+  get besides(): readonly number[] {
+    return this.#besides;
+  }
+
+  /** Turns to a person, by what it has met. */
+  turnTo(met: Met): void {
+    const { mixes, mixOf, titles } = this.#catalogue;
+    const taste = genreTaste(this.#catalogue, met);
+    let squares = 0;
+    for (const [mix, { genres, titles: having }] of mixes.entries()) {
+      let told = 0;
+      for (const genre of genres) told += taste[genre]!;
+      this.#ofMix[mix] = genres.length === 0 ? 0 : told / Math.sqrt(genres.length);
+      squares += having * this.#ofMix[mix] ** 2;
+    }
+    this.#addPeople(met);
+    for (const title of this.#besides) {
+      const byGenres = this.#ofMix[mixOf[title]!]!;
+      squares += (byGenres + this.#byPeople[title]!) ** 2 - byGenres ** 2;
+    }
+    this.#scale = squares > 0 ? Math.sqrt(titles.length / squares) : 0;
+  }
+
+  /** How alike a title is. */
+  of(title: number): number {
+    return this.#scale * (this.#ofMix[this.#catalogue.mixOf[title]!]! + this.#byPeople[title]!);
+  }
+
+  #addPeople({ titles, weights }: Met): void {
+    const catalogue = this.#catalogue;
+    for (const title of this.#besides) this.#byPeople[title] = 0;
+    this.#besides = [];
+    const sum = weights.reduce((all, weight) => all + weight, 0);
+    for (const [at, title] of titles.entries())
+      for (const person of new Set(catalogue.titles[title]!.people)) {
+        const theirs = catalogue.titlesOfPerson.get(person);
+        if (theirs !== undefined)
+          this.#addTitles(theirs, { but: title, told: (peopleWeight * weights[at]!) / sum });
+      }
+  }
+
+  #addTitles(titles: Uint32Array, { but, told }: { but: number; told: number }): void {
+    for (const title of titles) {
+      if (title === but) continue;
+      if (this.#byPeople[title] === 0) this.#besides.push(title);
+      this.#byPeople[title]! += told;
+    }
+  }
 }
 
 function rarity({ titles }: Catalogue, having: number): number {

@@ -2,7 +2,7 @@ import { ok, refused, type Result } from '../../../../common/core/result.ts';
 import type { FactorOptions } from './factors.ts';
 import type { ItemWeights } from './item-weights.ts';
 import type { Blend } from './model.ts';
-import type { NamedModel } from './person-scorer.ts';
+import type { NamedModel } from './basis.ts';
 
 const format = 1;
 /** Arrays begin where the widest of their numbers may. */

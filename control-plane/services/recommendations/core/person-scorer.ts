@@ -1,36 +1,12 @@
-import { genreLikeness, type Catalogue } from './catalogue.ts';
-import { addContentScores, type Met } from './content.ts';
+import { sharedScore, type Basis } from './basis.ts';
+import type { ScoredTitles } from './best-items.ts';
+import { genreLikeness } from './catalogue.ts';
+import { ContentScorer, type Met } from './content.ts';
 import { interactionsOf } from './interactions.ts';
 import { weightBetween } from './item-weights.ts';
 import type { Learned } from './learned.ts';
-import { levelled, Scorer, type Blend, type Model } from './model.ts';
-import type { Work } from './work.ts';
-
-/** A model as it is kept: it knows titles by their ids. */
-export interface NamedModel {
-  readonly version: string;
-  readonly titles: readonly string[];
-  readonly model: Model;
-  readonly blend: Blend;
-}
-
-/** A model beside a catalogue. */
-interface BoundModel extends NamedModel {
-  /** The title of each item; −1 for one that is no longer offered. */
-  readonly titleOf: Int32Array;
-  /** The item of each title; −1 for one that the model does not know. */
-  readonly itemOf: Int32Array;
-}
-
-/** What scores begin with, the same for everybody. */
-export interface Basis {
-  readonly catalogue: Catalogue;
-  readonly bound: BoundModel | undefined;
-  /** How popular each title is beside the others: with a mean of 0 and a deviation of 1. */
-  readonly popularity: Float64Array;
-  /** 1 for what is new, falling to 0 over months. */
-  readonly freshness: Float64Array;
-}
+import { levelled, Scorer, type Blend } from './model.ts';
+import type { Offer } from './offer.ts';
 
 /** What a title's score is made of. */
 export interface ScoreParts {
@@ -48,60 +24,27 @@ export interface ScoreParts {
   readonly total: number;
 }
 
-const freshMs = 30 * 86_400_000;
-const titlesPerStep = 2000;
 /** A person who has met so many titles is known by half. */
 const halfKnown = 5;
 /** How strongly the same genres speak for a title, beside company. */
 const genreSays = 0.1;
 /** Of what a person has met, so many of the latest are looked at for company. */
 const companyOf = 50;
+/** Titles that are scored for a person beside what is scored for everybody. */
+const besidesMax = 2000;
 /** Chosen so that each part has a say: the model leads where it knows a title, content and company where it does not. */
-const weights = {
-  contentBesideModel: 0.2,
-  contentAlone: 0.7,
-  popularity: 0.6,
-  popularityKept: 0.2,
-  freshness: 0.25,
-} as const;
-
-/** Makes what scores begin with. */
-export function* basisOf(
-  { catalogue, named }: { catalogue: Catalogue; named: NamedModel | undefined },
-  learned: Learned,
-  nowMs: number,
-): Work<Basis> {
-  const bound = named && bindModel(named, catalogue);
-  const { titles } = catalogue;
-  const popularity = new Float64Array(titles.length);
-  const freshness = new Float64Array(titles.length);
-  for (const [index, { id, sinceMs }] of titles.entries()) {
-    const item = bound?.itemOf[index] ?? -1;
-    const known = item < 0 ? 0 : (bound?.model.popularity[item] ?? 0);
-    popularity[index] = Math.max(known, learned.popularityOf(id, nowMs));
-    freshness[index] = 2 ** (-Math.max(0, nowMs - sinceMs) / freshMs);
-    if (index % titlesPerStep === 0) yield index / titles.length;
-  }
-  standardised(popularity);
-  return { catalogue, bound, popularity, freshness };
-}
-
-function bindModel(named: NamedModel, catalogue: Catalogue): BoundModel {
-  const titleOf = Int32Array.from(named.titles, (id) => catalogue.indexOf.get(id) ?? -1);
-  const itemOf = new Int32Array(catalogue.titles.length).fill(-1);
-  for (const [item, title] of titleOf.entries()) if (title >= 0) itemOf[title] = item;
-  return { ...named, titleOf, itemOf };
-}
+const contentWeights = { besideModel: 0.2, alone: 0.7 } as const;
 
 /** Scores titles for one person at a time. */
 export class PersonScorer {
   readonly #basis: Basis;
   readonly #learned: Learned;
   readonly #scorer: Scorer | undefined;
+  /** What the model says of each of its items. */
   readonly #items: Float64Array;
-  readonly #model: Float64Array;
-  readonly #content: Float64Array;
-  readonly #company: Float64Array;
+  readonly #content: ContentScorer;
+  readonly #company = new Map<number, number>();
+  readonly #scores: Float64Array;
   #experience = 0;
 
   constructor(basis: Basis, learned: Learned) {
@@ -109,30 +52,31 @@ export class PersonScorer {
     this.#learned = learned;
     this.#scorer = basis.bound && new Scorer(basis.bound.model);
     this.#items = new Float64Array(basis.bound?.model.items ?? 0);
-    const one = (): Float64Array => new Float64Array(basis.catalogue.titles.length);
-    this.#model = one();
-    this.#content = one();
-    this.#company = one();
+    this.#content = new ContentScorer(basis.catalogue);
+    this.#scores = new Float64Array(basis.catalogue.titles.length);
   }
 
-  /** Turns to a person, by what it has met, and writes its score of each title over `scores`. */
-  score(met: Met, scores: Float64Array): void {
-    const { catalogue, bound, popularity, freshness } = this.#basis;
+  /**
+   * Turns to a person, by what it has met, and scores the candidates of an offer, and what it allows beside them of some titles, of those
+   * that were made by the same people and of those that were met with the same titles.
+   *
+   * @returns what was scored, and the score of every title, −Infinity for the others; written over by the next call
+   */
+  score(met: Met, offer: Offer, also: Iterable<number> = []): ScoredTitles {
     const known = met.titles.length;
     this.#experience = known / (known + halfKnown);
     this.#scoreByModel(met);
-    this.#content.fill(0);
-    if (known > 0) addContentScores(catalogue, met, this.#content);
-    levelled(this.#content);
+    this.#content.turnTo(met);
     this.#scoreByCompany(met);
+    const besides = this.#besides(offer, also);
+    const titles = new Uint32Array(offer.candidates.length + besides.length);
+    titles.set(offer.candidates);
+    titles.set(besides, offer.candidates.length);
+    const scores = this.#scores.fill(-Infinity);
     const own = this.#experience;
-    const shared = weights.popularityKept * own + weights.popularity * (1 - own);
-    for (let title = 0; title < scores.length; title++) {
-      const isKnown = bound !== undefined && bound.itemOf[title]! >= 0;
-      const content = this.#content[title]! * (isKnown ? weights.contentBesideModel : weights.contentAlone);
-      const personal = this.#model[title]! + content + this.#company[title]!;
-      scores[title] = own * personal + shared * popularity[title]! + weights.freshness * freshness[title]!;
-    }
+    for (const title of titles)
+      scores[title] = own * this.#personalScore(title) + sharedScore(this.#basis, title, own);
+    return { titles, scores };
   }
 
   /** What the score of a title is made of, for the person that was turned to. */
@@ -141,7 +85,8 @@ export class PersonScorer {
     const item = bound?.itemOf[title] ?? -1;
     const modelParts = item < 0 ? undefined : this.#scorer?.partsOf(item);
     return {
-      ...{ model: this.#model[title]!, content: this.#content[title]!, company: this.#company[title]! },
+      ...{ model: item < 0 ? 0 : this.#items[item]!, content: this.#content.of(title) },
+      company: this.#company.get(title) ?? 0,
       ...(modelParts !== undefined && { modelParts }),
       ...{ popularity: popularity[title]!, freshness: freshness[title]! },
       ...{ experience: this.#experience, total },
@@ -165,9 +110,26 @@ export class PersonScorer {
     return speakers.sort((one, two) => two.strength - one.strength || one.title - two.title).slice(0, count);
   }
 
+  #personalScore(title: number): number {
+    const item = this.#basis.bound?.itemOf[title] ?? -1;
+    const content = this.#content.of(title);
+    if (item >= 0) return this.#items[item]! + content * contentWeights.besideModel;
+    return content * contentWeights.alone + (this.#company.get(title) ?? 0);
+  }
+
+  #besides({ allowed, isCandidate }: Offer, also: Iterable<number>): number[] {
+    const besides = new Set<number>();
+    for (const some of [also, this.#company.keys(), this.#content.besides])
+      for (const title of some) {
+        if (besides.size === besidesMax) break;
+        if (isCandidate[title] === 0 && allowed[title] === 1) besides.add(title);
+      }
+    return [...besides];
+  }
+
   #scoreByModel(met: Met): void {
     const { bound } = this.#basis;
-    this.#model.fill(0);
+    this.#items.fill(0);
     if (bound === undefined || this.#scorer === undefined) return;
     const known = [...met.titles.keys()].filter((at) => bound.itemOf[met.titles[at]!]! >= 0);
     if (known.length === 0) return;
@@ -182,20 +144,19 @@ export class PersonScorer {
     this.#scorer.user(user, 0);
     this.#scorer.blend(bound.blend, this.#items);
     levelled(this.#items);
-    for (const [item, title] of bound.titleOf.entries())
-      if (title >= 0) this.#model[title] = this.#items[item]!;
   }
 
   /** Of titles that the model does not know: how often they were met with what the person has met. */
   #scoreByCompany(met: Met): void {
     const { bound, catalogue } = this.#basis;
-    this.#company.fill(0);
+    this.#company.clear();
     for (const [at, title] of met.titles.subarray(0, companyOf).entries()) {
       const { id } = catalogue.titles[title]!;
-      for (const other of Object.keys(this.#learned.togetherWith(id))) {
+      for (const [other, count] of Object.entries(this.#learned.togetherWith(id))) {
         const index = catalogue.indexOf.get(other);
         if (index === undefined || (bound !== undefined && bound.itemOf[index]! >= 0)) continue;
-        this.#company[index]! += met.weights[at]! * this.#together(id, other);
+        const told = met.weights[at]! * believed(count);
+        this.#company.set(index, (this.#company.get(index) ?? 0) + told);
       }
     }
   }
@@ -203,22 +164,12 @@ export class PersonScorer {
   /** Without the model: by company, else by genres. */
   #alike(one: number, other: number): number {
     const { catalogue } = this.#basis;
-    const together = this.#together(catalogue.titles[one]!.id, catalogue.titles[other]!.id);
-    return together > 0 ? together : genreSays * genreLikeness(catalogue, one, other);
-  }
-
-  /** As many meetings as half believe it: 0 to 1. */
-  #together(one: string, other: string): number {
-    const count = this.#learned.togetherWith(one)[other] ?? 0;
-    return count / (count + halfKnown);
+    const together = this.#learned.togetherWith(catalogue.titles[one]!.id)[catalogue.titles[other]!.id] ?? 0;
+    return together > 0 ? believed(together) : genreSays * genreLikeness(catalogue, one, other);
   }
 }
 
-/** Brings values to a mean of 0 and a deviation of 1; those that are all the same to 0. */
-function standardised(values: Float64Array): void {
-  const count = Math.max(1, values.length);
-  const mean = values.reduce((sum, value) => sum + value, 0) / count;
-  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / count;
-  const scale = variance === 0 ? 0 : 1 / Math.sqrt(variance);
-  for (let index = 0; index < values.length; index++) values[index] = (values[index]! - mean) * scale;
+/** As many meetings as half believe it: 0 to 1. */
+function believed(count: number): number {
+  return count / (count + halfKnown);
 }

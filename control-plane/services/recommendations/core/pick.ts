@@ -1,3 +1,5 @@
+import type { ScoredTitles } from './best-items.ts';
+
 /** What a row is picked from. */
 export interface PickOptions {
   readonly count: number;
@@ -26,46 +28,56 @@ const likenessCost = 0.5;
  * Picks titles one after another, each with a chance by its score: softmax of what is left (Plackett and Luce), after what is like
  * the titles just before it has been held down (maximal marginal relevance, Carbonell and Goldstein, 1998).
  *
- * @param titles candidates; those whose score is −Infinity are none
  */
-export function pick(titles: ArrayLike<number>, scores: Float64Array, options: PickOptions): Picked[] {
-  const { count, mayShow } = options;
-  const left = Array.from(titles).filter((title) => scores[title]! > -Infinity);
+export function pick({ titles, scores }: ScoredTitles, options: PickOptions): Picked[] {
+  const { count, mayShow, likeness } = options;
+  const left = scores.slice();
+  /** Of each candidate how alike it is to the titles that were picked last. */
+  const alike = new Float64Array(neighbours * titles.length);
+  const values = new Float64Array(left.length);
   const picked: Picked[] = [];
-  while (picked.length < count && left.length > 0) {
-    const { at, propensity } = draw(left, adjusted(left, scores, { picked, ...options }), options);
-    const [title] = left.splice(at, 1);
+  for (let drawn = 0; picked.length < count && drawn < titles.length; drawn++) {
+    const { at, propensity } = draw(adjust(values, left, alike), options);
+    const title = titles[at]!;
+    left[at] = -Infinity;
     // Another is drawn for what may not be shown any more.
-    if (mayShow(title!)) picked.push({ title: title!, propensity });
+    if (!mayShow(title)) continue;
+    const oldest = picked.push({ title, propensity }) % neighbours;
+    for (let other = 0; other < titles.length; other++)
+      if (left[other]! > -Infinity) alike[neighbours * other + oldest] = likeness(titles[other]!, title);
   }
   return picked;
 }
 
-function adjusted(
-  left: readonly number[],
-  scores: Float64Array,
-  { picked, likeness }: { picked: readonly Picked[] } & Pick<PickOptions, 'likeness'>,
-): number[] {
-  const last = picked.slice(-neighbours);
-  return left.map((title) => {
+/** Writes over `values` what is left of scores once what is like its neighbours is held down. */
+function adjust(values: Float64Array, left: Float64Array, alike: Float64Array): Float64Array {
+  for (let at = 0; at < left.length; at++) {
     let most = 0;
-    for (const { title: other } of last) most = Math.max(most, likeness(title, other));
-    return scores[title]! - likenessCost * most;
-  });
+    for (let of = neighbours * at; of < neighbours * (at + 1); of++) if (alike[of]! > most) most = alike[of]!;
+    values[at] = left[at]! - likenessCost * most;
+  }
+  return values;
 }
 
+/** One of some values, at least one of them above −Infinity; they are written over. */
 function draw(
-  left: readonly number[],
-  values: readonly number[],
+  values: Float64Array,
   { temperature, fraction }: Pick<PickOptions, 'temperature' | 'fraction'>,
 ): { at: number; propensity: number } {
-  const best = values.reduce((most, value) => Math.max(most, value), -Infinity);
-  if (temperature === 0) return { at: values.indexOf(best), propensity: 1 };
-  const chances = values.map((value) => Math.exp((value - best) / temperature));
-  const sum = chances.reduce((all, chance) => all + chance, 0);
+  let best = 0;
+  for (let at = 1; at < values.length; at++) if (values[at]! > values[best]!) best = at;
+  if (temperature === 0) return { at: best, propensity: 1 };
+  const most = values[best]!;
+  let sum = 0;
+  for (let at = 0; at < values.length; at++) {
+    values[at] = Math.exp((values[at]! - most) / temperature);
+    sum += values[at]!;
+  }
   let rest = fraction() * sum;
-  let at = 0;
-  while (at < left.length - 1 && rest >= chances[at]!) rest -= chances[at++]!;
-  // One that is so unlikely that it rounds to nothing is picked by rounding only.
-  return { at, propensity: Math.max(chances[at]! / sum, Number.MIN_VALUE) };
+  // Rounding may leave a rest behind the last: the best is as good as any then.
+  for (let at = 0; at < values.length; at++) {
+    if (rest < values[at]!) return { at, propensity: values[at]! / sum };
+    rest -= values[at]!;
+  }
+  return { at: best, propensity: values[best]! / sum };
 }

@@ -1,5 +1,6 @@
-import { bestItems } from './best-items.ts';
+import { bestAmong, type ScoredTitles } from './best-items.ts';
 import { genreLikeness, type Catalogue } from './catalogue.ts';
+import type { Offer } from './offer.ts';
 import { pick, type Picked } from './pick.ts';
 
 /** Why a title stands in a row. */
@@ -24,10 +25,14 @@ export interface PickedRow {
 /** What rows are made of, for one person. */
 export interface RowsInput {
   readonly catalogue: Catalogue;
-  /** How well each title fits; −Infinity for what may not be offered to the person. */
-  readonly scores: Float64Array;
-  /** Titles that the person liked, which rows may be because of, the first first; and how well others fit beside them. */
-  readonly anchors: readonly { readonly title: number; readonly scores: Float64Array }[];
+  readonly offer: Pick<Offer, 'ofGenre' | 'fresh'>;
+  /**
+   * Titles that may be offered to the person, and how well each of all titles fits; −Infinity for the others. Scores are written over:
+   * what stands in a row is not offered again.
+   */
+  readonly scored: ScoredTitles;
+  /** Titles that the person liked, which rows may be because of, the first first; and what fits best beside each. */
+  readonly anchors: readonly { readonly title: number; readonly beside: ScoredTitles }[];
   /** What is begun more than usual where the person is, the most first. */
   readonly trending: readonly number[];
   /** 1 for what is new, falling to 0. */
@@ -42,10 +47,10 @@ export interface RowsInput {
 
 const rowLength = 20;
 const candidatesMax = 60;
+/** Of what fits beside a title that was liked: some of them will stand in rows before that one. */
+export const besideMax = 120;
 const genreRowsMax = 8;
 const temperature = 0.15;
-/** From this freshness on a title is new: two months at most. */
-const newFrom = 0.25;
 /** Fewer are no row, but in a catalogue that has few altogether. */
 const titlesMin = 3;
 const fewTitles = 12;
@@ -55,62 +60,63 @@ const fewTitles = 12;
  * stands in two rows.
  */
 export function rowsOf(input: RowsInput): PickedRow[] {
-  const { catalogue, anchors, freshness } = input;
-  const scores = input.scores.slice();
+  const { anchors, freshness, offer, trending } = input;
+  const { titles: all, scores } = input.scored;
+  const scoreOf = (title: number): number => scores[title]!;
+  const isOpen = (title: number): boolean => scores[title]! > -Infinity;
   let offered = 0;
-  for (const score of scores) if (score > -Infinity) offered++;
+  for (const title of all) if (isOpen(title)) offered++;
   const rows: PickedRow[] = [];
   const least = offered < fewTitles ? 1 : titlesMin;
   const add = (row: Omit<PickedRow, 'titles'>, from: RowSource): void => {
-    const titles = pickRow(from, { ...input, scores });
+    const titles = pickRow(from, input);
     if (titles.length < least) return;
     for (const { title } of titles) scores[title] = -Infinity;
     rows.push({ ...row, titles });
   };
-  const all = bestItems(scores, 2 * candidatesMax);
-  add({ kind: 'top' }, { titles: all, scores, count: topLength(offered), reasonOf: topReason(input) });
-  for (const { title, scores: beside } of anchors) {
-    const open = masked(beside, scores);
-    add(
-      { kind: 'because', because: title },
-      { titles: bestItems(open, candidatesMax), scores: open, reasonOf: () => ({ kind: 'because', title }) },
+  add(
+    { kind: 'top' },
+    {
+      from: bestAmong(all, 2 * candidatesMax, scoreOf),
+      ...{ count: topLength(offered), reasonOf: topReason(input) },
+    },
+  );
+  for (const { title, beside } of anchors) {
+    const besideOf = new Map(Array.from(beside.titles, (other, at) => [other, beside.scores[at]!]));
+    const from = bestAmong(beside.titles, candidatesMax, (other) =>
+      isOpen(other) ? besideOf.get(other)! : -Infinity,
     );
+    add({ kind: 'because', because: title }, { from, reasonOf: () => ({ kind: 'because', title }) });
   }
-  const trends = new Float64Array(scores.length).fill(-Infinity);
-  for (const [place, title] of input.trending.entries())
-    if (scores[title]! > -Infinity) trends[title] = scores[title]! / 2 - place / candidatesMax;
-  add(
-    { kind: 'trending' },
-    { titles: input.trending, scores: trends, reasonOf: () => ({ kind: 'trending' }) },
+  const placeOf = new Map(trending.map((title, place) => [title, place]));
+  const trends = bestAmong(
+    trending,
+    trending.length,
+    (title) => scoreOf(title) / 2 - placeOf.get(title)! / candidatesMax,
   );
-  const fresh = new Float64Array(scores.length);
-  for (let title = 0; title < fresh.length; title++)
-    fresh[title] = freshness[title]! >= newFrom ? scores[title]! + 2 * freshness[title]! : -Infinity;
-  add(
-    { kind: 'new' },
-    { titles: bestItems(fresh, candidatesMax), scores: fresh, reasonOf: () => ({ kind: 'new' }) },
-  );
+  add({ kind: 'trending' }, { from: trends, reasonOf: () => ({ kind: 'trending' }) });
+  const fresh = bestAmong(offer.fresh, candidatesMax, (title) => scoreOf(title) + 2 * freshness[title]!);
+  add({ kind: 'new' }, { from: fresh, reasonOf: () => ({ kind: 'new' }) });
   for (const genre of genresInOrder(input)) {
     if (rows.filter(({ kind }) => kind === 'genre').length >= genreRowsMax) break;
-    const titles = bestOf(catalogue.titlesOfGenre[genre]!, scores);
-    add({ kind: 'genre', genre }, { titles, scores, reasonOf: () => ({ kind: 'genre', genre }) });
+    const from = bestAmong(offer.ofGenre[genre]!, candidatesMax, scoreOf);
+    add({ kind: 'genre', genre }, { from, reasonOf: () => ({ kind: 'genre', genre }) });
   }
   return rows;
 }
 
 interface RowSource {
-  readonly titles: ArrayLike<number>;
-  readonly scores: Float64Array;
+  readonly from: ScoredTitles;
   readonly count?: number;
   readonly reasonOf: (title: number) => Reason;
 }
 
 function pickRow(
-  { titles, scores, count = rowLength, reasonOf }: RowSource,
+  { from, count = rowLength, reasonOf }: RowSource,
   { catalogue, fraction, mayShow }: RowsInput,
 ): PickedTitle[] {
   const likeness = (one: number, other: number): number => genreLikeness(catalogue, one, other);
-  return pick(titles, scores, { count, temperature, fraction, likeness, mayShow }).map((picked) => ({
+  return pick(from, { count, temperature, fraction, likeness, mayShow }).map((picked) => ({
     ...picked,
     reason: reasonOf(picked.title),
   }));
@@ -126,20 +132,6 @@ function topReason({ speakerFor }: RowsInput): (title: number) => Reason {
     const speaker = speakerFor(title);
     return speaker === undefined ? { kind: 'popular' } : { kind: 'because', title: speaker };
   };
-}
-
-/** Scores where another array still offers a title. */
-function masked(scores: Float64Array, offered: Float64Array): Float64Array {
-  const open = scores.slice();
-  for (let title = 0; title < open.length; title++) if (offered[title] === -Infinity) open[title] = -Infinity;
-  return open;
-}
-
-/** The best of some titles. */
-function bestOf(titles: Uint32Array, scores: Float64Array): Uint32Array {
-  const own = new Float64Array(titles.length);
-  for (let at = 0; at < own.length; at++) own[at] = scores[titles[at]!]!;
-  return bestItems(own, candidatesMax).map((at) => titles[at]!);
 }
 
 /** Genres, those that are most the person's first; then those of most titles. */

@@ -4,7 +4,7 @@ import type { ItemFactors } from './factors.ts';
 import type { ItemWeights } from './item-weights.ts';
 import type { Scores } from './metrics.ts';
 import { modelDefaults, type Blend, type Model } from './model.ts';
-import type { NamedModel } from './person-scorer.ts';
+import type { NamedModel } from './basis.ts';
 import { within, type Work } from './work.ts';
 
 /** What is judged by the same users. */
@@ -78,11 +78,11 @@ function* verdictOf(
 }
 
 /**
- * Whether a candidate is to be served: it does better than the model that is, or than popularity where there is none. Nothing is proved where
- * nobody judged.
+ * Whether a candidate is to be served: it does better than the model that is, or than popularity where there is none. Where nobody judged
+ * nothing is proved, and rows go on without it.
  */
 export function isBetter({ candidate, popularity, incumbent }: Verdict): boolean {
-  if (candidate.users === 0) return incumbent === undefined;
+  if (candidate.users === 0) return false;
   return candidate.ndcg10 > (incumbent ?? popularity).ndcg10;
 }
 

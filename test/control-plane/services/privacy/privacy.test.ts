@@ -173,6 +173,7 @@ t.test('an erasure that is cut off at any step is carried to its end at the next
 
 t.test('what a profile has watched goes too when the process ends in between', async (t) => {
   const dir = t.testdir();
+  const told: string[] = [];
   const open = async (t: Pick<Test, 'teardown'>, erase?: () => Promise<void>) => {
     const records = await openRecords(`sqlite://${join(dir, 'users.db')}`);
     const viewing = await openViewing(`sqlite://${join(dir, 'viewing.db')}`);
@@ -181,6 +182,7 @@ t.test('what a profile has watched goes too when the process ends in between', a
     t.teardown(close);
     if (erase !== undefined) viewing.erase = erase;
     const users = createUsers({
+      onRemoved: async (id) => told.push(id),
       ...{ records, viewing, clock, chance, log },
       accounts: { exists: async () => ({ exists: true }) },
       titles: {
@@ -212,6 +214,10 @@ t.test('what a profile has watched goes too when the process ends in between', a
   await until(
     () => second.viewing.registers(id, 'list', { limit: 10 }),
     (left) => left.length === 0,
+  );
+  await until(
+    async () => told,
+    (ids) => ids.includes(id),
   );
   stop.abort();
   await watching;

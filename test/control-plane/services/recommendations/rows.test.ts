@@ -172,6 +172,20 @@ t.test('what was seen of rows is told, proven, and counted once', async (t) => {
   const told = [event('impression', [0, 1, 2]), event('choice', [1])];
   t.strictSame((await tell(...told)).as(EventBatchReply), { accepted: 2, duplicates: 0 });
   t.strictSame((await tell(...told)).as(EventBatchReply), { accepted: 0, duplicates: 2 });
+  const again = [
+    event('impression', [2, 1], { id: 'another-id' }),
+    event('choice', [1], { id: 'yet-another-id' }),
+  ];
+  t.match(
+    (await tell(...again)).as(EventBatchReply),
+    { accepted: 0, duplicates: 2 },
+    'another id makes it nothing else',
+  );
+  t.strictSame(
+    (await tell(event('impression', [0, 1, 3]), event('impression', [3, 0]))).as(EventBatchReply),
+    { accepted: 1, duplicates: 1 },
+    'of a row that was scrolled only what had not been seen',
+  );
   const forged = `${ticket.slice(0, 10)}A${ticket.slice(11)}`;
   const wrong = [
     event('impression', [3], { ticket: forged, id: 'forged-ticket' }),
@@ -186,15 +200,15 @@ t.test('what was seen of rows is told, proven, and counted once', async (t) => {
     (await plane.call(`GET /v1/reports/rows?by=${by}`)).as(RowsReport).rows;
   await until(
     () => report('row'),
-    ([row]) => row?.impressions === 3,
+    ([row]) => row?.impressions === 4,
   );
-  t.match(await report('row'), [{ name: 'top', impressions: 3, choices: 1, clickThrough: 1 / 3 }]);
+  t.match(await report('row'), [{ name: 'top', impressions: 4, choices: 1, clickThrough: 1 / 4 }]);
   t.match(await report('place'), [
     { name: '0', impressions: 1, choices: 0 },
     { name: '1', impressions: 1, choices: 1, clickThroughAlike: 1 },
     { name: '2' },
   ]);
-  t.match(await report('model'), [{ name: 'none', impressions: 3 }]);
+  t.match(await report('model'), [{ name: 'none', impressions: 4 }]);
 });
 
 t.test('a title is explained to its viewer, and to operators for who has watched something', async (t) => {
@@ -267,7 +281,7 @@ t.test('a model is trained from what profiles watch, put in force when it is bet
   const asked = ['recommend', 'explain', filmName(10), '--watched', `${filmName(4)}, ${filmName(6)}`];
   t.match(await nearcast(...asked), { code: 0, stdout: /Film number 10: \d+\. of \d+ by score[^]*ease/ });
   t.match(await nearcast('recommend', 'promote', 'model_unknown1'), { code: 1, stderr: /MODEL_UNKNOWN/ });
-  t.match(await nearcast('report', 'rows'), { code: 0, stdout: /top .* 3 .* 1 .* 33\.3 %/ });
+  t.match(await nearcast('report', 'rows'), { code: 0, stdout: /top .* 4 .* 1 .* 25\.0 %/ });
 
   const { promoted } = await models();
   await plane.stop();

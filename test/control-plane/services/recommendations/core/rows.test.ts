@@ -6,14 +6,24 @@ import {
   genreLikeness,
   type Catalogue,
 } from '../../../../../control-plane/services/recommendations/core/catalogue.ts';
-import { genreTaste } from '../../../../../control-plane/services/recommendations/core/content.ts';
-import { Learned } from '../../../../../control-plane/services/recommendations/core/learned.ts';
+import { basisOf } from '../../../../../control-plane/services/recommendations/core/basis.ts';
 import {
-  basisOf,
-  PersonScorer,
-} from '../../../../../control-plane/services/recommendations/core/person-scorer.ts';
+  bestAmong,
+  type ScoredTitles,
+} from '../../../../../control-plane/services/recommendations/core/best-items.ts';
+import {
+  ContentScorer,
+  genreTaste,
+} from '../../../../../control-plane/services/recommendations/core/content.ts';
+import { Learned } from '../../../../../control-plane/services/recommendations/core/learned.ts';
+import { offerOf, wholeOffer } from '../../../../../control-plane/services/recommendations/core/offer.ts';
+import { PersonScorer } from '../../../../../control-plane/services/recommendations/core/person-scorer.ts';
 import { pick } from '../../../../../control-plane/services/recommendations/core/pick.ts';
-import { rowsOf, type RowsInput } from '../../../../../control-plane/services/recommendations/core/rows.ts';
+import {
+  besideMax,
+  rowsOf,
+  type RowsInput,
+} from '../../../../../control-plane/services/recommendations/core/rows.ts';
 import { finish } from '../../../../../control-plane/services/recommendations/core/work.ts';
 import { seededRandom } from '../../../../support/seeded.ts';
 
@@ -60,19 +70,25 @@ function inputOf({ of, seed, met, mayHave, isShown }: Situation): RowsInput {
   const basis = finish(basisOf({ catalogue: of, named: undefined }, learned, nowMs));
   const scorer = new PersonScorer(basis, learned);
   const own = { titles: Uint32Array.from(met), weights: new Float32Array(met.length).fill(1) };
-  const scored = (titles: typeof own): Float64Array => {
-    const scores = new Float64Array(of.titles.length);
-    scorer.score(titles, scores);
-    return scores.map((score, title) =>
-      mayHave[title] === true && !met.includes(title) ? score : -Infinity,
-    );
+  const offer = finish(
+    offerOf(
+      basis,
+      Uint8Array.from(mayHave, (may) => (may ? 1 : 0)),
+    ),
+  );
+  const trending = [...of.titles.keys()].filter((title) => title % 3 === 0);
+  const scored = (titles: typeof own): ScoredTitles => {
+    const all = scorer.score(titles, offer, trending);
+    for (const title of met) all.scores[title] = -Infinity;
+    return all;
   };
   const one = { titles: own.titles.subarray(0, 1), weights: own.weights.subarray(0, 1) };
+  const anchors = [...one.titles].map((title) => {
+    const { titles, scores } = scored(one);
+    return { title, beside: bestAmong(titles, besideMax, (other) => scores[other]!) };
+  });
   return {
-    catalogue: of,
-    anchors: [...one.titles].map((title) => ({ title, scores: scored(one) })),
-    scores: scored(own),
-    trending: [...of.titles.keys()].filter((title) => title % 3 === 0),
+    ...{ catalogue: of, offer, anchors, trending, scored: scored(own) },
     freshness: basis.freshness,
     genreTaste: genreTaste(of, own),
     speakerFor: (title) => scorer.speakersFor(title, own, 1)[0]?.title,
@@ -129,25 +145,24 @@ t.test('the same seed gives the same rows, another one others', async (t) => {
 });
 
 t.test('chances are those with which titles are picked', async (t) => {
-  const scores = Float64Array.of(0, 0.1, 0.2, -Infinity, 0.3);
+  const all = { titles: Uint32Array.of(0, 1, 2, 4), scores: Float64Array.of(0, 0.1, 0.2, 0.3) };
   const fraction = seededRandom(7);
   const first = new Float64Array(5);
   const told = new Float64Array(5);
   const rounds = 20_000;
   for (let round = 0; round < rounds; round++) {
-    const [one] = pick([0, 1, 2, 3, 4], scores, {
+    const [one] = pick(all, {
       ...{ count: 1, temperature: 0.15, fraction, likeness: () => 0, mayShow: () => true },
     });
     first[one!.title]!++;
     told[one!.title] = one!.propensity;
   }
-  t.equal(first[3], 0);
   for (const title of [0, 1, 2, 4])
     t.ok(
       Math.abs(first[title]! / rounds - told[title]!) < 0.02,
       `${first[title]! / rounds} of ${told[title]}`,
     );
-  const greedy = pick([0, 1, 2, 3, 4], scores, {
+  const greedy = pick(all, {
     ...{ count: 9, temperature: 0, fraction, likeness: () => 0, mayShow: (title) => title !== 1 },
   });
   t.strictSame(
@@ -157,8 +172,8 @@ t.test('chances are those with which titles are picked', async (t) => {
 });
 
 t.test('what is like its neighbours stands back', async (t) => {
-  const scores = Float64Array.of(1, 0.95, 0.9, 0.5);
-  const picked = pick([0, 1, 2, 3], scores, {
+  const all = { titles: Uint32Array.of(0, 1, 2, 3), scores: Float64Array.of(1, 0.95, 0.9, 0.5) };
+  const picked = pick(all, {
     ...{ count: 3, temperature: 0, fraction: () => 0, mayShow: () => true },
     likeness: (one, other) => (one < 3 && other < 3 ? 1 : 0),
   });
@@ -167,6 +182,98 @@ t.test('what is like its neighbours stands back', async (t) => {
     [0, 3, 1],
   );
 });
+
+t.test(
+  'of many titles some are scored for everybody, with the scores that they have among all',
+  async (t) => {
+    const count = 21_000;
+    const random = seededRandom(4);
+    const of = finish(
+      catalogueOf(
+        Array.from({ length: count }, (_, at) => ({
+          ...{ id: `title_${at}`, name: `Title ${at}`, sinceMs: nowMs - Math.floor(random() * 1000) * dayMs },
+          genres: [genres[Math.floor(random() * 5)]!],
+          people: [`person ${Math.floor(random() * 5000)}`],
+        })),
+      ),
+    );
+    const learned = new Learned({ titlesMax: count });
+    for (let at = 0; at < count; at += 7)
+      learned.noteBegun(`title_${at}`, undefined, nowMs - (at % 30) * dayMs);
+    const basis = finish(basisOf({ catalogue: of, named: undefined }, learned, nowMs));
+    const allowed = Uint8Array.from(of.titles, (_, at) => (at % 50 === 0 ? 0 : 1));
+    const offer = finish(offerOf(basis, allowed));
+    t.ok(offer.candidates.length < count / 2, `${offer.candidates.length} candidates`);
+    t.notOk(
+      offer.candidates.some((title) => allowed[title] === 0),
+      'none that may not be shown',
+    );
+    t.ok(
+      offer.ofGenre.every((titles) => titles.length >= 300 && titles.every((title) => allowed[title] === 1)),
+    );
+    const scorer = new PersonScorer(basis, learned);
+    const met = { titles: Uint32Array.of(3, 1001, 20_003), weights: new Float32Array(3).fill(1) };
+    const among = scorer.score(met, offer, [50, 12_345]);
+    const [titles, scores] = [[...among.titles], among.scores.slice()];
+    t.equal(new Set(titles).size, titles.length, 'each once');
+    t.ok(titles.includes(12_345), 'what trends is scored too');
+    t.notOk(titles.includes(50), 'where it may be shown');
+    const fellow = of.titlesOfPerson.get(of.titles[3]!.people[0]!)?.find((title) => title !== 3);
+    t.ok(
+      fellow === undefined || allowed[fellow] === 0 || titles.includes(fellow),
+      'and what the same people made',
+    );
+    const whole = scorer.score(met, wholeOffer(basis, allowed));
+    t.strictSame(
+      titles.map((title) => scores[title]),
+      titles.map((title) => whole.scores[title]),
+    );
+    const bestOf = ({ titles, scores }: ScoredTitles) => [
+      ...bestAmong(titles, 20, (one) => scores[one]!).titles,
+    ];
+    const best = bestOf(whole);
+    const found = bestOf(scorer.score(met, offer)).filter((title) => best.includes(title));
+    t.ok(found.length >= 18, `${found.length} of the best 20 of all are among the candidates`);
+  },
+);
+
+t.test(
+  'how alike titles are by genres and people has a root mean square of 1 over all of them',
+  async (t) => {
+    fc.assert(
+      fc.property(situation, ({ of, met }) => {
+        const content = new ContentScorer(of);
+        for (const some of [met, met.slice(1)]) {
+          content.turnTo({
+            titles: Uint32Array.from(some),
+            weights: new Float32Array(some.length).fill(0.5),
+          });
+          const all = of.titles.map((_, title) => content.of(title));
+          const mean = all.reduce((sum, value) => sum + value * value, 0) / Math.max(1, all.length);
+          if (mean !== 0 && Math.abs(mean - 1) > 1e-9) t.fail(`a mean square of ${mean}`);
+        }
+      }),
+      { numRuns: 100 },
+    );
+    const by = (id: string, people: string[], own: string[]) => ({
+      ...{ id, name: id, genres: own, people, sinceMs: 0 },
+    });
+    const of = finish(
+      catalogueOf([
+        by('a', ['Ada'], ['Drama']),
+        by('b', ['Ada'], ['War']),
+        by('c', [], ['Drama', 'War']),
+        by('d', [], []),
+      ]),
+    );
+    const content = new ContentScorer(of);
+    content.turnTo({ titles: Uint32Array.of(0), weights: Float32Array.of(2) });
+    t.strictSame([...content.besides], [1]);
+    const [a, b, c, d] = [0, 1, 2, 3].map((title) => content.of(title));
+    t.ok(a! > c! && c! > b! && b! > d!, 'the same genre, one of two, the same person, nothing');
+    t.equal(d, 0);
+  },
+);
 
 t.test('genres are one whatever their case, and alike by what they have in common', async (t) => {
   const title = (id: string, own: string[]) => ({ id, name: id, genres: own, people: [], sinceMs: 0 });

@@ -117,6 +117,7 @@ t.test('of nobody who judges nothing follows', async (t) => {
       incumbent: undefined,
     }),
   );
-  t.ok(isBetter({ ...lone, candidate: { ...lone.candidate, users: 0 } }), 'better than no model');
-  t.notOk(isBetter({ ...lone, candidate: { ...lone.candidate, users: 0 }, incumbent: lone.candidate }));
+  const unjudged = { ...lone, candidate: { ...lone.candidate, users: 0 } };
+  t.notOk(isBetter(unjudged), 'not even better than no model');
+  t.notOk(isBetter({ ...unjudged, incumbent: lone.candidate }));
 });

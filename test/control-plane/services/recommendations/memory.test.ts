@@ -1,0 +1,198 @@
+import { pathToFileURL } from 'node:url';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+
+import { openBlobs } from '../../../../common/adapters/blobs/open.ts';
+import { openSqliteRecords } from '../../../../common/adapters/records/sqlite.ts';
+import { createSeededChance } from '../../../../common/runtime/chance.ts';
+import { createSilentLog } from '../../../../common/runtime/log.ts';
+import { createManualClock } from '../../../../common/runtime/manual-clock.ts';
+import { Learned } from '../../../../control-plane/services/recommendations/core/learned.ts';
+import type { ProfileTaste } from '../../../../control-plane/services/recommendations/core/taste-of.ts';
+import { ModelBook } from '../../../../control-plane/services/recommendations/models.ts';
+import { recommendationsDefaults } from '../../../../control-plane/services/recommendations/ports.ts';
+import { openRecommendationRecords } from '../../../../control-plane/services/recommendations/records.ts';
+import {
+  createRecommendations,
+  type Recommendations,
+} from '../../../../control-plane/services/recommendations/service.ts';
+import { createRowTickets } from '../../../../control-plane/services/recommendations/tickets.ts';
+import { openSeals } from '../../../../control-plane/services/seals.ts';
+import { Worlds } from '../../../../control-plane/services/recommendations/world.ts';
+import { temporaryDir } from '../../support/control-plane.ts';
+
+const startMs = 1_800_000_000_000;
+const profileId = 'prf_0123456789abcdef';
+const film = (number: number): string => `title_${number}`;
+const films = Array.from({ length: 20 }, (_, number) => ({
+  ...{ id: film(number), name: `Film ${number}`, kind: 'movie' as const, parentId: undefined },
+  ...{ genres: [number % 2 === 0 ? 'Drama' : 'War'], people: [], sinceMs: startMs, durationMs: 6_000_000 },
+}));
+
+/** The service over real records and blobs, with one profile whose taste a test changes and counts the readings of. */
+async function openLab(t: Test) {
+  const clock = createManualClock({ nowMs: startMs });
+  const directory = await temporaryDir(t);
+  const records = await openSqliteRecords(join(directory, 'recommendations.db'));
+  const blobs = await openBlobs(pathToFileURL(join(directory, 'blobs')).href);
+  const chance = createSeededChance(1);
+  const profile = { readings: 0, seen: [] as string[] };
+  const watched = (titleId: string): ProfileTaste['seen'][number] => ({
+    ...{ titleId, positionMs: 6_000_000, durationMs: 6_000_000, progress: 'ended', atMs: startMs },
+  });
+  const service = await createRecommendations({
+    ...{ records, blobs, clock, chance, log: createSilentLog(), options: recommendationsDefaults },
+    titles: {
+      find: (id) => films.find((one) => one.id === id),
+      ids: () => films.map(({ id }) => id),
+      next: () => undefined,
+      isShown: () => true,
+      nameIn: (id) => id,
+      onChange: () => () => undefined,
+    },
+    profiles: {
+      async *ids() {
+        yield profileId;
+      },
+      of: async () => [profileId],
+      async taste() {
+        profile.readings++;
+        return { seen: profile.seen.map(watched), ratings: new Map(), hidden: new Set() };
+      },
+    },
+    tickets: createRowTickets({ seals: await openSeals({ records, chance }), clock }),
+  });
+  t.teardown(async () => {
+    await service.stop();
+    await blobs.close();
+    await records.close();
+  });
+  return { service, clock, profile, records, blobs };
+}
+
+async function titlesFor(service: Recommendations): Promise<string[]> {
+  const ask = { who: { profileId }, viewer: { maturityMax: 18 }, languages: [], seed: 1 };
+  return (await service.rows(ask)).rows.flatMap(({ titles }) => titles.map(({ titleId }) => titleId));
+}
+
+function told(titleId: string) {
+  const said = { titleId, atMs: startMs, sequence: 1, viewingId: 'viewing-1', startedAtMs: startMs };
+  const report = { kind: 'progress' as const, ...said, positionMs: 6_000_000, watchedMs: 6_000_000 };
+  return { profileId, region: undefined, reports: [report] };
+}
+
+t.test('a taste is read anew when its time is over, though nothing was told', async (t) => {
+  const { service, clock, profile } = await openLab(t);
+  t.ok((await titlesFor(service)).includes(film(0)));
+  profile.seen = [film(0)];
+  t.ok((await titlesFor(service)).includes(film(0)), 'the report was lost on its way');
+  await clock.advance(recommendationsDefaults.tasteKeptMs + 1);
+  t.notOk((await titlesFor(service)).includes(film(0)), 'until its time is over');
+  t.equal(profile.readings, 2);
+});
+
+t.test('what is forgotten of a profile is forgotten everywhere', async (t) => {
+  const { service, profile } = await openLab(t);
+  const begun = async (): Promise<number> => {
+    const ask = { who: { watched: [] }, viewer: { maturityMax: 18 }, languages: [], seed: 1 };
+    await service.flush();
+    const { score } = await service.explain({ ...ask, titleId: film(3), by: 'operator' });
+    return score?.popularity ?? NaN;
+  };
+  t.equal(await begun(), 0);
+  profile.seen = [film(3)];
+  service.note(told(film(3)));
+  const once = await begun();
+  t.ok(once > 0, 'somebody has begun it');
+  const { readings } = profile;
+  service.note(told(film(3)));
+  await service.flush();
+  t.equal(profile.readings, readings, 'which counts once a day');
+  // The erasure waits for what is being learned, which would remember the profile after it.
+  await service.personal.erase('acc_1');
+  service.note(told(film(3)));
+  await service.flush();
+  t.equal(profile.readings, readings + 1, 'somebody else, as far as is known');
+  await service.forget([profileId]);
+  await titlesFor(service);
+  t.equal(profile.readings, readings + 2, 'nor is the taste of a removed profile kept');
+});
+
+t.test('models are kept, put in force and let go one after another, with their files', async (t) => {
+  const { records: all, blobs, service } = await openLab(t);
+  await service.stop();
+  const records = openRecommendationRecords(all);
+  const book = new ModelBook({ records, blobs, log: createSilentLog(), modelsKept: 2 });
+  await book.open();
+  const scores = { ndcg10: 0, recall10: 0, mrr10: 0, precision10: 0, users: 1 };
+  const add = (number: number) =>
+    book.add(
+      {
+        ...{ id: `model_0000000${number}`, trainedAtMs: number, cutAtMs: 0, trainSeconds: 0, profiles: 1 },
+        ...{ titles: 1, meetings: 1, lambda: 1, judged: scores, popularity: scores, better: true },
+        blend: { ease: 1, itemKnn: 0, factors: 0, popularity: 0 },
+      },
+      Uint8Array.of(number),
+    );
+  await blobs.write('recommendation-models/model_of_a_crash', bytesOfNothing());
+  await Promise.all([1, 2, 3, 4].map(add));
+  const changes = [{ attemptAtMs: 7 }, { promoted: 'model_00000003' }, { last: lastOutcome }];
+  await Promise.all(changes.map((change) => book.note(change)));
+  t.match(book.state, { attemptAtMs: 7, promoted: 'model_00000003', last: lastOutcome }, 'no change is lost');
+  t.strictSame((await records.state.get('state'))?.value, book.state);
+  await add(5);
+  await add(6);
+  const kept = ['model_00000003', 'model_00000005', 'model_00000006'];
+  t.strictSame((await book.list()).map(({ id }) => id).sort(), kept, 'the latest, and the one in force');
+  const files = (await blobs.list('recommendation-models/')).map(({ key }) => key.split('/')[1]);
+  t.strictSame(files, kept, 'and no file of any other');
+});
+
+t.test('what rows are made of is made anew once at a time', async (t) => {
+  const order: string[] = [];
+  const many = Array.from({ length: 30_000 }, (_, at) => ({ ...films[0]!, id: film(at) }));
+  const byId = new Map(many.map((one) => [one.id, one]));
+  const worlds = new Worlds({
+    titles: {
+      find: (id) => byId.get(id),
+      ids() {
+        order.push('read');
+        return [...byId.keys()];
+      },
+      next: () => undefined,
+      isShown: () => true,
+      nameIn: (id) => id,
+      onChange: () => () => undefined,
+    },
+    learned: new Learned({ titlesMax: 1 }),
+    model() {
+      order.push('made');
+      return undefined;
+    },
+    clock: createManualClock({ nowMs: startMs }),
+  });
+  const { signal } = new AbortController();
+  await worlds.now(signal);
+  const refreshed = [1, 2].map((number) => {
+    byId.set(`title_new_${number}`, { ...films[0]!, id: `title_new_${number}` });
+    worlds.titlesChanged();
+    return worlds.refresh(signal);
+  });
+  await Promise.all(refreshed);
+  t.strictSame(order.slice(0, 4), ['read', 'made', 'read', 'made']);
+  t.ok((await worlds.now(signal)).catalogue.indexOf.has('title_new_2'));
+  const aborted = new AbortController();
+  worlds.titlesChanged();
+  const stopped = worlds.refresh(aborted.signal);
+  aborted.abort();
+  await t.rejects(stopped, { code: 'ABORTED' });
+  byId.set('title_last', { ...films[0]!, id: 'title_last' });
+  await worlds.refresh(signal);
+  t.ok((await worlds.now(signal)).catalogue.indexOf.has('title_last'), 'what was not read is read next time');
+});
+
+const lastOutcome = { outcome: 'failed' as const, endedAtMs: 8, detail: 'a test' };
+
+async function* bytesOfNothing(): AsyncGenerator<Uint8Array> {
+  yield Uint8Array.of(1);
+}
