@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { Option } from 'commander';
+import type { UsageLine } from '../common/contract/meters.ts';
 import type { Static, TSchema } from '../common/contract/type.ts';
 import { amountText, parseAmount, type Money } from '../common/core/money.ts';
+import { quantityText } from '../common/core/quantity.ts';
 import { coded, valueOf } from '../common/runtime/errors.ts';
 import type { Api } from './api.ts';
 import { csvOf } from './output/csv.ts';
@@ -20,6 +22,12 @@ export function readMoney(text: string): Money {
 /** Money for people, as `readMoney` reads it. */
 export function moneyText(amount: number, currency: string): string {
   return `${amountText(amount, currency)} ${currency}`;
+}
+
+/** What was used, with what of it is included and what it costs, for people. */
+export function usageText(line: UsageLine, currency: string): string {
+  const [used, free] = [line.quantity, line.included].map((quantity) => quantityText(quantity, line));
+  return `${used}, ${free} included: ${moneyText(line.amount, currency)}`;
 }
 
 /** A moment for people. */

@@ -5,15 +5,17 @@ import { Command } from 'commander';
 import { CreditNotePaper, InvoiceList, InvoiceView } from '../../common/contract/billing.ts';
 import { amountText, parseAmount } from '../../common/core/money.ts';
 import { valueOf } from '../../common/runtime/errors.ts';
-import { allPages, keyOption, moneyText, move, printRows, queryOf, timeText } from '../money.ts';
+import { allPages, keyOption, moneyText, move, printRows, queryOf, timeText, usageText } from '../money.ts';
 import type { Output } from '../output/output.ts';
 import type { CommandShell } from '../shell.ts';
 
 const csvText = 'print CSV instead of tables';
 
-/** `nearcast invoice list|show|save|credit`. */
+/** `nearcast invoice list|show|usage|save|credit`. */
 export function invoiceCommand(shell: CommandShell): Command {
-  const command = new Command('invoice').description('invoices and credit notes: list, show, save, credit');
+  const command = new Command('invoice').description(
+    'invoices and credit notes: list, show, usage, save, credit',
+  );
   command
     .command('list')
     .description('all invoices, by number')
@@ -71,7 +73,45 @@ export function invoiceCommand(shell: CommandShell): Command {
         });
       }),
     );
+  usageCommand(command, shell);
   return command;
+}
+
+function usageCommand(command: Command, shell: CommandShell): void {
+  command
+    .command('usage')
+    .description('what invoices of usage are the sums of, by number')
+    .option('--account <id>', 'those of one account')
+    .option('--csv', csvText)
+    .action(({ account, csv }: { account?: string; csv?: true }) =>
+      shell.act(async ({ api, output }) => {
+        const path = `/v1/invoices${queryOf({ account })}`;
+        const items = ({ invoices }: InvoiceList) =>
+          invoices.flatMap(({ usage = [], ...invoice }) => usage.map((line) => ({ ...line, invoice })));
+        const lines = await allPages(api, { path, reply: InvoiceList, items });
+        printRows(output, lines, {
+          head: [
+            'number',
+            'account',
+            'from',
+            'until',
+            'metric',
+            'quantity',
+            'included',
+            'currency',
+            'amount',
+          ],
+          rows: lines.map(({ metric, quantity, included, amount, invoice }) => [
+            ...[String(invoice.number), invoice.account],
+            ...[timeText(invoice.period.startMs), timeText(invoice.period.endMs)],
+            ...[metric, String(quantity), String(included)],
+            ...[invoice.currency, amountText(amount, invoice.currency)],
+          ]),
+          empty: 'No usage was invoiced.',
+          csv,
+        });
+      }),
+    );
 }
 
 function printInvoices(output: Output, invoices: readonly InvoiceView[], csv?: boolean): void {
@@ -88,12 +128,13 @@ function printInvoices(output: Output, invoices: readonly InvoiceView[], csv?: b
       'credited',
       'open',
       'status',
+      'of',
     ],
     rows: invoices.map(
-      ({ number, id, account, issuedAtMs, currency, net, gross, credited, open, status }) => [
+      ({ number, id, account, issuedAtMs, currency, net, gross, credited, open, status, usage }) => [
         ...[String(number), id, account, timeText(issuedAtMs), currency],
         ...[net, gross - net, gross, credited, open].map((amount) => amountText(amount, currency)),
-        status,
+        ...[status, usage === undefined ? 'period' : 'usage'],
       ],
     ),
     empty: 'No invoices.',
@@ -112,6 +153,7 @@ function invoiceFacts(invoice: InvoiceView): string[][] {
     ['issued', timeText(invoice.issuedAtMs)],
     ['to be paid until', timeText(invoice.dueAtMs)],
     ['for', `${invoice.text}, ${timeText(invoice.period.startMs)} to ${timeText(invoice.period.endMs)}`],
+    ...(invoice.usage ?? []).map((line) => [line.name, usageText(line, currency)]),
     ['amount', money(invoice.amount)],
     ...invoice.discounts.map(({ coupon, amount }) => [`coupon ${coupon}`, money(-amount)]),
     ['net', money(invoice.net)],

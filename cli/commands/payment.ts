@@ -8,7 +8,7 @@ import {
   PaymentMethodView,
   PaymentView,
 } from '../../common/contract/billing.ts';
-import { DisputeList } from '../../common/contract/disputes.ts';
+import { DisputeList, type DisputeView } from '../../common/contract/disputes.ts';
 import { amountText } from '../../common/core/money.ts';
 import { allPages, keyOption, move, printRows, queryOf, readMoney, timeText } from '../money.ts';
 import type { Output } from '../output/output.ts';
@@ -124,8 +124,8 @@ function disputesCommand(command: Command, shell: CommandShell): void {
     .option('--csv', csvText)
     .action(({ csv }: { csv?: true }) =>
       shell.act(async ({ api, output }) => {
-        const items = (page: DisputeList) => [
-          ...page.disputes.map((one) => ({ ...one, about: one.state as string })),
+        const items = (page: DisputeList): (Omit<DisputeView, 'state'> & { about: string })[] => [
+          ...page.disputes.map((one) => ({ ...one, about: one.state })),
           ...page.waiting.map((one) => ({ ...one, about: `${one.state}, waits for its payment` })),
         ];
         const all = await allPages(api, { path: '/v1/payments/disputes', reply: DisputeList, items });

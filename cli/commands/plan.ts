@@ -10,6 +10,8 @@ import {
   type CouponRequest,
   type PlanPrice,
 } from '../../common/contract/billing.ts';
+import { Meter } from '../../common/contract/meters.ts';
+import { Type, type Static } from '../../common/contract/type.ts';
 import { coded } from '../../common/runtime/errors.ts';
 import { parseJsonAs } from '../../common/runtime/parse.ts';
 import { moneyText, printRows, queryOf, readMoney, timeText } from '../money.ts';
@@ -36,6 +38,10 @@ export function planCommand(shell: CommandShell): Command {
     .description('put a plan, new or instead of the one of this name; subscribers keep their price')
     .requiredOption('--name <name>', 'how it is called')
     .requiredOption('--price <price...>', 'what it costs: 9.99EUR/month, 99EUR/year, 900JPY/3month')
+    .option(
+      '--meters <file>',
+      'what is charged for what is used: JSON of meters by currency, as `--json plan list` prints them',
+    )
     .option('--without-taxes', 'taxes come on top of the prices')
     .option('--height <lines>', 'the best picture', '1080')
     .option('--streams <count>', 'how many watch at once', '1')
@@ -44,9 +50,14 @@ export function planCommand(shell: CommandShell): Command {
     .option('--archive', 'sell it no longer')
     .action((id: string, options: PlanOptions) =>
       shell.act(async ({ api, output }) => {
+        const meters = options.meters === undefined ? {} : await readMeters(options.meters);
+        const prices = options.price.map((text) => readPrice(text, options.withoutTaxes !== true));
         const body = {
           name: options.name,
-          prices: options.price.map((text) => readPrice(text, options.withoutTaxes !== true)),
+          prices: prices.map((price) => {
+            const used = meters[price.currency];
+            return used === undefined ? price : { ...price, meters: used };
+          }),
           entitlements: {
             heightMax: Number(options.height),
             streamsMax: Number(options.streams),
@@ -65,12 +76,25 @@ export function planCommand(shell: CommandShell): Command {
 interface PlanOptions {
   name: string;
   price: string[];
+  meters?: string;
   withoutTaxes?: true;
   height: string;
   streams: string;
   downloads?: true;
   trialDays: string;
   archive?: true;
+}
+
+const Meters = Type.Record(Type.String({ pattern: '^[A-Z]{3}$' }), Type.Array(Meter));
+
+async function readMeters(file: string): Promise<Static<typeof Meters>> {
+  return parseJsonAs(Meters, await readText(file), { what: file });
+}
+
+async function readText(file: string): Promise<string> {
+  return readFile(file, 'utf8').catch((cause: unknown) => {
+    throw coded('INVALID', { detail: `${file} cannot be read`, cause });
+  });
 }
 
 function readPrice(text: string, taxInclusive: boolean): PlanPrice {
@@ -81,9 +105,10 @@ function readPrice(text: string, taxInclusive: boolean): PlanPrice {
   return { ...readMoney(money), interval, taxInclusive };
 }
 
-/** A price for people, as `--price` takes it. */
-export function priceText({ amount, currency, interval: { unit, count } }: PlanPrice): string {
-  return `${moneyText(amount, currency)}/${count === 1 ? '' : count}${unit}`;
+/** A price for people, as `--price` takes it, and for what more is charged. */
+export function priceText({ amount, currency, interval: { unit, count }, meters = [] }: PlanPrice): string {
+  const more = meters.map(({ metric }) => ` + ${metric}`).join('');
+  return `${moneyText(amount, currency)}/${count === 1 ? '' : count}${unit}${more}`;
 }
 
 function printPlans(output: Output, plans: readonly PlanView[]): void {
@@ -186,10 +211,7 @@ export function taxCommand(shell: CommandShell): Command {
     .description('put the whole table from a JSON file, as `--json tax list` prints it')
     .action((file: string) =>
       shell.act(async ({ api, output }) => {
-        const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-          throw coded('INVALID', { detail: `${file} cannot be read`, cause });
-        });
-        const body = parseJsonAs(TaxTable, text, { what: file });
+        const body = parseJsonAs(TaxTable, await readText(file), { what: file });
         printTaxes(output, await api.call({ method: 'PUT', path: '/v1/taxes', body, reply: TaxTable }));
       }),
     );

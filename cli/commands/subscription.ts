@@ -2,21 +2,23 @@ import { Command } from 'commander';
 
 import { SubscriptionList, SubscriptionView } from '../../common/contract/billing.ts';
 import { PaidPlanChangeReply, SignUpReply } from '../../common/contract/procedures.ts';
+import { UsageDue } from '../../common/contract/usage.ts';
 import { coded } from '../../common/runtime/errors.ts';
-import { allPages, keyOption, move, printRows, queryOf, timeText } from '../money.ts';
+import { allPages, keyOption, move, printRows, queryOf, timeText, usageText } from '../money.ts';
 import type { Output } from '../output/output.ts';
 import { readPassword } from '../read-password.ts';
 import type { CommandShell } from '../shell.ts';
 import { priceText } from './plan.ts';
 
-/** `nearcast subscription add|sign-up|list|show|change|pause|resume|cancel`. */
+/** `nearcast subscription add|sign-up|list|show|usage|change|pause|resume|cancel`. */
 export function subscriptionCommand(shell: CommandShell): Command {
   const command = new Command('subscription').description(
-    'who has subscribed to what: add, sign-up, list, show, change, pause, resume, cancel',
+    'who has subscribed to what: add, sign-up, list, show, usage, change, pause, resume, cancel',
   );
   addCommand(command, shell);
   signUpCommand(command, shell);
   readCommands(command, shell);
+  usageCommand(command, shell);
   changeCommands(command, shell);
   return command;
 }
@@ -109,6 +111,23 @@ function readCommands(command: Command, shell: CommandShell): void {
       shell.act(async ({ api, output }) => {
         const path = `/v1/subscriptions/${encodeURIComponent(id)}`;
         printSubscriptions(output, [await api.call({ path, reply: SubscriptionView })]);
+      }),
+    );
+}
+
+function usageCommand(command: Command, shell: CommandShell): void {
+  command
+    .command('usage <id>')
+    .description('what it has used and is not invoiced yet, as it will be at the end of its period')
+    .action((id: string) =>
+      shell.act(async ({ api, output }) => {
+        const path = `/v1/subscriptions/${encodeURIComponent(id)}/usage`;
+        const due = await api.call({ path, reply: UsageDue });
+        printRows(output, due, {
+          head: ['', ''],
+          rows: due.lines.map((line) => [line.name, usageText(line, due.currency)]),
+          empty: 'Nothing that is charged was used.',
+        });
       }),
     );
 }

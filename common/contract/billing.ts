@@ -1,4 +1,5 @@
-import { Line, ObjectId, TimeMs, TimeZone } from './primitives.ts';
+import { Meter, UsageLine } from './meters.ts';
+import { BillingName, Line, ObjectId, TimeMs, TimeZone } from './primitives.ts';
 import { Type, type Static } from './type.ts';
 
 /** Minor units of a currency: cents, yen, fils. The largest is that of common/core/money.ts. */
@@ -6,8 +7,6 @@ const Amount = Type.Integer({ minimum: 0, maximum: 100_000_000_000_000 });
 const PositiveAmount = Type.Integer({ minimum: 1, maximum: 100_000_000_000_000 });
 /** ISO 4217; whether there is one of this code is checked where it is used. */
 const Currency = Type.String({ pattern: '^[A-Z]{3}$' });
-/** A name that operators give, and later use. */
-export const BillingName = Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,39}$' });
 const Country = Type.String({ pattern: '^[A-Z]{2}$' });
 const Region = Type.String({ pattern: '^[A-Z0-9]{1,3}$' });
 /** Parts per million: 19 % is 190,000. */
@@ -43,6 +42,8 @@ export const PlanPrice = Type.Object(
     ),
     /** Whether the amount has the taxes in it. */
     taxInclusive: Type.Boolean(),
+    /** What is invoiced at the end of each period, by what was used. */
+    meters: Type.Optional(Type.Array(Meter, { minItems: 1, maxItems: 20 })),
   },
   closed,
 );
@@ -211,6 +212,8 @@ export const InvoicePaper = Type.Object({
   text: Line,
   period: BillingPeriod,
   amount: Amount,
+  /** Of an invoice of usage, what `amount` is the sum of. */
+  usage: Type.Optional(Type.Array(UsageLine)),
   discounts: Type.Array(Type.Object({ coupon: BillingName, amount: Amount })),
   base: Amount,
   taxInclusive: Type.Boolean(),

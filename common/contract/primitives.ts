@@ -28,6 +28,9 @@ export const ObjectId = Type.String({
   pattern: '^[a-z]{2,8}_[A-Za-z0-9_-]{8,40}$',
 });
 
+/** A name that operators of billing give, and later use. */
+export const BillingName = Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,39}$' });
+
 /** Unix time in milliseconds. */
 export const TimeMs = Type.Integer({
   minimum: 0,

@@ -1,5 +1,5 @@
-import { BillingName } from './billing.ts';
-import { ObjectId, TimeMs } from './primitives.ts';
+import { UsageLine } from './meters.ts';
+import { BillingName, ObjectId, TimeMs } from './primitives.ts';
 import { Type, type Static } from './type.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -36,6 +36,14 @@ export const UsageSums = Type.Object({
   next: Type.Optional(Type.String()),
 });
 export type UsageSums = Static<typeof UsageSums>;
+
+/** What a subscription has used that is not invoiced yet, as it would be now. */
+export const UsageDue = Type.Object({
+  currency: Type.String(),
+  lines: Type.Array(UsageLine),
+  amount: Count,
+});
+export type UsageDue = Static<typeof UsageDue>;
 
 /** How business went, by calendar months (UTC), the earliest first. */
 export const RevenueReport = Type.Object({

@@ -1,5 +1,4 @@
-import { BillingName } from './billing.ts';
-import { ObjectId, TimeMs } from './primitives.ts';
+import { BillingName, ObjectId, TimeMs } from './primitives.ts';
 import { Type, type Static } from './type.ts';
 
 /** What billing tells of. */

@@ -52,7 +52,7 @@ t.test('billing from the command line', async (t) => {
   const listed = await nearcast('invoice', 'list', '--csv');
   t.match(
     listed.stdout,
-    /^number,id,account,issued,currency,net,taxes,gross,credited,open,status\r\n1,.*,4\.19,0\.80,4\.99,0\.00,0\.00,paid\r\n$/,
+    /^number,id,account,issued,currency,net,taxes,gross,credited,open,status,of\r\n1,.*,4\.19,0\.80,4\.99,0\.00,0\.00,paid,period\r\n$/,
   );
   t.match(await nearcast('subscription', 'cancel', id), { stdout: /active .* ends / });
   t.match(await nearcast('invoice', 'credit', invoice, '--reason', 'Sorry', '--amount', '2'), {
@@ -85,6 +85,34 @@ t.test('billing from the command line', async (t) => {
   const usage = { id: 'view-0001', account: anna, metric: 'minutes', quantity: 90, atMs: Date.now() };
   t.match((await plane.call('POST /v1/usage', { body: { records: [usage] } })).json, { accepted: 1 });
   t.match(await nearcast('billing', 'usage'), { stdout: /usr_anna-0001 +\d{4}-\d\d +minutes +90/ });
+  const meters = join(await temporaryDir(t), 'meters.json');
+  const minutes = { metric: 'minutes', name: 'Hours watched', unit: 'h', per: 60, included: 0, tiers: [{ price: '12.5' }] }; // prettier-ignore
+  await writeFile(meters, JSON.stringify({ EUR: [minutes] }));
+  const metered = [
+    'plan',
+    'set',
+    'metered',
+    '--name',
+    'Metered',
+    '--price',
+    '1EUR/month',
+    '--meters',
+    meters,
+  ];
+  t.match(await nearcast(...metered), { code: 0, stdout: /1\.00 EUR\/month \+ minutes/ });
+  const berta = 'usr_berta-0001';
+  const begun = await nearcast('--json', 'subscription', 'add', berta, 'metered', ...place);
+  const [{ id: used }] = JSON.parse(begun.stdout) as [{ id: string }];
+  const more = { ...usage, account: berta, quantity: 180, atMs: Date.now() };
+  t.match((await plane.call('POST /v1/usage', { body: { records: [more] } })).json, { accepted: 1 });
+  t.match(await nearcast('subscription', 'usage', used), {
+    stdout: /Hours watched +3 h, 0 h included: 0\.38 EUR/,
+  });
+  t.match(await nearcast('subscription', 'cancel', used, '--now'), { code: 0 });
+  t.match((await nearcast('invoice', 'usage', '--csv')).stdout, /^number,account,from,until,metric,quantity,included,currency,amount\r\n3,usr_berta-0001,.*,minutes,180,0,EUR,0\.38\r\n$/); // prettier-ignore
+  t.match((await nearcast('invoice', 'list', '--csv')).stdout, /0\.38,0\.00,0\.38,open,usage\r\n$/);
+  t.match(await nearcast('billing', 'verify'), { code: 0 });
+  t.match(await nearcast('payment', 'disputes'), { stdout: 'No payment is disputed.\n' });
   t.match(await nearcast('payment', 'due'), { stdout: 'The provider collects nothing.\n' });
   t.match(await nearcast('payment', 'method', anna), { stdout: 'Its invoices are paid by hand.\n' });
   const webhook = ['webhook', 'set', 'crm', 'http://127.0.0.1:9/hooks', '--types', 'invoice.paid'];

@@ -27,6 +27,14 @@ const startMs = Date.UTC(2027, 0, 31, 11, 30);
 /** What a wish may be refused with, where its subscription is not in the state for it. */
 const refusals = ['SUBSCRIPTION_STATE', 'COUPON_NOT_REDEEMABLE', 'CURRENCY_MISMATCH'] as const;
 
+/** Somebody who never changes anything, and what was told of their usage. */
+interface Steady {
+  readonly plan: string;
+  readonly begunAtMs: number;
+  readonly place: (typeof placesSold)[number];
+  readonly used: { readonly toldAtMs: number; readonly atMs: number; readonly quantity: number }[];
+}
+
 interface Years {
   readonly billing: Billing;
   readonly books: Books;
@@ -34,13 +42,13 @@ interface Years {
   readonly random: () => number;
   readonly bank: Bank;
   /** Who never wishes anything: what they are billed is known beforehand. */
-  readonly steady: Map<string, { plan: string; begunAtMs: number; place: (typeof placesSold)[number] }>;
+  readonly steady: Map<string, Steady>;
   asked: number;
 }
 
 /**
  * Lives of subscribers day by day: trials, failing cards, dunning, changes, pauses, ends, refunds. In the end everything is added up again: the
- * ledger against all papers, cash against what the bank itself has counted, and the bills of those who never changed anything against a
+ * ledger against all papers, usage against what was told, cash against what the bank itself has counted, and the bills of those who never changed anything against a
  * calendar and a price of their own.
  */
 export async function proveYears(
@@ -65,6 +73,7 @@ export async function proveYears(
       for (let index = day * coming; index < Math.min(subscribers, (day + 1) * coming); index++)
         await subscribe(years, index);
       for (let wish = 0; wish < subscribers / 100; wish++) await wishSomething(years, subscribers);
+      for (let user = 0; user < subscribers / 20; user++) await watchSomething(years, subscribers);
       await bank.decide(tell);
       await clock.advance(dayMs);
       await billing.bookDue();
@@ -88,8 +97,37 @@ export async function proveYears(
 async function sell({ offers }: Billing): Promise<void> {
   await offers.putTaxes(taxTable);
   for (const [index, plan] of plansSold.entries())
-    await offers.putPlan(plan, planOf([999, 1999, 1337][index] ?? 1, { trialDays: [14, 0, 3][index] ?? 0 }));
+    await offers.putPlan(
+      plan,
+      metered(planOf([999, 1999, 1337][index] ?? 1, { trialDays: [14, 0, 3][index] ?? 0 })),
+    );
   await offers.putCoupon('third', { off: { kind: 'part', partPpm: 333_333 }, invoices: 3 });
+}
+
+function metered(plan: ReturnType<typeof planOf>): ReturnType<typeof planOf> {
+  const minutes = {
+    ...{ metric: 'minutes', name: 'Minutes watched', unit: 'min', per: 1, included: 100 },
+    tiers: [{ upTo: 400, price: '0.75' }, { price: '0.5' }],
+  };
+  return { ...plan, prices: plan.prices.map((price) => ({ ...price, meters: [minutes] })) };
+}
+
+/** Somebody uses something, and it is told: late now and then, or twice. */
+async function watchSomething(years: Years, subscribers: number): Promise<void> {
+  const { billing, random, clock, steady } = years;
+  const account = accountOf(pick(random, subscribers));
+  const toldAtMs = clock.nowMs();
+  const atMs = toldAtMs - (random() < 0.2 ? pick(random, 5) * dayMs : 0);
+  const quantity = 1 + pick(random, 300);
+  const record = {
+    id: `used-${String(years.asked++).padStart(9, '0')}`,
+    account,
+    metric: 'minutes',
+    quantity,
+    atMs,
+  };
+  for (let often = random() < 0.1 ? 2 : 1; often > 0; often--) await billing.usage.add({ records: [record] });
+  steady.get(account)?.used.push({ toldAtMs, atMs, quantity });
 }
 
 const accountOf = (index: number): string => `usr_year-${String(index).padStart(5, '0')}`;
@@ -120,7 +158,7 @@ async function subscribe(years: Years, index: number): Promise<void> {
   const notice = { id: `method-${account}`, kind: 'method', account, customer, method: payer, atMs: 1 };
   await billing.notices.take(Buffer.from(JSON.stringify(notice)), '');
   const coupon = !isSteady && random() < 0.3 ? { coupon: 'third' } : {};
-  if (isSteady) steady.set(account, { plan, begunAtMs: clock.nowMs(), place });
+  if (isSteady) steady.set(account, { plan, begunAtMs: clock.nowMs(), place, used: [] });
   await act(years, (batch) =>
     billing.subscriptions.add(batch, subscriptionOf(account, { ...place, ...coupon, plan })),
   );
@@ -207,8 +245,13 @@ async function addUpAgain(
     const found = await billing.invoices.list({ account, after: 0, limit: 1000 });
     invoices += found.length;
     const wanted = steadyBills(one, clock.nowMs());
-    const fault = firstDifference(found, wanted);
-    if (fault !== undefined) failures.push(`${account}: ${fault}`);
+    for (const kind of ['period', 'usage'] as const) {
+      const fault = firstDifference(
+        found.filter(({ usage }) => (usage === undefined) === (kind === 'period')),
+        { wanted: wanted[kind], isCut: found.some(({ status }) => status === 'uncollectible') },
+      );
+      if (fault !== undefined) failures.push(`${account}: ${kind}: ${fault}`);
+    }
   }
   const { transactions, papers } = await billing.verify();
   const said = bank.counts();
@@ -217,39 +260,54 @@ async function addUpAgain(
     lines: [
       `${subscribers} subscribers, ${days} days: ${papers} invoices and credit notes, ${transactions} transactions`,
       `The bank: ${said.paid} charges paid, ${said.failed} declined, ${said.refunds} refunds; ${said.pending} of them known later only`,
-      `${steady.size} never changed anything: their ${invoices} invoices are as a calendar and a price of their own say`,
+      `${steady.size} never changed anything: their ${invoices} invoices, of periods and of usage, are as a calendar and a price of their own say`,
       ...failures.slice(0, 20),
     ],
   };
 }
 
+interface WantedBill {
+  readonly startMs: number;
+  readonly gross: number;
+}
+
 /** What somebody is billed who changes nothing, counted without any of the code that billed them. */
 function steadyBills(
-  { plan, begunAtMs, place }: { plan: string; begunAtMs: number; place: (typeof placesSold)[number] },
+  { plan, begunAtMs, place, used }: Steady,
   untilMs: number,
-): { startMs: number; gross: number }[] {
+): { period: WantedBill[]; usage: WantedBill[] } {
   const cents = { basic: 999, premium: 1999, family: 1337 }[plan] ?? 0;
   const isYearly = 'unit' in place;
   const price = cents * (isYearly ? 10 : { EUR: 1, USD: 1, JPY: 2, KWD: 3 }[place.currency]);
   // Prices of dollars and dinars are without taxes; of the places with such prices Quebec alone has any.
   const rates = place.currency === 'USD' ? [50_000, 99_750] : [];
-  const gross = rates.reduce((sum, rate) => sum + Math.floor((price * rate + 500_000) / 1_000_000), price);
+  const withTaxes = (amount: number) =>
+    rates.reduce((sum, rate) => sum + Math.floor((amount * rate + 500_000) / 1_000_000), amount);
   const begun = Temporal.Instant.fromEpochMilliseconds(begunAtMs).toZonedDateTimeISO(place.timeZone);
   const anchor = begun.add({ days: { basic: 14, premium: 0, family: 3 }[plan] ?? 0 });
-  const bills: { startMs: number; gross: number }[] = [];
+  const startOf = (index: number) =>
+    anchor.add(isYearly ? { years: index } : { months: index }).epochMilliseconds;
+  const bills: { period: WantedBill[]; usage: WantedBill[] } = { period: [], usage: [] };
   for (let period = 0; ; period++) {
-    const startMs = anchor.add(isYearly ? { years: period } : { months: period }).epochMilliseconds;
+    const startMs = startOf(period);
     if (startMs > untilMs) return bills;
-    bills.push({ startMs, gross });
+    bills.period.push({ startMs, gross: withTaxes(price) });
+    const endMs = startOf(period + 1);
+    const charged = used
+      .filter(({ toldAtMs, atMs }) => toldAtMs >= startMs && toldAtMs < endMs && atMs >= startOf(0))
+      .reduce((sum, { quantity }) => sum + quantity, -100);
+    // Three quarters of a minor unit, and a half beyond four hundred.
+    const quarters = 3 * Math.min(Math.max(charged, 0), 400) + 2 * Math.max(charged - 400, 0);
+    const amount = Math.floor((quarters + 2) / 4);
+    if (endMs <= untilMs && amount > 0) bills.usage.push({ startMs, gross: withTaxes(amount) });
   }
 }
 
+/** `isCut`: a card may be declined five times, though it rarely is: then the subscription ends, and so do its bills. */
 function firstDifference(
   found: readonly InvoiceView[],
-  wanted: readonly { startMs: number; gross: number }[],
+  { wanted, isCut }: { wanted: readonly WantedBill[]; isCut: boolean },
 ): string | undefined {
-  // A card may be declined five times, though it rarely is: then the subscription ends, and so do its bills.
-  const isCut = found.some(({ status }) => status === 'uncollectible');
   if (!isCut && found.length !== wanted.length) return `${found.length} invoices, not ${wanted.length}`;
   for (const [index, { period, gross }] of found.entries()) {
     const other = wanted[index];

@@ -1,4 +1,5 @@
 import { CreditNotePaper, InvoicePaper, type InvoiceView } from '../../../common/contract/billing.ts';
+import type { UsageLine } from '../../../common/contract/meters.ts';
 import type { Chance } from '../../../common/runtime/chance.ts';
 import { coded } from '../../../common/runtime/errors.ts';
 import { parseAs } from '../../../common/runtime/parse.ts';
@@ -52,7 +53,14 @@ export interface Invoices {
       SubscriptionRecord,
       'id' | 'account' | 'plan' | 'price' | 'country' | 'region' | 'timeZone' | 'coupons'
     >,
-    terms: { bill: Bill; planName: string; nowMs: number; fresh: FreshCredit },
+    terms: {
+      bill: Bill;
+      /** What the bill is the sum of, where it is of usage. */
+      usage?: UsageLine[];
+      planName: string;
+      nowMs: number;
+      fresh: FreshCredit;
+    },
   ): Promise<Issued>;
   /**
    * Takes `base` of an invoice back, or less where less is left of it; all that is left when it says nothing. Nothing is written where
@@ -101,7 +109,7 @@ class KeptInvoices implements Invoices {
   }
 
   async issue(...[batch, subscription, terms]: Parameters<Invoices['issue']>): Promise<Issued> {
-    const { bill, planName, nowMs, fresh } = terms;
+    const { bill, usage, planName, nowMs, fresh } = terms;
     const { invoices, invoicesOf, taxes, issuer } = this.#records;
     const { account, price, country, region, timeZone } = subscription;
     const table = (await batch.readOnce('taxes', () => taxes.get('all')))?.value.rows ?? [];
@@ -119,6 +127,7 @@ class KeptInvoices implements Invoices {
       dueAtMs: daysLater(nowMs, { days: paymentDays, timeZone }),
       ...{ text: planName, period: bill.period, creditApplied },
       ...(issuedBy && { issuer: issuedBy }),
+      ...(usage && { usage }),
       ...{ ...amounts, discounts: [...amounts.discounts], taxes: [...amounts.taxes] },
     };
     batch.write(invoiceSeries, paper);

@@ -8,12 +8,13 @@ import type {
 } from '../../../common/contract/billing.ts';
 import { currencyDecimals } from '../../../common/core/currency.ts';
 import { coded } from '../../../common/runtime/errors.ts';
+import { faultOfMeters } from './core/meters.ts';
 import type { Desk } from './desk.ts';
 import type { BillingRecords } from './records.ts';
 
 /** What is sold: plans, coupons, and the taxes on it. Each is put as a whole; who has subscribed keeps what held then. */
 export interface Offers {
-  /** Errors: CURRENCY_UNKNOWN, INVALID (two prices in one currency by the same unit). */
+  /** Errors: CURRENCY_UNKNOWN, INVALID (two prices in one currency by the same unit, meters that cannot be). */
   putPlan(id: string, request: PlanRequest): Promise<PlanView>;
   /** By id; those that are still sold unless `archived`. */
   plans(options: { archived: boolean }): Promise<PlanView[]>;
@@ -43,6 +44,10 @@ export function openOffers(options: {
       const kinds = request.prices.map(({ currency, interval }) => `${currency} by the ${interval.unit}`);
       const twice = kinds.find((kind, index) => kinds.indexOf(kind) !== index);
       if (twice !== undefined) throw coded('INVALID', `prices: there are two in ${twice}`);
+      for (const { meters = [], currency } of request.prices) {
+        const fault = faultOfMeters(meters);
+        if (fault !== undefined) throw coded('INVALID', `meters of the price in ${currency}: ${fault}`);
+      }
       const plan = { id, ...request };
       await desk.book(async (batch) => {
         batch.change(records.plans.putOperation(id, plan));

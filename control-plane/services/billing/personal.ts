@@ -4,6 +4,7 @@ import type { Ask } from './desk.ts';
 import type { Invoices } from './invoices.ts';
 import type { Payers } from './payers.ts';
 import type { Subscriptions } from './subscriptions.ts';
+import type { Usage } from './usage.ts';
 
 const pageLength = 1000;
 
@@ -11,6 +12,7 @@ interface PersonalOptions {
   subscriptions: Subscriptions;
   invoices: Invoices;
   payers: Payers;
+  usage: Usage;
   /** Does once for its key what moves money. */
   once: (ask: Ask & { subscription: string }, decide: (batch: Batch) => Promise<object>) => Promise<object>;
 }
@@ -20,7 +22,7 @@ interface PersonalOptions {
  * provider; invoices and postings stay under the account's id, as bookkeeping has to keep them.
  */
 export function personalBilling(billing: PersonalOptions, purge: () => Promise<void>): PersonalData {
-  const { subscriptions, invoices, payers, once } = billing;
+  const { subscriptions, invoices, payers, usage, once } = billing;
   return {
     name: 'billing',
     async export(account) {
@@ -28,7 +30,8 @@ export function personalBilling(billing: PersonalOptions, purge: () => Promise<v
       if (held.length === 0) return undefined;
       const { hasMethod, provider } = await payers.view(account);
       const bills = await invoices.list({ account, after: 0, limit: pageLength });
-      return { subscriptions: held, invoices: bills, payment: { hasMethod, provider } };
+      const { sums } = await usage.sums({ account, limit: pageLength });
+      return { subscriptions: held, invoices: bills, usage: sums, payment: { hasMethod, provider } };
     },
     async erase(account) {
       const current = await subscriptions.current(account);

@@ -1,7 +1,6 @@
 import { openCollection, type Collection } from '../../../common/adapters/records/collection.ts';
 import type { Books } from '../../../common/adapters/records/port.ts';
 import {
-  BillingName,
   BillingPeriod,
   CollectionView,
   CouponRequest,
@@ -14,7 +13,7 @@ import {
   TaxTable,
 } from '../../../common/contract/billing.ts';
 import { DisputeView, WaitingDispute } from '../../../common/contract/disputes.ts';
-import { ObjectId, TimeMs } from '../../../common/contract/primitives.ts';
+import { BillingName, ObjectId, TimeMs } from '../../../common/contract/primitives.ts';
 import { WebhookView } from '../../../common/contract/webhooks.ts';
 import { Type, type Static, type TSchema } from '../../../common/contract/type.ts';
 import { parseAs } from '../../../common/runtime/parse.ts';
@@ -137,7 +136,14 @@ const DeliveryRecord = Type.Object({
 });
 export type DeliveryRecord = Static<typeof DeliveryRecord>;
 
-const UsageRecord = Type.Object({ metric: BillingName, quantity: Count, atMs: TimeMs });
+const UsageRecord = Type.Object({
+  ...{ metric: BillingName, quantity: Count, atMs: TimeMs },
+  /** A meter of the account's price has counted it. */
+  isMetered: Type.Optional(Type.Literal(true)),
+});
+/** What meters have counted of one thing: what is neither open nor invoiced was within what is included, or given up. */
+const MeteredRecord = Type.Object({ told: Count, open: Count, invoiced: Count });
+export type MeteredRecord = Static<typeof MeteredRecord>;
 
 /** Points to a record by its key. */
 const Reference = Type.Object({ id: Type.String() });
@@ -155,6 +161,8 @@ export interface BillingRecords {
   usage: Collection<Static<typeof UsageRecord>>;
   /** By account, month and metric. */
   usageSums: Collection<{ quantity: number }>;
+  /** By account and metric. */
+  metered: Collection<MeteredRecord>;
   accounts: Collection<AccountRecord>;
   subscriptions: Collection<SubscriptionRecord>;
   /** By time and id: what time changes next. */
@@ -215,6 +223,7 @@ export function openBillingRecords(books: Books): BillingRecords {
     issuer: collection('issuer', Issuer),
     usage: collection('usage', UsageRecord),
     usageSums: collection('usage-sums', Type.Object({ quantity: Count })),
+    metered: collection('metered', MeteredRecord),
     accounts: collection('accounts', AccountRecord),
     subscriptions: collection('subscriptions', SubscriptionRecord),
     due: collection('due', Reference),

@@ -1,6 +1,12 @@
 import type { FastifyReply } from 'fastify';
 import { Issuer } from '../../../common/contract/billing.ts';
-import { RevenueReport, UsageReply, UsageRequest, UsageSums } from '../../../common/contract/usage.ts';
+import {
+  RevenueReport,
+  UsageDue,
+  UsageReply,
+  UsageRequest,
+  UsageSums,
+} from '../../../common/contract/usage.ts';
 import { ObjectId } from '../../../common/contract/primitives.ts';
 import { Type } from '../../../common/contract/type.ts';
 import { coded, valueOf } from '../../../common/runtime/errors.ts';
@@ -16,6 +22,7 @@ const operators = ['operator', 'admin'] as const;
 /** Routes of what is counted and printed: usage, reports, invoices as pages. */
 export function reportRoutes(app: App, billing: Billing): void {
   usageRoutes(app, billing);
+  usageDueRoute(app, billing);
   issuerRoutes(app, billing);
   paperRoutes(app, billing);
   app.get(
@@ -69,6 +76,21 @@ function usageRoutes(app: App, { usage }: Billing): void {
       },
     },
     ({ query }) => usage.sums(query),
+  );
+}
+
+function usageDueRoute(app: App, { metered }: Billing): void {
+  app.get(
+    '/v1/subscriptions/:id/usage',
+    {
+      config: { credential: operators },
+      schema: {
+        summary:
+          'What a subscription has used and is not invoiced yet, as it will be at the end of its period',
+        ...{ tags, params: Type.Object({ id: ObjectId }), response: { 200: UsageDue } },
+      },
+    },
+    ({ params: { id } }) => metered.due(id),
   );
 }
 

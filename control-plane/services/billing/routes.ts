@@ -1,5 +1,4 @@
 import {
-  BillingName,
   CouponList,
   CouponRequest,
   CouponView,
@@ -9,7 +8,7 @@ import {
   PlanView,
   TaxTable,
 } from '../../../common/contract/billing.ts';
-import { ObjectId } from '../../../common/contract/primitives.ts';
+import { BillingName, ObjectId } from '../../../common/contract/primitives.ts';
 import { Type } from '../../../common/contract/type.ts';
 import { assert, coded } from '../../../common/runtime/errors.ts';
 import type { App } from '../../../common/runtime/http-app.ts';

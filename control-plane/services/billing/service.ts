@@ -11,6 +11,7 @@ import { cacheEntitlements, type EntitlementsCache } from './entitlements.ts';
 import { openDisputes, type Disputes } from './disputes.ts';
 import { openDue } from './due.ts';
 import { openInvoices, type Invoices } from './invoices.ts';
+import { openMetered, type Metered } from './metered.ts';
 import { openNotices, type Notices } from './notices.ts';
 import { openOffers, type Offers } from './offers.ts';
 import { openPayers, type Payers } from './payers.ts';
@@ -48,6 +49,7 @@ export interface Billing {
   prepayments: Prepayments;
   disputes: Disputes;
   usage: Usage;
+  metered: Pick<Metered, 'due'>;
   reports: Reports;
   /** What it knows of people. */
   personal: PersonalData;
@@ -92,7 +94,8 @@ export function createBilling(options: BillingOptions): Billing {
     ...{ records, chance },
     collect: (batch, invoice) => collecting.begin(batch, invoice),
   });
-  const subscriptions = openSubscriptions({ records, invoices, clock, chance });
+  const metered = openMetered({ records, invoices, clock });
+  const subscriptions = openSubscriptions({ records, invoices, metered, clock, chance });
   const disputes = openDisputes({ records, provider, clock, log });
   const payments = openPayments({ records, invoices, subscriptions, disputes, clock, chance });
   const collecting = openCollecting({
@@ -116,6 +119,8 @@ export function createBilling(options: BillingOptions): Billing {
     await prepayments.run();
     await refunds.run();
   };
+  const usage = openUsage({ records, desk, metered, catchUp, clock });
+  const reports = openReports({ records, clock });
   const once: Billing['once'] = async ({ subscription, ...ask }, decide) => {
     if (subscription !== undefined) await catchUp(subscription);
     return desk.once(ask, decide);
@@ -124,15 +129,14 @@ export function createBilling(options: BillingOptions): Billing {
   return {
     ...{ offers, subscriptions, invoices, payments, entitlements, ledger: books, bookDue, settleDue },
     ...{ collecting, payers, notices, webhooks, prepayments, disputes },
-    usage: openUsage({ records, desk, clock }),
-    reports: openReports({ records, clock }),
+    ...{ usage, reports, metered },
     async quote(subscription, decide) {
       await catchUp(subscription);
       return desk.quote(decide);
     },
     once,
-    personal: personalBilling({ subscriptions, invoices, payers, once }, () => books.purge()),
-    verify: () => books.verify(),
+    personal: personalBilling({ subscriptions, invoices, payers, usage, once }, () => books.purge()),
+    verify: () => verifyAll(books, () => metered.verify(reports.invoices())),
     async watch(signal) {
       const bookAll = () => bookDue().then(() => desk.forgetAnswers());
       await Promise.all([
@@ -143,6 +147,11 @@ export function createBilling(options: BillingOptions): Billing {
       await webhooks.ended();
     },
   };
+}
+
+async function verifyAll(books: Books, usageFaults: () => Promise<string[]>): Promise<BooksProof> {
+  const proof = await books.verify();
+  return { ...proof, faults: [...proof.faults, ...(await usageFaults())] };
 }
 
 /** Works every few seconds until the signal is aborted; what fails is tried again. */

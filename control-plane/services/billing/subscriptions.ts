@@ -25,7 +25,8 @@ import {
   type Step,
   type Subscription,
 } from './core/subscription.ts';
-import type { FreshCredit, Invoices } from './invoices.ts';
+import type { FreshCredit, Invoices, Issued } from './invoices.ts';
+import type { Metered } from './metered.ts';
 import { ordered, type BillingRecords, type SubscriptionRecord } from './records.ts';
 
 /** A change of plan; `atMs`: as of a moment of its period that has passed, for which it was promised. */
@@ -64,6 +65,7 @@ export interface Subscriptions {
 export interface SubscriptionsOptions {
   records: BillingRecords;
   invoices: Invoices;
+  metered: Pick<Metered, 'close'>;
   clock: Clock;
   chance: Chance;
 }
@@ -231,11 +233,18 @@ class KeptSubscriptions implements Subscriptions {
       if (credited?.open === 0) after = { ...after, ...recordOf(settle(after, invoice)) };
     }
     for (const invoice of step.writtenOff ?? []) await invoices.writeOff(batch, invoice, nowMs);
+    const hasEnded = after.state === 'canceled' && before.state !== 'canceled';
+    if (before.price.meters !== undefined && (step.usage !== undefined || hasEnded)) {
+      const issued = await this.#options.metered.close(batch, before, { cut: step.usage, fresh, nowMs });
+      if (issued !== undefined) {
+        fresh = { ...fresh, spent: issued.paper.creditApplied };
+        after = { ...after, unpaid: [...after.unpaid, ...unpaidOf(issued)] };
+      }
+    }
     if (step.bill !== undefined) after = await this.#bill(batch, after, { bill: step.bill, fresh, nowMs });
     this.#store(batch, { before, after });
     batch.touch(after.account);
     const told = { subscription: after.id, plan: after.plan, state: after.state };
-    const hasEnded = after.state === 'canceled' && before.state !== 'canceled';
     batch.tell(hasEnded ? 'subscription.ended' : 'subscription.changed', after.account, told);
     if (hasEnded) {
       const known = (await records.accounts.get(after.account))?.value;
@@ -251,13 +260,13 @@ class KeptSubscriptions implements Subscriptions {
   ): Promise<SubscriptionRecord> {
     const { records, invoices } = this.#options;
     const plan = (await batch.readOnce(`plan ${record.plan}`, () => records.plans.get(record.plan)))?.value;
-    const { paper, coupons, open } = await invoices.issue(batch, record, {
+    const issued = await invoices.issue(batch, record, {
       ...terms,
       planName: plan?.name ?? record.plan,
     });
-    const unpaid = open === 0 ? [] : [{ invoice: paper.id, dueAtMs: paper.dueAtMs }];
+    const { paper, coupons } = issued;
     const charge = { invoice: paper.id, base: paper.base, period: paper.period };
-    return { ...record, coupons, charge, unpaid: [...record.unpaid, ...unpaid] };
+    return { ...record, coupons, charge, unpaid: [...record.unpaid, ...unpaidOf(issued)] };
   }
 
   #store(batch: Batch, { before, after }: { before: SubscriptionRecord; after: SubscriptionRecord }): void {
@@ -269,6 +278,10 @@ class KeptSubscriptions implements Subscriptions {
     if (before.dueAtMs !== undefined) batch.change(due.removeOperation(keyOf(before.dueAtMs)));
     if (dueAtMs !== undefined) batch.change(due.putOperation(keyOf(dueAtMs), { id: after.id }));
   }
+}
+
+function unpaidOf({ paper: { id, dueAtMs }, open }: Issued): SubscriptionRecord['unpaid'] {
+  return open === 0 ? [] : [{ invoice: id, dueAtMs }];
 }
 
 function priceOf(

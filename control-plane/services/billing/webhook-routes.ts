@@ -1,4 +1,4 @@
-import { BillingName } from '../../../common/contract/billing.ts';
+import { BillingName } from '../../../common/contract/primitives.ts';
 import { Type } from '../../../common/contract/type.ts';
 import {
   DeadLetterList,

@@ -133,6 +133,7 @@ const rows: Readonly<Record<string, Row>> = {
   'GET /v1/subscriptions': { may: operators },
   'POST /v1/subscriptions': { may: operators },
   'GET /v1/subscriptions/:id': { may: operators },
+  'GET /v1/subscriptions/:id/usage': { may: operators },
   'POST /v1/subscriptions/:id/plan': { may: operators },
   'POST /v1/subscriptions/:id/pause': { may: operators },
   'POST /v1/subscriptions/:id/resume': { may: operators },

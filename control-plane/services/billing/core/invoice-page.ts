@@ -1,5 +1,7 @@
 import type { InvoiceView } from '../../../../common/contract/billing.ts';
+import type { UsageLine } from '../../../../common/contract/meters.ts';
 import { amountText } from '../../../../common/core/money.ts';
+import { quantityText } from '../../../../common/core/quantity.ts';
 
 /** What stands on an invoice, before it is HTML or PDF. */
 export interface InvoicePage {
@@ -21,6 +23,11 @@ export function invoicePage(invoice: InvoiceView, timeZone: string): InvoicePage
   const line = (what: string, amount: number, isTotal = false) => ({
     ...{ what, isTotal, amount: `${amountText(amount, currency)} ${currency}` },
   });
+  const usageRow = (one: UsageLine) =>
+    line(
+      `${one.name}: ${quantityText(one.quantity, one)}, ${quantityText(one.included, one)} included`,
+      one.amount,
+    );
   return {
     title: `Invoice ${number}`,
     issuer: issuer === undefined ? [] : [issuer.name, ...issuer.lines],
@@ -33,7 +40,9 @@ export function invoicePage(invoice: InvoiceView, timeZone: string): InvoicePage
       ['Period', `${dayOf(period.startMs)} to ${dayOf(period.endMs)}`],
     ],
     amounts: [
-      line(text, invoice.amount),
+      ...(invoice.usage === undefined
+        ? [line(text, invoice.amount)]
+        : [{ what: `${text}: usage`, amount: '', isTotal: false }, ...invoice.usage.map(usageRow)]),
       ...discounts.map(({ coupon, amount }) => line(`Coupon ${coupon}`, -amount)),
       line('Net', net, true),
       ...taxes.map(({ name, ratePpm, amount }) => line(`${name} ${ratePpm / ppmPerPercent} %`, amount)),

@@ -1,3 +1,4 @@
+import type { Meter } from '../../../../common/contract/meters.ts';
 import { ok, refused, type Result } from '../../../../common/core/result.ts';
 import { daysLater, periodStart, type Interval, type Period, type Schedule } from './calendar.ts';
 import type { Redemption } from './coupons.ts';
@@ -9,6 +10,8 @@ export interface Price {
   readonly amount: number;
   readonly interval: Interval;
   readonly taxInclusive: boolean;
+  /** What is charged for what was used, at the end of each period. */
+  readonly meters?: Meter[];
 }
 
 export type SubscriptionState = 'trial' | 'active' | 'past_due' | 'paused' | 'canceled';
@@ -50,11 +53,20 @@ export interface Bill {
   readonly period: Period;
 }
 
+/** Usage to be invoiced: of a part of a period that ends, by the price of then. */
+export interface UsageCut {
+  readonly plan: string;
+  readonly price: Price;
+  readonly whole: Period;
+  readonly part: Period;
+}
+
 /** A change: the subscription after it, and what it does to the account's money, in this order. */
 export interface Step {
   readonly subscription: Subscription;
   /** Of an earlier invoice, what was not used. */
   readonly credit?: { readonly invoice: string; readonly base: number } | undefined;
+  readonly usage?: UsageCut | undefined;
   readonly bill?: Bill | undefined;
   /** Invoices that nobody is expected to pay any more. */
   readonly writtenOff?: readonly string[] | undefined;
@@ -99,11 +111,12 @@ export function changePlan(
   const changed = { ...subscription, plan, price, next: undefined };
   if (state === 'trial') return ok({ subscription: changed });
   const credit = unused(subscription, nowMs);
-  if (!isSame(old.interval, price.interval)) return ok({ credit, ...startPeriods(changed, nowMs) });
+  const usage = usageUntil(subscription, nowMs);
+  if (!isSame(old.interval, price.interval)) return ok({ credit, usage, ...startPeriods(changed, nowMs) });
   const part = { startMs: Math.max(nowMs, period.startMs), endMs: period.endMs };
   return ok({
     subscription: changed,
-    credit,
+    ...{ credit, usage },
     bill: { amount: priceOfPart(price.amount, period, part), period: part },
   });
 }
@@ -115,6 +128,7 @@ export function pause(subscription: Subscription, nowMs: number): Result<Step> {
   return ok({
     subscription: { ...subscription, state: 'paused', charge: undefined, next: undefined },
     credit,
+    usage: usageUntil(subscription, nowMs),
   });
 }
 
@@ -132,7 +146,11 @@ export function cancel(subscription: Subscription, when: 'now' | 'period-end', n
   if (state === 'canceled') return refusedIn(state, 'it has ended');
   if (when === 'period-end' && state !== 'paused')
     return ok({ subscription: { ...subscription, next: { kind: 'cancel' } } });
-  return ok({ subscription: ended(subscription, nowMs), credit: unused(subscription, nowMs) });
+  return ok({
+    subscription: ended(subscription, nowMs),
+    credit: unused(subscription, nowMs),
+    usage: usageUntil(subscription, nowMs),
+  });
 }
 
 /** After an invoice was paid, credited or given up: back from `past_due` when none is left that is due. */
@@ -164,12 +182,16 @@ export function advance(subscription: Subscription): Step {
     const writtenOff = unpaid.map(({ invoice }) => invoice);
     return { subscription: { ...ended(subscription, atMs), unpaid: [] }, writtenOff };
   }
-  if (next?.kind === 'cancel') return { subscription: ended(subscription, atMs) };
+  const usage = usageUntil(subscription, atMs);
+  if (next?.kind === 'cancel') return { subscription: ended(subscription, atMs), usage };
   const { plan, price } = next ?? subscription;
   const going = { ...subscription, plan, price, next: undefined };
   if (state === 'trial') return startPeriods({ ...going, state: 'active' }, atMs);
-  if (!isSame(price.interval, subscription.price.interval)) return startPeriods(going, atMs);
-  return startPeriod(going, { anchorMs, index: index + 1 });
+  const isNew = !isSame(price.interval, subscription.price.interval);
+  return {
+    ...(isNew ? startPeriods(going, atMs) : startPeriod(going, { anchorMs, index: index + 1 })),
+    usage,
+  };
 }
 
 function startPeriods(subscription: Subscription, anchorMs: number): Step {
@@ -193,6 +215,16 @@ function unused({ charge }: Subscription, nowMs: number): Step['credit'] {
   if (charge === undefined) return undefined;
   const base = charge.base - earnedBy(charge.base, charge.period, nowMs);
   return base === 0 ? undefined : { invoice: charge.invoice, base };
+}
+
+/** What is used until a moment, since the last change of its terms; nothing on trial and in a pause. */
+export function usageUntil(
+  { state, plan, price, period, charge }: Subscription,
+  atMs: number,
+): UsageCut | undefined {
+  if (price.meters === undefined || (state !== 'active' && state !== 'past_due')) return undefined;
+  const startMs = charge?.period.startMs ?? period.startMs;
+  return { plan, price, whole: period, part: { startMs, endMs: Math.max(startMs, atMs) } };
 }
 
 function ended(subscription: Subscription, atMs: number): Subscription {

@@ -1,0 +1,174 @@
+import type { InvoicePaper } from '../../../common/contract/billing.ts';
+import type { UsageDue, UsageRequest } from '../../../common/contract/usage.ts';
+import type { Clock } from '../../../common/runtime/clock.ts';
+import { coded } from '../../../common/runtime/errors.ts';
+import type { Batch } from './batch.ts';
+import { isTooMuch, meterAmount, usageLine } from './core/meters.ts';
+import { usageUntil, type UsageCut } from './core/subscription.ts';
+import type { FreshCredit, Invoices, Issued } from './invoices.ts';
+import type { BillingRecords, MeteredRecord, SubscriptionRecord } from './records.ts';
+
+type Told = UsageRequest['records'][number];
+
+/**
+ * Usage that is charged. It counts for the period in which it is told, so that what comes late is on the next invoice; what was used on trial,
+ * before the subscription or without a meter is not charged.
+ */
+export interface Metered {
+  /** Counts what was told, once, and says of which records. Errors: AMOUNT_INVALID (more than an invoice could be written over). */
+  count(batch: Batch, told: readonly Told[]): Promise<ReadonlySet<Told>>;
+  /** Invoices what is open, where that costs anything, and begins anew; without a cut what is open is given up. */
+  close(
+    batch: Batch,
+    subscription: SubscriptionRecord,
+    terms: { cut: UsageCut | undefined; fresh: FreshCredit; nowMs: number },
+  ): Promise<Issued | undefined>;
+  /** What is open of a subscription, as it would be invoiced now. Errors: SUBSCRIPTION_UNKNOWN. */
+  due(subscription: string): Promise<UsageDue>;
+  /** Counts again: records against what meters have counted, that against invoices, and each line; a sentence for each fault. */
+  verify(papers: AsyncIterable<InvoicePaper>): Promise<string[]>;
+}
+
+/** Opens it. */
+export function openMetered(options: { records: BillingRecords; invoices: Invoices; clock: Clock }): Metered {
+  return new KeptMetered(options);
+}
+
+const none: MeteredRecord = { told: 0, open: 0, invoiced: 0 };
+
+class KeptMetered implements Metered {
+  readonly #options: Parameters<typeof openMetered>[0];
+
+  constructor(options: Parameters<typeof openMetered>[0]) {
+    this.#options = options;
+  }
+
+  async count(batch: Batch, told: readonly Told[]): Promise<ReadonlySet<Told>> {
+    const { metered } = this.#options.records;
+    const counted = new Set<Told>();
+    const sums = new Map<string, { quantity: number; account: string; metric: string }>();
+    for (const one of told) {
+      const { account, metric, quantity, atMs } = one;
+      const subscription = await this.#current(batch, account);
+      if (subscription === undefined || !isCharged(subscription, { metric, atMs })) continue;
+      counted.add(one);
+      const key = `${account}:${metric}`;
+      sums.set(key, { account, metric, quantity: (sums.get(key)?.quantity ?? 0) + quantity });
+    }
+    for (const [key, { account, metric, quantity }] of sums) {
+      const before = (await metered.get(key))?.value ?? none;
+      const open = before.open + quantity;
+      const meter = meterOf(await this.#current(batch, account), metric);
+      const isCountable = Number.isSafeInteger(before.told + quantity);
+      if (!isCountable || (meter !== undefined && isTooMuch(open, meter)))
+        throw coded('AMOUNT_INVALID', `${metric} of ${account}: no invoice could be written over ${open}`);
+      batch.change(metered.putOperation(key, { ...before, open, told: before.told + quantity }));
+    }
+    return counted;
+  }
+
+  async close(...[batch, subscription, terms]: Parameters<Metered['close']>): Promise<Issued | undefined> {
+    const { records, invoices } = this.#options;
+    const { cut, fresh, nowMs } = terms;
+    const open = await this.#open(subscription.account);
+    const lines = cut === undefined ? [] : linesOf(open, cut);
+    const amount = lines.reduce((sum, line) => sum + line.amount, 0);
+    for (const [metric, before] of open) {
+      const isInvoiced = amount > 0 && lines.some((line) => line.metric === metric);
+      const invoiced = before.invoiced + (isInvoiced ? before.open : 0);
+      const key = `${subscription.account}:${metric}`;
+      batch.change(records.metered.putOperation(key, { ...before, open: 0, invoiced }));
+    }
+    if (cut === undefined || amount === 0) return undefined;
+    const { plan, price, part } = cut;
+    const named = (await batch.readOnce(`plan ${plan}`, () => records.plans.get(plan)))?.value;
+    // Coupons are for the price of a period, not for what is used beside it.
+    return invoices.issue(
+      batch,
+      { ...subscription, plan, price, coupons: [] },
+      { bill: { amount, period: part }, usage: lines, planName: named?.name ?? plan, nowMs, fresh },
+    );
+  }
+
+  async due(id: string): Promise<UsageDue> {
+    const { records, clock } = this.#options;
+    const subscription = (await records.subscriptions.get(id))?.value;
+    if (subscription === undefined) throw coded('SUBSCRIPTION_UNKNOWN', id);
+    const { endMs } = subscription.period;
+    const cut = usageUntil(subscription, Math.max(endMs, clock.nowMs()));
+    const lines = cut === undefined ? [] : linesOf(await this.#open(subscription.account), cut);
+    const amount = lines.reduce((sum, line) => sum + line.amount, 0);
+    return { currency: subscription.price.currency, lines, amount };
+  }
+
+  async verify(papers: AsyncIterable<InvoicePaper>): Promise<string[]> {
+    const { metered, usage } = this.#options.records;
+    const faults: string[] = [];
+    const [told, invoiced] = [new Map<string, number>(), new Map<string, number>()];
+    const add = (sums: Map<string, number>, key: string, quantity: number) =>
+      sums.set(key, (sums.get(key) ?? 0) + quantity);
+    for await (const { key, value } of usage.all())
+      if (value.isMetered === true) add(told, `${key.split(':')[0] ?? ''}:${value.metric}`, value.quantity);
+    for await (const { number, account, amount, usage: lines } of papers) {
+      if (lines === undefined) continue;
+      for (const line of lines) {
+        add(invoiced, `${account}:${line.metric}`, line.quantity);
+        if (meterAmount(line.quantity, line) !== line.amount)
+          faults.push(
+            `invoice ${number}: ${line.metric} costs ${meterAmount(line.quantity, line)}, not ${line.amount}`,
+          );
+      }
+      if (lines.reduce((sum, line) => sum + line.amount, 0) !== amount)
+        faults.push(`invoice ${number}: its lines of usage do not sum to it`);
+    }
+    for await (const { key, value } of metered.all()) {
+      const [recorded = 0, billed = 0] = [told.get(key), invoiced.get(key)];
+      if (recorded !== value.told)
+        faults.push(`usage ${key}: ${recorded} are recorded, ${value.told} were counted`);
+      if (billed !== value.invoiced)
+        faults.push(`usage ${key}: ${billed} are on invoices, not ${value.invoiced}`);
+      if (value.open + value.invoiced > value.told)
+        faults.push(`usage ${key}: more is charged than was told`);
+      told.delete(key);
+      invoiced.delete(key);
+    }
+    for (const key of new Set([...told.keys(), ...invoiced.keys()]))
+      faults.push(`usage ${key} was never counted`);
+    return faults;
+  }
+
+  /** The subscription that an account has now. */
+  async #current(batch: Batch, account: string): Promise<SubscriptionRecord | undefined> {
+    const { accounts, subscriptions } = this.#options.records;
+    return batch.readOnce(`subscription of ${account}`, async () => {
+      const id = (await accounts.get(account))?.value.subscription;
+      return id === undefined ? undefined : (await subscriptions.get(id))?.value;
+    });
+  }
+
+  async #open(account: string): Promise<ReadonlyMap<string, MeteredRecord>> {
+    const open = new Map<string, MeteredRecord>();
+    for await (const { key, value } of this.#options.records.metered.all(`${account}:`))
+      if (value.open > 0) open.set(key.slice(account.length + 1), value);
+    return open;
+  }
+}
+
+function linesOf(open: ReadonlyMap<string, MeteredRecord>, cut: UsageCut) {
+  return (cut.price.meters ?? []).flatMap((meter) => {
+    const quantity = open.get(meter.metric)?.open ?? 0;
+    return quantity === 0 ? [] : [usageLine(meter, quantity, cut)];
+  });
+}
+
+function meterOf(subscription: SubscriptionRecord | undefined, metric: string) {
+  return subscription?.price.meters?.find((meter) => meter.metric === metric);
+}
+
+function isCharged(
+  subscription: SubscriptionRecord,
+  { metric, atMs }: { metric: string; atMs: number },
+): boolean {
+  const { state, createdAtMs, trialEndsMs = createdAtMs } = subscription;
+  return state !== 'trial' && atMs >= trialEndsMs && meterOf(subscription, metric) !== undefined;
+}

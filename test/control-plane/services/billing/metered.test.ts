@@ -1,0 +1,189 @@
+import t, { type Test } from 'tap';
+
+import type { Meter } from '../../../../common/contract/meters.ts';
+import { invoiceHtml, invoicePage } from '../../../../control-plane/services/billing/core/invoice-page.ts';
+import { auditBilling, dayMs, openBillingLab, planOf, subscriptionOf, taxTable } from '../../support/billing-lab.ts'; // prettier-ignore
+
+const startMs = Date.parse('2026-01-31T12:00:00+01:00');
+const anna = 'usr_anna-0001';
+const hours: Meter = {
+  ...{ metric: 'minutes', name: 'Hours watched', unit: 'h', per: 60, included: 600 },
+  tiers: [{ upTo: 600, price: '25' }, { price: '10.5' }],
+};
+const downloads: Meter = {
+  ...{ metric: 'downloads', name: 'Downloads', unit: '×', per: 1, included: 0, tiers: [{ price: '99' }] },
+};
+
+/** Plans whose prices have meters, and an account that uses them. */
+async function openLab(t: Test, { trialDays = 0 } = {}) {
+  const lab = await openBillingLab(t, { startMs });
+  const { billing, clock } = lab;
+  await billing.offers.putTaxes(taxTable);
+  const withMeters = (euros: number, meters: Meter[]) => {
+    const plan = planOf(euros, { trialDays });
+    return { ...plan, prices: plan.prices.map((price) => ({ ...price, meters })) };
+  };
+  await billing.offers.putPlan('basic', withMeters(999, [hours, downloads]));
+  await billing.offers.putPlan('premium', withMeters(1999, [{ ...hours, included: 6000 }]));
+  let asked = 0;
+  const act = (decide: Parameters<typeof billing.once>[1], subscription?: string) =>
+    billing.once({ caller: 'x', key: `k${asked++}`, request: [], ...(subscription && { subscription }) }, decide); // prettier-ignore
+  let told = 0;
+  const { id } = (await act((batch) => billing.subscriptions.add(batch, subscriptionOf(anna)))) as {
+    id: string;
+  };
+  /** Whoever does not pay is not a subscriber for long. */
+  const payAll = async () => {
+    for (const { id: invoice, open: amount, currency } of await billing.invoices.list({ account: anna, after: 0, limit: 100 })) // prettier-ignore
+      if (amount > 0) await act((batch) => billing.payments.pay(batch, { invoice, amount, currency, reference: 'bank' })); // prettier-ignore
+  };
+  return {
+    ...{ ...lab, id, act, payAll },
+    async pass(ms: number) {
+      await payAll();
+      await lab.pass(ms);
+    },
+    passUnpaid: (ms: number) => lab.pass(ms),
+    use: (metric: string, quantity: number, more: object = {}) =>
+      billing.usage.add({
+        records: [{ id: `used-${String(told++).padStart(6, '0')}`, account: anna, metric, quantity, atMs: clock.nowMs(), ...more }], // prettier-ignore
+      }),
+    bills: async () => (await billing.invoices.list({ account: anna, after: 0, limit: 100 })).filter(({ usage }) => usage), // prettier-ignore
+    audit: () => auditBilling(lab),
+  };
+}
+
+t.test('usage is invoiced at the end of the period, by itself, with taxes', async (t) => {
+  const lab = await openLab(t);
+  await lab.use('minutes', 900);
+  await lab.use('popcorn', 5);
+  await lab.pass(20 * dayMs);
+  await lab.use('minutes', 601);
+  await lab.use('downloads', 2);
+  const lines = [
+    { metric: 'minutes', quantity: 1501, included: 600, amount: 303 },
+    { metric: 'downloads', quantity: 2, included: 0, amount: 198 },
+  ];
+  t.match(await lab.billing.metered.due(lab.id), { currency: 'EUR', amount: 501, lines });
+  t.strictSame(await lab.bills(), [], 'not before');
+  await lab.pass(8 * dayMs);
+  const [bill] = await lab.bills();
+  t.match(bill, {
+    ...{ amount: 501, gross: 501, net: 421, taxes: [{ amount: 80 }], usage: lines, status: 'open' },
+    period: { startMs, endMs: Date.parse('2026-02-28T12:00:00+01:00') },
+  });
+  const invoices = await lab.billing.invoices.list({ account: anna, after: 0, limit: 10 });
+  t.strictSame(invoices.map(({ amount }) => amount), [999, 501, 999]); // prettier-ignore
+  t.match(await lab.billing.subscriptions.view(lab.id), { unpaid: { length: 2 } });
+  t.match(await lab.billing.metered.due(lab.id), { amount: 0, lines: [] });
+  const html = invoiceHtml(invoicePage(bill!, 'Europe/Berlin'));
+  t.match(html, 'Hours watched: 25.017 h, 10 h included</th><td>3.03 EUR');
+  t.strictSame(await lab.audit(), []);
+});
+
+t.test('what is told late is on the next invoice, what is told twice on one', async (t) => {
+  const lab = await openLab(t);
+  await lab.use('minutes', 660, { id: 'used-once-1' });
+  await lab.pass(27 * dayMs);
+  // The period ends, and nothing has booked it yet when more is told.
+  await lab.payAll();
+  await lab.clock.advance(2 * dayMs);
+  await lab.use('minutes', 660, { id: 'used-once-1' });
+  await lab.use('minutes', 60, { atMs: startMs + dayMs });
+  t.match(await lab.bills(), [{ amount: 25, usage: [{ quantity: 660 }] }]);
+  await lab.use('minutes', 600);
+  await lab.pass(30 * dayMs);
+  t.match(await lab.bills(), [{ amount: 25 }, { amount: 25, usage: [{ quantity: 660 }] }]);
+  t.strictSame(await lab.audit(), []);
+});
+
+t.test('nothing is charged of a trial, nor within what is included', async (t) => {
+  const lab = await openLab(t, { trialDays: 14 });
+  await lab.use('minutes', 6000);
+  await lab.pass(15 * dayMs);
+  await lab.use('minutes', 6000, { atMs: startMs + dayMs });
+  await lab.use('minutes', 600);
+  await lab.pass(40 * dayMs);
+  t.strictSame(await lab.bills(), []);
+  await t.rejects(lab.use('minutes', 1_000_000_000, { atMs: lab.clock.nowMs() + 120_000 }), {
+    code: 'INVALID',
+  });
+  t.strictSame(await lab.audit(), []);
+});
+
+t.test('a change, a pause and an end invoice what was used until then, by the terms of then', async (t) => {
+  const lab = await openLab(t);
+  const { subscriptions } = lab.billing;
+  await lab.use('minutes', 660);
+  await lab.pass(14 * dayMs);
+  await lab.act((batch) => subscriptions.changePlan(batch, lab.id, { plan: 'premium', when: 'now' }), lab.id);
+  // Half of the period: half of what it includes.
+  t.match(await lab.bills(), [{ plan: 'basic', usage: [{ included: 300, quantity: 660, tiers: [{ upTo: 300 }, {}] }], amount: 136 }]); // prettier-ignore
+  await lab.use('minutes', 3060);
+  await lab.use('downloads', 1);
+  await lab.act((batch) => subscriptions.pause(batch, lab.id), lab.id);
+  t.match((await lab.bills()).at(-1), { plan: 'premium', usage: [{ included: 0, quantity: 3060 }] });
+  await lab.use('minutes', 600);
+  await lab.act((batch) => subscriptions.resume(batch, lab.id), lab.id);
+  await lab.use('minutes', 6000);
+  await lab.act((batch) => subscriptions.cancel(batch, lab.id, 'period-end'), lab.id);
+  await lab.pass(40 * dayMs);
+  t.equal((await lab.bills()).length, 3);
+  t.match((await lab.bills()).at(-1), { usage: [{ quantity: 6600, included: 6000 }], amount: 250 });
+  await lab.use('minutes', 600);
+  t.match(await lab.billing.subscriptions.view(lab.id), { state: 'canceled' });
+  t.strictSame(await lab.audit(), []);
+});
+
+t.test('what is used up to the end of an unpaid subscription is given up with it', async (t) => {
+  const lab = await openLab(t);
+  await lab.passUnpaid(20 * dayMs);
+  await lab.use('minutes', 6000);
+  await lab.passUnpaid(10 * dayMs);
+  t.match(await lab.billing.subscriptions.view(lab.id), { state: 'canceled' });
+  t.strictSame(await lab.bills(), []);
+  await lab.act((batch) => lab.billing.subscriptions.add(batch, subscriptionOf(anna)));
+  await lab.pass(32 * dayMs);
+  t.strictSame(await lab.bills(), [], 'nor charged to the next one');
+  t.strictSame(await lab.audit(), []);
+});
+
+t.test('credit is used up once where a change writes two invoices', async (t) => {
+  const lab = await openLab(t);
+  const { invoices, subscriptions } = lab.billing;
+  await lab.payAll();
+  await lab.use('downloads', 3);
+  await lab.act((batch) => subscriptions.changePlan(batch, lab.id, { plan: 'premium', when: 'now' }), lab.id);
+  const [, usage, next] = await invoices.list({ account: anna, after: 0, limit: 10 });
+  t.match(usage, { gross: 297, creditApplied: 297, status: 'paid' });
+  t.match(next, { gross: 1999, creditApplied: 702, open: 1297 });
+  t.equal(await invoices.creditOf(anna, 'EUR'), 0);
+  t.strictSame(await lab.audit(), []);
+});
+
+t.test(
+  'meters that cannot be, usage that nobody could pay, and books in which usage is missing',
+  async (t) => {
+    const lab = await openLab(t);
+    const plan = planOf(1);
+    const put = (meters: Meter[]) =>
+      lab.billing.offers.putPlan('bad', {
+        ...plan,
+        prices: plan.prices.map((price) => ({ ...price, meters })),
+      });
+    await t.rejects(put([hours, hours]), { code: 'INVALID', message: /two of minutes/ });
+    await t.rejects(put([{ ...hours, tiers: [{ upTo: 5, price: '1' }] }]), { code: 'INVALID' });
+    const dear = { ...downloads, tiers: [{ price: '999999999' }] };
+    await lab.billing.offers.putPlan('dear', { ...plan, prices: plan.prices.map((price) => ({ ...price, meters: [dear] })) }); // prettier-ignore
+    await lab.act((batch) => lab.billing.subscriptions.changePlan(batch, lab.id, { plan: 'dear', when: 'now' }), lab.id); // prettier-ignore
+    await t.rejects(lab.use('downloads', 1_000_000), {
+      code: 'AMOUNT_INVALID',
+      message: /downloads of usr_anna/,
+    });
+    await lab.use('downloads', 7);
+    await lab.books.remove('usage', (await lab.books.scan('usage', { limit: 1 }))[0]?.key ?? '');
+    t.match((await lab.billing.verify()).faults, [
+      /usage usr_anna-0001:downloads: 0 are recorded, 7 were counted/,
+    ]);
+  },
+);
