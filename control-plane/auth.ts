@@ -19,7 +19,7 @@ export async function openAuth(
   const { url, from, passwordFile } = config.mail;
   const password = await readPassphrase(passwordFile);
   const auth = await createAuth({
-    records: await stores.open('auth'),
+    records: await stores.openGrouped('auth'),
     mail: await openMail(url, { from, password, clock }),
     publicUrl,
     keys: () => access.keys.signers('access'),

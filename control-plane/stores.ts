@@ -36,7 +36,7 @@ export interface SnapshotOptions {
 /** The records of the services and the event log, in the data directory. */
 export interface Stores {
   open(service: string): Promise<Records>;
-  /** For many small commits that nobody reads before they are answered: none of them holds the process while the disk takes it. */
+  /** For many small commits: none of them holds the process while the disk takes it, and those that meet share the wait. Read openGroupedRecords first. */
   openGrouped(service: string): Promise<Records>;
   openBooks(service: string): Promise<Books>;
   openEvents(): Promise<Events>;

@@ -27,7 +27,8 @@ export interface GroupedOptions {
 
 /**
  * Opens records whose commits wait for the disk beside the process' work rather than in it: a commit is seen by all who read at once, and
- * resolves when it survives a power cut. For collections whose new documents nobody can ask for before. After a failed sync everything but
+ * resolves when it survives a power cut. What somebody reads meanwhile may be taken back by one, as long as nobody was answered for it; whatever
+ * is written because of it is behind it in the log, and so is never there without it. After a failed sync everything but
  * `close` is refused: STORE_UNSYNCED. Errors beside it: those of openSqliteRecords.
  */
 export async function openGroupedRecords(path: string, options: GroupedOptions): Promise<Records> {
