@@ -1,9 +1,9 @@
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Bundle } from '../common/contract/bundle.ts';
 import type { SourceTags } from '../common/contract/titles.ts';
 import type { Result } from '../common/core/result.ts';
-import { coded } from '../common/runtime/errors.ts';
+import { coded, isCoded, systemCode } from '../common/runtime/errors.ts';
 import { sniffContainer, sniffLengthBytes } from './core/container.ts';
 import { outputNames } from './core/ffmpeg-arguments.ts';
 import { boxHeaderLengthBytesMax, checkWhole, readBoxHeader, type Box } from './core/mp4-boxes.ts';
@@ -79,8 +79,9 @@ export async function encodeSource(request: EncodeRequest): Promise<Encoded> {
       });
     },
   });
+  const posterName = await makeCover(plan, input, { ffmpeg, signal });
   onProgress?.({ stage: 'packaging', fraction: encodedFraction });
-  return { ...(await packageOutput(plan, workDirectory, signal)), tags: sourceTags(probe) };
+  return { ...(await packageOutput(plan, { workDirectory, posterName, signal })), tags: sourceTags(probe) };
 }
 
 /** Looks at the bytes of a source before any of ffmpeg's code does. */
@@ -122,10 +123,27 @@ function unwrap<T>(result: Result<T>): T {
   throw coded(result.code, result.detail);
 }
 
+/** The name of the poster: the picture that the file brings along, else one of its own; anybody may have put a broken one there. */
+async function makeCover(
+  { cover }: EncodePlan,
+  input: InputFile,
+  { ffmpeg, signal }: Pick<EncodeRequest, 'ffmpeg' | 'signal'>,
+): Promise<string> {
+  if (cover === undefined) return outputNames.poster;
+  try {
+    await ffmpeg.cover(cover, input, { signal });
+    const { size } = await stat(join(input.workDirectory, outputNames.cover));
+    return size > 0 ? outputNames.cover : outputNames.poster;
+  } catch (error) {
+    if (isCoded(error, 'ENCODE_FAILED', 'ENCODE_LIMIT', 'SOURCE_NOT_VIDEO') || systemCode(error) === 'ENOENT')
+      return outputNames.poster;
+    throw error;
+  }
+}
+
 async function packageOutput(
   planned: EncodePlan,
-  workDirectory: string,
-  signal: AbortSignal,
+  { workDirectory, posterName, signal }: { workDirectory: string; posterName: string; signal: AbortSignal },
 ): Promise<Output> {
   const at = (name: string): string => join(workDirectory, name);
   // One after the other: while it is read, the samples of a whole film are in memory.
@@ -139,7 +157,7 @@ async function packageOutput(
     return { media, index, playlist, iframePlaylist: iframes };
   });
   const audio = plan.audio === undefined ? undefined : await packageAudio(at(outputNames.audio), signal);
-  const poster = await buildFromPath(at(outputNames.poster), { ext: 'jpg', role: 'poster', signal });
+  const poster = await buildFromPath(at(posterName), { ext: 'jpg', role: 'poster', signal });
   const numbers = Array.from({ length: countTiles(plan).sprites }, (_, number) => number);
   const sprites = await sequentially(numbers, (number) =>
     buildFromPath(at(outputNames.sprite(number)), { ext: 'jpg', role: 'sprite', signal }),

@@ -5,7 +5,7 @@ import { coded, systemCode, type CodedError } from '../common/runtime/errors.ts'
 import { parseJsonAs } from '../common/runtime/parse.ts';
 import type { Clock } from '../common/runtime/clock.ts';
 import type { Demuxer } from './core/container.ts';
-import { encodeArguments, probeArguments, scanArguments } from './core/ffmpeg-arguments.ts';
+import { coverArguments, encodeArguments, probeArguments, scanArguments } from './core/ffmpeg-arguments.ts';
 import {
   failureCodeOf,
   lastWords,
@@ -13,7 +13,7 @@ import {
   readProgressLineS,
   type ProcessEnd,
 } from './core/ffmpeg-output.ts';
-import { limitsOf, type EncodePlan } from './core/plan.ts';
+import { limitsOf, type CoverPlan, type EncodePlan } from './core/plan.ts';
 import { Probe, type PacketSpan } from './core/probe.ts';
 
 /** A source that lies in the working directory. */
@@ -38,6 +38,8 @@ export interface Ffmpeg {
   /** Reads every packet: where each stream really begins and ends. */
   scan(input: InputFile, options: RunOptions): Promise<Map<number, PacketSpan>>;
   encode(plan: EncodePlan, input: InputFile, options: EncodeOptions): Promise<void>;
+  /** Makes a poster of the picture that a source brings along. */
+  cover(plan: CoverPlan, input: InputFile, options: RunOptions): Promise<void>;
 }
 
 export interface FfmpegOptions {
@@ -70,6 +72,8 @@ const stderrLengthMax = 16 * 1024;
 const probeReplyLengthMax = 8 * 1024 * 1024;
 const lineLengthMax = 64 * 1024;
 const readLimits: Limits = { timeoutMs: 600_000, fileSizeBytesMax: 0 };
+/** A picture of all the pixels that are taken, ten times over. */
+const coverLimits: Limits = { timeoutMs: 60_000, fileSizeBytesMax: 16 * 1024 * 1024 };
 const processesMax = 1024;
 
 /**
@@ -113,6 +117,10 @@ export async function openFfmpeg(options: FfmpegOptions): Promise<Ffmpeg> {
       const limits = { ...planned, timeoutMs: Math.min(planned.timeoutMs, options.encodeTimeoutMs) };
       const args = encodeArguments(plan, { ...input, threads: options.threads });
       await run('ffmpeg', args, { cwd: input.workDirectory, signal, onStdout, limits });
+    },
+    async cover(plan, input, { signal }) {
+      const use = { cwd: input.workDirectory, signal, onStdout: () => undefined, limits: coverLimits };
+      await run('ffmpeg', coverArguments(plan, input), use);
     },
   };
 }

@@ -1,6 +1,6 @@
 import type { Demuxer } from './container.ts';
 import { hertzOf } from './frame-rate.ts';
-import type { EncodePlan } from './plan.ts';
+import type { CoverPlan, EncodePlan } from './plan.ts';
 
 /** Samples that ffmpeg's AAC encoder puts before the first one it is given. */
 const aacPrimingSamples = 1024;
@@ -11,6 +11,7 @@ export const outputNames = {
   video: (index: number): string => `video-${index}.mp4`,
   audio: 'audio.m4a',
   poster: 'poster.jpg',
+  cover: 'cover.jpg',
   spritePattern: 'sprite-%05d.jpg',
   sprite: (index: number): string => `sprite-${String(index + 1).padStart(5, '0')}.jpg`,
 };
@@ -56,6 +57,16 @@ export function encodeArguments(
     ...(plan.audio === undefined ? [] : audioOutput(plan.audio.bitsPerSecond)),
     ...['-map', '[poster]', '-frames:v', '1', '-update', '1', ...image, outputNames.poster],
     ...['-map', '[sprites]', ...image, outputNames.spritePattern],
+  ];
+}
+
+/** Makes a poster of the picture that a file brings along. */
+export function coverArguments(plan: CoverPlan, input: { name: string; demuxer: Demuxer }): string[] {
+  return [
+    ...[...quiet, '-nostdin', '-y', '-threads', '1', '-max_pixels', String(pixelsMax)],
+    ...inputArguments(input),
+    ...['-map', `0:${plan.streamIndex}`, '-vf', `${scale(plan, 'pc')},format=yuvj420p,setsar=1`],
+    ...['-frames:v', '1', '-update', '1', ...image, outputNames.cover],
   ];
 }
 

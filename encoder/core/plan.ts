@@ -23,7 +23,13 @@ export interface EncodePlan {
   };
   audio: AudioPlan | undefined;
   poster: Size & { firstFrame: number; frames: number };
+  /** The poster in place of that, where the file brings one along that can be read. */
+  cover: CoverPlan | undefined;
   tiles: TilePlan;
+}
+
+export interface CoverPlan extends Size {
+  streamIndex: number;
 }
 
 export interface AudioPlan {
@@ -53,7 +59,7 @@ const ticksPerFrame = 1000;
 
 /** Turns what is known of a source into the plan of its encode. Pure: the same source gives the same files. */
 export function planEncode(source: Source): EncodePlan {
-  const { video, audio } = source;
+  const { video, audio, cover } = source;
   const frameRate = chooseFrameRate(video.meanFrameRateHz, video.baseFrameRateHz);
   const hz = hertzOf(frameRate);
   const videoFrames = Math.max(1, Math.round(video.endS * hz));
@@ -91,6 +97,7 @@ export function planEncode(source: Source): EncodePlan {
       firstFrame: Math.floor(videoFrames / 10),
       frames: Math.min(50, Math.max(1, Math.floor(videoFrames / 2))),
     },
+    cover: cover && { streamIndex: cover.index, ...fitInto(cover.size, turnLike(posterBox, cover.size)) },
     tiles: {
       ...fitInto(top, turnLike(tileBox, top)),
       intervalFrames: Math.max(1, Math.round(tileIntervalSOf(durationS) * hz)),

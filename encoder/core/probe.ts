@@ -59,6 +59,8 @@ export interface Source {
     endS: number;
   };
   audio: { index: number; language: string; endS: number } | undefined;
+  /** The picture that the file brings along for its poster. */
+  cover?: { index: number; size: Size } | undefined;
 }
 
 const sideMin = 16;
@@ -109,7 +111,19 @@ export function readSource(
       endS: endOf(video),
     },
     audio: audio && { index: audio.index, language: languageOf(audio), endS: endOf(audio) },
+    // Its packet has no time of its own, so it is not among those that were read.
+    cover: coverOf(probe.streams),
   });
+}
+
+/** The first attached picture of a size that is taken; one that is not spoils nothing. */
+function coverOf(streams: readonly ProbeStream[]): Source['cover'] {
+  for (const stream of streams) {
+    if (stream.codec_type !== 'video' || stream.disposition?.attached_pic !== 1) continue;
+    const display = displaySizeOf(stream);
+    if (display.ok) return { index: stream.index, size: display.value };
+  }
+  return undefined;
 }
 
 function isMovingPicture(stream: ProbeStream): boolean {

@@ -55,6 +55,32 @@ await t.test('a film becomes an aligned ladder with sound, poster and thumbnails
   t.same([...stages], ['probing', 'encoding', 'packaging']);
 });
 
+await t.test('the cover that a file brings along is its poster, where it can be read', async (t) => {
+  const cover = await makeClip(at('cover.png'), [
+    ...['-f', 'lavfi', '-i', 'color=red:size=300x450', '-frames:v', '1'],
+  ]);
+  const film = await makeClip(at('uncovered.mp4'), [...picture({ seconds: 1 }), ...quick]);
+  const copied = ['-map', '0', '-map', '1', '-c', 'copy', '-disposition:v:1', 'attached_pic'];
+  const covered = await makeClip(at('covered.mp4'), ['-i', film, '-i', cover, ...copied]);
+  const posterOf = async (clip: string): Promise<string> => {
+    let size = '';
+    await withEncoded(clip, async (encoded, work) => {
+      await verifyEncoded(t, encoded, work);
+      const posters = encoded.files.filter((file) => file.role === 'poster');
+      t.equal(posters.length, 1);
+      const content = posters[0]?.content;
+      size = await imageSize(content?.kind === 'path' ? content.path : '');
+    });
+    return size;
+  };
+  t.equal(await posterOf(covered), '300,450');
+  const bytes = await readFile(covered);
+  const places = [bytes.indexOf('\x89PNG', 0, 'latin1'), bytes.indexOf('IDAT')] as const;
+  t.ok(places[0] > 0 && places[1] > places[0]);
+  await writeFile(at('broken.mp4'), bytes.fill(0x55, places[1] + 4, places[1] + 200));
+  t.equal(await posterOf(at('broken.mp4')), '160,90', 'a picture of the film');
+});
+
 await t.test('the same source gives the same files', async (t) => {
   const clip = await makeClip(at('same.mp4'), [...picture({ seconds: 2 }), ...tone(2), ...quick]);
   const names = await Promise.all(

@@ -33,6 +33,26 @@ t.test('the default streams that have packets', (t) => {
   t.end();
 });
 
+t.test('the cover is the first attached picture that is of a size', (t) => {
+  const attached = { codec_type: 'video', disposition: { attached_pic: 1 } };
+  const coverIn = (...streams: Probe['streams']): unknown => {
+    const found = readSource(probe(video, ...streams), spans, 'mov');
+    return found.ok ? found.value.cover : found.code;
+  };
+  t.equal(coverIn(), undefined);
+  t.equal(coverIn({ ...attached, index: 2, width: 8, height: 8 }), undefined);
+  t.equal(coverIn({ ...attached, index: 2, width: 100_000, height: 100_000 }), undefined);
+  t.strictSame(
+    coverIn(
+      { ...attached, index: 1 },
+      { ...attached, index: 2, width: 300, height: 450 },
+      { ...attached, index: 3, width: 600, height: 900 },
+    ),
+    { index: 2, size: { width: 300, height: 450 } },
+  );
+  t.end();
+});
+
 t.test('the size as displayed', (t) => {
   const display = (stream: Partial<Probe['streams'][number]>): unknown => {
     const source = readSource(probe({ ...video, ...stream }), spans, 'mov');
