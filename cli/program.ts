@@ -12,6 +12,7 @@ import { billingCommand } from './commands/billing.ts';
 import { ledgerCommand } from './commands/ledger.ts';
 import { clientCommand } from './commands/client.ts';
 import { demoCommand } from './commands/demo.ts';
+import { eventsCommand } from './commands/events.ts';
 import { fillCommand } from './commands/fill.ts';
 import { invoiceCommand } from './commands/invoice.ts';
 import { labCommand, type CacheLab, type RecommendLab } from './commands/lab.ts';
@@ -72,7 +73,9 @@ export async function runCommand(argv: string[], env: NodeJS.ProcessEnv, labs: L
       process.stderr.write('stopped\n');
       return interruptedExit;
     }
-    process.stderr.write(`${styleText('red', 'error', { stream: process.stderr })} ${failure.code}: ${failure.message}\n`);
+    process.stderr.write(
+      `${styleText('red', 'error', { stream: process.stderr })} ${failure.code}: ${failure.message}\n`,
+    );
     for (const field of failure.fields ?? []) process.stderr.write(`  ${field.path} ${field.message}\n`);
     if (failure.code === 'INTERNAL' && failure.cause instanceof Error)
       process.stderr.write(`${failure.cause.stack ?? ''}\n`);
@@ -117,6 +120,7 @@ function createProgram(env: NodeJS.ProcessEnv, labs: Labs, signal: AbortSignal):
     nodeCommand,
     fillCommand,
     reportCommand,
+    eventsCommand,
     recommendCommand,
     routesCommand,
     (commandShell: CommandShell) => steerCommand(commandShell, labs.steeringLab),

@@ -269,6 +269,7 @@ export const problemCodes = {
   STORE_UNSYNCED: { status: 503, title: 'What was written may not be on the disk' },
   RECORDS_CONFLICT: { status: 409, title: 'A record has changed meanwhile' },
   VALUE_TOO_LARGE: { status: 413, title: 'A value is larger than the storage takes' },
+  PARQUET_UNAVAILABLE: { status: 501, title: 'DuckDB, which writes Parquet, cannot be loaded here' },
   SIZE_MISMATCH: { status: 400, title: 'The bytes are not as many as announced' },
   // process
   CONFIG_INVALID: { status: 500, title: 'The configuration is not valid' },

@@ -205,7 +205,7 @@ async function openServices(base: Base, opened: Opened): Promise<CoreServices> {
 }
 
 async function openEvents(
-  { clock, log }: Base,
+  { config, clock, log }: Base,
   { stores, access, directory, tickets }: Opened,
 ): Promise<EventsService> {
   const streams = directory.find(playbackStreams);
@@ -218,6 +218,7 @@ async function openEvents(
     readTicket: (ticket) => tickets.read(ticket),
     events: await stores.openEvents(),
     records: await stores.open('events'),
+    blobs: await openBlobs(config.blobsUrl),
     nodes: servedNodes(access),
     ...{ clock, log, options: eventsDefaults },
   });

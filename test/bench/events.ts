@@ -2,8 +2,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { setTimeout } from 'node:timers/promises';
 
+import { openBlobs } from '../../common/adapters/blobs/open.ts';
 import { openEventLog } from '../../common/adapters/events/log.ts';
 import { openSqliteRecords } from '../../common/adapters/records/sqlite.ts';
 import type { PlayerEvent } from '../../common/contract/playback.ts';
@@ -79,6 +81,7 @@ async function withService(work: (service: EventsService) => Promise<Round>): Pr
   const service = await createEventsService({
     reported: () => undefined,
     readTicket: () => undefined,
+    blobs: await openBlobs(pathToFileURL(join(dir, 'blobs')).href),
     ...{ events: log, records, nodes, clock: createSystemClock(), log: createSilentLog() },
     options: eventsDefaults,
   });

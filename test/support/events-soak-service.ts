@@ -1,5 +1,7 @@
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
+import { openBlobs } from '../../common/adapters/blobs/open.ts';
 import { openEventLog } from '../../common/adapters/events/log.ts';
 import { openSqliteRecords } from '../../common/adapters/records/sqlite.ts';
 import { createSystemClock } from '../../common/runtime/clock.ts';
@@ -16,6 +18,7 @@ export async function openSoakService(
   const service = await createEventsService({
     reported: () => undefined,
     readTicket: () => undefined,
+    blobs: await openBlobs(pathToFileURL(join(directory, 'blobs')).href),
     ...{ events, records, clock: createSystemClock(), log: createSilentLog() },
     nodes: { findNode: () => undefined, siteOf: () => undefined, isNode: () => true },
     options: {

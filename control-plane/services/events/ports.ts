@@ -46,6 +46,8 @@ export interface EventsOptions extends HalfLives {
   readonly networkEventsPerSecond: number;
   /** After a change of popularity, how long more of them are awaited before others hear of it. */
   readonly changeDelayMs: number;
+  /** How many events stand in a Parquet file at most. */
+  readonly eventsPerFile: number;
   /** How many weights are kept, one for each file at each site; what a box says of others is passed over. */
   readonly weightsMax: number;
 }
@@ -62,5 +64,6 @@ export const eventsDefaults = {
   networkEventsPerSecond: 500,
   changeDelayMs: 5000,
   ...popularityHalfLives,
+  eventsPerFile: 100_000,
   weightsMax: 2_000_000,
 } as const satisfies EventsOptions;

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 
+import { EventLogView } from '../../../common/contract/event-log-view.ts';
 import { EventBatch, EventBatchReply, type EventBatch as Batch } from '../../../common/contract/playback.ts';
 import { NodeId } from '../../../common/contract/primitives.ts';
 import { QoeQuery, QoeReport } from '../../../common/contract/qoe.ts';
@@ -35,6 +36,7 @@ export interface EventsRoutesOptions {
 /** The routes of what players and nodes report. */
 export function eventsRoutes(app: App, options: EventsRoutesOptions): void {
   playerRoutes(app, options);
+  logRoutes(app, options);
   reportRoutes(app, options);
   nodeRoutes(app, options);
 }
@@ -129,6 +131,34 @@ function reportRoutes(app: App, { events, titleNames, heldAt }: EventsRoutesOpti
       if (heldBytes === undefined) throw coded('NOT_FOUND', `no box is at ${site}`);
       return events.savings({ site, days, heldBytes });
     },
+  );
+}
+
+function logRoutes(app: App, { events }: EventsRoutesOptions): void {
+  const config = { credential: ['operator', 'admin'] as const };
+  app.get(
+    '/v1/events/log',
+    {
+      config,
+      schema: {
+        tags: ['reports'],
+        summary: 'What the event log holds, who has read how far, and what of it stands in Parquet files',
+        response: { 200: EventLogView },
+      },
+    },
+    async () => events.log(),
+  );
+  app.post(
+    '/v1/events/exports',
+    {
+      config,
+      schema: {
+        tags: ['reports'],
+        summary: 'Write what is in the event log, and not exported yet, into Parquet files',
+        response: { 202: EventLogView },
+      },
+    },
+    async (_request, reply) => reply.code(202).send(await events.export()),
   );
 }
 

@@ -1,6 +1,8 @@
+import type { Blobs } from '../../../common/adapters/blobs/port.ts';
 import type { Events } from '../../../common/adapters/events/port.ts';
 import type { Records } from '../../../common/adapters/records/port.ts';
 import type { EventData } from '../../../common/contract/event-log.ts';
+import type { EventLogView } from '../../../common/contract/event-log-view.ts';
 import type { EventBatchReply } from '../../../common/contract/playback.ts';
 import type { QoeReport } from '../../../common/contract/qoe.ts';
 import type { RowsReport } from '../../../common/contract/rows-report.ts';
@@ -13,6 +15,7 @@ import { createListeners } from '../listeners.ts';
 import { CmcdIntake } from './cmcd-intake.ts';
 import { cmcdLines } from './core/cmcd-events.ts';
 import { EventCaps } from './event-caps.ts';
+import { EventExport } from './export.ts';
 import { Intake, type IntakeOptions, type ReportedEvent, type Reporter } from './intake.ts';
 import { PopularityConsumer } from './popularity-consumer.ts';
 import type { EventsOptions, ServedNodes, SitePopularity, SizedBundle } from './ports.ts';
@@ -24,6 +27,8 @@ import { ServedIntake } from './served.ts';
 export interface EventsDependencies {
   readonly events: Events;
   readonly records: Records;
+  /** Where Parquet files go. */
+  readonly blobs: Blobs;
   readonly nodes: ServedNodes;
   readonly reported: IntakeOptions['reported'];
   readonly readTicket: IntakeOptions['readTicket'];
@@ -65,6 +70,10 @@ export interface EventsService {
   rows(of: RowsScope): Promise<RowsReport>;
   /** What a site's boxes have spared the network above them, by the reports that they signed. */
   savings(scope: SavingsScope): Promise<SavingsReport>;
+  /** What the log holds, who has read how far, and what of it is exported. */
+  log(): Promise<EventLogView>;
+  /** Begins to write what is in the log into Parquet files, if that is not under way. */
+  export(): Promise<EventLogView>;
   /** Brings everything in the log into what is learned: for tests. */
   flush(): Promise<void>;
   /** Starts what runs beside requests; ends with the signal. */
@@ -88,6 +97,7 @@ class LearningEvents implements EventsService {
   readonly #popularity: PopularityConsumer;
   readonly #qoe: QoeConsumer;
   readonly #rows: RowsConsumer;
+  readonly #export: EventExport;
   readonly #changed: Debounced;
   readonly #listeners = createListeners<undefined>();
   readonly #stopping = new AbortController();
@@ -110,6 +120,7 @@ class LearningEvents implements EventsService {
     });
     this.#qoe = new QoeConsumer({ ...deps, isNode: (id) => deps.nodes.isNode(id) });
     this.#rows = new RowsConsumer(deps);
+    this.#export = new EventExport({ ...deps, eventsPerFile: options.eventsPerFile });
     this.#changed = createDebounced({
       clock,
       delayMs: options.changeDelayMs,
@@ -135,6 +146,7 @@ class LearningEvents implements EventsService {
     await this.#popularity.open();
     await this.#qoe.open();
     await this.#rows.open();
+    await this.#export.open();
   }
 
   async take(batch: readonly ReportedEvent[], reporter: Reporter): Promise<EventBatchReply> {
@@ -181,6 +193,20 @@ class LearningEvents implements EventsService {
     return this.#popularity.savings(scope);
   }
 
+  async log(): Promise<EventLogView> {
+    const { firstOffset, lastOffset, sizeBytes, consumers } = await this.#deps.events.status();
+    return {
+      ...{ firstOffset, lastOffset, sizeBytes },
+      consumers: consumers.map(({ name, offset }) => ({ name, offset, behind: lastOffset - offset })),
+      export: this.#export.view,
+    };
+  }
+
+  async export(): Promise<EventLogView> {
+    await this.#export.begin();
+    return this.log();
+  }
+
   onPopularityChange(listener: () => void): () => void {
     return this.#listeners.add(listener);
   }
@@ -202,6 +228,7 @@ class LearningEvents implements EventsService {
 
   async stop(): Promise<void> {
     this.#stopping.abort();
+    await this.#export.stop();
     await this.#running;
     await this.#changed.stop();
   }

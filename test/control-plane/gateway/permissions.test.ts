@@ -185,6 +185,8 @@ const rows: Readonly<Record<string, Row>> = {
   'GET /v1/playback/:token/manifest.mpd': { may: ['play'] },
   'POST /v1/events': { may: [...operators, 'viewer', 'play'] },
   'POST /v1/events/:token': { may: ['play'] },
+  'GET /v1/events/log': { may: operators },
+  'POST /v1/events/exports': { may: operators },
   'GET /v1/reports/qoe': { may: operators },
   'GET /v1/reports/rows': { may: operators },
   'GET /v1/rows': { may: ['viewer'] },

@@ -1,7 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { Test } from 'tap';
+import { openBlobs } from '../../../common/adapters/blobs/open.ts';
+import type { Blobs } from '../../../common/adapters/blobs/port.ts';
 import { openEventLog } from '../../../common/adapters/events/log.ts';
 import type { Events, EventsOptions as LogOptions } from '../../../common/adapters/events/port.ts';
 import type { Records } from '../../../common/adapters/records/port.ts';
@@ -57,6 +60,7 @@ export interface LabOptions {
   options?: Partial<EventsOptions>;
   log?: LogOptions;
   wrap?: (stores: { events: Events; records: Records }) => { events: Events; records: Records };
+  wrapBlobs?: (blobs: Blobs) => Blobs;
   still?: boolean;
   /** The site of all viewers, where a route tells. */
   viewersSite?: string;
@@ -72,12 +76,14 @@ export async function openLab(t: Test, given: LabOptions = {}): Promise<EventsLa
     events: await openEventLog(join(directory, 'events'), given.log),
     records: await openSqliteRecords(join(directory, 'events.db')),
   };
+  const stored = await openBlobs(pathToFileURL(join(directory, 'blobs')).href);
+  const blobs = given.wrapBlobs?.(stored) ?? stored;
   const { events, records } = given.wrap?.(opened) ?? opened;
   const log = createSilentLog();
   const options = { ...eventsDefaults, ...given.options };
   const reported: EventsLab['reported'] = [];
   const service = await createEventsService({
-    ...{ events, records, nodes, clock, log, options },
+    ...{ events, records, blobs, nodes, clock, log, options },
     reported: (report) => {
       reported.push(report);
     },

@@ -277,13 +277,22 @@ t.test('a model is trained from what profiles watch, put in force when it is bet
 
   const nearcast = nearcastCli(plane);
   t.match(await nearcast('recommend', 'models'), { code: 0, stdout: new RegExp(`${id} .* yes`) });
-  t.match(await nearcast('recommend', 'train'), { code: 0, stdout: /last training, .*: (promoted|kept-back)/ });
+  t.match(await nearcast('recommend', 'train'), {
+    code: 0,
+    stdout: /last training, .*: (promoted|kept-back)/,
+  });
   const asked = ['recommend', 'explain', filmName(10), '--watched', `${filmName(4)}, ${filmName(6)}`];
   t.match(await nearcast(...asked), { code: 0, stdout: /Film number 10: \d+\. of \d+ by score[^]*ease/ });
   t.match(await nearcast('recommend', 'promote', 'model_unknown1'), { code: 1, stderr: /MODEL_UNKNOWN/ });
   t.match(await nearcast('report', 'rows'), { code: 0, stdout: /top .* 4 .* 1 .* 25\.0 %/ });
 
   const { promoted } = await models();
+  t.match(await nearcast('events', 'export'), {
+    code: 0,
+    stdout: /exported up to [1-9]\d*: [1-9]\d* events in [1-9]\d* files, 0 were gone[^]*export .* 0/,
+  });
+  t.match(await nearcast('events', 'status'), { code: 0, stdout: /popularity[^]*rows/ });
+
   await plane.stop();
   const reborn = await startRowsPlane(t, lab.dataDir);
   t.match((await reborn.call('GET /v1/recommendation-models')).json, { promoted });
