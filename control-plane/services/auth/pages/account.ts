@@ -27,9 +27,9 @@ export function accountPage(
     site,
     'Your account',
     html`<p>${account.name}, <strong>${account.email}</strong>, ${account.role}</p>
-      ${account.emailConfirmedAtMs === undefined ? confirmPart({ base, token }) : undefined}
       ${said === undefined ? undefined : html`<p class="${said.good ? 'good' : 'bad'}" role="status">${said.text}</p>`}
       ${said?.recoveryCodes === undefined ? undefined : recoveryPart(said.recoveryCodes)}
+      ${account.emailConfirmedAtMs === undefined ? confirmPart({ base, token }) : undefined}
       <h2>Where you are signed in</h2>
       <ul>
         ${sessions.map((session) => sessionItem({ session, isOwn: session.id === own, base, token }))}
@@ -62,12 +62,12 @@ function sessionItem(what: { session: SessionView; isOwn: boolean; base: string;
   const { session, isOwn, base, token } = what;
   const since = new Date(session.createdAtMs).toISOString().slice(0, 16).replace('T', ' ');
   return html`<li>
-    ${session.name}, since ${since} UTC ${isOwn ? '(this one)' : ''}
+    <span id="${session.id}">${session.name}, since ${since} UTC</span> ${isOwn ? '(this one)' : ''}
     ${
       isOwn
         ? undefined
         : html`<form method="post" action="${base}/sessions/${session.id}/end">
-            ${token}<button type="submit" class="quiet">End</button>
+            ${token}<button type="submit" class="quiet" aria-describedby="${session.id}">End</button>
           </form>`
     }
   </li>`;

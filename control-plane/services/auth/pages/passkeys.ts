@@ -72,9 +72,9 @@ export function passkeysPart(
       ${passkeys.map(
         ({ id, name, createdAtMs }) =>
           html`<li>
-            ${name}, since ${new Date(createdAtMs).toISOString().slice(0, 10)}
+            <span id="passkey-${id}">${name}, since ${new Date(createdAtMs).toISOString().slice(0, 10)}</span>
             <form method="post" action="${base}/passkeys/${id}/remove">
-              ${token}<button type="submit" class="quiet">Remove</button>
+              ${token}<button type="submit" class="quiet" aria-describedby="passkey-${id}">Remove</button>
             </form>
           </li>`,
       )}

@@ -1,0 +1,63 @@
+import t from 'tap';
+import type { Page } from 'playwright-core';
+import { startPlane } from '../control-plane/support/control-plane.ts';
+import { addClient, addPerson, password } from '../control-plane/support/sign-in.ts';
+import { browserMissing, openBrowser } from '../support/browser.ts';
+import { pageFaults } from '../support/page-faults.ts';
+
+t.test(
+  'pages of sign-in can be used on a narrow phone and a wide screen, by day and by night',
+  { skip: browserMissing },
+  async (t) => {
+    const plane = await startPlane(t, { flags: ['--host', 'localhost'] });
+    await addPerson(plane);
+    const { id } = await addClient(plane);
+    const query = new URLSearchParams({
+      ...{
+        client_id: id,
+        response_type: 'code',
+        redirect_uri: 'http://127.0.0.1:9/callback',
+        prompt: 'consent',
+      },
+      ...{
+        scope: 'openid offline_access read',
+        code_challenge: 'a'.repeat(43),
+        code_challenge_method: 'S256',
+      },
+    });
+    const browser = await openBrowser();
+    t.teardown(() => browser.close());
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    const look = (what: string) => lookAt(page, (faults, how) => t.strictSame(faults, [], `${what}, ${how}`));
+
+    await page.goto(`${plane.url}/oauth/authorize?${query.toString()}`);
+    await page.getByLabel('Mail address').fill('ada@example.com');
+    await page.getByLabel('Password').fill('not this one');
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+    await page.getByText('not right').waitFor();
+    await look('sign-in, refused');
+    await page.getByLabel('Password').fill(password);
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+    await page.getByRole('heading', { name: 'Let A test in?' }).waitFor();
+    await look('consent');
+    await page.goto(`${plane.url}/oauth/device`);
+    await look('the code of a device');
+    await page.goto(`${plane.url}/account/forgotten`);
+    await look('a forgotten password');
+    await page.goto(`${plane.url}/account`);
+    await page.locator('#totp-password').fill(password);
+    await page.getByRole('button', { name: 'Set up codes' }).click();
+    await page.locator('#totp-uri').waitFor();
+    await look('the account, with the key of an authenticator');
+  },
+);
+
+async function lookAt(page: Page, tell: (faults: string[], how: string) => void): Promise<void> {
+  for (const width of [360, 1280])
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.setViewportSize({ width, height: 800 });
+      await page.emulateMedia({ colorScheme });
+      tell(await page.evaluate<string[]>(pageFaults), `${width} px, ${colorScheme}`);
+    }
+}
