@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve, sep } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { folderEntries } from '../core/imports/folder-entries.ts';
 import { brokenLine, joinLines, orderLines, type ImportLine } from '../core/imports/lines.ts';
@@ -100,10 +100,10 @@ export async function readFolder(
   for (const { path } of files)
     if (isList(path)) lists.push(...(await readList(resolve(root, path), path).catch(toLine(path))));
   const paths = files.map(({ path }) => path);
-  const marks = new Map(files.map((file) => [resolve(root, file.path), markOf(file)]));
+  const marks = new Map(files.map((file) => [file.path, markOf(file)]));
   const entries = folderEntries(paths, { nfos, label: label ?? (await labelOf(root)) });
   const videos = await collect(withPaths(entries, resolve(root)));
-  const joined = await collect(withMarks(joinLines(lists, videos), marks));
+  const joined = await collect(withMarks(joinLines(lists, videos), { marks, root: resolve(root) }));
   return collect(orderLines([...broken, ...joined]));
 }
 
@@ -184,9 +184,14 @@ function* withPaths(lines: Iterable<ImportLine>, folder: string): Generator<Impo
   }
 }
 
-function* withMarks(lines: Iterable<ImportLine>, marks: ReadonlyMap<string, string>): Generator<ImportLine> {
+function* withMarks(
+  lines: Iterable<ImportLine>,
+  { marks, root }: { marks: ReadonlyMap<string, string>; root: string },
+): Generator<ImportLine> {
+  const above = root.endsWith(sep) ? root : root + sep;
   for (const line of lines) {
-    const videoMark = marks.get(pathOf(line) ?? '');
+    const path = pathOf(line) ?? '';
+    const videoMark = path.startsWith(above) ? marks.get(path.slice(above.length)) : undefined;
     yield videoMark === undefined ? line : withFields(line, { videoMark });
   }
 }

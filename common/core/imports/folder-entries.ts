@@ -11,11 +11,6 @@ const extrasFolder =
 const numbered = /s(\d{1,4})[ ._-]{0,3}e(\d{1,4})|(?:^|[ ._-])(\d{1,2})x(\d{1,3})(?:[ ._-]|$)/i;
 const idCharactersMax = 200;
 
-/** Whether a file is a video, by its ending. */
-export function isVideo(path: string): boolean {
-  return videoPath.test(path);
-}
-
 /** An NFO file, by the path of which it is told. */
 export type NfoFiles = ReadonlyMap<string, Result<Nfo>>;
 
@@ -35,7 +30,7 @@ export function* folderEntries(
     .sort(([a], [b]) => (a < b ? -1 : 1));
   for (const [path, nfo] of shows) yield folder.showLine(path, nfo);
   const seasons = new Set<string>();
-  for (const path of paths.filter(isVideo).sort()) yield* folder.linesOf(path, seasons);
+  for (const path of folder.videos.sort()) yield* folder.linesOf(path, seasons);
 }
 
 interface Show {
@@ -47,6 +42,7 @@ class Folder {
   readonly #paths: ReadonlySet<string>;
   readonly #nfos: NfoFiles;
   readonly #label: string;
+  readonly videos: string[];
   /** Films of each folder, extras aside. */
   readonly #films = new Map<string, string[]>();
 
@@ -54,7 +50,8 @@ class Folder {
     this.#paths = new Set(paths);
     this.#nfos = nfos;
     this.#label = label;
-    for (const path of paths.filter(isVideo)) {
+    this.videos = paths.filter((path) => videoPath.test(path));
+    for (const path of this.videos) {
       const films = this.#films.get(folderOf(path));
       if (films === undefined) this.#films.set(folderOf(path), [path]);
       else films.push(path);
