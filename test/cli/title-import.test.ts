@@ -2,7 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 
-import { startPlane } from '../control-plane/support/control-plane.ts';
+import { EncodeJob } from '../../common/contract/titles.ts';
+import { enrolNode, startPlane } from '../control-plane/support/control-plane.ts';
 import { nearcastCli } from '../support/nearcast-cli.ts';
 
 t.test('titles are imported from the command line', async (t) => {
@@ -54,6 +55,18 @@ t.test('titles are imported from the command line', async (t) => {
   t.match(await nearcast('title', 'import', root, '--on-server'), { code: 0, stdout: /4 +0 +1 +0/ });
   t.match(await nearcast('title', 'import', root, '--on-server'), { code: 0, stdout: /0 +0 +5 +0/ });
   t.match((await nearcast('title', 'list')).stdout, /A film[^]*Dekalog|Dekalog[^]*A film/);
+  const encoder = await enrolNode(plane, 'encoder', { role: 'encoder' });
+  const jobOf = async (wanted: string): Promise<EncodeJob> => {
+    const leased = await encoder.call('POST /v1/encode-jobs/lease', { body: { waitMs: 5000 } });
+    const job = leased.as(EncodeJob);
+    return job.name === wanted ? job : await jobOf(wanted);
+  };
+  const { jobId, leaseId } = await jobOf('A film');
+  const fail = { leaseId, code: 'SOURCE_NOT_VIDEO', detail: 'no film', final: true };
+  await encoder.call(`POST /v1/encode-jobs/${jobId}/fail`, { body: fail });
+  t.match(await nearcast('title', 'import', root), { code: 0, stderr: /^(?!.*upload)/s });
+  t.match(await nearcast('title', 'import', root, '--again', '--dry-run'), { code: 0, stdout: /0 +0 +5 +0/ });
+  t.match(await nearcast('title', 'import', root, '--again'), { code: 0, stderr: /upload/ }, 'taken anew');
   t.match(await nearcast('title', 'import'), { code: 0, stdout: /watched +0/ });
   t.match(await nearcast('title', 'import', join(root, 'nothing')), { code: 1, stderr: /PATH_UNREADABLE/ });
 });
