@@ -72,13 +72,9 @@ function reportCommand(command: Command, shell: CommandShell): void {
     );
 }
 
-function currenciesOf({ months }: RevenueReport): string[] {
-  return [...new Set(months.flatMap(({ revenue }) => revenue.map((one) => one.currency)))].sort();
-}
-
 function reportTable(report: RevenueReport) {
   const { months } = report;
-  const currencies = currenciesOf(report);
+  const currencies = report.currencies.map(({ currency }) => currency);
   return {
     head: ['month', 'before', 'began', 'ended', 'churn %', ...currencies],
     rows: months.map(({ month, before, began, ended, churnPercent, revenue }) => [
@@ -93,8 +89,8 @@ function reportTable(report: RevenueReport) {
 
 /** A bar for each month and currency, as long as its part of the best month's revenue. */
 function revenuePlot(report: RevenueReport): string[] {
-  const { months } = report;
-  return currenciesOf(report).flatMap((currency) => {
+  const { months, currencies } = report;
+  return currencies.flatMap(({ currency }) => {
     const amounts = months.map(
       ({ revenue }) => revenue.find((one) => one.currency === currency)?.amount ?? 0,
     );

@@ -8,6 +8,7 @@ import type { Me } from '../../common/contract/accounts.ts';
 import type { StatusView } from '../../common/contract/status.ts';
 import { FillSection } from './fill-section.tsx';
 import { NodesTable } from './nodes-table.tsx';
+import { RevenueSection } from './revenue-section.tsx';
 import { TitlesTable } from './titles-table.tsx';
 import { Trouble, Visitor, Welcome, type Entry } from './visitor.tsx';
 
@@ -71,6 +72,7 @@ function Network({ isHeard }: { isHeard: boolean }) {
           <TitlesTable titles={titles.data.titles} />
         </Section>
       )}
+      {status.data !== undefined && <RevenueSection />}
     </>
   );
 }

@@ -1,10 +1,10 @@
-import { useEffect, useRef, useState } from 'react';
+import { useCallback, useMemo, useRef, useState } from 'react';
 import uPlot from 'uplot';
 
 import type { FillKind, FillReportView } from '../../common/contract/fill.ts';
 import { formatBytes, formatClock, formatDuration, formatShare, formatTime } from '../shared/format.ts';
+import { axis, PlotBox, plotHeightPx } from './plot-box.tsx';
 import { byteLabels, byteSteps, stackBuckets, timeLabels, timeRangeS, timeStepsS } from './plot-scale.ts';
-import 'uplot/dist/uPlot.min.css';
 
 type Buckets = FillReportView['buckets'];
 
@@ -14,7 +14,6 @@ const kinds: readonly { kind: FillKind; label: string; colour: string }[] = [
   { kind: 'tier', label: 'neighbouring sites', colour: '#f0c042' },
   { kind: 'peer', label: 'peers', colour: '#56b4e9' },
 ];
-const heightPx = 240;
 const barWidthPxMax = 90;
 
 interface PlotProps {
@@ -61,36 +60,17 @@ function Legend({ buckets, when }: { buckets: Buckets; when: string }) {
 }
 
 function Plot({ buckets, bucketMs, onPoint }: PlotProps & { onPoint: (index: number | undefined) => void }) {
-  const box = useRef<HTMLDivElement>(null);
-  const plot = useRef<uPlot>(undefined);
   const latest = useRef({ buckets, bucketMs });
-  useEffect(() => {
-    const element = box.current;
-    if (element === null) return;
-    const made = new uPlot(
-      optionsOf(element.clientWidth, () => latest.current, onPoint),
-      [[]],
-      element,
-    );
-    plot.current = made;
-    const resize = new ResizeObserver(() => {
-      made.setSize({ width: element.clientWidth, height: heightPx });
-    });
-    resize.observe(element);
-    return () => {
-      resize.disconnect();
-      made.destroy();
-    };
-  }, [onPoint]);
-  useEffect(() => {
-    latest.current = { buckets, bucketMs };
+  latest.current = { buckets, bucketMs };
+  const make = useCallback((widthPx: number) => optionsOf(widthPx, () => latest.current, onPoint), [onPoint]);
+  const data = useMemo((): uPlot.AlignedData => {
     const { timesS, sums } = stackBuckets(
       buckets,
       kinds.map(({ kind }) => kind),
     );
-    plot.current?.setData([timesS, ...sums.toReversed()]);
-  }, [buckets, bucketMs]);
-  return <div ref={box} role="img" aria-label="Bytes by source over time; the sums are above." />;
+    return [timesS, ...sums.toReversed()];
+  }, [buckets]);
+  return <PlotBox label="Bytes by source over time; the sums are above." make={make} data={data} />;
 }
 
 function optionsOf(
@@ -98,13 +78,11 @@ function optionsOf(
   latest: () => PlotProps,
   onPoint: (index: number | undefined) => void,
 ): uPlot.Options {
-  const grid = { stroke: '#8093b040', width: 1 };
-  const axis: uPlot.Axis = { stroke: '#8093b0', grid, ticks: grid, font: '12px system-ui, sans-serif' };
   // A bar begins with its bucket, not in its middle.
   const paths = uPlot.paths.bars?.({ size: [0.92, barWidthPxMax], align: 1 });
   return {
     width: widthPx,
-    height: heightPx,
+    height: plotHeightPx,
     legend: { show: false },
     cursor: {
       drag: { x: false, y: false },

@@ -6,6 +6,7 @@ import type { NodeView } from '../../common/contract/nodes.ts';
 import type { PlaybackRequest, PlaybackSession } from '../../common/contract/playback.ts';
 import type { StatusView } from '../../common/contract/status.ts';
 import type { TitleView } from '../../common/contract/titles.ts';
+import type { RevenueReport } from '../../common/contract/usage.ts';
 import { takeToken } from './token.ts';
 
 /** Which fill a report is of: of a night (`2026-11-21`), a site, an appliance; of all in the last day where nothing is named. */
@@ -16,6 +17,8 @@ export interface FillReportScope {
 }
 
 const linkToken = takeToken();
+/** Reports are counted from all books when they are asked for. */
+const reportTimeoutMs = 120_000;
 let tokenOf = (): Promise<string | undefined> => Promise.resolve(linkToken);
 
 /** Whether the page was opened with a token in its link. */
@@ -48,6 +51,9 @@ export const api = createApi({
     fillReport: build.query<FillReportView, FillReportScope>({
       query: (params) => ({ url: 'fill/report', params }),
     }),
+    revenue: build.query<RevenueReport, { months: number }>({
+      query: (params) => ({ url: 'reports/revenue', params, timeout: reportTimeoutMs }),
+    }),
   }),
 });
 
@@ -55,6 +61,7 @@ export const {
   useFillReportQuery,
   useMeQuery,
   useNodesQuery,
+  useRevenueQuery,
   useStartPlaybackMutation,
   useStatusQuery,
   useTitlesQuery,

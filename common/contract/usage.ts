@@ -47,6 +47,8 @@ export type UsageDue = Static<typeof UsageDue>;
 
 /** How business went, by calendar months (UTC), the earliest first. */
 export const RevenueReport = Type.Object({
+  /** Those that stand in the months, with the decimals of their amounts. */
+  currencies: Type.Array(Type.Object({ currency: Type.String(), decimals: Count })),
   months: Type.Array(
     Type.Object({
       /** As `2026-01`. */

@@ -5,8 +5,10 @@ import { promisify } from 'node:util';
 import type { Page } from 'playwright-core';
 import t, { type Test } from 'tap';
 
+import type { Api } from '../../cli/api.ts';
 import { consoleUrl, playerUrl } from '../../cli/commands/play.ts';
 import { createTitle, waitUntilLive } from '../../cli/commands/title.ts';
+import { PlanView, SubscriptionView } from '../../common/contract/billing.ts';
 import { browserMissing, openBrowser } from '../support/browser.ts';
 import { startTestSystem } from '../support/system.ts';
 
@@ -25,6 +27,16 @@ function watchErrors(page: Page): string[] {
       errors.push(message.text());
   });
   return errors;
+}
+
+async function subscribeSomebody(api: Api): Promise<void> {
+  const price = { currency: 'EUR', amount: 999, interval: { unit: 'month', count: 1 }, taxInclusive: true };
+  const entitlements = { heightMax: 1080, streamsMax: 2, downloads: false };
+  const plan = { name: 'Basic', trialDays: 0, archived: false, entitlements, prices: [price] };
+  await api.call({ method: 'PUT', path: '/v1/plans/basic', body: plan, reply: PlanView });
+  const body = { account: 'usr_anna-0001', plan: 'basic', currency: 'EUR', country: 'DE', timeZone: 'UTC' };
+  const path = '/v1/subscriptions';
+  await api.call({ method: 'POST', path, body, reply: SubscriptionView, idempotencyKey: 'one' });
 }
 
 async function isWiderThanWindow(page: Page): Promise<boolean> {
@@ -66,6 +78,15 @@ t.test('the pages against the real system, and when it is gone', options, async 
   const canvas = await page.locator('.plot canvas').boundingBox();
   t.ok((canvas?.width ?? 0) > 800, 'the plot has the width of its panel');
   t.equal(await page.locator('.plot figcaption b').count(), 3, 'a legend with three sources');
+
+  await page.getByText('Revenue and churn').click();
+  await page.getByText('Nobody has subscribed in these months.').waitFor();
+  await subscribeSomebody(context.api);
+  // Closed and opened, it is counted anew.
+  for (let twice = 0; twice < 2; twice++) await page.getByText('Revenue and churn').click();
+  const revenue = page.getByRole('table', { name: 'Revenue by month' });
+  await revenue.getByRole('row', { name: /9\.99 EUR.* 1 0 –$/ }).waitFor();
+  t.equal(await page.getByRole('img', { name: /by month/ }).count(), 2, 'two plots');
 
   for (const width of [1440, 800, 400]) {
     await page.setViewportSize({ width, height: 1000 });

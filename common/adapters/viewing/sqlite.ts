@@ -1,4 +1,3 @@
-import { joinRows } from '../../core/viewing-state.ts';
 import type { RegisterKind, ViewingEntry, ViewingRegister, ViewingRows } from '../../core/viewing-state.ts';
 import { coded } from '../../runtime/errors.ts';
 import { copySqlite } from '../shared/sqlite-copy.ts';
@@ -39,7 +38,7 @@ class SqliteViewing implements Viewing {
   readonly #file: SqliteFile;
   readonly #path: string;
   readonly #statements: ReturnType<typeof statements>;
-  readonly #write: (rows: ViewingRows) => void;
+  readonly #write: (all: readonly ViewingRows[]) => void;
   #waiting: Waiting[] = [];
   #rowsWaiting = 0;
 
@@ -47,11 +46,11 @@ class SqliteViewing implements Viewing {
     this.#file = file;
     this.#path = path;
     this.#statements = statements(file);
-    const write = file.transaction((rows: ViewingRows) => {
-      this.#put(rows);
+    const write = file.transaction((all: readonly ViewingRows[]) => {
+      for (const rows of all) this.#put(rows);
     });
-    this.#write = (rows) => {
-      write.immediate(rows);
+    this.#write = (all) => {
+      write.immediate(all);
     };
   }
 
@@ -155,7 +154,7 @@ class SqliteViewing implements Viewing {
     this.#waiting = [];
     this.#rowsWaiting = 0;
     try {
-      this.#write(joinRows(...waiting.map(({ rows }) => rows)));
+      this.#write(waiting.map(({ rows }) => rows));
       for (const { resolve } of waiting) resolve();
     } catch (error) {
       const failure = sqliteError(error, `viewing state ${this.#path}`);

@@ -1,4 +1,5 @@
 import type { RevenueReport } from '../../../../common/contract/usage.ts';
+import { currencyDecimals } from '../../../../common/core/currency.ts';
 import { monthOf, monthsUntil } from './month.ts';
 
 interface Counted {
@@ -40,7 +41,11 @@ export class RevenueCount {
   }
 
   report(): RevenueReport {
+    const codes = new Set([...this.#months.values()].flatMap(({ revenue }) => [...revenue.keys()]));
     return {
+      currencies: [...codes]
+        .sort()
+        .map((currency) => ({ currency, decimals: currencyDecimals(currency) ?? 0 })),
       months: [...this.#months].map(([month, { before, began, ended, lost, revenue }]) => ({
         ...{ month, before, began, ended },
         ...(before > 0 && { churnPercent: Math.round((lost / before) * 10_000) / 100 }),
