@@ -99,6 +99,13 @@ async function recordTitles(plane: TestPlane, encoder: TestNode): Promise<void> 
   await keep('EncodeFail', fail);
   await encoder.call(`POST /v1/encode-jobs/${jobId}/fail`, { body: fail });
   await keep('EncodeComplete', { leaseId, bundle: 'a'.repeat(64) });
+  await keep('SourceTags', {
+    name: 'From its file',
+    number: 1,
+    year: 1989,
+    synopsis: 'A story.',
+    genres: ['Drama'],
+  });
   const blobs = await openBlobs(pathToFileURL(join(plane.dataDir, 'blobs')).href);
   await keep('Bundle', (await publishSampleBundle(blobs)).bundle);
 }
