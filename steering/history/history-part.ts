@@ -48,15 +48,27 @@ const questionsMax = 8;
 // Beside this file, in its form: TypeScript here, JavaScript in a package.
 const entry = new URL(`./explain-worker${extname(import.meta.url)}`, import.meta.url);
 
+/** Makes the journal of a recorder, as a node keeps it. */
+export function createJournal(options: {
+  readonly directory: string;
+  readonly keepHours: number;
+  readonly recorder: Recorder;
+  readonly clock: Clock;
+  readonly log: Log;
+}): Journal {
+  const { directory, keepHours, recorder, clock, log } = options;
+  return new Journal({
+    ...{ directory, clock, log, segmentMs, segmentBytes, bytesMax: journalBytesMax },
+    keepMs: keepHours * hourMs,
+    opening: () => recorder.opening(),
+  });
+}
+
 /** Makes it; nothing is kept before its component starts. */
 export function createHistoryPart(options: HistoryPartOptions): HistoryPart {
   const { config, recorder, clock, log, tables } = options;
   const directory = join(config.dataDir, 'history');
-  const journal = new Journal({
-    ...{ directory, clock, log, segmentMs, segmentBytes, bytesMax: journalBytesMax },
-    keepMs: config.historyHours * hourMs,
-    opening: () => recorder.opening(),
-  });
+  const journal = createJournal({ directory, keepHours: config.historyHours, recorder, clock, log });
   const turns = new Limiter({ runsMax: 1 });
   let asking = 0;
   let done: Promise<unknown> | undefined;

@@ -66,6 +66,11 @@ export class Journal {
     return this.#dropped;
   }
 
+  /** Bytes that wait to be compressed. */
+  get waitingBytes(): number {
+    return this.#writing?.compress.writableLength ?? 0;
+  }
+
   /** Makes its directory. @throws STORE_UNAVAILABLE */
   async open(): Promise<void> {
     const { directory } = this.#options;
@@ -80,7 +85,7 @@ export class Journal {
   /** Takes a line without its newline. */
   append(line: string): void {
     const writing = this.#segment();
-    if (writing === undefined || writing.compress.writableLength > waitingBytesMax) {
+    if (writing === undefined || this.waitingBytes > waitingBytesMax) {
       this.#dropped++;
       return;
     }

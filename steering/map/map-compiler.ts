@@ -122,7 +122,10 @@ export function createMapCompiler(store: TableStore, images?: RouteImageFile): M
       const known = { ...unchanged, ...(stored !== undefined && { routes: stored }) };
       const { routes: made, holdings, ...rest } = await make(opened, known);
       const routes = stored ?? images?.keep(made, name) ?? made;
-      await store.prune(tableNamesOf(body));
+      const named = tableNamesOf(body);
+      for (const [before, next] of supersededBy(body, last?.body))
+        if (!named.has(before)) await store.supersede(before, next);
+      await store.prune(named);
       last = { body, parts: { routes, holdings } };
       return {
         ...rest,
@@ -134,6 +137,18 @@ export function createMapCompiler(store: TableStore, images?: RouteImageFile): M
       await images?.write();
     },
   };
+}
+
+/** The tables of a map before that others have come for, each with the one that came. */
+function supersededBy(body: SteeringMap, before: SteeringMap | undefined): Map<string, string> {
+  const held = new Map(before?.appliances.map(({ id, routeTable }) => [id, routeTable?.name]));
+  const came = new Map<string, string>();
+  const note = (old: string | undefined, next: string | undefined): void => {
+    if (old !== undefined && next !== undefined && old !== next) came.set(old, next);
+  };
+  for (const { id, routeTable } of body.appliances) note(held.get(id), routeTable?.name);
+  note(before?.holdings?.name, body.holdings?.name);
+  return came;
 }
 
 async function missingOf(

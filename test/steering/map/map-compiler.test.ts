@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { documentTypes } from '../../../common/contract/documents.ts';
+import { documentTypes, type Route } from '../../../common/contract/documents.ts';
 import { decodeRouteTable } from '../../../common/core/route-table-codec.ts';
 import { encodeRouteTableDelta, nameRouteTable } from '../../../common/core/route-table-delta.ts';
 import { valueOf } from '../../../common/runtime/errors.ts';
@@ -142,6 +142,29 @@ for (const [where, make] of Object.entries(compilers)) {
     t.equal((await compiler.compile()).sequence, 1);
   });
 }
+
+t.test(
+  'of what is past it is kept how it differs from what came, for those who ask about then',
+  async (t) => {
+    const folder = await folderOf(t);
+    const routes = Array.from({ length: 500 }, (_, at) => route(`10.${at >> 8}.${at & 255}.0/24`));
+    const mapOfRoutes = (more: readonly Route[]) =>
+      mapOf([appliance('a', { routes: [...routes, ...more] }), appliance('b', { routes })]);
+    const [before, after] = [mapOfRoutes([route('11.0.0.0/8')]), mapOfRoutes([route('12.0.0.0/8')])];
+    const compiler = createMapCompiler(await openTableStore(folder, 1e9));
+    for (const [at, map] of [before, after].entries()) {
+      await feed(compiler, map, at + 1);
+      await compiler.compile();
+    }
+    const later = await openTableStore(folder, 1e9);
+    for (const [name, bytes] of wireOf(before).tables)
+      t.ok(Buffer.from(bytes).equals((await later.read(name)) ?? Buffer.of()), name);
+    const past = (await readdir(folder)).filter((file) => file.split('.').length === 3);
+    t.equal(past.length, 1, 'the one that changed; the holdings did not, nor did what another box still has');
+    t.equal((await feed(compiler, before, 3)).length, 1, 'one that comes back is asked for');
+    await compiler.compile();
+  },
+);
 
 t.test('where there is no room, tables that the map does not name go', async (t) => {
   const store = await openTableStore(await folderOf(t), 1);
