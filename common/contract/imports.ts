@@ -23,7 +23,7 @@ export const ImportEntry = Type.Object(
     uploadId: Type.Optional(ObjectId),
     /** What tells the video from another of the same path: its size and time. */
     videoMark: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
-    /** What was guessed from the file's name: only a new title takes it. */
+    /** What was guessed from the file: only a new title takes it. */
     assumed: Type.Optional(Assumed),
   },
   { additionalProperties: false },

@@ -47,11 +47,11 @@ export const ExternalId = Type.String({
   maxLength: 256,
 });
 
-const AssumedField = Type.Union([Type.Literal('name'), Type.Literal('year')]);
+const AssumedField = Type.Union([Type.Literal('name'), Type.Literal('year'), Type.Literal('kind')]);
 export type AssumedField = Static<typeof AssumedField>;
 
 /** What a title has by guess, until somebody tells it or its file's own tags do. */
-export const Assumed = Type.Array(AssumedField, { maxItems: 2 });
+export const Assumed = Type.Array(AssumedField, { maxItems: 3 });
 
 /** What is told of a title wherever it comes from. */
 export const titleTold = {

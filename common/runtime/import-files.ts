@@ -42,9 +42,9 @@ export async function readImport(path: string, { label }: { label?: string } = {
   return collect(orderLines(await readList(resolve(path), basename(path))));
 }
 
-/** Whether a file beside videos tells of them: an NFO anywhere, a list in the folder itself. */
-export function tellsOfVideos(path: string): boolean {
-  return isNfo(path) || isList(path);
+/** Whether a file tells of the videos beside and below it. */
+export function isNfo(path: string): boolean {
+  return path.toLowerCase().endsWith('.nfo');
 }
 
 /** What tells a file from another of the same path. */
@@ -114,11 +114,8 @@ async function labelOf(root: string): Promise<string> {
   return createHash('sha256').update(real).digest('base64url').slice(0, 12);
 }
 
-function isNfo(path: string): boolean {
-  return path.toLowerCase().endsWith('.nfo');
-}
-
-function isList(path: string): boolean {
+/** Whether a file of a folder may be a list of titles. */
+export function isList(path: string): boolean {
   return !path.includes('/') && /\.(?:csv|json|jsonl)$/i.test(path);
 }
 

@@ -70,7 +70,9 @@ class Folder {
     if (show === undefined) {
       if (own?.value.kind === 'episodedetails')
         return [brokenLine(at, 'it is of an episode, but no folder above it has a tvshow.nfo')];
-      return [this.#titleLine(at, { path, nfo: own?.value, more: { kind: 'movie' } })];
+      return [
+        this.#titleLine(at, { path, nfo: own?.value, more: own === undefined ? {} : { kind: 'movie' } }),
+      ];
     }
     const place = placeOf(path, own?.value);
     if (place === undefined)
@@ -135,8 +137,9 @@ class Folder {
     { path, nfo, more }: { path: string; nfo: Nfo | undefined; more: object },
   ): ImportLine {
     const externalIds = [...(nfo?.externalIds ?? []), this.#fileId(path)];
-    const named = guessed(nameOf(path.replace(videoPath, '')), nfo?.told ?? {});
-    return { ...at, read: { entry: { ...named, ...more, externalIds, path } } };
+    const guess = { ...nameOf(path.replace(videoPath, '')), ...(nfo === undefined && { kind: 'movie' }) };
+    const named = guessed(guess, { ...nfo?.told, ...more });
+    return { ...at, read: { entry: { ...named, externalIds, path } } };
   }
 
   #fileId(path: string): string {

@@ -43,7 +43,8 @@ export function createMetadataEditor(titles: Titles): MetadataEditor {
 
 /** A title with these metadata, as `checkMetadata` makes them: what is other than before is no guess. Errors: TITLE_KIND_FIXED. */
 export function withMetadata(title: TitleRecord, { name, ...details }: TitleMetadata): TitleRecord {
-  const isHeld = { name: name === title.name, year: details.year === title.details?.year };
+  const { year, kind } = title.details ?? {};
+  const isHeld = { name: name === title.name, year: details.year === year, kind: details.kind === kind };
   const left = title.assumed?.filter((field) => isHeld[field]);
   const next = withAssumed({ ...title, name, details }, left);
   if (holdsOthers(kindOf(next)) !== (title.source.kind === 'none'))

@@ -6,10 +6,11 @@ import type { ImportLine } from '../../../common/core/imports/lines.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { toCoded } from '../../../common/runtime/errors.ts';
 import {
+  isList,
+  isNfo,
   listFolder,
   markOf,
   readFolder,
-  tellsOfVideos,
   type FolderFile,
 } from '../../../common/runtime/import-files.ts';
 import type { Log } from '../../../common/runtime/log.ts';
@@ -59,6 +60,8 @@ class Watched {
   readonly #deps: Omit<WatchedFoldersDependencies, 'folders'>;
   /** What each file was like at the last look. */
   #seen = new Map<string, string>();
+  /** Those of its files that have listed titles. */
+  readonly #lists = new Set<string>();
   #imported: string | undefined;
   view: WatchedFolder;
 
@@ -76,12 +79,14 @@ class Watched {
       const { files, unreadable } = await listFolder(path);
       const before = this.#seen;
       this.#seen = new Map(files.map((file) => [file.path, markOf(file)]));
-      const settled = settledFiles(files, { before, now: this.#seen });
+      const settled = settledFiles(files, { before, now: this.#seen, lists: this.#lists });
       const mark = [...unreadable, ...settled.map((one) => ({ file: one.path, read: markOf(one) }))]
         .map((one) => JSON.stringify(one))
         .join('\n');
       if (mark === this.#imported) return;
-      await this.#import(await readFolder(path, { files: settled, unreadable, label: this.#label }), signal);
+      const lines = await readFolder(path, { files: settled, unreadable, label: this.#label });
+      for (const { file, read } of lines) if ('entry' in read && isList(file)) this.#lists.add(file);
+      await this.#import(lines, signal);
       if (signal?.aborted === true) return;
       this.#imported = mark;
     } catch (error) {
@@ -124,17 +129,18 @@ class Watched {
 type Seen = ReadonlyMap<string, string>;
 
 /**
- * Files that have stayed as they were since the look before: what is still being copied has another size or time. Where an NFO or a list
- * has changed or gone, which some programs do when they save, what lies beside and below it waits too: it would be told of wrongly.
+ * Files that have stayed as they were since the look before: what is still being copied has another size or time. Where an NFO
+ * or a list of titles has changed or gone, which some programs do when they save, what lies beside and below it waits too: it would be
+ * told of wrongly. What has not listed titles before holds nothing up, since some programs write files of theirs all the time.
  */
 function settledFiles(
   files: readonly FolderFile[],
-  { before, now }: { before: Seen; now: Seen },
+  { before, now, lists }: { before: Seen; now: Seen; lists: ReadonlySet<string> },
 ): FolderFile[] {
   const moving = [...new Set([...before.keys(), ...now.keys()])].filter(
     (path) => before.get(path) !== now.get(path),
   );
-  const waiting = new Set(moving.filter(tellsOfVideos).map(folderOf));
+  const waiting = new Set(moving.filter((path) => isNfo(path) || lists.has(path)).map(folderOf));
   return files.filter(
     ({ path }) => before.get(path) === now.get(path) && !foldersAbove(path).some((one) => waiting.has(one)),
   );

@@ -39,7 +39,7 @@ t.test('films with and without NFO files', async (t) => {
     {
       ...{ name: 'A Film', year: 1999, kind: 'movie', path: 'A.Film.(1999).mkv' },
       externalIds: ['file:films/A.Film.(1999).mkv'],
-      assumed: ['name', 'year'],
+      assumed: ['name', 'year', 'kind'],
     },
     {
       ...{ name: 'Amélie', kind: 'movie', path: 'Amelie/amelie.mp4' },
@@ -47,11 +47,11 @@ t.test('films with and without NFO files', async (t) => {
     },
     {
       ...{ name: 'one', kind: 'movie', path: 'two/one.mp4' },
-      ...{ externalIds: ['file:films/two/one.mp4'], assumed: ['name'] },
+      ...{ externalIds: ['file:films/two/one.mp4'], assumed: ['name', 'kind'] },
     },
     {
       ...{ name: 'other', kind: 'movie', path: 'two/other.mp4' },
-      ...{ externalIds: ['file:films/two/other.mp4'], assumed: ['name'] },
+      ...{ externalIds: ['file:films/two/other.mp4'], assumed: ['name', 'kind'] },
     },
     {
       ...{ name: 'making of', kind: 'extra', partOf: 'imdb:tt0211915' },

@@ -81,9 +81,22 @@ t.test('a list beside videos tells of them, and makes no second titles', async (
     lab.catalog.titles().find(({ name }) => name === 'Elsewhere'),
     { kind: 'episode', number: 1 },
   );
+  await writeFile(join(root, 'other.mp4'), 'another');
+  await lab.look();
+  await writeFile(join(root, 'list.csv'), 'id,name,kind,path\n4,Extra,extra,other.mp4\n');
+  await writeFile(join(root, 'state.json'), 'of another program');
+  await lab.catalog.watched.look();
+  t.strictSame(lab.names(), ['Elsewhere', 'Season 1', 'Show', 'Told by the list', 'other'], 'it is written');
+  await writeFile(join(root, 'state.json'), 'all the time');
+  await lab.catalog.watched.look();
+  t.match(lab.problems(), [{ file: 'list.csv', code: 'TITLE_PARENT_INVALID' }], 'no guess goes before it');
   await writeFile(join(root, 'list.csv'), 'id,name\n3,Nothing\n');
   await lab.look();
-  t.match(lab.names().length, 4, 'also without the list they are known');
+  t.equal(lab.names().length, 5, 'also without the list they are known');
+  t.match(
+    lab.catalog.titles().find(({ name }) => name === 'Elsewhere'),
+    { kind: 'episode' },
+  );
 });
 
 t.test('what an operator has called a film stays, until its file calls it anew', async (t) => {
