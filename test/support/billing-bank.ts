@@ -13,7 +13,7 @@ export interface Bank {
   /** What it has of ours, by currency. */
   readonly cash: ReadonlyMap<string, number>;
   /** How often it said what, of charges and of refunds. */
-  counts(): { paid: number; failed: number; pending: number; refunds: number };
+  counts(): { paid: number; failed: number; pending: number; refunds: number; disputes: number };
   /** Decides some of what is pending (all where `all`), and tells of most of it, now and then twice. */
   decide(tell: (notice: ProviderNotice) => Promise<void>, options?: { all: boolean }): Promise<void>;
 }
@@ -25,14 +25,24 @@ interface Charged {
 
 interface Refunded {
   readonly refund: string;
+  readonly payment: string;
   readonly amount: number;
   readonly currency: string;
   outcome: RefundOutcome;
 }
 
+/** What the holder of a card wants back: nobody has heard of it where it has no state. */
+interface Disputed {
+  readonly dispute: string;
+  readonly payment: string;
+  readonly amount: number;
+  readonly currency: string;
+  state?: 'open' | 'lost' | 'won';
+}
+
 const pending = { kind: 'pending' } as const;
 
-/** Opens one: some cards fail, some answers are lost, some come days later or only when they are asked for. */
+/** Opens one: some cards fail, some answers are lost, some come days later or only when they are asked for, some are disputed. */
 export function openBank(random: () => number): Bank {
   return new SimulatedBank(random);
 }
@@ -41,6 +51,8 @@ class SimulatedBank implements Bank {
   readonly #random: () => number;
   readonly #charges = new Map<string, Charged>();
   readonly #refunds = new Map<string, Refunded>();
+  readonly #disputes = new Map<string, Disputed>();
+  #late: ProviderNotice[] = [];
   readonly cash = new Map<string, number>();
   #told = 0;
   #pending = 0;
@@ -64,10 +76,10 @@ class SimulatedBank implements Bank {
         return charged.outcome;
       }),
     findCharge: (charge) => this.#onTheLine(() => this.#charges.get(idOf(charge))?.outcome),
-    refund: ({ refund, amount, currency }) =>
+    refund: ({ refund, payment, amount, currency }) =>
       this.#onTheLine(() => {
         const known = this.#refunds.get(refund);
-        const refunded: Refunded = known ?? { refund, amount, currency, outcome: pending };
+        const refunded: Refunded = known ?? { refund, payment, amount, currency, outcome: pending };
         if (known === undefined && !this.#isLate()) this.#decideRefund(refunded);
         this.#refunds.set(refund, refunded);
         return refunded.outcome;
@@ -77,7 +89,9 @@ class SimulatedBank implements Bank {
   counts(): ReturnType<Bank['counts']> {
     const charges = [...this.#charges.values()];
     const of = (kind: ChargeOutcome['kind']) => charges.filter(({ outcome }) => outcome.kind === kind).length;
-    return { paid: of('paid'), failed: of('failed'), pending: this.#pending, refunds: this.#refunds.size };
+    const disputes = [...this.#disputes.values()].filter(({ state }) => state !== undefined).length;
+    const [refunds, pendings] = [this.#refunds.size, this.#pending];
+    return { paid: of('paid'), failed: of('failed'), pending: pendings, refunds, disputes };
   }
 
   async decide(
@@ -99,12 +113,30 @@ class SimulatedBank implements Bank {
       const { refund, outcome } = refunded;
       notices.push({ id: this.#newId(), customer: '', kind: 'refund', refund, outcome });
     }
-    for (const notice of notices) {
+    // Of disputes everybody is told, also before the payment, and of their end before their beginning.
+    const disputes = this.#decideDisputes(all);
+    for (const notice of [...disputes, ...notices]) {
       // Whoever is not told asks.
-      if (this.#chance(0.3)) continue;
+      if (notice.kind !== 'dispute' && this.#chance(0.3)) continue;
       await tell(notice);
       if (this.#chance(0.1)) await tell({ ...notice, id: this.#newId() });
     }
+  }
+
+  #decideDisputes(all: boolean): ProviderNotice[] {
+    const notices: ProviderNotice[] = [];
+    const late = this.#late;
+    this.#late = [];
+    for (const disputed of this.#disputes.values()) {
+      const { dispute, payment, amount, currency, state } = disputed;
+      if (state === 'won' || state === 'lost' || !(all || this.#chance(0.1))) continue;
+      disputed.state = state === undefined ? 'open' : this.#chance(0.5) ? 'won' : 'lost';
+      if (disputed.state !== 'lost') this.#move(currency, disputed.state === 'won' ? amount : -amount);
+      const told = { dispute, payment, amount, currency, state: disputed.state };
+      const isLate = disputed.state === 'open' && this.#chance(0.2);
+      (isLate ? this.#late : notices).push({ id: this.#newId(), customer: '', kind: 'dispute', ...told });
+    }
+    return [...notices, ...late];
   }
 
   #decideCharge(charged: Charged): void {
@@ -113,12 +145,22 @@ class SimulatedBank implements Bank {
     charged.outcome = isDeclined
       ? { kind: 'failed', reason: 'declined', isFinal: this.#chance(0.1) }
       : { kind: 'paid', payment: idOf(charged.asked), amount, currency };
-    if (!isDeclined) this.#move(currency, amount);
+    if (isDeclined) return;
+    this.#move(currency, amount);
+    if (!this.#chance(0.02)) return;
+    const [dispute, part] = [
+      `dispute-${this.#disputes.size}`,
+      this.#chance(0.2) ? Math.ceil(amount / 3) : amount,
+    ];
+    this.#disputes.set(dispute, { dispute, payment: idOf(charged.asked), amount: part, currency });
   }
 
   #decideRefund(refunded: Refunded): void {
-    const isLost = this.#chance(0.05);
-    refunded.outcome = isLost ? { kind: 'failed', reason: 'the account is closed' } : { kind: 'done' };
+    const isDisputed = [...this.#disputes.values()].some(
+      ({ payment, state }) => payment === refunded.payment && (state === 'open' || state === 'lost'),
+    );
+    const isLost = isDisputed || this.#chance(0.05);
+    refunded.outcome = isLost ? { kind: 'failed', reason: 'it cannot be given back' } : { kind: 'done' };
     if (!isLost) this.#move(refunded.currency, -refunded.amount);
   }
 

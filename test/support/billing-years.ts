@@ -199,10 +199,12 @@ async function change(years: Years, { id, account, price }: SubscriptionView): P
       await act(years, (batch) => subscriptions.cancel(batch, id, when), id);
       return;
     case 4: {
-      const credit = await invoices.creditOf(account, price.currency);
+      const credit = await invoices.freeCreditOf(account, price.currency);
       const paid = (await payments.list({ limit: 1000 })).find(
         (one) =>
-          one.account === account && one.provider !== undefined && one.amount - (one.refunded ?? 0) >= credit,
+          one.account === account &&
+          one.provider !== undefined &&
+          one.amount - (one.refunded ?? 0) - (one.disputed ?? 0) >= credit,
       );
       if (credit === 0 || paid?.currency !== price.currency) return;
       const request = {
@@ -238,6 +240,8 @@ async function addUpAgain(
       failures.push(
         `${currency}: the bank has ${bank.cash.get(currency)}, the ledger ${booked.get(currency)}`,
       );
+  if ((await billing.disputes.waiting()).length > 0)
+    failures.push('a dispute waits for a payment that is in the books');
   for (const { amount, currency } of await books.balances({ account: 'transit:bank' }))
     if (amount !== 0) failures.push(`${amount} ${currency} are on their way back for ever`);
   let invoices = 0;
@@ -259,7 +263,7 @@ async function addUpAgain(
     holds: failures.length === 0,
     lines: [
       `${subscribers} subscribers, ${days} days: ${papers} invoices and credit notes, ${transactions} transactions`,
-      `The bank: ${said.paid} charges paid, ${said.failed} declined, ${said.refunds} refunds; ${said.pending} of them known later only`,
+      `The bank: ${said.paid} charges paid, ${said.failed} declined, ${said.refunds} refunds, ${said.disputes} disputes; ${said.pending} of them known later only`,
       `${steady.size} never changed anything: their ${invoices} invoices, of periods and of usage, are as a calendar and a price of their own say`,
       ...failures.slice(0, 20),
     ],

@@ -21,60 +21,72 @@ interface Text {
 }
 
 /**
- * An invoice as PDF 1.4 (ISO 32000-1) of one page, in fonts that every reader brings, so that none has to be in it. Refuses
+ * An invoice as PDF 1.4 (ISO 32000-1), in fonts that every reader brings, so that none has to be in it. Refuses
  * TEXT_NOT_PRINTABLE for letters that these fonts have not got: an invoice must not say `?`.
  */
 export function invoicePdf(page: InvoicePage): Result<Buffer> {
-  const texts = [...layOut(page)];
-  const strange = texts.find(({ text }) => winAnsi(text) === undefined);
+  const sheets = layOut(page);
+  const strange = sheets.flat().find(({ text }) => winAnsi(text) === undefined);
   if (strange !== undefined)
     return refused(
       'TEXT_NOT_PRINTABLE',
-      `“${strange.text.slice(0, 40)}”: take the page instead, and print that`,
+      `“${strange.text.slice(0, 40)}”: take the page (.html) instead, which has every script, and print that`,
     );
-  const content = Buffer.concat(texts.map(drawn));
   const font = (name: string) =>
     Buffer.from(`<< /Type /Font /Subtype /Type1 /BaseFont /${name} /Encoding /WinAnsiEncoding >>`);
+  const numberOf = (sheet: number) => firstSheet + 2 * sheet;
+  const kids = sheets.map((_texts, index) => `${numberOf(index)} 0 R`).join(' ');
   return ok(
     file([
       Buffer.from('<< /Type /Catalog /Pages 2 0 R >>'),
-      Buffer.from('<< /Type /Pages /Kids [3 0 R] /Count 1 >>'),
-      Buffer.from(
-        `<< /Type /Page /Parent 2 0 R /MediaBox [0 0 ${width} ${height}] /Contents 7 0 R ` +
-          '/Resources << /Font << /F1 4 0 R /F2 5 0 R /F3 6 0 R >> >> >>',
-      ),
+      Buffer.from(`<< /Type /Pages /Kids [${kids}] /Count ${sheets.length} >>`),
       ...[font('Helvetica'), font('Helvetica-Bold'), font('Courier')],
-      Buffer.concat([
-        Buffer.from(`<< /Length ${content.length} >>\nstream\n`),
-        content,
-        Buffer.from('\nendstream'),
-      ]),
+      ...sheets.flatMap((texts, index) => [sheetOf(numberOf(index) + 1), contentOf(texts)]),
     ]),
   );
 }
 
-function* layOut({ title, issuer, facts, amounts }: InvoicePage): Generator<Text> {
+/** The object after catalogue, pages and fonts. */
+const firstSheet = 6;
+
+function sheetOf(content: number): Buffer {
+  return Buffer.from(
+    `<< /Type /Page /Parent 2 0 R /MediaBox [0 0 ${width} ${height}] /Contents ${content} 0 R ` +
+      '/Resources << /Font << /F1 3 0 R /F2 4 0 R /F3 5 0 R >> >> >>',
+  );
+}
+
+function contentOf(texts: readonly Text[]): Buffer {
+  const content = Buffer.concat(texts.map(drawn));
+  const head = Buffer.from(`<< /Length ${content.length} >>\nstream\n`);
+  return Buffer.concat([head, content, Buffer.from('\nendstream')]);
+}
+
+/** Texts on as many sheets as they need; nothing is asked of what stands on one line but that it is of one sheet. */
+function layOut({ title, issuer, facts, amounts }: InvoicePage): Text[][] {
+  const sheets: Text[][] = [[]];
   let y = height - margin;
-  for (const line of issuer.flatMap(wrapped)) {
-    yield { font: 'F1', text: line, x: width / 2, y };
-    y -= leading;
-  }
-  y -= 2 * leading;
-  yield { font: 'F2', text: title, x: margin, y, size: 18 };
-  y -= 2 * leading;
-  for (const [what, value] of facts) {
-    yield { font: 'F1', text: what, x: margin, y };
-    yield { font: 'F3', text: value, x: margin + 120, y };
-    y -= leading;
-  }
-  y -= leading;
-  for (const { what, amount, isTotal } of amounts) {
-    yield { font: 'F3', text: amount, x: width - margin - amount.length * size * courierEm, y };
-    for (const line of wrapped(what)) {
-      yield { font: isTotal ? 'F2' : 'F1', text: line, x: margin, y };
-      y -= leading;
+  const put = (...texts: readonly Omit<Text, 'y'>[]): void => {
+    if (y < margin) {
+      sheets.push([]);
+      y = height - margin;
     }
-  }
+    sheets.at(-1)?.push(...texts.map((text) => ({ ...text, y })));
+    y -= leading;
+  };
+  for (const text of issuer.flatMap(wrapped)) put({ font: 'F1', text, x: width / 2 });
+  y -= 2 * leading;
+  put({ font: 'F2', text: title, x: margin, size: 18 });
+  y -= leading;
+  for (const [what, value] of facts)
+    put({ font: 'F1', text: what, x: margin }, { font: 'F3', text: value, x: margin + 120 });
+  y -= leading;
+  for (const { what, amount, isTotal } of amounts)
+    for (const [index, text] of wrapped(what).entries()) {
+      const sum = { font: 'F3', text: amount, x: width - margin - amount.length * size * courierEm } as const;
+      put(...(index === 0 ? [sum] : []), { font: isTotal ? 'F2' : 'F1', text, x: margin });
+    }
+  return sheets;
 }
 
 function wrapped(text: string): string[] {

@@ -69,3 +69,18 @@ t.test('an invoice as PDF', async (t) => {
     ...{ ok: false, code: 'TEXT_NOT_PRINTABLE', detail: /映画プラン/ },
   });
 });
+
+t.test('what does not fit on a sheet goes on the next', async (t) => {
+  const usage = Array.from({ length: 20 }, (_, index) => ({
+    ...{ metric: `m-${index}`, name: `What is counted ${index} ${'x'.repeat(150)}`, unit: 'h', per: 60 },
+    ...{ included: 600, quantity: 1500, tiers: [{ price: '1' }], amount: 15 },
+  }));
+  const made = invoicePdf(invoicePage({ ...invoice, usage }, 'Europe/Berlin'));
+  if (!made.ok) throw new Error(made.detail);
+  const text = made.value.toString('latin1');
+  t.match(text, '/Kids [6 0 R 8 0 R 10 0 R] /Count 3');
+  const heights = [...text.matchAll(/ (-?[\d.]+) Td/g)].map(([, y]) => Number(y));
+  t.ok(heights.every((y) => y >= 56 && y <= 842 - 56));
+  t.match(text, Buffer.from('What is counted 19').toString('hex'));
+  t.match(text, Buffer.from('To be paid').toString('hex'));
+});
