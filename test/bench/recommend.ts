@@ -3,7 +3,7 @@
 import { scoreRatings } from '../../control-plane/lab.ts';
 import type { TimedEntries } from '../../control-plane/services/recommendations/core/by-time.ts';
 import { trainCandidate, type Candidate } from '../../control-plane/services/recommendations/core/train.ts';
-import { finish } from '../../control-plane/services/recommendations/core/work.ts';
+import type { Work } from '../../control-plane/services/recommendations/core/work.ts';
 import { lessIsBetter, moreIsBetter, runBench, type Figure } from '../support/bench.ts';
 import { seededRandom } from '../support/seeded.ts';
 import { measureRows } from './recommend/rows.ts';
@@ -26,9 +26,8 @@ await runBench('recommend', async ({ quick, files, wants }) => {
   const rows: string[][] = [];
   let model = wants('recommend.train') ? trained(size, { figures, rows }) : undefined;
   if (wants('recommend.rows')) {
-    model ??= finish(
-      trainCandidate(audience({ users: 2000, items: 1000, events: 100_000 }), named(1000)),
-    ).model;
+    const small = { users: 2000, items: 1000, events: 100_000 };
+    model ??= told('a small model', trainCandidate(audience(small), named(small.items))).model;
     const measured = await measureRows(model, { titles: 100_000, requests: quick ? 500 : 5000 });
     figures.push(
       lessIsBetter({ ...limit, name: 'recommend.rows.p99', ours: measured.p99Ms, theirs: 10, unit: 'ms' }),
@@ -68,7 +67,7 @@ function trained(
 ): Candidate['model'] {
   const entries = audience(size);
   const started = performance.now();
-  const { model, candidate, popularity } = finish(trainCandidate(entries, named(size.items)));
+  const { model, candidate, popularity } = told('training', trainCandidate(entries, named(size.items)));
   const seconds = (performance.now() - started) / 1000;
   const rss = process.resourceUsage().maxRSS * 1024;
   rows.push(['training', `${seconds.toFixed(1)} s`]);
@@ -81,6 +80,19 @@ function trained(
     lessIsBetter({ ...limit, name: 'recommend.train.rss', ours: rss / GiB, theirs: 4, unit: 'GiB' }),
   );
   return model;
+}
+
+/** Does work to its end, and says now and then how far it is: at full size it takes minutes. */
+function told<T>(what: string, work: Work<T>): T {
+  const started = performance.now();
+  for (let said = 0; ;) {
+    const { done, value } = work.next();
+    if (done === true) return value;
+    if (value - said < 0.05) continue;
+    said = value;
+    const seconds = (performance.now() - started) / 1000;
+    process.stderr.write(`${what}: ${(100 * value).toFixed(0)} % after ${seconds.toFixed(0)} s\n`);
+  }
 }
 
 function named(items: number) {

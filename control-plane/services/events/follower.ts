@@ -5,11 +5,15 @@ import type { Log } from '../../../common/runtime/log.ts';
 import { createTurns } from '../turns.ts';
 import { openOffsets } from './records.ts';
 
-export interface FollowerOptions {
+/** What consumers of the log work with. */
+export interface ConsumerDependencies {
   readonly events: Events;
   readonly records: Records;
   readonly clock: Clock;
   readonly log: Log;
+}
+
+export interface FollowerOptions extends ConsumerDependencies {
   /** Its name in the log and in the records. */
   readonly consumer: string;
   /** What it does, for the log: "popularity is learned". */
@@ -127,6 +131,33 @@ export class LogFollower {
     await events.commit(consumer, this.#kept);
     this.#told = this.#kept;
   }
+}
+
+/** Who learns from the log: told by a class of its own what events come to. */
+export abstract class LogConsumer {
+  protected readonly follower: LogFollower;
+
+  constructor(options: Omit<FollowerOptions, 'handle'>) {
+    this.follower = new LogFollower({ ...options, handle: (events, next) => this.handle(events, next) });
+  }
+
+  /** Finds where the process before has ended. */
+  open(): Promise<void> {
+    return this.follower.open();
+  }
+
+  /** Follows the log until the signal. What fails is tried again. */
+  run(signal: AbortSignal): Promise<void> {
+    return this.follower.run(signal);
+  }
+
+  /** Handles everything that is in the log now. */
+  catchUp(): Promise<void> {
+    return this.follower.catchUp();
+  }
+
+  /** As `FollowerOptions.handle`, by the follower's `commit`. */
+  protected abstract handle(events: readonly StoredEvent[], next: number): Promise<void>;
 }
 
 function isAborted(signal: AbortSignal): boolean {

@@ -1,7 +1,4 @@
-import type { Events, StoredEvent } from '../../../common/adapters/events/port.ts';
-import type { Records } from '../../../common/adapters/records/port.ts';
-import type { Clock } from '../../../common/runtime/clock.ts';
-import type { Log } from '../../../common/runtime/log.ts';
+import type { StoredEvent } from '../../../common/adapters/events/port.ts';
 import { matches } from '../../../common/runtime/parse.ts';
 import { eventSchemas, type EventData } from '../../../common/contract/event-log.ts';
 import type { SavingsReport } from '../../../common/contract/savings.ts';
@@ -14,18 +11,14 @@ import {
   type HalfLives,
   type Weight,
 } from '../../core/popularity.ts';
-import { LogFollower } from './follower.ts';
+import { LogConsumer, type ConsumerDependencies } from './follower.ts';
 import { keyOf, placeOf, PopularityWeights, type ServedAt } from './popularity-weights.ts';
 import type { SitePopularity, SizedBundle } from './ports.ts';
 import { openPopularityRecords, type PopularityRecords, type ServedNodeRecord } from './records.ts';
 import { Savings, type SavingsScope, type SavingsStep } from './savings.ts';
 import { LearnedSessions } from './sessions.ts';
 
-export interface PopularityDependencies {
-  readonly events: Events;
-  readonly records: Records;
-  readonly clock: Clock;
-  readonly log: Log;
+export interface PopularityDependencies extends ConsumerDependencies {
   readonly halfLives: HalfLives;
   /** Names of files are a box's word: beyond so many no new ones are learned until a start has forgotten some. */
   readonly weightsMax: number;
@@ -49,30 +42,25 @@ interface Step {
  * Learns popularity and savings from the log. Weights, what each node has served, and the offset up to which they count change in one
  * commit: whenever the process dies, an event counts once, and a report that stands in the log twice counts once too.
  */
-export class PopularityConsumer {
+export class PopularityConsumer extends LogConsumer {
   readonly #deps: PopularityDependencies;
   readonly #records: PopularityRecords;
   readonly #weights: PopularityWeights;
   readonly #sessions: LearnedSessions;
   readonly #nodes = new Map<string, ServedNodeRecord>();
   readonly #savings: Savings;
-  readonly #follower: LogFollower;
 
   constructor(deps: PopularityDependencies) {
+    super({ ...deps, consumer: 'popularity', what: 'popularity is learned' });
     this.#deps = deps;
     this.#records = openPopularityRecords(deps.records);
     this.#weights = new PopularityWeights(deps.halfLives);
     this.#sessions = new LearnedSessions(this.#records, { beliefsMax: deps.weightsMax });
     this.#savings = new Savings(deps.records);
-    this.#follower = new LogFollower({
-      ...deps,
-      ...{ consumer: 'popularity', what: 'popularity is learned' },
-      handle: (events, next) => this.#fold(events, next),
-    });
   }
 
   /** Reads what earlier processes have learned and forgets what counts no more. */
-  async open(): Promise<void> {
+  override async open(): Promise<void> {
     const { clock } = this.#deps;
     for await (const { key, value } of this.#records.weights.all()) {
       const weight = { fastBytes: 0, ...value };
@@ -81,8 +69,8 @@ export class PopularityConsumer {
       else await this.#records.weights.remove(key);
     }
     for await (const { key, value } of this.#records.nodes.all()) this.#nodes.set(key, value);
-    await this.#follower.open();
-    await this.#sessions.open(this.#follower.offset, clock.nowMs());
+    await super.open();
+    await this.#sessions.open(this.follower.offset, clock.nowMs());
   }
 
   /** Popularity of a bundle now, everywhere: smoothed bytes ÷ size. */
@@ -112,17 +100,7 @@ export class PopularityConsumer {
     return this.#nodes.get(nodeId);
   }
 
-  /** Follows the log until the signal. What fails is tried again. */
-  run(signal: AbortSignal): Promise<void> {
-    return this.#follower.run(signal);
-  }
-
-  /** Handles everything that is in the log now. */
-  catchUp(): Promise<void> {
-    return this.#follower.catchUp();
-  }
-
-  async #fold(events: readonly StoredEvent[], next: number): Promise<void> {
+  protected override async handle(events: readonly StoredEvent[], next: number): Promise<void> {
     let step = this.#beginStep();
     for (const event of events) {
       this.#apply(event, step);
@@ -136,7 +114,7 @@ export class PopularityConsumer {
   }
 
   #beginStep(): Step {
-    return { offset: this.#follower.offset, added: new Map(), nodes: new Map(), savings: new Map() };
+    return { offset: this.follower.offset, added: new Map(), nodes: new Map(), savings: new Map() };
   }
 
   #apply({ type, data, timeMs, offset }: StoredEvent, step: Step): void {
@@ -174,7 +152,7 @@ export class PopularityConsumer {
   async #commit({ offset, added, nodes, savings }: Step): Promise<void> {
     const { nodes: nodeRecords, weights: weightRecords } = this.#records;
     const sessions = this.#sessions.unsaved();
-    await this.#follower.commit(offset, {
+    await this.follower.commit(offset, {
       operations: [
         ...[...added].map(([key, { at, weight }]) =>
           weightRecords.putOperation(key, addWeights(this.#weights.get(at), weight, this.#deps.halfLives)),

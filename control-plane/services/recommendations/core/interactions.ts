@@ -51,6 +51,24 @@ export function rowOf(
   return { itemOf: itemOf.subarray(from, to), weights: weights.subarray(from, to) };
 }
 
+/** The same of some users, evenly chosen, where there are more entries than so many: rows of the others are left out. */
+export function sampledUsers(matrix: Interactions, entriesMax: number): Interactions {
+  const every = Math.ceil(matrix.itemOf.length / entriesMax);
+  if (every <= 1) return matrix;
+  const users = Math.ceil(matrix.users / every);
+  const offsets = new Uint32Array(users + 1);
+  for (let user = 0; user < users; user++)
+    offsets[user + 1] = offsets[user]! + rowOf(matrix, user * every).itemOf.length;
+  const itemOf = new Uint32Array(offsets[users]!);
+  const weights = new Float32Array(offsets[users]!);
+  for (let user = 0; user < users; user++) {
+    const row = rowOf(matrix, user * every);
+    itemOf.set(row.itemOf, offsets[user]);
+    weights.set(row.weights, offsets[user]);
+  }
+  return { users, items: matrix.items, offsets, itemOf, weights };
+}
+
 /** The same entries with users and items in each other's place. */
 export function transposed({ users, items, offsets, itemOf, weights }: Interactions): Interactions {
   const userOf = new Uint32Array(itemOf.length);

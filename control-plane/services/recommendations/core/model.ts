@@ -8,7 +8,7 @@ import {
   type Solve,
 } from './factors.ts';
 import { gramOf } from './gram.ts';
-import { rowOf, type Interactions } from './interactions.ts';
+import { rowOf, sampledUsers, type Interactions } from './interactions.ts';
 import { itemKnnWeights } from './item-knn.ts';
 import { addScores, type ItemWeights } from './item-weights.ts';
 import { within, type Work } from './work.ts';
@@ -27,6 +27,8 @@ export interface ModelOptions {
   readonly perItem: number;
   readonly neighbours: { readonly shrink: number; readonly perItem: number };
   readonly factors: FactorOptions;
+  /** Of more entries than these, factors of items are learnt from some of the users: those of other users follow from them. */
+  readonly factorEntriesMax: number;
   readonly seed: number;
 }
 
@@ -36,6 +38,7 @@ export const modelDefaults: ModelOptions = {
   perItem: Infinity,
   neighbours: { shrink: 10, perItem: 200 },
   factors: { rank: 40, unmetWeight: 0.1, regularisation: 0.01, rounds: 8 },
+  factorEntriesMax: 4_000_000,
   seed: 1,
 };
 
@@ -57,7 +60,8 @@ export function* trainBase(interactions: Interactions, options: ModelOptions): W
   const { items, itemOf } = interactions;
   const gram = yield* within([0, 0.3], gramOf(interactions));
   const itemKnn = itemKnnWeights(gram, options.neighbours);
-  const factors = yield* within([0.3, 1], itemFactors(interactions, options.factors, options.seed));
+  const sample = sampledUsers(interactions, options.factorEntriesMax);
+  const factors = yield* within([0.3, 1], itemFactors(sample, options.factors, options.seed));
   const popularity = new Float64Array(items);
   for (const item of itemOf) popularity[item]!++;
   return { items, itemKnn, factors, popularity: popularity.map(Math.log1p) };

@@ -7,7 +7,11 @@ import {
   itemFactors,
   userFactorsOf,
 } from '../../../../../control-plane/services/recommendations/core/factors.ts';
-import { interactionsOf } from '../../../../../control-plane/services/recommendations/core/interactions.ts';
+import {
+  interactionsOf,
+  rowOf,
+  sampledUsers,
+} from '../../../../../control-plane/services/recommendations/core/interactions.ts';
 import { Judge } from '../../../../../control-plane/services/recommendations/core/metrics.ts';
 import {
   modelDefaults,
@@ -177,6 +181,26 @@ t.test('a model learns tastes, and what is chosen is the best of what was tried'
   const trial = { known: train, hidden: test, leftOut: validation };
   const [ours, crowd] = finish(judge({ ...base, ease }, trial, [chosen.blend, popularity]));
   t.ok(ours!.ndcg10 > 1.1 * crowd!.ndcg10, `${ours!.ndcg10} against ${crowd!.ndcg10} of the most popular`);
+  t.end();
+});
+
+t.test('of very many entries factors are learnt from some users, and serve all', (t) => {
+  const { train, validation } = split(300, 80);
+  t.equal(sampledUsers(train, train.itemOf.length), train, 'all where there are few');
+  const some = sampledUsers(train, train.itemOf.length / 2.5);
+  t.equal(some.users, 100, 'every third');
+  t.ok(some.itemOf.length < train.itemOf.length / 2);
+  for (let user = 0; user < some.users; user++)
+    t.strictSame(rowOf(some, user), rowOf(train, 3 * user), `user ${3 * user}`);
+
+  const factors = { ...modelDefaults.factors, rank: 8 };
+  const onlyFactors = [{ ease: 0, itemKnn: 0, factors: 1, popularity: 0 }];
+  const [all, sampled] = [Infinity, train.itemOf.length / 2.5].map((factorEntriesMax) => {
+    const base = finish(trainBase(train, { ...modelDefaults, factors, factorEntriesMax }));
+    const model = { ...base, ease: base.itemKnn };
+    return finish(judge(model, { known: train, hidden: validation }, onlyFactors))[0]!.ndcg10;
+  });
+  t.ok(sampled! > 0.75 * all!, `${sampled} against ${all} of all users`);
   t.end();
 });
 
