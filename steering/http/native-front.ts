@@ -15,9 +15,14 @@ const TICK_MS = 1000;
 
 /**
  * Reads connections in batches by the native addon, which accepts, receives and sends; what is asked is read and answered here, as
- * `LeanFront` does. A request costs two system calls and none of the objects of Node's streams.
+ * `LeanFront` does. A request costs two system calls and none of the objects of Node's streams. Above `connectionsMax` (more than
+ * a batch) the one that has been silent for the longest makes room for who comes.
  */
-export function createNativeFront(addon: NativeAddon, options: LeanFrontOptions): ListeningFront {
+export function createNativeFront(
+  addon: NativeAddon,
+  options: LeanFrontOptions,
+  connectionsMax = CONNECTIONS_MAX,
+): ListeningFront {
   const { answer, clock, handOver, keepAliveMs } = options;
   // Longer by one than any request that is read, so that one which was cut off is seen to be.
   const requestBytes = headBytesMax + 1;
@@ -46,7 +51,7 @@ export function createNativeFront(addon: NativeAddon, options: LeanFrontOptions)
   };
   const front = addon.createFront({
     ...memory,
-    connectionsMax: CONNECTIONS_MAX,
+    connectionsMax,
     idleMs: keepAliveMs,
     answer: (count) => {
       for (let slot = 0; slot < count; slot++) replyLengths[slot] = reply(slot);

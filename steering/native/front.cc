@@ -66,17 +66,15 @@ void Front::poll() {
     const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 0);
     if (count <= 0) return;
     size_t filled = 0;
-    for (int at = 0; at < count; at++) {
-      const int fd = events[at].data.fd;
-      if (std::ranges::find(listeners_, fd) != listeners_.end())
-        accept(fd);
-      else if (receive(fd, events[at].events, filled))
-        filled++;
-    }
+    for (int at = 0; at < count; at++)
+      if (receive(events[at].data.fd, events[at].events, filled)) filled++;
     if (filled > 0) {
       asker_.answer(filled);
       settle(filled);
     }
+    // Behind all else, since a new connection may have the descriptor of one that was closed. Answering may end all listening.
+    for (int at = 0; at < count; at++)
+      if (std::ranges::find(listeners_, events[at].data.fd) != listeners_.end()) accept(events[at].data.fd);
     // All that was ready has been looked at; what comes now makes `pollFd` readable again.
     if (static_cast<size_t>(count) < events.size()) return;
   }
@@ -92,15 +90,17 @@ void Front::accept(int listener) {
       if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) rearm(0);
       return;
     }
-    if (connections_.size() >= limits_.connectionsMax || watch(epoll_, EPOLL_CTL_ADD, fd, EPOLLIN) != 0) {
+    if (watch(epoll_, EPOLL_CTL_ADD, fd, EPOLLIN) != 0) {
       ::close(fd);
       continue;
     }
+    if (connections_.size() >= limits_.connectionsMax) close(byActivity_.front());
     const int one = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     Connection& made = connections_[fd];
     made = Connection{};
     made.activeMs = nowMs_;
+    made.place = byActivity_.insert(byActivity_.end(), fd);
     describePeer(from, made.peer);
   }
 }
@@ -129,7 +129,7 @@ bool Front::receive(int fd, uint32_t events, size_t slot) {
   const ssize_t size = recv(fd, slots_.packets + slot * slots_.packetBytes, slots_.packetBytes, 0);
   if (size == 0 || isOver(size)) close(fd);
   if (size <= 0) return false;
-  connection.activeMs = nowMs_;
+  touch(connection);
   slots_.packetLengths[slot] = static_cast<int32_t>(size);
   slots_.replyLengths[slot] = 0;
   memcpy(slots_.senders + slot * senderBytes, connection.peer, senderBytes);
@@ -149,7 +149,7 @@ void Front::settle(size_t count) {
   }
   for (size_t slot = 0; slot < count; slot++) {
     const int fd = fds_[slot];
-    if (slots_.replyLengths[slot] > 0 || connections_.erase(fd) == 0) continue;
+    if (slots_.replyLengths[slot] > 0 || !forget(fd)) continue;
     watch(epoll_, EPOLL_CTL_DEL, fd, 0);
     asker_.handOver(fd, slot);
   }
@@ -162,7 +162,7 @@ bool Front::send(int fd, Connection& connection, const char* bytes, size_t size)
     return false;
   }
   const size_t gone = sent < 0 ? 0 : static_cast<size_t>(sent);
-  if (gone > 0) connection.activeMs = nowMs_;
+  if (gone > 0) touch(connection);
   if (gone < size) connection.unsent.assign(bytes + gone, size - gone);
   return true;
 }
@@ -170,10 +170,11 @@ bool Front::send(int fd, Connection& connection, const char* bytes, size_t size)
 void Front::tick() {
   nowMs_ = monotonicMs();
   rearm(EPOLLIN);
-  std::vector<int> silent;
-  for (const auto& [fd, connection] : connections_)
-    if (nowMs_ - connection.activeMs > limits_.idleMs) silent.push_back(fd);
-  for (const int fd : silent) close(fd);
+  while (!byActivity_.empty()) {
+    const int fd = byActivity_.front();
+    if (nowMs_ - connections_[fd].activeMs <= limits_.idleMs) return;
+    close(fd);
+  }
 }
 
 void Front::drain() {
@@ -190,10 +191,24 @@ void Front::stop() {
   drain();
   for (const auto& [fd, connection] : connections_) ::close(fd);
   connections_.clear();
+  byActivity_.clear();
+}
+
+void Front::touch(Connection& connection) {
+  connection.activeMs = nowMs_;
+  byActivity_.splice(byActivity_.end(), byActivity_, connection.place);
+}
+
+bool Front::forget(int fd) {
+  const auto found = connections_.find(fd);
+  if (found == connections_.end()) return false;
+  byActivity_.erase(found->second.place);
+  connections_.erase(found);
+  return true;
 }
 
 void Front::close(int fd) {
-  connections_.erase(fd);
+  forget(fd);
   ::close(fd);
 }
 

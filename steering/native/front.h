@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <list>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -27,6 +28,7 @@ class Asker {
 };
 
 struct FrontLimits {
+  // More than there are slots: who is in one is not silent.
   size_t connectionsMax;
   uint64_t idleMs;
 };
@@ -55,8 +57,14 @@ class Front {
     uint8_t peer[senderBytes] = {};
     uint64_t activeMs = 0;
     std::string unsent;
+    std::list<int>::iterator place;
   };
+  // Where there are as many connections as may be, who has been silent for the longest makes room.
   void accept(int listener);
+  // Notes that something has come from a connection, or gone to it.
+  void touch(Connection& connection);
+  // The connection is no longer one of these. Returns whether it was.
+  bool forget(int fd);
   void rearm(uint32_t events);
   // Takes what has come; returns whether that is for the slot.
   bool receive(int fd, uint32_t events, size_t slot);
@@ -71,6 +79,8 @@ class Front {
   const int epoll_;
   std::vector<int> listeners_;
   std::unordered_map<int, Connection> connections_;
+  // Their descriptors, the longest silent first.
+  std::list<int> byActivity_;
   std::vector<int> fds_;
   uint64_t nowMs_ = 0;
   bool isDraining_ = false;

@@ -89,6 +89,30 @@ t.test('connections that the server was handed are bound as those that it accept
   t.match((await answers(1))[0], '/lean/1 a.test', 'plain requests are answered all the same');
 });
 
+t.test('where there are too many connections, who has been silent for the longest goes', async (t) => {
+  const connectionsMax = 20;
+  const { port } = await startLeanServer(t, (options) => createNativeFront(addon, options, connectionsMax));
+  const open = async (name: string) => {
+    const dialled = await dial(t, port);
+    let isOpen = true;
+    dialled.socket.on('close', () => (isOpen = false));
+    dialled.socket.write(get(`/lean/${name}`));
+    t.match((await dialled.answers(1))[0], `/lean/${name} a.test`);
+    return { ...dialled, isOpen: () => isOpen };
+  };
+  const first = await open('first');
+  const second = await open('second');
+  for (let at = 2; at < connectionsMax; at++) await open(`${at}`);
+  first.socket.write(get('/lean/again'));
+  t.match((await first.answers(2))[1], '/lean/again a.test');
+  const closed = once(second.socket, 'close');
+  const one = await open('one-more');
+  await closed;
+  t.ok(first.isOpen() && one.isOpen(), 'who asked meanwhile stays');
+  // Each is answered: it asks before so many others come.
+  for (let at = 0; at < 3 * connectionsMax; at++) await open(`more-${at}`);
+});
+
 t.test('who does not read its answers is waited for, and has all of them in their order', async (t) => {
   const { port } = await startLeanServer(t, openFront);
   const silent = connect({ port, host: '127.0.0.1' });
