@@ -28,7 +28,7 @@ function verifyCommand(command: Command, shell: CommandShell): void {
   command
     .command('verify')
     .description(
-      'count the books again: every sum, number and hash, and the guards of the database; fails where one is wrong',
+      'count the books again: every sum, number and hash, usage on invoices, and the guards of the database; fails where one is wrong',
     )
     .action(() =>
       shell.act(async ({ api, output }) => {

@@ -142,6 +142,25 @@ t.test('a dispute that is told before its payment is booked waits for it', async
   t.strictSame(await auditBilling(lab), []);
 });
 
+t.test('one of money that is taken ahead of an invoice is held from its first moment', async (t) => {
+  const lab = await openPaidLab(t);
+  const { billing } = lab;
+  await lab.payBy('pm_slow');
+  const take = () => billing.prepayments.take({ account: anna, amount: 500, currency: 'EUR' }, 'k1');
+  await t.rejects(take(), { code: 'UNAVAILABLE' });
+  const intent = { ...asSent(lab.stripe, 0), status: 'succeeded', amount_received: 500, currency: 'eur' };
+  const dispute = { id: 'dp_1', payment_intent: intent.id, amount: 500, currency: 'eur' };
+  await lab.tell('charge.dispute.created', { ...dispute, status: 'needs_response' });
+  await lab.tell('payment_intent.succeeded', intent);
+  t.equal(await billing.invoices.creditOf(anna, 'EUR'), 500);
+  t.equal(await billing.invoices.freeCreditOf(anna, 'EUR'), 0);
+  await billing.prepayments.giveBack((await take()) ?? '', 'back');
+  t.equal((await billing.payments.list({ limit: 10 })).length, 1, 'nothing is given back of it');
+  await lab.subscribe();
+  t.match(await lab.invoices(), [{ creditApplied: 0 }]);
+  t.strictSame(await auditBilling(lab), []);
+});
+
 t.test('as many disputes wait as there is room for, and no longer than thirty days', async (t) => {
   const lab = await openPaidLab(t);
   const { billing, clock } = lab;
