@@ -15,7 +15,11 @@ import type { BackupManifest } from './backup/manifest.ts';
 import { dataFormatVersion, dataKind, storeKindOf } from './data-format.ts';
 import { markRestored } from './restored.ts';
 
-const openers = { 'audit-log': openAuditLog, records: openRecords, viewing: openViewing };
+const openers = {
+  // Whoever opens it hears of a failed sync by what it asks for.
+  'audit-log': (url: string) => openAuditLog(url, { onLost: () => undefined }),
+  ...{ records: openRecords, viewing: openViewing },
+};
 
 /** A backup to be read. */
 export interface ArchiveRequest {

@@ -90,7 +90,8 @@ export async function openStores({
       opened.push(search);
       return search;
     },
-    openAuditLog: async (service) => gatedAuditLog(keep(service, await openAuditLog(urlOf(service))), gate),
+    openAuditLog: async (service) =>
+      gatedAuditLog(keep(service, await openAuditLog(urlOf(service), { onLost })), gate),
     openViewing: async () => gatedViewing(keep('viewing', await openViewing(urlOf('viewing'))), gate),
     async snapshot(options) {
       let takenAtMs = clock.nowMs();

@@ -4,12 +4,8 @@ import { sealEntry } from '../../core/audit-chain.ts';
 import { coded } from '../../runtime/errors.ts';
 import { parseJsonAs } from '../../runtime/parse.ts';
 import { copySqlite } from '../shared/sqlite-copy.ts';
-import {
-  openSqliteStore,
-  runSqlite,
-  type SqliteFile,
-  type SqliteFileOptions,
-} from '../shared/sqlite-file.ts';
+import { openSqliteStore, runSqlite, type SqliteFile } from '../shared/sqlite-file.ts';
+import { openWalSync, type WalSync, type WalSyncOptions } from '../shared/wal-sync.ts';
 import type { StoreCopyOptions } from '../records/port.ts';
 import type { AuditLog } from './port.ts';
 import { prepareAuditLog } from './sqlite-schema.ts';
@@ -17,13 +13,16 @@ import { prepareAuditLog } from './sqlite-schema.ts';
 const APPEND_MAX = 1000;
 const PRUNE_MAX = 10_000;
 
-/** Opens an audit log in one SQLite file, see openSqliteFile for its locking and durability. Errors beside the port's: STORE_LOCKED, STORE_NEWER. */
-export async function openSqliteAuditLog(path: string, options: SqliteFileOptions = {}): Promise<AuditLog> {
+/**
+ * Opens an audit log in one SQLite file, see openSqliteFile for its locking and openWalSync for its durability. Errors beside the port's: STORE_LOCKED,
+ * STORE_NEWER, STORE_UNSYNCED.
+ */
+export async function openSqliteAuditLog(path: string, options: WalSyncOptions): Promise<AuditLog> {
   return openSqliteStore(path, {
-    ...options,
-    over: (file) => {
+    syncs: 'by-owner',
+    over: async (file) => {
       prepareAuditLog(file);
-      return new SqliteAuditLog(file, path);
+      return new SqliteAuditLog(file, path, await openWalSync(file, options));
     },
   });
 }
@@ -56,13 +55,15 @@ function statements(file: SqliteFile) {
 class SqliteAuditLog implements AuditLog {
   readonly #file: SqliteFile;
   readonly #path: string;
+  readonly #wal: WalSync;
   readonly #statements: ReturnType<typeof statements>;
   readonly #append: (drafts: readonly AuditDraft[]) => AuditEntry[];
   readonly #prune: (upTo: AuditMark) => void;
 
-  constructor(file: SqliteFile, path: string) {
+  constructor(file: SqliteFile, path: string, wal: WalSync) {
     this.#file = file;
     this.#path = path;
+    this.#wal = wal;
     this.#statements = statements(file);
     const append = file.transaction((drafts: readonly AuditDraft[]) => this.#chain(drafts));
     this.#append = (drafts) => append.immediate(drafts);
@@ -74,7 +75,7 @@ class SqliteAuditLog implements AuditLog {
   }
 
   head(): Promise<AuditMark> {
-    return this.#run(() => this.#head());
+    return this.#forGood(() => this.#head());
   }
 
   anchor(): Promise<AuditMark> {
@@ -82,7 +83,7 @@ class SqliteAuditLog implements AuditLog {
   }
 
   append(drafts: readonly AuditDraft[]): Promise<readonly AuditEntry[]> {
-    return this.#run(() => {
+    return this.#forGood(() => {
       if (drafts.length > APPEND_MAX)
         throw coded('VALUE_TOO_LARGE', `${String(drafts.length)} entries at once`);
       return this.#append(drafts);
@@ -90,7 +91,7 @@ class SqliteAuditLog implements AuditLog {
   }
 
   read(query: AuditQuery): Promise<readonly AuditEntry[]> {
-    return this.#run(() => {
+    return this.#forGood(() => {
       const { sql, values } = selection(query);
       return this.#file
         .prepare<(string | number)[], Row>(sql)
@@ -112,7 +113,7 @@ class SqliteAuditLog implements AuditLog {
   }
 
   prune(upTo: AuditMark): Promise<void> {
-    return this.#run(() => {
+    return this.#forGood(() => {
       const found = this.#statements.mark.get(upTo.sequence);
       if (found?.hash !== upTo.hash)
         throw coded('CONFLICT', `no entry ${String(upTo.sequence)} of this hash`);
@@ -121,13 +122,15 @@ class SqliteAuditLog implements AuditLog {
   }
 
   copyTo(path: string, options: StoreCopyOptions): Promise<void> {
-    return copySqlite(this.#file, path, options);
+    return this.#wal.copy(() => copySqlite(this.#file, path, options));
   }
 
   close(): Promise<void> {
-    return this.#run(() => {
-      this.#file.close();
-    });
+    return this.#wal.close(() =>
+      this.#run(() => {
+        this.#file.close();
+      }),
+    );
   }
 
   #head(): AuditMark {
@@ -158,8 +161,18 @@ class SqliteAuditLog implements AuditLog {
     return { ...bare, hash };
   }
 
+  /** Also what is read: a head that somebody notes down may not be taken back by a power cut. */
+  async #forGood<T>(work: () => T): Promise<T> {
+    const done = await this.#run(work);
+    await this.#wal.sync();
+    return done;
+  }
+
   #run<T>(work: () => T): Promise<T> {
-    return runSqlite(`the audit log ${this.#path}`, work);
+    return runSqlite(`the audit log ${this.#path}`, () => {
+      this.#wal.check();
+      return work();
+    });
   }
 }
 

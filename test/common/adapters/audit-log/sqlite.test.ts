@@ -7,10 +7,11 @@ import { openAuditLog } from '../../../../common/adapters/audit-log/open.ts';
 import type { AuditLog } from '../../../../common/adapters/audit-log/port.ts';
 import type { AuditDraft } from '../../../../common/contract/audit.ts';
 import { auditLogConformance } from '../../../conformance/audit-log.ts';
+import { HeldLog } from '../../../support/held-log.ts';
 
 const base = t.testdir();
 const newPath = async (): Promise<string> => join(await mkdtemp(join(base, 'audit-log-')), 'audit.db');
-const open = (path: string): Promise<AuditLog> => openAuditLog(`sqlite://${path}`);
+const open = (path: string): Promise<AuditLog> => openAuditLog(`sqlite://${path}`, { onLost: t.fail });
 const draft: AuditDraft = { atMs: 1, account: 'operator', action: 'sign-in', outcome: 'done' };
 
 t.test('conformance: SQLite', (t) => {
@@ -18,9 +19,39 @@ t.test('conformance: SQLite', (t) => {
   t.end();
 });
 
+t.test('what is appended or told of is on the disk first; after a failed sync nothing is', async (t) => {
+  const path = await newPath();
+  const log = new HeldLog();
+  const lost: string[] = [];
+  const onLost = ({ code }: { code: string }): void => void lost.push(code);
+  const auditLog = await openAuditLog(`sqlite://${path}`, { onLost, openLog: async () => log });
+  const told: string[] = [];
+  const appended = auditLog.append([draft]).then(() => void told.push('appended'));
+  const first = await log.sync(0);
+  const head = auditLog.head().then(({ sequence }) => void told.push(`head ${sequence}`));
+  await new Promise((resolve) => setImmediate(resolve));
+  t.strictSame(told, [], 'a head that a power cut could take back is told to nobody');
+  first.resolve();
+  (await log.sync(1)).resolve();
+  await Promise.all([appended, head]);
+  t.strictSame(told, ['appended', 'head 1']);
+  const unsynced = { code: 'STORE_UNSYNCED' };
+  const refused = t.rejects(auditLog.append([draft]), unsynced);
+  (await log.sync(2)).reject(new Error('EIO'));
+  await refused;
+  t.strictSame(lost, ['STORE_UNSYNCED']);
+  const copied = () => auditLog.copyTo(`${path}.copy`, { beforeEnd: async () => undefined });
+  await t.rejects(auditLog.head(), unsynced);
+  await t.rejects(auditLog.read({ limit: 9 }), unsynced);
+  await t.rejects(auditLog.append([draft]), unsynced);
+  await t.rejects(copied(), unsynced);
+  t.equal(log.begun.length, 3);
+  await auditLog.close();
+});
+
 t.test('a URL that names no engine', async (t) => {
   for (const url of ['', 'file:///x', 'sqlite:x.db', 'sqlite://host/x.db'])
-    await t.rejects(openAuditLog(url), { code: 'CONFIG_INVALID' }, url);
+    await t.rejects(openAuditLog(url, { onLost: t.fail }), { code: 'CONFIG_INVALID' }, url);
 });
 
 t.test('what was appended is there after closing and opening again; one process has it', async (t) => {

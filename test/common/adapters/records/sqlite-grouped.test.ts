@@ -3,39 +3,12 @@ import { join } from 'node:path';
 import t from 'tap';
 import { openRecords } from '../../../../common/adapters/records/open.ts';
 import type { Records } from '../../../../common/adapters/records/port.ts';
-import { openGroupedRecords, type SyncedLog } from '../../../../common/adapters/records/sqlite-grouped.ts';
+import { openGroupedRecords } from '../../../../common/adapters/records/sqlite-grouped.ts';
+import { HeldLog } from '../../../support/held-log.ts';
 import { toCoded } from '../../../../common/runtime/errors.ts';
 
 const base = t.testdir();
 const newPath = async (): Promise<string> => join(await mkdtemp(join(base, 'grouped-')), 'records.db');
-
-/** A disk whose syncs end when the test says so. */
-class HeldLog implements SyncedLog {
-  readonly begun: PromiseWithResolvers<void>[] = [];
-  isClosed = false;
-  #next = Promise.withResolvers<void>();
-
-  datasync(): Promise<void> {
-    const sync = Promise.withResolvers<void>();
-    this.begun.push(sync);
-    this.#next.resolve();
-    this.#next = Promise.withResolvers();
-    return sync.promise;
-  }
-
-  async close(): Promise<void> {
-    this.isClosed = true;
-  }
-
-  /** The sync of this number, from 0 on, once it is begun. */
-  async sync(number: number): Promise<PromiseWithResolvers<void>> {
-    for (;;) {
-      const found = this.begun[number];
-      if (found !== undefined) return found;
-      await this.#next.promise;
-    }
-  }
-}
 
 async function openHeld(path: string) {
   const log = new HeldLog();
