@@ -1,7 +1,7 @@
 import { FileName } from '../../common/contract/primitives.ts';
 import { Type, type Static } from '../../common/contract/type.ts';
 import { isFileExtension } from '../../common/core/media-types.ts';
-import { coded, isProblemCode, toCoded } from '../../common/runtime/errors.ts';
+import { coded, isProblemCode, toCoded, type CodedError } from '../../common/runtime/errors.ts';
 import type { PullAnswer, PullLink, PullRequest, PullRun } from './pull-link.ts';
 
 const Count = Type.Integer({ minimum: 0 });
@@ -74,6 +74,7 @@ export class PullChannel implements PullLink {
   readonly #send: (message: Pull) => Promise<void>;
   readonly #waiting = new Map<number, PromiseWithResolvers<PullAnswer | undefined>>();
   #asked = 0;
+  #isOver = false;
 
   constructor(send: (message: Pull) => Promise<void>) {
     this.#send = send;
@@ -103,12 +104,26 @@ export class PullChannel implements PullLink {
     }
   }
 
+  /** The master has ended: who waits is told, and nobody waits any more. */
+  end(): void {
+    this.#isOver = true;
+    for (const { reject } of this.#waiting.values()) reject(masterGone());
+    this.#waiting.clear();
+  }
+
   /** As many wait as there are requests, which the engine bounds; each is answered, for what the master does has its time. */
   async #ask(file: string, ask: Pull['ask']): Promise<PullAnswer | undefined> {
+    if (this.#isOver) throw masterGone();
     const id = ++this.#asked;
     const waiting = Promise.withResolvers<PullAnswer | undefined>();
     this.#waiting.set(id, waiting);
+    // The master may end while the channel takes it.
+    waiting.promise.catch(() => undefined);
     await this.#send({ kind: 'pull', id, file, ask });
     return waiting.promise;
   }
+}
+
+function masterGone(): CodedError {
+  return coded('UNAVAILABLE', 'the master process has ended: what is not held cannot be had');
 }

@@ -143,6 +143,11 @@ export class Worker {
     }
   }
 
+  /** The master has ended: what is held is served on. */
+  loseMaster(): void {
+    this.#pulls.end();
+  }
+
   /** Finishes what is in flight, and says the last of what it counted. */
   async close(deadlineMs: number): Promise<void> {
     await this.#serving.close(deadlineMs);

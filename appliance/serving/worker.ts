@@ -24,6 +24,7 @@ process.on('message', (value) => {
   turn = turn.then(() => hear(value)).catch(fail);
 });
 process.on('disconnect', () => {
+  worker?.loseMaster();
   void finish(worker?.drainMs ?? 0);
 });
 process.on('uncaughtException', fail).on('unhandledRejection', fail);

@@ -9,9 +9,9 @@ const claim =
   'is wanted is held, byte for byte. What was on a disk that vanishes is withdrawn in less than two seconds. The same holds ' +
   'where its power is cut: what it had not synced is gone, or there in part.';
 
-await runProof('store', { claim, rounds: 200 }, async ({ seed, rounds }) => {
-  const killed = await proveStore({ seed, rounds });
-  const cut = await provePowerCuts({ seed, rounds: Math.ceil(rounds / 4) });
+await runProof('store', { claim, rounds: 200 }, async (options) => {
+  const killed = await proveStore(options);
+  const cut = await provePowerCuts({ ...options, rounds: Math.ceil(options.rounds / 4) });
   if (typeof cut === 'string') return { holds: false, lines: [...killed.lines, cut] };
   return { holds: killed.holds && cut.holds, lines: [...killed.lines, ...cut.lines] };
 });

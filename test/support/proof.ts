@@ -13,8 +13,11 @@ export interface ProofResult {
 export interface ProofOptions {
   readonly seed: number;
   readonly rounds: number;
+  /** Hears what is being done, for who watches. */
+  readonly progress?: (what: string) => void;
 }
 
+const progressEveryMs = 10_000;
 const root = new URL('../..', import.meta.url).pathname;
 
 /**
@@ -36,8 +39,20 @@ export async function runProof(
       scale: `Rounds: ${rounds}, seed ${seed}`,
       again: `./dev soak ${name} --seed ${seed} --rounds ${rounds}`,
     },
-    () => prove({ seed, rounds }),
+    () => prove({ seed, rounds, progress: progressOf(name) }),
   );
+}
+
+/** Says on stderr how far it is, now and then. */
+function progressOf(name: string): (what: string) => void {
+  const startedMs = performance.now();
+  let saidMs = startedMs;
+  return (what) => {
+    const nowMs = performance.now();
+    if (nowMs - saidMs < progressEveryMs) return;
+    saidMs = nowMs;
+    process.stderr.write(`${name}: ${what}, ${Math.round((nowMs - startedMs) / 1000)} s\n`);
+  };
 }
 
 /** What a proof claims, how much of it was done, and the command that does it again. */

@@ -37,6 +37,7 @@ interface Soak {
   readonly random: () => number;
   readonly counts: { answers: number; cut: number; spoilt: number; rounds: number; held: number };
   readonly failures: string[];
+  readonly progress: (what: string) => void;
 }
 
 type Teardown = Parameters<typeof startBox>[0];
@@ -57,11 +58,13 @@ export function proveStore(options: ProofOptions): Promise<ProofResult> {
   const nothing = (): Promise<void> => Promise.resolve();
   const kill: Ending = { by: [], isPowerCut: false, begin: nothing, end: nothing };
   return withTeardown(async (t) => {
-    const here = await prepare(t, options.seed);
+    const here = await prepare(t, options);
     await live(t, here, { rounds: options.rounds, ending: kill });
     const lostMs = here.failures.length === 0 ? await lose(t, here) : undefined;
     if (lostMs !== undefined && options.rounds >= longRounds && lostMs >= lostMsMax)
       here.failures.push(`what was on a lost disk was withdrawn after ${lostMs} ms`);
+    if (options.rounds >= longRounds && here.counts.answers < options.rounds)
+      here.failures.push('viewers were given so little that it says nothing');
     const lost = `Lost disk: ${lostMs ?? '-'} ms later a heartbeat had withdrawn all of its files`;
     return resultOf(here, [`Kills: ${here.counts.rounds}`], [lost]);
   });
@@ -72,9 +75,10 @@ export function proveStore(options: ProofOptions): Promise<ProofResult> {
  *
  * @returns why this machine cannot prove it, where it cannot.
  */
-export function provePowerCuts({ seed, rounds }: ProofOptions): Promise<ProofResult | string> {
+export function provePowerCuts(options: ProofOptions): Promise<ProofResult | string> {
+  const { rounds } = options;
   return withTeardown(async (t) => {
-    const here = await prepare(t, seed);
+    const here = await prepare(t, options);
     const power = await cuttablePower({ teardown: (done) => t.teardown(done) }, here.directory);
     if (typeof power === 'string') return power;
     await live(t, here, { rounds, ending: powerCuts(power, here.random) });
@@ -112,7 +116,7 @@ async function live(
     const expected = await wholeOn(here);
     if (ending.isPowerCut) await checkContents(here, { expected, round });
     await ending.begin();
-    const box = await startBox(t, here.argv, ending.by);
+    const box = await start(t, here, ending.by);
     await checkHoldings(here, { box, expected, round });
     const over = new AbortController();
     const watching = Array.from({ length: viewers }, () => watch(here, box, over.signal));
@@ -126,8 +130,19 @@ async function live(
     await until(async () => !(await Promise.all(processes.map(isAlive))).includes(true));
     await ending.end();
     counts.rounds++;
+    here.progress(
+      `${ending.isPowerCut ? 'power cut' : 'kill'} ${round} of ${rounds}, ${counts.answers} answers`,
+    );
   }
   if (failures.length === 0) await converge(t, here);
+}
+
+/** Starts the box; one that is not ready after a minute ends the proof. */
+function start(t: Teardown, { argv }: Soak, by: readonly string[] = []): Promise<BoxProcess> {
+  const late = sleep(settleMs, undefined, { ref: false }).then(() => {
+    throw new Error(`the box is not ready after ${settleMs / 1000} s`);
+  });
+  return Promise.race([startBox(t, argv, by), late]);
 }
 
 function resultOf(
@@ -149,7 +164,10 @@ function resultOf(
   };
 }
 
-async function prepare(t: Teardown, seed: number): Promise<Soak> {
+async function prepare(
+  t: Teardown,
+  { seed, progress = () => undefined }: Omit<ProofOptions, 'rounds'>,
+): Promise<Soak> {
   const directory = await mkdtemp(join(tmpdir(), 'nearcast-store-soak-'));
   t.teardown(() => rm(directory, { recursive: true, force: true, maxRetries: 3 }));
   const control = new ControlDouble();
@@ -177,7 +195,7 @@ async function prepare(t: Teardown, seed: number): Promise<Soak> {
   const counts = { answers: 0, cut: 0, spoilt: 0, rounds: 0, held: 0 };
   return {
     ...{ directory, control, films, bundle, disks, argv, random: seededRandom(seed), counts },
-    failures: [],
+    ...{ failures: [], progress },
   };
 }
 
@@ -282,10 +300,10 @@ async function spoil({ disks, random, counts }: Soak): Promise<void> {
 
 /** Left alone, the box comes to hold what is wanted, and all that it holds is right. */
 async function converge(t: Teardown, here: Soak): Promise<void> {
-  const { control, films, bundle, disks, argv, counts, failures } = here;
+  const { control, films, bundle, disks, counts, failures } = here;
   const chosen = [bundle, ...films.slice(0, wantedFilms)];
   await control.setManifest('box', 1_000_000, { files: wanted(chosen) });
-  const box = await startBox(t, argv);
+  const box = await start(t, here);
   const isDone = async (): Promise<boolean> => {
     const whole = await wholeOn(here);
     return chosen.every(({ file }) => whole.has(file));
@@ -306,9 +324,9 @@ async function converge(t: Teardown, here: Soak): Promise<void> {
 
 /** A disk vanishes. @returns how many milliseconds later a heartbeat has told that all that was on it is gone. */
 async function lose(t: Teardown, here: Soak): Promise<number | undefined> {
-  const { control, disks, argv, failures } = here;
+  const { control, disks, failures } = here;
   const [lost = ''] = disks;
-  const box = await startBox(t, argv);
+  const box = await start(t, here);
   await until(() => (control.last(box.url)?.holdings.added.length ?? 0) > 0);
   const names = await readdir(join(lost, 'files'), { recursive: true });
   const files = names.filter((name) => name.length === 67).map((name) => name.slice(3));

@@ -14,11 +14,16 @@ export function sortDescending({
   readonly keys: Uint32Array;
 }): Uint32Array {
   const next = new Uint32Array(bucketCount + 1);
+  let first = bucketCount;
+  let last = 0;
   for (const key of keys) {
-    const after = bucketOf(key) + 1;
-    next[after] = (next[after] ?? 0) + 1;
+    const bucket = bucketOf(key);
+    if (bucket < first) first = bucket;
+    if (bucket > last) last = bucket;
+    next[bucket + 1] = (next[bucket + 1] ?? 0) + 1;
   }
-  for (let bucket = 1; bucket < bucketCount; bucket++)
+  // Between these are all: a small catalog is not to pay for every bucket.
+  for (let bucket = first + 1; bucket <= last; bucket++)
     next[bucket] = (next[bucket] ?? 0) + (next[bucket - 1] ?? 0);
   const sorted = new Uint32Array(entries.length);
   for (let index = 0; index < keys.length; index++) {

@@ -7,6 +7,7 @@ import { startSource } from '../../support/appliance/fill-source.ts';
 import { filmOf, mib } from '../../support/appliance/pulling-box.ts';
 import { rawGet, until } from '../../support/appliance/raw-http.ts';
 import { temporaryDirectory } from '../../support/appliance/serving-box.ts';
+import { childrenOf, isAlive } from '../../support/appliance/serving-pool.ts';
 
 async function world(test: Test, miss?: 'fetch' | 'refuse') {
   const control = new ControlDouble();
@@ -28,7 +29,8 @@ void t.test(
     await control.setManifest('box', 1, {});
     const gate = Promise.withResolvers<void>();
     source.beforeSend = (sentBytes) => (sentBytes >= 5 * mib ? gate.promise : Promise.resolve());
-    const box = await startBox(test, [...argv, '--workers', '2']);
+    // Without its master a worker has nothing to wait for: who asked is told, and not left hanging until the drain is over.
+    const box = await startBox(test, [...argv, '--workers', '2', '--drain-ms', '600000']);
     const port = Number(new URL(box.url).port);
     const cut = rawGet(port, path).catch(() => undefined);
     const pulled = async (): Promise<number> => {
@@ -36,8 +38,10 @@ void t.test(
       return Number(/^nearcast_pulled_bytes_total\{kind="origin"\} (\d+)/m.exec(body.toString())?.[1] ?? 0);
     };
     await until(async () => (await pulled()) >= 5 * mib);
+    const workers = childrenOf(box.pid);
     await box.kill('SIGKILL');
     await cut;
+    await until(async () => !(await Promise.all(workers.map(isAlive))).includes(true));
     gate.resolve();
     source.askedBytes = 0;
 

@@ -29,6 +29,8 @@ export interface FleetOptions {
   readonly launchesPerNight: number;
   readonly alpha: number;
   readonly rankChurn: number;
+  /** Hears that a night is over, 1 for the first. */
+  readonly onNight?: (night: number) => void;
 }
 
 /** What happened. */
@@ -99,7 +101,7 @@ class Fleet {
   }
 
   run(): FleetResult {
-    const { nights, titles } = this.#options;
+    const { nights, titles, onNight } = this.#options;
     const endMs = startMs + nights * dayMs;
     for (let title = 0; title < titles; title++) this.#control.publish(title);
     for (const { title, day } of this.#demand.launches) {
@@ -111,8 +113,12 @@ class Fleet {
     }
     for (let atMs = startMs; atMs < endMs; atMs += planEveryMs)
       this.#queue.at(atMs + 1, () => this.#control.plan());
-    for (let night = 1; night <= nights; night++)
-      this.#queue.at(startMs + night * dayMs, () => this.#reportDay());
+    for (let night = 1; night <= nights; night++) {
+      this.#queue.at(startMs + night * dayMs, () => {
+        this.#reportDay();
+        onNight?.(night);
+      });
+    }
     const faults = breakThings({
       ...{ queue: this.#queue, random: this.#random, boxes: this.#boxes, fillers: this.#fillers },
       ...{ network: this.#network, sites: this.#sites, nights, replan: () => this.#control.plan() },

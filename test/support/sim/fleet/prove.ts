@@ -17,13 +17,14 @@ const full = {
 };
 
 /** A fleet for each round, its demand by its seed; ends at the first that breaks something. */
-export async function proveFillSim({ seed, rounds }: ProofOptions): Promise<ProofResult> {
+export async function proveFillSim({ seed, rounds, progress }: ProofOptions): Promise<ProofResult> {
   const lines: string[] = [];
   for (let round = 0; round < rounds; round++) {
     const options: FleetOptions = {
       ...full,
       seed: seed + round,
       ...demands[(seed + round) % demands.length]!,
+      onNight: (night) => progress?.(`fleet ${round + 1} of ${rounds}, night ${night} of ${full.nights}`),
     };
     try {
       lines.push(lineOf(options, runFleet(options)));
