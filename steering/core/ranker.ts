@@ -242,6 +242,8 @@ export class Ranker {
   }
 
   #addListsAround(): void {
+    // Around nothing there is nothing, and to find that out takes as much as the lookup did.
+    if (this.entry === 0) return;
     const { lists } = this.#view.routes.lists;
     let list = this.#table.besideOf(this.#query.words);
     for (; list !== 0; list = lists[2 * list + 1] ?? 0) this.#addEntry(lists[2 * list] ?? 0);
