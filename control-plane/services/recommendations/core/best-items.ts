@@ -9,9 +9,20 @@ export interface ScoredTitles {
  * is never among them.
  */
 export function bestItems(scores: Float64Array, count: number): Uint32Array {
+  return bestOf(scores, count).titles;
+}
+
+/** The scores of those. */
+export function bestScores(scores: Float64Array, count: number): Float64Array {
+  return bestOf(scores, count).scores;
+}
+
+function bestOf(scores: Float64Array, count: number): ScoredTitles {
   const best = new Best(count);
-  for (let item = 0; item < scores.length; item++) best.add(item, scores[item]!);
-  return best.found().titles;
+  let least = -Infinity;
+  for (let item = 0; item < scores.length; item++)
+    if (scores[item]! > least) least = best.add(item, scores[item]!);
+  return best.found();
 }
 
 /** The best of some titles, as `bestItems`, with their scores. */
@@ -21,7 +32,11 @@ export function bestAmong(
   scoreOf: (title: number) => number,
 ): ScoredTitles {
   const best = new Best(Math.min(count, titles.length));
-  for (const title of titles) best.add(title, scoreOf(title));
+  let least = -Infinity;
+  for (const title of titles) {
+    const score = scoreOf(title);
+    if (score > least) least = best.add(title, score);
+  }
   return best.found();
 }
 
@@ -36,19 +51,24 @@ class Best {
     this.#scores = new Float64Array(count);
   }
 
-  add(title: number, score: number): void {
+  /**
+   * Takes one that is better than the last of a full list.
+   *
+   * @returns what the next one must be better than
+   */
+  add(title: number, score: number): number {
     const titles = this.#titles;
     const scores = this.#scores;
     const last = titles.length - 1;
-    const isFull = this.#length > last;
-    if (score === -Infinity || (isFull && !(score > scores[last]!))) return;
-    let place = isFull ? last : this.#length++;
+    if (last < 0) return Infinity;
+    let place = this.#length > last ? last : this.#length++;
     for (; place > 0 && score > scores[place - 1]!; place--) {
       scores[place] = scores[place - 1]!;
       titles[place] = titles[place - 1]!;
     }
     scores[place] = score;
     titles[place] = title;
+    return this.#length > last ? scores[last]! : -Infinity;
   }
 
   found(): ScoredTitles {

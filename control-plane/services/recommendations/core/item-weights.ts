@@ -1,3 +1,5 @@
+import { bestScores } from './best-items.ts';
+
 /** How much each item speaks for others: the kept weights of every item in compressed rows, as `Interactions` are. */
 export interface ItemWeights {
   readonly items: number;
@@ -41,8 +43,7 @@ export function strongest(
 /** The strength that so many of a row reach. */
 function leastKept(row: Float64Array, kept: number): number {
   if (kept >= row.length - 1) return 0;
-  const strengths = row.map(Math.abs).sort();
-  return strengths[row.length - kept]!;
+  return bestScores(row.map(Math.abs), kept).at(-1) ?? 0;
 }
 
 /** How much one item speaks for another; 0 where that was not kept. */
