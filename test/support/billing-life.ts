@@ -4,8 +4,8 @@ import type { Billing } from '../../control-plane/services/billing/service.ts';
 import {
   dayMs,
   placesSold,
-  planOf,
   plansSold,
+  sellPlans,
   subscriptionOf,
   taxTable,
 } from '../control-plane/support/billing-lab.ts';
@@ -25,8 +25,7 @@ const refusals = [
 /** Puts what is sold in random lives. */
 export async function prepareLives({ offers }: Billing): Promise<void> {
   await offers.putTaxes(taxTable);
-  for (const [index, plan] of plansSold.entries())
-    await offers.putPlan(plan, planOf([999, 1999, 1337][index] ?? 1, { trialDays: [14, 0, 3][index] ?? 0 }));
+  await sellPlans(offers);
   await offers.putCoupon('third', { off: { kind: 'part', partPpm: 333_333 }, invoices: 3 });
   await offers.putCoupon('five', { off: { kind: 'amount', amount: 500, currency: 'EUR' } });
 }
@@ -53,6 +52,10 @@ export class BillingLives {
       await bookDue();
     }
     const account = `usr_soak-${String(pick(this.#random, this.#accounts)).padStart(5, '0')}`;
+    if (this.#chance(0.15)) {
+      await this.#use(account, number);
+      return undefined;
+    }
     const current = await subscriptions.current(account);
     const wish = current === undefined ? this.#subscribe(account) : await this.#change(account, current);
     if (wish === undefined) return undefined;
@@ -65,6 +68,12 @@ export class BillingLives {
       if (isCoded(error, ...refusals)) return undefined;
       throw error;
     }
+  }
+
+  async #use(account: string, number: number): Promise<void> {
+    const quantity = 1 + pick(this.#random, 300);
+    const record = { id: `used-${String(number).padStart(9, '0')}`, account, metric: 'minutes', quantity };
+    await this.#billing.usage.add({ records: [{ ...record, atMs: this.#clock.nowMs() }] });
   }
 
   #subscribe(account: string): Wish {

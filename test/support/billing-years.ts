@@ -13,9 +13,9 @@ import {
   auditBilling,
   dayMs,
   placesSold,
-  planOf,
   plansSold,
   quiet,
+  sellPlans,
   subscriptionOf,
   taxTable,
 } from '../control-plane/support/billing-lab.ts';
@@ -96,20 +96,8 @@ export async function proveYears(
 
 async function sell({ offers }: Billing): Promise<void> {
   await offers.putTaxes(taxTable);
-  for (const [index, plan] of plansSold.entries())
-    await offers.putPlan(
-      plan,
-      metered(planOf([999, 1999, 1337][index] ?? 1, { trialDays: [14, 0, 3][index] ?? 0 })),
-    );
+  await sellPlans(offers);
   await offers.putCoupon('third', { off: { kind: 'part', partPpm: 333_333 }, invoices: 3 });
-}
-
-function metered(plan: ReturnType<typeof planOf>): ReturnType<typeof planOf> {
-  const minutes = {
-    ...{ metric: 'minutes', name: 'Minutes watched', unit: 'min', per: 1, included: 100 },
-    tiers: [{ upTo: 400, price: '0.75' }, { price: '0.5' }],
-  };
-  return { ...plan, prices: plan.prices.map((price) => ({ ...price, meters: [minutes] })) };
 }
 
 /** Somebody uses something, and it is told: late now and then, or twice. */

@@ -176,3 +176,16 @@ export const placesSold = [
   { currency: 'KWD', country: 'KW', timeZone: 'Asia/Kuwait' },
   { currency: 'EUR', country: 'DE', timeZone: 'Europe/Berlin', unit: 'year' },
 ] as const;
+
+/** Sells them, with minutes that are charged beyond a hundred: three quarters of a minor unit, a half beyond four hundred more. */
+export async function sellPlans(offers: Billing['offers']): Promise<void> {
+  const minutes = {
+    ...{ metric: 'minutes', name: 'Minutes watched', unit: 'min', per: 1, included: 100 },
+    tiers: [{ upTo: 400, price: '0.75' }, { price: '0.5' }],
+  };
+  for (const [index, id] of plansSold.entries()) {
+    const plan = planOf([999, 1999, 1337][index] ?? 1, { trialDays: [14, 0, 3][index] ?? 0 });
+    const prices = plan.prices.map((price) => ({ ...price, meters: [minutes] }));
+    await offers.putPlan(id, { ...plan, prices });
+  }
+}
