@@ -5,8 +5,9 @@ import type { Clock } from '../../../common/runtime/clock.ts';
 import { assert } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 import type { Batch } from './batch.ts';
-import { disputeEvents, disputeLines, isOver, takenBack } from './core/dispute.ts';
+import { disputeEvents, disputeLines, heldFrom, isOver, takenBack } from './core/dispute.ts';
 import { disputePosting } from './core/postings.ts';
+import type { Invoices } from './invoices.ts';
 import type { BillingRecords } from './records.ts';
 
 type Told = Pick<ProviderNotice & { kind: 'dispute' }, 'dispute' | 'amount' | 'currency' | 'state'>;
@@ -33,6 +34,7 @@ const waitingMs = 30 * 86_400_000;
 /** Opens the disputes. */
 export function openDisputes(options: {
   records: BillingRecords;
+  invoices: Pick<Invoices, 'freeCreditOf'>;
   provider: PaymentProvider | undefined;
   clock: Clock;
   log: Log;
@@ -56,7 +58,7 @@ class KeptDisputes implements Disputes {
     }
     const payment = (await records.payments.get(known))?.value;
     assert(payment !== undefined, 'payments are never removed');
-    await this.#book(batch, payment, [notice]);
+    await this.#book(batch, payment, { notices: [notice], fresh: 0 });
   }
 
   async catchUp(batch: Batch, payment: PaymentView): Promise<void> {
@@ -67,11 +69,9 @@ class KeptDisputes implements Disputes {
     });
     if (told.length === 0) return;
     batch.change(...told.map(({ key }) => disputesWaiting.removeOperation(key)));
-    await this.#book(
-      batch,
-      payment,
-      told.map(({ value }) => value),
-    );
+    // What of it is credit is not in the books yet.
+    const fresh = payment.toCredit ?? 0;
+    await this.#book(batch, payment, { notices: told.map(({ value }) => value), fresh });
   }
 
   async list(page: { after?: string | undefined; limit: number }): Promise<DisputeView[]> {
@@ -88,7 +88,11 @@ class KeptDisputes implements Disputes {
       .filter(({ toldAtMs }) => toldAtMs > clock.nowMs() - waitingMs);
   }
 
-  async #book(batch: Batch, payment: PaymentView, notices: readonly Told[]): Promise<void> {
+  async #book(
+    batch: Batch,
+    payment: PaymentView,
+    { notices, fresh }: { notices: readonly Told[]; fresh: number },
+  ): Promise<void> {
     const { records, clock } = this.#options;
     const { disputed: before = 0, ...rest } = payment;
     let disputed = before;
@@ -107,13 +111,29 @@ class KeptDisputes implements Disputes {
       });
     }
     if (disputed === before) return;
-    const key = `${payment.account}:${payment.id}`;
-    batch.change(
-      records.payments.putOperation(payment.id, { ...rest, ...(disputed > 0 && { disputed }) }),
-      disputed > 0
-        ? records.disputedOf.putOperation(key, { id: payment.id })
-        : records.disputedOf.removeOperation(key),
-    );
+    batch.change(records.payments.putOperation(payment.id, { ...rest, ...(disputed > 0 && { disputed }) }));
+    await this.#hold(batch, payment, { before, disputed, fresh });
+  }
+
+  /** Holds of the account's credit what came of the payment, and stands. */
+  async #hold(
+    batch: Batch,
+    payment: PaymentView,
+    { before, disputed, fresh }: { before: number; disputed: number; fresh: number },
+  ): Promise<void> {
+    const { records, invoices } = this.#options;
+    const { id, account, currency, invoice } = payment;
+    const key = `${account}:${id}`;
+    if (disputed === 0) {
+      batch.change(records.disputedOf.removeOperation(key));
+      return;
+    }
+    const held = (await records.disputedOf.get(key))?.value.held ?? 0;
+    const of = invoice === undefined ? undefined : (await records.invoices.get(invoice))?.value;
+    const toCredit = (payment.toCredit ?? 0) + (of === undefined ? 0 : of.credited.gross - of.creditedOpen);
+    const free = await invoices.freeCreditOf(account, currency, { amount: fresh, spent: 0 });
+    const now = heldFrom({ before, disputed, held, toCredit }, free);
+    batch.change(records.disputedOf.putOperation(key, { payment: id, currency, held: now }));
   }
 
   /** Until its payment comes; where too many wait, the oldest goes. */

@@ -6,12 +6,18 @@ import { parseAs } from '../../../common/runtime/parse.ts';
 import { newObjectId } from '../../core/object-id.ts';
 import type { Batch } from './batch.ts';
 import { daysLater } from './core/calendar.ts';
-import { heldOf, type DisputedPayment } from './core/dispute.ts';
+import { heldOfNote } from './core/dispute.ts';
 import { addUp, takeBack } from './core/invoice.ts';
 import { creditAccount, creditNotePosting, invoicePosting, writeOffPosting } from './core/postings.ts';
 import { paymentDays, type Bill } from './core/subscription.ts';
 import { taxesAt } from './core/taxes.ts';
-import { ordered, type BillingRecords, type InvoiceRecord, type SubscriptionRecord } from './records.ts';
+import {
+  ordered,
+  type BillingRecords,
+  type DisputedOfRecord,
+  type InvoiceRecord,
+  type SubscriptionRecord,
+} from './records.ts';
 
 export const invoiceSeries = 'invoice';
 export const creditNoteSeries = 'credit-note';
@@ -26,8 +32,7 @@ export interface Issued {
 
 /** Credit that is not in the books yet. */
 export interface FreshCredit {
-  /** Whose credit note it is of. */
-  readonly invoice?: string | undefined;
+  /** Without what of it is held. */
   readonly amount: number;
   /** What of the account's credit is used up by other invoices of the same batch. */
   readonly spent: number;
@@ -38,7 +43,7 @@ export interface Credited {
   readonly paper: CreditNotePaper;
   /** What is still to be paid of the invoice. */
   readonly open: number;
-  /** What went to the account's credit. */
+  /** What went to the account's credit and is not held for a dispute. */
   readonly toCredit: number;
 }
 
@@ -178,7 +183,8 @@ class KeptInvoices implements Invoices {
       amount: paper.gross,
       currency,
     });
-    return { paper, open: open - offOpen, toCredit: amounts.gross - offOpen };
+    const toCredit = amounts.gross - offOpen;
+    return { paper, open: open - offOpen, toCredit: toCredit - (await this.#hold(batch, invoice, toCredit)) };
   }
 
   async writeOff(batch: Batch, id: string, nowMs: number): Promise<void> {
@@ -212,21 +218,12 @@ class KeptInvoices implements Invoices {
   async freeCreditOf(
     account: string,
     currency: string,
-    { invoice, amount, spent }: FreshCredit = { amount: 0, spent: 0 },
+    { amount, spent }: FreshCredit = { amount: 0, spent: 0 },
   ): Promise<number> {
-    const credit = (await this.creditOf(account, currency)) + amount - spent;
-    if (credit <= 0) return 0;
-    const { disputedOf, payments, invoices } = this.#records;
-    const disputed: DisputedPayment[] = [];
-    for await (const { value } of disputedOf.all(`${account}:`)) {
-      const payment = (await payments.get(value.id))?.value;
-      if (payment?.currency !== currency) continue;
-      const of = payment.invoice === undefined ? undefined : (await invoices.get(payment.invoice))?.value;
-      const before = of === undefined ? 0 : of.credited.gross - of.creditedOpen;
-      const now = payment.invoice !== undefined && payment.invoice === invoice ? amount : 0;
-      disputed.push({ ...payment, invoiceToCredit: before + now });
-    }
-    return Math.max(0, credit - heldOf(disputed));
+    let free = (await this.creditOf(account, currency)) + amount - spent;
+    for await (const { value } of this.#records.disputedOf.all(`${account}:`))
+      if (value.currency === currency) free -= value.held;
+    return Math.max(0, free);
   }
 
   async view(id: string): Promise<InvoiceView> {
@@ -242,6 +239,21 @@ class KeptInvoices implements Invoices {
     }
     const range = { prefix: `${account}:`, after: `${account}:${ordered(after)}`, limit };
     return Promise.all((await invoicesOf.scan(range)).map(({ value }) => this.view(value.id)));
+  }
+
+  /** Holds what a credit note adds to the credit of money that is disputed; gives how much that is. */
+  async #hold(batch: Batch, { id, account }: InvoicePaper, toCredit: number): Promise<number> {
+    const { disputedOf, payments } = this.#records;
+    const disputed: { key: string; value: DisputedOfRecord; disputed: number; held: number }[] = [];
+    for await (const { key, value } of disputedOf.all(`${account}:`)) {
+      const payment = (await payments.get(value.payment))?.value;
+      if (payment?.invoice === id)
+        disputed.push({ key, value, disputed: payment.disputed ?? 0, held: value.held });
+    }
+    const added = heldOfNote(disputed, toCredit);
+    for (const [index, { key, value, held }] of disputed.entries())
+      batch.change(disputedOf.putOperation(key, { ...value, held: held + (added[index] ?? 0) }));
+    return added.reduce((sum, one) => sum + one, 0);
   }
 
   async #find(id: string): Promise<{ paper: InvoicePaper; record: InvoiceRecord }> {

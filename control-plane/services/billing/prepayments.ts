@@ -238,7 +238,9 @@ class KeptPrepayments implements Prepayments {
     }
     await this.giveBack(payment.id, `${key}:abandoned`);
     return desk.book(async (batch) => {
-      this.#conclude(batch, key, { ...record, failure: 'it was given back: nobody asked for it any more' });
+      const { refunded = 0 } = (await records.payments.get(payment.id))?.value ?? {};
+      const what = refunded === payment.amount ? 'it was' : `${refunded} of it, in minor units, were`;
+      this.#conclude(batch, key, { ...record, failure: `${what} given back: nobody asked for it any more` });
     });
   }
 

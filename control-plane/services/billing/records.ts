@@ -119,6 +119,10 @@ const PrepaymentRecord = Type.Object({
 });
 export type PrepaymentRecord = Static<typeof PrepaymentRecord>;
 
+/** A payment under dispute, and what of its account's credit is held for it. */
+const DisputedOfRecord = Type.Object({ payment: ObjectId, currency: Type.String(), held: Count });
+export type DisputedOfRecord = Static<typeof DisputedOfRecord>;
+
 /** Money of a payment that its card's holder had the bank take back. */
 const DisputeRecord = Type.Pick(DisputeView, ['payment', 'amount', 'currency', 'state']);
 
@@ -195,7 +199,7 @@ export interface BillingRecords {
   /** By the provider's ids of payment and dispute: told before the payment came. */
   disputesWaiting: Collection<WaitingDispute>;
   /** By account and payment: those of which something is disputed. */
-  disputedOf: Collection<{ id: string }>;
+  disputedOf: Collection<DisputedOfRecord>;
   webhooks: Collection<WebhookRecord>;
   /** By webhook, time and event: what is to be sent. */
   deliveries: Collection<DeliveryRecord>;
@@ -241,7 +245,7 @@ export function openBillingRecords(books: Books): BillingRecords {
     prepaymentsDue: collection('prepayments-due', Reference),
     disputes: collection('disputes', DisputeRecord),
     disputesWaiting: collection('disputes-waiting', WaitingDispute),
-    disputedOf: collection('disputed-of', Reference),
+    disputedOf: collection('disputed-of', DisputedOfRecord),
     webhooks: collection('webhooks', WebhookRecord),
     deliveries: collection('deliveries', DeliveryRecord),
     deadLetters: collection('dead-letters', DeliveryRecord),

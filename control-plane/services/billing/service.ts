@@ -96,7 +96,7 @@ export function createBilling(options: BillingOptions): Billing {
   });
   const metered = openMetered({ records, invoices, clock });
   const subscriptions = openSubscriptions({ records, invoices, metered, clock, chance });
-  const disputes = openDisputes({ records, provider, clock, log });
+  const disputes = openDisputes({ records, invoices, provider, clock, log });
   const payments = openPayments({ records, invoices, subscriptions, disputes, clock, chance });
   const collecting = openCollecting({
     ...{ records, desk, invoices, provider, clock, log },

@@ -229,7 +229,7 @@ class KeptSubscriptions implements Subscriptions {
     if (step.credit !== undefined) {
       const { invoice, base } = step.credit;
       const credited = await invoices.credit(batch, invoice, { base, reason: 'Unused time', nowMs });
-      fresh = { invoice, amount: credited?.toCredit ?? 0, spent: 0 };
+      fresh = { amount: credited?.toCredit ?? 0, spent: 0 };
       if (credited?.open === 0) after = { ...after, ...recordOf(settle(after, invoice)) };
     }
     for (const invoice of step.writtenOff ?? []) await invoices.writeOff(batch, invoice, nowMs);

@@ -34,21 +34,34 @@ export function takenBack(state: DisputeState | undefined, amount: number): numb
   return state === 'open' || state === 'lost' ? amount : 0;
 }
 
-/** A payment under dispute, with what of its invoice has gone to the account's credit. */
-export interface DisputedPayment {
-  readonly disputed?: number | undefined;
-  readonly toCredit?: number | undefined;
-  readonly invoiceToCredit: number;
+/** A payment under dispute, as it is held: `held` of the account's credit, which came of it. */
+export interface HeldPayment {
+  /** Under dispute before and now. */
+  readonly before: number;
+  readonly disputed: number;
+  readonly held: number;
+  /** What of it, or of the invoice that it paid, has ever gone to the account's credit. */
+  readonly toCredit: number;
 }
 
 /**
- * What of an account's credit came of money that a bank has taken back, and so is neither spent nor given back: of each payment no more than
- * is disputed, and than went to the credit of it or of its invoice.
+ * What of an account's credit is held for a payment from now on, neither spent nor given back: no more is added than is newly disputed, than
+ * came of it, and than stands unspent (`free`). What was spent before it was heard of is gone, and other money is not withheld for it.
  */
-export function heldOf(payments: readonly DisputedPayment[]): number {
-  return payments.reduce(
-    (sum, { disputed = 0, toCredit = 0, invoiceToCredit }) =>
-      sum + Math.min(disputed, toCredit + invoiceToCredit),
-    0,
-  );
+export function heldFrom({ before, disputed, held, toCredit }: HeldPayment, free: number): number {
+  const more = Math.max(0, Math.min(disputed - before, toCredit - held, free));
+  return Math.min(disputed, held + more);
+}
+
+/** What is held besides of a credit note, over `toCredit`, on an invoice which these payments have paid: of each no more than is disputed. */
+export function heldOfNote(
+  payments: readonly { readonly disputed: number; readonly held: number }[],
+  toCredit: number,
+): number[] {
+  let left = toCredit;
+  return payments.map(({ disputed, held }) => {
+    const more = Math.min(left, Math.max(0, disputed - held));
+    left -= more;
+    return more;
+  });
 }

@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
 
-import { disputeLines, type DisputeState } from '../../../../control-plane/services/billing/core/dispute.ts';
+import {
+  disputeLines,
+  heldFrom,
+  heldOfNote,
+  type DisputeState,
+} from '../../../../control-plane/services/billing/core/dispute.ts';
 import { auditBilling, dayMs, planOf } from '../../support/billing-lab.ts';
 import { anna, asSent, good, openPaidLab } from '../../support/paid-billing-lab.ts';
 
@@ -112,6 +117,63 @@ t.test('a change of plan does not spend what it credits of a disputed payment', 
   t.equal(await billing.invoices.creditOf(anna, 'EUR'), 999);
 });
 
+t.test(
+  'credit that was spent before a dispute is told of holds no other money, which is spent and given back',
+  async (t) => {
+    const lab = await openLab(t);
+    const { billing, stripe } = lab;
+    await billing.offers.putPlan('premium', planOf(1999));
+    const take = (key: string) =>
+      billing.prepayments.take({ account: anna, amount: 500, currency: 'EUR' }, key);
+    const disputePayment = async (index: number, status: string, more: object = {}) => {
+      const intent = asSent(stripe, index).id;
+      await lab.tell('charge.dispute.updated', { id: `dp_${index}`, payment_intent: intent, amount: 500, currency: 'eur', status, ...more }); // prettier-ignore
+    };
+    await take('k1');
+    const id = (await billing.subscriptions.current(anna))?.id ?? '';
+    await billing.once(lab.ask(), (batch) =>
+      billing.subscriptions.changePlan(batch, id, { plan: 'premium', when: 'now' }),
+    );
+    t.match((await lab.invoices()).at(-1), { creditApplied: 1499, open: 500 });
+    t.equal(await billing.invoices.creditOf(anna, 'EUR'), 0);
+    // The prepayment that the change has used up, and the period whose unused part it has.
+    await disputePayment(1, 'needs_response');
+    await disputePayment(1, 'lost');
+    await lab.tell('needs_response');
+    const next = await take('k2');
+    t.equal(await billing.invoices.freeCreditOf(anna, 'EUR'), 500, 'what is taken now is there');
+    await billing.prepayments.giveBack(next ?? '', 'back-1');
+    await billing.settleDue();
+    t.match(stripe.refunds, [{ amount: 500, payment_intent: 'pi_3' }]);
+
+    // One that stands is held.
+    await take('k3');
+    await disputePayment(stripe.intents.length - 1, 'needs_response', { amount: 300 });
+    t.equal(await billing.invoices.freeCreditOf(anna, 'EUR'), 200);
+    t.strictSame(await auditBilling(lab), []);
+  },
+);
+
+t.test('of an invoice whose payment is disputed only what is credited from then on is held', async (t) => {
+  const lab = await openLab(t);
+  const { billing } = lab;
+  const [first] = await lab.invoices();
+  const credit = (amount: number) =>
+    billing.once(lab.ask(), (batch) => billing.payments.credit(batch, first?.id ?? '', { amount, reason: 'Sorry' })); // prettier-ignore
+  await credit(300);
+  const refund = { account: anna, amount: 300, currency: 'EUR', reference: 'by hand' };
+  await billing.once(lab.ask(), (batch) => billing.payments.refund(batch, refund));
+  await lab.tell('needs_response');
+  await billing.prepayments.take({ account: anna, amount: 100, currency: 'EUR' }, 'k1');
+  t.equal(await billing.invoices.freeCreditOf(anna, 'EUR'), 100, 'the 300 are gone');
+  await credit(500);
+  t.equal(await billing.invoices.creditOf(anna, 'EUR'), 600);
+  t.equal(await billing.invoices.freeCreditOf(anna, 'EUR'), 100);
+  await lab.tell('won');
+  t.equal(await billing.invoices.freeCreditOf(anna, 'EUR'), 600);
+  t.strictSame(await auditBilling(lab), []);
+});
+
 t.test('a dispute that is told before its payment is booked waits for it', async (t) => {
   const lab = await openPaidLab(t);
   const { billing } = lab;
@@ -183,6 +245,25 @@ t.test('as many disputes wait as there is room for, and no longer than thirty da
   t.strictSame(await billing.disputes.waiting(), []);
   await tell(2000);
   t.match(await billing.disputes.waiting(), [{ dispute: 'dp_2000' }]);
+});
+
+t.test('no more is held than is disputed, came of the payment and stands', async () => {
+  const cents = fc.integer({ min: 0, max: 1000 });
+  fc.assert(
+    fc.property(
+      fc.record({ before: cents, disputed: cents, toCredit: cents, part: cents, free: cents }),
+      (one) => {
+        const { before, disputed, toCredit, part, free } = one;
+        const held = Math.min(part, before, toCredit);
+        const now = heldFrom({ before, disputed, held, toCredit }, free);
+        if (now < 0 || now > disputed || now > toCredit || now > held + free) throw new Error(`held: ${now}`);
+        if (disputed >= before && now < held) throw new Error('less is held of more that is disputed');
+        const [first = 0, second = 0] = heldOfNote([{ disputed: before, held }, { disputed, held: 0 }], toCredit); // prettier-ignore
+        if (first > before - held || second > disputed || first + second > toCredit)
+          throw new Error('of a note');
+      },
+    ),
+  );
 });
 
 t.test('money goes from where it is to where it is then, along any way', async () => {
