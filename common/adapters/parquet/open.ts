@@ -6,11 +6,8 @@ import type { EventParquet } from './port.ts';
  * where this machine has no DuckDB.
  */
 export async function openEventParquet(): Promise<EventParquet> {
-  let engine: typeof import('./duckdb.ts');
-  try {
-    engine = await import('./duckdb.ts');
-  } catch (error) {
-    throw coded('PARQUET_UNAVAILABLE', { cause: error });
-  }
+  const engine = await import('./duckdb.ts').catch((cause: unknown) => {
+    throw coded('PARQUET_UNAVAILABLE', { cause });
+  });
   return engine.openDuckDbParquet();
 }
