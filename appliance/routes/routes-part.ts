@@ -13,9 +13,13 @@ import type { RouteUplink } from './route-uplink.ts';
 /** No box tells more: a full table of both families is some 1.2 million prefixes. */
 const routesMax = 2_000_000;
 
-/** Whether the configuration names a source of routes. */
-export function hasRouteFeed({ routesFile, bgp }: ApplianceConfig): boolean {
-  return routesFile !== undefined || bgp.birdSocket !== undefined || bgp.gobgpAddress !== undefined;
+/**
+ * Whether the configuration names a source of routes. Undefined for a file, which is in the package, and empty there: whether it has
+ * ever had routes is known to the control plane.
+ */
+export function hasRouteFeed({ routesFile, bgp }: ApplianceConfig): boolean | undefined {
+  if (bgp.birdSocket !== undefined || bgp.gobgpAddress !== undefined) return true;
+  return routesFile === undefined ? false : undefined;
 }
 
 /** Opens what the configuration names as the source of the routes. @throws CONFIG_INVALID for a file that is wrong. */

@@ -12,8 +12,8 @@ export interface HeartbeatFacts {
   url: string;
   addresses: string[];
   place: Place | undefined;
-  /** It learns routes, however many it has now. */
-  routeFeed: boolean;
+  /** It learns routes, however many it has now; undefined where that is told by the routes that it has had. */
+  routeFeed: boolean | undefined;
   capacityBytes: number;
   usedBytes: number;
   /** Absent where it is not known. */
@@ -110,10 +110,12 @@ export class HeartbeatSender {
 
   async #make(holdings: Heartbeat['holdings']): Promise<Heartbeat> {
     const { clock, incarnation } = this.#options;
-    const { place, reasons, drainEtaMs, lineBytesPerSecond, ...facts } = await this.#options.facts();
+    const { place, routeFeed, reasons, drainEtaMs, lineBytesPerSecond, ...facts } =
+      await this.#options.facts();
     return {
       ...facts,
       ...(place !== undefined && { place }),
+      ...(routeFeed !== undefined && { routeFeed }),
       ...(drainEtaMs !== undefined && { drainEtaMs }),
       ...(lineBytesPerSecond !== undefined && { lineBytesPerSecond }),
       sequence: ++this.#sequence,

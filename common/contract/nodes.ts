@@ -45,7 +45,7 @@ export const Heartbeat = Type.Object(
     place: Type.Optional(Place),
     /** Of boxes from before route tables, when their routes have changed and in the first heartbeat of an incarnation. */
     routes: Type.Optional(Type.Array(Route, { maxItems: 100_000 })),
-    /** Whether it learns routes at all, however many it has now; absent in boxes of earlier versions. */
+    /** Whether it learns routes at all, however many it has now; absent where that is to be judged by what it has told so far. */
     routeFeed: Type.Optional(Type.Boolean()),
     capacityBytes: SizeBytes,
     usedBytes: SizeBytes,
