@@ -1,4 +1,4 @@
-import { BillingName, Line } from './primitives.ts';
+import { BillingName, Line, TimeMs } from './primitives.ts';
 import { Type, type Static } from './type.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -35,6 +35,8 @@ export type Meter = Static<typeof Meter>;
 export const UsageLine = Type.Object({
   ...terms,
   quantity: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+  /** Of what is carried from an earlier period, as it was too little to be invoiced: since when. */
+  fromMs: Type.Optional(TimeMs),
   /** In minor units. */
   amount: Type.Integer({ minimum: 0, maximum: 100_000_000_000_000 }),
 });

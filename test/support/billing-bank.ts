@@ -40,6 +40,7 @@ interface Disputed {
   state?: 'open' | 'lost' | 'won';
 }
 
+const leastTaken = 50;
 const pending = { kind: 'pending' } as const;
 
 /** Opens one: some cards fail, some answers are lost, some come days later or only when they are asked for, some are disputed. */
@@ -63,6 +64,7 @@ class SimulatedBank implements Bank {
 
   readonly provider: PaymentProvider = {
     name: 'bank',
+    takes: takenByBank,
     createCustomer: async (account) => `cus-${account}`,
     removeCustomer: async () => undefined,
     setupPage: async () => 'https://bank.example/',
@@ -190,6 +192,12 @@ class SimulatedBank implements Bank {
   #chance(part: number): boolean {
     return this.#random() < part;
   }
+}
+
+/** What of an amount the bank takes: half a euro or dollar at least, and dinars in steps of ten. */
+export function takenByBank(amount: number, currency: string): number {
+  const whole = currency === 'KWD' ? amount - (amount % 10) : amount;
+  return whole < leastTaken ? 0 : whole;
 }
 
 function idOf({ invoice, attempt }: ProviderCharge): string {

@@ -19,7 +19,7 @@ import {
   subscriptionOf,
   taxTable,
 } from '../control-plane/support/billing-lab.ts';
-import { openBank, type Bank } from './billing-bank.ts';
+import { openBank, takenByBank, type Bank } from './billing-bank.ts';
 import type { ProofResult } from './proof.ts';
 import { pick, seededRandom } from './seeded.ts';
 
@@ -280,6 +280,8 @@ function steadyBills(
   const startOf = (index: number) =>
     anchor.add(isYearly ? { years: index } : { months: index }).epochMilliseconds;
   const bills: { period: WantedBill[]; usage: WantedBill[] } = { period: [], usage: [] };
+  // Too little to be taken by itself.
+  let carried: { startMs: number; amount: number } | undefined;
   for (let period = 0; ; period++) {
     const startMs = startOf(period);
     if (startMs > untilMs) return bills;
@@ -291,7 +293,12 @@ function steadyBills(
     // Three quarters of a minor unit, and a half beyond four hundred.
     const quarters = 3 * Math.min(Math.max(charged, 0), 400) + 2 * Math.max(charged - 400, 0);
     const amount = Math.floor((quarters + 2) / 4);
-    if (endMs <= untilMs && amount > 0) bills.usage.push({ startMs, gross: withTaxes(amount) });
+    if (amount > 0)
+      carried = { startMs: carried?.startMs ?? startMs, amount: amount + (carried?.amount ?? 0) };
+    if (endMs > untilMs || amount === 0 || carried === undefined) continue;
+    if (takenByBank(carried.amount, place.currency) === 0) continue;
+    bills.usage.push({ startMs: carried.startMs, gross: withTaxes(carried.amount) });
+    carried = undefined;
   }
 }
 

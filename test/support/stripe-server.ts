@@ -171,7 +171,15 @@ function refund(
   return { status: 200, body: made };
 }
 
+/** The least that is taken, as it is counted here. */
+const leasts: Readonly<Record<string, number>> = { eur: 50, usd: 50, jpy: 50, kwd: 200 };
+
 function intent(intents: StripeObject[], form: Call['form']): { status: number; body: object } {
+  if (Number(form['amount']) < (leasts[form['currency'] ?? ''] ?? 0))
+    return failure(400, {
+      ...{ type: 'invalid_request_error', code: 'amount_too_small' },
+      message: 'The amount is below the minimum',
+    });
   const method = form['payment_method'] ?? '';
   const decline = declines[method];
   const error = decline !== undefined && {

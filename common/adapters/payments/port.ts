@@ -24,8 +24,12 @@ export type ChargeOutcome =
   /** Told later, by a notice. */
   | { readonly kind: 'pending' };
 
-/** What has become of a charge that was just sent. `refused`: our key or what was sent is at fault, and nothing is out by it. */
-export type SentOutcome = ChargeOutcome | { readonly kind: 'refused'; readonly reason: string };
+/**
+ * What has become of a charge that was just sent. `refused`: our key or what was sent is at fault, and nothing is out by it. `too-small`: it is
+ * less than the provider takes at all, by whatever way of paying.
+ */
+export type SentOutcome =
+  ChargeOutcome | { readonly kind: 'refused'; readonly reason: string } | { readonly kind: 'too-small' };
 
 /** Money to be given back of a payment. */
 export interface ProviderRefund {
@@ -71,6 +75,8 @@ export type ProviderNotice = { readonly id: string; readonly customer: string } 
 export interface PaymentProvider {
   /** As the ledger names its cash: `stripe`. */
   readonly name: string;
+  /** What of an amount (minor units of ISO 4217) it can take: in its steps, and nothing below its minimum. What it says to a charge may be less. */
+  takes(amount: number, currency: string): number;
   /** Makes the account known to the provider, once; gives its id there. */
   createCustomer(account: string): Promise<string>;
   /** Forgets a customer with all ways of paying; one that is gone does no harm. */

@@ -22,7 +22,7 @@ const finalDeclines = new Set([
  * refused may be our key or our request, which somebody mends. https://docs.stripe.com/error-codes
  */
 const finalRefusals: ReadonlySet<string | undefined> = new Set([
-  ...['amount_too_large', 'amount_too_small', 'expired_card', 'incorrect_number', 'invalid_card_type'],
+  ...['amount_too_large', 'expired_card', 'incorrect_number', 'invalid_card_type'],
   ...['invalid_number', 'payment_intent_authentication_failure'],
   ...['payment_intent_incompatible_payment_method', 'payment_method_bank_account_blocked'],
   ...['payment_method_currency_mismatch', 'payment_method_customer_decline', 'payment_method_not_available'],

@@ -8,7 +8,7 @@ import type {
   RefundOutcome,
   SentOutcome,
 } from './port.ts';
-import { toStripeAmount } from './stripe-amounts.ts';
+import { takenByStripe, toStripeAmount } from './stripe-amounts.ts';
 import type { StripeOptions } from './stripe-options.ts';
 import { readStripeEvent } from './stripe-events.ts';
 import {
@@ -35,6 +35,7 @@ export function createStripeProvider({ key, webhookSecret, url }: StripeOptions)
   });
   return {
     name: 'stripe',
+    takes: takenByStripe,
     createCustomer: (account) =>
       asked(async () => {
         const metadata = { nearcast_account: account };
@@ -71,7 +72,7 @@ export function createStripeProvider({ key, webhookSecret, url }: StripeOptions)
   };
 }
 
-async function send(stripe: Stripe, charge: ProviderCharge): Promise<ChargeOutcome> {
+async function send(stripe: Stripe, charge: ProviderCharge): Promise<SentOutcome> {
   const { invoice, account, attempt, customer, method, amount, currency } = charge;
   const sent = toStripeAmount(amount, currency);
   if (!sent.ok) return { kind: 'failed', reason: sent.detail, isFinal: true };
@@ -88,8 +89,9 @@ async function send(stripe: Stripe, charge: ProviderCharge): Promise<ChargeOutco
       return chargeOutcome(intent);
     } catch (error) {
       if (error instanceof Stripe.errors.StripeCardError) return failedCharge(reasonOf(error));
-      if (error instanceof Stripe.errors.StripeInvalidRequestError && isFinalRefusal(error.code))
-        return { kind: 'failed', reason: error.code, isFinal: true };
+      if (!(error instanceof Stripe.errors.StripeInvalidRequestError)) throw error;
+      if (error.code === 'amount_too_small') return { kind: 'too-small' };
+      if (isFinalRefusal(error.code)) return { kind: 'failed', reason: error.code, isFinal: true };
       throw error;
     }
   });

@@ -109,13 +109,17 @@ class ProviderCollecting implements Collecting {
   /** One that is due: sent, then booked as the provider says. */
   async #collect(provider: PaymentProvider, invoice: string): Promise<void> {
     const { desk, log } = this.#options;
-    const begun = await desk.book((batch) => this.#send(batch, invoice));
+    const begun = await desk.book((batch) => this.#send(batch, { provider, invoice }));
     if (begun?.record.sent === undefined) return;
     const { record, isRepeat } = begun;
     const { account, sent } = { ...record, sent: begun.record.sent };
     const attempt = sendingOf(record);
     try {
       const outcome = await provider.charge({ invoice, account, attempt, ...sent }, { isRepeat });
+      if (outcome.kind === 'too-small') {
+        await desk.book((batch) => this.#giveUp(batch, { invoice, attempt }));
+        return;
+      }
       if (outcome.kind === 'refused') {
         // It waits for somebody who mends it.
         log.error(
@@ -142,9 +146,9 @@ class ProviderCollecting implements Collecting {
   /** Writes down what is sent; undefined where there is nothing to send any more. */
   async #send(
     batch: Batch,
-    invoice: string,
+    { provider, invoice }: { provider: PaymentProvider; invoice: string },
   ): Promise<{ record: CollectionRecord; isRepeat: boolean } | undefined> {
-    const { records, invoices } = this.#options;
+    const { records, invoices, clock } = this.#options;
     const before = (await records.collections.get(invoice))?.value;
     if (before?.nextAtMs === undefined) return undefined;
     if (isOut(before)) return { record: before, isRepeat: true };
@@ -155,10 +159,33 @@ class ProviderCollecting implements Collecting {
       this.#store(batch, before, { ...rest, state: open === 0 ? 'ended' : 'failed' });
       return undefined;
     }
-    const sent = { customer: payer.customer, method: payer.method, amount: open, currency };
+    const amount = provider.takes(open, currency);
+    if (amount === 0) {
+      await this.#waive(batch, before);
+      return undefined;
+    }
+    if (amount < open) await invoices.waive(batch, invoice, { left: amount, nowMs: clock.nowMs() });
+    const sent = { customer: payer.customer, method: payer.method, amount, currency };
     const record = { ...before, state: 'sent' as const, sent };
     this.#store(batch, before, record);
     return { record, isRepeat: false };
+  }
+
+  /** What was sent is less than the provider takes. */
+  async #giveUp(batch: Batch, { invoice, attempt }: { invoice: string; attempt: number }): Promise<void> {
+    const before = (await this.#options.records.collections.get(invoice))?.value;
+    if (before === undefined || !isOut(before) || sendingOf(before) !== attempt) return;
+    await this.#waive(batch, before);
+  }
+
+  /** All that is open is too little to be asked for: nobody is to lose a subscription by it. */
+  async #waive(batch: Batch, before: CollectionRecord): Promise<void> {
+    const { invoices, subscriptions, clock } = this.#options;
+    const { nextAtMs: _due, sent: _sent, unreached: _unreached, ...record } = before;
+    this.#store(batch, before, { ...record, state: 'ended' });
+    await invoices.waive(batch, record.invoice, { left: 0, nowMs: clock.nowMs() });
+    const { subscription } = await invoices.view(record.invoice);
+    await subscriptions().settle(batch, subscription, record.invoice);
   }
 
   async #conclude(batch: Batch, before: CollectionRecord, outcome: ChargeOutcome): Promise<void> {

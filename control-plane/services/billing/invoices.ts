@@ -8,7 +8,13 @@ import type { Batch } from './batch.ts';
 import { daysLater } from './core/calendar.ts';
 import { heldOfNote } from './core/dispute.ts';
 import { addUp, takeBack } from './core/invoice.ts';
-import { creditAccount, creditNotePosting, invoicePosting, writeOffPosting } from './core/postings.ts';
+import {
+  creditAccount,
+  creditNotePosting,
+  invoicePosting,
+  waiverPosting,
+  writeOffPosting,
+} from './core/postings.ts';
 import { paymentDays, type Bill } from './core/subscription.ts';
 import { taxesAt } from './core/taxes.ts';
 import {
@@ -78,6 +84,8 @@ export interface Invoices {
   ): Promise<Credited | undefined>;
   /** Gives up what is open of an invoice. */
   writeOff(batch: Batch, id: string, nowMs: number): Promise<void>;
+  /** Gives up what of an invoice is too little to be asked for; what is open of it then is `left`. */
+  waive(batch: Batch, id: string, terms: { left: number; nowMs: number }): Promise<void>;
   /** Counts a payment. Errors: INVOICE_UNKNOWN, AMOUNT_INVALID (more than is open), CURRENCY_MISMATCH. */
   pay(batch: Batch, id: string, money: { amount: number; currency: string }): Promise<InvoiceView>;
   /** What we owe an account, in one currency. */
@@ -198,6 +206,18 @@ class KeptInvoices implements Invoices {
     batch.post(writeOffPosting({ id, account, currency, amount, atMs: nowMs, memo: `invoice ${number}` }));
   }
 
+  async waive(...[batch, id, { left, nowMs }]: Parameters<Invoices['waive']>): Promise<void> {
+    const { paper, record } = await this.#find(id);
+    const amount = openOf(paper, record) - left;
+    if (amount <= 0) return;
+    const { waived: waivedBefore = 0 } = record;
+    batch.change(this.#records.invoices.putOperation(id, { ...record, waived: waivedBefore + amount }));
+    const { account, currency, number } = paper;
+    const moved = { id, account, currency, amount, atMs: nowMs, memo: `invoice ${number}` };
+    batch.post(waiverPosting(moved, { waivedBefore }));
+    if (left === 0) batch.tell('invoice.written_off', account, { invoice: id, amount, currency });
+  }
+
   async pay(...[batch, id, { amount, currency }]: Parameters<Invoices['pay']>): Promise<InvoiceView> {
     const { paper, record } = await this.#find(id);
     if (paper.currency !== currency)
@@ -266,11 +286,13 @@ class KeptInvoices implements Invoices {
 }
 
 function openOf({ gross, creditApplied }: InvoicePaper, record: InvoiceRecord): number {
-  return gross - creditApplied - record.paid - record.creditedOpen - record.writtenOff;
+  const { paid, creditedOpen, writtenOff, waived = 0 } = record;
+  return gross - creditApplied - paid - creditedOpen - writtenOff - waived;
 }
 
 function viewOf(paper: InvoicePaper, record: InvoiceRecord): InvoiceView {
   const open = openOf(paper, record);
-  const status = open > 0 ? 'open' : record.writtenOff > 0 ? 'uncollectible' : 'paid';
+  const isGivenUp = record.writtenOff > 0 || (open === 0 && record.waived === paper.gross);
+  const status = open > 0 ? 'open' : isGivenUp ? 'uncollectible' : 'paid';
   return { ...paper, status, paid: record.paid, credited: record.credited.gross, open };
 }

@@ -1,4 +1,6 @@
+import type { PaymentProvider } from '../../../common/adapters/payments/port.ts';
 import type { InvoicePaper } from '../../../common/contract/billing.ts';
+import type { UsageLine } from '../../../common/contract/meters.ts';
 import type { UsageDue, UsageRequest } from '../../../common/contract/usage.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { coded } from '../../../common/runtime/errors.ts';
@@ -6,7 +8,7 @@ import type { Batch } from './batch.ts';
 import { isTooMuch, meterAmount, usageLine } from './core/meters.ts';
 import { usageUntil, type UsageCut } from './core/subscription.ts';
 import type { FreshCredit, Invoices, Issued } from './invoices.ts';
-import type { BillingRecords, MeteredRecord, SubscriptionRecord } from './records.ts';
+import { carriedMax, type BillingRecords, type MeteredRecord, type SubscriptionRecord } from './records.ts';
 
 type Told = UsageRequest['records'][number];
 
@@ -17,11 +19,14 @@ type Told = UsageRequest['records'][number];
 export interface Metered {
   /** Counts what was told, once, and says of which records. Errors: AMOUNT_INVALID (more than an invoice could be written over). */
   count(batch: Batch, told: readonly Told[]): Promise<ReadonlySet<Told>>;
-  /** Invoices what is open, where that costs anything, and begins anew; without a cut what is open is given up. */
+  /**
+   * Invoices what is open, where that costs anything, and begins anew. What is less than the provider takes is carried to the next invoice, and
+   * given up at the end of the subscription (`isLast`) or after many of them; without a cut all is given up.
+   */
   close(
     batch: Batch,
     subscription: SubscriptionRecord,
-    terms: { cut: UsageCut | undefined; fresh: FreshCredit; nowMs: number },
+    terms: { cut: UsageCut | undefined; isLast: boolean; fresh: FreshCredit; nowMs: number },
   ): Promise<Issued | undefined>;
   /** What is open of a subscription, as it would be invoiced now. Errors: SUBSCRIPTION_UNKNOWN. */
   due(subscription: string): Promise<UsageDue>;
@@ -30,11 +35,16 @@ export interface Metered {
 }
 
 /** Opens it. */
-export function openMetered(options: { records: BillingRecords; invoices: Invoices; clock: Clock }): Metered {
+export function openMetered(options: {
+  records: BillingRecords;
+  invoices: Invoices;
+  provider: Pick<PaymentProvider, 'takes'> | undefined;
+  clock: Clock;
+}): Metered {
   return new KeptMetered(options);
 }
 
-const none: MeteredRecord = { told: 0, open: 0, invoiced: 0 };
+const none: MeteredRecord = { told: 0, open: 0, invoiced: 0, free: 0, givenUp: 0, carried: [] };
 
 class KeptMetered implements Metered {
   readonly #options: Parameters<typeof openMetered>[0];
@@ -69,24 +79,31 @@ class KeptMetered implements Metered {
 
   async close(...[batch, subscription, terms]: Parameters<Metered['close']>): Promise<Issued | undefined> {
     const { records, invoices } = this.#options;
-    const { cut, fresh, nowMs } = terms;
-    const open = await this.#open(subscription.account);
-    const lines = cut === undefined ? [] : linesOf(open, cut);
-    const amount = lines.reduce((sum, line) => sum + line.amount, 0);
-    for (const [metric, before] of open) {
-      const isInvoiced = amount > 0 && lines.some((line) => line.metric === metric);
-      const invoiced = before.invoiced + (isInvoiced ? before.open : 0);
+    const { cut, isLast, fresh, nowMs } = terms;
+    const counted = await this.#counted(subscription.account);
+    const lines = cut === undefined ? [] : linesOf(counted, cut);
+    const amount = sumOf(lines);
+    const fate = cut === undefined ? 'givenUp' : this.#fateOf(counted, { amount, isLast, cut });
+    for (const [metric, before] of counted) {
+      const line = lines.findLast((one) => one.metric === metric && one.fromMs === undefined);
       const key = `${subscription.account}:${metric}`;
-      batch.change(records.metered.putOperation(key, { ...before, open: 0, invoiced }));
+      batch.change(records.metered.putOperation(key, closed(before, { line, fate, cut })));
     }
-    if (cut === undefined || amount === 0) return undefined;
+    if (cut === undefined || fate !== 'invoiced') return undefined;
     const { plan, price, part } = cut;
+    const startMs = Math.min(part.startMs, ...lines.map(({ fromMs = part.startMs }) => fromMs));
     const named = (await batch.readOnce(`plan ${plan}`, () => records.plans.get(plan)))?.value;
     // Coupons are for the price of a period, not for what is used beside it.
     return invoices.issue(
       batch,
       { ...subscription, plan, price, coupons: [] },
-      { bill: { amount, period: part }, usage: lines, planName: named?.name ?? plan, nowMs, fresh },
+      {
+        bill: { amount, period: { ...part, startMs } },
+        usage: lines,
+        planName: named?.name ?? plan,
+        nowMs,
+        fresh,
+      },
     );
   }
 
@@ -96,9 +113,8 @@ class KeptMetered implements Metered {
     if (subscription === undefined) throw coded('SUBSCRIPTION_UNKNOWN', id);
     const { endMs } = subscription.period;
     const cut = usageUntil(subscription, Math.max(endMs, clock.nowMs()));
-    const lines = cut === undefined ? [] : linesOf(await this.#open(subscription.account), cut);
-    const amount = lines.reduce((sum, line) => sum + line.amount, 0);
-    return { currency: subscription.price.currency, lines, amount };
+    const lines = cut === undefined ? [] : linesOf(await this.#counted(subscription.account), cut);
+    return { currency: subscription.price.currency, lines, amount: sumOf(lines) };
   }
 
   async verify(papers: AsyncIterable<InvoicePaper>): Promise<string[]> {
@@ -127,8 +143,9 @@ class KeptMetered implements Metered {
         faults.push(`usage ${key}: ${recorded} are recorded, ${value.told} were counted`);
       if (billed !== value.invoiced)
         faults.push(`usage ${key}: ${billed} are on invoices, not ${value.invoiced}`);
-      if (value.open + value.invoiced > value.told)
-        faults.push(`usage ${key}: more is charged than was told`);
+      const { open, free, givenUp, carried } = value;
+      const known = open + value.invoiced + free + givenUp + quantityOf(carried);
+      if (known !== value.told) faults.push(`usage ${key}: ${value.told} were told, of ${known} it is known what became`); // prettier-ignore
       told.delete(key);
       invoiced.delete(key);
     }
@@ -146,19 +163,66 @@ class KeptMetered implements Metered {
     });
   }
 
-  async #open(account: string): Promise<ReadonlyMap<string, MeteredRecord>> {
-    const open = new Map<string, MeteredRecord>();
+  /** What an account has open or carried, by metric. */
+  async #counted(account: string): Promise<Counted> {
+    const counted = new Map<string, MeteredRecord>();
     for await (const { key, value } of this.#options.records.metered.all(`${account}:`))
-      if (value.open > 0) open.set(key.slice(account.length + 1), value);
-    return open;
+      if (value.open > 0 || value.carried.length > 0) counted.set(key.slice(account.length + 1), value);
+    return counted;
+  }
+
+  #fateOf(
+    counted: Counted,
+    { amount, isLast, cut }: { amount: number; isLast: boolean; cut: UsageCut },
+  ): Fate {
+    const { provider } = this.#options;
+    if (amount === 0) return 'free';
+    if (provider === undefined || provider.takes(amount, cut.price.currency) > 0) return 'invoiced';
+    const isFull = [...counted.values()].some(({ carried }) => carried.length === carriedMax);
+    return isLast || isFull ? 'givenUp' : 'carried';
   }
 }
 
-function linesOf(open: ReadonlyMap<string, MeteredRecord>, cut: UsageCut) {
-  return (cut.price.meters ?? []).flatMap((meter) => {
-    const quantity = open.get(meter.metric)?.open ?? 0;
+type Counted = ReadonlyMap<string, MeteredRecord>;
+/** What becomes of usage that costs something when it is added up; what costs nothing is free. */
+type Fate = 'invoiced' | 'carried' | 'givenUp' | 'free';
+
+/** A metric after its sum was made: `line` is of what was open, undefined where the price has no meter for it. */
+function closed(
+  before: MeteredRecord,
+  { line, fate, cut }: { line: UsageLine | undefined; fate: Fate; cut: UsageCut | undefined },
+): MeteredRecord {
+  const carried = quantityOf(before.carried);
+  const ofOpen = line === undefined ? 'givenUp' : fate === 'carried' && line.amount === 0 ? 'free' : fate;
+  if (fate === 'carried') {
+    if (line === undefined || cut === undefined || ofOpen !== 'carried')
+      return put({ ...before, open: 0 }, ofOpen, before.open);
+    const more = { ...line, fromMs: cut.part.startMs };
+    return { ...before, open: 0, carried: [...before.carried, more] };
+  }
+  return put(put({ ...before, open: 0, carried: [] }, fate, carried), ofOpen, before.open);
+}
+
+function put(record: MeteredRecord, fate: Fate, quantity: number): MeteredRecord {
+  return fate === 'carried' ? record : { ...record, [fate]: record[fate] + quantity };
+}
+
+/** What was carried, by the terms of then, and what is open. */
+function linesOf(counted: Counted, cut: UsageCut): UsageLine[] {
+  const carried = [...counted.values()].flatMap((one) => one.carried);
+  const open = (cut.price.meters ?? []).flatMap((meter) => {
+    const quantity = counted.get(meter.metric)?.open ?? 0;
     return quantity === 0 ? [] : [usageLine(meter, quantity, cut)];
   });
+  return [...carried, ...open];
+}
+
+function sumOf(lines: readonly UsageLine[]): number {
+  return lines.reduce((sum, line) => sum + line.amount, 0);
+}
+
+function quantityOf(lines: readonly UsageLine[]): number {
+  return lines.reduce((sum, line) => sum + line.quantity, 0);
 }
 
 function meterOf(subscription: SubscriptionRecord | undefined, metric: string) {

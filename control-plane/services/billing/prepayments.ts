@@ -21,7 +21,7 @@ import { ordered, type BillingRecords, type PrepaymentRecord } from './records.t
 export interface Prepayments {
   /**
    * Takes money by the provider, once for its key. Errors: PAYMENTS_OFF, PAYMENT_METHOD_MISSING, PAYMENT_FAILED; UNAVAILABLE (ask again),
-   * IDEMPOTENCY_KEY_REUSED (another order by the same key), those of the provider. @returns the payment's id; undefined where nothing is to be taken.
+   * IDEMPOTENCY_KEY_REUSED (another order by the same key), those of the provider. @returns the payment's id; undefined where nothing is to be taken, or less than the provider takes.
    */
   take(
     order: { account: string; amount: number; currency: string },
@@ -82,9 +82,10 @@ class KeptPrepayments implements Prepayments {
     order: { account: string; amount: number; currency: string },
     key: string,
   ): Promise<string | undefined> {
-    if (order.amount === 0) return undefined;
     const { desk, provider } = this.#options;
-    const { known, isRepeat } = await desk.book((batch) => this.#begin(batch, order, key));
+    const amount = provider?.takes(order.amount, order.currency) ?? order.amount;
+    if (amount === 0) return undefined;
+    const { known, isRepeat } = await desk.book((batch) => this.#begin(batch, { ...order, amount }, key));
     const { sent } = known.record;
     if (sent !== undefined && known.payment.state === 'pending') {
       if (provider === undefined)
@@ -93,6 +94,11 @@ class KeptPrepayments implements Prepayments {
       if (outcome.kind === 'refused') {
         await desk.book((batch) => this.#refuse(batch, known));
         throw coded('PROVIDER_REFUSED', outcome.reason);
+      }
+      if (outcome.kind === 'too-small') {
+        const failed = { kind: 'failed', reason: 'amount_too_small', isFinal: true } as const;
+        await desk.book((batch) => this.#learn(batch, key, failed));
+        return desk.book((batch) => this.#handOver(batch, key));
       }
       if (outcome.kind === 'pending')
         throw coded('UNAVAILABLE', 'the provider does not know yet whether the payment goes through');

@@ -14,11 +14,14 @@ import {
 } from '../../../common/contract/billing.ts';
 import { DisputeView, WaitingDispute } from '../../../common/contract/disputes.ts';
 import { BillingName, ObjectId, TimeMs } from '../../../common/contract/primitives.ts';
+import { UsageLine } from '../../../common/contract/meters.ts';
 import { WebhookView } from '../../../common/contract/webhooks.ts';
 import { Type, type Static, type TSchema } from '../../../common/contract/type.ts';
 import { parseAs } from '../../../common/runtime/parse.ts';
 
 const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+/** Periods of which usage is carried to a later invoice. */
+export const carriedMax = 24;
 const SubscriptionNext = SubscriptionView.properties.next;
 
 const CouponRecord = Type.Object({ ...CouponRequest.properties, id: BillingName, redemptions: Count });
@@ -64,6 +67,8 @@ const InvoiceRecord = Type.Object({
   /** Of the gross amounts of credit notes, what was still owed then. */
   creditedOpen: Count,
   writtenOff: Count,
+  /** What was not worth asking for: less than the provider takes. */
+  waived: Type.Optional(Count),
 });
 export type InvoiceRecord = Static<typeof InvoiceRecord>;
 
@@ -145,8 +150,15 @@ const UsageRecord = Type.Object({
   /** A meter of the account's price has counted it. */
   isMetered: Type.Optional(Type.Literal(true)),
 });
-/** What meters have counted of one thing: what is neither open nor invoiced was within what is included, or given up. */
-const MeteredRecord = Type.Object({ told: Count, open: Count, invoiced: Count });
+/**
+ * What meters have counted of one thing: what was told is open, or carried to the next invoice, or it was invoiced, free (within what is
+ * included), or given up.
+ */
+const MeteredRecord = Type.Object({
+  ...{ told: Count, open: Count, invoiced: Count, free: Count, givenUp: Count },
+  /** By the terms of then: too little to be asked for by itself. */
+  carried: Type.Array(UsageLine, { maxItems: carriedMax }),
+});
 export type MeteredRecord = Static<typeof MeteredRecord>;
 
 /** Points to a record by its key. */

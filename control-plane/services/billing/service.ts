@@ -94,7 +94,7 @@ export function createBilling(options: BillingOptions): Billing {
     ...{ records, chance },
     collect: (batch, invoice) => collecting.begin(batch, invoice),
   });
-  const metered = openMetered({ records, invoices, clock });
+  const metered = openMetered({ records, invoices, provider, clock });
   const subscriptions = openSubscriptions({ records, invoices, metered, clock, chance });
   const disputes = openDisputes({ records, invoices, provider, clock, log });
   const payments = openPayments({ records, invoices, subscriptions, disputes, clock, chance });

@@ -235,7 +235,9 @@ class KeptSubscriptions implements Subscriptions {
     for (const invoice of step.writtenOff ?? []) await invoices.writeOff(batch, invoice, nowMs);
     const hasEnded = after.state === 'canceled' && before.state !== 'canceled';
     if (before.price.meters !== undefined && (step.usage !== undefined || hasEnded)) {
-      const issued = await this.#options.metered.close(batch, before, { cut: step.usage, fresh, nowMs });
+      const issued = await this.#options.metered.close(batch, before, {
+        ...{ cut: step.usage, isLast: hasEnded, fresh, nowMs },
+      });
       if (issued !== undefined) {
         fresh = { ...fresh, spent: issued.paper.creditApplied };
         after = { ...after, unpaid: [...after.unpaid, ...unpaidOf(issued)] };

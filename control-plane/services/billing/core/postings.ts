@@ -133,6 +133,17 @@ export function writeOffPosting({ amount, ...moved }: Moved): LedgerTransaction[
   ]);
 }
 
+/** What a provider takes nothing of, as it is too little; `waivedBefore` of the same invoice. */
+export function waiverPosting(
+  { amount, ...moved }: Moved,
+  { waivedBefore }: { waivedBefore: number },
+): LedgerTransaction[] {
+  return transaction('waiver', { ...moved, id: `${moved.id}.${waivedBefore}` }, [
+    ['write-offs', amount],
+    [receivable(moved.account), -amount],
+  ]);
+}
+
 function taxAccount({ country, region }: Pick<Posted, 'country' | 'region'>, name: string): string {
   const place = region === undefined ? country : `${country}-${region}`;
   // Names come from people; one of other scripts alone becomes dashes, and shares an account with its like.

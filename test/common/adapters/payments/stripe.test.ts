@@ -101,7 +101,9 @@ t.test('a request that Stripe refuses is final for the way of paying alone', asy
       reply.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify({ error }));
     };
   };
-  for (const code of ['payment_method_unexpected_state', 'amount_too_small']) {
+  refuse(400, 'amount_too_small');
+  t.strictSame(await charge('pm_card_visa'), { kind: 'too-small' });
+  for (const code of ['payment_method_unexpected_state', 'amount_too_large']) {
     refuse(400, code);
     t.strictSame(await charge('pm_card_visa'), { kind: 'failed', reason: code, isFinal: true });
   }
