@@ -26,7 +26,11 @@ export const UsageRequest = Type.Object(
   closed,
 );
 export type UsageRequest = Static<typeof UsageRequest>;
-export const UsageReply = Type.Object({ accepted: Count, duplicates: Count });
+/** What became of each record: what is refused (but UNAVAILABLE) is not worth telling again. */
+export const UsageReply = Type.Object({
+  ...{ accepted: Count, duplicates: Count },
+  refused: Type.Array(Type.Object({ index: Count, code: Type.String(), detail: Type.String() })),
+});
 export type UsageReply = Static<typeof UsageReply>;
 /** Sums of a calendar month (UTC), as `2026-01`. */
 export const UsageSums = Type.Object({

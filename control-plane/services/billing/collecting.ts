@@ -47,6 +47,8 @@ export interface CollectingOptions {
 
 /** So many are asked of the provider at a time. */
 const atOnce = 8;
+/** Of an account, the newest hardly ever behind so many: what is unpaid of an old one is given up within weeks. */
+const subscriptionsMax = 1000;
 /** A payment that the provider has not told of is asked for after so long. */
 const pendingWaitMs = 86_400_000;
 
@@ -70,8 +72,10 @@ class ProviderCollecting implements Collecting {
   }
 
   async retryAll(batch: Batch, account: string): Promise<void> {
-    const unpaid = (await this.#options.subscriptions().current(account))?.unpaid ?? [];
-    for (const invoice of unpaid) await this.#dueNow(batch, { invoice, account });
+    // Of one that has ended too: its last usage is invoiced then.
+    const held = await this.#options.subscriptions().list({ account, limit: subscriptionsMax });
+    for (const { unpaid } of held)
+      for (const invoice of unpaid) await this.#dueNow(batch, { invoice, account });
   }
 
   async retry(batch: Batch, invoice: string): Promise<CollectionView> {

@@ -1,6 +1,6 @@
 import type { PaymentProvider } from '../../../common/adapters/payments/port.ts';
 import type { InvoicePaper } from '../../../common/contract/billing.ts';
-import type { UsageLine } from '../../../common/contract/meters.ts';
+import type { Meter, UsageLine } from '../../../common/contract/meters.ts';
 import type { UsageDue, UsageRequest } from '../../../common/contract/usage.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { coded } from '../../../common/runtime/errors.ts';
@@ -14,11 +14,14 @@ type Told = UsageRequest['records'][number];
 
 /**
  * Usage that is charged. It counts for the period in which it is told, so that what comes late is on the next invoice; what was used on trial,
- * before the subscription or without a meter is not charged.
+ * before the subscription, before there was a meter for it or before the end of a pause is not charged.
  */
 export interface Metered {
-  /** Counts what was told, once, and says of which records. Errors: AMOUNT_INVALID (more than an invoice could be written over). */
-  count(batch: Batch, told: readonly Told[]): Promise<ReadonlySet<Told>>;
+  /** Counts what was told, once, and says of which records; refuses those with which no invoice could be written over the sum. */
+  count(
+    batch: Batch,
+    told: readonly Told[],
+  ): Promise<{ counted: ReadonlySet<Told>; refused: ReadonlySet<Told> }>;
   /**
    * Invoices what is open, where that costs anything, and begins anew. What is less than the provider takes is carried to the next invoice, and
    * given up at the end of the subscription (`isLast`) or after many of them; without a cut all is given up.
@@ -44,7 +47,7 @@ export function openMetered(options: {
   return new KeptMetered(options);
 }
 
-const none: MeteredRecord = { told: 0, open: 0, invoiced: 0, free: 0, givenUp: 0, carried: [] };
+const none: MeteredRecord = { folded: 0, told: 0, open: 0, invoiced: 0, free: 0, givenUp: 0, carried: [] };
 
 class KeptMetered implements Metered {
   readonly #options: Parameters<typeof openMetered>[0];
@@ -53,28 +56,27 @@ class KeptMetered implements Metered {
     this.#options = options;
   }
 
-  async count(batch: Batch, told: readonly Told[]): Promise<ReadonlySet<Told>> {
+  async count(...[batch, told]: Parameters<Metered['count']>): ReturnType<Metered['count']> {
     const { metered } = this.#options.records;
-    const counted = new Set<Told>();
-    const sums = new Map<string, { quantity: number; account: string; metric: string }>();
+    const [counted, refused] = [new Set<Told>(), new Set<Told>()];
+    const after = new Map<string, MeteredRecord>();
     for (const one of told) {
-      const { account, metric, quantity, atMs } = one;
+      const { account, metric, quantity } = one;
       const subscription = await this.#current(batch, account);
-      if (subscription === undefined || !isCharged(subscription, { metric, atMs })) continue;
-      counted.add(one);
+      const meter = subscription && chargedBy(subscription, one);
+      if (meter === undefined) continue;
       const key = `${account}:${metric}`;
-      sums.set(key, { account, metric, quantity: (sums.get(key)?.quantity ?? 0) + quantity });
-    }
-    for (const [key, { account, metric, quantity }] of sums) {
-      const before = (await metered.get(key))?.value ?? none;
+      const before = after.get(key) ?? (await metered.get(key))?.value ?? none;
       const open = before.open + quantity;
-      const meter = meterOf(await this.#current(batch, account), metric);
-      const isCountable = Number.isSafeInteger(before.told + quantity);
-      if (!isCountable || (meter !== undefined && isTooMuch(open, meter)))
-        throw coded('AMOUNT_INVALID', `${metric} of ${account}: no invoice could be written over ${open}`);
-      batch.change(metered.putOperation(key, { ...before, open, told: before.told + quantity }));
+      if (!Number.isSafeInteger(before.told + quantity) || isTooMuch(open, meter)) {
+        refused.add(one);
+        continue;
+      }
+      counted.add(one);
+      after.set(key, { ...before, open, told: before.told + quantity });
     }
-    return counted;
+    for (const [key, value] of after) batch.change(metered.putOperation(key, value));
+    return { counted, refused };
   }
 
   async close(...[batch, subscription, terms]: Parameters<Metered['close']>): Promise<Issued | undefined> {
@@ -139,8 +141,8 @@ class KeptMetered implements Metered {
     }
     for await (const { key, value } of metered.all()) {
       const [recorded = 0, billed = 0] = [told.get(key), invoiced.get(key)];
-      if (recorded !== value.told)
-        faults.push(`usage ${key}: ${recorded} are recorded, ${value.told} were counted`);
+      if (recorded + value.folded !== value.told)
+        faults.push(`usage ${key}: ${recorded + value.folded} are recorded, ${value.told} were counted`);
       if (billed !== value.invoiced)
         faults.push(`usage ${key}: ${billed} are on invoices, not ${value.invoiced}`);
       const { open, free, givenUp, carried } = value;
@@ -225,14 +227,10 @@ function quantityOf(lines: readonly UsageLine[]): number {
   return lines.reduce((sum, line) => sum + line.quantity, 0);
 }
 
-function meterOf(subscription: SubscriptionRecord | undefined, metric: string) {
-  return subscription?.price.meters?.find((meter) => meter.metric === metric);
-}
-
-function isCharged(
-  subscription: SubscriptionRecord,
-  { metric, atMs }: { metric: string; atMs: number },
-): boolean {
-  const { state, createdAtMs, trialEndsMs = createdAtMs } = subscription;
-  return state !== 'trial' && atMs >= trialEndsMs && meterOf(subscription, metric) !== undefined;
+/** The meter by which something that was used is charged. */
+function chargedBy({ price, meteredSince }: SubscriptionRecord, { metric, atMs }: Told): Meter | undefined {
+  const since = meteredSince?.find((one) => one.metric === metric);
+  return since === undefined || atMs < since.sinceMs
+    ? undefined
+    : price.meters?.find((meter) => meter.metric === metric);
 }

@@ -1,3 +1,4 @@
+import type { UsageSums } from '../../../common/contract/usage.ts';
 import type { PersonalData } from '../personal-data.ts';
 import type { Batch } from './batch.ts';
 import type { Ask } from './desk.ts';
@@ -18,8 +19,8 @@ interface PersonalOptions {
 }
 
 /**
- * What billing knows of an account, for the person whose it is. Its erasure ends the subscription and forgets how the person pays, also at the
- * provider; invoices and postings stay under the account's id, as bookkeeping has to keep them.
+ * What billing knows of an account, for the person whose it is. Its erasure ends the subscription, forgets what was used when, and how the person
+ * pays, also at the provider; invoices, postings and sums of what was charged stay under the account's id, as bookkeeping has to keep them.
  */
 export function personalBilling(billing: PersonalOptions, purge: () => Promise<void>): PersonalData {
   const { subscriptions, invoices, payers, usage, once } = billing;
@@ -27,20 +28,31 @@ export function personalBilling(billing: PersonalOptions, purge: () => Promise<v
     name: 'billing',
     async export(account) {
       const held = await subscriptions.list({ account, limit: pageLength });
-      if (held.length === 0) return undefined;
       const { hasMethod, provider } = await payers.view(account);
       const bills = await invoices.list({ account, after: 0, limit: pageLength });
-      const { sums } = await usage.sums({ account, limit: pageLength });
+      const sums = await allSums(usage, account);
+      if (held.length === 0 && sums.length === 0) return undefined;
       return { subscriptions: held, invoices: bills, usage: sums, payment: { hasMethod, provider } };
     },
     async erase(account) {
       const current = await subscriptions.current(account);
       if (current !== undefined) {
         const ask = { caller: 'erasure', key: current.id, request: 'cancel', subscription: current.id };
-        await once(ask, (batch) => subscriptions.cancel(batch, current.id, 'now'));
+        await once(ask, (batch) => subscriptions.leave(batch, current.id));
       }
+      await usage.erase(account);
       await payers.erase(account);
     },
     purge,
   };
+}
+
+async function allSums(usage: Usage, account: string): Promise<UsageSums['sums']> {
+  const all: UsageSums['sums'] = [];
+  for (let after: string | undefined; ;) {
+    const { sums, next } = await usage.sums({ account, after, limit: pageLength });
+    all.push(...sums);
+    if (next === undefined) return all;
+    after = next;
+  }
 }

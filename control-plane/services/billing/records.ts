@@ -46,6 +46,7 @@ export const SubscriptionRecord = Type.Object({
   index: Count,
   period: BillingPeriod,
   charge: Type.Optional(Type.Object({ invoice: ObjectId, base: Count, period: BillingPeriod })),
+  meteredSince: Type.Optional(Type.Array(Type.Object({ metric: BillingName, sinceMs: TimeMs }))),
   next: SubscriptionNext,
   coupons: Type.Array(
     Type.Object({ coupon: Type.Object({ ...CouponRequest.properties, id: BillingName }), used: Count }),
@@ -146,15 +147,18 @@ const DeliveryRecord = Type.Object({
 export type DeliveryRecord = Static<typeof DeliveryRecord>;
 
 const UsageRecord = Type.Object({
-  ...{ metric: BillingName, quantity: Count, atMs: TimeMs },
+  ...{ metric: BillingName, quantity: Count, atMs: TimeMs, toldAtMs: TimeMs },
   /** A meter of the account's price has counted it. */
   isMetered: Type.Optional(Type.Literal(true)),
 });
+export type UsageRecord = Static<typeof UsageRecord>;
 /**
  * What meters have counted of one thing: what was told is open, or carried to the next invoice, or it was invoiced, free (within what is
  * included), or given up.
  */
 const MeteredRecord = Type.Object({
+  /** What of `told` has no record of its own any more. */
+  folded: Count,
   ...{ told: Count, open: Count, invoiced: Count, free: Count, givenUp: Count },
   /** By the terms of then: too little to be asked for by itself. */
   carried: Type.Array(UsageLine, { maxItems: carriedMax }),
@@ -174,7 +178,9 @@ export interface BillingRecords {
   /** One record, `all`. */
   issuer: Collection<Issuer>;
   /** By account and id: usage that was counted. */
-  usage: Collection<Static<typeof UsageRecord>>;
+  usage: Collection<UsageRecord>;
+  /** By the time they were told and their key, to be folded in their order. */
+  usageTimes: Collection<{ id: string }>;
   /** By account, month and metric. */
   usageSums: Collection<{ quantity: number }>;
   /** By account and metric. */
@@ -238,6 +244,7 @@ export function openBillingRecords(books: Books): BillingRecords {
     taxes: collection('taxes', TaxTable),
     issuer: collection('issuer', Issuer),
     usage: collection('usage', UsageRecord),
+    usageTimes: collection('usage-times', Reference),
     usageSums: collection('usage-sums', Type.Object({ quantity: Count })),
     metered: collection('metered', MeteredRecord),
     accounts: collection('accounts', AccountRecord),

@@ -138,7 +138,8 @@ export function createBilling(options: BillingOptions): Billing {
     personal: personalBilling({ subscriptions, invoices, payers, usage, once }, () => books.purge()),
     verify: () => verifyAll(books, () => metered.verify(reports.invoices())),
     async watch(signal) {
-      const bookAll = () => bookDue().then(() => desk.forgetAnswers());
+      const forget = () => desk.forgetAnswers().then(() => usage.forget());
+      const bookAll = () => bookDue().then(forget);
       await Promise.all([
         again(options, { signal, work: bookAll, failure: 'what is due could not be booked' }),
         again(options, { signal, work: settleDue, failure: 'what the provider is to do is not done' }),

@@ -5,7 +5,7 @@ import type {
   SubscriptionView,
   When,
 } from '../../../common/contract/billing.ts';
-import type { Result } from '../../../common/core/result.ts';
+import { ok, type Result } from '../../../common/core/result.ts';
 import { isTimeZone } from '../../../common/core/fill-window.ts';
 import type { Chance } from '../../../common/runtime/chance.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
@@ -46,6 +46,8 @@ export interface Subscriptions {
   pause(batch: Batch, id: string): Promise<SubscriptionView>;
   resume(batch: Batch, id: string): Promise<SubscriptionView>;
   cancel(batch: Batch, id: string, when: When): Promise<SubscriptionView>;
+  /** Ends it at once for an account that goes: nobody is left to pay for what was used since the last invoice, which is given up. */
+  leave(batch: Batch, id: string): Promise<SubscriptionView>;
   /** What time has changed until now, a step of it; false where nothing is due. */
   advance(batch: Batch, id: string): Promise<boolean>;
   /** After an invoice of it has nothing open any more. */
@@ -143,6 +145,14 @@ class KeptSubscriptions implements Subscriptions {
   async cancel(batch: Batch, id: string, when: When): Promise<SubscriptionView> {
     const record = await this.#known(id);
     return this.#change(batch, record, (nowMs) => cancel(record, when, nowMs));
+  }
+
+  async leave(batch: Batch, id: string): Promise<SubscriptionView> {
+    const record = await this.#known(id);
+    return this.#change(batch, record, (nowMs) => {
+      const step = cancel(record, 'now', nowMs);
+      return step.ok ? ok({ ...step.value, usage: undefined }) : step;
+    });
   }
 
   async advance(batch: Batch, id: string): Promise<boolean> {
@@ -313,11 +323,12 @@ function aboutOf(record: SubscriptionRecord) {
 /** A subscription's own fields, as a record has them: none that is undefined. */
 function recordOf(subscription: Subscription) {
   const { state, plan, price, timeZone, anchorMs, index, period, coupons, unpaid } = subscription;
-  const { trialEndsMs, charge, next, endedAtMs } = subscription;
+  const { trialEndsMs, charge, meteredSince, next, endedAtMs } = subscription;
   return {
     ...{ state, plan, price, timeZone, anchorMs, index, period, coupons: [...coupons], unpaid: [...unpaid] },
     ...(trialEndsMs !== undefined && { trialEndsMs }),
     ...(charge !== undefined && { charge }),
+    ...(meteredSince !== undefined && { meteredSince: [...meteredSince] }),
     ...(next !== undefined && { next }),
     ...(endedAtMs !== undefined && { endedAtMs }),
   };

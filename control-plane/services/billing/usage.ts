@@ -1,16 +1,17 @@
 import type { UsageReply, UsageRequest, UsageSums } from '../../../common/contract/usage.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
-import { coded } from '../../../common/runtime/errors.ts';
+import type { Batch } from './batch.ts';
 import { monthOf } from './core/month.ts';
 import type { Desk } from './desk.ts';
 import type { Metered } from './metered.ts';
-import type { BillingRecords } from './records.ts';
+import { ordered, type BillingRecords } from './records.ts';
+import { openUsageFolding, usageKeptMs, type UsageFolding } from './usage-folding.ts';
 
 /** What accounts have used, as others count it. */
-export interface Usage {
+export interface Usage extends UsageFolding {
   /**
-   * Counts each record once by its account and id, and charges it where a meter does. Errors: INVALID (from the future: more than a minute),
-   * AMOUNT_INVALID (more than an invoice could be written over).
+   * Counts each record once by its account and id, and charges it where a meter does. Refuses by record: INVALID (from the future: more than
+   * a minute; or more than 99 days old), AMOUNT_INVALID (no invoice could be written over the sum), UNAVAILABLE (to be told again).
    */
   add(request: UsageRequest): Promise<UsageReply>;
   /** Sums by account, month and metric; `after` is the `next` of the page before. */
@@ -18,67 +19,135 @@ export interface Usage {
 }
 
 const futureMs = 60_000;
+/** What is so old may have been counted, and its id forgotten. */
+const lateMs = usageKeptMs - 86_400_000;
 
-/** Opens it. */
-export function openUsage(options: {
+type Told = UsageRequest['records'][number];
+type Refusal = Omit<UsageReply['refused'][number], 'index'>;
+
+interface UsageOptions {
   records: BillingRecords;
   desk: Desk;
   metered: Pick<Metered, 'count'>;
   /** Brings the subscription of an account to the present. */
   catchUp: (subscription: string) => Promise<void>;
   clock: Clock;
-}): Usage {
-  const { desk, metered, catchUp, clock } = options;
-  const { usage, usageSums, accounts, subscriptions } = options.records;
-  /** A period that has ended is invoiced before what comes after it is counted. */
-  const endPeriods = async (records: UsageRequest['records']): Promise<void> => {
-    for (const account of new Set(records.map((record) => record.account))) {
-      const id = (await accounts.get(account))?.value.subscription;
-      const dueAtMs = id && (await subscriptions.get(id))?.value.dueAtMs;
-      if (id !== undefined && Number(dueAtMs) <= clock.nowMs()) await catchUp(id);
-    }
-  };
+}
+
+/** Opens it. */
+export function openUsage(options: UsageOptions): Usage {
+  const { records, desk, metered, clock } = options;
   return {
-    async add({ records }) {
-      await endPeriods(records);
+    async add({ records: told }) {
+      const stuck = await endPeriods(options, told);
       return desk.book(async (batch) => {
-        const fresh = new Map<string, UsageRequest['records'][number]>();
-        for (const record of records) {
-          if (record.atMs > clock.nowMs() + futureMs)
-            throw coded('INVALID', `${record.id} is from the future`);
-          const key = `${record.account}:${record.id}`;
-          if (!fresh.has(key) && (await usage.get(key)) === undefined) fresh.set(key, record);
+        const nowMs = clock.nowMs();
+        const { fresh, refused } = await sorted(records, told, { nowMs, stuck });
+        const { counted, refused: tooMuch } = await metered.count(batch, [...fresh.keys()]);
+        for (const record of tooMuch) {
+          refused.set(record, { code: 'AMOUNT_INVALID', detail: 'no invoice could be written over its sum' });
+          fresh.delete(record);
         }
-        const counted = await metered.count(batch, [...fresh.values()]);
-        const more = new Map<string, number>();
-        for (const [key, record] of fresh) {
-          const { account, metric, quantity, atMs } = record;
-          const isMetered = counted.has(record) && ({ isMetered: true } as const);
-          batch.change(usage.putOperation(key, { metric, quantity, atMs, ...isMetered }, 0));
-          const sum = `${account}:${monthOf(atMs)}:${metric}`;
-          more.set(sum, (more.get(sum) ?? 0) + quantity);
-        }
-        for (const [key, quantity] of more) {
-          const before = (await usageSums.get(key))?.value.quantity ?? 0;
-          batch.change(usageSums.putOperation(key, { quantity: before + quantity }));
-        }
-        return { accepted: fresh.size, duplicates: records.length - fresh.size };
+        await write(batch, records, { fresh, counted, nowMs });
+        return {
+          accepted: fresh.size,
+          duplicates: told.length - fresh.size - refused.size,
+          refused: told.flatMap((record, index) => {
+            const refusal = refused.get(record);
+            return refusal === undefined ? [] : [{ index, ...refusal }];
+          }),
+        };
       });
     },
-    async sums({ account, after, limit }) {
-      const page = await usageSums.scan({
-        ...(account !== undefined && { prefix: `${account}:` }),
-        after,
-        limit,
-      });
-      const last = page.at(-1);
-      return {
-        sums: page.map(({ key, value: { quantity } }) => {
-          const [of = '', month = '', metric = ''] = key.split(':');
-          return { account: of, month, metric, quantity };
-        }),
-        ...(page.length === limit && last !== undefined && { next: last.key }),
-      };
-    },
+    ...openUsageFolding({ records, desk, clock }),
+    sums: (page) => sumsOf(records, page),
   };
+}
+
+/** A period that has ended is invoiced before what comes after it is counted; gives the accounts of which that cannot be done now. */
+async function endPeriods(
+  { records: { accounts, subscriptions }, catchUp, clock }: UsageOptions,
+  told: readonly Told[],
+): Promise<ReadonlySet<string>> {
+  const stuck = new Set<string>();
+  for (const account of new Set(told.map((record) => record.account))) {
+    const id = (await accounts.get(account))?.value.subscription;
+    const dueAtMs = id && (await subscriptions.get(id))?.value.dueAtMs;
+    if (id !== undefined && Number(dueAtMs) <= clock.nowMs())
+      await catchUp(id).catch(() => stuck.add(account));
+  }
+  return stuck;
+}
+
+/** What is new, each with its key, and what is refused; the rest was told before. */
+async function sorted(
+  { usage }: BillingRecords,
+  told: readonly Told[],
+  at: { nowMs: number; stuck: ReadonlySet<string> },
+): Promise<{ fresh: Map<Told, string>; refused: Map<Told, Refusal> }> {
+  const [fresh, refused] = [new Map<Told, string>(), new Map<Told, Refusal>()];
+  const keys = new Set<string>();
+  for (const record of told) {
+    const key = `${record.account}:${record.id}`;
+    const refusal = refusalOf(record, at);
+    if (refusal !== undefined) refused.set(record, refusal);
+    else if (!keys.has(key) && (await usage.get(key)) === undefined) {
+      fresh.set(record, key);
+      keys.add(key);
+    }
+  }
+  return { fresh, refused };
+}
+
+async function write(
+  batch: Batch,
+  { usage, usageTimes, usageSums }: BillingRecords,
+  { fresh, counted, nowMs }: { fresh: ReadonlyMap<Told, string>; counted: ReadonlySet<Told>; nowMs: number },
+): Promise<void> {
+  const more = new Map<string, number>();
+  for (const [record, key] of fresh) {
+    const { account, metric, quantity, atMs } = record;
+    const isMetered = counted.has(record) && ({ isMetered: true } as const);
+    batch.change(
+      usage.putOperation(key, { metric, quantity, atMs, toldAtMs: nowMs, ...isMetered }, 0),
+      usageTimes.putOperation(`${ordered(nowMs)}:${key}`, { id: key }),
+    );
+    const sum = `${account}:${monthOf(atMs)}:${metric}`;
+    more.set(sum, (more.get(sum) ?? 0) + quantity);
+  }
+  for (const [key, quantity] of more) {
+    const before = (await usageSums.get(key))?.value.quantity ?? 0;
+    batch.change(usageSums.putOperation(key, { quantity: before + quantity }));
+  }
+}
+
+/** A page of sums. */
+async function sumsOf(
+  { usageSums }: BillingRecords,
+  { account, after, limit }: Parameters<Usage['sums']>[0],
+): Promise<UsageSums> {
+  const page = await usageSums.scan({
+    ...(account !== undefined && { prefix: `${account}:` }),
+    after,
+    limit,
+  });
+  const last = page.at(-1);
+  return {
+    sums: page.map(({ key, value: { quantity } }) => {
+      const [of = '', month = '', metric = ''] = key.split(':');
+      return { account: of, month, metric, quantity };
+    }),
+    ...(page.length === limit && last !== undefined && { next: last.key }),
+  };
+}
+
+function refusalOf(
+  { account, atMs }: Told,
+  { nowMs, stuck }: { nowMs: number; stuck: ReadonlySet<string> },
+): Refusal | undefined {
+  if (atMs > nowMs + futureMs) return { code: 'INVALID', detail: 'it is from the future' };
+  if (atMs < nowMs - lateMs) return { code: 'INVALID', detail: 'it is more than 99 days old' };
+  return stuck.has(account)
+    ? { code: 'UNAVAILABLE', detail: 'a period that has ended cannot be booked now; tell it again' }
+    : undefined;
 }

@@ -36,6 +36,8 @@ export interface Subscription {
   readonly index: number;
   readonly period: Period;
   readonly charge?: Charge | undefined;
+  /** Since when what is used of each metric is charged: since there has been a meter for it, not on trial and in no pause. */
+  readonly meteredSince?: readonly { readonly metric: string; readonly sinceMs: number }[] | undefined;
   /** What happens at the end of the period. */
   readonly next?:
     | { readonly kind: 'cancel' }
@@ -115,7 +117,7 @@ export function changePlan(
   if (!isSame(old.interval, price.interval)) return ok({ credit, usage, ...startPeriods(changed, nowMs) });
   const part = { startMs: Math.max(nowMs, period.startMs), endMs: period.endMs };
   return ok({
-    subscription: changed,
+    subscription: { ...changed, meteredSince: meteredSince(changed, nowMs) },
     ...{ credit, usage },
     bill: { amount: priceOfPart(price.amount, period, part), period: part },
   });
@@ -126,7 +128,10 @@ export function pause(subscription: Subscription, nowMs: number): Result<Step> {
   if (subscription.state !== 'active') return refusedIn(subscription.state, 'it cannot be paused');
   const credit = unused(subscription, nowMs);
   return ok({
-    subscription: { ...subscription, state: 'paused', charge: undefined, next: undefined },
+    subscription: {
+      ...{ ...subscription, state: 'paused' },
+      ...{ charge: undefined, meteredSince: undefined, next: undefined },
+    },
     credit,
     usage: usageUntil(subscription, nowMs),
   });
@@ -160,14 +165,13 @@ export function settle(subscription: Subscription, invoice: string): Subscriptio
   return { ...subscription, unpaid, state };
 }
 
-/** When time changes something next; never where it has ended. */
+/** When time changes something next; never where it has ended and nothing of it is unpaid. */
 export function nextAtMs(subscription: Subscription): number | undefined {
   const { state, period, unpaid, timeZone } = subscription;
-  if (state === 'canceled') return undefined;
   const [oldest] = unpaid;
-  const times = state === 'paused' ? [] : [period.endMs];
+  const times = state === 'paused' || state === 'canceled' ? [] : [period.endMs];
   if (oldest !== undefined && state === 'active') times.push(oldest.dueAtMs);
-  if (oldest !== undefined && (state === 'past_due' || state === 'paused'))
+  if (oldest !== undefined && state !== 'trial' && state !== 'active')
     times.push(daysLater(oldest.dueAtMs, { days: graceDays, timeZone }));
   return times.length === 0 ? undefined : Math.min(...times);
 }
@@ -176,11 +180,12 @@ export function nextAtMs(subscription: Subscription): number | undefined {
 export function advance(subscription: Subscription): Step {
   const { state, period, next, unpaid, anchorMs, index } = subscription;
   const atMs = nextAtMs(subscription) ?? period.endMs;
-  const isPeriodEnd = state !== 'paused' && atMs === period.endMs;
+  const isPeriodEnd = state !== 'paused' && state !== 'canceled' && atMs === period.endMs;
   if (!isPeriodEnd && state === 'active') return { subscription: { ...subscription, state: 'past_due' } };
   if (!isPeriodEnd) {
     const writtenOff = unpaid.map(({ invoice }) => invoice);
-    return { subscription: { ...ended(subscription, atMs), unpaid: [] }, writtenOff };
+    const after = state === 'canceled' ? subscription : ended(subscription, atMs);
+    return { subscription: { ...after, unpaid: [] }, writtenOff };
   }
   const usage = usageUntil(subscription, atMs);
   if (next?.kind === 'cancel') return { subscription: ended(subscription, atMs), usage };
@@ -206,9 +211,23 @@ function startPeriod(
   const schedule: Schedule = { anchorMs, timeZone, interval: price.interval };
   const period = { startMs: periodStart(schedule, index), endMs: periodStart(schedule, index + 1) };
   return {
-    subscription: { ...subscription, anchorMs, index, period },
+    subscription: {
+      ...{ ...subscription, anchorMs, index, period },
+      meteredSince: meteredSince(subscription, period.startMs),
+    },
     bill: { amount: price.amount, period },
   };
+}
+
+/** What was metered before goes on; of other metrics nothing is charged that was used before. */
+function meteredSince(
+  { price, meteredSince: before }: Subscription,
+  atMs: number,
+): Subscription['meteredSince'] {
+  return price.meters?.map(({ metric }) => ({
+    metric,
+    sinceMs: before?.find((one) => one.metric === metric)?.sinceMs ?? atMs,
+  }));
 }
 
 function unused({ charge }: Subscription, nowMs: number): Step['credit'] {

@@ -79,12 +79,12 @@ t.test('usage is counted once by its id', async (t) => {
   });
   const add = (...records: ReturnType<typeof record>[]) => billing.usage.add({ records });
   t.strictSame(await add(record('view-0001'), record('view-0002'), record('view-0001')), {
-    ...{ accepted: 2, duplicates: 1 },
+    ...{ accepted: 2, duplicates: 1, refused: [] },
   });
   await clock.advance(40 * dayMs);
   t.strictSame(
     await add(record('view-0002'), record('view-0003', { quantity: 5, atMs: clock.nowMs() }), record('view-0001', { account: 'usr_berta-01' })), // prettier-ignore
-    { accepted: 2, duplicates: 1 },
+    { accepted: 2, duplicates: 1, refused: [] },
   );
   t.strictSame(await billing.usage.sums({ limit: 100 }), {
     sums: [
@@ -94,11 +94,45 @@ t.test('usage is counted once by its id', async (t) => {
     ],
   });
   t.match(await billing.usage.sums({ account: 'usr_berta-01', limit: 1 }), { sums: { length: 1 } });
-  await t.rejects(add(record('view-0009', { atMs: clock.nowMs() + 120_000 })), { code: 'INVALID' });
-  const all = await Promise.all(Array.from({ length: 20 }, () => add(record('view-0010'))));
+  const [early, late] = [clock.nowMs() + 120_000, startMs - 60 * dayMs];
+  t.match(
+    await add(record('view-0009', { atMs: early }), record('view-0010'), record('view-0009', { atMs: late })),
+    {
+      accepted: 1,
+      duplicates: 0,
+      refused: [
+        { index: 0, code: 'INVALID' },
+        { index: 2, code: 'INVALID' },
+      ],
+    },
+    'what is refused holds no other record',
+  );
+  const all = await Promise.all(Array.from({ length: 20 }, () => add(record('view-0011'))));
   t.equal(
     all.reduce((sum, { accepted }) => sum + accepted, 0),
     1,
     'told by twenty at once, counted once',
   );
+});
+
+t.test('records are kept for 100 days, then their ids are forgotten, and their sums are not', async (t) => {
+  const { billing, books, clock } = await openBillingLab(t, { startMs });
+  const records = Array.from({ length: 1000 }, (_, index) => ({
+    ...{
+      id: `view-${1000 + index}`,
+      account: 'usr_anna-0001',
+      metric: 'minutes',
+      quantity: 1,
+      atMs: startMs,
+    },
+  }));
+  await billing.usage.add({ records });
+  await clock.advance(99 * dayMs);
+  await billing.usage.forget();
+  t.match(await billing.usage.add({ records }), { accepted: 0, duplicates: 1000 });
+  await clock.advance(1.1 * dayMs);
+  await billing.usage.forget();
+  for (const collection of ['usage', 'usage-times']) t.strictSame(await books.scan(collection, {}), []);
+  t.match(await billing.usage.add({ records }), { accepted: 0, refused: { length: 1000 } });
+  t.match(await billing.usage.sums({ limit: 1 }), { sums: [{ quantity: 1000 }] });
 });

@@ -112,3 +112,19 @@ t.test('what Stripe takes of an amount', async (t) => {
   t.strictSame(taken('MGA', 99, 250), [0, 200]);
   t.strictSame(taken('XTS', 1), [1], 'of others only Stripe knows');
 });
+
+t.test('a new card pays what a subscription that has ended still owes', async (t) => {
+  const lab = await openLab(t, { meter: { ...downloads, tiers: [{ price: '100' }] } });
+  const { billing } = lab;
+  await lab.payBy('pm_card_chargeDeclinedInsufficientFunds');
+  await lab.use(10);
+  const { id = '' } = (await lab.state()) ?? {};
+  await billing.once({ ...lab.ask(), subscription: id }, (batch) => billing.subscriptions.cancel(batch, id, 'period-end')); // prettier-ignore
+  await lab.pass(29 * dayMs);
+  t.match(await lab.state(), { state: 'canceled', unpaid: { length: 1 } });
+  await lab.payBy(good);
+  await billing.settleDue();
+  t.match(await lab.bills(), [{ amount: 900, status: 'paid' }]);
+  t.match(await lab.state(), { unpaid: [] });
+  t.strictSame(await auditBilling(lab), []);
+});

@@ -75,6 +75,8 @@ t.test('an account is handed over and erased, and no file knows it any more', as
     const wanted = { titleId, profileId: id };
     t.equal((await plane.call('POST /v1/playback-sessions', { token, body: wanted })).status, 201);
   }
+  const used = { id: 'marked-usage', account: account.id, metric: 'minutes', quantity: 1, atMs: nowMs };
+  t.equal((await plane.call('POST /v1/usage', { body: { records: [used] } })).status, 200);
   await addClient(plane);
   const web = new WebClient(plane.url);
   await signIn(web, await web.get('/account'), { email });
@@ -94,6 +96,7 @@ t.test('an account is handed over and erased, and no file knows it any more', as
     parts: {
       account: { email, name: 'Marked Markson', sessions: [{ kind: 'browser' }], apiTokens: [] },
       profiles: { profiles: [{ name: 'Marked child' }, { name: 'Marked parent' }] },
+      billing: { usage: [{ metric: 'minutes', quantity: 1 }] },
     },
   });
   for (const mark of [...marks, titleId])

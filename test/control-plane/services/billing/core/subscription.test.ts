@@ -102,12 +102,8 @@ t.test(
             at !== undefined && at <= untilMs;
             at = nextAtMs(keeper.subscription)
           ) {
-            if (
-              at < nowMs &&
-              keeper.subscription.state !== 'past_due' &&
-              keeper.subscription.state !== 'paused'
-            )
-              return false;
+            const { state } = keeper.subscription;
+            if (at < nowMs && !['past_due', 'paused', 'canceled'].includes(state)) return false;
             nowMs = Math.max(nowMs, at);
             keeper.book(advance(keeper.subscription), nowMs);
           }
@@ -131,7 +127,7 @@ t.test(
         }
         const { state, charge, unpaid } = keeper.subscription;
         const isOver = nextAtMs(keeper.subscription) === undefined;
-        return isOver === (state === 'canceled' || (state === 'paused' && unpaid.length === 0)) && (state !== 'paused' || charge === undefined); // prettier-ignore
+        return isOver === ((state === 'canceled' || state === 'paused') && unpaid.length === 0) && (state !== 'paused' || charge === undefined); // prettier-ignore
       }),
       { numRuns: 300 },
     );
