@@ -23,6 +23,8 @@ export interface Desk {
    * asked again. Errors beside those of `decide`: IDEMPOTENCY_KEY_REUSED for another request by the same key.
    */
   once<T extends object>(ask: Ask, decide: (batch: Batch) => Promise<T>): Promise<T>;
+  /** Reads while nothing is booked. */
+  read<T>(read: () => Promise<T>): Promise<T>;
   /** Decides and books nothing; gives what would have been owed, as of when. */
   quote(decide: (batch: Batch) => Promise<unknown>): Promise<{ owed: number; atMs: number }>;
   /** Forgets answers that are older than a week, a thousand at most. */
@@ -72,6 +74,7 @@ export function openDesk(options: {
           return reply;
         });
       }),
+    read: (read) => inTurn(read),
     quote: (decide) =>
       inTurn(async () => {
         const [batch, atMs] = [new Batch(books), clock.nowMs()];

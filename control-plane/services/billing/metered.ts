@@ -1,11 +1,10 @@
 import type { PaymentProvider } from '../../../common/adapters/payments/port.ts';
-import type { InvoicePaper } from '../../../common/contract/billing.ts';
 import type { Meter, UsageLine } from '../../../common/contract/meters.ts';
 import type { UsageDue, UsageRequest } from '../../../common/contract/usage.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { coded } from '../../../common/runtime/errors.ts';
 import type { Batch } from './batch.ts';
-import { isTooMuch, meterAmount, usageLine } from './core/meters.ts';
+import { isTooMuch, quantityOf, usageLine } from './core/meters.ts';
 import { usageUntil, type UsageCut } from './core/subscription.ts';
 import type { FreshCredit, Invoices, Issued } from './invoices.ts';
 import { carriedMax, type BillingRecords, type MeteredRecord, type SubscriptionRecord } from './records.ts';
@@ -33,8 +32,6 @@ export interface Metered {
   ): Promise<Issued | undefined>;
   /** What is open of a subscription, as it would be invoiced now. Errors: SUBSCRIPTION_UNKNOWN. */
   due(subscription: string): Promise<UsageDue>;
-  /** Counts again: records against what meters have counted, that against invoices, and each line; a sentence for each fault. */
-  verify(papers: AsyncIterable<InvoicePaper>): Promise<string[]>;
 }
 
 /** Opens it. */
@@ -119,43 +116,6 @@ class KeptMetered implements Metered {
     return { currency: subscription.price.currency, lines, amount: sumOf(lines) };
   }
 
-  async verify(papers: AsyncIterable<InvoicePaper>): Promise<string[]> {
-    const { metered, usage } = this.#options.records;
-    const faults: string[] = [];
-    const [told, invoiced] = [new Map<string, number>(), new Map<string, number>()];
-    const add = (sums: Map<string, number>, key: string, quantity: number) =>
-      sums.set(key, (sums.get(key) ?? 0) + quantity);
-    for await (const { key, value } of usage.all())
-      if (value.isMetered === true) add(told, `${key.split(':')[0] ?? ''}:${value.metric}`, value.quantity);
-    for await (const { number, account, amount, usage: lines } of papers) {
-      if (lines === undefined) continue;
-      for (const line of lines) {
-        add(invoiced, `${account}:${line.metric}`, line.quantity);
-        if (meterAmount(line.quantity, line) !== line.amount)
-          faults.push(
-            `invoice ${number}: ${line.metric} costs ${meterAmount(line.quantity, line)}, not ${line.amount}`,
-          );
-      }
-      if (lines.reduce((sum, line) => sum + line.amount, 0) !== amount)
-        faults.push(`invoice ${number}: its lines of usage do not sum to it`);
-    }
-    for await (const { key, value } of metered.all()) {
-      const [recorded = 0, billed = 0] = [told.get(key), invoiced.get(key)];
-      if (recorded + value.folded !== value.told)
-        faults.push(`usage ${key}: ${recorded + value.folded} are recorded, ${value.told} were counted`);
-      if (billed !== value.invoiced)
-        faults.push(`usage ${key}: ${billed} are on invoices, not ${value.invoiced}`);
-      const { open, free, givenUp, carried } = value;
-      const known = open + value.invoiced + free + givenUp + quantityOf(carried);
-      if (known !== value.told) faults.push(`usage ${key}: ${value.told} were told, of ${known} it is known what became`); // prettier-ignore
-      told.delete(key);
-      invoiced.delete(key);
-    }
-    for (const key of new Set([...told.keys(), ...invoiced.keys()]))
-      faults.push(`usage ${key} was never counted`);
-    return faults;
-  }
-
   /** The subscription that an account has now. */
   async #current(batch: Batch, account: string): Promise<SubscriptionRecord | undefined> {
     const { accounts, subscriptions } = this.#options.records;
@@ -221,10 +181,6 @@ function linesOf(counted: Counted, cut: UsageCut): UsageLine[] {
 
 function sumOf(lines: readonly UsageLine[]): number {
   return lines.reduce((sum, line) => sum + line.amount, 0);
-}
-
-function quantityOf(lines: readonly UsageLine[]): number {
-  return lines.reduce((sum, line) => sum + line.quantity, 0);
 }
 
 /** The meter by which something that was used is charged. */

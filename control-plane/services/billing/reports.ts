@@ -10,8 +10,6 @@ import type { BillingRecords } from './records.ts';
 /** How business went, counted from subscriptions, invoices and credit notes. */
 export interface Reports {
   revenue(months: number): Promise<RevenueReport>;
-  /** Every invoice as it was written, by number. */
-  invoices(): AsyncIterable<InvoicePaper>;
 }
 
 /** Opens the reports. */
@@ -26,13 +24,11 @@ export function openReports({ records, clock }: { records: BillingRecords; clock
       after = last.number;
     }
   };
-  const invoices = () => papersOf(invoiceSeries, InvoicePaper);
   return {
-    invoices,
     async revenue(months) {
       const count = new RevenueCount({ nowMs: clock.nowMs(), months });
       for await (const { value } of records.subscriptions.all()) count.addSubscription(value);
-      for await (const { issuedAtMs, currency, net } of invoices())
+      for await (const { issuedAtMs, currency, net } of papersOf(invoiceSeries, InvoicePaper))
         count.addRevenue(issuedAtMs, currency, net);
       for await (const { issuedAtMs, currency, net } of papersOf(creditNoteSeries, CreditNotePaper))
         count.addRevenue(issuedAtMs, currency, -net);

@@ -23,6 +23,7 @@ import { openRefunds } from './refunds.ts';
 import { openReports, type Reports } from './reports.ts';
 import { openSubscriptions, type Subscriptions } from './subscriptions.ts';
 import { openUsage, type Usage } from './usage.ts';
+import { verifyUsage } from './usage-verify.ts';
 import { openWebhooks, type PostWebhook, type Webhooks } from './webhooks.ts';
 
 export interface BillingOptions {
@@ -136,7 +137,7 @@ export function createBilling(options: BillingOptions): Billing {
     },
     once,
     personal: personalBilling({ subscriptions, invoices, payers, usage, once }, () => books.purge()),
-    verify: () => verifyAll(books, () => metered.verify(reports.invoices())),
+    verify: () => verifyAll(books, () => verifyUsage({ records, desk })),
     async watch(signal) {
       const forget = () => desk.forgetAnswers().then(() => usage.forget());
       const bookAll = () => bookDue().then(forget);

@@ -72,6 +72,11 @@ export function usageLine(
   return { ...terms, quantity, amount: meterAmount(quantity, terms) };
 }
 
+/** What was used by all of some lines. */
+export function quantityOf(lines: readonly UsageLine[]): number {
+  return lines.reduce((sum, line) => sum + line.quantity, 0);
+}
+
 function scaled(price: string): bigint {
   const [whole = '0', fraction = ''] = price.split('.');
   return BigInt(whole + fraction.padEnd(decimalsMax, '0'));
