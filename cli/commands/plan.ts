@@ -40,7 +40,7 @@ export function planCommand(shell: CommandShell): Command {
     .requiredOption('--price <price...>', 'what it costs: 9.99EUR/month, 99EUR/year, 900JPY/3month')
     .option(
       '--meters <file>',
-      'what is charged for what is used: JSON of meters by currency, as `--json plan list` prints them',
+      'what is charged for what is used: JSON of lists of meters by price, named EUR/month, JPY/3month',
     )
     .option('--without-taxes', 'taxes come on top of the prices')
     .option('--height <lines>', 'the best picture', '1080')
@@ -54,10 +54,7 @@ export function planCommand(shell: CommandShell): Command {
         const prices = options.price.map((text) => readPrice(text, options.withoutTaxes !== true));
         const body = {
           name: options.name,
-          prices: prices.map((price) => {
-            const used = meters[price.currency];
-            return used === undefined ? price : { ...price, meters: used };
-          }),
+          prices: withMeters(prices, meters),
           entitlements: {
             heightMax: Number(options.height),
             streamsMax: Number(options.streams),
@@ -85,7 +82,19 @@ interface PlanOptions {
   archive?: true;
 }
 
-const Meters = Type.Record(Type.String({ pattern: '^[A-Z]{3}$' }), Type.Array(Meter));
+const Meters = Type.Record(Type.String(), Type.Array(Meter, { minItems: 1 }));
+
+/** Prices with their meters, which are named by currency and interval; all of them have to be of a price. */
+function withMeters(prices: readonly PlanPrice[], meters: Static<typeof Meters>): PlanPrice[] {
+  const names = prices.map(({ currency, interval }) => `${currency}/${intervalText(interval)}`);
+  const unknown = Object.keys(meters).find((name) => !names.includes(name));
+  if (unknown !== undefined)
+    throw coded('INVALID', `--meters: there is no price ${unknown}, but ${names.join(', ')}`);
+  return prices.map((price, index) => {
+    const used = meters[names[index] ?? ''];
+    return used === undefined ? price : { ...price, meters: used };
+  });
+}
 
 async function readMeters(file: string): Promise<Static<typeof Meters>> {
   return parseJsonAs(Meters, await readText(file), { what: file });
@@ -106,9 +115,13 @@ function readPrice(text: string, taxInclusive: boolean): PlanPrice {
 }
 
 /** A price for people, as `--price` takes it, and for what more is charged. */
-export function priceText({ amount, currency, interval: { unit, count }, meters = [] }: PlanPrice): string {
+export function priceText({ amount, currency, interval, meters = [] }: PlanPrice): string {
   const more = meters.map(({ metric }) => ` + ${metric}`).join('');
-  return `${moneyText(amount, currency)}/${count === 1 ? '' : count}${unit}${more}`;
+  return `${moneyText(amount, currency)}/${intervalText(interval)}${more}`;
+}
+
+function intervalText({ unit, count }: PlanPrice['interval']): string {
+  return `${count === 1 ? '' : count}${unit}`;
 }
 
 function printPlans(output: Output, plans: readonly PlanView[]): void {

@@ -87,7 +87,7 @@ t.test('billing from the command line', async (t) => {
   t.match(await nearcast('billing', 'usage'), { stdout: /usr_anna-0001 +\d{4}-\d\d +minutes +90/ });
   const meters = join(await temporaryDir(t), 'meters.json');
   const minutes = { metric: 'minutes', name: 'Hours watched', unit: 'h', per: 60, included: 0, tiers: [{ price: '12.5' }] }; // prettier-ignore
-  await writeFile(meters, JSON.stringify({ EUR: [minutes] }));
+  await writeFile(meters, JSON.stringify({ 'EUR/year': [minutes] }));
   const metered = [
     'plan',
     'set',
@@ -99,6 +99,8 @@ t.test('billing from the command line', async (t) => {
     '--meters',
     meters,
   ];
+  t.match(await nearcast(...metered), { code: 1, stderr: /no price EUR\/year, but EUR\/month/ });
+  await writeFile(meters, JSON.stringify({ 'EUR/month': [minutes] }));
   t.match(await nearcast(...metered), { code: 0, stdout: /1\.00 EUR\/month \+ minutes/ });
   const berta = 'usr_berta-0001';
   const begun = await nearcast('--json', 'subscription', 'add', berta, 'metered', ...place);
