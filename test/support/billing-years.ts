@@ -289,10 +289,8 @@ function steadyBills(
     const endMs = startOf(period + 1);
     const charged = used
       .filter(({ toldAtMs, atMs }) => toldAtMs >= startMs && toldAtMs < endMs && atMs >= startOf(0))
-      .reduce((sum, { quantity }) => sum + quantity, -100);
-    // Three quarters of a minor unit, and a half beyond four hundred.
-    const quarters = 3 * Math.min(Math.max(charged, 0), 400) + 2 * Math.max(charged - 400, 0);
-    const amount = Math.floor((quarters + 2) / 4);
+      .reduce((sum, { quantity }) => sum + quantity, 0);
+    const amount = usageCost(plan, charged);
     if (amount > 0)
       carried = { startMs: carried?.startMs ?? startMs, amount: amount + (carried?.amount ?? 0) };
     if (endMs > untilMs || amount === 0 || carried === undefined) continue;
@@ -300,6 +298,16 @@ function steadyBills(
     bills.usage.push({ startMs: carried.startMs, gross: withTaxes(carried.amount) });
     carried = undefined;
   }
+}
+
+/** What minutes cost in a period; nothing where a plan has no meter. */
+function usageCost(plan: string, minutes: number): number {
+  if (plan === 'premium') return Math.max(0, minutes - 300);
+  if (plan !== 'basic') return 0;
+  const beyond = Math.max(0, minutes - 100);
+  // Three quarters of a minor unit, and a half beyond four hundred.
+  const quarters = 3 * Math.min(beyond, 400) + 2 * Math.max(beyond - 400, 0);
+  return Math.floor((quarters + 2) / 4);
 }
 
 /** `isCut`: a card may be declined five times, though it rarely is: then the subscription ends, and so do its bills. */

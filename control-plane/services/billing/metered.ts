@@ -23,7 +23,7 @@ export interface Metered {
   ): Promise<{ counted: ReadonlySet<Told>; refused: ReadonlySet<Told> }>;
   /**
    * Invoices what is open, where that costs anything, and begins anew. What is less than the provider takes is carried to the next invoice, and
-   * given up at the end of the subscription (`isLast`) or after many of them; without a cut all is given up.
+   * given up at the end of the subscription or of its meters (`isLast`) or after many of them; without a cut all is given up.
    */
   close(
     batch: Batch,

@@ -246,7 +246,9 @@ class KeptSubscriptions implements Subscriptions {
     const hasEnded = after.state === 'canceled' && before.state !== 'canceled';
     if (before.price.meters !== undefined && (step.usage !== undefined || hasEnded)) {
       const issued = await this.#options.metered.close(batch, before, {
-        ...{ cut: step.usage, isLast: hasEnded, fresh, nowMs },
+        ...{ cut: step.usage, fresh, nowMs },
+        // No later invoice would be of usage.
+        isLast: hasEnded || after.price.meters === undefined,
       });
       if (issued !== undefined) {
         fresh = { ...fresh, spent: issued.paper.creditApplied };

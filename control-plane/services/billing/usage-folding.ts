@@ -48,6 +48,8 @@ export function openUsageFolding({
       const page = await usageTimes.scan({ limit: pageLength });
       const old = page.filter(({ key }) => Number(key.slice(0, 16)) < clock.nowMs() - usageKeptMs);
       const rows = await Promise.all(old.map(({ value }) => usage.get(value.id)));
+      const stray = old.filter((_, index) => rows[index] === undefined);
+      batch.change(...stray.map(({ key }) => usageTimes.removeOperation(key)));
       await fold(
         batch,
         rows.filter((row) => row !== undefined),

@@ -177,15 +177,20 @@ export const placesSold = [
   { currency: 'EUR', country: 'DE', timeZone: 'Europe/Berlin', unit: 'year' },
 ] as const;
 
-/** Sells them, with minutes that are charged beyond a hundred: three quarters of a minor unit, a half beyond four hundred more. */
+/**
+ * Sells them: of basic minutes are charged beyond a hundred (three quarters of a minor unit, a half beyond four hundred more), of premium beyond
+ * three hundred (a minor unit), of the family's none.
+ */
 export async function sellPlans(offers: Billing['offers']): Promise<void> {
-  const minutes = {
-    ...{ metric: 'minutes', name: 'Minutes watched', unit: 'min', per: 1, included: 100 },
-    tiers: [{ upTo: 400, price: '0.75' }, { price: '0.5' }],
-  };
+  const minutes = { metric: 'minutes', name: 'Minutes watched', unit: 'min', per: 1 };
+  const meters = [
+    [{ ...minutes, included: 100, tiers: [{ upTo: 400, price: '0.75' }, { price: '0.5' }] }],
+    [{ ...minutes, included: 300, tiers: [{ price: '1' }] }],
+  ];
   for (const [index, id] of plansSold.entries()) {
     const plan = planOf([999, 1999, 1337][index] ?? 1, { trialDays: [14, 0, 3][index] ?? 0 });
-    const prices = plan.prices.map((price) => ({ ...price, meters: [minutes] }));
+    const used = meters[index] && { meters: meters[index] };
+    const prices = plan.prices.map((price) => ({ ...price, ...used }));
     await offers.putPlan(id, { ...plan, prices });
   }
 }

@@ -128,3 +128,23 @@ t.test('a new card pays what a subscription that has ended still owes', async (t
   t.match(await lab.state(), { unpaid: [] });
   t.strictSame(await auditBilling(lab), []);
 });
+
+t.test('what is carried does not outlive the meters of a subscription', async (t) => {
+  const lab = await openLab(t);
+  const { billing } = lab;
+  await billing.offers.putPlan('free', planOf(999));
+  const { id = '' } = (await lab.state()) ?? {};
+  const change = (plan: string, when: 'now' | 'period-end') =>
+    lab.act((batch) => billing.subscriptions.changePlan(batch, id, { plan, when }));
+  await lab.use(26);
+  await lab.pass(29 * dayMs);
+  t.match(await lab.books.scan('metered', {}), [{ value: { carried: [{ amount: 25 }] } }]);
+  await change('free', 'period-end');
+  await lab.pass(31 * dayMs);
+  t.match(await lab.books.scan('metered', {}), [{ value: { carried: [], givenUp: 26 } }]);
+  await change('basic', 'now');
+  await lab.use(100);
+  await lab.pass(31 * dayMs);
+  t.match(await lab.bills(), [{ usage: [{ quantity: 100 }] }]);
+  t.strictSame(await auditBilling(lab), []);
+});
