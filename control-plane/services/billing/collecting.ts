@@ -184,9 +184,10 @@ class ProviderCollecting implements Collecting {
 
   /** All that is open is too little to be asked for: nobody is to lose a subscription by it. */
   async #waive(batch: Batch, before: CollectionRecord): Promise<void> {
-    const { invoices, subscriptions, clock } = this.#options;
+    const { invoices, subscriptions, clock, log } = this.#options;
     const { nextAtMs: _due, sent: _sent, unreached: _unreached, ...record } = before;
     this.#store(batch, before, { ...record, state: 'ended' });
+    log.warn({ invoice: record.invoice }, 'what is open of an invoice is less than the provider takes; it is given up'); // prettier-ignore
     await invoices.waive(batch, record.invoice, { left: 0, nowMs: clock.nowMs() });
     const { subscription } = await invoices.view(record.invoice);
     await subscriptions().settle(batch, subscription, record.invoice);
