@@ -104,7 +104,9 @@ export interface Catalog {
    * (another title is made of the same bundle, and would go with it).
    */
   withdrawable(titleId: string): CatalogBundle;
-  /** Takes a title out of `bundles()` for good. Errors: TITLE_UNKNOWN. */
+  /** Errors: TITLE_UNKNOWN. */
+  isWithdrawn(titleId: string): boolean;
+  /** Takes a title out of `bundles()`, until its video is taken anew. Errors: TITLE_UNKNOWN. */
   withdraw(titleId: string): Promise<void>;
   /**
    * A title that is live, also at the viewer's site if that is known, and that the viewer may have if there is one. Errors: TITLE_UNKNOWN
@@ -293,6 +295,10 @@ class CatalogService implements Catalog {
     );
   }
 
+  isWithdrawn(titleId: string): boolean {
+    return this.#titles.get(titleId).phase === 'withdrawn';
+  }
+
   async withdraw(titleId: string): Promise<void> {
     await this.#titles.change(titleId, (title) => ({ ...title, phase: 'withdrawn' }));
   }
@@ -365,7 +371,7 @@ class CatalogService implements Catalog {
     try {
       this.#ingest.start();
       for (const { id, job } of this.#titles.in('filling', 'live', 'failed')) {
-        if (job?.state === 'done' || job?.state === 'failed') await this.#dropSource(id);
+        if (job?.state === 'done' || job?.state === 'failed') await this.#inTurn(() => this.#dropSource(id));
       }
     } catch (error) {
       this.#deps.log.error({ err: error }, 'what an earlier process left could not be finished');

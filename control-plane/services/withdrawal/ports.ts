@@ -13,7 +13,9 @@ export interface WithdrawableTitle {
 export interface WithdrawalCatalog {
   /** Errors: TITLE_UNKNOWN, TITLE_NOT_LIVE (it has no files yet), CONFLICT (another title is made of the same files). */
   withdrawable(titleId: string): WithdrawableTitle;
-  /** Takes it out of plans and of the steering map, for good. */
+  /** Whether it is withdrawn now. Errors: TITLE_UNKNOWN. */
+  isWithdrawn(titleId: string): boolean;
+  /** Takes it out of plans and of the steering map, until its video is taken anew. */
   withdraw(titleId: string): Promise<void>;
   /** Published bundles, without what was withdrawn. */
   bundles(): readonly { readonly files: readonly { readonly file: string }[] }[];

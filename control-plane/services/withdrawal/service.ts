@@ -104,8 +104,7 @@ class KeptWithdrawals implements Withdrawals {
 
   withdraw(titleId: string): Promise<WithdrawalView> {
     return this.#inTurn(async () => {
-      const known = [...this.#entries.values()].find(({ record }) => record.titleId === titleId);
-      const entry = known ?? (await this.#begin(titleId));
+      const entry = this.#inForce(titleId) ?? (await this.#begin(titleId));
       if (entry.record.revocationsSequence === 0) await this.#carryOut(entry);
       return this.#viewOf(entry);
     });
@@ -115,9 +114,14 @@ class KeptWithdrawals implements Withdrawals {
     return this.#inTurn(async () => {
       const { clock, revocations, log } = this.#options;
       const entry = this.#entry(id);
-      const { bundle, titleId, liftedAtMs = clock.nowMs() } = entry.record;
-      // First the record: boxes are told by what it says.
-      await this.#change(entry, { closed: true, liftedAtMs });
+      const { bundle, titleId, withdrawnAtMs, liftedAtMs = clock.nowMs() } = entry.record;
+      // First the records: boxes are told by what they say. What was withdrawn, shown again and withdrawn once more is lifted as one.
+      for (const earlier of this.#entries.values()) {
+        const { record } = earlier;
+        const isSame = record.titleId === titleId && record.bundle === bundle;
+        if (isSame && record.liftedAtMs === undefined && record.withdrawnAtMs <= withdrawnAtMs)
+          await this.#change(earlier, { closed: true, liftedAtMs });
+      }
       // Another withdrawal of the same files is none of this one's.
       const isWithdrawn = [...this.#entries.values()].some(
         ({ record }) => record.bundle === bundle && record.liftedAtMs === undefined,
@@ -182,6 +186,18 @@ class KeptWithdrawals implements Withdrawals {
       return kept === undefined ? node : { ...node, receipt: kept.value.jws };
     });
     return { ...view, nodes: await Promise.all(nodes) };
+  }
+
+  /** The withdrawal by which a title is withdrawn, or that was cut short; none of a title that has come again since. */
+  #inForce(titleId: string): Entry | undefined {
+    const { catalog } = this.#options;
+    const isWithdrawn = catalog.isWithdrawn(titleId);
+    const bundle = isWithdrawn ? undefined : catalog.withdrawable(titleId).bundle;
+    return [...this.#entries.values()]
+      .filter(({ record }) => record.titleId === titleId && record.liftedAtMs === undefined)
+      .filter(({ record }) => isWithdrawn || (record.revocationsSequence === 0 && record.bundle === bundle))
+      .sort((a, b) => a.record.withdrawnAtMs - b.record.withdrawnAtMs)
+      .at(-1);
   }
 
   async #begin(titleId: string): Promise<Entry> {

@@ -1,11 +1,15 @@
-import type { TitleDetails, TitleMetadata } from '../../../../common/contract/title-metadata.ts';
+import { Line } from '../../../../common/contract/primitives.ts';
+import { TitleMetadata, type TitleDetails } from '../../../../common/contract/title-metadata.ts';
 import { languageOf } from '../../../../common/core/language.ts';
 import { checkRelease } from './rights.ts';
 import { plainLine, plainText, type PlainTextRules } from '../../../../common/core/plain-text.ts';
 import { ok, refused, type Result } from '../../../../common/core/result.ts';
+import { conforms } from '../../../../common/core/schema-check.ts';
 
 const lineMax = 200;
 const synopsisMax = 5000;
+/** More than any metadata have that are no longer than a request may be. */
+const valuesMax = 1_000_000;
 
 const rules = (what: string, lettersMax: number): PlainTextRules => ({
   ...{ what, lettersMax },
@@ -14,7 +18,8 @@ const rules = (what: string, lettersMax: number): PlainTextRules => ({
 
 /** A title's name as it is kept (see `plainLine`). Refuses TITLE_TEXT_INVALID. */
 export function titleName(typed: string): Result<string> {
-  return plainLine(typed, rules('name', lineMax));
+  const line = plainLine(typed, rules('name', lineMax));
+  return line.ok ? holdable(line.value, { schema: Line, what: 'name', code: 'TITLE_TEXT_INVALID' }) : line;
 }
 
 type Translation = NonNullable<TitleDetails['translations']>[number];
@@ -22,11 +27,12 @@ type Person = NonNullable<TitleDetails['people']>[number];
 
 /**
  * Metadata as they are kept: texts plain, names of languages as they are written (BCP 47), lists without doubles, fields always in one
- * order, so that equal metadata are equal as JSON. Refuses TITLE_TEXT_INVALID for a text, INVALID for a language or a window.
+ * order, so that equal metadata are equal as JSON. Refuses TITLE_TEXT_INVALID for a text, INVALID for a language or a window, and for
+ * what is more than a record holds: ids are added by import after import, and texts may become longer by NFC.
  */
 export function checkMetadata(typed: TitleMetadata): Result<TitleMetadata> {
   const { kind, parentId, number, year, maturity } = typed;
-  return gather<TitleMetadata>({
+  const checked = gather<TitleMetadata>({
     name: titleName(typed.name),
     ...{ kind: ok(kind), parentId: ok(parentId), number: ok(number), year: ok(year), maturity: ok(maturity) },
     synopsis: optional(typed.synopsis, (text) => plainText(text, rules('synopsis', synopsisMax))),
@@ -37,6 +43,21 @@ export function checkMetadata(typed: TitleMetadata): Result<TitleMetadata> {
     release: optional(typed.release, checkRelease),
     externalIds: listOf(typed.externalIds, ok),
   });
+  if (!checked.ok) return checked;
+  for (const [field, schema] of Object.entries(TitleMetadata.properties)) {
+    const value = checked.value[field as keyof TitleMetadata];
+    const fits = value === undefined ? checked : holdable(value, { schema, what: field, code: 'INVALID' });
+    if (!fits.ok) return fits;
+  }
+  return checked;
+}
+
+function holdable<T>(
+  value: T,
+  { schema, what, code }: { schema: object; what: string; code: 'INVALID' | 'TITLE_TEXT_INVALID' },
+): Result<T> {
+  if (conforms(schema, value, { values: valuesMax }) === true) return ok(value);
+  return refused(code, `${what} is more than is kept of a title`);
 }
 
 function checkPerson({ name, role, character }: Person, at: number): Result<Person> {

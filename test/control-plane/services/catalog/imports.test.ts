@@ -167,3 +167,17 @@ t.test('videos in a watched folder become titles when they have come whole', asy
   await watched.look();
   t.match(watched.views(), [{ problems: [{ code: 'PATH_UNREADABLE' }] }]);
 });
+
+t.test('a title is given no more ids than can be read again', async (t) => {
+  const lab = await openCatalogLab(t);
+  const entry = { name: 'Show', kind: 'series', externalIds: ['id:1'] };
+  const moved = Array.from({ length: 20 }, (_, at) => ({
+    ...entry,
+    externalIds: ['id:1', `file:${at}/Show`],
+  }));
+  const said = outcomes(await importing(lab, [entry, ...moved])) as string[];
+  t.equal(said.filter((outcome) => outcome === 'refused').length, 1);
+  await lab.close();
+  const again = await openCatalogLab(t, { directory: lab.directory });
+  t.strictSame(namesIn(again), ['Show']);
+});

@@ -1,9 +1,10 @@
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 
 import { openRecords } from '../../../../common/adapters/records/open.ts';
 import { documentTypes, Revocations } from '../../../../common/contract/documents.ts';
-import { TitleView } from '../../../../common/contract/titles.ts';
+import { EncodeJob, TitleView } from '../../../../common/contract/titles.ts';
 import { receiptAudience, WithdrawalList, WithdrawalView } from '../../../../common/contract/withdrawals.ts';
 import { createSystemChance } from '../../../../common/runtime/chance.ts';
 import { generateKey, type SigningKey } from '../../../../common/runtime/keys.ts';
@@ -58,6 +59,15 @@ async function confirm(plane: TestPlane, node: TestNode, said: Said) {
     key,
   );
   return node.call(`POST /v1/nodes/${node.id}/withdrawal-receipts`, { body: { jws } });
+}
+
+/** Ends the next encode with these files. */
+async function completeWith(encoder: TestNode, bundle: string): Promise<void> {
+  const { jobId, leaseId } = (
+    await encoder.call('POST /v1/encode-jobs/lease', { body: { waitMs: 5000 } })
+  ).as(EncodeJob);
+  const done = await encoder.call(`POST /v1/encode-jobs/${jobId}/complete`, { body: { leaseId, bundle } });
+  if (done.status >= 300) throw new Error(done.text);
 }
 
 async function withdraw(plane: TestPlane, titleId: string): Promise<WithdrawalView> {
@@ -171,6 +181,31 @@ t.test('a withdrawal that is lifted: the same files may be shown again, and boxe
   t.match(list.withdrawals, [{ id, liftedAtMs: Number }], 'over a restart too');
 });
 
+t.test('a title that came again is withdrawn again, and lifted as one', async (t) => {
+  const { plane, encoder, a1, dataDir } = await start(t);
+  const title = await addTitle(plane, encoder, { name: 'Film', details: { externalIds: ['id:film'] } });
+  const first = await withdraw(plane, title.id);
+  t.equal((await withdraw(plane, title.id)).id, first.id, 'it is withdrawn already');
+  const path = join(dataDir, 'again.mp4');
+  await writeFile(path, 'the same film');
+  const entry = { name: 'Film', externalIds: ['id:film'], path };
+  const body = { again: true, entries: [{ line: 1, entry }] };
+  t.match((await plane.call('POST /v1/titles/import', { body })).json, { results: [{ takesVideo: true }] });
+  t.match((await plane.call(`POST /v1/titles/${title.id}/withdraw`)).json, { code: 'TITLE_NOT_LIVE' });
+  await completeWith(encoder, title.bundle);
+  t.match((await plane.call(`GET /v1/titles/${title.id}`)).json, { state: 'filling' });
+  const second = await withdraw(plane, title.id);
+  t.not(second.id, first.id);
+  t.match((await plane.call(`GET /v1/titles/${title.id}`)).json, { state: 'withdrawn' });
+  const { bundles, withdrawals = [] } = await ordersFor(plane, a1);
+  t.same(bundles, [title.bundle]);
+  const told = withdrawals.find(({ withdrawal }) => withdrawal === second.id);
+  t.same(new Set(told?.files), new Set(title.files), 'boxes are told to delete it once more');
+  t.equal((await withdraw(plane, title.id)).id, second.id);
+  await plane.call(`POST /v1/withdrawals/${second.id}/lift`);
+  t.same((await ordersFor(plane, a1)).bundles, [], 'the earlier one holds nothing up');
+});
+
 t.test('a box that is enrolled anew has to confirm anew', async (t) => {
   const { plane, encoder, a1 } = await start(t);
   const title = await addTitle(plane, encoder, { name: 'Film' });
@@ -222,6 +257,7 @@ t.test(
         ...{ records, clock, chance: createSystemChance(), log: createSilentLog() },
         catalog: {
           withdrawable: (titleId) => ({ titleId, name: 'Film', bundle: 'b'.repeat(64), files }),
+          isWithdrawn: (titleId) => done.includes(titleId),
           withdraw: (titleId) => Promise.resolve(void done.push(titleId)),
           bundles: () => [],
         },

@@ -2,7 +2,10 @@ import fc from 'fast-check';
 import t from 'tap';
 import { TitleMetadata } from '../../../../../common/contract/title-metadata.ts';
 import { matches } from '../../../../../common/runtime/parse.ts';
-import { checkMetadata } from '../../../../../control-plane/services/catalog/core/check-metadata.ts';
+import {
+  checkMetadata,
+  titleName,
+} from '../../../../../control-plane/services/catalog/core/check-metadata.ts';
 
 t.test('hostile texts are refused by name, markup and any script are text', async (t) => {
   const refusal = (metadata: object) => checkMetadata({ name: 'Solaris', ...metadata });
@@ -25,6 +28,20 @@ t.test('hostile texts are refused by name, markup and any script are text', asyn
   t.match(refusal({ name: html, synopsis: `${html}\r\n\r\n\r\nEnd. ` }), {
     value: { name: html, synopsis: `${html}\n\nEnd.` },
   });
+});
+
+t.test('what a record would not hold is refused', async (t) => {
+  const ids = (count: number) => Array.from({ length: count }, (_, at) => `file:${at}/film.mp4`);
+  t.match(checkMetadata({ name: 'Film', externalIds: ids(20) }), { ok: true });
+  t.match(checkMetadata({ name: 'Film', externalIds: ids(21) }), {
+    ...{ ok: false, code: 'INVALID' },
+    detail: /^externalIds /,
+  });
+  // By NFC two characters each.
+  const longer = '\u095e'.repeat(150);
+  t.match(checkMetadata({ name: longer }), { ok: false, code: 'TITLE_TEXT_INVALID' });
+  t.match(titleName(longer), { ok: false, code: 'TITLE_TEXT_INVALID' });
+  t.match(checkMetadata({ name: 'Film', synopsis: '\u095e'.repeat(3000) }), { detail: /^synopsis / });
 });
 
 t.test('what is kept is kept as it is, in one order, without doubles', async (t) => {
