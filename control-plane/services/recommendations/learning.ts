@@ -40,7 +40,8 @@ const operationsMax = 5000;
 export class Learning {
   readonly #parts: LearningOptions;
   readonly #counted = growingCache<string, CountedDay>(countedProfilesMax);
-  readonly #waiting = new Set<Promise<void>>();
+  /** What is being learned, and of which profile. */
+  readonly #waiting = new Map<Promise<void>, string>();
 
   constructor(parts: LearningOptions) {
     this.#parts = parts;
@@ -64,17 +65,18 @@ export class Learning {
         this.#parts.log.error({ err: error }, 'a viewing taught recommendations nothing');
       })
       .finally(() => this.#waiting.delete(learning));
-    this.#waiting.add(learning);
+    this.#waiting.set(learning, profileId);
   }
 
   /** Waits until everything that was told is learned. */
   async settled(): Promise<void> {
-    await Promise.all(this.#waiting);
+    await Promise.all(this.#waiting.keys());
   }
 
   /** Forgets what some profiles have begun, also in what is being learned now. */
   async forget(profileIds: readonly string[]): Promise<void> {
-    await this.settled();
+    const learning = [...this.#waiting].filter(([, profileId]) => profileIds.includes(profileId));
+    await Promise.all(learning.map(([ended]) => ended));
     for (const id of profileIds) this.#counted.delete(id);
   }
 

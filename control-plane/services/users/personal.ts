@@ -2,6 +2,7 @@ import type { Records } from '../../../common/adapters/records/port.ts';
 import type { Viewing } from '../../../common/adapters/viewing/port.ts';
 import type { PersonalData } from '../personal-data.ts';
 import { profileView, type Profiles } from './profiles.ts';
+import type { Removal } from './removal.ts';
 import type { Watched } from './watched.ts';
 
 /** Profiles as personal data, with what they have watched. */
@@ -10,10 +11,9 @@ export function personalProfiles(options: {
   viewing: Viewing;
   profiles: Profiles;
   watched: Watched;
-  /** Erases what removed profiles have watched. */
-  eraseRemoved: () => Promise<void>;
+  removal: Removal;
 }): PersonalData {
-  const { records, viewing, profiles, watched, eraseRemoved } = options;
+  const { records, viewing, profiles, watched, removal } = options;
   return {
     name: 'profiles',
     async export(accountId) {
@@ -23,7 +23,7 @@ export function personalProfiles(options: {
     },
     async erase(accountId) {
       await profiles.removeOf(accountId);
-      await eraseRemoved();
+      await removal.erase();
     },
     async purge() {
       await records.purge();

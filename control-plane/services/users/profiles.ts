@@ -96,7 +96,7 @@ export function createProfiles({ records, accounts, pins, clock, chance }: Profi
       inTurn(async () => {
         await records.all.commit((await list(accountId)).flatMap((one) => removal(records, one)));
       }),
-    removed: async () => (await records.removed.scan()).map(({ key }) => key),
+    removed: async () => (await Array.fromAsync(records.removed.all())).map(({ key }) => key),
     async forgetRemoved(id) {
       await records.removed.remove(id);
     },

@@ -16,6 +16,7 @@ import type { UnlockSeals, UserAccounts, UserPins, UserTitles } from './ports.ts
 import { createProfileAccess, type ProfileCaller } from './profile-access.ts';
 import { createProfiles, maturityOfNew, profileView } from './profiles.ts';
 import { openUserRecords } from './records.ts';
+import { createRemoval } from './removal.ts';
 import { createWatched, type Watched } from './watched.ts';
 
 export interface UsersOptions {
@@ -25,7 +26,7 @@ export interface UsersOptions {
   titles: UserTitles;
   pins: UserPins;
   seals: UnlockSeals;
-  /** Tells others of a profile that is no more; told again until it resolves. */
+  /** Tells others of a profile that is no more; told again each hour until it resolves. Nobody waits for it. */
   onRemoved: (profileId: string) => Promise<unknown>;
   clock: Clock;
   chance: Chance;
@@ -73,18 +74,12 @@ export function createUsers(options: UsersOptions): Users {
   const { known, checkMayChange, checkOpen } = createProfileAccess({ profiles, locks });
   const exists = async (id: string): Promise<boolean> => (await profiles.find(id)) !== undefined;
   const watched = createWatched({ viewing, titles, exists, clock });
-  const eraseRemoved = async (): Promise<void> => {
-    for (const id of await profiles.removed()) {
-      await watched.erase(id);
-      await onRemoved(id);
-      await profiles.forgetRemoved(id);
-    }
-  };
+  const removal = createRemoval({ profiles, watched, onRemoved, clock, log });
 
   return {
     watched,
     profileIds: (after) => profiles.ids(after),
-    personal: personalProfiles({ records: options.records, viewing, profiles, watched, eraseRemoved }),
+    personal: personalProfiles({ records: options.records, viewing, profiles, watched, removal }),
     profiles: async (accountId) => (await profiles.list(accountId)).map(profileView),
     profile: async (id, by) => profileView(await known(id, by)),
     async add(accountId, request, by) {
@@ -100,7 +95,7 @@ export function createUsers(options: UsersOptions): Users {
       const { accountId, maturityMax } = await known(id, by);
       await checkMayChange(accountId, maturityMax, by);
       await profiles.remove(id);
-      await eraseRemoved();
+      await removal.erase();
     },
     unlock: async (id, pin, by) => locks.unlock(await known(id, by), pin),
     async open(id, by) {
@@ -119,7 +114,8 @@ export function createUsers(options: UsersOptions): Users {
     async watch(signal) {
       while (!signal.aborted) {
         // First what was begun before a crash.
-        await eraseRemoved()
+        await removal
+          .erase()
           .then(() => watched.prune())
           .catch((error: unknown) => {
             log.error(
@@ -129,6 +125,7 @@ export function createUsers(options: UsersOptions): Users {
           });
         await clock.sleep(pruneEveryMs, { signal }).catch(() => undefined);
       }
+      await removal.stop();
     },
   };
 }

@@ -36,7 +36,7 @@ async function openLab(t: Test) {
   const records = await openSqliteRecords(join(directory, 'recommendations.db'));
   const blobs = await openBlobs(pathToFileURL(join(directory, 'blobs')).href);
   const chance = createSeededChance(1);
-  const profile = { readings: 0, seen: [] as string[] };
+  const profile = { readings: 0, seen: [] as string[], isRead: () => Promise.resolve() };
   const watched = (titleId: string): ProfileTaste['seen'][number] => ({
     ...{ titleId, positionMs: 6_000_000, durationMs: 6_000_000, progress: 'ended', atMs: startMs },
   });
@@ -55,8 +55,9 @@ async function openLab(t: Test) {
         yield profileId;
       },
       of: async () => [profileId],
-      async taste() {
-        profile.readings++;
+      async taste(id) {
+        if (id === profileId) profile.readings++;
+        else await profile.isRead();
         return { seen: profile.seen.map(watched), ratings: new Map(), hidden: new Set() };
       },
     },
@@ -116,6 +117,21 @@ t.test('what is forgotten of a profile is forgotten everywhere', async (t) => {
   await service.forget([profileId]);
   await titlesFor(service);
   t.equal(profile.readings, readings + 2, 'nor is the taste of a removed profile kept');
+});
+
+t.test('a profile is forgotten without waiting for what is learned of others', async (t) => {
+  const { service, profile } = await openLab(t);
+  const reading = Promise.withResolvers<void>();
+  profile.isRead = () => reading.promise;
+  let isLearned = false;
+  service.note({ ...told(film(3)), profileId: 'prf_somebody_else0' });
+  const learned = service.flush().then(() => {
+    isLearned = true;
+  });
+  await service.forget([profileId]);
+  t.notOk(isLearned);
+  reading.resolve();
+  await learned;
 });
 
 t.test('models are kept, put in force and let go one after another, with their files', async (t) => {
