@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 
 import {
+  AgainOf,
   importEntriesMax,
   ImportReply,
   WatchedFolders,
@@ -12,6 +13,7 @@ import {
 import type { ImportLine } from '../../common/core/imports/lines.ts';
 import { coded, isCoded } from '../../common/runtime/errors.ts';
 import { readImport } from '../../common/runtime/import-files.ts';
+import { matches } from '../../common/runtime/parse.ts';
 import type { CommandContext } from '../context.ts';
 import { formatDuration } from '../output/format.ts';
 import type { Output } from '../output/output.ts';
@@ -25,7 +27,7 @@ const problemsShown = 50;
 interface ImportOptions {
   dryRun?: boolean;
   onServer?: boolean;
-  again?: boolean;
+  again?: AgainOf[];
   label?: string;
 }
 
@@ -44,7 +46,11 @@ export function titleImportCommand(shell: CommandShell): Command {
       '--on-server',
       'the videos are on the control plane, under one of its ingest roots, and not uploaded',
     )
-    .option('--again', 'take videos anew of titles that failed, were withdrawn or made of another file')
+    .option(
+      '--again <which>',
+      'take videos anew of titles that are: failed, replaced (made of another file than lies there now), withdrawn; several with commas',
+      againOf,
+    )
     .option(
       '--label <name>',
       'what the folder is known by: with the same name it is the same folder wherever it lies',
@@ -63,6 +69,13 @@ function labelOf(name: string): string {
   throw new InvalidArgumentError('up to 32 letters, digits, dots, dashes and underlines');
 }
 
+function againOf(typed: string): AgainOf[] {
+  return typed.split(',').map((which) => {
+    if (matches(AgainOf, which)) return which;
+    throw new InvalidArgumentError('failed, replaced or withdrawn, with commas between them');
+  });
+}
+
 /** One entry that was read, with the file that tells of it. */
 interface ReadEntry {
   readonly file: string;
@@ -72,6 +85,8 @@ interface ReadEntry {
 
 interface Tally {
   readonly counts: Record<ImportResult['outcome'], number>;
+  /** Titles whose video is taken anew. */
+  again: number;
   readonly problems: ImportProblem[];
 }
 
@@ -79,7 +94,8 @@ async function importPath(context: CommandContext, path: string, options: Import
   const { output } = context;
   const startedMs = performance.now();
   const lines = await readImport(path, options);
-  const tally: Tally = { counts: { created: 0, changed: 0, unchanged: 0, refused: 0 }, problems: [] };
+  const counts = { created: 0, changed: 0, unchanged: 0, refused: 0 };
+  const tally: Tally = { counts, again: 0, problems: [] };
   const entries = lines.flatMap(({ file, line, read }): ReadEntry[] => {
     if ('entry' in read) return [{ file, line, entry: read.entry }];
     tally.problems.push({ file, line, ...read });
@@ -87,7 +103,7 @@ async function importPath(context: CommandContext, path: string, options: Import
   });
   const bar = output.progress('import');
   const run = options.dryRun === true ? new DryRun(context) : new Run(context);
-  const how = { uploads: options.onServer !== true, again: options.again === true };
+  const how = { uploads: options.onServer !== true, again: options.again ?? [] };
   let done = 0;
   for (const batch of batches(entries)) {
     const results = await run.import(batch, how);
@@ -117,8 +133,10 @@ function isOfTitle({ read }: ImportLine): boolean {
   return 'entry' in read || read.code !== 'IMPORT_COLUMN_UNKNOWN';
 }
 
-function count({ counts, problems }: Tally, result: ImportResult, of: ReadEntry | undefined): void {
+function count(tally: Tally, result: ImportResult, of: ReadEntry | undefined): void {
+  const { counts, problems } = tally;
   counts[result.outcome]++;
+  if (result.takesVideo === true && result.outcome !== 'created') tally.again++;
   const { line, code, detail = '' } = result;
   if (code !== undefined) problems.push({ file: of?.file ?? '', line, code, detail });
 }
@@ -144,7 +162,7 @@ function* batches(entries: readonly ReadEntry[]): Generator<ReadEntry[]> {
 /** How titles are imported. */
 interface How {
   readonly uploads: boolean;
-  readonly again: boolean;
+  readonly again: AgainOf[];
 }
 
 /** Imports titles; videos that are here are uploaded once it is known that their titles want them. */
@@ -166,14 +184,15 @@ class Run {
       const takesVideo = before?.takesVideo === true;
       if (before?.outcome === 'refused') results.push(before);
       else if (before?.outcome === 'unchanged' && !takesVideo) results.push(before);
-      else results.push(await this.#importOne(one, { takesVideo, again }));
+      // What was said of its video is not said again where that stays here.
+      else results.push({ ...saidOf(before), ...(await this.#importOne(one, { takesVideo, again })) });
     }
     return results;
   }
 
   async #importOne(
     { line, entry }: ReadEntry,
-    { takesVideo, again }: { takesVideo: boolean; again: boolean },
+    { takesVideo, again }: { takesVideo: boolean; again: AgainOf[] },
   ): Promise<ImportResult> {
     const { path, ...rest } = entry;
     try {
@@ -188,6 +207,10 @@ class Run {
     }
     throw coded('INTERNAL', 'the control plane has said nothing of a title');
   }
+}
+
+function saidOf({ code, detail }: Partial<ImportResult> = {}): Partial<ImportResult> {
+  return { ...(code !== undefined && { code }), ...(detail !== undefined && { detail }) };
 }
 
 /** Asks what would be done; tells the control plane what it would have made by then. */
@@ -255,11 +278,13 @@ async function send({ api }: CommandContext, body: ImportRequest): Promise<Impor
   return results;
 }
 
-function printTally(output: Output, { counts, problems }: Tally, { dryRun }: ImportOptions): void {
+function printTally(output: Output, { counts, again, problems }: Tally, { dryRun }: ImportOptions): void {
   const would = dryRun === true ? 'would be ' : '';
   output.table({
-    head: [`${would}new`, `${would}changed`, 'as they were', 'passed over'],
-    rows: [[counts.created, counts.changed, counts.unchanged, problems.filter(isMissed).length].map(String)],
+    head: [`${would}new`, `${would}changed`, 'as they were', `${would}made anew`, 'passed over'],
+    rows: [
+      [counts.created, counts.changed, counts.unchanged, again, problems.filter(isMissed).length].map(String),
+    ],
     empty: '',
   });
   printProblems(output, problems);

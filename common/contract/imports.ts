@@ -30,13 +30,21 @@ export const ImportEntry = Type.Object(
 );
 export type ImportEntry = Static<typeof ImportEntry>;
 
+/** `failed`; `replaced`: made of another video than lies there now, and not played until that one is made; `withdrawn`. */
+export const AgainOf = Type.Union([
+  Type.Literal('failed'),
+  Type.Literal('replaced'),
+  Type.Literal('withdrawn'),
+]);
+export type AgainOf = Static<typeof AgainOf>;
+
 /** Entries are judged one by one: one that is wrong holds no other up. */
 export const ImportRequest = Type.Object(
   {
     /** Nothing is changed; the answer is what would be. */
     dryRun: Type.Optional(Type.Boolean()),
-    /** Takes videos anew of titles that have failed, were withdrawn, or were made of another video. */
-    again: Type.Optional(Type.Boolean()),
+    /** Takes videos anew of titles that are one of these. */
+    again: Type.Optional(Type.Array(AgainOf, { maxItems: 3 })),
     entries: Type.Array(
       Type.Object(
         {
@@ -65,7 +73,7 @@ export type ImportRequest = Static<typeof ImportRequest>;
 
 /**
  * `unchanged` and `changed`: there was a title with one of its external ids. `refused`: nothing was done, `code` and `detail` say why.
- * SOURCE_REPLACED beside another outcome: the video was left alone, `again` takes it.
+ * SOURCE_REPLACED beside another outcome: the video was left alone, `again` with `replaced` takes it once nothing is made of the title.
  */
 export const ImportOutcome = Type.Union([
   Type.Literal('created'),
@@ -82,6 +90,8 @@ export const ImportResult = Type.Object({
   titleId: Type.Optional(ObjectId),
   /** Its video is taken: of a new title, or anew. */
   takesVideo: Type.Optional(Type.Boolean()),
+  /** Of SOURCE_REPLACED: the title is being made, and is judged otherwise once that is done. */
+  atWork: Type.Optional(Type.Boolean()),
   code: Type.Optional(Type.String()),
   detail: Type.Optional(Type.String()),
 });

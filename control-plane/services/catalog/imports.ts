@@ -1,5 +1,6 @@
 import {
   ImportEntry,
+  type AgainOf,
   type ImportReply,
   type ImportRequest,
   type ImportResult,
@@ -37,7 +38,7 @@ export interface ImporterDependencies {
 /** Opens imports over the titles. */
 export function createImporter(deps: ImporterDependencies): Importer {
   return {
-    async run({ entries, dryRun = false, again = false, expected = [] }) {
+    async run({ entries, dryRun = false, again = [], expected = [] }) {
       const rehearsal = dryRun ? new Rehearsal(deps, again) : undefined;
       for (const one of expected) rehearsal?.expect(one);
       const results: ImportResult[] = [];
@@ -68,7 +69,7 @@ async function judged(work: () => Promise<Judgement>): Promise<Judgement> {
 async function apply(
   { titles, create, retake }: ImporterDependencies,
   entry: ImportEntry,
-  again: boolean,
+  again: readonly AgainOf[],
 ): Promise<Judgement> {
   const existing = existingOf(entry, titles);
   const parent = entry.partOf === undefined ? undefined : parentOf(entry.partOf, titles);
@@ -101,25 +102,28 @@ function existingOf({ externalIds, path }: ImportEntry, titles: Titles): TitleRe
 }
 
 /**
- * Whether a title's video is taken anew: of one that has failed when it is another file now; where that is asked for also of one that
- * was withdrawn, and of one that stands but was made of another file. That is told of otherwise, since it is not played until it is made.
+ * Whether a title's video is taken anew: of one that has failed when it is another file now; where that is asked for also of the same
+ * file, of one that was withdrawn, and of one that stands but was made of another file. That is told of otherwise, since it is not
+ * played until it is made.
  */
 function videoVerdict(
   title: TitleRecord,
   { path, videoMark }: ImportEntry,
-  { again, uploads }: { again: boolean; uploads: boolean },
-): Pick<Judgement, 'takesVideo' | 'code' | 'detail'> {
+  { again, uploads }: { again: readonly AgainOf[]; uploads: boolean },
+): Pick<Judgement, 'takesVideo' | 'atWork' | 'code' | 'detail'> {
   const { phase, source, sourceMark, name } = title;
   if (source.kind === 'none' || (path === undefined && !uploads)) return {};
   const isOther = videoMark !== undefined && videoMark !== sourceMark;
-  if (phase === 'failed') return isOther || again ? { takesVideo: true } : {};
-  if (phase === 'withdrawn') return again ? { takesVideo: true } : {};
+  if (phase === 'failed') return isOther || again.includes('failed') ? { takesVideo: true } : {};
+  if (phase === 'withdrawn') return again.includes('withdrawn') ? { takesVideo: true } : {};
   if (!isOther || sourceMark === undefined) return {};
-  if (again && !isAtWork(title)) return { takesVideo: true };
-  const next = isAtWork(title)
+  const atWork = isAtWork(title);
+  if (again.includes('replaced') && !atWork) return { takesVideo: true };
+  const next = atWork
     ? 'import it once that one is done'
-    : 'import it with --again to take this one';
-  return { code: 'SOURCE_REPLACED', detail: `${name} is made of another video: ${next}` };
+    : 'import it with --again replaced to take this one';
+  const detail = `${name} is made of another video: ${next}`;
+  return { code: 'SOURCE_REPLACED', detail, ...(atWork && { atWork }) };
 }
 
 function parentOf(partOf: string, titles: Titles): Member {
@@ -177,11 +181,11 @@ function inOrder(metadata: TitleMetadata): TitleMetadata {
 /** What an import would do, with the titles that it would have made by then. */
 class Rehearsal {
   readonly #deps: ImporterDependencies;
-  readonly #again: boolean;
+  readonly #again: readonly AgainOf[];
   readonly #byExternalId = new Map<string, Member>();
   readonly #byId = new Map<string, Member>();
 
-  constructor(deps: ImporterDependencies, again: boolean) {
+  constructor(deps: ImporterDependencies, again: readonly AgainOf[]) {
     this.#deps = deps;
     this.#again = again;
   }

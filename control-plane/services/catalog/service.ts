@@ -188,7 +188,10 @@ class CatalogService implements Catalog {
         this.#ingest.add(id);
       },
     });
-    this.watched = watchFolders({ ...deps, importer: this.imports, folders: deps.options.watchFolders });
+    this.watched = watchFolders({
+      ...{ importer: this.imports, folders: deps.options.watchFolders },
+      ...{ isAtWork: (id) => isAtWork(titles.get(id)), clock: deps.clock, log: deps.log },
+    });
     this.#bundles = new BundleStore(deps.blobs);
     this.jobs = new EncodeQueue({
       ...deps,

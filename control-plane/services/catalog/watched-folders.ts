@@ -20,6 +20,8 @@ import type { WatchFolder } from './ports.ts';
 export interface WatchedFoldersDependencies {
   readonly folders: readonly WatchFolder[];
   readonly importer: Importer;
+  /** Whether something is made of a title's video now. */
+  readonly isAtWork: (titleId: string) => boolean;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -39,8 +41,8 @@ const lookEveryMs = 5000;
 const problemsShown = 100;
 
 /** Watches folders. */
-export function watchFolders({ folders, importer, clock, log }: WatchedFoldersDependencies): WatchedFolders {
-  const watched = folders.map((folder) => new Watched(folder, { importer, clock, log }));
+export function watchFolders({ folders, ...deps }: WatchedFoldersDependencies): WatchedFolders {
+  const watched = folders.map((folder) => new Watched(folder, deps));
   const look = async (signal?: AbortSignal): Promise<void> => {
     for (const one of watched) await one.look(signal);
   };
@@ -50,7 +52,7 @@ export function watchFolders({ folders, importer, clock, log }: WatchedFoldersDe
     async run(signal) {
       while (watched.length > 0 && !signal.aborted) {
         await look(signal);
-        await clock.sleep(lookEveryMs, { signal }).catch(() => undefined);
+        await deps.clock.sleep(lookEveryMs, { signal }).catch(() => undefined);
       }
     },
   };
@@ -63,6 +65,8 @@ class Watched {
   /** Those of its files that have listed titles. */
   readonly #lists = new Set<string>();
   #imported: string | undefined;
+  /** Titles whose file has changed while they are made of it: judged anew once that is done. */
+  #awaited: string[] = [];
   view: WatchedFolder;
 
   readonly #label: string | undefined;
@@ -83,7 +87,7 @@ class Watched {
       const mark = [...unreadable, ...settled.map((one) => ({ file: one.path, read: markOf(one) }))]
         .map((one) => JSON.stringify(one))
         .join('\n');
-      if (mark === this.#imported) return;
+      if (mark === this.#imported && this.#awaited.every(this.#deps.isAtWork)) return;
       const lines = await readFolder(path, { files: settled, unreadable, label: this.#label });
       for (const { file, read } of lines) if ('entry' in read && isList(file)) this.#lists.add(file);
       await this.#import(lines, signal);
@@ -108,11 +112,13 @@ class Watched {
       'entry' in read ? [{ file, line, entry: read.entry }] : [],
     );
     const counts = { created: 0, changed: 0, unchanged: 0, refused: 0 };
+    this.#awaited = [];
     for (let from = 0; from < readable.length && signal?.aborted !== true; from += importEntriesMax) {
       const some = readable.slice(from, from + importEntriesMax);
       const { results } = await importer.run({ entries: some.map(({ line, entry }) => ({ line, entry })) });
-      for (const [at, { outcome, code, detail = '' }] of results.entries()) {
+      for (const [at, { outcome, code, detail = '', titleId, atWork }] of results.entries()) {
         counts[outcome]++;
+        if (atWork === true && titleId !== undefined) this.#awaited.push(titleId);
         const { file = '', line = 1 } = some[at] ?? {};
         if (code !== undefined) problems.push({ file, line, code, detail });
       }

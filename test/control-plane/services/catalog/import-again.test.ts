@@ -208,21 +208,40 @@ t.test('a video that failed, was withdrawn or replaced is taken anew', async (t)
   const { body } = await call(`${lab.url}/v1/titles/${id}/metadata`, { headers });
   const { externalIds } = (body['metadata'] ?? {}) as { externalIds?: string[] };
   const entry = { name: 'film', externalIds, path, videoMark: 'another' };
-  const again = { again: true, dryRun: true };
-  t.match((await imported(lab, [entry], again)).body, { results: [{ takesVideo: true }] });
+  const others = { again: ['failed', 'withdrawn'] };
+  t.match((await imported(lab, [entry], others)).body, { results: [{ code: 'SOURCE_REPLACED' }] });
+  const again = { again: ['replaced'] };
+  const rehearsed = await imported(lab, [entry], { ...again, dryRun: true });
+  t.match(rehearsed.body, { results: [{ takesVideo: true }] });
   t.match(titles(), [{ state: 'live' }]);
-  await imported(lab, [entry], { again: true });
+  await imported(lab, [entry], again);
   t.match(titles(), [{ id, state: 'queued', bundle: undefined }]);
-  t.match((await imported(lab, [{ ...entry, videoMark: 'third' }], { again: true })).body, {
+  t.match((await imported(lab, [{ ...entry, videoMark: 'third' }], again)).body, {
     results: [{ outcome: 'unchanged', code: 'SOURCE_REPLACED', detail: /once that one is done/ }],
   });
   await lab.catalog.withdraw(id);
-  t.match((await imported(lab, [entry])).body, { results: [{ outcome: 'unchanged' }] });
+  const most = await imported(lab, [entry], { again: ['failed', 'replaced'] });
+  t.match(most.body, { results: [{ outcome: 'unchanged' }] });
   t.match(titles(), [{ state: 'withdrawn' }], 'what was withdrawn comes only when it is asked for');
-  await imported(lab, [entry], { again: true });
+  await imported(lab, [entry], { again: ['withdrawn'] });
   await lab.catalog.settled();
   t.match(titles(), [{ state: 'queued' }]);
   await rm(path);
+});
+
+t.test('a video that is replaced while a title is made of it is looked at once that is done', async (t) => {
+  const root = t.testdir({ 'film.mp4': 'half a film' });
+  const lab = await watching(t, [{ path: root }]);
+  await lab.look();
+  const job = await lease(lab);
+  await writeFile(join(root, 'film.mp4'), 'a whole film');
+  await lab.look();
+  t.match(lab.problems(), [{ code: 'SOURCE_REPLACED', detail: /once that one is done/ }]);
+  const json = { leaseId: job.leaseId, code: 'SOURCE_TRUNCATED', detail: 'half', final: true };
+  await call(`${lab.url}/v1/encode-jobs/${job.jobId}/fail`, { headers: asEncoder('encoder-1'), json });
+  await lab.look();
+  t.strictSame(lab.problems(), []);
+  t.equal((await lease(lab)).sizeBytes, 'a whole film'.length);
 });
 
 t.test('tags of the file tell what nobody has told, and are told by nobody again', async (t) => {

@@ -189,7 +189,7 @@ t.test('a title that came again is withdrawn again, and lifted as one', async (t
   const path = join(dataDir, 'again.mp4');
   await writeFile(path, 'the same film');
   const entry = { name: 'Film', externalIds: ['id:film'], path };
-  const body = { again: true, entries: [{ line: 1, entry }] };
+  const body = { again: ['withdrawn'], entries: [{ line: 1, entry }] };
   t.match((await plane.call('POST /v1/titles/import', { body })).json, { results: [{ takesVideo: true }] });
   t.match((await plane.call(`POST /v1/titles/${title.id}/withdraw`)).json, { code: 'TITLE_NOT_LIVE' });
   await completeWith(encoder, title.bundle);
