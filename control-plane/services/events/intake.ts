@@ -1,13 +1,11 @@
-import type { LRUCache } from 'lru-cache';
-
 import type { Events, NewEvent } from '../../../common/adapters/events/port.ts';
 import type { EventData } from '../../../common/contract/event-log.ts';
 import type { EventBatchReply, EventRefusal, PlayerEvent } from '../../../common/contract/playback.ts';
 import type { RowEvent } from '../../../common/contract/rows.ts';
-import { growingCache } from '../../../common/core/growing-cache.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { impressionOf, tellingOf, tellingsIn, type ReadTicket } from './core/impression.ts';
 import { judgeEvent, type Expected } from './core/judge-event.ts';
+import { ToldLately } from './core/told-lately.ts';
 
 // More would hold a start up for longer than a repetition after it is worth.
 const tailLength = 10_000;
@@ -65,13 +63,13 @@ interface FreshEvent {
  */
 export class Intake {
   readonly #parts: IntakeOptions;
-  readonly #known: LRUCache<string, true>;
+  readonly #known: ToldLately;
   /** Ids on their way to the disk. */
   readonly #pending = new Map<string, Promise<unknown>>();
 
   constructor(parts: IntakeOptions) {
     this.#parts = parts;
-    this.#known = growingCache(parts.options.knownIdsMax);
+    this.#known = new ToldLately(parts.options.knownIdsMax);
   }
 
   /** Remembers the ids at the end of the log. */
@@ -83,7 +81,7 @@ export class Intake {
       const page = await events.read(after);
       for (const { id, type } of page.events)
         if (id !== undefined && (type === 'player' || type === 'impression'))
-          for (const key of tellingsIn(id) ?? [id]) this.#known.set(key, true);
+          for (const key of tellingsIn(id) ?? [id]) this.#known.add(key);
       if (page.next === after) return;
       after = page.next;
     }
@@ -173,7 +171,7 @@ export class Intake {
     for (const key of keys) this.#pending.set(key, appended);
     try {
       await appended;
-      for (const key of keys) this.#known.set(key, true);
+      for (const key of keys) this.#known.add(key);
     } finally {
       for (const key of keys) this.#pending.delete(key);
     }

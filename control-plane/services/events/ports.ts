@@ -34,7 +34,7 @@ export interface SitePopularity {
 
 /** Bounds of the intake and of what is learned from it. */
 export interface EventsOptions extends HalfLives {
-  /** How many ids are remembered to know a repetition by. */
+  /** How many ids are remembered to know a repetition by; and how many rows beside them, of which places were shown or chosen. */
   readonly knownIdsMax: number;
   /** How many clients' caps are remembered, and how many addresses', the latest. */
   readonly clientsMax: number;

@@ -72,9 +72,7 @@ export async function createRoutes(options: RoutesOptions): Promise<Routes> {
   await sites.load();
   const store = await openTableStore(options.directory);
   const known = new Map<string, NodeRoutesRecord>();
-  for await (const { key, value } of records.nodes.all()) {
-    if (store.has(value.told) && store.has(value.used)) known.set(key, value);
-  }
+  for await (const { key, value } of records.nodes.all()) known.set(key, value);
   const flaps = new Map<string, FlapBook>();
   for await (const { key, value } of records.flaps.all()) flaps.set(key, FlapBook.from(value.halves));
   return new KeptRoutes(options, { sites, store, known, flaps, records });
@@ -83,6 +81,7 @@ export async function createRoutes(options: RoutesOptions): Promise<Routes> {
 interface Opened {
   sites: RouteSites;
   store: TableStore;
+  /** Of every box that has ever told any, also where the disk has lost the tables: a backup holds none. */
   known: Map<string, NodeRoutesRecord>;
   flaps: Map<string, FlapBook>;
   records: ReturnType<typeof openRouteRecords>;

@@ -22,6 +22,12 @@ export function tellingsIn(telling: string): string[] | undefined {
     : places.split(',').map((place) => `${of}${place}`);
 }
 
+/** What row, with what was done, and which place of it one of these is; undefined for what is none. */
+export function placeOf(telling: string): { row: string; place: number } | undefined {
+  const [, row, place] = /^(row:[^:]+:[^:]+):([0-9]{1,4})$/.exec(telling) ?? [];
+  return row === undefined ? undefined : { row, place: Number(place) };
+}
+
 /** What the log holds of a row that was seen or chosen from; undefined where its ticket does not prove it, or has no such place. */
 export function impressionOf(
   { timeMs, type, ticket, places }: RowEvent,

@@ -189,3 +189,32 @@ t.test('what is no CMCD is refused, and so is a token of another kind in the pat
   t.match(await player.cmcd('e=t,ts=5', `/${steer}`), { status: 403 });
   t.equal((await lab.events.status()).lastOffset, 0);
 });
+
+t.test('rows push out no players’ ids, and all places of a row take the room of one', async (t) => {
+  const titles = Array.from({ length: 50 }, (_, at) => ({ titleId: `title_${at}`, propensity: 1 }));
+  const lab = await openLab(t, {
+    still: true,
+    options: { knownIdsMax: 2 },
+    tickets: { 'a.ticket': { row: 'top', model: undefined, titles } },
+  });
+  const player = playerOf(lab);
+  const event = eventOf(lab, 'event-0001', {});
+  const row = { type: 'impression' as const, ticket: 'a.ticket', places: titles.map((_, at) => at) };
+  const nowMs = lab.clock.nowMs();
+  const send = async (one: object): Promise<unknown> => {
+    const json = { events: [{ timeMs: nowMs, ...one }] };
+    const headers = { authorization: `Bearer ${player.token}` };
+    return (await call(`${lab.url}/v1/events`, { headers, json })).body;
+  };
+  const once = { accepted: 1, duplicates: 0 };
+  const again = { accepted: 0, duplicates: 1 };
+  t.strictSame(await send(event), once);
+  t.strictSame(await send({ ...row, id: 'impression-1', places: [49, 0] }), once);
+  t.strictSame(await send({ ...row, id: 'impression-2' }), once, 'the other 48');
+  for (const place of [0, 1, 31, 32, 48, 49])
+    t.strictSame(await send({ ...row, id: `place-00${place}`, places: [place] }), again);
+  const choice = { ...row, type: 'choice', places: [49] };
+  t.strictSame(await send({ ...choice, id: 'choice-01' }), once);
+  t.strictSame(await send({ ...choice, id: 'choice-02' }), again);
+  t.strictSame(await send(event), again, 'an id of a player is known after all of this');
+});
