@@ -80,7 +80,12 @@ function againOf(typed: string): AgainOf[] {
 interface ReadEntry {
   readonly file: string;
   readonly line: number;
-  readonly entry: { readonly path?: string; readonly externalIds?: unknown; readonly kind?: unknown };
+  readonly entry: {
+    readonly path?: string;
+    readonly externalIds?: unknown;
+    readonly formerIds?: unknown;
+    readonly kind?: unknown;
+  };
 }
 
 interface Tally {
@@ -213,10 +218,10 @@ function saidOf({ code, detail }: Partial<ImportResult> = {}): Partial<ImportRes
   return { ...(code !== undefined && { code }), ...(detail !== undefined && { detail }) };
 }
 
-/** Asks what would be done; tells the control plane what it would have made by then. */
+/** Asks what would be done; tells the control plane what it would have made or known again by then. */
 class DryRun {
   readonly #context: CommandContext;
-  readonly #created = new Map<unknown, NonNullable<ImportRequest['expected']>[number]>();
+  readonly #known = new Map<unknown, NonNullable<ImportRequest['expected']>[number]>();
 
   constructor(context: CommandContext) {
     this.#context = context;
@@ -224,7 +229,7 @@ class DryRun {
 
   async import(batch: readonly ReadEntry[], { uploads, again }: How): Promise<ImportResult[]> {
     const wanted = batch.flatMap(({ entry }) =>
-      'partOf' in entry ? (this.#created.get(entry.partOf) ?? []) : [],
+      'partOf' in entry ? (this.#known.get(entry.partOf) ?? []) : [],
     );
     const results = await send(this.#context, {
       ...{ dryRun: true, again },
@@ -235,7 +240,7 @@ class DryRun {
     for (const [at, result] of results.entries()) {
       const entry: ReadEntry['entry'] = batch[at]?.entry ?? {};
       const isNew = result.outcome === 'created';
-      if (isNew) this.#expect(entry);
+      if (isNew || (entry.formerIds !== undefined && result.outcome !== 'refused')) this.#expect(entry);
       const missing =
         result.takesVideo === true && uploads ? await unreadableOf(entry.path, result.line) : undefined;
       judged.push(missing ?? result);
@@ -243,9 +248,11 @@ class DryRun {
     return judged;
   }
 
-  #expect({ externalIds, kind = 'movie' }: ReadEntry['entry']): void {
-    const one = { externalIds, kind } as NonNullable<ImportRequest['expected']>[number];
-    for (const id of one.externalIds) this.#created.set(id, one);
+  #expect({ externalIds, formerIds, kind = 'movie' }: ReadEntry['entry']): void {
+    const one = { externalIds, kind, ...(formerIds !== undefined && { formerIds }) } as NonNullable<
+      ImportRequest['expected']
+    >[number];
+    for (const id of one.externalIds) this.#known.set(id, one);
   }
 }
 

@@ -6,6 +6,7 @@ import { Type, type Static } from './type.ts';
 export const importEntriesMax = 100;
 
 const ExternalIds = Type.Array(ExternalId, { minItems: 1, maxItems: 20 });
+const FormerIds = Type.Optional(Type.Array(ExternalId, { maxItems: 20 }));
 
 /**
  * One title as it is imported. It is the title that has one of its external ids already, or a new one; what is not there stays as it is,
@@ -17,6 +18,8 @@ export const ImportEntry = Type.Object(
     name: Line,
     ...titleTold,
     externalIds: ExternalIds,
+    /** By which it was once known: looked up where its external ids are of no title, and not kept. */
+    formerIds: FormerIds,
     /** What it is part of, by one of that one's external ids. */
     partOf: Type.Optional(ExternalId),
     path: Type.Optional(Type.String({ minLength: 1, maxLength: 4096 })),
@@ -59,10 +62,13 @@ export const ImportRequest = Type.Object(
       ),
       { minItems: 1, maxItems: importEntriesMax },
     ),
-    /** Of a dry run: what earlier requests of it would have made, as far as entries are part of it. */
+    /** Of a dry run: what earlier requests of it would have made or known again, as far as entries are part of it. */
     expected: Type.Optional(
       Type.Array(
-        Type.Object({ externalIds: ExternalIds, kind: TitleKind }, { additionalProperties: false }),
+        Type.Object(
+          { externalIds: ExternalIds, formerIds: FormerIds, kind: TitleKind },
+          { additionalProperties: false },
+        ),
         { maxItems: importEntriesMax },
       ),
     ),

@@ -86,7 +86,8 @@ export async function listFolder(root: string): Promise<Listing> {
 /**
  * The titles of a folder that holds this: videos with what NFO files tell of them, and what CSV and JSON files list that lie in the
  * folder itself. A video's id is its path behind the folder's label, so that folders of like layout keep apart: the label that is given,
- * which lets the folder move on, else a hash of its real path. What cannot be read is told of. Errors: PATH_UNREADABLE (the folder).
+ * which lets the folder move on, else a hash of its real path; what was imported without a label, or of old by its path alone, is known
+ * by that too. What cannot be read is told of. Errors: PATH_UNREADABLE (the folder).
  */
 export async function readFolder(
   root: string,
@@ -101,7 +102,10 @@ export async function readFolder(
     if (isList(path)) lists.push(...(await readList(resolve(root, path), path).catch(toLine(path))));
   const paths = files.map(({ path }) => path);
   const marks = new Map(files.map((file) => [file.path, markOf(file)]));
-  const entries = folderEntries(paths, { nfos, label: label ?? (await labelOf(root)) });
+  const placed = await labelOf(root);
+  const labels =
+    label === undefined ? { label: placed, formerLabels: [''] } : { label, formerLabels: [placed, ''] };
+  const entries = folderEntries(paths, { nfos, ...labels });
   const videos = await collect(withPaths(entries, resolve(root)));
   const joined = await collect(withMarks(joinLines(lists, videos), { marks, root: resolve(root) }));
   return collect(orderLines([...broken, ...joined]));

@@ -22,7 +22,7 @@ import type { Access } from '../services/access/service.ts';
 import { auditRoutes } from '../services/audit/routes.ts';
 import { createAudit, type Audit } from '../services/audit/service.ts';
 import { authRoutes } from '../services/auth/routes.ts';
-import { catalogDefaults, type Fleet, type WatchFolder } from '../services/catalog/ports.ts';
+import { catalogDefaults, type Fleet } from '../services/catalog/ports.ts';
 import { catalogRoutes } from '../services/catalog/routes.ts';
 import { createCatalog, type Catalog } from '../services/catalog/service.ts';
 import { createChallenges } from '../services/certificates/challenges.ts';
@@ -52,6 +52,7 @@ import { openWithdrawals } from '../services/withdrawal/service.ts';
 import { viewerRights } from '../services/viewer-rights.ts';
 import type { Stores } from '../stores.ts';
 import { verifiersOf } from '../verifiers.ts';
+import { watchFoldersOf } from '../watch-folders.ts';
 import { openRecommendations } from './recommendations.ts';
 import { provideCore } from './core-interfaces.ts';
 import type { CoreServices } from './core-services.ts';
@@ -251,7 +252,7 @@ async function openCatalog(
   { config, clock, chance, log }: Base,
   { stores, events, fleet }: { stores: Stores; events: EventsService; fleet: Fleet },
 ): Promise<Catalog> {
-  const watchFolders = config.watchFolders.map(watchFolderOf);
+  const watchFolders = watchFoldersOf(config.watchFolders);
   return createCatalog({
     records: await stores.open('catalog'),
     blobs: await openBlobs(config.blobsUrl),
@@ -267,12 +268,6 @@ async function openCatalog(
       liveCopiesMin: config.placement.liveCopiesMin,
     },
   });
-}
-
-/** `NAME=PATH`, or a path alone. */
-function watchFolderOf(given: string): WatchFolder {
-  const [, label, path = given] = /^([A-Za-z0-9._-]{1,32})=(.+)$/.exec(given) ?? [];
-  return { path: resolve(path), label };
 }
 
 /** What events' routes ask of the other services. */

@@ -54,6 +54,10 @@ t.test('titles are imported from the command line', async (t) => {
   await writeFile(list, 'id,name\n1,One\n');
   t.match(await nearcast('title', 'import', root, '--on-server'), { code: 0, stdout: /4 +0 +1 +0 +0/ });
   t.match(await nearcast('title', 'import', root, '--on-server'), { code: 0, stdout: /0 +0 +5 +0 +0/ });
+  for (const more of [['--on-server'], []])
+    t.match(await nearcast('title', 'import', root, '--label', 'films', '--dry-run', ...more), {
+      ...{ code: 0, stdout: /0 +4 +1 +0 +0/ },
+    });
   t.match((await nearcast('title', 'list')).stdout, /A film[^]*Dekalog|Dekalog[^]*A film/);
   const encoder = await enrolNode(plane, 'encoder', { role: 'encoder' });
   const jobOf = async (wanted: string): Promise<EncodeJob> => {

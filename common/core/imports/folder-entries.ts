@@ -14,17 +14,22 @@ const idCharactersMax = 200;
 /** An NFO file, by the path of which it is told. */
 export type NfoFiles = ReadonlyMap<string, Result<Nfo>>;
 
+interface LabelledNfos {
+  readonly nfos: NfoFiles;
+  readonly label: string;
+  readonly formerLabels: readonly string[];
+}
+
 /**
  * The titles of a folder, by the paths of its files (with `/`, from the folder on) and the NFO files among them, as Kodi lays them
  * out: beside `film.mkv` stands `film.nfo`, or `movie.nfo` where the film is alone; what is below a `tvshow.nfo` are episodes, which
  * say in their names (`S01E02`, `1x02`), else in their own NFO, which ones they are. A video without NFO is called as its file, which
  * is a guess. Each is known again by the ids in its NFO and by its path behind the folder's label; `path` of an entry is its video's.
+ * `formerLabels` are what else the folder may have been known by, the empty text being none: by those ids too a title is known again.
  */
-export function* folderEntries(
-  paths: readonly string[],
-  { nfos, label }: { nfos: NfoFiles; label: string },
-): Generator<ImportLine> {
-  const folder = new Folder(paths, { nfos, label });
+export function* folderEntries(paths: readonly string[], labelled: LabelledNfos): Generator<ImportLine> {
+  const { nfos } = labelled;
+  const folder = new Folder(paths, labelled);
   const shows = [...nfos]
     .filter(([path]) => baseOf(path) === 'tvshow.nfo')
     .sort(([a], [b]) => (a < b ? -1 : 1));
@@ -35,6 +40,7 @@ export function* folderEntries(
 
 interface Show {
   readonly ids: readonly string[];
+  readonly formerIds: readonly string[];
   readonly nfo: Nfo;
 }
 
@@ -42,14 +48,16 @@ class Folder {
   readonly #paths: ReadonlySet<string>;
   readonly #nfos: NfoFiles;
   readonly #label: string;
+  readonly #formerLabels: readonly string[];
   readonly videos: string[];
   /** Films of each folder, extras aside. */
   readonly #films = new Map<string, string[]>();
 
-  constructor(paths: readonly string[], { nfos, label }: { nfos: NfoFiles; label: string }) {
+  constructor(paths: readonly string[], { nfos, label, formerLabels }: LabelledNfos) {
     this.#paths = new Set(paths);
     this.#nfos = nfos;
     this.#label = label;
+    this.#formerLabels = formerLabels;
     this.videos = paths.filter((path) => videoPath.test(path));
     for (const path of this.videos) {
       const films = this.#films.get(folderOf(path));
@@ -114,8 +122,7 @@ class Folder {
     for (let folder = folderOf(path); ; folder = folderOf(folder)) {
       const nfo = this.#nfos.get(join(folder, 'tvshow.nfo'));
       if (nfo?.ok === false) return 'broken';
-      if (nfo !== undefined)
-        return { ids: this.#showIds(join(folder, 'tvshow.nfo'), nfo.value), nfo: nfo.value };
+      if (nfo !== undefined) return this.#showOfNfo(join(folder, 'tvshow.nfo'), nfo.value);
       if (folder === '') return undefined;
     }
   }
@@ -123,13 +130,13 @@ class Folder {
   showLine(path: string, nfo: Result<Nfo>): ImportLine {
     const at = { file: path, line: 1 };
     if (!nfo.ok) return brokenLine(at, nfo.detail, nfo.code);
-    const externalIds = this.#showIds(path, nfo.value);
+    const { ids: externalIds, formerIds } = this.#showOfNfo(path, nfo.value);
     const named = guessed(nameOf(folderOf(path)), nfo.value.told);
-    return { ...at, read: { entry: { ...named, kind: 'series', externalIds } } };
+    return { ...at, read: { entry: { ...named, kind: 'series', externalIds, formerIds } } };
   }
 
-  #showIds(path: string, { externalIds }: Nfo): string[] {
-    return [...externalIds, this.#fileId(path)];
+  #showOfNfo(path: string, nfo: Nfo): Show {
+    return { ids: [...nfo.externalIds, this.#fileId(path)], formerIds: this.#formerIds(path), nfo };
   }
 
   #titleLine(
@@ -139,14 +146,23 @@ class Folder {
     const externalIds = [...(nfo?.externalIds ?? []), this.#fileId(path)];
     const guess = { ...nameOf(path.replace(videoPath, '')), ...(nfo === undefined && { kind: 'movie' }) };
     const named = guessed(guess, { ...nfo?.told, ...more });
-    return { ...at, read: { entry: { ...named, externalIds, path } } };
+    return { ...at, read: { entry: { ...named, externalIds, formerIds: this.#formerIds(path), path } } };
   }
 
   #fileId(path: string): string {
-    const isPlain = path.length <= idCharactersMax && !/[\p{Cc}\u2028-\u202e\u2066-\u2069]|^\s/u.test(path);
-    const known = isPlain ? path : createHash('sha256').update(path).digest('hex');
-    return `file:${this.#label}/${known}`;
+    return fileId(path, this.#label);
   }
+
+  #formerIds(path: string): string[] {
+    return this.#formerLabels.map((label) => fileId(path, label));
+  }
+}
+
+/** The external id of a file by its path in a folder of this label, the empty text being none. */
+function fileId(path: string, label: string): string {
+  const isPlain = path.length <= idCharactersMax && !/[\p{Cc}\u2028-\u202e\u2066-\u2069]|^\s/u.test(path);
+  const known = isPlain ? path : createHash('sha256').update(path).digest('hex');
+  return `file:${label}${label === '' ? '' : '/'}${known}`;
 }
 
 /** What is told, with what is guessed of the rest; `assumed` names the guesses. */
@@ -165,6 +181,7 @@ function seasonLine(show: Show, number: number, file: string): ImportLine {
     ...guessed({ name }, show.nfo.seasons.get(number) ?? {}),
     ...{ kind: 'season', number, partOf: show.ids[0] ?? '' },
     externalIds: show.ids.map((id) => `${id}/season/${number}`),
+    formerIds: show.formerIds.map((id) => `${id}/season/${number}`),
   };
   return { file, line: 1, read: { entry } };
 }

@@ -94,11 +94,24 @@ function judgementOf(before: TitleRecord, after: TitleRecord): Judgement {
   return { outcome: isSame ? 'unchanged' : 'changed', titleId: before.id };
 }
 
-/** The title that an entry tells of: by its ids, else by the very file in a folder, since folders were once not told apart by ids. */
-function existingOf({ externalIds, path }: ImportEntry, titles: Titles): TitleRecord | undefined {
-  const known = titles.ofExternalIds(externalIds);
-  const isOfFolder = externalIds.some((id) => id.startsWith('file:'));
+type Known = Pick<ImportEntry, 'externalIds' | 'formerIds' | 'path'>;
+
+/** The title that an entry tells of: by its ids, else by those of before, else by the very file in a folder. */
+function existingOf({ externalIds, formerIds = [], path }: Known, titles: Titles): TitleRecord | undefined {
+  const known = titles.ofExternalIds(externalIds) ?? formerly(formerIds, titles);
+  const isOfFolder = externalIds.some(isFileId);
   return known ?? (isOfFolder && path !== undefined ? titles.ofPath(path) : undefined);
+}
+
+/** The title that has one of these ids of before, and no file's beside: what another folder has made its own since is another title. */
+function formerly(formerIds: readonly string[], titles: Titles): TitleRecord | undefined {
+  return formerIds
+    .map((id) => titles.ofExternalIds([id]))
+    .find((title) => title?.details?.externalIds?.every((id) => !isFileId(id) || formerIds.includes(id)));
+}
+
+function isFileId(id: string): boolean {
+  return id.startsWith('file:');
 }
 
 /**
@@ -139,7 +152,8 @@ function requestOf(entry: ImportEntry, parentId: string | undefined): TitleReque
 }
 
 function metadataOf(entry: ImportEntry, parentId: string | undefined): TitleMetadata {
-  const { path: _path, uploadId: _uploadId, partOf: _partOf, videoMark: _mark, assumed: _, ...told } = entry;
+  const { path: _path, uploadId: _uploadId, partOf: _partOf, videoMark: _mark, ...rest } = entry;
+  const { assumed: _assumed, formerIds: _formerIds, ...told } = rest;
   return { ...told, ...(parentId !== undefined && { parentId }) };
 }
 
@@ -190,11 +204,19 @@ class Rehearsal {
     this.#again = again;
   }
 
-  expect({ externalIds, kind = 'movie' }: Pick<ImportEntry, 'externalIds' | 'kind'>): Member {
-    const member = { id: `title_expected${this.#byId.size}`, kind };
-    this.#byId.set(member.id, member);
+  /** Takes note of what an entry would have made or known again: others may be part of it by its new ids. */
+  expect(entry: Known & Pick<ImportEntry, 'kind'>): void {
+    const existing = existingOf(entry, this.#deps.titles);
+    if (existing !== undefined) this.#note(entry, memberOf(existing));
+    else {
+      const member = { id: `title_expected${this.#byId.size}`, kind: entry.kind ?? 'movie' };
+      this.#byId.set(member.id, member);
+      this.#note(entry, member);
+    }
+  }
+
+  #note({ externalIds }: Known, member: Member): void {
     for (const one of externalIds) this.#byExternalId.set(one, member);
-    return member;
   }
 
   async judge(entry: ImportEntry, uploads: boolean): Promise<Judgement> {
@@ -207,6 +229,7 @@ class Rehearsal {
     if (existing !== undefined) {
       const changed = merged(existing, entry, parent?.id);
       titles.check(changed, find);
+      this.#note(entry, memberOf(existing));
       return {
         ...judgementOf(existing, changed),
         ...videoVerdict(existing, entry, { again: this.#again, uploads }),

@@ -9,9 +9,9 @@ function read(files: Readonly<Record<string, string>>): unknown[] {
       .filter(([path]) => path.endsWith('.nfo'))
       .map(([path, text]) => [path, readNfo(text)]),
   );
-  return [...orderLines(folderEntries(Object.keys(files), { nfos, label: 'films' }))].map(
-    ({ file, read: told }) => ('entry' in told ? told.entry : `${file}: ${told.detail}`),
-  );
+  return [
+    ...orderLines(folderEntries(Object.keys(files), { nfos, label: 'films', formerLabels: ['hash', ''] })),
+  ].map(({ file, read: told }) => ('entry' in told ? told.entry : `${file}: ${told.detail}`));
 }
 
 t.test('films with and without NFO files', async (t) => {
@@ -39,23 +39,28 @@ t.test('films with and without NFO files', async (t) => {
     {
       ...{ name: 'A Film', year: 1999, kind: 'movie', path: 'A.Film.(1999).mkv' },
       externalIds: ['file:films/A.Film.(1999).mkv'],
+      formerIds: ['file:hash/A.Film.(1999).mkv', 'file:A.Film.(1999).mkv'],
       assumed: ['name', 'year', 'kind'],
     },
     {
       ...{ name: 'Amélie', kind: 'movie', path: 'Amelie/amelie.mp4' },
       externalIds: ['imdb:tt0211915', 'file:films/Amelie/amelie.mp4'],
+      formerIds: ['file:hash/Amelie/amelie.mp4', 'file:Amelie/amelie.mp4'],
     },
     {
       ...{ name: 'one', kind: 'movie', path: 'two/one.mp4' },
       ...{ externalIds: ['file:films/two/one.mp4'], assumed: ['name', 'kind'] },
+      formerIds: ['file:hash/two/one.mp4', 'file:two/one.mp4'],
     },
     {
       ...{ name: 'other', kind: 'movie', path: 'two/other.mp4' },
       ...{ externalIds: ['file:films/two/other.mp4'], assumed: ['name', 'kind'] },
+      formerIds: ['file:hash/two/other.mp4', 'file:two/other.mp4'],
     },
     {
       ...{ name: 'making of', kind: 'extra', partOf: 'imdb:tt0211915' },
       ...{ externalIds: ['file:films/Amelie/Extras/making of.mp4'], path: 'Amelie/Extras/making of.mp4' },
+      formerIds: ['file:hash/Amelie/Extras/making of.mp4', 'file:Amelie/Extras/making of.mp4'],
       assumed: ['name'],
     },
   ]);
@@ -78,7 +83,14 @@ t.test('a show: what holds others comes first', async (t) => {
   t.match(entries, [
     /lost.mkv: neither its name/,
     { name: 'Dekalog', kind: 'series', externalIds: [series] },
-    { name: 'One to five', kind: 'season', number: 1, partOf: series, externalIds: [`${series}/season/1`] },
+    {
+      name: 'One to five',
+      kind: 'season',
+      number: 1,
+      partOf: series,
+      externalIds: [`${series}/season/1`],
+      formerIds: ['file:hash/Dekalog/tvshow.nfo/season/1', 'file:Dekalog/tvshow.nfo/season/1'],
+    },
     { name: 'Specials', kind: 'season', number: 0, partOf: series },
     { name: 'dekalog 1x02', kind: 'episode', number: 2, partOf: `${series}/season/1` },
     { name: 'One', kind: 'episode', number: 1, partOf: `${series}/season/1` },

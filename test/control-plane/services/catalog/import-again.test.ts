@@ -64,6 +64,48 @@ t.test('a title of an id of before is known again by its file', async (t) => {
   t.strictSame(lab.names(), ['Old']);
 });
 
+t.test('what was imported without a label is known again with one, series and seasons too', async (t) => {
+  const show = () => ({
+    Show: { 'tvshow.nfo': '<tvshow><title>Show</title></tvshow>', 's01e01.mp4': 'an episode' },
+  });
+  const root = t.testdir({ a: show(), b: show(), c: show() });
+  const folder = (name: string, label?: string): WatchFolder => ({ path: join(root, name), label });
+  const lab = await watching(t, [folder('a'), folder('c')]);
+  const old = { name: 'Show', kind: 'series', externalIds: ['file:Show/tvshow.nfo'] };
+  await imported(lab, [old]);
+  await lab.catalog.watched.look();
+  await lab.catalog.watched.look();
+  const names = ['Season 1', 'Season 1', 'Show', 'Show', 's01e01', 's01e01'];
+  t.strictSame(lab.names(), names, 'of old known by its path alone, by who comes first');
+  const before = lab.catalog.titles().map(({ id, parentId }) => [id, parentId]);
+  const series = lab.catalog.titles().find(({ kind }) => kind === 'series');
+  const metadata = `${lab.url}/v1/titles/${series?.id ?? ''}/metadata`;
+  const { body } = await call(metadata, { headers });
+  const json = { ...(body['metadata'] as object), maturity: 16, release: { stage: 'draft' } };
+  await call(metadata, { method: 'PUT', json, headers: { ...headers, 'if-match': '*' } });
+  await lab.catalog.settled();
+  await lab.close();
+
+  const folders = [folder('a', 'tv'), folder('c', 'more'), folder('b')];
+  const again = await watching(t, folders, { directory: lab.directory });
+  const { externalIds = [] } = json as { externalIds?: string[] };
+  const anew = { externalIds: ['file:tv/Show/tvshow.nfo'], formerIds: externalIds };
+  const rehearsed = await imported(
+    again,
+    [{ name: 'Season 2', kind: 'season', externalIds: ['id:s2'], partOf: 'file:tv/Show/tvshow.nfo' }],
+    { dryRun: true, expected: [{ ...anew, kind: 'series' }] },
+  );
+  t.match(rehearsed.body, { results: [{ outcome: 'created' }] }, 'known by its new ids in a dry run too');
+  await again.look();
+  t.strictSame(again.problems(), []);
+  t.strictSame(again.names(), [...names, 'Season 1', 'Show', 's01e01'].sort(), 'b is another folder');
+  const after = new Map(again.catalog.titles().map(({ id, parentId }) => [id, parentId]));
+  for (const [id = '', parentId] of before) t.equal(after.get(id), parentId);
+  t.match((await call(`${again.url}/v1/titles/${series?.id ?? ''}/metadata`, { headers })).body['metadata'], {
+    ...{ maturity: 16, release: { stage: 'draft' } },
+  });
+});
+
 t.test('a list beside videos tells of them, and makes no second titles', async (t) => {
   const root = t.testdir({
     'list.csv': 'id,name,path\n1,Told by the list,film.mp4\n2,Elsewhere,Show/s01e01.mp4\n',
