@@ -286,6 +286,35 @@ t.test('a video that is replaced while a title is made of it is looked at once t
   t.equal((await lease(lab)).sizeBytes, 'a whole film'.length);
 });
 
+t.test('a source that is removed at the start is not the one that is stored anew', async (t) => {
+  const root = t.testdir({ 'film.mp4': 'a film' });
+  const lab = await watching(t, [{ path: root }]);
+  await lab.look();
+  const { jobId, leaseId, titleId, sourceKey } = await lease(lab);
+  const remove = lab.blobs.remove.bind(lab.blobs);
+  lab.blobs.remove = () => Promise.reject(new Error('the store is away'));
+  const json = { leaseId, code: 'SOURCE_NOT_VIDEO', detail: 'no film', final: true };
+  await call(`${lab.url}/v1/encode-jobs/${jobId}/fail`, { headers: asEncoder('encoder-1'), json });
+  await lab.catalog.settled();
+  const [begun, goesOn] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
+  lab.blobs.remove = async (key) => {
+    begun.resolve(undefined);
+    await goesOn.promise;
+    await remove(key);
+  };
+  lab.catalog.start(new AbortController().signal);
+  await begun.promise;
+  const { body } = await call(`${lab.url}/v1/titles/${titleId}/metadata`, { headers });
+  const { externalIds } = body['metadata'] as { externalIds?: string[] };
+  const entry = { name: 'film', externalIds, path: join(root, 'film.mp4') };
+  const said = imported(lab, [entry], { again: ['failed'] });
+  for (let turns = 0; turns < 10; turns++) await call(`${lab.url}/v1/titles`, { headers });
+  goesOn.resolve(undefined);
+  t.match((await said).body, { results: [{ takesVideo: true }] });
+  await lab.catalog.settled();
+  t.ok(await lab.blobs.stat(sourceKey), 'it is there to be encoded');
+});
+
 t.test('tags of the file tell what nobody has told, and are told by nobody again', async (t) => {
   const root = t.testdir({ 'a film.mp4': 'one', 'named.mp4': 'two', 'named.nfo': film('Named') });
   const lab = await watching(t, [{ path: root }]);
