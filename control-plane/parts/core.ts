@@ -211,7 +211,7 @@ async function openEvents(
 ): Promise<EventsService> {
   const streams = directory.find(playbackStreams);
   const unheard = 'playback did not hear of a stream; it counts for a minute at most';
-  const tell = createTeller({ underWayMax: tellsMax, log, unheard });
+  const tell = createTeller({ underWayMax: tellsMax, clock, log, unheard });
   return createEventsService({
     reported: (report) => {
       tell(() => streams.reported(report));

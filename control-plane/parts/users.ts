@@ -58,7 +58,7 @@ export async function openUsersPart({
     components: [loop('users', (signal) => users.watch(signal))],
     routes: ({ app }) => {
       const unheard = 'recommendations did not hear of a viewing; the next training will';
-      const tell = createTeller({ underWayMax: tellsMax, log, unheard });
+      const tell = createTeller({ underWayMax: tellsMax, clock, log, unheard });
       usersRoutes(app, {
         ...{ users, rights: directory.find(viewerRights) },
         onReported: ({ profileId, region, reports }) => {

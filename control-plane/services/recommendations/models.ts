@@ -79,14 +79,16 @@ export class ModelBook {
   }
 
   /** Puts a model in force. Errors: MODEL_UNKNOWN, also for one whose file is gone or damaged. */
-  promote(id: string): Promise<NamedModel> {
+  promote(id: string): Promise<void> {
+    return this.#inTurn(() => this.#promote(id));
+  }
+
+  /** The same where that one is in force (undefined: none) beside which it was judged; false where another is by now. Errors: as `promote`. */
+  promoteInsteadOf(held: string | undefined, id: string): Promise<boolean> {
     return this.#inTurn(async () => {
-      const bytes = await this.#read(id);
-      if (bytes === undefined) throw coded('MODEL_UNKNOWN', `${id}; see the list of models`);
-      const model = valueOf(decodeModel(bytes));
-      await this.#note({ promoted: id });
-      this.#promoted = model;
-      return model;
+      if (this.#promoted?.version !== held) return false;
+      await this.#promote(id);
+      return true;
     });
   }
 
@@ -106,6 +108,14 @@ export class ModelBook {
       after = files.at(-1)?.key;
       if (after === undefined) return;
     }
+  }
+
+  async #promote(id: string): Promise<void> {
+    const bytes = await this.#read(id);
+    if (bytes === undefined) throw coded('MODEL_UNKNOWN', `${id}; see the list of models`);
+    const model = valueOf(decodeModel(bytes));
+    await this.#note({ promoted: id });
+    this.#promoted = model;
   }
 
   async #note(change: Partial<ModelsState>): Promise<void> {

@@ -109,8 +109,7 @@ export class Training {
       signal,
       onProgress: (fraction) => this.#tell({ fraction }),
     });
-    // Whoever has put another in force meanwhile is not overruled by what was judged beside the one before.
-    const better = isBetter(verdict) && models.promoted?.version === held;
+    const better = isBetter(verdict);
     const incumbent =
       held === undefined || verdict.incumbent === undefined
         ? undefined
@@ -128,7 +127,9 @@ export class Training {
     const against = incumbent === undefined ? 'popularity' : incumbent.id;
     const detail = `${id}: nDCG@10 ${verdict.candidate.ndcg10.toFixed(4)} against ${rival.ndcg10.toFixed(4)} of ${against}`;
     if (!better) return { outcome: 'kept-back', detail };
-    await models.promote(id);
+    // Whoever has put another in force meanwhile is not overruled by what was judged beside the one before.
+    if (!(await models.promoteInsteadOf(held, id)))
+      return { outcome: 'kept-back', detail: `${detail}, in whose place another was put in force meanwhile` };
     onPromoted();
     return { outcome: 'promoted', detail };
   }

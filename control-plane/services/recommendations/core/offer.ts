@@ -18,7 +18,7 @@ export interface Offer {
 
 /** Up to so many titles all are scored. */
 const wholeMax = 20_000;
-/** Of more: what the model knows, and so many of each genre and altogether, by what everybody watches and by what is new. */
+/** Of more: what the model knows, and so many of each of the largest genres and altogether, by what everybody watches and by what is new. */
 const ofGenreMax = 400;
 const altogetherMax = 1000;
 const genresMax = 64;
@@ -38,6 +38,7 @@ export function* offerOf(basis: Basis, allowed: Uint8Array): Work<Offer> {
   const chosen = new Uint8Array(allowed.length);
   if (bound !== undefined) for (const title of all) if (bound.itemOf[title]! >= 0) chosen[title] = 1;
   const genres = catalogue.titlesOfGenre
+    .map((titles) => titles.filter((title) => allowed[title] === 1))
     .toSorted((one, other) => other.length - one.length)
     .slice(0, genresMax);
   for (const [number, titles] of [all, ...genres].entries()) {
@@ -47,9 +48,7 @@ export function* offerOf(basis: Basis, allowed: Uint8Array): Work<Offer> {
       (title: number) => sharedScore(basis, title, 1),
       (title: number) => basis.freshness[title]!,
     ]) {
-      const best = bestAmong(titles, number === 0 ? altogetherMax : ofGenreMax, (title) =>
-        allowed[title] === 1 ? score(title) : -Infinity,
-      );
+      const best = bestAmong(titles, number === 0 ? altogetherMax : ofGenreMax, score);
       for (const title of best.titles) chosen[title] = 1;
       yield number / (genres.length + 1);
     }

@@ -8,6 +8,7 @@ import { createSeededChance } from '../../../../common/runtime/chance.ts';
 import { createSilentLog } from '../../../../common/runtime/log.ts';
 import { createManualClock } from '../../../../common/runtime/manual-clock.ts';
 import { Learned } from '../../../../control-plane/services/recommendations/core/learned.ts';
+import { encodeModel } from '../../../../control-plane/services/recommendations/core/model-codec.ts';
 import type { ProfileTaste } from '../../../../control-plane/services/recommendations/core/taste-of.ts';
 import { ModelBook } from '../../../../control-plane/services/recommendations/models.ts';
 import { recommendationsDefaults } from '../../../../control-plane/services/recommendations/ports.ts';
@@ -164,6 +165,31 @@ t.test('models are kept, put in force and let go one after another, with their f
   t.strictSame(files, kept, 'and no file of any other');
 });
 
+t.test('a model that was judged is put in force only instead of what it was judged beside', async (t) => {
+  const { records: all, blobs, service } = await openLab(t);
+  await service.stop();
+  const records = openRecommendationRecords(all);
+  const book = new ModelBook({ records, blobs, log: createSilentLog(), modelsKept: 9 });
+  const scores = { ndcg10: 0, recall10: 0, mrr10: 0, precision10: 0, users: 1 };
+  const blend = { ease: 1, itemKnn: 0, factors: 0, popularity: 0 };
+  const [first, second, chosen] = ['model_00000001', 'model_00000002', 'model_00000003'] as const;
+  for (const id of [first, second, chosen])
+    await book.add(
+      {
+        ...{ id, trainedAtMs: 1, cutAtMs: 0, trainSeconds: 0, profiles: 1, titles: 1, meetings: 1 },
+        ...{ lambda: 1, judged: scores, popularity: scores, better: true, blend },
+      },
+      encodeModel({ version: id, titles: [film(0)], model: modelOfOne, blend }),
+    );
+  t.equal(await book.promoteInsteadOf(undefined, first), true);
+  // An operator asks just before the training does: the file is still being read when that asks what is in force.
+  const answers = await Promise.all([book.promote(chosen), book.promoteInsteadOf(first, second)]);
+  t.equal(answers[1], false);
+  t.match([book.promoted?.version, book.state.promoted], [chosen, chosen], 'the operator is not overruled');
+  t.equal(await book.promoteInsteadOf(undefined, second), false);
+  t.equal(await book.promoteInsteadOf(chosen, second), true);
+});
+
 t.test('what rows are made of is made anew once at a time', async (t) => {
   const order: string[] = [];
   const many = Array.from({ length: 30_000 }, (_, at) => ({ ...films[0]!, id: film(at) }));
@@ -206,6 +232,20 @@ t.test('what rows are made of is made anew once at a time', async (t) => {
   await worlds.refresh(signal);
   t.ok((await worlds.now(signal)).catalogue.indexOf.has('title_last'), 'what was not read is read next time');
 });
+
+const weightsOfOne = {
+  items: 1,
+  offsets: Uint32Array.of(0, 0),
+  itemOf: new Uint32Array(),
+  weights: new Float32Array(),
+};
+const modelOfOne = {
+  ...{ items: 1, ease: weightsOfOne, itemKnn: weightsOfOne, popularity: Float64Array.of(1) },
+  factors: {
+    ...{ items: 1, rank: 1, unmetWeight: 1, regularisation: 1, rounds: 1 },
+    ...{ values: Float64Array.of(1), gram: Float64Array.of(1) },
+  },
+};
 
 const lastOutcome = { outcome: 'failed' as const, endedAtMs: 8, detail: 'a test' };
 

@@ -286,3 +286,26 @@ t.test('genres are one whatever their case, and alike by what they have in commo
   const taste = genreTaste(of, { titles: Uint32Array.of(0), weights: Float32Array.of(1) });
   t.strictSame([...taste], [1, 0]);
 });
+
+t.test('genres are the larger the more of them may be shown', async (t) => {
+  const abroad = Array.from({ length: 70 * 20 }, (_, at) => `Abroad ${at % 70}`);
+  const local = Array.from({ length: 21_000 }, (_, at) => (at < 15 ? 'Local' : undefined));
+  const of = finish(
+    catalogueOf(
+      [...abroad, ...local].map((genre, at) => ({
+        ...{ id: `title_${at}`, name: `Title ${at}`, people: [], genres: genre === undefined ? [] : [genre] },
+        sinceMs: nowMs - (genre === 'Local' ? 1000 : 500) * dayMs,
+      })),
+    ),
+  );
+  const learned = new Learned({ titlesMax: 2000 });
+  for (let at = 0; at < 2000; at++) learned.noteBegun(`title_${of.titles.length - 1 - at}`, undefined, nowMs);
+  const basis = finish(basisOf({ catalogue: of, named: undefined }, learned, nowMs));
+  const allowed = Uint8Array.from(of.titles, (_, at) => (at < abroad.length ? 0 : 1));
+  const offer = finish(offerOf(basis, allowed));
+  t.same(
+    offer.ofGenre.map(({ length }) => length).filter((length) => length > 0),
+    [15],
+  );
+  t.ok(offer.candidates.length < 5000);
+});
