@@ -4,7 +4,6 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { styleText } from 'node:util';
 
-
 import { FillReportView } from '../../common/contract/fill.ts';
 import { TitleList, type TitleView } from '../../common/contract/titles.ts';
 import { coded, toCoded } from '../../common/runtime/errors.ts';
