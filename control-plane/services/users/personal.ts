@@ -26,6 +26,8 @@ export function personalProfiles(options: {
       await removal.erase();
     },
     async purge() {
+      // Who has been told of is on no list any more.
+      await removal.told();
       await records.purge();
       await viewing.purge();
     },

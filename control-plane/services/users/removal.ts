@@ -17,6 +17,8 @@ export interface RemovalOptions {
 export interface Removal {
   /** Erases what they have watched, then begins to tell others; of whom nobody waits, since they may be away. */
   erase(): Promise<void>;
+  /** Resolves when others were told of all that are on the list, or did not hear. */
+  told(): Promise<void>;
   /** Tells no more; who did not hear does after the next start. */
   stop(): Promise<void>;
 }
@@ -50,6 +52,7 @@ export function createRemoval({ profiles, watched, onRemoved, clock, log }: Remo
       for (const id of await profiles.removed()) await watched.erase(id);
       telling.request();
     },
+    told: () => telling.flush(),
     async stop() {
       stopping.abort();
       await telling.stop();
