@@ -3,7 +3,7 @@ import { Option } from 'commander';
 import type { UsageLine } from '../common/contract/meters.ts';
 import type { Static, TSchema } from '../common/contract/type.ts';
 import { amountText, parseAmount, type Money } from '../common/core/money.ts';
-import { quantityText } from '../common/core/quantity.ts';
+import { usedText } from '../common/core/quantity.ts';
 import { coded, valueOf } from '../common/runtime/errors.ts';
 import type { Api } from './api.ts';
 import { csvOf } from './output/csv.ts';
@@ -26,8 +26,7 @@ export function moneyText(amount: number, currency: string): string {
 
 /** What was used, with what of it is included and what it costs, for people. */
 export function usageText(line: UsageLine, currency: string): string {
-  const [used, free] = [line.quantity, line.included].map((quantity) => quantityText(quantity, line));
-  return `${used}, ${free} included: ${moneyText(line.amount, currency)}`;
+  return `${usedText(line)}: ${moneyText(line.amount, currency)}`;
 }
 
 /** A moment for people. */

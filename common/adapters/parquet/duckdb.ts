@@ -16,12 +16,14 @@ const settings = {
   autoload_known_extensions: 'false',
 };
 
+const dayOfTime = `strftime("time", '%Y-%m-%d')`;
+
 /** Opens a writer over a database in memory. */
 export async function openDuckDbParquet(): Promise<EventParquet> {
   const instance = await DuckDBInstance.create(':memory:', settings);
   const connection = await instance.connect();
   await connection.run(
-    'CREATE TABLE events ("offset" BIGINT, id VARCHAR, type VARCHAR, "time" TIMESTAMP, data VARCHAR, day VARCHAR)',
+    'CREATE TABLE events ("offset" BIGINT, id VARCHAR, type VARCHAR, "time" TIMESTAMP, data VARCHAR)',
   );
   const appender = await connection.createAppender('events');
   return {
@@ -51,19 +53,18 @@ function append(appender: DuckDBAppender, { offset, id, type, timeMs, data }: Ev
   appender.appendVarchar(type);
   appender.appendTimestamp(new DuckDBTimestampValue(BigInt(timeMs) * 1000n));
   appender.appendVarchar(data);
-  appender.appendVarchar(new Date(timeMs).toISOString().slice(0, 10));
   appender.endRow();
 }
 
 async function writeFiles(connection: DuckDBConnection, directory: string): Promise<WrittenParquet[]> {
   const groups = await connection.runAndReadAll(
-    'SELECT type, day, count(*)::INTEGER FROM events GROUP BY ALL ORDER BY ALL',
+    `SELECT type, ${dayOfTime} AS day, count(*)::INTEGER FROM events GROUP BY ALL ORDER BY ALL`,
   );
   const written: WrittenParquet[] = [];
   for (const [type, day, rows] of groups.getRows() as [string, string, number][]) {
     const path = join(directory, `${written.length}.parquet`);
     await connection.run(
-      `COPY (SELECT "offset", id, "time", data FROM events WHERE type = $type AND day = $day ORDER BY "offset")
+      `COPY (SELECT "offset", id, "time", data FROM events WHERE type = $type AND ${dayOfTime} = $day ORDER BY "offset")
        TO '${path.replaceAll("'", "''")}' (FORMAT parquet, COMPRESSION zstd)`,
       { type, day },
     );

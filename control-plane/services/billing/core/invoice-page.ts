@@ -1,7 +1,7 @@
 import type { InvoiceView } from '../../../../common/contract/billing.ts';
 import type { UsageLine } from '../../../../common/contract/meters.ts';
 import { amountText } from '../../../../common/core/money.ts';
-import { quantityText } from '../../../../common/core/quantity.ts';
+import { usedText } from '../../../../common/core/quantity.ts';
 
 /** What stands on an invoice, before it is HTML or PDF. */
 export interface InvoicePage {
@@ -23,11 +23,7 @@ export function invoicePage(invoice: InvoiceView, timeZone: string): InvoicePage
   const line = (what: string, amount: number, isTotal = false) => ({
     ...{ what, isTotal, amount: `${amountText(amount, currency)} ${currency}` },
   });
-  const usageRow = (one: UsageLine) =>
-    line(
-      `${one.name}: ${quantityText(one.quantity, one)}, ${quantityText(one.included, one)} included`,
-      one.amount,
-    );
+  const usageRow = (one: UsageLine) => line(`${one.name}: ${usedText(one)}`, one.amount);
   return {
     title: `Invoice ${number}`,
     issuer: issuer === undefined ? [] : [issuer.name, ...issuer.lines],
