@@ -199,8 +199,8 @@ function createDnsSteer(options: BrainOptions, hasIncident: () => boolean): DnsS
     ranker.rank(query, state);
     if (ranker.wayCount === 0) return undefined;
     let count = collect(outlook, family);
-    if (count < DNS_BOXES_MAX) {
-      // Some have no address of the family.
+    if (count < DNS_BOXES_MAX && ranker.isCut) {
+      // Some have no address of the family, and others may stand behind them.
       query.firstWays = Infinity;
       ranker.rank(query, state);
       count = collect(outlook, family);

@@ -38,6 +38,8 @@ export class Ranker {
   /** The last answer: slots, best first, origins last. */
   readonly ways: Uint16Array;
   wayCount = 0;
+  /** There may be more ways, which nobody asked for: it ends with the `firstWays` of the query. */
+  isCut = false;
   /** Everybody was full: those that only lack headroom were taken nevertheless. */
   overfull = false;
   /** The entry of the list that was found, see route-lists.ts; 0: no route reaches the client. */
@@ -170,6 +172,7 @@ export class Ranker {
       this.appliances[at] = this.#quick.ways[at] ?? 0;
       this.ways[at] = at;
     }
+    this.isCut = this.wayCount > 0 && this.wayCount < this.#waysMax;
     return this.wayCount > 0;
   }
 
@@ -212,6 +215,7 @@ export class Ranker {
     this.#table = table;
     this.scopeLength = table.scope;
     this.count = 0;
+    this.isCut = false;
     this.overfull = false;
     this.#boxCount = 0;
     this.#lastWayCount = 0;
@@ -262,15 +266,12 @@ export class Ranker {
     const traits = this.#traits[appliance] ?? 0;
     const isOrigin = (traits & IS_ORIGIN) !== 0;
     let removed = isOrigin ? 0 : this.#filterOf(appliance, route);
-    let flags = isOrigin ? ORIGIN : 0;
+    let flags = isOrigin ? ORIGIN : this.#keeps(appliance) ? 0 : SPILLED;
     if (removed === NOT_HELD && (traits & MAY_FETCH) !== 0) {
       removed = 0;
-      flags = FETCHES;
+      flags |= FETCHES;
     }
     if (removed === 0) removed = this.#state.conditions[appliance] ?? 0;
-    if (!isOrigin) {
-      if (!this.#keeps(appliance)) flags |= SPILLED;
-    }
     this.appliances[slot] = appliance;
     this.routes[slot] = route;
     this.lengths[slot] = length;
