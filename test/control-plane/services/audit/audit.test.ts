@@ -184,16 +184,18 @@ t.test('what is too old goes, which is written, and the chain is whole after a r
   const page = await pageOf(again);
   t.ok(isWhole(page));
   t.same(page.anchor, old.head);
-  t.match(page.entries, [
-    // The newest goes only when there is a newer one: this.
-    {
-      action: 'audit prune',
-      object: `${String(old.head.sequence - 1)}:${old.entries.at(-1)?.previous ?? ''}`,
-    },
-    { action: 'audit prune', object: `${String(old.head.sequence)}:${old.head.hash}` },
-    { action: 'POST /v1/accounts', outcome: 'begun' },
-    { outcome: 'done' },
-  ]);
+  // The newest goes only when there is a newer one: a begun act, or the pruning before.
+  t.match(
+    page.entries.filter(({ action }) => action === 'audit prune'),
+    [
+      { object: `${String(old.head.sequence - 1)}:${old.entries.at(-1)?.previous ?? ''}` },
+      { object: `${String(old.head.sequence)}:${old.head.hash}` },
+    ],
+  );
+  t.match(
+    page.entries.filter(({ action }) => action !== 'audit prune'),
+    [{ action: 'POST /v1/accounts', outcome: 'begun' }, { outcome: 'done' }],
+  );
 });
 
 t.test('what comes together is written together', async (t) => {
