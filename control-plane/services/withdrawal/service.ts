@@ -68,10 +68,13 @@ interface Entry {
 /** Opens what was withdrawn and who has confirmed it. */
 export async function openWithdrawals(options: WithdrawalsOptions): Promise<Withdrawals> {
   const store = openWithdrawalRecords(options.records);
-  const entries = new Map<string, Entry>();
-  for await (const { value } of store.withdrawals.all()) {
-    entries.set(value.id, { record: value, receipts: new Map() });
-  }
+  const known: WithdrawalRecord[] = [];
+  for await (const { value } of store.withdrawals.all()) known.push(value);
+  // The oldest first, which is the order in which they come and are forgotten.
+  known.sort((a, b) => a.withdrawnAtMs - b.withdrawnAtMs);
+  const entries = new Map(
+    known.map((record): [string, Entry] => [record.id, { record, receipts: new Map() }]),
+  );
   for await (const { value } of store.receipts.all()) {
     const { jws: _kept, ...receipt } = value;
     entries.get(value.withdrawal)?.receipts.set(value.nodeId, receipt);

@@ -11,6 +11,7 @@ import { generateKey, type SigningKey } from '../../../../common/runtime/keys.ts
 import { createSilentLog } from '../../../../common/runtime/log.ts';
 import { createManualClock } from '../../../../common/runtime/manual-clock.ts';
 import { signDocument } from '../../../../common/runtime/signed-documents.ts';
+import { openWithdrawalRecords } from '../../../../control-plane/services/withdrawal/records.ts';
 import { openWithdrawals } from '../../../../control-plane/services/withdrawal/service.ts';
 import { addTitle } from '../../support/add-title.ts';
 import {
@@ -300,5 +301,20 @@ t.test(
     t.match(later.views(), [{ id, complete: true, nodes: [{ id: 'box', deletedBytes: 5 }] }]);
     await later.withdraw('title_11111111');
     t.equal((await later.active()).length, 1);
+
+    // As many as may be: ids are by chance, so that they tell nothing of age.
+    const { withdrawals: kept } = openWithdrawalRecords(records);
+    const past = (await kept.get(id))?.value;
+    if (past === undefined) throw new Error('the withdrawal is not kept');
+    for (let index = 0; index < 998; index += 1) {
+      const aged = `withdraw_${String(1000 - index).padStart(8, '0')}`;
+      await kept.put(aged, { ...past, id: aged, withdrawnAtMs: past.withdrawnAtMs - 998 + index });
+    }
+    const full = await open();
+    await full.withdraw('title_22222222');
+    const ids = full.views().map((each) => each.id);
+    t.equal(ids.length, 1000);
+    t.notOk(ids.includes('withdraw_00001000'), 'the oldest is forgotten');
+    t.ok(ids.includes('withdraw_00000003'), 'the newest of them is not');
   },
 );
