@@ -7,7 +7,7 @@ import type { Log } from '../../../common/runtime/log.ts';
 import type { Batch } from './batch.ts';
 import { disputeEvents, disputeLines, heldFrom, isOver, takenBack } from './core/dispute.ts';
 import { disputePosting } from './core/postings.ts';
-import type { Invoices } from './invoices.ts';
+import { creditedToAccount, type Invoices } from './invoices.ts';
 import type { BillingRecords } from './records.ts';
 
 type Told = Pick<ProviderNotice & { kind: 'dispute' }, 'dispute' | 'amount' | 'currency' | 'state'>;
@@ -21,6 +21,8 @@ export interface Disputes {
   hear(batch: Batch, notice: ProviderNotice & { kind: 'dispute' }): Promise<void>;
   /** Books with a payment, which the batch has just booked, what was told of it before. */
   catchUp(batch: Batch, payment: PaymentView): Promise<void>;
+  /** Holds what of a payment could not be given back and is credit again in the same batch, as far as it is disputed. */
+  hold(batch: Batch, payment: PaymentView, amount: number): Promise<void>;
   /** By the provider's id. */
   list(page: { after?: string | undefined; limit: number }): Promise<DisputeView[]>;
   /** Those of payments that are not in the books, which may be of something else that the same account of the provider sells. */
@@ -74,6 +76,14 @@ class KeptDisputes implements Disputes {
     await this.#book(batch, payment, { notices: told.map(({ value }) => value), fresh });
   }
 
+  async hold(batch: Batch, { id, account, disputed = 0 }: PaymentView, amount: number): Promise<void> {
+    const { disputedOf } = this.#options.records;
+    const known = (await disputedOf.get(`${account}:${id}`))?.value;
+    if (known === undefined) return;
+    const held = known.held + Math.min(amount, Math.max(0, disputed - known.held));
+    batch.change(disputedOf.putOperation(`${account}:${id}`, { ...known, held }));
+  }
+
   async list(page: { after?: string | undefined; limit: number }): Promise<DisputeView[]> {
     return (await this.#options.records.disputes.scan(page)).map(({ key, value }) => ({
       dispute: key,
@@ -101,7 +111,9 @@ class KeptDisputes implements Disputes {
       if (isOver(known?.state, state)) continue;
       // What it is about does not change any more.
       const of = known ?? { payment: payment.id, amount, currency };
-      disputed += takenBack(state, of.amount) - takenBack(known?.state, of.amount);
+      // What another currency comes to only the bank knows: then all of the payment is in doubt.
+      const part = of.currency === payment.currency ? of.amount : payment.amount;
+      disputed += takenBack(state, part) - takenBack(known?.state, part);
       batch.change(records.disputes.putOperation(id, { ...of, state }));
       const { provider = '', providerPayment = '' } = payment;
       const about = { id, ...of, atMs: clock.nowMs(), memo: providerPayment, provider };
@@ -130,7 +142,7 @@ class KeptDisputes implements Disputes {
     }
     const held = (await records.disputedOf.get(key))?.value.held ?? 0;
     const of = invoice === undefined ? undefined : (await records.invoices.get(invoice))?.value;
-    const toCredit = (payment.toCredit ?? 0) + (of === undefined ? 0 : of.credited.gross - of.creditedOpen);
+    const toCredit = (payment.toCredit ?? 0) + (of === undefined ? 0 : creditedToAccount(of));
     const free = await invoices.freeCreditOf(account, currency, { amount: fresh, spent: 0 });
     const now = heldFrom({ before, disputed, held, toCredit }, free);
     batch.change(records.disputedOf.putOperation(key, { payment: id, currency, held: now }));

@@ -167,6 +167,8 @@ class KeptInvoices implements Invoices {
     const amounts = takeBack(invoice, { before: record.credited, base });
     const open = openOf(invoice, record);
     const offOpen = Math.min(open, amounts.gross);
+    // What nobody has paid is nobody's credit.
+    const offGivenUp = Math.min(givenUpOf(record), amounts.gross - offOpen);
     const { account, subscription, plan, currency, country, region } = invoice;
     const paper: CreditNotePaper = {
       ...{ version: 1, id: newObjectId('cn', this.#chance) },
@@ -182,16 +184,19 @@ class KeptInvoices implements Invoices {
       taxes: record.credited.taxes.map((tax, index) => tax + (amounts.taxes[index] ?? 0)),
       gross: record.credited.gross + amounts.gross,
     };
-    const after = { ...record, credited, creditedOpen: record.creditedOpen + offOpen };
+    const after = {
+      ...{ ...record, credited, creditedOpen: record.creditedOpen + offOpen },
+      ...(offGivenUp > 0 && { creditedGivenUp: (record.creditedGivenUp ?? 0) + offGivenUp }),
+    };
     batch.change(this.#records.invoices.putOperation(id, after));
-    batch.post(creditNotePosting({ ...paper, atMs: nowMs }, { ...paper, offOpen }));
+    batch.post(creditNotePosting({ ...paper, atMs: nowMs }, { ...paper, offOpen, offGivenUp }));
     batch.tell('credit_note.issued', account, {
       invoice: id,
       creditNote: paper.id,
       amount: paper.gross,
       currency,
     });
-    const toCredit = amounts.gross - offOpen;
+    const toCredit = amounts.gross - offOpen - offGivenUp;
     return { paper, open: open - offOpen, toCredit: toCredit - (await this.#hold(batch, invoice, toCredit)) };
   }
 
@@ -288,6 +293,16 @@ class KeptInvoices implements Invoices {
 function openOf({ gross, creditApplied }: InvoicePaper, record: InvoiceRecord): number {
   const { paid, creditedOpen, writtenOff, waived = 0 } = record;
   return gross - creditApplied - paid - creditedOpen - writtenOff - waived;
+}
+
+/** What of an invoice was given up, and not credited since. */
+function givenUpOf({ writtenOff, waived = 0, creditedGivenUp = 0 }: InvoiceRecord): number {
+  return writtenOff + waived - creditedGivenUp;
+}
+
+/** What of the credit notes over an invoice has gone to its account's credit. */
+export function creditedToAccount({ credited, creditedOpen, creditedGivenUp = 0 }: InvoiceRecord): number {
+  return credited.gross - creditedOpen - creditedGivenUp;
 }
 
 function viewOf(paper: InvoicePaper, record: InvoiceRecord): InvoiceView {

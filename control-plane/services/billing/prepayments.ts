@@ -108,15 +108,8 @@ class KeptPrepayments implements Prepayments {
   }
 
   async giveBack(id: string, key: string): Promise<void> {
-    const { desk, records, invoices, payments } = this.#options;
-    await desk.once({ caller, key, request: id }, async (batch) => {
-      const payment = (await records.payments.get(id))?.value;
-      if (payment === undefined) throw coded('PAYMENT_UNKNOWN', id);
-      const { account, currency, refunded = 0, disputed = 0 } = payment;
-      const credit = await invoices.freeCreditOf(account, currency);
-      const amount = Math.min(credit, payment.amount - refunded - disputed);
-      const reference = 'A change that was not made';
-      if (amount > 0) await payments.refund(batch, { account, amount, currency, reference, payment: id });
+    await this.#options.desk.once({ caller, key, request: id }, async (batch) => {
+      await this.#refundRest(batch, id);
       return {};
     });
   }
@@ -221,15 +214,29 @@ class KeptPrepayments implements Prepayments {
     return payment.id;
   }
 
+  /** Gives back what is left of a payment and stands; gives what of it was ever given back. */
+  async #refundRest(batch: Batch, id: string): Promise<{ refunded: number; of: number }> {
+    const { records, invoices, payments } = this.#options;
+    const payment = (await records.payments.get(id))?.value;
+    if (payment === undefined) throw coded('PAYMENT_UNKNOWN', id);
+    const { account, currency, refunded = 0, disputed = 0, amount: of } = payment;
+    const credit = await invoices.freeCreditOf(account, currency);
+    const amount = Math.min(credit, of - refunded - disputed);
+    if (amount <= 0) return { refunded, of };
+    const reference = 'A change that was not made';
+    await payments.refund(batch, { account, amount, currency, reference, payment: id });
+    return { refunded: refunded + amount, of };
+  }
+
   /** One that nobody has asked for: booked as the provider says, then given back, then forgotten; a step at a time. */
   async #settle(key: string): Promise<void> {
-    const { desk, provider, records } = this.#options;
+    const { provider, records } = this.#options;
     const known = await this.#find(key);
     assert(known !== undefined, `prepayment ${key} is due`);
     const { record, payment } = known;
     const { sent } = record;
     if (sent === undefined)
-      return desk.book(async (batch) => {
+      return this.#unlessAsked(known, async (batch) => {
         const dueKey = `${ordered(record.nextAtMs)}:${key}`;
         batch.change(
           records.prepayments.removeOperation(key),
@@ -239,14 +246,22 @@ class KeptPrepayments implements Prepayments {
     if (payment.state === 'pending') {
       if (provider === undefined) throw coded('PAYMENTS_OFF', 'its provider is not there any more');
       const outcome = await provider.findCharge(chargeOf(known, sent));
-      if (outcome?.kind === 'pending') return desk.book((batch) => this.#putOff(batch, key));
-      return desk.book((batch) => this.#learn(batch, key, outcome));
+      return this.#unlessAsked(known, (batch) =>
+        outcome?.kind === 'pending' ? this.#putOff(batch, key) : this.#learn(batch, key, outcome),
+      );
     }
-    await this.giveBack(payment.id, `${key}:abandoned`);
-    return desk.book(async (batch) => {
-      const { refunded = 0 } = (await records.payments.get(payment.id))?.value ?? {};
-      const what = refunded === payment.amount ? 'it was' : `${refunded} of it, in minor units, were`;
+    return this.#unlessAsked(known, async (batch) => {
+      const { refunded, of } = await this.#refundRest(batch, payment.id);
+      const what = refunded === of ? 'it was' : `${refunded} of it, in minor units, were`;
       this.#conclude(batch, key, { ...record, failure: `${what} given back: nobody asked for it any more` });
+    });
+  }
+
+  /** Books what is due of one, but where somebody has asked for it since it was looked at: then it is theirs. */
+  #unlessAsked({ key, record }: Known, decide: (batch: Batch) => Promise<void>): Promise<void> {
+    return this.#options.desk.book(async (batch) => {
+      const now = (await this.#options.records.prepayments.get(key))?.value;
+      if (now?.nextAtMs === record.nextAtMs) await decide(batch);
     });
   }
 

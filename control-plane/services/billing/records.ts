@@ -70,6 +70,8 @@ const InvoiceRecord = Type.Object({
   writtenOff: Count,
   /** What was not worth asking for: less than the provider takes. */
   waived: Type.Optional(Count),
+  /** Of the gross amounts of credit notes, what had been written off or waived. */
+  creditedGivenUp: Type.Optional(Count),
 });
 export type InvoiceRecord = Static<typeof InvoiceRecord>;
 

@@ -10,6 +10,7 @@ import type { Log } from '../../../common/runtime/log.ts';
 import type { Batch } from './batch.ts';
 import { refundEndedPosting, refundReturnedPosting } from './core/postings.ts';
 import type { Desk } from './desk.ts';
+import type { Disputes } from './disputes.ts';
 import { movedBy } from './payments.ts';
 import { ordered, type BillingRecords } from './records.ts';
 
@@ -30,10 +31,11 @@ export function openRefunds(options: {
   records: BillingRecords;
   desk: Desk;
   provider: PaymentProvider | undefined;
+  disputes: Pick<Disputes, 'hold'>;
   clock: Clock;
   log: Log;
 }): Refunds {
-  const { records, desk, provider, clock, log } = options;
+  const { records, desk, provider, disputes, clock, log } = options;
   const { payments, refundsDue } = records;
   const conclude = async (batch: Batch, refund: PaymentView, outcome: RefundOutcome): Promise<void> => {
     const { state, ...view } = refund;
@@ -56,6 +58,7 @@ export function openRefunds(options: {
       payments.putOperation(id, { ...view, state: 'failed' }),
       payments.putOperation(paid.id, { ...rest, ...(left > 0 && { refunded: left }) }),
     );
+    await disputes.hold(batch, paid, amount);
     batch.tell('refund.failed', account, { refund: id, amount, currency, reason: outcome.reason });
   };
   const give = async (by: PaymentProvider, key: string, id: string): Promise<void> => {

@@ -4,6 +4,7 @@ import type { Chance } from '../../../common/runtime/chance.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 import type { PersonalData } from '../personal-data.ts';
+import { verifyAccounts } from './accounts-verify.ts';
 import type { Batch } from './batch.ts';
 import { openCollecting, type Collecting } from './collecting.ts';
 import { openDesk, type Ask } from './desk.ts';
@@ -79,6 +80,8 @@ export interface Billing {
 }
 
 const watchEveryMs = 5000;
+/** So many faults are told of what is verified. */
+const faultsMax = 100;
 
 /** Opens billing over its books. */
 export function createBilling(options: BillingOptions): Billing {
@@ -107,7 +110,7 @@ export function createBilling(options: BillingOptions): Billing {
   const prepayments = openPrepayments({
     ...{ records, desk, payers, payments, invoices, provider, clock, log },
   });
-  const refunds = openRefunds({ records, desk, provider, clock, log });
+  const refunds = openRefunds({ records, desk, provider, disputes, clock, log });
   const notices = openNotices({
     ...{ desk, provider, payers, collecting, prepayments, refunds, disputes, clock },
   });
@@ -137,7 +140,7 @@ export function createBilling(options: BillingOptions): Billing {
     },
     once,
     personal: personalBilling({ subscriptions, invoices, payers, usage, once }, () => books.purge()),
-    verify: () => verifyAll(books, () => verifyUsage({ records, desk })),
+    verify: () => verifyAll({ records, invoices, desk }),
     async watch(signal) {
       const forget = () => desk.forgetAnswers().then(() => usage.forget());
       const bookAll = () => bookDue().then(forget);
@@ -151,9 +154,10 @@ export function createBilling(options: BillingOptions): Billing {
   };
 }
 
-async function verifyAll(books: Books, usageFaults: () => Promise<string[]>): Promise<BooksProof> {
-  const proof = await books.verify();
-  return { ...proof, faults: [...proof.faults, ...(await usageFaults())] };
+async function verifyAll(options: Parameters<typeof verifyAccounts>[0]): Promise<BooksProof> {
+  const proof = await options.records.books.verify();
+  const faults = [...proof.faults, ...(await verifyAccounts(options)), ...(await verifyUsage(options))];
+  return { ...proof, faults: faults.slice(0, faultsMax) };
 }
 
 /** Works every few seconds until the signal is aborted; what fails is tried again. */

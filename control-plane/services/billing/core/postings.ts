@@ -38,17 +38,24 @@ export function invoicePosting(
   ]);
 }
 
-/** A credit note: first off what is still owed of the invoice (`open`), the rest to the account's credit. */
+/** A credit note: first off what is still owed of the invoice, then off what of it was given up; the rest is the account's credit. */
 export function creditNotePosting(
   about: Posted & { atMs: number; number: number },
-  amounts: { net: number; gross: number; taxes: readonly TaxAmount[]; offOpen: number },
+  amounts: {
+    net: number;
+    gross: number;
+    taxes: readonly TaxAmount[];
+    offOpen: number;
+    offGivenUp: number;
+  },
 ): LedgerTransaction[] {
-  const { net, gross, taxes, offOpen } = amounts;
+  const { net, gross, taxes, offOpen, offGivenUp } = amounts;
   return transaction('credit-note', { ...about, memo: `credit note ${about.number}` }, [
     [revenue(about.plan), net],
     ...taxes.map(({ name, amount }) => [taxAccount(about, name), amount] as const),
     [receivable(about.account), -offOpen],
-    [creditAccount(about.account), offOpen - gross],
+    ['write-offs', -offGivenUp],
+    [creditAccount(about.account), offOpen + offGivenUp - gross],
   ]);
 }
 

@@ -28,7 +28,7 @@ async function openLab(t: Test) {
     disputed: await balance('disputed:stripe'),
     lost: await balance('chargebacks'),
   });
-  return { ...lab, id: payment?.id ?? '', tell, money };
+  return { ...lab, id: payment?.id ?? '', tell, notify: lab.tell, money };
 }
 
 t.test('what a bank takes back is not ours until it is decided', async (t) => {
@@ -278,4 +278,43 @@ t.test('money goes from where it is to where it is then, along any way', async (
       });
     }),
   );
+});
+
+t.test('what a refund of a disputed payment could not give back is held', async (t) => {
+  const lab = await openLab(t);
+  const { billing, id } = lab;
+  const subscription = (await billing.subscriptions.current(anna))?.id ?? '';
+  await billing.once(lab.ask(), (batch) => billing.subscriptions.cancel(batch, subscription, 'now'));
+  const refund = { account: anna, amount: 700, currency: 'EUR', reference: 'Sorry', payment: id };
+  const { id: asked } = await billing.once(lab.ask(), (batch) => billing.payments.refund(batch, refund));
+  await lab.tell('needs_response');
+  t.equal(await billing.invoices.freeCreditOf(anna, 'EUR'), 0, 'what is left of the credit is held');
+  const failed = {
+    metadata: { nearcast_refund: asked },
+    status: 'failed',
+    failure_reason: 'charge_disputed',
+  };
+  await lab.notify('refund.failed', failed);
+  t.equal(await billing.invoices.creditOf(anna, 'EUR'), 999);
+  t.equal(await billing.invoices.freeCreditOf(anna, 'EUR'), 0, 'the bank has it');
+  await lab.tell('won');
+  t.equal(await billing.invoices.freeCreditOf(anna, 'EUR'), 999);
+  t.strictSame(await auditBilling(lab), []);
+});
+
+t.test('a dispute in another currency than its payment is about all of it', async (t) => {
+  const lab = await openLab(t);
+  const { billing, id } = lab;
+  await lab.tell('needs_response', { amount: 10, currency: 'usd' });
+  t.match(await billing.payments.list({ limit: 10 }), [{ disputed: 999 }]);
+  const refund = { account: anna, amount: 1, currency: 'EUR', reference: 'Sorry', payment: id };
+  const subscription = (await billing.subscriptions.current(anna))?.id ?? '';
+  await billing.once(lab.ask(), (batch) => billing.subscriptions.cancel(batch, subscription, 'now'));
+  await t.rejects(
+    billing.once(lab.ask(), (batch) => billing.payments.refund(batch, refund)),
+    { code: 'AMOUNT_INVALID' },
+  );
+  await lab.tell('won', { amount: 10, currency: 'usd' });
+  t.match(await billing.payments.list({ limit: 10 }), [{ disputed: undefined }]);
+  t.strictSame(await auditBilling(lab), []);
 });

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 
 import type { PaymentProvider } from '../../../../common/adapters/payments/port.ts';
@@ -174,4 +175,25 @@ t.test('one that was refused and that nobody asks for any more is void', async (
   t.match(await lab.payments(), [{ state: 'failed' }]);
   t.equal(lab.stripe.intents.length, 0);
   t.strictSame(await auditBilling(lab), []);
+});
+
+t.test('one that is asked for while it is given back is had or given back, never both', async (t) => {
+  for (const turns of [0, 1, 2, 3, 5, 8, 13, 21]) {
+    const lab = await openLab(t, 'pm_slow');
+    await t.rejects(lab.take(), { code: 'UNAVAILABLE' });
+    const sent = { ...asSent(lab.stripe, 0), status: 'succeeded', amount_received: 500, currency: 'eur' };
+    await lab.tell('payment_intent.succeeded', sent);
+    await lab.clock.advance(hourMs);
+    const settled = lab.billing.settleDue();
+    for (let turn = 0; turn < turns; turn++) await setImmediate();
+    const had = await lab.take().catch(() => undefined);
+    await settled;
+    await lab.billing.settleDue();
+    t.equal(lab.stripe.refunds.length, had === undefined ? 1 : 0, `after ${turns} turns`);
+    t.equal(await lab.credit(), had === undefined ? 0 : 500);
+    await lab.clock.advance(8 * 24 * hourMs);
+    await lab.billing.settleDue();
+    t.strictSame(await lab.books.scan('prepayments-due', {}), [], 'nothing is left to be looked after');
+    t.strictSame(await auditBilling(lab), []);
+  }
 });

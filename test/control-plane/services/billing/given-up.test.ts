@@ -1,0 +1,52 @@
+import t from 'tap';
+
+import { auditBilling, dayMs, planOf } from '../../support/billing-lab.ts';
+import { anna, good, openPaidLab } from '../../support/paid-billing-lab.ts';
+
+t.test('what was given up as too little is nobody’s credit when it is credited', async (t) => {
+  const lab = await openPaidLab(t);
+  const { billing } = lab;
+  await billing.offers.putPlan('tiny', planOf(49));
+  await lab.payBy(good);
+  for (let often = 0; often < 3; often++) {
+    const request = {
+      account: anna,
+      plan: 'tiny',
+      currency: 'EUR',
+      country: 'DE',
+      timeZone: 'Europe/Berlin',
+    };
+    const { id } = await billing.once(lab.ask(), (batch) => billing.subscriptions.add(batch, request));
+    await billing.settleDue();
+    await billing.once(lab.ask(), (batch) => billing.subscriptions.cancel(batch, id, 'now'));
+  }
+  t.equal(await billing.invoices.creditOf(anna, 'EUR'), 0, 'nothing was ever paid');
+  const [first] = await lab.invoices();
+  t.match(first, { gross: 49, open: 0, credited: 49, status: 'uncollectible' });
+  const balances = await billing.ledger.balances({ account: 'write-offs' });
+  t.strictSame(
+    balances.map(({ amount }) => amount),
+    [0],
+  );
+  t.strictSame(await auditBilling(lab), []);
+});
+
+t.test('a credit note takes off what is open, then what was given up, and the rest is credit', async (t) => {
+  const lab = await openPaidLab(t);
+  const { billing } = lab;
+  const { unpaid, id: subscription } = await lab.subscribe();
+  const invoice = unpaid[0] ?? '';
+  const pay = { invoice, amount: 400, currency: 'EUR', reference: 'bank' };
+  await billing.once(lab.ask(), (batch) => billing.payments.pay(batch, pay));
+  // Seven days to pay, fourteen more, and it ends.
+  await lab.pass(22 * dayMs);
+  t.match(await billing.subscriptions.view(subscription), { state: 'canceled' });
+  t.match(await billing.invoices.view(invoice), { paid: 400, open: 0, status: 'uncollectible' });
+  const credit = (amount: number) =>
+    billing.once(lab.ask(), (batch) => billing.payments.credit(batch, invoice, { amount, reason: 'Sorry' }));
+  await credit(500);
+  t.equal(await billing.invoices.creditOf(anna, 'EUR'), 0);
+  await credit(499);
+  t.equal(await billing.invoices.creditOf(anna, 'EUR'), 400, 'what was paid');
+  t.strictSame(await auditBilling(lab), []);
+});
