@@ -19,7 +19,8 @@ import {
   subscriptionOf,
   taxTable,
 } from '../control-plane/support/billing-lab.ts';
-import { openBank, takenByBank, type Bank } from './billing-bank.ts';
+import { openBank, type Bank } from './billing-bank.ts';
+import { recount, type Act, type Bill } from './billing-recount.ts';
 import type { ProofResult } from './proof.ts';
 import { pick, seededRandom } from './seeded.ts';
 
@@ -27,12 +28,10 @@ const startMs = Date.UTC(2027, 0, 31, 11, 30);
 /** What a wish may be refused with, where its subscription is not in the state for it. */
 const refusals = ['SUBSCRIPTION_STATE', 'COUPON_NOT_REDEEMABLE', 'CURRENCY_MISMATCH'] as const;
 
-/** Somebody who never changes anything, and what was told of their usage. */
-interface Steady {
-  readonly plan: string;
-  readonly begunAtMs: number;
+/** A subscriber, and all that was done. */
+interface Life {
   readonly place: (typeof placesSold)[number];
-  readonly used: { readonly toldAtMs: number; readonly atMs: number; readonly quantity: number }[];
+  readonly acts: Act[];
 }
 
 interface Years {
@@ -41,15 +40,14 @@ interface Years {
   readonly clock: ManualClock;
   readonly random: () => number;
   readonly bank: Bank;
-  /** Who never wishes anything: what they are billed is known beforehand. */
-  readonly steady: Map<string, Steady>;
+  readonly lives: Map<string, Life>;
   asked: number;
 }
 
 /**
  * Lives of subscribers day by day: trials, failing cards, dunning, changes, pauses, ends, refunds. In the end everything is added up again: the
- * ledger against all papers, usage against what was told, cash against what the bank itself has counted, and the bills of those who never changed anything against a
- * calendar and a price of their own.
+ * ledger against all papers, usage against what was told, cash against what the bank itself has counted, and every bill of every subscriber
+ * against a recount that knows the rules, and none of the code.
  */
 export async function proveYears(
   { seed }: { seed: number },
@@ -64,7 +62,7 @@ export async function proveYears(
     ...{ ...quiet, books, clock, provider: bank.provider, chance: createSeededChance(seed) },
   });
   const tell = (notice: ProviderNotice) => billing.notices.take(Buffer.from(JSON.stringify(notice)), '');
-  const years: Years = { billing, books, clock, random, bank, steady: new Map(), asked: 0 };
+  const years: Years = { billing, books, clock, random, bank, lives: new Map(), asked: 0 };
   try {
     await sell(billing);
     for (let day = 0; day < days; day++) {
@@ -102,7 +100,7 @@ async function sell({ offers }: Billing): Promise<void> {
 
 /** Somebody uses something, and it is told: late now and then, or twice. */
 async function watchSomething(years: Years, subscribers: number): Promise<void> {
-  const { billing, random, clock, steady } = years;
+  const { billing, random, clock, lives } = years;
   const account = accountOf(pick(random, subscribers));
   const toldAtMs = clock.nowMs();
   const atMs = toldAtMs - (random() < 0.2 ? pick(random, 5) * dayMs : 0);
@@ -115,30 +113,34 @@ async function watchSomething(years: Years, subscribers: number): Promise<void> 
     atMs,
   };
   for (let often = random() < 0.1 ? 2 : 1; often > 0; often--) await billing.usage.add({ records: [record] });
-  steady.get(account)?.used.push({ toldAtMs, atMs, quantity });
+  lives.get(account)?.acts.push({ kind: 'used', atMs: toldAtMs, usedAtMs: atMs, quantity });
 }
 
 const accountOf = (index: number): string => `usr_year-${String(index).padStart(5, '0')}`;
 
-async function act<T extends object>(
+/** Asks for something, and remembers what was done; false where it was refused. */
+async function act(
   years: Years,
+  { account, subscription, done }: { account: string; subscription?: string; done?: Done },
   decide: Parameters<Billing['once']>[1],
-  subscription?: string,
-): Promise<T | undefined> {
+): Promise<void> {
   const ask = { caller: 'usr_operator-1', key: `wish-${years.asked++}`, request: [] };
   try {
-    return (await years.billing.once({ ...ask, ...(subscription && { subscription }) }, decide)) as T;
+    await years.billing.once({ ...ask, ...(subscription && { subscription }) }, decide);
+    if (done !== undefined) years.lives.get(account)?.acts.push({ ...done, atMs: years.clock.nowMs() });
   } catch (error) {
-    if (isCoded(error, ...refusals)) return undefined;
-    throw error;
+    if (!isCoded(error, ...refusals)) throw error;
   }
 }
 
+type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
+type Done = Without<Act, 'atMs'>;
+
 async function subscribe(years: Years, index: number): Promise<void> {
-  const { billing, random, clock, steady, bank } = years;
+  const { billing, random, lives, bank } = years;
   const account = accountOf(index);
   const place = placesSold[index % placesSold.length]!;
-  const isSteady = index % 3 === 0;
+  const isSteady = isSteadyOne(index);
   const plan = plansSold[pick(random, plansSold.length)]!;
   const payer = isSteady ? 'good' : (['good', 'good', 'flaky', 'bad'] as const)[pick(random, 4)]!;
   const customer = await bank.provider.createCustomer(account);
@@ -146,16 +148,22 @@ async function subscribe(years: Years, index: number): Promise<void> {
   const notice = { id: `method-${account}`, kind: 'method', account, customer, method: payer, atMs: 1 };
   await billing.notices.take(Buffer.from(JSON.stringify(notice)), '');
   const coupon = !isSteady && random() < 0.3 ? { coupon: 'third' } : {};
-  if (isSteady) steady.set(account, { plan, begunAtMs: clock.nowMs(), place, used: [] });
-  await act(years, (batch) =>
+  lives.set(account, { place, acts: [] });
+  const unit = 'unit' in place ? 'year' : 'month';
+  const done = { kind: 'begin', plan, unit, hasCoupon: 'coupon' in coupon } as const;
+  await act(years, { account, done }, (batch) =>
     billing.subscriptions.add(batch, subscriptionOf(account, { ...place, ...coupon, plan })),
   );
 }
 
+/** A third of them never wish anything. */
+const isSteadyOne = (index: number): boolean => index % 3 === 0;
+
 async function wishSomething(years: Years, subscribers: number): Promise<void> {
-  const { billing, random, steady } = years;
-  const account = accountOf(pick(random, subscribers));
-  if (steady.has(account)) return;
+  const { billing, random } = years;
+  const index = pick(random, subscribers);
+  if (isSteadyOne(index)) return;
+  const account = accountOf(index);
   const current = await billing.subscriptions.current(account);
   if (current !== undefined) return change(years, current);
   const [last] = (await billing.subscriptions.list({ account, limit: 100 })).slice(-1);
@@ -163,11 +171,10 @@ async function wishSomething(years: Years, subscribers: number): Promise<void> {
   // Comes back, where it was before.
   const { country, region, timeZone, price } = last;
   const place = { country, timeZone, currency: price.currency, ...(region && { region }) };
-  await act(years, (batch) =>
-    billing.subscriptions.add(
-      batch,
-      subscriptionOf(account, { ...place, unit: 'month', plan: plansSold[pick(random, 3)]! }),
-    ),
+  const plan = plansSold[pick(random, 3)]!;
+  const done = { kind: 'begin', plan, unit: 'month', hasCoupon: false } as const;
+  await act(years, { account, done }, (batch) =>
+    billing.subscriptions.add(batch, subscriptionOf(account, { ...place, unit: 'month', plan })),
   );
 }
 
@@ -175,16 +182,20 @@ async function change(years: Years, { id, account, price }: SubscriptionView): P
   const { billing, random } = years;
   const { subscriptions, payments, invoices } = billing;
   const when = random() < 0.5 ? 'now' : 'period-end';
+  const isAtEnd = when === 'period-end';
+  const about = { account, subscription: id };
   switch (pick(random, 10)) {
     case 0:
-      await act(years, (batch) => subscriptions.pause(batch, id), id);
+      await act(years, { ...about, done: { kind: 'pause' } }, (batch) => subscriptions.pause(batch, id));
       return;
     case 1:
     case 2:
-      await act(years, (batch) => subscriptions.resume(batch, id), id);
+      await act(years, { ...about, done: { kind: 'resume' } }, (batch) => subscriptions.resume(batch, id));
       return;
     case 3:
-      await act(years, (batch) => subscriptions.cancel(batch, id, when), id);
+      await act(years, { ...about, done: { kind: 'cancel', isAtEnd } }, (batch) =>
+        subscriptions.cancel(batch, id, when),
+      );
       return;
     case 4: {
       const credit = await invoices.freeCreditOf(account, price.currency);
@@ -202,15 +213,19 @@ async function change(years: Years, { id, account, price }: SubscriptionView): P
         reference: 'asked',
         payment: paid.id,
       };
-      await act(years, (batch) => payments.refund(batch, request));
+      await act(years, { account }, (batch) => payments.refund(batch, request));
       return;
     }
-    default:
-      await act(
-        years,
-        (batch) => subscriptions.changePlan(batch, id, { plan: plansSold[pick(random, 3)]!, when }),
-        id,
+    default: {
+      const plan = plansSold[pick(random, 3)]!;
+      // By the year only euros are paid.
+      const isOther = price.currency === 'EUR' && random() < 0.3;
+      const unit = (price.interval.unit === 'month') === isOther ? 'year' : 'month';
+      const done = { kind: 'change', plan, unit, isAtEnd } as const;
+      await act(years, { ...about, done }, (batch) =>
+        subscriptions.changePlan(batch, id, { plan, unit, when }),
       );
+    }
   }
 }
 
@@ -218,7 +233,7 @@ async function addUpAgain(
   years: Years,
   { subscribers, days }: { subscribers: number; days: number },
 ): Promise<ProofResult> {
-  const { billing, books, bank, steady, clock } = years;
+  const { billing, books, bank } = years;
   const failures = await auditBilling({ billing, books });
   const booked = new Map(
     (await books.balances({ account: 'cash:bank' })).map(({ currency, amount }) => [currency, amount]),
@@ -232,19 +247,8 @@ async function addUpAgain(
     failures.push('a dispute waits for a payment that is in the books');
   for (const { amount, currency } of await books.balances({ account: 'transit:bank' }))
     if (amount !== 0) failures.push(`${amount} ${currency} are on their way back for ever`);
-  let invoices = 0;
-  for (const [account, one] of steady) {
-    const found = await billing.invoices.list({ account, after: 0, limit: 1000 });
-    invoices += found.length;
-    const wanted = steadyBills(one, clock.nowMs());
-    for (const kind of ['period', 'usage'] as const) {
-      const fault = firstDifference(
-        found.filter(({ usage }) => (usage === undefined) === (kind === 'period')),
-        { wanted: wanted[kind], isCut: found.some(({ status }) => status === 'uncollectible') },
-      );
-      if (fault !== undefined) failures.push(`${account}: ${kind}: ${fault}`);
-    }
-  }
+  const recounted = await recountAll(years);
+  failures.push(...recounted.faults);
   const { transactions, papers } = await billing.verify();
   const said = bank.counts();
   return {
@@ -252,74 +256,96 @@ async function addUpAgain(
     lines: [
       `${subscribers} subscribers, ${days} days: ${papers} invoices and credit notes, ${transactions} transactions`,
       `The bank: ${said.paid} charges paid, ${said.failed} declined, ${said.refunds} refunds, ${said.disputes} disputes; ${said.pending} of them known later only`,
-      `${steady.size} never changed anything: their ${invoices} invoices, of periods and of usage, are as a calendar and a price of their own say`,
+      recounted.line,
       ...failures.slice(0, 20),
     ],
   };
 }
 
-interface WantedBill {
-  readonly startMs: number;
-  readonly gross: number;
+/** Counts the bills of every subscriber again, and compares each. */
+async function recountAll({
+  billing,
+  books,
+  lives,
+  clock,
+}: Years): Promise<{ faults: string[]; line: string }> {
+  const faults: string[] = [];
+  const notes = Map.groupBy(await creditNotes(books), ({ account }) => account);
+  const counts = { period: 0, usage: 0, credit: 0, change: 0 };
+  for (const [account, { place, acts }] of lives) {
+    const found = (await billing.invoices.list({ account, after: 0, limit: 1000 })).map(billOf);
+    const dunned = await endedUnpaid(billing, account, acts);
+    const wanted = recount(place, [...acts, ...dunned].toSorted(byTime), clock.nowMs());
+    for (const kind of ['period', 'usage', 'credit'] as const) {
+      const bills = kind === 'credit' ? (notes.get(account) ?? []) : found.filter((one) => one.kind === kind);
+      const fault = firstDifference(
+        bills,
+        wanted.filter((one) => one.kind === kind),
+      );
+      if (fault !== undefined) faults.push(`${account}: ${kind}: ${fault}`);
+      counts[kind] += bills.length;
+    }
+    counts.change += acts.filter(({ kind }) => kind !== 'begin' && kind !== 'used').length;
+  }
+  const { period, usage, credit, change } = counts;
+  const line =
+    `${lives.size} subscribers, ${change} changes, pauses and ends: ${period} invoices of periods, ${usage} of usage and ` +
+    `${credit} credit notes are as a recount says that knows the rules alone`;
+  return { faults, line };
 }
 
-/** What somebody is billed who changes nothing, counted without any of the code that billed them. */
-function steadyBills(
-  { plan, begunAtMs, place, used }: Steady,
-  untilMs: number,
-): { period: WantedBill[]; usage: WantedBill[] } {
-  const cents = { basic: 999, premium: 1999, family: 1337 }[plan] ?? 0;
-  const isYearly = 'unit' in place;
-  const price = cents * (isYearly ? 10 : { EUR: 1, USD: 1, JPY: 2, KWD: 3 }[place.currency]);
-  // Prices of dollars and dinars are without taxes; of the places with such prices Quebec alone has any.
-  const rates = place.currency === 'USD' ? [50_000, 99_750] : [];
-  const withTaxes = (amount: number) =>
-    rates.reduce((sum, rate) => sum + Math.floor((amount * rate + 500_000) / 1_000_000), amount);
-  const begun = Temporal.Instant.fromEpochMilliseconds(begunAtMs).toZonedDateTimeISO(place.timeZone);
-  const anchor = begun.add({ days: { basic: 14, premium: 0, family: 3 }[plan] ?? 0 });
-  const startOf = (index: number) =>
-    anchor.add(isYearly ? { years: index } : { months: index }).epochMilliseconds;
-  const bills: { period: WantedBill[]; usage: WantedBill[] } = { period: [], usage: [] };
-  // Too little to be taken by itself.
-  let carried: { startMs: number; amount: number } | undefined;
-  for (let period = 0; ; period++) {
-    const startMs = startOf(period);
-    if (startMs > untilMs) return bills;
-    bills.period.push({ startMs, gross: withTaxes(price) });
-    const endMs = startOf(period + 1);
-    const charged = used
-      .filter(({ toldAtMs, atMs }) => toldAtMs >= startMs && toldAtMs < endMs && atMs >= startOf(0))
-      .reduce((sum, { quantity }) => sum + quantity, 0);
-    const amount = usageCost(plan, charged);
-    if (amount > 0)
-      carried = { startMs: carried?.startMs ?? startMs, amount: amount + (carried?.amount ?? 0) };
-    if (endMs > untilMs || amount === 0 || carried === undefined) continue;
-    if (takenByBank(carried.amount, place.currency) === 0) continue;
-    bills.usage.push({ startMs: carried.startMs, gross: withTaxes(carried.amount) });
-    carried = undefined;
+/** Subscriptions that nobody has ended. What they leave unpaid is a matter of cards. */
+async function endedUnpaid(billing: Billing, account: string, acts: readonly Act[]): Promise<Act[]> {
+  const held = await billing.subscriptions.list({ account, limit: 1000 });
+  const invoices = await billing.invoices.list({ account, after: 0, limit: 1000 });
+  return held.flatMap(({ id, endedAtMs, timeZone }): Act[] => {
+    if (endedAtMs === undefined) return [];
+    const isUnpaid = invoices.some(
+      ({ subscription, status, issuedAtMs }) =>
+        subscription === id &&
+        status === 'uncollectible' &&
+        // A week to pay, and two more.
+        wall(issuedAtMs, timeZone).add({ days: 7 }).add({ days: 14 }).epochMilliseconds === endedAtMs,
+    );
+    const isAsked = acts.some(({ kind, atMs }) => kind === 'cancel' && atMs === endedAtMs);
+    return isUnpaid && !isAsked ? [{ kind: 'dunned', atMs: endedAtMs }] : [];
+  });
+}
+
+/** What comes of time comes before what is done at that moment. */
+function byTime(one: Act, other: Act): number {
+  return one.atMs - other.atMs || Number(other.kind === 'dunned') - Number(one.kind === 'dunned');
+}
+
+function wall(atMs: number, timeZone: string): Temporal.ZonedDateTime {
+  return Temporal.Instant.fromEpochMilliseconds(atMs).toZonedDateTimeISO(timeZone);
+}
+
+function billOf({ usage, gross, period }: InvoiceView): FoundBill {
+  return { kind: usage === undefined ? 'period' : 'usage', gross, ...period };
+}
+
+type FoundBill = Omit<Bill, 'atMs'>;
+
+async function creditNotes(books: Books): Promise<(FoundBill & { account: string })[]> {
+  const found: (FoundBill & { account: string })[] = [];
+  for (let after = 0; ; after = found.length) {
+    const page = await books.papers('credit-note', { after });
+    if (page.length === 0) return found;
+    for (const { value } of page) {
+      const { account, gross } = value as { account: string; gross: number };
+      found.push({ kind: 'credit', account, gross });
+    }
   }
 }
 
-/** What minutes cost in a period; nothing where a plan has no meter. */
-function usageCost(plan: string, minutes: number): number {
-  if (plan === 'premium') return Math.max(0, minutes - 300);
-  if (plan !== 'basic') return 0;
-  const beyond = Math.max(0, minutes - 100);
-  // Three quarters of a minor unit, and a half beyond four hundred.
-  const quarters = 3 * Math.min(beyond, 400) + 2 * Math.max(beyond - 400, 0);
-  return Math.floor((quarters + 2) / 4);
-}
-
-/** `isCut`: a card may be declined five times, though it rarely is: then the subscription ends, and so do its bills. */
-function firstDifference(
-  found: readonly InvoiceView[],
-  { wanted, isCut }: { wanted: readonly WantedBill[]; isCut: boolean },
-): string | undefined {
-  if (!isCut && found.length !== wanted.length) return `${found.length} invoices, not ${wanted.length}`;
-  for (const [index, { period, gross }] of found.entries()) {
-    const other = wanted[index];
-    if (other?.startMs !== period.startMs || other.gross !== gross)
-      return `invoice ${index + 1} is of ${gross} from ${period.startMs}, not of ${other?.gross} from ${other?.startMs}`;
-  }
-  return undefined;
+function firstDifference(found: readonly FoundBill[], wanted: readonly Bill[]): string | undefined {
+  const said = (bill: FoundBill | undefined) => bill && `${bill.gross} from ${bill.startMs} to ${bill.endMs}`;
+  const count = Math.max(found.length, wanted.length);
+  const index = Array.from({ length: count }, (_, at) => at).find(
+    (at) => said(found[at]) !== said(wanted[at]),
+  );
+  return index === undefined
+    ? undefined
+    : `the ${index + 1}th is of ${said(found[index])}, not of ${said(wanted[index])}`;
 }
