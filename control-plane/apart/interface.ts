@@ -7,6 +7,7 @@ export const ServiceName = Type.Union([
   Type.Literal('playback'),
   Type.Literal('users'),
   Type.Literal('billing'),
+  Type.Literal('recommendations'),
 ]);
 export type ServiceName = Static<typeof ServiceName>;
 export const serviceNames = ServiceName.anyOf.map((one) => one.const);

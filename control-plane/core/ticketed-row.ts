@@ -4,6 +4,6 @@ import type { RowKind } from '../../common/contract/rows.ts';
 export interface TicketedRow {
   readonly row: RowKind;
   /** The model that had a say. */
-  readonly model: string | undefined;
+  readonly model?: string | undefined;
   readonly titles: readonly { readonly titleId: string; readonly propensity: number }[];
 }

@@ -1,6 +1,6 @@
 import { readyHolders } from '../fleet.ts';
 import type { Catalog } from '../services/catalog/service.ts';
-import { createChangeLog } from '../services/change-log.ts';
+import { changesWaitMs, createChangeLog, type ChangeLog } from '../services/change-log.ts';
 import {
   playbackCatalog,
   playbackEvents,
@@ -8,24 +8,26 @@ import {
   playbackTokens,
   steeringTokens,
 } from '../services/playback/interfaces.ts';
-import {
-  changesWaitMs,
-  searchableTitles,
-  titlesAtOnce,
-  type SearchableTitle,
-} from '../services/search/ports.ts';
+import { titlesTold } from '../services/recommendations/interfaces.ts';
+import { searchableTitles, titlesAtOnce, type SearchableTitle } from '../services/search/ports.ts';
 import { userTitles } from '../services/users/ports.ts';
 import type { CoreServices } from './core-services.ts';
 import type { PartContext } from './part.ts';
+import { answerTitlesTold, changesTold } from './titles-told.ts';
 
-/** How many changed titles are remembered for search. */
+/** How many changed titles are remembered for search and recommendations. */
 const changesKept = 10_000;
 const steeringTokenS = 3600;
 
 /** Answers what the other services ask of the core. */
 export function provideCore(context: PartContext, services: CoreServices): void {
   provideForPlayback(context, services);
-  provideForSearch(context, services);
+  const changed = createChangeLog({ clock: context.clock, keysMax: changesKept });
+  services.catalog.onTitleChange((id) => {
+    changed.note(id);
+  });
+  provideForSearch(context, services, changed);
+  context.directory.provide(titlesTold, answerTitlesTold(services.catalog.outlines, changed));
   provideForUsers(context, services);
 }
 
@@ -81,11 +83,7 @@ function provideForPlayback(
   });
 }
 
-function provideForSearch({ directory, clock }: PartContext, { catalog }: CoreServices): void {
-  const changed = createChangeLog({ clock, keysMax: changesKept });
-  catalog.onTitleChange((id) => {
-    changed.note(id);
-  });
+function provideForSearch({ directory }: PartContext, { catalog }: CoreServices, changed: ChangeLog): void {
   directory.provide(searchableTitles, {
     page: async ({ from }) => ({
       titles: catalog.titlesFrom(from, titlesAtOnce).flatMap(({ id }) => titleOf(catalog, id)),
@@ -93,10 +91,8 @@ function provideForSearch({ directory, clock }: PartContext, { catalog }: CoreSe
     find: async ({ ids }) => ({ titles: ids.flatMap((id) => titleOf(catalog, id)) }),
     shown: async ({ ids, viewer }) => ({ ids: ids.filter((id) => catalog.rights.isShown(id, viewer)) }),
     allowed: async ({ viewer }) => ({ rights: catalog.rightsGroups.allowed(viewer) }),
-    changes: async ({ after }, { signal } = {}) => {
-      const { sequence, keys } = await changed.since(after, { waitMs: changesWaitMs, signal });
-      return keys === undefined ? { sequence } : { sequence, ids: [...keys] };
-    },
+    changes: async ({ after }, { signal } = {}) =>
+      changesTold(await changed.since(after, { waitMs: changesWaitMs, signal })),
   });
 }
 

@@ -34,14 +34,13 @@ import { createEventsService, type EventsService } from '../services/events/serv
 import type { FillSigner } from '../services/fill/ports.ts';
 import { fillRoutes } from '../services/fill/routes.ts';
 import { createFill } from '../services/fill/service.ts';
-import { createRowTickets, type RowTickets } from '../services/recommendations/tickets.ts';
+import { rowTickets } from '../services/recommendations/interfaces.ts';
 import { openMaintenance } from '../services/registry/maintenance.ts';
 import { registryRoutes } from '../services/registry/routes.ts';
 import { createRegistry } from '../services/registry/service.ts';
 import { routesRoutes } from '../services/routes/routes.ts';
 import { createRoutes } from '../services/routes/service.ts';
 import { playbackStreams } from '../services/playback/interfaces.ts';
-import { openSeals } from '../services/seals.ts';
 import { playbackCounts } from '../services/status/ports.ts';
 import { statusRoutes } from '../services/status/routes.ts';
 import { createStatus, type Status } from '../services/status/service.ts';
@@ -53,7 +52,6 @@ import { viewerRights } from '../services/viewer-rights.ts';
 import type { Stores } from '../stores.ts';
 import { verifiersOf } from '../verifiers.ts';
 import { watchFoldersOf } from '../watch-folders.ts';
-import { openRecommendations } from './recommendations.ts';
 import { provideCore } from './core-interfaces.ts';
 import type { CoreServices } from './core-services.ts';
 import type { Part, PartContext } from './part.ts';
@@ -84,11 +82,8 @@ export async function openCorePart(context: PartContext): Promise<CorePart> {
     ...{ clock, log },
   });
   const auth = await openAuth(context, { stores, access, audit, publicUrl });
-  const records = await stores.open('recommendations');
-  const tickets = createRowTickets({ seals: await openSeals({ records, chance }), clock });
-  const services = await openServices(context, { stores, access, directory, tickets });
-  const shelves = await openRecommendations(context, { records, catalog: services.catalog, tickets });
-  const people = await openPeople(context, { auth, recommendations: shelves.recommendations });
+  const services = await openServices(context, { stores, access, directory });
+  const people = await openPeople(context, { auth });
   const verifiers = verifiersOf({ access, auth, maps: services.maps });
   directory.provide(acts, answerActs(audit));
   directory.provide(credentials, answerCredentials(verifiers));
@@ -104,7 +99,6 @@ export async function openCorePart(context: PartContext): Promise<CorePart> {
         () => auth.stop(),
       ),
       ...people.components,
-      ...shelves.components,
       withStop(
         loop('audit', (signal) => audit.watch(signal)),
         () => audit.stop(),
@@ -119,7 +113,6 @@ export async function openCorePart(context: PartContext): Promise<CorePart> {
       auditRoutes(app, { audit });
       authRoutes(app, { auth, clock, chance });
       people.routes(server);
-      shelves.routes(server);
       registryRoutes(app, { registry, maintenance });
       certificateRoutes(app, services);
       catalogRoutes(app, { catalog, draining, rights: directory.find(viewerRights) });
@@ -129,7 +122,6 @@ export async function openCorePart(context: PartContext): Promise<CorePart> {
       steeringMapRoutes(app, { maps, draining });
       statusRoutes(app, { status });
     },
-    close: shelves.close,
   };
 }
 
@@ -137,7 +129,6 @@ interface Opened {
   stores: Stores;
   access: Access;
   directory: Directory;
-  tickets: RowTickets;
 }
 
 /** Opens the services and wires what each needs of the others; the closures are first called when all are there. */
@@ -207,16 +198,20 @@ async function openServices(base: Base, opened: Opened): Promise<CoreServices> {
 
 async function openEvents(
   { config, clock, log }: Base,
-  { stores, access, directory, tickets }: Opened,
+  { stores, access, directory }: Opened,
 ): Promise<EventsService> {
   const streams = directory.find(playbackStreams);
+  const tickets = directory.find(rowTickets);
   const unheard = 'playback did not hear of a stream; it counts for a minute at most';
   const tell = createTeller({ underWayMax: tellsMax, clock, log, unheard });
   return createEventsService({
     reported: (report) => {
       tell(() => streams.reported(report));
     },
-    readTicket: (ticket) => tickets.read(ticket),
+    readTickets: async (some) => {
+      const { rows } = await tickets.read({ tickets: [...some] });
+      return rows.map(({ row }) => row);
+    },
     events: await stores.openEvents(),
     records: await stores.open('events'),
     blobs: await openBlobs(config.blobsUrl),

@@ -4,7 +4,6 @@ import { askForPersonal, personalData } from '../services/personal-data.ts';
 import { privacyRoutes } from '../services/privacy/routes.ts';
 import { createPrivacy } from '../services/privacy/service.ts';
 import { procedureAccounts } from '../services/procedures/ports.ts';
-import type { Recommendations } from '../services/recommendations/service.ts';
 import { userAccounts, userPins } from '../services/users/ports.ts';
 import type { Part, PartContext } from './part.ts';
 import { answerProcedureAccounts } from './procedure-ports.ts';
@@ -12,7 +11,7 @@ import { answerProcedureAccounts } from './procedure-ports.ts';
 /** Answers what other services ask of accounts, and opens what people may ask of all who know something about them. */
 export async function openPeople(
   { stores, directory, clock, log }: PartContext,
-  { auth, recommendations }: { auth: Auth; recommendations: Pick<Recommendations, 'personal'> },
+  { auth }: { auth: Auth },
 ): Promise<Part> {
   const exists = async (accountId: string): Promise<boolean> =>
     (await auth.accounts.find(accountId)) !== undefined;
@@ -22,13 +21,14 @@ export async function openPeople(
     check: async ({ pin, hash }) => ({ isRight: await auth.passwords.check(pin, hash) }),
   });
   directory.provide(procedureAccounts, answerProcedureAccounts(auth));
-  const elsewhere = (['billing', 'profiles', 'procedures'] as const).map((name) =>
+  // Recommendations ask which profiles an account has, so they come before those.
+  const elsewhere = (['recommendations', 'billing', 'profiles', 'procedures'] as const).map((name) =>
     askForPersonal(name, directory.find(personalData[name])),
   );
   const privacy = createPrivacy({
     records: await stores.open('privacy'),
     // Who no longer may sign in is charged nothing more; then all the rest.
-    services: [auth.personal, recommendations.personal, ...elsewhere],
+    services: [auth.personal, ...elsewhere],
     exists,
     ...{ clock, log },
   });

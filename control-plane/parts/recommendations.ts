@@ -1,37 +1,52 @@
 import { openBlobs } from '../../common/adapters/blobs/open.ts';
-import type { Records } from '../../common/adapters/records/port.ts';
-import { pickLanguage } from '../../common/core/language.ts';
 import type { Calls } from '../apart/interface.ts';
-import { started } from '../background.ts';
-import type { Catalog } from '../services/catalog/service.ts';
-import { viewingTold, watchedProfiles } from '../services/recommendations/interfaces.ts';
+import { loop, started } from '../background.ts';
+import { answerPersonal, personalData } from '../services/personal-data.ts';
 import {
-  recommendationsDefaults,
-  type RecommendedProfiles,
-  type RecommendedTitles,
-} from '../services/recommendations/ports.ts';
+  rowTickets,
+  titlesTold,
+  viewingTold,
+  watchedProfiles,
+} from '../services/recommendations/interfaces.ts';
+import { recommendationsDefaults, type RecommendedProfiles } from '../services/recommendations/ports.ts';
 import { recommendationsRoutes } from '../services/recommendations/routes.ts';
 import { createRecommendations, type Recommendations } from '../services/recommendations/service.ts';
-import type { RowTickets } from '../services/recommendations/tickets.ts';
+import { createRowTickets, type RowTickets } from '../services/recommendations/tickets.ts';
+import { TitleCopy } from '../services/recommendations/title-copy.ts';
+import { openSeals } from '../services/seals.ts';
 import { viewerRights } from '../services/viewer-rights.ts';
 import type { Part, PartContext } from './part.ts';
 
-interface Shelves extends Part {
-  readonly recommendations: Recommendations;
-  readonly close: () => Promise<void>;
+/** Opens recommendations, over a copy of titles and over what profiles watch. */
+export async function openRecommendationsPart(context: PartContext): Promise<Part> {
+  const { config, stores, directory, clock, chance, log } = context;
+  const blobs = await openBlobs(config.blobsUrl);
+  const records = await stores.open('recommendations');
+  const tickets = createRowTickets({ seals: await openSeals({ records, chance }), clock });
+  const titles = new TitleCopy({ told: directory.find(titlesTold), clock, log });
+  const recommendations = await createRecommendations({
+    ...{ records, blobs, tickets, titles, clock, chance, log },
+    profiles: recommendedProfiles(directory.find(watchedProfiles)),
+    options: recommendationsDefaults,
+  });
+  provide(context, { recommendations, tickets });
+  return {
+    components: [
+      loop('recommended-titles', (signal) => titles.run(signal)),
+      started('recommendations', recommendations),
+    ],
+    routes: ({ app }) => {
+      recommendationsRoutes(app, { recommendations, rights: directory.find(viewerRights) });
+    },
+    close: () => blobs.close(),
+  };
 }
 
-/** Opens recommendations over the catalog and over what profiles watch. */
-export async function openRecommendations(
-  { config, directory, clock, chance, log }: PartContext,
-  { records, catalog, tickets }: { records: Records; catalog: Catalog; tickets: RowTickets },
-): Promise<Shelves> {
-  const blobs = await openBlobs(config.blobsUrl);
-  const recommendations = await createRecommendations({
-    ...{ records, blobs, tickets, titles: recommendedTitles(catalog) },
-    profiles: recommendedProfiles(directory.find(watchedProfiles)),
-    ...{ clock, chance, log, options: recommendationsDefaults },
-  });
+/** Answers what other services tell and ask recommendations. */
+function provide(
+  { directory }: PartContext,
+  { recommendations, tickets }: { recommendations: Recommendations; tickets: RowTickets },
+): void {
   directory.provide(viewingTold, {
     told: async ({ profileId, region, reports }) => {
       recommendations.note({ profileId, region, reports });
@@ -42,34 +57,17 @@ export async function openRecommendations(
       return {};
     },
   });
-  return {
-    recommendations,
-    components: [started('recommendations', recommendations)],
-    routes: ({ app }) => {
-      recommendationsRoutes(app, { recommendations, rights: directory.find(viewerRights) });
-    },
-    close: () => blobs.close(),
-  };
-}
-
-function recommendedTitles(catalog: Catalog): RecommendedTitles {
-  const { outlines, rights } = catalog;
-  return {
-    find: (id) => outlines.find(id),
-    ids: () => outlines.ids(),
-    next: (id, viewer) => outlines.next(id, viewer),
-    isShown: (id, viewer) => rights.isShown(id, viewer),
-    nameIn(id, languages) {
-      const told = catalog.translations(id);
-      const language = pickLanguage(
-        languages,
-        told.map((one) => one.language),
-      );
-      const named = told.find((one) => one.language === language)?.name;
-      return named ?? outlines.find(id)?.name ?? '';
-    },
-    onChange: (listener) => catalog.onTitleChange(listener),
-  };
+  directory.provide(rowTickets, {
+    read: async (asked) => ({
+      rows: asked.tickets.map((ticket) => {
+        const read = tickets.read(ticket);
+        if (read === undefined) return {};
+        const { row, model, titles } = read;
+        return { row: { row, ...(model !== undefined && { model }), titles: [...titles] } };
+      }),
+    }),
+  });
+  directory.provide(personalData.recommendations, answerPersonal(recommendations.personal));
 }
 
 function recommendedProfiles(profiles: Calls<typeof watchedProfiles>): RecommendedProfiles {

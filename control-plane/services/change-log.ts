@@ -14,6 +14,9 @@ export interface ChangeLog {
   since(after: number, wait: { waitMs: number; signal?: AbortSignal | undefined }): Promise<ChangesSince>;
 }
 
+/** For how long a question after changes may wait for one. */
+export const changesWaitMs = 20_000;
+
 const waitersMax = 100;
 const anyKey = '';
 

@@ -37,6 +37,7 @@ function personalDataOf(service: ServiceName, name: string) {
 
 /** Who knows people beside sign-in, by the names of their parts of an export. */
 export const personalData = {
+  recommendations: personalDataOf('recommendations', 'recommendations'),
   billing: personalDataOf('billing', 'billing'),
   profiles: personalDataOf('users', 'profiles'),
   procedures: personalDataOf('billing', 'procedures'),

@@ -80,7 +80,7 @@ async function withService(work: (service: EventsService) => Promise<Round>): Pr
   const records = await openSqliteRecords(join(dir, 'events.db'));
   const service = await createEventsService({
     reported: () => undefined,
-    readTicket: () => undefined,
+    readTickets: async () => [],
     blobs: await openBlobs(pathToFileURL(join(dir, 'blobs')).href),
     ...{ events: log, records, nodes, clock: createSystemClock(), log: createSilentLog() },
     options: eventsDefaults,

@@ -17,7 +17,7 @@ export async function openSoakService(
   const records = await openSqliteRecords(join(directory, 'events.db'));
   const service = await createEventsService({
     reported: () => undefined,
-    readTicket: () => undefined,
+    readTickets: async () => [],
     blobs: await openBlobs(pathToFileURL(join(directory, 'blobs')).href),
     ...{ events, records, clock: createSystemClock(), log: createSilentLog() },
     nodes: { findNode: () => undefined, siteOf: () => undefined, isNode: () => true },

@@ -7,9 +7,7 @@ import { startSystem, type DemoSystem } from '../../cli/demo/system.ts';
 import { createTopology } from '../../cli/demo/topology.ts';
 import { createOutput } from '../../cli/output/output.ts';
 import { serviceNames } from '../../control-plane/apart/interface.ts';
-
-/** With it every service of the control plane runs in a process of its own: `NEARCAST_TEST_APART=yes ./dev test test/e2e`. */
-export const apartVariable = 'NEARCAST_TEST_APART';
+import { apartVariable } from './apart-variable.ts';
 
 // Beside a system of the same test that does not run apart.
 const apartOffset = 500;

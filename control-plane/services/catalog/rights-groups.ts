@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Viewer } from '../../../common/contract/release.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { allowedGroups, groupOf, soonestGroups, type RightsGroup } from './core/rights-groups.ts';
-import { maturityAll, strictest } from './core/rights.ts';
+import { maturityAll, strictest } from '../../core/rights.ts';
 import type { TitleRecord } from './records.ts';
 import type { TitleChange, Titles } from './titles.ts';
 

@@ -7,6 +7,8 @@ import type { Chance } from '../../../common/runtime/chance.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { coded, valueOf } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
+import { nextEpisode } from '../../core/next-episode.ts';
+import { rightsIn, type Rights, type TitleFamily } from '../../core/title-rights.ts';
 import { createListeners } from '../listeners.ts';
 import { createTurns } from '../turns.ts';
 import { BundleStore } from './bundle-store.ts';
@@ -18,10 +20,9 @@ import { reviewLoop, reviewTitles, type LiveReviewDependencies } from './live-re
 import type { CatalogBundle, CatalogOptions, Fleet, PopularityOf } from './ports.ts';
 import { createMetadataEditor, withMetadata, type MetadataEditor } from './metadata.ts';
 import { NewTitles, type Imported } from './new-titles.ts';
-import { nextEpisode } from './next-episode.ts';
 import { createOutlines, type Outlines } from './outlines.ts';
-import { createRights, type Rights } from './rights.ts';
 import { createRightsGroups, type RightsGroups } from './rights-groups.ts';
+import type { TitleRecord } from './records.ts';
 import {
   nameIn,
   namesOf,
@@ -32,7 +33,7 @@ import {
   type Translation,
   type ViewSources,
 } from './title-view.ts';
-import { catalogBundle, changesBundles, isAtWork, Titles } from './titles.ts';
+import { catalogBundle, changesBundles, familyOf, isAtWork, Titles } from './titles.ts';
 import { Uploads } from './uploads.ts';
 import { watchFolders, type WatchedFolders } from './watched-folders.ts';
 
@@ -152,6 +153,7 @@ class CatalogService implements Catalog {
   readonly jobs: EncodeQueue;
   readonly #deps: CatalogDependencies;
   readonly #titles: Titles;
+  readonly #family: TitleFamily<TitleRecord>;
   readonly #bundles: BundleStore;
   readonly #ingest: Ingest;
   readonly #newTitles: NewTitles;
@@ -175,8 +177,9 @@ class CatalogService implements Catalog {
     this.uploads = uploads;
     this.#newTitles = new NewTitles({ ...deps, titles, uploads });
     this.metadata = createMetadataEditor(titles);
-    this.rights = createRights(titles, deps.clock);
-    this.outlines = createOutlines(titles, this.rights);
+    this.#family = familyOf(titles);
+    this.rights = rightsIn(this.#family, () => deps.clock.nowMs());
+    this.outlines = createOutlines(titles);
     this.rightsGroups = createRightsGroups(titles, deps.clock);
     this.#live = { ...deps, titles };
     this.imports = createImporter({
@@ -318,7 +321,7 @@ class CatalogService implements Catalog {
     if (site !== undefined && title.waitingSites?.includes(site) === true)
       throw coded('TITLE_NOT_LIVE', `${title.name} is not live at ${site} yet: too few copies stand there`);
     const bundle = await this.bundle(found.bundle);
-    const next = nextEpisode(title, this.#titles, ({ id, phase }) =>
+    const next = nextEpisode(title, this.#family, ({ id, phase }) =>
       viewer === undefined ? phase === 'live' : this.rights.isShown(id, viewer),
     );
     return {

@@ -1,7 +1,7 @@
 import type { TitleDetails } from '../../../common/contract/title-metadata.ts';
 import type { TitleState, TitleView } from '../../../common/contract/titles.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
-import { availabilityOf } from './core/rights.ts';
+import { availabilityOf } from '../../core/rights.ts';
 import { pickLanguage } from '../../../common/core/language.ts';
 import type { EncodeQueue } from './encode-queue.ts';
 import type { Ingest } from './ingest.ts';

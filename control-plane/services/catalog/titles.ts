@@ -2,6 +2,7 @@ import type { Collection } from '../../../common/adapters/records/collection.ts'
 import type { Records } from '../../../common/adapters/records/port.ts';
 import type { TitleKind } from '../../../common/contract/title-metadata.ts';
 import { coded, valueOf } from '../../../common/runtime/errors.ts';
+import { byPlace, type TitleFamily } from '../../core/title-rights.ts';
 import { createListeners, type Listeners } from '../listeners.ts';
 import { createTurns } from '../turns.ts';
 import { checkFamily, type Member } from './core/family.ts';
@@ -86,7 +87,7 @@ export class Titles {
   childrenOf(id: string): TitleRecord[] {
     return [...(this.#byParent.get(id) ?? [])]
       .map((child) => this.get(child))
-      .sort((a, b) => numberOf(a) - numberOf(b) || byAge(a, b));
+      .sort((a, b) => byPlace(placeOf(a), placeOf(b)));
   }
 
   /** Errors: TITLE_UNKNOWN. */
@@ -200,9 +201,28 @@ function byAge(a: TitleRecord, b: TitleRecord): number {
   return a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1);
 }
 
-// What has no number comes behind what has one.
-function numberOf({ details }: TitleRecord): number {
-  return details?.number ?? Number.MAX_SAFE_INTEGER;
+function placeOf({ id, createdAtMs, details }: TitleRecord) {
+  return { id, createdAtMs, number: details?.number };
+}
+
+/** How records of titles hang together. */
+export const titleFamily = {
+  idOf: ({ id }) => id,
+  kindOf,
+  parentIdOf: ({ details }) => details?.parentId,
+  numberOf: ({ details }) => details?.number,
+  licensedOf: ({ details }) => details ?? {},
+  isLive: ({ phase }) => phase === 'live',
+  hasVideo: ({ source }) => source.kind !== 'none',
+} as const satisfies Omit<TitleFamily<TitleRecord>, 'find' | 'childrenOf'>;
+
+/** Titles as parts of one another. */
+export function familyOf(titles: Pick<Titles, 'find' | 'childrenOf'>): TitleFamily<TitleRecord> {
+  return {
+    ...titleFamily,
+    find: (id) => titles.find(id),
+    childrenOf: (id) => titles.childrenOf(id),
+  };
 }
 
 /** The bundle of a title that has one, as others need it. */

@@ -6,6 +6,7 @@ import type { Clock } from '../../../common/runtime/clock.ts';
 import { impressionOf, tellingOf, tellingsIn, type ReadTicket } from './core/impression.ts';
 import { judgeEvent, type Expected } from './core/judge-event.ts';
 import { ToldLately } from './core/told-lately.ts';
+import type { ReadTickets } from './ports.ts';
 
 // More would hold a start up for longer than a repetition after it is worth.
 const tailLength = 10_000;
@@ -34,8 +35,8 @@ export interface IntakeOptions {
   readonly clock: Clock;
   /** The site of a box; undefined for an origin, and for what is no node. */
   readonly siteOf: (nodeId: string) => string | undefined;
-  /** What a row was, by its ticket. */
-  readonly readTicket: ReadTicket;
+  /** What rows were, by their tickets. */
+  readonly readTickets: ReadTickets;
   /** Hears that the player of a session has reported, and whether that was its last. */
   readonly reported: (report: { session: string; hasEnded: boolean }) => void;
   readonly options: { readonly knownIdsMax: number };
@@ -87,15 +88,16 @@ export class Intake {
     }
   }
 
-  /** Appends what is new and can be right of a batch; resolves when it is on the disk. Errors: those of the log. */
+  /** Appends what is new and can be right of a batch; resolves when it is on the disk. Errors: those of the log, and of who reads tickets. */
   async take(batch: readonly ReportedEvent[], reporter: Reporter): Promise<EventBatchReply> {
+    const readTicket = await this.#ticketsOf(batch);
     const nowMs = this.#parts.clock.nowMs();
     const fresh: FreshEvent[] = [];
     const taken = new Set<string>();
     const elsewhere: Promise<unknown>[] = [];
     const refused: EventRefusal[] = [];
     for (const event of batch) {
-      const judged = this.#judge(event, { nowMs, reporter });
+      const judged = this.#judge(event, { nowMs, reporter, readTicket });
       if (typeof judged === 'string') {
         refused.push({ id: event.id, reason: judged });
         continue;
@@ -132,11 +134,11 @@ export class Intake {
   /** An event as the log is to hold it, or why it is left out. */
   #judge(
     event: ReportedEvent,
-    { nowMs, reporter }: { nowMs: number; reporter: Reporter },
+    { nowMs, reporter, readTicket }: { nowMs: number; reporter: Reporter; readTicket: ReadTicket },
   ): FreshEvent | EventRefusal['reason'] {
     const reason = judgeEvent(event, { nowMs, life: reporter.session });
     if (reason !== undefined) return reason;
-    if ('ticket' in event) return this.#impression(event, reporter) ?? 'ticket';
+    if ('ticket' in event) return impressionIn(event, { readTicket, device: reporter.device }) ?? 'ticket';
     const id = `${reporter.session?.session ?? 'viewer'}:${event.id}`;
     const player: FreshEvent = {
       ...{ of: event, id, keys: [id], type: 'player', data: this.#dataOf(event, reporter) },
@@ -145,21 +147,13 @@ export class Intake {
     return player;
   }
 
-  /** What is told of a row; undefined where its ticket does not prove it. */
-  #impression(event: RowEvent, reporter: Reporter): FreshEvent | undefined {
-    const impression = (some: RowEvent): FreshEvent | undefined => this.#impression(some, reporter);
-    const data = impressionOf(event, { readTicket: this.#parts.readTicket, device: reporter.device });
-    if (data === undefined) return undefined;
-    const id = tellingOf(event);
-    const keys = tellingsIn(id) ?? [];
-    const one: FreshEvent = {
-      ...{ of: event, type: 'impression', id, keys, data },
-      only(some) {
-        const places = event.places.filter((_, at) => some.includes(keys[at] ?? ''));
-        return places.length === keys.length ? one : (impression({ ...event, places }) ?? one);
-      },
-    };
-    return one;
+  /** Knows the rows that a batch tells of; it asks nobody where it tells of none. */
+  async #ticketsOf(batch: readonly ReportedEvent[]): Promise<ReadTicket> {
+    const tickets = [...new Set(batch.flatMap((event) => ('ticket' in event ? event.ticket : [])))];
+    if (tickets.length === 0) return () => undefined;
+    const rows = await this.#parts.readTickets(tickets);
+    const known = new Map(tickets.map((ticket, at) => [ticket, rows[at]]));
+    return (ticket) => known.get(ticket);
   }
 
   async #append(fresh: readonly FreshEvent[]): Promise<void> {
@@ -187,4 +181,23 @@ export class Intake {
       ...(device !== undefined && { device }),
     };
   }
+}
+
+/** What is told of a row; undefined where its ticket does not prove it. */
+function impressionIn(
+  event: RowEvent,
+  by: { readTicket: ReadTicket; device: Reporter['device'] },
+): FreshEvent | undefined {
+  const data = impressionOf(event, by);
+  if (data === undefined) return undefined;
+  const id = tellingOf(event);
+  const keys = tellingsIn(id) ?? [];
+  const one: FreshEvent = {
+    ...{ of: event, type: 'impression', id, keys, data },
+    only(some) {
+      const places = event.places.filter((_, at) => some.includes(keys[at] ?? ''));
+      return places.length === keys.length ? one : (impressionIn({ ...event, places }, by) ?? one);
+    },
+  };
+  return one;
 }

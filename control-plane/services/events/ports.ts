@@ -1,5 +1,6 @@
 import type { ExpectedSessions } from '../../core/session-book.ts';
 import { popularityHalfLives, type HalfLives } from '../../core/popularity.ts';
+import type { TicketedRow } from '../../core/ticketed-row.ts';
 import type { KnownNode } from '../../../common/runtime/node-proofs.ts';
 
 /** Who may say what was served: the enrolled nodes, by their keys. */
@@ -10,6 +11,9 @@ export interface ServedNodes {
   /** Whether a node of this name is enrolled. */
   isNode(nodeId: string): boolean;
 }
+
+/** Reads tickets, each in its place; undefined for one that was not written here, or too long ago. Errors: UNAVAILABLE. */
+export type ReadTickets = (tickets: readonly string[]) => Promise<readonly (TicketedRow | undefined)[]>;
 
 /** A file with its size. */
 export interface SizedFile {

@@ -31,7 +31,7 @@ export interface EventsDependencies {
   readonly blobs: Blobs;
   readonly nodes: ServedNodes;
   readonly reported: IntakeOptions['reported'];
-  readonly readTicket: IntakeOptions['readTicket'];
+  readonly readTickets: IntakeOptions['readTickets'];
   readonly clock: Clock;
   readonly log: Log;
   readonly options: EventsOptions;
@@ -108,7 +108,7 @@ class LearningEvents implements EventsService {
     const { clock, events, log, options } = deps;
     this.#caps = new EventCaps({ clock, options });
     this.#intake = new Intake({
-      ...{ events, clock, options, reported: deps.reported, readTicket: deps.readTicket },
+      ...{ events, clock, options, reported: deps.reported, readTickets: deps.readTickets },
       siteOf: (nodeId) => deps.nodes.siteOf(nodeId),
     });
     this.#cmcd = new CmcdIntake({ intake: this.#intake, clientsMax: options.clientsMax });

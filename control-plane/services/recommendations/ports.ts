@@ -7,7 +7,7 @@ export interface KnownTitle {
   readonly id: string;
   readonly name: string;
   readonly kind: TitleKind;
-  readonly parentId: string | undefined;
+  readonly parentId?: string | undefined;
   readonly genres: readonly string[];
   readonly people: readonly string[];
   readonly sinceMs: number;
@@ -16,6 +16,8 @@ export interface KnownTitle {
 
 /** What recommendations need of the catalog, answered at once from memory. */
 export interface RecommendedTitles {
+  /** Resolves when all that is answered is as new as this call. Errors: UNAVAILABLE. */
+  current(): Promise<void>;
   find(id: string): KnownTitle | undefined;
   ids(): string[];
   /** The episode that comes after one for a viewer. */

@@ -111,7 +111,10 @@ class RecommendationsService implements Recommendations {
     this.#learned = new Learned({ titlesMax: 2 * 100_000 });
     this.#learning = new Learning({
       ...{ learned: this.#learned, records, clock, log },
-      tasteOf: (profileId) => this.#tasteOf(profileId),
+      tasteOf: async (profileId) => {
+        await titles.current();
+        return this.#tasteOf(profileId);
+      },
       offeredFor: (id) => offeredFor(titles, id),
       isKnown: (id) => this.#known.has(id),
     });
@@ -125,7 +128,7 @@ class RecommendationsService implements Recommendations {
     this.#changed = createDebounced({
       clock,
       delayMs: options.changeDelayMs,
-      run: () => this.#worlds.refresh(this.#stopping.signal),
+      run: () => this.#refresh(this.#stopping.signal),
       onError: (error) => {
         if (!this.#stopping.signal.aborted)
           log.error({ err: error }, 'rows go by titles as they were; tried again soon');
@@ -213,7 +216,7 @@ class RecommendationsService implements Recommendations {
     const { options } = this.#deps;
     const signal = AbortSignal.any([outer, this.#stopping.signal]);
     const loops = [
-      this.#every(options.refreshMs, signal, () => this.#worlds.refresh(signal)),
+      this.#every(options.refreshMs, signal, () => this.#refresh(signal)),
       this.#every(options.keepEveryMs, signal, async () => {
         await this.#learning.keep();
         if (this.#training.isDue()) this.#training.begin();
@@ -243,6 +246,11 @@ class RecommendationsService implements Recommendations {
     }
   }
 
+  async #refresh(signal: AbortSignal): Promise<void> {
+    await this.#deps.titles.current();
+    await this.#worlds.refresh(signal);
+  }
+
   #modelChanged(): void {
     this.#known = new Set(this.#models.promoted?.titles);
     this.#learned.forgetTogether((id) => this.#known.has(id));
@@ -264,7 +272,10 @@ class RecommendationsService implements Recommendations {
   async #askerOf({ who, viewer, languages, seed }: Omit<ExplainAsk, 'titleId' | 'by'>): Promise<Asker> {
     const { titles, clock } = this.#deps;
     const hour = Math.floor(clock.nowMs() / hourMs);
-    const taste = 'profileId' in who ? await this.#tasteOf(who.profileId) : undefined;
+    const [taste] = await Promise.all([
+      'profileId' in who ? this.#tasteOf(who.profileId) : undefined,
+      titles.current(),
+    ]);
     const name = Object.values(who).join(' ');
     return {
       ...{ viewer, languages, taste },

@@ -92,7 +92,8 @@ export class Training {
   }
 
   async #train(signal: AbortSignal): Promise<Omit<Outcome, 'endedAtMs'>> {
-    const { models, clock, chance, options, onPromoted } = this.#parts;
+    const { models, titles: copy, clock, chance, options, onPromoted } = this.#parts;
+    await copy.current();
     const meetings = await readMeetings(this.#parts, options, {
       signal,
       onProgress: (profiles) => this.#tell({ profiles }),

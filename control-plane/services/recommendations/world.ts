@@ -21,7 +21,7 @@ export interface World extends Basis {
 }
 
 export interface WorldOptions {
-  readonly titles: RecommendedTitles;
+  readonly titles: Omit<RecommendedTitles, 'current'>;
   readonly learned: Learned;
   readonly model: () => NamedModel | undefined;
   readonly clock: Clock;

@@ -4,6 +4,7 @@ import { TitleKind } from '../../../common/contract/title-metadata.ts';
 import { TitleState } from '../../../common/contract/titles.ts';
 import { Type, type Static } from '../../../common/contract/type.ts';
 import { defineInterface, type Calls } from '../../apart/interface.ts';
+import { changesWaitMs } from '../change-log.ts';
 
 /** Titles that viewers may have together or not at all. */
 const RightsGroup = Type.String({ maxLength: 32 });
@@ -36,9 +37,6 @@ export const titlesAtOnce = 500;
 const answerBytesMax = 64 * 1024 * 1024;
 
 const Titles = Type.Object({ titles: Type.Array(SearchableTitle, { maxItems: titlesAtOnce }) });
-
-/** For how long a question after changes may wait for one. */
-export const changesWaitMs = 20_000;
 
 /** Where titles are kept. */
 export const searchableTitles = defineInterface({

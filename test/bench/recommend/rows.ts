@@ -104,6 +104,7 @@ function titlesOf(count: number) {
     }),
   );
   return {
+    current: async () => undefined,
     find: (id: string) => all.get(id),
     ids: () => [...all.keys()],
     next: () => undefined,

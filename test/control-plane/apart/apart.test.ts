@@ -6,16 +6,18 @@ import { request } from 'undici';
 
 import type { BackupList } from '../../../common/contract/backups.ts';
 import { SignUpReply } from '../../../common/contract/procedures.ts';
+import { ProfileView } from '../../../common/contract/profiles.ts';
 import { coded } from '../../../common/runtime/errors.ts';
 import { createSilentLog } from '../../../common/runtime/log.ts';
 import { createManualClock } from '../../../common/runtime/manual-clock.ts';
+import { serviceNames } from '../../../control-plane/apart/interface.ts';
 import { describeApart } from '../../../control-plane/apart/describe.ts';
 import { restoreBackup } from '../../../control-plane/restore.ts';
 import { startApart, type ApartPlane } from '../support/apart.ts';
 import { callerNames, makeCallers } from '../support/callers.ts';
 import { startPlane, temporaryDir, type TestPlane } from '../support/control-plane.ts';
 import { until } from '../support/until.ts';
-import { askToSignUp, openWorld, wholeSuite, type World } from './whole.ts';
+import { askToSignUp, openWorld, rowsOf, seeRow, wholeSuite, type World } from './whole.ts';
 
 t.setTimeout(120_000);
 
@@ -37,6 +39,9 @@ t.test('services that run apart are one control plane', async (t) => {
   await t.test('the whole is described', (t) => description(t, plane));
   await t.test('one that is away is missed alone, and goes on where it was', (t) =>
     away(t, { plane, world }),
+  );
+  await t.test('without recommendations there are no rows, and all else goes on', (t) =>
+    withoutRecommendations(t, { plane, world }),
   );
   await t.test('without the core the others say so, and say why', (t) => withoutCore(t, { plane, world }));
 });
@@ -111,7 +116,11 @@ async function internalRoutes(t: Test, plane: ApartPlane): Promise<void> {
 
 async function backups(t: Test, plane: ApartPlane): Promise<void> {
   const headers = { authorization: `Bearer ${plane.operator}` };
-  for (const name of ['users', 'billing'] as const) {
+  for (const [name, files] of [
+    ['users', 2],
+    ['billing', 2],
+    ['recommendations', 1],
+  ] as const) {
     const url = `${plane.urls.get(name) ?? ''}/v1/backups`;
     t.equal((await request(url, { method: 'POST', headers })).statusCode, 202);
     const made = await until(
@@ -123,7 +132,7 @@ async function backups(t: Test, plane: ApartPlane): Promise<void> {
     const dataDir = join(plane.dataDir, `restored-${name}`);
     const quiet = { signal: new AbortController().signal, onProgress: () => undefined };
     const report = await restoreBackup({ archive, dataDir, force: false, ...quiet });
-    t.match(report, { files: 2 }, 'its own records, and no keys');
+    t.match(report, { files }, 'its own records, and no keys');
   }
 }
 
@@ -170,9 +179,42 @@ async function away(t: Test, { plane, world }: { plane: ApartPlane; world: World
   t.match(await finds('nostalghia'), [{ id: titleId }], 'and hears of what changes');
 }
 
+async function withoutRecommendations(t: Test, { plane, world }: { plane: ApartPlane; world: World }) {
+  const { titleId, tokenOf, play, find } = world;
+  const { account } = (await askToSignUp(plane, { key: 'rows', email: 'mia@example.com' })).as(SignUpReply);
+  const token = await tokenOf(account);
+  const [row] = await until(
+    () => rowsOf(world, token),
+    (found) => found.length > 0,
+  );
+  const { id: profileId } = (await plane.call('POST /v1/profiles', { token, body: { name: 'Ida' } })).as(
+    ProfileView,
+  );
+  const ticket = row?.ticket ?? '';
+  await plane.stopService('recommendations');
+  t.match(await plane.call('GET /v1/rows', { token }), { status: 503, json: { code: 'UNAVAILABLE' } });
+  t.equal((await play(token, { titleId })).status, 201);
+  t.match(await find(token, 'nostalghia'), [{ id: titleId }]);
+  const seen = await seeRow(plane, token, { id: 'seen-alone0', ticket });
+  t.match(seen, { status: 503, json: { code: 'UNAVAILABLE' } }, 'what nobody can prove now is told again');
+  t.equal((await plane.call(`DELETE /v1/profiles/${profileId}`, { token })).status, 204);
+  await plane.call(`PATCH /v1/titles/${titleId}`, { body: { name: 'Mirror' } });
+  await plane.startService('recommendations');
+  const rows = await until(
+    () => rowsOf(world, token),
+    (found) => found.length > 0,
+  );
+  t.match(rows, [{ titles: [{ titleId, name: 'Mirror' }] }]);
+  const again = await until(
+    () => seeRow(plane, token, { id: 'seen-alone0', ticket }),
+    ({ status }) => status !== 503,
+  );
+  t.match(again, { json: { accepted: 1 } }, 'its tickets outlive it');
+}
+
 async function withoutCore(t: Test, { plane, world }: { plane: ApartPlane; world: World }): Promise<void> {
   const token = await world.tokenOf('two');
-  await plane.stop();
+  await plane.stopCore();
   const answer = await request(`${plane.urls.get('search') ?? ''}/v1/search/titles?q=a`, {
     headers: { authorization: `Bearer ${token}` },
   });
@@ -193,7 +235,7 @@ t.test(
           return { '/v1/profiles': {}, '/v1/plans/{id}': {}, '/v1/plansible': {}, '/healthz': {} };
         },
       },
-      here: ['core', 'search', 'playback'],
+      here: serviceNames.filter((name) => name !== 'users' && name !== 'billing'),
       ...{ clock, log: createSilentLog() },
     });
     t.strictSame(await describe(), [{}, { '/v1/plans/{id}': {} }]);
@@ -208,9 +250,10 @@ t.test(
 t.test('a service whose whereabouts nobody tells does not start', async (t) => {
   for (const [flags, message] of [
     [['--services', 'search'], /--service-urls does not say where users runs/],
-    [['--services', 'users'], /--service-urls does not say where core runs/],
-    [['--services', 'users', '--service-urls', 'core=http://a'], /--service-token-file/],
-    [['--services', 'core'], /does not say where (billing|users|playback|search) runs/],
+    [['--services', 'users'], /--service-urls does not say where recommendations runs/],
+    [['--services', 'billing'], /--service-urls does not say where core runs/],
+    [['--services', 'billing', '--service-urls', 'core=http://a'], /--service-token-file/],
+    [['--services', 'core'], /does not say where (billing|users|playback|recommendations|search) runs/],
     [['--service-urls', 'sales=http://a'], /is not like/],
     [['--service-urls', 'search=http://a/b'], /is not like/],
     [['--service-urls', 'search=http://a', '--service-urls', 'search=http://b'], /runs in one process/],

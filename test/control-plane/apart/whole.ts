@@ -1,10 +1,12 @@
 import type { Test } from 'tap';
 import { request } from 'undici';
 
+import { AuditPage } from '../../../common/contract/audit.ts';
 import { AccountExport, AccountList, AccountView } from '../../../common/contract/accounts.ts';
 import { AccessTokenReply } from '../../../common/contract/credentials.ts';
 import { PlaybackSession } from '../../../common/contract/playback.ts';
 import { SignUpReply } from '../../../common/contract/procedures.ts';
+import { RowsReply } from '../../../common/contract/rows.ts';
 import { ProfileList, ProfileView, UnlockReply } from '../../../common/contract/profiles.ts';
 import { TitleSearchReply } from '../../../common/contract/search.ts';
 import { StatusView } from '../../../common/contract/status.ts';
@@ -47,6 +49,9 @@ export async function openWorld(plane: TestPlane): Promise<World> {
 /** What a control plane does for people, all of its services with one another, wherever they run. */
 export async function wholeSuite(t: Test, world: World): Promise<void> {
   await t.test('a viewer finds a title and plays it', (t) => viewing(t, world));
+  await t.test('a viewer is shown rows, and what it sees of them is believed by their tickets', (t) =>
+    rows(t, world),
+  );
   await t.test('errors say what they say in one process', (t) => errors(t, world));
   await t.test('a household has profiles, of which each goes on where it was', (t) => household(t, world));
   await t.test('who signs up has an account, a profile and a subscription, or nothing', (t) =>
@@ -71,6 +76,48 @@ async function viewing(
   t.equal(await sessionsToday(), 1);
 }
 
+async function rows(t: Test, world: World): Promise<void> {
+  const { plane, titleId, tokenOf } = world;
+  const token = await tokenOf('one');
+  const [row] = await until(
+    () => rowsOf(world, token),
+    (found) => found.length > 0,
+  );
+  t.match(row, { titles: [{ titleId, name: 'Solaris' }] });
+  const ticket = row?.ticket ?? '';
+  const seen = (more: object) => seeRow(plane, token, { ticket, ...more });
+  t.match(await seen({ id: 'seen-once-0' }), { json: { accepted: 1, duplicates: 0 } });
+  t.match(await seen({ id: 'seen-again0' }), { json: { accepted: 0, duplicates: 1 } });
+  const forged = `${ticket.slice(0, 10)}A${ticket.slice(11)}`;
+  t.match(await seen({ id: 'forged-one0', ticket: forged }), { json: { refused: [{ reason: 'ticket' }] } });
+  const metadata = `PUT /v1/titles/${titleId}/metadata` as const;
+  const put = (more: object) =>
+    plane.call(metadata, { body: { name: 'Solaris', ...more }, headers: { 'if-match': '*' } });
+  await put({ release: { stage: 'retired' } });
+  t.notOk(JSON.stringify(await rowsOf(world, token)).includes(titleId), 'it is gone from that moment on');
+  await put({});
+  const models = await plane.call('POST /v1/recommendation-models');
+  t.equal(models.status, 202);
+  const { entries } = (await plane.call('GET /v1/audit')).as(AuditPage);
+  t.match(
+    entries.filter(({ action }) => action === 'POST /v1/recommendation-models').map(({ outcome }) => outcome),
+    ['done', 'begun'],
+    'it was in the audit log before it was done',
+  );
+}
+
+/** The rows that somebody is shown without a profile; none while nobody can tell. */
+export async function rowsOf({ plane }: World, token: string): Promise<RowsReply['rows']> {
+  const answer = await plane.call('GET /v1/rows', { token });
+  return answer.status === 503 ? [] : answer.as(RowsReply).rows;
+}
+
+/** Tells that the first place of a row was seen. */
+export function seeRow(plane: TestPlane, token: string, more: object): Promise<Answer> {
+  const event = { timeMs: plane.clock.nowMs(), type: 'impression', places: [0], ...more };
+  return plane.call('POST /v1/events', { token, body: { events: [event] } });
+}
+
 async function errors(t: Test, { plane, encoder, titleId, tokenOf, play }: World): Promise<void> {
   const token = await tokenOf('one');
   t.match(await play(token, { titleId: 'title_unknown-unknown' }), {
@@ -83,7 +130,12 @@ async function errors(t: Test, { plane, encoder, titleId, tokenOf, play }: World
     status: 403,
     json: { code: 'TOKEN_INVALID' },
   });
-  for (const route of ['GET /v1/search/titles?q=a', 'GET /v1/profiles', 'GET /v1/plans'] as const) {
+  for (const route of [
+    'GET /v1/search/titles?q=a',
+    'GET /v1/profiles',
+    'GET /v1/plans',
+    'GET /v1/rows',
+  ] as const) {
     t.match(await plane.call(route, { token: '' }), { status: 401, json: { code: 'CREDENTIAL_MISSING' } });
     t.match(await plane.call(route, { token: 'a.b.c' }), {
       status: 401,

@@ -19,6 +19,8 @@ const apartNames = serviceNames.filter((name) => name !== 'core');
 
 /** A control plane whose services run each by itself, with their own records and real HTTP between them. */
 export interface ApartPlane extends TestPlane {
+  /** Stops the core alone. */
+  stopCore(): Promise<void>;
   /** Stops one of them. */
   stopService(name: Apart): Promise<void>;
   startService(name: Apart): Promise<void>;
@@ -46,7 +48,16 @@ export async function startApart(t: Pick<Test, 'teardown'>, options: PlaneOption
       dataDir: home,
       clock: core.clock,
       flags: [
-        ...[...elsewhere, '--service-urls', `core=${core.url}`, '--services', name, '--port', port],
+        ...[
+          ...(options.flags ?? []),
+          ...elsewhere,
+          '--service-urls',
+          `core=${core.url}`,
+          '--services',
+          name,
+          '--port',
+          port,
+        ],
         ...['--service-token-file', tokenFile, '--public-url', core.url, '--trusted-proxies', '127.0.0.1/32'],
       ],
     });
@@ -56,5 +67,9 @@ export async function startApart(t: Pick<Test, 'teardown'>, options: PlaneOption
     await stops.get(name)?.();
   };
   for (const name of apartNames) await startService(name);
-  return { ...core, urls, tokenFile, startService, stopService };
+  const stop = async (): Promise<void> => {
+    await Promise.all(apartNames.map(stopService));
+    await core.stop();
+  };
+  return { ...core, stop, stopCore: core.stop, urls, tokenFile, startService, stopService };
 }

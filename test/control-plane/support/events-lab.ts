@@ -87,7 +87,7 @@ export async function openLab(t: Test, given: LabOptions = {}): Promise<EventsLa
     reported: (report) => {
       reported.push(report);
     },
-    readTicket: (ticket) => given.tickets?.[ticket],
+    readTickets: async (tickets) => tickets.map((ticket) => given.tickets?.[ticket]),
   });
   const server = await createHttpServer({
     name: 'lab',

@@ -1,7 +1,7 @@
 import { Line } from '../../../../common/contract/primitives.ts';
 import { TitleMetadata, type TitleDetails } from '../../../../common/contract/title-metadata.ts';
 import { languageOf } from '../../../../common/core/language.ts';
-import { checkRelease } from './rights.ts';
+import { checkRelease } from '../../../core/rights.ts';
 import { plainLine, plainText, type PlainTextRules } from '../../../../common/core/plain-text.ts';
 import { ok, refused, type Result } from '../../../../common/core/result.ts';
 import { conforms } from '../../../../common/core/schema-check.ts';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { maySee, nextBoundMs, opensAtMs, type Licensed, type Limits } from './rights.ts';
+import { maySee, nextBoundMs, opensAtMs, type Licensed, type Limits } from '../../../core/rights.ts';
 
 /** Titles whose rights are told by the very same are one group: who may have one of them may have all. */
 export interface RightsGroup {

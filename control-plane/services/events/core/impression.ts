@@ -3,7 +3,7 @@ import type { DeviceKind, EventData } from '../../../../common/contract/event-lo
 import type { RowEvent } from '../../../../common/contract/rows.ts';
 import type { TicketedRow } from '../../../core/ticketed-row.ts';
 
-/** Reads a ticket; undefined for one that was not written here, or too long ago. */
+/** What a ticket proves; undefined for one that was not written here, or too long ago. */
 export type ReadTicket = (ticket: string) => TicketedRow | undefined;
 
 /**

@@ -44,6 +44,7 @@ async function openLab(t: Test) {
   const service = await createRecommendations({
     ...{ records, blobs, clock, chance, log: createSilentLog(), options: recommendationsDefaults },
     titles: {
+      current: async () => undefined,
       find: (id) => films.find((one) => one.id === id),
       ids: () => films.map(({ id }) => id),
       next: () => undefined,

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { groupOf, soonestGroups } from '../../../../../control-plane/services/catalog/core/rights-groups.ts';
-import { maySee } from '../../../../../control-plane/services/catalog/core/rights.ts';
+import { maySee } from '../../../../../control-plane/core/rights.ts';
 
 const nowMs = 1000;
 const groupDuring = (fromMs: number | undefined, toMs: number | undefined) =>

@@ -1,11 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import {
-  availabilityOf,
-  checkRelease,
-  maySee,
-  type Licensed,
-} from '../../../../../control-plane/services/catalog/core/rights.ts';
+import { availabilityOf, checkRelease, maySee, type Licensed } from '../../../control-plane/core/rights.ts';
 
 const everything = { maturityMax: 18, region: 'DE' };
 

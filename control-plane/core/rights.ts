@@ -1,5 +1,5 @@
-import type { Availability, Release } from '../../../../common/contract/release.ts';
-import { ok, refused, type Result } from '../../../../common/core/result.ts';
+import type { Availability, Release } from '../../common/contract/release.ts';
+import { ok, refused, type Result } from '../../common/core/result.ts';
 
 /** What rights are told by: of a title itself, then of what it is part of. */
 export interface Licensed {
