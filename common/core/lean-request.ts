@@ -8,6 +8,9 @@ export interface LeanRequest {
   };
 }
 
+/** Fields of a message in turn: a name, its value. One that is sent more than once stands there more than once. */
+export type FieldList = readonly string[];
+
 /** No player sends so much. */
 export const headBytesMax = 8 * 1024;
 // RFC 9112 §3 and §5, in the plainest form: origin-form without a fragment, fields on a line each.
@@ -28,7 +31,7 @@ export function readLeanRequest(bytes: Buffer): LeanRequest | undefined {
   for (let at = text.indexOf('\r\n') + 2, end = text.indexOf('\r\n', at); end > at;) {
     if (initials.includes(text[at] ?? '')) {
       const colon = text.indexOf(':', at);
-      const value = (): string => valueBetween(text, colon + 1, end);
+      const value = (): string => fieldValue(text, colon + 1, end);
       switch (text.slice(at, colon).toLowerCase()) {
         case 'host':
           if (host !== undefined) return undefined;
@@ -67,13 +70,13 @@ export function leanFields(bytes: Buffer): string[] {
     const end = text.indexOf('\r\n', at);
     if (end <= at) return read;
     const colon = text.indexOf(':', at);
-    read.push(text.slice(at, colon), valueBetween(text, colon + 1, end));
+    read.push(text.slice(at, colon), fieldValue(text, colon + 1, end));
     at = end + 2;
   }
 }
 
-/** A field's value without the blanks around it. */
-function valueBetween(text: string, start: number, end: number): string {
+/** A field's value in a text, without the blanks around it. */
+export function fieldValue(text: string, start: number, end: number): string {
   let from = start;
   let to = end;
   while (from < to && isBlank(text.charCodeAt(from))) from++;

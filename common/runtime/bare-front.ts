@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { readLeanRequest } from '../core/lean-request.ts';
-import { BareReply } from './bare-reply.ts';
+import { BareReply, type BareConnection } from './bare-reply.ts';
 import type { Clock } from './clock.ts';
 
 /** A whole plain GET with the connection that it came by. */
@@ -100,7 +100,7 @@ interface ConnectionOptions extends Omit<BareFrontOptions, 'clock'> {
 }
 
 /** One connection, as long as nothing but plain requests comes on it. */
-class Connection {
+class Connection implements BareConnection {
   readonly socket: Socket;
   readonly #options: ConnectionOptions;
   /** The answer that is being made. */
@@ -151,13 +151,17 @@ class Connection {
     const request = readLeanRequest(bytes);
     if (request === undefined) return undefined;
     const { socket } = this;
-    const reply = new BareReply({ socket, lines: this.#options.lines, onEnd: () => this.#answered() });
+    const reply = new BareReply(this);
     const { host, 'x-forwarded-for': forwardedFor } = request.headers;
     const asked = { url: request.url, host, forwardedFor, bytes, socket };
     return this.#options.take(asked, reply) ? reply : undefined;
   }
 
-  #answered(): void {
+  lines(): { connection: string; date: string } {
+    return this.#options.lines();
+  }
+
+  answered(): void {
     this.#reply = undefined;
     this.#quietMs = 0;
     this.#options.onEnd();

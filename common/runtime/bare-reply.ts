@@ -1,30 +1,39 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import type { FieldList } from '../core/lean-request.ts';
 
-/** Fields of an answer by their names in lower case; one that is sent more than once has several values. */
-export type AnswerFields = Readonly<Record<string, string | readonly string[]>>;
+/** Hears that nobody waits for an answer any more. */
+export interface AnswerWatcher {
+  left(): void;
+}
+
+/** Hears that more may be written. */
+export interface AnswerWriter {
+  drained(): void;
+}
 
 /** Where an answer goes, whatever server the request came by. */
 export interface AnswerSink {
   /** Nobody waits for the answer any more. */
   readonly isGone: boolean;
   readonly hasBegun: boolean;
-  /** Tells `leave` when nobody waits any more, until the answer has ended or another is told. */
-  whenGone(leave: (() => void) | undefined): void;
-  begin(status: number, fields: AnswerFields): void;
-  /** False: no more is to be written before `resume` is called. */
-  write(chunk: Buffer, resume: () => void): boolean;
+  /** Tells `watcher` when nobody waits any more, until the answer has ended or another is told. */
+  watch(watcher: AnswerWatcher | undefined): void;
+  begin(status: number, fields: FieldList): void;
+  /** False: no more is to be written before `writer` hears that it is drained. */
+  write(chunk: Buffer, writer: AnswerWriter): boolean;
   end(): void;
   /** Ends the connection, so that the client sees that something is missing. */
   cut(): void;
 }
 
-export interface BareReplyOptions {
+/** The connection that an answer goes over. */
+export interface BareConnection {
   readonly socket: Socket;
   /** The fields of the connection, and the date: lines with their ends. */
-  readonly lines: () => { readonly connection: string; readonly date: string };
-  /** Hears that the answer has ended. */
-  readonly onEnd: () => void;
+  lines(): { readonly connection: string; readonly date: string };
+  /** The answer has ended. */
+  answered(): void;
 }
 
 /** An answer this small leaves with its head as one text, byte by byte the same, for half of what two buffers cost. */
@@ -32,20 +41,20 @@ const SMALL_BYTES = 4096;
 
 /** Writes one answer of HTTP/1.1 to a connection (RFC 9112 §6), of a request that was a GET. */
 export class BareReply implements AnswerSink {
-  readonly #options: BareReplyOptions;
+  readonly #connection: BareConnection;
   #state: 'waiting' | 'begun' | 'over' = 'waiting';
-  #leave: (() => void) | undefined;
+  #watcher: AnswerWatcher | undefined;
   /** A head that waits for its small body. */
   #head = '';
   #isInChunks = false;
   #status = 0;
 
-  constructor(options: BareReplyOptions) {
-    this.#options = options;
+  constructor(connection: BareConnection) {
+    this.#connection = connection;
   }
 
   get isGone(): boolean {
-    return this.#options.socket.destroyed;
+    return this.#connection.socket.destroyed;
   }
 
   get hasBegun(): boolean {
@@ -61,27 +70,29 @@ export class BareReply implements AnswerSink {
     return this.#status;
   }
 
-  whenGone(leave: (() => void) | undefined): void {
-    this.#leave = leave;
+  watch(watcher: AnswerWatcher | undefined): void {
+    this.#watcher = watcher;
   }
 
   /** The connection has closed. */
   gone(): void {
     this.#state = 'over';
-    this.#leave?.();
+    this.#watcher?.left();
   }
 
-  begin(status: number, fields: AnswerFields): void {
-    const { lines, socket } = this.#options;
-    const { connection, date } = lines();
+  begin(status: number, fields: FieldList): void {
+    const { connection, date } = this.#connection.lines();
     let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`;
-    for (const [name, value] of Object.entries(fields)) {
-      if (typeof value === 'string') head += `${name}: ${value}\r\n`;
-      else for (const one of value) head += `${name}: ${one}\r\n`;
+    let length: string | undefined;
+    let isDated = false;
+    for (let at = 0; at < fields.length; at += 2) {
+      const [name = '', value = ''] = [fields[at], fields[at + 1]];
+      head += `${name}: ${value}\r\n`;
+      if (name === 'content-length') length = value;
+      else if (name === 'date') isDated = true;
     }
-    if (fields['date'] === undefined) head += date;
+    if (!isDated) head += date;
     head += connection;
-    const length = fields['content-length'];
     // RFC 9110 §6.4.1: these have no body.
     const isBare = status === 204 || status === 304;
     this.#isInChunks = !isBare && length === undefined;
@@ -89,11 +100,11 @@ export class BareReply implements AnswerSink {
     this.#status = status;
     this.#state = 'begun';
     if (isBare || Number(length) <= SMALL_BYTES) this.#head = head;
-    else socket.write(head, 'latin1');
+    else this.#connection.socket.write(head, 'latin1');
   }
 
-  write(chunk: Buffer, resume: () => void): boolean {
-    const { socket } = this.#options;
+  write(chunk: Buffer, writer: AnswerWriter): boolean {
+    const { socket } = this.#connection;
     let isRoom: boolean;
     if (this.#head !== '') {
       isRoom = socket.write(this.#head + chunk.toString('latin1'), 'latin1');
@@ -107,7 +118,7 @@ export class BareReply implements AnswerSink {
     } else {
       isRoom = socket.write(chunk);
     }
-    if (!isRoom) socket.once('drain', resume);
+    if (!isRoom) socket.once('drain', () => writer.drained());
     return isRoom;
   }
 
@@ -115,11 +126,11 @@ export class BareReply implements AnswerSink {
     if (this.#state !== 'begun') return;
     this.#state = 'over';
     const rest = this.#head + (this.#isInChunks ? '0\r\n\r\n' : '');
-    if (rest !== '') this.#options.socket.write(rest, 'latin1');
-    this.#options.onEnd();
+    if (rest !== '') this.#connection.socket.write(rest, 'latin1');
+    this.#connection.answered();
   }
 
   cut(): void {
-    this.#options.socket.destroy();
+    this.#connection.socket.destroy();
   }
 }

@@ -1,6 +1,6 @@
 import type { BareAnswerer } from './bare-front.ts';
 import type { BareReply } from './bare-reply.ts';
-import { leanFields } from '../core/lean-request.ts';
+import { leanFields, type FieldList } from '../core/lean-request.ts';
 import { formatAddress } from '../core/ip-address.ts';
 import type { Chance } from './chance.ts';
 import { createClientAddressOf, isProxy, parseProxy } from './client-address.ts';
@@ -39,7 +39,7 @@ export interface BareRequest {
   readonly host: string;
   readonly protocol: string;
   /** What its answer has whatever else it says. */
-  readonly fields: Readonly<Record<string, string>>;
+  readonly fields: FieldList;
 }
 
 /** Takes a request and answers it when it can; false: the framework is to have it. */
@@ -67,7 +67,7 @@ export function bareTaker({ chance, trustedProxies, cors }: BareOptions, take: B
   const proxies = trustedProxies.map(parseProxy).filter((proxy) => proxy !== undefined);
   const addressOf = createClientAddressOf(proxies);
   const nextId = requestIds(chance);
-  const constant = { ...commonFields, ...corsFields(cors) };
+  const constant = Object.entries({ ...commonFields, ...corsFields(cors) }).flat();
   return ({ url, host, forwardedFor, socket, bytes }, reply) => {
     if (parameterCount(url) > PARAMETERS_MAX) return false;
     const rawFields = leanFields(bytes);
@@ -85,7 +85,7 @@ export function bareTaker({ chance, trustedProxies, cors }: BareOptions, take: B
         address: client === undefined ? remoteAddress : formatAddress(client),
         host: (isProxied ? told.host : undefined) ?? host,
         protocol: (isProxied ? told.protocol : undefined) ?? 'http',
-        fields: { ...constant, 'x-request-id': id },
+        fields: [...constant, 'x-request-id', id],
       },
       reply,
     );

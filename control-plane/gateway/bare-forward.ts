@@ -1,8 +1,9 @@
+import type { FieldList } from '../../common/core/lean-request.ts';
+import type { CodedError } from '../../common/runtime/errors.ts';
 import { problemAnswer } from '../../common/runtime/http-errors.ts';
 import type { BareRequest, BareServer } from '../../common/runtime/http-bare.ts';
 import { addressKey, type NamedRate } from '../../common/runtime/http-rates.ts';
-import type { BareReply } from '../../common/runtime/bare-reply.ts';
-import { toCoded } from '../../common/runtime/errors.ts';
+import type { AnswerWatcher, AnswerWriter, BareReply } from '../../common/runtime/bare-reply.ts';
 import type { Log } from '../../common/runtime/log.ts';
 import { answerFields } from './core/forwarding.ts';
 import type { Priority } from './core/priority-gate.ts';
@@ -39,11 +40,17 @@ export function forwardBare({ bare, routes, hasRoom, log }: BareForwardOptions):
     if (route === undefined || !hasRoom(route.priority)) return false;
     const rateFields = takeRates(bare, route, request.address);
     if (rateFields === undefined) return false;
-    const fields = { ...request.fields, ...pageFields, ...rateFields };
-    void send(request, reply, { route, fields, bare, log, isPrefix: path === route.prefix });
+    const fields = [...request.fields, ...pageFieldList, ...rateFields];
+    const { url, rawFields, address, host, protocol, id } = request;
+    const asker = { address, host, protocol, requestId: id };
+    const forwarded = { method: 'GET', path: url, rawFields, body: null, asker };
+    const pattern = path === route.prefix ? path : `${route.prefix}/*`;
+    forward(forwarded, new GatewaySink(reply, { fields, request, pattern, bare, log }), route.options);
     return true;
   });
 }
+
+const pageFieldList: FieldList = Object.entries(pageFields).flat();
 
 /** Undefined for one that the framework's router would have to read: escapes are its own matter. */
 function pathOf(url: string): string | undefined {
@@ -61,73 +68,82 @@ function takeRates(
   { rates, addressRate }: BareServer,
   { clientRate }: BareRoute,
   address: string,
-): Readonly<Record<string, string>> | undefined {
+): FieldList | undefined {
   const key = addressKey({ ip: address });
   const client = `address ${key}`;
   if (!rates.mayTake(key, addressRate)) return undefined;
   if (clientRate !== undefined && !rates.mayTake(client, clientRate)) return undefined;
-  const fields = rates.take(key, addressRate);
-  return { ...(clientRate === undefined ? fields : rates.take(client, clientRate)) };
+  const ofAddress = rates.take(key, addressRate);
+  const fields = clientRate === undefined ? ofAddress : rates.take(client, clientRate);
+  return ['ratelimit-policy', fields['ratelimit-policy'], 'ratelimit', fields.ratelimit];
 }
 
 interface Sending {
-  readonly route: BareRoute;
   /** The gateway's own of the answer. */
-  readonly fields: Readonly<Record<string, string>>;
+  readonly fields: FieldList;
+  readonly request: BareRequest;
+  /** What metrics call the route. */
+  readonly pattern: string;
   readonly bare: BareServer;
   readonly log: Log;
-  readonly isPrefix: boolean;
-}
-
-async function send(
-  { id, url, rawFields, address, host, protocol }: BareRequest,
-  reply: BareReply,
-  { route, fields, bare, log, isPrefix }: Sending,
-): Promise<void> {
-  const startedMs = performance.now();
-  const asker = { address, host, protocol, requestId: id };
-  try {
-    const request = { method: 'GET', path: url, rawFields, body: null, asker };
-    await forward(request, sinkOf(reply, fields), route.options);
-  } catch (error) {
-    const asked = { method: 'GET', url, id, log: log.child({ reqId: id }) };
-    const { status, fields: own, body } = problemAnswer(toCoded(error), asked);
-    const bytes = Buffer.from(body);
-    if (!reply.isGone) {
-      reply.begin(status, { ...fields, ...own, 'content-length': String(bytes.length) });
-      reply.write(bytes, () => undefined);
-      reply.end();
-    }
-  }
-  const labels = {
-    method: 'GET',
-    route: `${route.prefix}${isPrefix ? '' : '/*'}`,
-    status: String(reply.status),
-  };
-  if (reply.status > 0) bare.observe(labels, (performance.now() - startedMs) / 1000);
 }
 
 /** The answer with the gateway's own fields. */
-function sinkOf(reply: BareReply, fields: Sending['fields']): ForwardSink {
-  return {
-    get isGone() {
-      return reply.isGone;
-    },
-    get hasBegun() {
-      return reply.hasBegun;
-    },
-    whenGone: (leave) => {
-      reply.whenGone(leave);
-    },
-    begin: (status, theirs) => {
-      reply.begin(status, answerFields(theirs, fields));
-    },
-    write: (chunk, resume) => reply.write(chunk, resume),
-    end: () => {
-      reply.end();
-    },
-    cut: () => {
-      reply.cut();
-    },
-  };
+class GatewaySink implements ForwardSink {
+  readonly #reply: BareReply;
+  readonly #sending: Sending;
+  readonly #startedMs = performance.now();
+
+  constructor(reply: BareReply, sending: Sending) {
+    this.#reply = reply;
+    this.#sending = sending;
+  }
+
+  get isGone(): boolean {
+    return this.#reply.isGone;
+  }
+
+  get hasBegun(): boolean {
+    return this.#reply.hasBegun;
+  }
+
+  watch(watcher: AnswerWatcher | undefined): void {
+    this.#reply.watch(watcher);
+  }
+
+  begin(status: number, theirs: FieldList): void {
+    this.#reply.begin(status, answerFields(theirs, this.#sending.fields));
+  }
+
+  write(chunk: Buffer, writer: AnswerWriter): boolean {
+    return this.#reply.write(chunk, writer);
+  }
+
+  end(): void {
+    this.#reply.end();
+  }
+
+  cut(): void {
+    this.#reply.cut();
+  }
+
+  over(fault: CodedError | undefined): void {
+    if (fault !== undefined && !this.isGone) this.#refuse(fault);
+    const { pattern, bare } = this.#sending;
+    const { status } = this.#reply;
+    if (status === 0) return;
+    const labels = { method: 'GET', route: pattern, status: String(status) };
+    bare.observe(labels, (performance.now() - this.#startedMs) / 1000);
+  }
+
+  #refuse(fault: CodedError): void {
+    const { request, log } = this.#sending;
+    const { id, url } = request;
+    const asked = { method: 'GET', url, id, log: log.child({ reqId: id }) };
+    const { status, fields, body } = problemAnswer(fault, asked);
+    const bytes = Buffer.from(body);
+    this.begin(status, [...Object.entries(fields).flat(), 'content-length', String(bytes.length)]);
+    this.write(bytes, { drained: () => undefined });
+    this.end();
+  }
 }

@@ -1,24 +1,16 @@
-import type { Dispatcher } from 'undici';
-import type { Clock } from '../../common/runtime/clock.ts';
-import { coded, systemCode } from '../../common/runtime/errors.ts';
+import type { FieldList } from '../../common/core/lean-request.ts';
 import type { AnswerSink } from '../../common/runtime/bare-reply.ts';
-import {
-  isIdempotent,
-  isServiceFailure,
-  isUnsent,
-  requestFields,
-  type Asker,
-  type FieldValue,
-} from './core/forwarding.ts';
+import type { Clock } from '../../common/runtime/clock.ts';
+import { coded, type CodedError } from '../../common/runtime/errors.ts';
+import { isIdempotent, isServiceFailure, requestHead, type Asker } from './core/forwarding.ts';
+import type { Exchange, FailureKind, UpstreamConnection } from './upstream-connection.ts';
 import type { Upstream, UpstreamGroup } from './upstream-group.ts';
 
 /**
  * How one try has ended. `answered`: the client has it, `gone`: nobody waits for it, `refused`: the service said that it is in
- * trouble, `unsent`: nothing has reached it, `late`: it took too long.
+ * trouble.
  */
-type Outcome =
-  | { readonly kind: 'answered' | 'gone' | 'refused' }
-  | { readonly kind: 'unsent' | 'failed' | 'late'; readonly cause: unknown };
+type Outcome = 'answered' | 'gone' | 'refused' | FailureKind;
 
 /** A request that goes on, whole. */
 export interface Forwarded {
@@ -32,9 +24,10 @@ export interface Forwarded {
 }
 
 /** Where the answer goes; it adds the gateway's own fields to the service's. */
-export type ForwardSink = Omit<AnswerSink, 'begin'> & {
-  begin(status: number, fields: Readonly<Record<string, FieldValue>>): void;
-};
+export interface ForwardSink extends AnswerSink {
+  /** It is over; `fault`: OVERLOADED, UNAVAILABLE, UPSTREAM_FAILED or TIMEOUT, and nothing has been answered. */
+  over(fault: CodedError | undefined): void;
+}
 
 export interface ForwardOptions {
   readonly group: UpstreamGroup;
@@ -52,139 +45,167 @@ const IN_FLIGHT_MAX = 512;
 /**
  * Sends a request on and its answer back. A try that reached nobody is made again elsewhere, or here a little later, for up to
  * three seconds; one that failed on its way is repeated only where that does no harm and the budget allows.
- *
- * @throws OVERLOADED, UNAVAILABLE, UPSTREAM_FAILED, TIMEOUT.
  */
-export async function forward(request: Forwarded, sink: ForwardSink, options: ForwardOptions): Promise<void> {
+export function forward(request: Forwarded, sink: ForwardSink, options: ForwardOptions): void {
   const { group } = options;
-  if (group.inFlight >= IN_FLIGHT_MAX)
-    throw coded('OVERLOADED', { detail: `${group.prefix} has as much to do as it can`, retryAfterMs: 1000 });
+  if (group.inFlight >= IN_FLIGHT_MAX) {
+    const detail = `${group.prefix} has as much to do as it can`;
+    sink.over(coded('OVERLOADED', { detail, retryAfterMs: 1000 }));
+    return;
+  }
   group.inFlight++;
-  try {
-    await tryAll(request, sink, options);
-  } finally {
-    group.inFlight--;
-  }
-}
-
-async function tryAll(request: Forwarded, sink: ForwardSink, options: ForwardOptions): Promise<void> {
-  const { group, clock, onRetry } = options;
-  const endsMs = clock.monotonicMs() + REACH_MS;
-  const tried = new Set<Upstream>();
-  let tries = 1;
-  const mayRepeat = (): boolean => tries < TRIES_MAX && isIdempotent(request.method) && group.budget.take();
-  const mayGoElsewhere = (): boolean => tried.size < group.upstreams.length && mayRepeat();
   group.budget.note();
-  while (!sink.isGone) {
-    const upstream = group.pick(tried);
-    if (upstream !== undefined) tried.add(upstream);
-    const outcome: Outcome =
-      upstream === undefined
-        ? { kind: 'unsent', cause: undefined }
-        : await tryOnce({ request, sink, upstream, mayGoElsewhere }, options);
-    if (outcome.kind === 'answered' || outcome.kind === 'gone') return;
-    if (outcome.kind === 'unsent') {
-      const { cause } = outcome;
-      if (clock.monotonicMs() >= endsMs)
-        throw coded('UNAVAILABLE', { detail: group.prefix, cause, retryAfterMs: 1000 });
-      if (upstream === undefined || tried.size === group.upstreams.length) await clock.sleep(REACH_AGAIN_MS);
-      continue;
+  const forwarding = new Forwarding(request, sink, options);
+  forwarding.ask();
+}
+
+/** One request on its way: all of its tries, without a promise or a closure for any of them. */
+class Forwarding implements Exchange {
+  readonly method: string;
+  readonly head: string;
+  readonly body: Buffer | null;
+  connection: UpstreamConnection | undefined;
+  readonly #sink: ForwardSink;
+  readonly #options: ForwardOptions;
+  readonly #endsMs: number;
+  readonly #tried: Upstream[] = [];
+  #upstream: Upstream | undefined;
+  #tries = 1;
+
+  constructor(
+    { method, path, rawFields, asker, body }: Forwarded,
+    sink: ForwardSink,
+    options: ForwardOptions,
+  ) {
+    this.method = method;
+    this.body = body;
+    const bodyBytes = body?.length ?? (hasPayload.includes(method) ? 0 : undefined);
+    this.head = requestHead({ method, path, rawFields, asker, bodyBytes });
+    this.#sink = sink;
+    this.#options = options;
+    this.#endsMs = options.clock.monotonicMs() + REACH_MS;
+  }
+
+  /** Tries once, with the process that has the least to do of those that were not tried. */
+  ask(): void {
+    if (this.#sink.isGone) {
+      this.#over(undefined);
+      return;
     }
-    if (outcome.kind === 'late') throw coded('TIMEOUT', { detail: group.prefix, cause: outcome.cause });
-    if (outcome.kind === 'failed' && !mayRepeat())
-      throw coded('UPSTREAM_FAILED', { detail: group.prefix, cause: outcome.cause });
-    tries++;
-    onRetry();
+    const upstream = this.#options.group.pick(this.#tried);
+    this.#upstream = upstream;
+    if (upstream === undefined) {
+      this.#wasUnsent(undefined);
+      return;
+    }
+    if (!this.#tried.includes(upstream)) this.#tried.push(upstream);
+    upstream.inFlight++;
+    this.#sink.watch(this);
+    upstream.pool.ask(this);
+  }
+
+  /** The client has left. */
+  left(): void {
+    this.#upstream?.pool.abandon(this);
+    this.#ended('gone', undefined);
+  }
+
+  answerBegin(status: number, fields: FieldList): boolean {
+    if (isServiceFailure(status) && this.#mayGoElsewhere()) {
+      this.#ended('refused', undefined);
+      return false;
+    }
+    this.#sink.begin(status, fields);
+    return true;
+  }
+
+  answerData(part: Buffer): boolean {
+    return this.#sink.write(part, this);
+  }
+
+  /** The client has read what was written: the service is read no faster. */
+  drained(): void {
+    this.connection?.resume(this);
+  }
+
+  answerEnd(): void {
+    this.#sink.watch(undefined);
+    this.#sink.end();
+    this.#ended('answered', undefined);
+  }
+
+  failed(kind: FailureKind, cause: Error): void {
+    if (!this.#sink.hasBegun) {
+      this.#ended(this.#sink.isGone ? 'gone' : kind, cause);
+      return;
+    }
+    this.#sink.watch(undefined);
+    this.#sink.cut();
+    // That it broke off is known of the service too.
+    this.#ended('gone', cause);
+  }
+
+  #ended(outcome: Outcome, cause: Error | undefined): void {
+    const upstream = this.#upstream;
+    if (upstream === undefined) return;
+    this.#upstream = undefined;
+    this.#sink.watch(undefined);
+    upstream.inFlight--;
+    const { clock, onFailure } = this.#options;
+    // Whoever answers is there, whatever the answer is.
+    const isFailure = outcome === 'unsent' || outcome === 'failed' || outcome === 'late';
+    if (isFailure || outcome === 'refused') onFailure(upstream);
+    upstream.circuit.end(
+      isFailure ? 'failed' : outcome === 'gone' ? 'left' : 'succeeded',
+      clock.monotonicMs(),
+    );
+    if (outcome === 'answered' || outcome === 'gone') this.#over(undefined);
+    else if (outcome === 'unsent') this.#wasUnsent(cause);
+    else this.#wasLost(outcome, cause);
+  }
+
+  /** Nothing was done, so it may be asked again, elsewhere or a little later. */
+  #wasUnsent(cause: Error | undefined): void {
+    const { group, clock } = this.#options;
+    if (clock.monotonicMs() >= this.#endsMs) {
+      this.#over(coded('UNAVAILABLE', { detail: group.prefix, cause, retryAfterMs: 1000 }));
+    } else if (cause !== undefined && this.#tried.length < group.upstreams.length) {
+      this.ask();
+    } else {
+      void clock.sleep(REACH_AGAIN_MS).then(() => {
+        this.ask();
+      });
+    }
+  }
+
+  #wasLost(outcome: 'refused' | 'failed' | 'late', cause: Error | undefined): void {
+    const { group, onRetry } = this.#options;
+    if (outcome === 'late') {
+      this.#over(coded('TIMEOUT', { detail: group.prefix, cause }));
+    } else if (outcome === 'failed' && !this.#mayRepeat()) {
+      this.#over(coded('UPSTREAM_FAILED', { detail: group.prefix, cause }));
+    } else {
+      this.#tries++;
+      onRetry();
+      this.ask();
+    }
+  }
+
+  /** Takes of the budget. */
+  #mayRepeat(): boolean {
+    return this.#tries < TRIES_MAX && isIdempotent(this.method) && this.#options.group.budget.take();
+  }
+
+  /** Whether another is to be asked when this one answers that it is in trouble. */
+  #mayGoElsewhere(): boolean {
+    return this.#tried.length < this.#options.group.upstreams.length && this.#mayRepeat();
+  }
+
+  #over(fault: CodedError | undefined): void {
+    this.#options.group.inFlight--;
+    this.#sink.over(fault);
   }
 }
 
-interface Try {
-  readonly request: Forwarded;
-  readonly sink: ForwardSink;
-  readonly upstream: Upstream;
-  /** Whether another is to be asked when this one answers that it is in trouble; asked once. */
-  readonly mayGoElsewhere: () => boolean;
-}
-
-async function tryOnce(one: Try, { clock, onFailure }: ForwardOptions): Promise<Outcome> {
-  const { upstream } = one;
-  upstream.inFlight++;
-  const outcome = await new Promise<Outcome>((resolve) => {
-    dispatch(one, resolve);
-  });
-  upstream.inFlight--;
-  const { kind } = outcome;
-  // Whoever answers is there, whatever the answer is.
-  const isFailure = kind === 'unsent' || kind === 'failed' || kind === 'late';
-  if (isFailure || kind === 'refused') onFailure(upstream);
-  upstream.circuit.end(isFailure ? 'failed' : kind === 'gone' ? 'left' : 'succeeded', clock.monotonicMs());
-  return outcome;
-}
-
-function dispatch(
-  { request, sink, upstream, mayGoElsewhere }: Try,
-  resolve: (outcome: Outcome) => void,
-): void {
-  let isRefused = false;
-  const end = (outcome: Outcome): void => {
-    sink.whenGone(undefined);
-    resolve(outcome);
-  };
-  upstream.pool.dispatch(
-    {
-      path: request.path,
-      method: request.method,
-      headers: requestFields(request.rawFields, request.asker),
-      body: request.body,
-    },
-    {
-      onRequestStart(controller) {
-        const leave = (): void => {
-          controller.abort(coded('ABORTED'));
-        };
-        if (sink.isGone) leave();
-        else sink.whenGone(leave);
-      },
-      onResponseStart(controller, status, headers) {
-        // 1xx (RFC 9110 §15.2) are between the service and the gateway.
-        if (status < 200) return;
-        if (isServiceFailure(status) && mayGoElsewhere()) {
-          isRefused = true;
-          controller.abort(coded('UPSTREAM_FAILED', `it answers ${status}`));
-          return;
-        }
-        sink.begin(status, headers);
-      },
-      onResponseData(controller, chunk) {
-        writeOn(controller, sink, chunk);
-      },
-      onResponseEnd() {
-        sink.end();
-        end({ kind: 'answered' });
-      },
-      onResponseError(_controller, cause) {
-        end(isRefused ? { kind: 'refused' } : outcomeOf(cause, sink));
-      },
-    },
-  );
-}
-
-/** The service is read no faster than the client reads. */
-function writeOn(controller: Dispatcher.DispatchController, sink: ForwardSink, chunk: Buffer): void {
-  const isRoom = sink.write(chunk, () => {
-    controller.resume();
-  });
-  if (!isRoom) controller.pause();
-}
-
-function outcomeOf(cause: Error, sink: ForwardSink): Outcome {
-  if (sink.hasBegun) {
-    sink.cut();
-    return { kind: 'gone' };
-  }
-  if (sink.isGone) return { kind: 'gone' };
-  const code = systemCode(cause);
-  if (isUnsent(code)) return { kind: 'unsent', cause };
-  const isLate = code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT';
-  return { kind: isLate ? 'late' : 'failed', cause };
-}
+/** Of these a body is expected, if an empty one (RFC 9110 §8.6). */
+const hasPayload: readonly string[] = ['POST', 'PUT', 'PATCH'];

@@ -1,3 +1,4 @@
+import type { FieldList } from '../../common/core/lean-request.ts';
 import type { FastifyReply } from 'fastify';
 import { answerFields } from './core/forwarding.ts';
 import type { ForwardSink } from './forward.ts';
@@ -6,37 +7,42 @@ import type { ForwardSink } from './forward.ts';
 const SMALL_BYTES = 4096;
 
 /** An answer by way of the framework; once `draining` is aborted clients are told to come back on another connection. */
-export function frameworkSink(reply: FastifyReply, draining: AbortSignal): ForwardSink {
+export function frameworkSink(
+  reply: FastifyReply,
+  { draining, over }: { draining: AbortSignal } & Pick<ForwardSink, 'over'>,
+): ForwardSink {
   const { raw: response } = reply;
   let wholeBytes: number | undefined;
   let leave: (() => void) | undefined;
   return {
+    over,
     get isGone() {
       return response.destroyed;
     },
     get hasBegun() {
       return response.headersSent;
     },
-    whenGone(then) {
+    watch(watcher) {
       if (leave !== undefined) response.off('close', leave);
-      leave = then;
-      if (then !== undefined) response.once('close', then);
+      leave = watcher === undefined ? undefined : () => watcher.left();
+      if (leave !== undefined) response.once('close', leave);
     },
     begin(status, theirs) {
       reply.hijack();
-      const fields = answerFields(theirs, reply.getHeaders() as Record<string, string | string[]>);
-      if (draining.aborted) fields['connection'] = 'close';
-      const length = Number(theirs['content-length']);
+      const fields = answerFields(theirs, fieldsOf(reply));
+      if (draining.aborted) fields.push('connection', 'close');
+      const at = theirs.indexOf('content-length');
+      const length = at === -1 ? 0 : Number(theirs[at + 1]);
       if (length > 0 && length <= SMALL_BYTES) wholeBytes = length;
       response.writeHead(status, fields);
     },
-    write(chunk, resume) {
+    write(chunk, writer) {
       if (chunk.length === wholeBytes) {
         response.end(chunk.toString('latin1'), 'latin1');
         return true;
       }
       const isRoom = response.write(chunk);
-      if (!isRoom) response.once('drain', resume);
+      if (!isRoom) response.once('drain', () => writer.drained());
       return isRoom;
     },
     end() {
@@ -46,4 +52,11 @@ export function frameworkSink(reply: FastifyReply, draining: AbortSignal): Forwa
       response.destroy();
     },
   };
+}
+
+/** What the gateway's filters have said so far. */
+function fieldsOf(reply: FastifyReply): FieldList {
+  return Object.entries(reply.getHeaders()).flatMap(([name, value]) =>
+    [value ?? []].flat().flatMap((one) => [name, String(one)]),
+  );
 }

@@ -1,20 +1,22 @@
-import { Pool } from 'undici';
 import type { Clock } from '../../common/runtime/clock.ts';
 import { Circuit, circuitDefaults } from './core/circuit.ts';
 import { RetryBudget } from './core/retry-budget.ts';
 import type { UpstreamRoute } from './core/upstream-table.ts';
+import { UpstreamPool } from './upstream-pool.ts';
 
 const CONNECTIONS_MAX = 64;
-const CONNECT_MS = 2000;
-// Longer than any long poll.
-const HEADERS_MS = 40_000;
-const IDLE_MS = 60_000;
-const KEEP_ALIVE_MS = 10_000;
+const times = {
+  connectMs: 2000,
+  // Longer than any long poll.
+  beginMs: 40_000,
+  idleMs: 60_000,
+  keepMs: 10_000,
+};
 
 /** One process of a service. */
 export interface Upstream {
   readonly origin: string;
-  readonly pool: Pool;
+  readonly pool: UpstreamPool;
   readonly circuit: Circuit;
   inFlight: number;
 }
@@ -27,21 +29,15 @@ export interface UpstreamGroup {
   /** Requests sent or waiting to be. */
   inFlight: number;
   /** The one with the fewest requests under way that may be asked, its circuit entered; those in `not` only if no other may. */
-  pick(not: ReadonlySet<Upstream>): Upstream | undefined;
-  close(): Promise<void>;
+  pick(not: readonly Upstream[]): Upstream | undefined;
+  close(): void;
 }
 
 /** Opens what answers for a prefix; connects when first asked. */
 export function openGroup({ prefix, origins }: UpstreamRoute, clock: Clock): UpstreamGroup {
   const upstreams = origins.map((origin): Upstream => ({
     origin,
-    pool: new Pool(origin, {
-      connections: CONNECTIONS_MAX,
-      connectTimeout: CONNECT_MS,
-      headersTimeout: HEADERS_MS,
-      bodyTimeout: IDLE_MS,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-    }),
+    pool: new UpstreamPool(origin, { connectionsMax: CONNECTIONS_MAX, times }),
     circuit: new Circuit(circuitDefaults),
     inFlight: 0,
   }));
@@ -49,15 +45,25 @@ export function openGroup({ prefix, origins }: UpstreamRoute, clock: Clock): Ups
   return {
     ...{ prefix, upstreams, budget: new RetryBudget(), inFlight: 0 },
     pick(not) {
+      const nowMs = clock.monotonicMs();
       // Equals take turns.
       turn = (turn + 1) % upstreams.length;
-      const order = [...upstreams.slice(turn), ...upstreams.slice(0, turn)].sort(
-        (a, b) => Number(not.has(a)) - Number(not.has(b)) || a.inFlight - b.inFlight,
-      );
-      return order.find(({ circuit }) => circuit.enter(clock.monotonicMs()));
+      let best: Upstream | undefined;
+      for (let step = 0; step < upstreams.length; step++) {
+        const one = upstreams[(turn + step) % upstreams.length];
+        if (one === undefined || one.circuit.state(nowMs) === 'open') continue;
+        if (best === undefined || isBetter(one, best, not)) best = one;
+      }
+      best?.circuit.enter(nowMs);
+      return best;
     },
-    close: async () => {
-      await Promise.all(upstreams.map(({ pool }) => pool.destroy()));
+    close: () => {
+      for (const { pool } of upstreams) pool.close();
     },
   };
+}
+
+function isBetter(one: Upstream, other: Upstream, not: readonly Upstream[]): boolean {
+  const [wasAsked, otherWasAsked] = [not.includes(one), not.includes(other)];
+  return wasAsked === otherWasAsked ? one.inFlight < other.inFlight : otherWasAsked;
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../../common/runtime/clock.ts';
-import { coded } from '../../common/runtime/errors.ts';
+import { coded, type CodedError } from '../../common/runtime/errors.ts';
 import type { App } from '../../common/runtime/http-app.ts';
 import type { BareServer } from '../../common/runtime/http-bare.ts';
 import type { NamedRate } from '../../common/runtime/http-rates.ts';
@@ -49,7 +49,7 @@ export async function forwardUpstreams(app: App, options: UpstreamsOptions): Pro
   const isOurs = (prefix: string): boolean => services.some((text) => text.startsWith(`${prefix}=`));
   const counted = measureUpstreams(metrics, groups);
   app.addHook('onClose', async () => {
-    await Promise.all(groups.map((group) => group.close()));
+    for (const group of groups) group.close();
   });
   const bareRoutes = groups.map((group): BareRoute => {
     const { prefix } = group;
@@ -95,7 +95,13 @@ function frameworkRoutes(scope: App, routes: readonly BareRoute[], draining: Abo
           body: Buffer.isBuffer(body) && body.length > 0 ? body : null,
           asker: { address, host, protocol, requestId },
         };
-        await forward(forwarded, frameworkSink(reply, draining), options);
+        await new Promise<void>((resolve, reject) => {
+          const over = (fault: CodedError | undefined): void => {
+            if (fault === undefined) resolve();
+            else reject(fault);
+          };
+          forward(forwarded, frameworkSink(reply, { draining, over }), options);
+        });
         // Who left has no answer.
         if (!reply.sent) reply.hijack();
       });

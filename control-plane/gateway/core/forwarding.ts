@@ -1,3 +1,5 @@
+import type { FieldList } from '../../../common/core/lean-request.ts';
+
 /** Fields that speak of one connection only (RFC 9110 §7.6.1), and those that the other side's connection sets anew. */
 const hopByHop = new Set([
   'connection',
@@ -30,52 +32,68 @@ export interface Asker {
   readonly requestId: string;
 }
 
-/**
- * The fields of a request as they go on: what the client says of its connection, or of who it is, stays behind. `raw` is names
- * and values in turn, and so is the result.
- */
-export function requestFields(raw: readonly string[], asker: Asker): string[] {
-  const dropped = connectionOptions(raw);
-  const kept: string[] = [];
-  for (let at = 0; at + 1 < raw.length; at += 2) {
-    const [name = '', value = ''] = [raw[at], raw[at + 1]];
+/** A request as it goes on, but for its body. */
+export interface RequestHead {
+  readonly method: string;
+  /** With its query. */
+  readonly path: string;
+  /** Names and values in turn, as the client sent them: no value has an end of a line in it. */
+  readonly rawFields: readonly string[];
+  readonly asker: Asker;
+  /** Undefined where there is no body. */
+  readonly bodyBytes: number | undefined;
+}
+
+/** The head of a request as it goes on, in latin1: what the client says of its connection, or of who it is, stays behind. */
+export function requestHead({ method, path, rawFields, asker, bodyBytes }: RequestHead): string {
+  let options = noOptions;
+  for (let at = 0; at + 1 < rawFields.length; at += 2) {
+    const name = rawFields[at] ?? '';
+    if (name.length === 10 && name.toLowerCase() === 'connection')
+      options = [...options, ...connectionOptions(rawFields[at + 1] ?? '')];
+  }
+  let head = `${method} ${path} HTTP/1.1\r\n`;
+  for (let at = 0; at + 1 < rawFields.length; at += 2) {
+    const [name = '', value = ''] = [rawFields[at], rawFields[at + 1]];
     const lower = name.toLowerCase();
-    if (hopByHop.has(lower) || ours.has(lower) || dropped.has(lower)) continue;
-    kept.push(name, value);
+    if (isEndToEnd(lower) && !options.includes(lower)) head += `${name}: ${value}\r\n`;
   }
-  kept.push('host', asker.host, 'x-forwarded-for', asker.address, 'x-forwarded-host', asker.host);
-  kept.push('x-forwarded-proto', asker.protocol, 'x-request-id', asker.requestId);
-  return kept;
+  const { address, host, protocol, requestId } = asker;
+  head += `host: ${host}\r\nx-forwarded-for: ${address}\r\nx-forwarded-host: ${host}\r\n`;
+  head += `x-forwarded-proto: ${protocol}\r\nx-request-id: ${requestId}\r\n`;
+  return bodyBytes === undefined ? `${head}\r\n` : `${head}content-length: ${bodyBytes}\r\n\r\n`;
 }
 
-function connectionOptions(raw: readonly string[]): Set<string> {
-  const options = new Set<string>();
-  for (let at = 0; at + 1 < raw.length; at += 2) {
-    if (raw[at]?.toLowerCase() !== 'connection') continue;
-    for (const option of (raw[at + 1] ?? '').split(',')) options.add(option.trim().toLowerCase());
-  }
-  return options;
+const noOptions: readonly string[] = [];
+
+/** What a `Connection` field names (RFC 9110 §7.6.1), in lower case. */
+export function connectionOptions(value: string): readonly string[] {
+  if (value === '') return noOptions;
+  return value
+    .split(',')
+    .map((option) => option.trim().toLowerCase())
+    .filter((option) => option !== '');
 }
 
-export type FieldValue = string | readonly string[] | undefined;
+/** Whether a field, its name in lower case, is for whoever is at the other end; a length is the connection's to tell. */
+export function isEndToEnd(name: string): boolean {
+  return !hopByHop.has(name) && !ours.has(name);
+}
 
-/** The fields of an answer as they come back: the service's own before the gateway's, of what only one side can say that one's. */
-export function answerFields(
-  theirs: Readonly<Record<string, FieldValue>>,
-  gateways: Readonly<Record<string, FieldValue>>,
-): Record<string, string | string[]> {
-  const fields: Record<string, string | string[]> = {};
-  const put = (name: string, value: FieldValue): void => {
-    if (value !== undefined) fields[name] = typeof value === 'string' ? value : [...value];
-  };
-  for (const [name, value] of Object.entries(gateways)) put(name, value);
-  const options = String(theirs['connection'] ?? '').toLowerCase();
-  for (const [name, value] of Object.entries(theirs)) {
-    const isTheirs = name === 'content-length' || !hopByHop.has(name);
-    if (!isTheirs || ours.has(name) || (options !== '' && options.split(/ *, */).includes(name))) continue;
-    put(name, value);
+/** The fields of an answer as they come back: the service's own and the gateway's, of what both say the service's. */
+export function answerFields(theirs: FieldList, gateways: FieldList): string[] {
+  const fields: string[] = [];
+  for (let at = 0; at < gateways.length; at += 2) {
+    const [name = '', value = ''] = [gateways[at], gateways[at + 1]];
+    if (!hasField(theirs, name)) fields.push(name, value);
   }
+  for (const part of theirs) fields.push(part);
   return fields;
+}
+
+function hasField(fields: FieldList, name: string): boolean {
+  for (let at = 0; at < fields.length; at += 2) if (fields[at] === name) return true;
+  return false;
 }
 
 /** RFC 9110 §9.2.2: asked twice is as good as asked once. */
@@ -87,17 +105,3 @@ export function isIdempotent(method: string): boolean {
 export function isServiceFailure(status: number): boolean {
   return status === 502 || status === 503 || status === 504;
 }
-
-/** Failures to connect: nothing of the request has reached anybody. */
-export function isUnsent(code: string | undefined): boolean {
-  return code !== undefined && unsentCodes.has(code);
-}
-
-const unsentCodes = new Set([
-  'EAI_AGAIN',
-  'ECONNREFUSED',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'UND_ERR_CONNECT_TIMEOUT',
-]);

@@ -54,10 +54,12 @@ const waiting = async ({ taken }: Lab, count: number): Promise<void> => {
   while (taken.length < count) await new Promise((resolve) => setImmediate(resolve));
 };
 
+const ignore = { drained: (): void => undefined };
+
 /** Answers with a text whose length is told. */
 function answer({ request, reply }: Lab['taken'][number], body: string): void {
-  reply.begin(200, { ...request.fields, 'content-length': String(body.length) });
-  reply.write(Buffer.from(body), () => undefined);
+  reply.begin(200, [...request.fields, 'content-length', String(body.length)]);
+  reply.write(Buffer.from(body), ignore);
   reply.end();
 }
 
@@ -121,26 +123,26 @@ t.test('answers of unknown length, of none, and larger than what the connection 
     return lab.taken[count]!;
   };
   const chunked = await next();
-  chunked.reply.begin(200, { 'x-own': ['1', '2'] });
+  chunked.reply.begin(200, ['x-own', '1', 'x-own', '2']);
   await until((all) => all.endsWith('transfer-encoding: chunked\r\n\r\n'));
-  chunked.reply.write(Buffer.from('0123456789abcdef'), () => undefined);
+  chunked.reply.write(Buffer.from('0123456789abcdef'), ignore);
   chunked.reply.end();
   t.match(await until((all) => all.endsWith('0\r\n\r\n')), /x-own: 1\r\nx-own: 2\r\n[^]*\r\n\r\n10\r\n0123456789abcdef\r\n0\r\n\r\n$/); // prettier-ignore
   const bare = await next();
-  bare.reply.begin(304, { etag: '"a"', 'content-length': '7' });
+  bare.reply.begin(304, ['etag', '"a"', 'content-length', '7']);
   bare.reply.end();
   await until((all) => /304 Not Modified[^]*etag: "a"[^]*\r\n\r\n$/.test(all));
   const empty = await next();
-  empty.reply.begin(404, { 'content-length': '0' });
+  empty.reply.begin(404, ['content-length', '0']);
   empty.reply.end();
   await until((all) => /404 Not Found[^]*\r\n\r\n$/.test(all));
   const large = await next();
   const part = Buffer.alloc(1 << 20, 'x');
   const parts = 32;
-  large.reply.begin(200, { 'content-length': String(parts * part.length) });
+  large.reply.begin(200, ['content-length', String(parts * part.length)]);
   for (let left = parts; left > 0; left--) {
     const drained = Promise.withResolvers<undefined>();
-    if (!large.reply.write(part, () => drained.resolve(undefined))) await drained.promise;
+    if (!large.reply.write(part, { drained: () => drained.resolve(undefined) })) await drained.promise;
   }
   large.reply.end();
   const text = await until((all) => all.length > parts * part.length);
@@ -154,9 +156,9 @@ t.test('an answer that moves is not cut, however often it pauses', async (t) => 
   socket.write(get('/bare/1'));
   await waiting(lab, 1);
   const { reply } = lab.taken[0]!;
-  reply.begin(200, { 'content-length': '8' });
+  reply.begin(200, ['content-length', '8']);
   for (let part = 0; part < 8; part++) {
-    reply.write(Buffer.from(String(part)), () => undefined);
+    reply.write(Buffer.from(String(part)), ignore);
     await new Promise((resolve) => setTimeout(resolve, limits.keepAliveMs * 1.2));
   }
   reply.end();
@@ -191,13 +193,13 @@ t.test('who leaves is not waited for, whichever way', async (t) => {
     await waiting(lab, count + 1);
     const { reply } = lab.taken[count]!;
     const gone = Promise.withResolvers<undefined>();
-    reply.whenGone(() => gone.resolve(undefined));
+    reply.watch({ left: () => gone.resolve(undefined) });
     if (leave === 'end') socket.end();
     else if (leave === 'destroy') socket.destroy();
     else socket.resetAndDestroy();
     await gone.promise;
     t.ok(reply.isGone, leave);
-    reply.begin(200, { 'content-length': '1' });
+    reply.begin(200, ['content-length', '1']);
     reply.end();
   }
 });
@@ -225,8 +227,8 @@ t.test('an answer that is cut is seen to be', async (t) => {
   socket.write(get('/bare/1'));
   await waiting(lab, 1);
   const { reply } = lab.taken[0]!;
-  reply.begin(200, { 'content-length': '5000' });
-  reply.write(Buffer.from('part'), () => undefined);
+  reply.begin(200, ['content-length', '5000']);
+  reply.write(Buffer.from('part'), ignore);
   await once(socket, 'data');
   reply.cut();
   t.match(await ended(), /part$/);

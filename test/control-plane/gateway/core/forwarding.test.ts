@@ -1,6 +1,6 @@
 import t from 'tap';
 
-import { answerFields, requestFields } from '../../../../control-plane/gateway/core/forwarding.ts';
+import { answerFields, requestHead } from '../../../../control-plane/gateway/core/forwarding.ts';
 import { parseUpstreams } from '../../../../control-plane/gateway/core/upstream-table.ts';
 
 t.test('upstreams are read, several of one prefix together', (t) => {
@@ -59,24 +59,23 @@ t.test('what a client says of its connection and of itself stays behind', (t) =>
     ...['Transfer-Encoding', 'chunked', 'Content-Length', '5', 'Upgrade', 'h2c', 'Expect', '100-continue'],
     ...['Authorization', 'Bearer a.b.c', 'Cookie', 'a=1', 'Cookie', 'b=2'],
   ];
-  t.strictSame(requestFields(raw, asker), [
-    ...['Authorization', 'Bearer a.b.c', 'Cookie', 'a=1', 'Cookie', 'b=2'],
-    ...['host', 'api.example', 'x-forwarded-for', '192.0.2.7', 'x-forwarded-host', 'api.example'],
-    ...['x-forwarded-proto', 'https', 'x-request-id', 'r1'],
-  ]);
+  const lines = [
+    ...['Authorization: Bearer a.b.c', 'Cookie: a=1', 'Cookie: b=2'],
+    ...['host: api.example', 'x-forwarded-for: 192.0.2.7', 'x-forwarded-host: api.example'],
+    ...['x-forwarded-proto: https', 'x-request-id: r1'],
+  ];
+  const asked = { method: 'GET', path: '/a?b=c', rawFields: raw, asker, bodyBytes: undefined };
+  t.equal(requestHead(asked), ['GET /a?b=c HTTP/1.1', ...lines, '', ''].join('\r\n'));
+  t.equal(
+    requestHead({ ...asked, method: 'PUT', bodyBytes: 7 }),
+    ['PUT /a?b=c HTTP/1.1', ...lines, 'content-length: 7', '', ''].join('\r\n'),
+  );
   t.end();
 });
 
-t.test("an answer's fields are the service's, but for its connection and the request's id", (t) => {
-  const theirs = {
-    ...{ 'content-type': 'text/plain', 'content-length': '5', 'cache-control': 'max-age=60' },
-    ...{ connection: 'close, x-hop', 'x-hop': '1', 'keep-alive': 'timeout=5', 'x-request-id': 'theirs' },
-    'set-cookie': ['a=1', 'b=2'],
-  };
-  const gateways = { 'cache-control': 'no-store', 'x-request-id': 'r1', 'x-content-type-options': 'nosniff' };
-  t.strictSame(answerFields(theirs, gateways), {
-    ...{ 'cache-control': 'max-age=60', 'x-request-id': 'r1', 'x-content-type-options': 'nosniff' },
-    ...{ 'content-type': 'text/plain', 'content-length': '5', 'set-cookie': ['a=1', 'b=2'] },
-  });
+t.test("an answer's fields are the service's, and the gateway's where that says nothing", (t) => {
+  const theirs = ['content-type', 'text/plain', 'cache-control', 'max-age=60', 'set-cookie', 'a=1', 'set-cookie', 'b=2']; // prettier-ignore
+  const gateways = ['cache-control', 'no-store', 'x-request-id', 'r1'];
+  t.strictSame(answerFields(theirs, gateways), ['x-request-id', 'r1', ...theirs]);
   t.end();
 });
