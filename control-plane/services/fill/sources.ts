@@ -36,23 +36,7 @@ export function sourcesOf(file: string, question: SourcesQuestion): FillSourcesR
   const wanted = plan.appliances.get(appliance.id)?.files.get(file);
   const isPull = purpose === 'pull';
   if (wanted === undefined && !isPull) return { file, ways: [] };
-  const ready = nodes.filter(
-    (node) => node.state === 'ready' && node.url !== undefined && node.id !== appliance.id,
-  );
-  const holders = spread(
-    ready.filter((node) => node.role === 'appliance' && node.held.has(file)),
-    file,
-  );
-  const peers = holders.filter((node) => node.cluster === appliance.cluster);
-  const tiers = nearFirst(
-    holders.filter((node) => node.cluster !== appliance.cluster),
-    appliance.site,
-  );
-  // An origin reads through to the blobs: it has every published file (ADR 9).
-  const origins = spread(
-    ready.filter((node) => node.role === 'origin'),
-    file,
-  );
+  const { peers, tiers, origins } = sourceNodes(file, { appliance, nodes });
   const early =
     wanted !== undefined && peers.length === 0 && fillMaster(wanted, question)?.id === appliance.id;
   const originEarlyMs = tiers.length === 0 ? 0 : waits.tierWaitMs;
@@ -73,6 +57,27 @@ export function sourcesOf(file: string, question: SourcesQuestion): FillSourcesR
   };
 }
 
+/** Who could give a file to an appliance now, by kind: of each in the order in which it is to be asked. */
+function sourceNodes(file: string, { appliance, nodes }: Pick<SourcesQuestion, 'appliance' | 'nodes'>) {
+  const peers: FillNode[] = [];
+  const tiers: FillNode[] = [];
+  const origins: FillNode[] = [];
+  // A box asks for a thousand files at a time: one pass over all nodes for each.
+  for (const node of nodes) {
+    // An origin reads through to the blobs: it has every published file (ADR 9).
+    if (node.role === 'appliance' && !node.held.has(file)) continue;
+    if (node.state !== 'ready' || node.url === undefined || node.id === appliance.id) continue;
+    if (node.role === 'origin') origins.push(node);
+    else if (node.cluster === appliance.cluster) peers.push(node);
+    else tiers.push(node);
+  }
+  return {
+    peers: spread(peers, file),
+    tiers: nearFirst(spread(tiers, file), appliance.site),
+    origins: spread(origins, file),
+  };
+}
+
 /** The box of an appliance's cluster that fetches a file, as others of its bundle, from outside early; undefined where none is to hold it. */
 export function fillMaster(
   { file, bundle }: Pick<WantedFile, 'file' | 'bundle'>,
@@ -90,6 +95,7 @@ export function fillMaster(
 
 /** In the order of rendezvous for a key, so that the askers of different files go to different nodes. */
 export function spread(nodes: readonly FillNode[], key: string): FillNode[] {
+  if (nodes.length < 2) return [...nodes];
   const hash = hashText(key);
   const score = (node: FillNode): number => rendezvousScore({ hash: hashText(node.id), weight: 1 }, hash);
   return nodes
