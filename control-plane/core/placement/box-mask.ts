@@ -1,6 +1,7 @@
 /** Which boxes of a cluster have which files: a bit for each pair. */
 export class BoxMask {
-  readonly #words: number;
+  /** How many words of 32 boxes each a file has. */
+  readonly wordCount: number;
   /** From one file's words to the next one's. */
   readonly #stride: number;
   readonly #bits: Uint32Array;
@@ -9,9 +10,9 @@ export class BoxMask {
     { fileCount, boxCount }: { fileCount: number; boxCount: number },
     within?: { bits: Uint32Array; stride: number },
   ) {
-    this.#words = Math.ceil(boxCount / 32);
-    this.#stride = within?.stride ?? this.#words;
-    this.#bits = within?.bits ?? new Uint32Array(fileCount * this.#words);
+    this.wordCount = Math.ceil(boxCount / 32);
+    this.#stride = within?.stride ?? this.wordCount;
+    this.#bits = within?.bits ?? new Uint32Array(fileCount * this.wordCount);
   }
 
   /** Two masks of the same files side by side in memory, for those who ask both of a file. */
@@ -31,23 +32,23 @@ export class BoxMask {
     return ((this.#bits[file * this.#stride + (box >>> 5)] ?? 0) & (1 << (box & 31))) !== 0;
   }
 
-  /** The first 32 boxes' bits of it. */
-  word(file: number): number {
-    return this.#bits[file * this.#stride] ?? 0;
+  /** A bit for each of 32 boxes: of the first ones, of the next, and so on. */
+  word(file: number, number = 0): number {
+    return this.#bits[file * this.#stride + number] ?? 0;
   }
 
   /** How many boxes have it. */
   count(file: number): number {
     let sum = 0;
     const start = file * this.#stride;
-    for (let at = start; at < start + this.#words; at++) sum += bitsOf(this.#bits[at] ?? 0);
+    for (let at = start; at < start + this.wordCount; at++) sum += bitsOf(this.#bits[at] ?? 0);
     return sum;
   }
 
   /** Whether any box has it. */
   any(file: number): boolean {
     const start = file * this.#stride;
-    for (let at = start; at < start + this.#words; at++) if (this.#bits[at] !== 0) return true;
+    for (let at = start; at < start + this.wordCount; at++) if (this.#bits[at] !== 0) return true;
     return false;
   }
 }

@@ -56,7 +56,8 @@ export class BoxOrders {
     if (this.#known[bundle] === 0) {
       this.#known[bundle] = 1;
       this.#score(bundle);
-      this.#sort(this.boxes.subarray(start, start + length));
+      if (length > insertionMax) this.#sortMany(this.boxes.subarray(start, start + length));
+      else this.#sort(start, length);
     }
     return start;
   }
@@ -76,18 +77,20 @@ export class BoxOrders {
   }
 
   /** By score; equals (weight 0) in the order of their numbers. */
-  #sort(order: Uint16Array): void {
+  #sort(start: number, length: number): void {
     const scores = this.#scores;
-    if (order.length > insertionMax) {
-      for (let box = 0; box < order.length; box++) order[box] = box;
-      order.sort((a, b) => (scores[b] ?? 0) - (scores[a] ?? 0) || a - b);
-      return;
-    }
-    for (let box = 0; box < order.length; box++) {
+    const { boxes } = this;
+    for (let box = 0; box < length; box++) {
       const score = scores[box] ?? 0;
-      let at = box;
-      for (; at > 0 && (scores[order[at - 1] ?? 0] ?? 0) < score; at--) order[at] = order[at - 1] ?? 0;
-      order[at] = box;
+      let at = start + box;
+      for (; at > start && (scores[boxes[at - 1] ?? 0] ?? 0) < score; at--) boxes[at] = boxes[at - 1] ?? 0;
+      boxes[at] = box;
     }
+  }
+
+  #sortMany(order: Uint16Array): void {
+    const scores = this.#scores;
+    for (let box = 0; box < order.length; box++) order[box] = box;
+    order.sort((a, b) => (scores[b] ?? 0) - (scores[a] ?? 0) || a - b);
   }
 }

@@ -27,6 +27,8 @@ export interface PlacementCatalog {
   readonly isShared: Uint8Array;
   /** By bundle: the size of its files together. */
   readonly bundleBytes: Float64Array;
+  /** By bundle: its largest file. */
+  readonly largestFiles: Uint32Array;
   /** By member: 1 for what goes with each rendition: the bundle's own file, playlists, pictures. */
   readonly goesAlong: Uint8Array;
   /** Of bundle `b` the members `alongMembers[alongStarts[b]]` to `alongMembers[alongStarts[b + 1] - 1]` go along, in their order. */
@@ -65,23 +67,28 @@ export function buildCatalog(parts: CatalogParts): PlacementCatalog {
   const hashA = new Uint32Array(bundleCount);
   const hashB = new Uint32Array(bundleCount);
   const memberBundles = new Uint32Array(memberFiles.length);
+  const largestFiles = new Uint32Array(bundleCount);
   bundles.forEach(({ bundle }, number) => {
     const hash = hashText(bundle);
     hashA[number] = hash.a;
     hashB[number] = hash.b;
     let bytes = 0;
+    let largest = memberFiles[starts[number] ?? 0] ?? 0;
     const end = starts[number + 1] ?? 0;
     for (let member = starts[number] ?? 0; member < end; member++) {
-      bytes += fileBytes[memberFiles[member] ?? 0] ?? 0;
+      const file = memberFiles[member] ?? 0;
+      bytes += fileBytes[file] ?? 0;
+      if ((fileBytes[file] ?? 0) > (fileBytes[largest] ?? 0)) largest = file;
       memberBundles[member] = number;
     }
     bundleBytes[number] = bytes;
+    largestFiles[number] = largest;
   });
   const ranks = Uint8Array.from(bundles, (bundle) => bundle.rank);
   return {
     ...{ bundleCount, fileCount: fileBytes.length, fileBytes, starts, memberFiles, memberBundles },
     ...ownersOf({ bundleCount, fileCount: fileBytes.length, memberFiles, memberBundles }),
-    ...{ bundleBytes, hashA, hashB, ranks },
+    ...{ bundleBytes, largestFiles, hashA, hashB, ranks },
     goesAlong,
     sizeClasses: Uint8Array.from(memberFiles, (file) => sizeClassOf(fileBytes[file] ?? 0)),
     memberPairs: pairsOf({ memberFiles, memberBundles }),

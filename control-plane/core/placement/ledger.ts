@@ -1,9 +1,9 @@
 import { BoxMask } from './box-mask.ts';
 import type { PlacementCatalog } from './catalog.ts';
 
-/** What is summed for each bundle and box; `addedBytes` are those that are planned and not held. */
-const sum = { heldBytes: 0, placedBytes: 1, addedBytes: 2, placedFiles: 3 } as const;
-const sumCount = 4;
+/** What is summed of the plan for each bundle and box; `addedBytes` are those that are planned and not held. */
+const sum = { placedBytes: 0, addedBytes: 1, placedFiles: 2 } as const;
+const sumCount = 3;
 
 /**
  * What each box of a cluster holds and is to hold, by file and summed by bundle: a sweep asks for the sums far more often
@@ -16,7 +16,9 @@ export class Ledger {
   readonly isEmpty: boolean;
   readonly #catalog: PlacementCatalog;
   readonly #boxCount: number;
-  // By bundle and box, side by side: see `sum`. A sweep goes from bundle to bundle without order, and waits for memory.
+  // By bundle and box, those of a bundle side by side. A sweep goes from bundle to bundle without order, and waits for memory.
+  readonly #heldBytes: Float64Array;
+  // The same for the plan, several of each: see `sum`.
   readonly #sums: Float64Array;
   // By bundle.
   readonly #parts: Uint16Array;
@@ -29,6 +31,7 @@ export class Ledger {
     this.#catalog = catalog;
     this.#boxCount = boxCount;
     [this.held, this.placed] = BoxMask.pair({ fileCount: catalog.fileCount, boxCount });
+    this.#heldBytes = new Float64Array(catalog.bundleCount * boxCount);
     this.#sums = new Float64Array(catalog.bundleCount * boxCount * sumCount);
     this.#parts = new Uint16Array(catalog.bundleCount);
     this.#wholes = new Uint16Array(catalog.bundleCount);
@@ -46,17 +49,15 @@ export class Ledger {
 
   /** By bundle after bundle: files are held in no order, and sums without order wait for memory. */
   #sumHeld(): void {
-    const { bundleCount, starts, memberFiles, fileBytes } = this.#catalog;
-    for (let bundle = 0; bundle < bundleCount; bundle++) {
-      const start = starts[bundle] ?? 0;
-      const end = starts[bundle + 1] ?? 0;
-      for (let box = 0; box < this.#boxCount; box++) {
-        let bytes = 0;
-        for (let member = start; member < end; member++) {
-          const file = memberFiles[member] ?? 0;
-          if (this.held.has(file, box)) bytes += fileBytes[file] ?? 0;
+    const { memberFiles, memberBundles, fileBytes } = this.#catalog;
+    const { wordCount } = this.held;
+    for (let member = 0; member < memberFiles.length; member++) {
+      const file = memberFiles[member] ?? 0;
+      for (let word = 0; word < wordCount; word++) {
+        for (let bits = this.held.word(file, word); bits !== 0; bits &= bits - 1) {
+          const at = (memberBundles[member] ?? 0) * this.#boxCount + 32 * word + lowestBit(bits);
+          this.#heldBytes[at] = (this.#heldBytes[at] ?? 0) + (fileBytes[file] ?? 0);
         }
-        if (bytes > 0) this.#sums[this.#sumsOf(bundle, box) + sum.heldBytes] = bytes;
       }
     }
   }
@@ -75,32 +76,38 @@ export class Ledger {
   #renew(bundle: number): void {
     if (this.#isStale[bundle] === 0) return;
     this.#isStale[bundle] = 0;
-    const { starts, memberFiles, fileBytes } = this.#catalog;
-    const start = starts[bundle] ?? 0;
+    const { starts } = this.#catalog;
+    const from = this.#sumsOf(bundle, 0);
+    this.#sums.fill(0, from, from + this.#boxCount * sumCount);
     const end = starts[bundle + 1] ?? 0;
+    for (let member = starts[bundle] ?? 0; member < end; member++) this.#addPlanned(member, from);
+    const memberCount = this.#memberCount(bundle);
     let parts = 0;
     let wholes = 0;
     for (let box = 0; box < this.#boxCount; box++) {
-      let placedFiles = 0;
-      let placedBytes = 0;
-      let addedBytes = 0;
-      for (let member = start; member < end; member++) {
-        const file = memberFiles[member] ?? 0;
-        if (!this.placed.has(file, box)) continue;
-        const bytes = fileBytes[file] ?? 0;
-        placedFiles++;
-        placedBytes += bytes;
-        if (!this.held.has(file, box)) addedBytes += bytes;
-      }
-      const sums = this.#sumsOf(bundle, box);
-      this.#sums[sums + sum.placedFiles] = placedFiles;
-      this.#sums[sums + sum.placedBytes] = placedBytes;
-      this.#sums[sums + sum.addedBytes] = addedBytes;
-      if (placedFiles === end - start) wholes++;
+      const placedFiles = this.#sums[from + box * sumCount + sum.placedFiles] ?? 0;
+      if (placedFiles === memberCount) wholes++;
       else if (placedFiles > 0) parts++;
     }
     this.#parts[bundle] = parts;
     this.#wholes[bundle] = wholes;
+  }
+
+  /** Adds a member to its bundle's sums of each box where it is planned. */
+  #addPlanned(member: number, from: number): void {
+    const file = this.#catalog.memberFiles[member] ?? 0;
+    const bytes = this.#catalog.fileBytes[file] ?? 0;
+    const sums = this.#sums;
+    for (let word = 0; word < this.placed.wordCount; word++) {
+      const held = this.held.word(file, word);
+      for (let bits = this.placed.word(file, word); bits !== 0; bits &= bits - 1) {
+        const box = lowestBit(bits);
+        const at = from + (32 * word + box) * sumCount;
+        sums[at + sum.placedBytes] = (sums[at + sum.placedBytes] ?? 0) + bytes;
+        sums[at + sum.placedFiles] = (sums[at + sum.placedFiles] ?? 0) + 1;
+        if ((held & (1 << box)) === 0) sums[at + sum.addedBytes] = (sums[at + sum.addedBytes] ?? 0) + bytes;
+      }
+    }
   }
 
   /** Plans a whole bundle where nothing of it is planned: as `place` of each file, where none is of another bundle too. */
@@ -119,7 +126,7 @@ export class Ledger {
 
   /** Bytes of a bundle that a box holds. */
   heldBytes(bundle: number, box: number): number {
-    return this.#sums[this.#sumsOf(bundle, box) + sum.heldBytes] ?? 0;
+    return this.#heldBytes[bundle * this.#boxCount + box] ?? 0;
   }
 
   /** Bytes of a bundle that the box that holds most of it holds. */
@@ -175,4 +182,9 @@ export class Ledger {
   #sumsOf(bundle: number, box: number): number {
     return (bundle * this.#boxCount + box) * sumCount;
   }
+}
+
+/** The number of the lowest bit that is set. */
+function lowestBit(bits: number): number {
+  return 31 - Math.clz32(bits & -bits);
 }

@@ -71,6 +71,9 @@ class Sweep {
   readonly #orders: BoxOrders;
   readonly #lists: readonly PlacedList[];
   readonly #room: ClusterRoom;
+  /** Wishes for whole bundles, in the order of the queue. */
+  readonly #ladders: Uint32Array;
+  #ladderCount = 0;
   /** By bundle: whether the first pass has placed all of its copies. */
   readonly #isDone: Uint8Array;
   /** By bundle: whether a file of it may need several copies. */
@@ -99,6 +102,8 @@ class Sweep {
     this.#orders = new BoxOrders(catalog, { boxes, ledger: this.#ledger, isHead });
     this.#lists = boxes.map(() => new PlacedList());
     this.#room = new ClusterRoom(catalog, boxes);
+    // To be kept, and to be placed.
+    this.#ladders = new Uint32Array(2 * catalog.bundleCount);
     this.#isDone = new Uint8Array(catalog.bundleCount);
     this.#isHot = new Uint8Array(catalog.bundleCount);
     wishes.demands.forEach((demand, bundle) => {
@@ -127,25 +132,26 @@ class Sweep {
       from = block.take(queue, from, { freeMostBytes, keptOnly: this.#room.isClosed });
       for (let at = 0; at < block.length; at++) {
         const entry = block.entries[at] ?? 0;
-        if (wish.item(entry) < bundleCount) this.#placeBundle(wish.item(entry), wish.isKept(entry));
+        if (wish.item(entry) < bundleCount) this.#placeBundle(entry);
         else this.#placeAlone(block, at);
       }
     }
   }
 
-  #placeBundle(bundle: number, kept: boolean): void {
+  #placeBundle(entry: number): void {
+    const bundle = wish.item(entry);
+    const kept = wish.isKept(entry);
+    this.#ladders[this.#ladderCount++] = entry;
     const copies = this.#copiesOf(bundle, kept);
     if (kept) this.#keepLadder(bundle, copies);
     else this.#isDone[bundle] = Number(this.#placeLadder(bundle, copies, this.#whyOf(bundle)));
   }
 
   #placeSpares(copies: number): void {
-    const { queue } = this.#wishes;
-    const { bundleCount } = this.#catalog;
-    for (const entry of queue) {
+    for (const entry of this.#ladders.subarray(0, this.#ladderCount)) {
       const item = wish.item(entry);
       // What found no room before finds none now.
-      if (item >= bundleCount || this.#isDone[item] === 0) continue;
+      if (this.#isDone[item] === 0) continue;
       if (wish.isKept(entry)) this.#keepLadder(item, copies);
       else this.#placeLadder(item, copies, placedWhys.spare);
     }
@@ -190,6 +196,7 @@ class Sweep {
 
   /** Completes whole ladders on up to so many boxes; says whether so many stand. */
   #placeLadder(bundle: number, copies: number, why: number): boolean {
+    if (this.#isHopeless(bundle)) return false;
     const wholes = this.#ledger.wholes(bundle);
     if (wholes >= copies) return true;
     if (!this.#mayFit(bundle)) return false;
@@ -338,6 +345,16 @@ class Sweep {
     this.#room.take(box, bytes);
     if (!this.#ledger.held.has(file, box)) this.#room.spend(bundle, box, bytes);
     this.#lists[box]?.add(file, bundle, this.#why);
+  }
+
+  /**
+   * Where files are wanted alone, most of what is left has neither its largest file on any box nor room for it: said without a look at the
+   * rest of it. Whole ladders are looked at as wholes.
+   */
+  #isHopeless(bundle: number): boolean {
+    if (this.#problem.settings.ladderWorth > 0) return false;
+    const largest = this.#catalog.largestFiles[bundle] ?? 0;
+    return !this.#room.hasFree(this.#catalog.fileBytes[largest] ?? 0) && !this.#ledger.placed.any(largest);
   }
 
   /** Whether there is a box with room for what it lacks of a bundle. */

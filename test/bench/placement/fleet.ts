@@ -99,16 +99,26 @@ export function rate(into: Float64Array, { site, night }: { site: number; night:
   const random = seededRandom(1000 * site + 7);
   const fresh = seededRandom(1000 * site + 31 * night);
   const titleCount = into.length / ladder.length;
+  const zipf = zipfOf(titleCount);
   for (let index = 0; index < titleCount; index++) {
     const taste = 2 ** (2 * random() - 1);
     const chance = fresh();
     const isDealtAnew = night > 0 && chance < 0.1;
     const position = isDealtAnew ? Math.floor((chance / 0.1) * titleCount) : index;
-    const plays = (1e6 * taste) / (position + 1) ** zipfExponent;
+    const plays = taste * (zipf[position] ?? 0);
     // Every number once: the prime divides no count of titles.
     const title = (index * 1_000_003) % titleCount;
     ladder.forEach(({ share }, at) => {
       into[title * ladder.length + at] = plays * share;
     });
   }
+}
+
+let zipfKnown = new Float64Array();
+
+/** Plays by rank; a power for each title of each site would take as long as the plan. */
+function zipfOf(titleCount: number): Float64Array {
+  if (zipfKnown.length !== titleCount)
+    zipfKnown = Float64Array.from({ length: titleCount }, (_, at) => 1e6 / (at + 1) ** zipfExponent);
+  return zipfKnown;
 }
