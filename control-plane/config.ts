@@ -205,6 +205,22 @@ export const ControlPlaneSchema = Type.Object({
       Type.String({ description: 'File (0600) with the password of the user at the mail server' }),
     ),
   }),
+  search: Type.Object({
+    url: Type.Optional(
+      Type.String({
+        pattern: '^https?://[^\\s?#]+$',
+        maxLength: 512,
+        description:
+          'An OpenSearch server and what its indices are to be called: https://user@host:9200/nearcast; files in the data directory',
+      }),
+    ),
+    passwordFile: Type.Optional(
+      Type.String({ description: 'File (0600) with the password of the user at the search server' }),
+    ),
+    caFile: Type.Optional(
+      Type.String({ description: "Certificates (PEM) that the search server is trusted by; the system's" }),
+    ),
+  }),
   audit: Type.Object({
     keepDays: Type.Integer({
       default: 400,

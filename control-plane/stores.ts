@@ -6,7 +6,6 @@ import { openAuditLog } from '../common/adapters/audit-log/open.ts';
 import type { AuditLog } from '../common/adapters/audit-log/port.ts';
 import { openBooks, openGrouped, openRecords } from '../common/adapters/records/open.ts';
 import type { Books, Records } from '../common/adapters/records/port.ts';
-import { openSearch } from '../common/adapters/search/open.ts';
 import type { Search } from '../common/adapters/search/port.ts';
 import { openViewing } from '../common/adapters/viewing/open.ts';
 import type { Viewing } from '../common/adapters/viewing/port.ts';
@@ -23,6 +22,7 @@ import {
   gatedRecords,
   gatedViewing,
 } from './gated-stores.ts';
+import { openSearchIndex } from './search-index.ts';
 
 /** How all records are copied. */
 export interface SnapshotOptions {
@@ -86,7 +86,9 @@ export async function openStores({
       return events;
     },
     async openSearch(service) {
-      const search = await openSearch(sqliteUrl(join(config.dataDir, 'search', `${service}.db`)));
+      const { dataDir, search: options } = config;
+      const fileUrl = sqliteUrl(join(dataDir, 'search', `${service}.db`));
+      const search = await openSearchIndex(service, { fileUrl, clock, ...options });
       opened.push(search);
       return search;
     },

@@ -1,4 +1,5 @@
-// `./dev bench search`: as-you-type queries on a large made-up catalogue, beside a plain FTS5 query of the same words.
+// `./dev bench search`: as-you-type queries on a large made-up catalogue, beside a plain FTS5 query of the same words, and beside the
+// OpenSearch server that NEARCAST_TEST_OPENSEARCH_URL names, if any.
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,14 +8,12 @@ import Database from 'better-sqlite3';
 
 import { openSearch } from '../../common/adapters/search/open.ts';
 import type { Search, SearchDocument } from '../../common/adapters/search/port.ts';
+import { createSystemClock } from '../../common/runtime/clock.ts';
 import { lessIsBetter, runBench } from '../support/bench.ts';
-import { pick, seededRandom } from '../support/seeded.ts';
+import { catalogue, groups, typed } from './search/catalogue.ts';
 
 const batch = 1000;
 const MiB = 2 ** 20;
-/** Groups of rights, of a catalogue where a hundred contracts say who may see what. */
-const groups = Array.from({ length: 100 }, (_, at) => `group ${at}`);
-
 await runBench('search', async ({ quick }) => {
   const titles = quick ? 10_000 : 100_000;
   const queries = quick ? 500 : 5000;
@@ -22,14 +21,16 @@ await runBench('search', async ({ quick }) => {
   try {
     const made = catalogue(titles);
     const path = join(dir, 'search.db');
-    const search = await openSearch(`sqlite://${path}`);
+    const search = await openSearch(`sqlite://${path}`, { clock: createSystemClock() });
     const begun = performance.now();
     for (let from = 0; from < titles; from += batch) await search.put(made.slice(from, from + batch));
     const indexSeconds = (performance.now() - begun) / 1000;
+    const cluster = await openSearchPeer(made);
     const plain = plainIndex(join(dir, 'plain.db'), made);
     const asked = typed(made, queries);
     const ours: number[] = [];
     const theirs: number[] = [];
+    const clustered: number[] = [];
     const byKind = new Map<string, number[]>();
     let foundFirst = 0;
     const withFacets: number[] = [];
@@ -37,12 +38,14 @@ await runBench('search', async ({ quick }) => {
       // Of every ten viewers one has a profile for which next to nothing is fit.
       const isLimited = at % 10 === 9;
       const kind = isLimited ? 'of a limited profile' : sort;
+      const rights = isLimited ? ['children'] : groups;
       const started = performance.now();
-      const hits = await ask(search, { text, rights: isLimited ? ['children'] : groups });
+      const hits = await ask(search, { text, rights });
       const middle = performance.now();
       plain(text);
       theirs.push(performance.now() - middle);
       ours.push(middle - started);
+      if (cluster !== undefined) clustered.push(await timed(() => ask(cluster.search, { text, rights })));
       byKind.set(kind, [...(byKind.get(kind) ?? []), middle - started]);
       if (hits.includes(id)) foundFirst++;
       if (at % 10 !== 0) continue;
@@ -51,6 +54,7 @@ await runBench('search', async ({ quick }) => {
       withFacets.push(performance.now() - before);
     }
     await search.close();
+    await cluster?.end();
     const limit = { peer: 'limit', goal: 1 };
     return {
       figures: [
@@ -59,6 +63,18 @@ await runBench('search', async ({ quick }) => {
           ...{ name: 'search.p95.fts5', ours: percentile(ours, 0.95), theirs: percentile(theirs, 0.95) },
           ...{ peer: 'plain FTS5', unit: 'ms', goal: 0.5 },
         }),
+        ...(cluster === undefined
+          ? []
+          : [
+              lessIsBetter({
+                ...{ name: 'search.p95.opensearch', ours: percentile(ours, 0.95), peer: 'OpenSearch' },
+                ...{ theirs: percentile(clustered, 0.95), unit: 'ms', goal: 1 },
+              }),
+              lessIsBetter({
+                ...{ name: 'search.index.opensearch', ours: indexSeconds, theirs: cluster.indexSeconds },
+                ...{ peer: 'OpenSearch', unit: 's', goal: 1 },
+              }),
+            ]),
         lessIsBetter({
           ...{
             ...limit,
@@ -87,6 +103,29 @@ await runBench('search', async ({ quick }) => {
   }
 });
 
+/** The same catalogue behind the same port, on a server. */
+async function openSearchPeer(made: readonly SearchDocument[]) {
+  const url = process.env['NEARCAST_TEST_OPENSEARCH_URL']?.replace(/\/+$/, '');
+  if (url === undefined || url === '') return undefined;
+  const name = `nearcast-bench-${process.pid}`;
+  const search = await openSearch(`${url}/${name}`, { clock: createSystemClock() });
+  const took = await timed(async () => {
+    for (let from = 0; from < made.length; from += batch) await search.put(made.slice(from, from + batch));
+  });
+  const end = async (): Promise<void> => {
+    await search.close();
+    await fetch(`${url}/${name}-v*`, { method: 'DELETE' });
+  };
+  return { search, indexSeconds: took / 1000, end };
+}
+
+/** How long it takes, in ms. */
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  await work();
+  return performance.now() - started;
+}
+
 interface Asked {
   readonly text: string;
   readonly rights: readonly string[];
@@ -101,93 +140,6 @@ async function ask(search: Search, { text, rights, facets = [] }: Asked): Promis
 function percentile(times: readonly number[], share: number): number {
   const sorted = times.toSorted((one, other) => one - other);
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? NaN;
-}
-
-/** Words that can be said, the first ones used most. */
-function lexicon(random: () => number, count: number): string[] {
-  const beginnings = [
-    'b',
-    'br',
-    'c',
-    'ch',
-    'd',
-    'f',
-    'gr',
-    'h',
-    'j',
-    'k',
-    'l',
-    'm',
-    'n',
-    'p',
-    'r',
-    's',
-    'st',
-    't',
-    'tr',
-    'v',
-    'w',
-  ];
-  const middles = ['a', 'e', 'i', 'o', 'u', 'ai', 'ea', 'ou'];
-  const ends = ['', 'n', 'r', 's', 't', 'l', 'nd', 'ck', 'm'];
-  const words = new Set<string>();
-  while (words.size < count) {
-    let word = '';
-    const syllables = 1 + pick(random, 4);
-    for (let at = 0; at < syllables; at++)
-      word +=
-        beginnings[pick(random, beginnings.length)]! +
-        middles[pick(random, middles.length)]! +
-        (at === syllables - 1 ? ends[pick(random, ends.length)]! : '');
-    words.add(word);
-  }
-  return [...words].sort((one, other) => one.length - other.length);
-}
-
-function catalogue(titles: number): SearchDocument[] {
-  const random = seededRandom(2026);
-  const words = lexicon(random, 30_000);
-  const people = Array.from(
-    { length: 20_000 },
-    () => `${words[pick(random, 3000)]!} ${words[pick(random, 30_000)]!}`,
-  );
-  const word = (): string => words[Math.floor(random() ** 3 * words.length)]!;
-  const some = (least: number, most: number, make: () => string): string[] =>
-    Array.from({ length: least + pick(random, most - least + 1) }, make);
-  return Array.from({ length: titles }, (_, at) => {
-    const genres = some(1, 3, () => `genre ${pick(random, 25)}`);
-    const cast = some(2, 8, () => people[Math.floor(random() ** 2 * people.length)]!);
-    return {
-      id: `title-${at}`,
-      texts: {
-        title: [some(1, 5, word).join(' ')],
-        people: cast,
-        genres,
-        description: [some(20, 60, word).join(' ')],
-      },
-      facets: {
-        ...{ state: ['live'], kind: ['movie'], genre: genres, person: cast },
-        year: [String(1920 + pick(random, 100))],
-        maturity: [String([0, 6, 12, 16, 18][pick(random, 5)]!)],
-        rights: [at % 1000 === 0 ? 'children' : groups[pick(random, groups.length)]!],
-      },
-      popularity: Math.floor(1000 * random() ** 8),
-    };
-  });
-}
-
-/** What people type on their way to a title: its beginning, the whole, the whole with one letter wrong. */
-function typed(made: readonly SearchDocument[], count: number) {
-  const random = seededRandom(7);
-  return Array.from({ length: count }, (_, at) => {
-    const { id, texts } = made[pick(random, made.length)]!;
-    const name = texts.title?.[0] ?? '';
-    const whole = `${name} ${texts.people?.[0] ?? ''}`;
-    if (at % 3 === 0) return { id, kind: 'beginning', text: name.slice(0, 1 + pick(random, 8)) };
-    if (at % 3 === 1) return { id, kind: 'name and person', text: whole };
-    const place = 1 + pick(random, whole.length - 1);
-    return { id, kind: 'with a typo', text: whole.slice(0, place) + whole.slice(place + 1) };
-  });
 }
 
 function plainIndex(path: string, made: readonly SearchDocument[]): (text: string) => void {

@@ -1,8 +1,9 @@
 import type { WordedText } from './document-words.ts';
-import type { QueryWord } from './expression.ts';
 import type { SearchField } from './port.ts';
+import type { QueryWord } from './query-words.ts';
 
-const fieldWeights: Readonly<Record<SearchField, number>> = {
+/** How much a word counts by the field in which it stands. */
+export const fieldWeights: Readonly<Record<SearchField, number>> = {
   title: 10,
   aliases: 8,
   people: 5,
@@ -12,6 +13,14 @@ const fieldWeights: Readonly<Record<SearchField, number>> = {
 // How much further places of a word count less, and long documents: as in Lucene and FTS5.
 const k1 = 1.2;
 const b = 0.75;
+
+/** How much popularity lifts: one of 1,000 views counts three times one of none. */
+const popularityLift = 0.3;
+
+/** How much a document counts by its popularity. */
+export function popularityWeight(popularity: number): number {
+  return 1 + popularityLift * Math.log1p(popularity);
+}
 
 /** A word of a query with what it finds, and in how many documents. */
 export interface Counted {

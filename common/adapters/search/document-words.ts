@@ -3,6 +3,7 @@ import { coded } from '../../runtime/errors.ts';
 import { searchFields } from './fts5-schema.ts';
 import type { SearchDocument, SearchField } from './port.ts';
 
+const documentsMax = 10_000;
 const wordsMax = 4000;
 const facetValuesMax = 200;
 const textCharactersMax = 100_000;
@@ -60,7 +61,12 @@ export function titleOf(texts: readonly WordedText[]): string {
 }
 
 /** Refuses documents beyond the port's bounds. Errors: INVALID. */
-export function checkDocument({ id, texts, facets, popularity }: SearchDocument): void {
+export function checkDocuments(documents: readonly SearchDocument[]): void {
+  if (documents.length > documentsMax) throw coded('INVALID', `more than ${documentsMax} documents at once`);
+  documents.forEach(checkDocument);
+}
+
+function checkDocument({ id, texts, facets, popularity }: SearchDocument): void {
   const refuse = (detail: string): never => {
     throw coded('INVALID', `document ${JSON.stringify(id.slice(0, 40))} ${detail}`);
   };

@@ -1,14 +1,6 @@
 import { typosAllowed, type SimilarTerm } from '../../core/typos.ts';
+import type { QueryWord } from './query-words.ts';
 import type { Vocabulary } from './vocabulary.ts';
-
-/** One word of a query, with all that may stand for it. */
-export interface QueryWord {
-  readonly word: string;
-  /** Whether the word may be unfinished. */
-  readonly isBeginning: boolean;
-  /** Synonyms, each of one word or of several. */
-  readonly others: readonly (readonly string[])[];
-}
 
 /** So many variants of a word at most: those of the fewest typos. */
 const variantsMax = 40;

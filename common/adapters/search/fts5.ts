@@ -1,10 +1,9 @@
-import { wordsOf } from '../../core/search-words.ts';
-import { coded } from '../../runtime/errors.ts';
 import { openSqliteStore, runSqlite, type SqliteFile } from '../shared/sqlite-file.ts';
+import { popularityWeight } from './bm25.ts';
 import { Columns } from './columns.ts';
 import {
   allWords,
-  checkDocument,
+  checkDocuments,
   fieldText,
   titleOf,
   wordedTexts,
@@ -13,14 +12,9 @@ import {
 import { prepareSchema, searchFields } from './fts5-schema.ts';
 import { changesOf, contentsOf, lookupsOf, type Lookups } from './fts5-statements.ts';
 import type { Search, SearchDocument, SearchQuery, SearchResult } from './port.ts';
-import { answer, beginningMax, checkQuery } from './query.ts';
+import { beginningMax, checkQuery, synonymsOf, type Synonyms } from './query-words.ts';
+import { answer } from './query.ts';
 import { Vocabulary } from './vocabulary.ts';
-
-const documentsMax = 10_000;
-const synonymGroupsMax = 10_000;
-const synonymsMax = 20;
-/** How much popularity lifts: one of 1,000 views counts three times one of none. */
-const popularityLift = 0.3;
 
 /**
  * Opens an index in one SQLite file, with FTS5; see openSqliteFile for its locking and durability.
@@ -42,7 +36,8 @@ class Fts5Search implements Search {
   readonly #lookups: Lookups;
   readonly #vocabulary: Vocabulary;
   readonly #columns = new Columns();
-  #synonyms = new Map<string, readonly (readonly string[])[]>();
+  #synonyms: Synonyms = new Map();
+  #isWhole = false;
 
   constructor(file: SqliteFile, path: string) {
     this.#file = file;
@@ -57,9 +52,7 @@ class Fts5Search implements Search {
 
   put(documents: readonly SearchDocument[]): Promise<void> {
     return this.#run(() => {
-      if (documents.length > documentsMax)
-        throw coded('INVALID', `more than ${documentsMax} documents at once`);
-      documents.forEach(checkDocument);
+      checkDocuments(documents);
       this.#change(() => documents.flatMap((document) => this.#put(document)));
     });
   }
@@ -72,19 +65,7 @@ class Fts5Search implements Search {
 
   setSynonyms(groups: readonly (readonly string[])[]): Promise<void> {
     return this.#run(() => {
-      if (groups.length > synonymGroupsMax || groups.some((group) => group.length > synonymsMax))
-        throw coded('INVALID', `synonyms: at most ${synonymGroupsMax} groups of ${synonymsMax} words`);
-      const synonyms = new Map<string, string[][]>();
-      for (const group of groups) {
-        const phrases = group.map((text) => wordsOf(text, 5).map(({ word }) => word));
-        for (const phrase of phrases) {
-          const [word, more] = phrase;
-          if (word === undefined || more !== undefined) continue;
-          const others = phrases.filter((other) => other !== phrase && other.length > 0);
-          synonyms.set(word, [...(synonyms.get(word) ?? []), ...others].slice(0, synonymsMax));
-        }
-      }
-      this.#synonyms = synonyms;
+      this.#synonyms = synonymsOf(groups);
     });
   }
 
@@ -98,6 +79,15 @@ class Fts5Search implements Search {
 
   count(): Promise<number> {
     return this.#run(() => this.#columns.count);
+  }
+
+  settle(): Promise<void> {
+    this.#isWhole = true;
+    return Promise.resolve();
+  }
+
+  isWhole(): Promise<boolean> {
+    return Promise.resolve(this.#isWhole);
   }
 
   close(): Promise<void> {
@@ -118,7 +108,7 @@ class Fts5Search implements Search {
     const forget = this.#remove(document.id);
     const texts = wordedTexts(document);
     const row = {
-      weight: 1 + popularityLift * Math.log1p(document.popularity),
+      weight: popularityWeight(document.popularity),
       words: texts.reduce((sum, text) => sum + allWords(text).length, 0),
       facets: document.facets,
     };

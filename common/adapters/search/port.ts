@@ -68,5 +68,9 @@ export interface Search {
   query(query: SearchQuery): Promise<SearchResult>;
   /** How many documents there are. */
   count(): Promise<number>;
+  /** Says that the owner has put everything since the index was not whole. An engine that fills a new index beside an old one answers from the new one from then on. */
+  settle(): Promise<void>;
+  /** False where the index is new or was lost, until `settle`: its owner puts everything again. */
+  isWhole(): Promise<boolean>;
   close(): Promise<void>;
 }

@@ -1,26 +1,23 @@
-import { wordsOf } from '../../core/search-words.ts';
-import { coded } from '../../runtime/errors.ts';
 import { bm25 } from './bm25.ts';
 import type { Columns, Filter } from './columns.ts';
 import { allWords, wordedTexts, type WordedText } from './document-words.ts';
-import { expressionOf, variantsOf, type QueryWord } from './expression.ts';
+import { expressionOf, variantsOf } from './expression.ts';
 import { nameFields, searchFields } from './fts5-schema.ts';
 import type { Lookups, Match, StoredRow } from './fts5-statements.ts';
+import { highlightsOf } from './highlight.ts';
 import type { SearchDocument, SearchField, SearchHit, SearchQuery, SearchResult } from './port.ts';
+import {
+  countedMax,
+  facetValuesMax,
+  isShortBeginning,
+  queryWords,
+  type QueryWord,
+  type Synonyms,
+} from './query-words.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
-/** A lone word that is not longer is looked up among beginnings, which are kept in the order of popularity. */
-export const beginningMax = 3;
-
-const wordsMax = 10;
-const wordCharactersMax = 64;
-const limitMax = 100;
-const offsetMax = 1000;
-const countedMax = 1000;
 /** So few documents are asked one by one whether they have a beginning. */
 const fewMax = 2000;
-const facetValuesMax = 100;
-const filtersMax = 10;
 /** So many of each step are judged by their texts, or more where more are wanted. */
 const judgedLeast = 60;
 const titledMax = 20;
@@ -37,27 +34,17 @@ export interface Index {
   readonly find: Lookups;
   readonly columns: Columns;
   readonly vocabulary: Vocabulary;
-  readonly synonyms: ReadonlyMap<string, readonly (readonly string[])[]>;
+  readonly synonyms: Synonyms;
 }
 
 interface Candidate extends Omit<SearchHit, 'highlights'> {
   readonly document: SearchDocument;
 }
 
-/** Refuses queries beyond the port's bounds. Errors: INVALID. */
-export function checkQuery({ limit = 0, offset = 0, filters = {}, facets = [] }: SearchQuery): void {
-  const isCount = (value: number, most: number): boolean =>
-    Number.isInteger(value) && value >= 0 && value <= most;
-  if (!isCount(limit, limitMax)) throw coded('INVALID', `limit is a whole number up to ${limitMax}`);
-  if (!isCount(offset, offsetMax)) throw coded('INVALID', `offset is a whole number up to ${offsetMax}`);
-  if (Object.keys(filters).length > filtersMax || facets.length > filtersMax)
-    throw coded('INVALID', `at most ${filtersMax} filters and ${filtersMax} facets`);
-}
-
 /** Answers a query: step after step, each finding more than the one before, until there is enough. */
 export function answer(query: SearchQuery, index: Index): SearchResult {
   const { limit = 20, offset = 0, facets = [], filters = {} } = query;
-  const words = queryWords(query, index);
+  const words = queryWords(query, index.synonyms);
   if (words.length === 0) return { hits: [], total: 0, facets: {} };
   const wanted = offset + limit;
   const found = new Map<number, Candidate>();
@@ -101,17 +88,6 @@ function matching(match: Match, { index, passes, few, countsAll }: Matching): re
   return [...find.mostPopular(match.text).filter(passes).take(countedMax)];
 }
 
-function queryWords({ text, isTyping = false }: SearchQuery, { synonyms }: Index): QueryWord[] {
-  const words = wordsOf(text, wordsMax).map(({ word }) => word.slice(0, wordCharactersMax));
-  // A space behind the last word says that it is finished.
-  const isOpen = isTyping && !/\s$/.test(text);
-  return words.map((word, at) => ({
-    word,
-    isBeginning: isOpen && at === words.length - 1,
-    others: synonyms.get(word) ?? [],
-  }));
-}
-
 /** What is looked for in one step, and the fields that say how well it fits. */
 interface Finding {
   readonly matches: readonly Match[];
@@ -124,9 +100,8 @@ function* steps(
   { vocabulary }: Index,
   { typos, isFound }: { typos: Typos; isFound: () => boolean },
 ): Generator<Finding> {
-  const [only] = words;
-  if (words.length === 1 && only?.isBeginning === true && only.word.length <= beginningMax) {
-    yield { matches: [{ table: 'beginnings', text: only.word }], fields: nameFields };
+  if (isShortBeginning(words)) {
+    yield { matches: [{ table: 'beginnings', text: words[0]?.word ?? '' }], fields: nameFields };
     return;
   }
   const exact = expressionOf(words, () => []);
@@ -222,24 +197,12 @@ function fewest(variants: ReadonlyMap<string, number> | undefined, held: Readonl
   return least;
 }
 
-/** The texts in which words of the query stand, with their places. */
+/** A candidate with the places of what was found. */
 function highlighted(
   { id, score, typos: count, document }: Candidate,
   words: readonly QueryWord[],
   typos: Typos,
 ): SearchHit {
-  const whole = new Set(words.flatMap(({ word, others }) => [word, ...others.flat()]));
-  const beginnings = words.filter(({ isBeginning }) => isBeginning).map(({ word }) => word);
   const meant = new Set([...typos.values()].flatMap((variants) => [...variants.keys()]));
-  const isFound = (word: string): boolean =>
-    whole.has(word) || meant.has(word) || beginnings.some((beginning) => word.startsWith(beginning));
-  const highlights = wordedTexts(document).flatMap(({ field, text, words: held, compounds }) => {
-    const ranges = [...compounds, ...held]
-      .filter(({ word }) => isFound(word))
-      .sort((one, other) => one.from - other.from || other.to - one.to)
-      .filter(({ to }, at, all) => !all.slice(0, at).some((before) => before.to >= to))
-      .map(({ from, to }) => [from, to] as const);
-    return ranges.length === 0 ? [] : [{ field, text, ranges }];
-  });
-  return { id, score, typos: count, highlights };
+  return { id, score, typos: count, highlights: highlightsOf(document, words, meant) };
 }

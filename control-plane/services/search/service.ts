@@ -32,6 +32,8 @@ const emptyFacets = Object.fromEntries(countedFacets.map((name) => [name, {}]));
 
 /** Popularity moves slowly; names and states are followed at once. */
 const refreshMs = 10 * 60_000;
+/** An index that was lost is noticed within. */
+const lookMs = 5000;
 /** After a failure to hear of titles. */
 const againMs = 1000;
 
@@ -106,7 +108,7 @@ class IndexedTitles implements TitleSearch {
   }
 
   async #follow(signal: AbortSignal): Promise<void> {
-    const { titles, clock } = this.#options;
+    const { titles } = this.#options;
     let after = 0;
     while (!signal.aborted) {
       const isFirst = after === 0;
@@ -117,16 +119,34 @@ class IndexedTitles implements TitleSearch {
         else if (!isFirst) await this.#inTurn(() => this.#refresh(signal));
         after = sequence;
       });
-      if (!isHeard) await clock.sleep(againMs, { signal }).catch(() => undefined);
+      if (!isHeard) await this.#sleep(againMs, signal);
     }
   }
 
   async #refreshNowAndThen(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options;
     while (!signal.aborted) {
       const isFresh = await this.#logged(signal, () => this.#inTurn(() => this.#refresh(signal)));
-      await clock.sleep(isFresh ? refreshMs : againMs, { signal }).catch(() => undefined);
+      if (isFresh) await this.#rest(signal);
+      else await this.#sleep(againMs, signal);
     }
+  }
+
+  /** Waits until popularity has moved, or the index was lost. */
+  async #rest(signal: AbortSignal): Promise<void> {
+    const { clock, index } = this.#options;
+    const endMs = clock.monotonicMs() + refreshMs;
+    while (!signal.aborted && clock.monotonicMs() < endMs) {
+      await this.#sleep(lookMs, signal);
+      const seen = { isWhole: true };
+      await this.#logged(signal, async () => {
+        seen.isWhole = await index.isWhole();
+      });
+      if (!seen.isWhole) return;
+    }
+  }
+
+  async #sleep(ms: number, signal: AbortSignal): Promise<void> {
+    await this.#options.clock.sleep(ms, { signal }).catch(() => undefined);
   }
 
   async #put(ids: readonly string[]): Promise<void> {
@@ -142,7 +162,10 @@ class IndexedTitles implements TitleSearch {
     const { index, titles } = this.#options;
     for (let from = 0; !signal.aborted;) {
       const { titles: page } = await titles.page({ from });
-      if (page.length === 0) return;
+      if (page.length === 0) {
+        await index.settle();
+        return;
+      }
       await index.put(page.map(documentOf));
       from += page.length;
       await new Promise(setImmediate);

@@ -4,12 +4,14 @@ import Database from 'better-sqlite3';
 import t from 'tap';
 
 import { openSearch } from '../../../../common/adapters/search/open.ts';
+import { createSystemClock } from '../../../../common/runtime/clock.ts';
 import type { Search } from '../../../../common/adapters/search/port.ts';
 import { searchConformance } from '../../../conformance/search.ts';
 
+const clock = createSystemClock();
 const base = t.testdir();
 const newPath = async (): Promise<string> => join(await mkdtemp(join(base, 'search-')), 'titles.db');
-const open = (path: string): Promise<Search> => openSearch(`sqlite://${path}`);
+const open = (path: string): Promise<Search> => openSearch(`sqlite://${path}`, { clock });
 const up = { id: 'up', texts: { title: ['Up and away'] }, facets: { state: ['live'] }, popularity: 1 };
 
 t.test('conformance: FTS5', (t) => {
@@ -19,7 +21,7 @@ t.test('conformance: FTS5', (t) => {
 
 t.test('a URL that names no engine', async (t) => {
   for (const url of ['', 'file:///x', 'sqlite:x.db', 'sqlite://host/x.db'])
-    await t.rejects(openSearch(url), { code: 'CONFIG_INVALID' }, url);
+    await t.rejects(openSearch(url, { clock }), { code: 'CONFIG_INVALID' }, url);
 });
 
 t.test('an index is there after closing and opening again, its words too', async (t) => {
