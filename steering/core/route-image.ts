@@ -1,19 +1,20 @@
 import { createHash } from 'node:crypto';
 import type { PrefixIntervals } from '../../common/core/prefix-layout.ts';
 import type { SteeringMap } from '../../common/contract/documents.ts';
-import type { RouteMap } from './route-map.ts';
+import type { BuiltRoutes } from './route-map.ts';
+import type { PrefixRows } from './route-rows.ts';
 
 /**
- * The routes of a map as they lie in memory, in one piece: what a node writes to its disk so as not to merge the tables again when it
- * starts. In the byte order of the machine, for that machine alone:
+ * The routes of a map as they lie in memory, with what the next are merged over, in one piece: what a node writes to its disk so as not to
+ * merge the tables again when it starts. In the byte order of the machine, for that machine alone:
  *
- *     "NRI3", 1 as a 32-bit number, the name of what it was made of (32 bytes), how many default routes were dropped, then
+ *     "NRI4", 1 as a 32-bit number, the name of what it was made of (32 bytes), how many default routes were dropped, then
  *     the length of each column in numbers, each 32 bits
  *     the columns in the order of `columnsOf`, each from a multiple of 64 bytes on
  *
  * The magic changes with the form of any column, or with how routes are merged.
  */
-const MAGIC = 'NRI3';
+const MAGIC = 'NRI4';
 const NAME_BYTES = 32;
 const DROPPED_AT = 8 + NAME_BYTES;
 const LENGTHS_AT = DROPPED_AT + 4;
@@ -26,10 +27,13 @@ interface ColumnType {
 }
 
 const intervals: readonly ColumnType[] = [Int32Array, Int32Array, Int32Array, Int32Array, Int32Array];
+const rowTypes: readonly ColumnType[] = [Uint32Array, Uint8Array, Uint32Array];
 const types: readonly ColumnType[] = [
   ...intervals,
   ...intervals,
   ...[Uint32Array, Uint32Array, Float64Array],
+  ...rowTypes,
+  ...rowTypes,
 ];
 const HEAD_BYTES = aligned(LENGTHS_AT + 4 * types.length);
 
@@ -40,8 +44,8 @@ export function nameOfRoutes({ appliances }: SteeringMap): string {
 }
 
 /** Puts routes into one piece of shared memory, with the name of what they were made of. */
-export function packRouteImage(routes: RouteMap, name: string): SharedArrayBuffer {
-  const columns = columnsOf(routes);
+export function packRouteImage(built: BuiltRoutes, name: string): SharedArrayBuffer {
+  const columns = columnsOf(built);
   const size = columns.reduce((bytes, column) => aligned(bytes + column.byteLength), HEAD_BYTES);
   const image = new SharedArrayBuffer(size);
   const bytes = new Uint8Array(image);
@@ -49,7 +53,7 @@ export function packRouteImage(routes: RouteMap, name: string): SharedArrayBuffe
   const head = new Uint32Array(image, 0, HEAD_BYTES / 4);
   head[1] = 1;
   bytes.set(Buffer.from(name, 'hex'), 8);
-  head[DROPPED_AT / 4] = routes.defaultsDropped;
+  head[DROPPED_AT / 4] = built.routes.defaultsDropped;
   let at = HEAD_BYTES;
   for (const [number, column] of columns.entries()) {
     head[LENGTHS_AT / 4 + number] = column.length;
@@ -60,7 +64,7 @@ export function packRouteImage(routes: RouteMap, name: string): SharedArrayBuffe
 }
 
 /** The routes of an image, over its memory; undefined where it is of another name, form or machine. */
-export function openRouteImage(image: SharedArrayBuffer, name: string): RouteMap | undefined {
+export function openRouteImage(image: SharedArrayBuffer, name: string): BuiltRoutes | undefined {
   if (image.byteLength < HEAD_BYTES) return undefined;
   const head = new Uint32Array(image, 0, HEAD_BYTES / 4);
   const bytes = Buffer.from(new Uint8Array(image, 0, DROPPED_AT));
@@ -78,7 +82,7 @@ export function openRouteImage(image: SharedArrayBuffer, name: string): RouteMap
   return routesOf(columns, head[DROPPED_AT / 4] ?? 0);
 }
 
-function columnsOf({ 4: four, 6: six, lists }: RouteMap): Column[] {
+function columnsOf({ routes: { 4: four, 6: six, lists }, rows }: BuiltRoutes): Column[] {
   const ofIntervals = ({ index, entries, besides, starts, lows }: PrefixIntervals): Column[] => [
     index,
     entries,
@@ -86,11 +90,18 @@ function columnsOf({ 4: four, 6: six, lists }: RouteMap): Column[] {
     starts,
     lows,
   ];
-  return [...ofIntervals(four), ...ofIntervals(six), lists.sets, lists.lists, lists.keys];
+  const ofRows = ({ words, lengths, sets }: PrefixRows): Column[] => [words, lengths, sets];
+  return [
+    ...ofIntervals(four),
+    ...ofIntervals(six),
+    ...[lists.sets, lists.lists, lists.keys],
+    ...ofRows(rows[4]),
+    ...ofRows(rows[6]),
+  ];
 }
 
 /** The inverse of `columnsOf`. */
-function routesOf(columns: readonly Column[], defaultsDropped: number): RouteMap {
+function routesOf(columns: readonly Column[], defaultsDropped: number): BuiltRoutes {
   const next = columns.values();
   const take = <T extends Column>(): T => next.next().value as T;
   const intervalsOf = <F extends 4 | 6>(family: F): PrefixIntervals => ({
@@ -101,11 +112,15 @@ function routesOf(columns: readonly Column[], defaultsDropped: number): RouteMap
     starts: take(),
     lows: take(),
   });
+  const rowsOf = (): PrefixRows => ({ words: take(), lengths: take(), sets: take() });
   return {
-    4: intervalsOf(4),
-    6: intervalsOf(6),
-    lists: { sets: take(), lists: take(), keys: take() },
-    defaultsDropped,
+    routes: {
+      4: intervalsOf(4),
+      6: intervalsOf(6),
+      lists: { sets: take(), lists: take(), keys: take() },
+      defaultsDropped,
+    },
+    rows: { 4: rowsOf(), 6: rowsOf() },
   };
 }
 

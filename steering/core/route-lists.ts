@@ -37,23 +37,23 @@ export interface BuiltLists {
   aroundOf(list: number): number;
 }
 
-/** Collects lists, each distinct one once. */
-export class RouteListsBuilder {
-  readonly #lists = new Column(Uint32Array);
+/** Collects sets, each distinct one once. Set 0 is empty. */
+export class RouteSetsBuilder {
   readonly #sets = new Column(Uint32Array);
   readonly #keys = new Column(Float64Array);
   readonly #knownRoutes = new Known();
   readonly #knownSets = new Known();
-  readonly #knownLists = new Known();
-  // The set that is being made, and whether it came out as the list around it already has it.
-  #made = new Column(Uint32Array);
-  #madeAppliances = new Column(Uint16Array);
+  // The set that is being made.
+  readonly #made = new Column(Uint32Array);
+  readonly #madeAppliances = new Column(Uint16Array);
 
   constructor() {
-    // The empty set, and the empty list of it.
     for (let at = 0; at < ALIGNMENT; at++) this.#sets.push(0);
-    this.#lists.push(0);
-    this.#lists.push(0);
+  }
+
+  /** The sets so far, as `RouteLists` has them. Another array after each that is made. */
+  get sets(): Uint32Array {
+    return this.#sets.values;
   }
 
   /** Adds the keys of an appliance's route to the next set, which has none of it yet. */
@@ -72,15 +72,78 @@ export class RouteListsBuilder {
     }
   }
 
-  /** Makes a list of what was added by a prefix of this length and the list around it; @returns its number. */
-  over(around: number, length: number): number {
-    let outer = around;
-    // A list that adds nobody is passed over.
-    while (outer !== 0 && this.#coversSet(setOf(this.#lists.values[2 * outer] ?? 0)))
-      outer = this.#lists.values[2 * outer + 1] ?? 0;
-    const entry = ((this.#internSet() / ALIGNMENT) << LENGTH_BITS) | length;
+  /** Makes a set of what was added; @returns where it begins. */
+  make(): number {
+    const set = this.#made.count === 0 ? 0 : this.#intern();
     this.#made.count = 0;
     this.#madeAppliances.count = 0;
+    return set;
+  }
+
+  build(): Pick<RouteLists, 'sets' | 'keys'> {
+    return { sets: this.#sets.toShared(), keys: this.#keys.toShared() };
+  }
+
+  #routeId(key: number): number {
+    // The lower 32 bits of the keys are a MED, which differs most.
+    const hash = mix(mix(key % 2 ** 32) + Math.floor(key / 2 ** 32));
+    const { values: keys } = this.#keys;
+    const known = this.#knownRoutes.find(hash, (number) => keys[number - 1] === key);
+    if (known !== 0) return known - 1;
+    this.#keys.push(key);
+    return this.#knownRoutes.add(hash, this.#keys.count) - 1;
+  }
+
+  #intern(): number {
+    const { count, values: routes } = this.#made;
+    const { values: appliances } = this.#madeAppliances;
+    let hash = count;
+    for (let at = 0; at < count; at++) hash = mix(mix(hash ^ (appliances[at] ?? 0)) + (routes[at] ?? 0));
+    const known = this.#knownSets.find(hash, (set) => this.#isMade(set));
+    if (known !== 0) return known;
+    const set = this.#sets.count;
+    if (set >= SETS_MAX) throw new RangeError('the sets of a map have at most 33 million numbers');
+    this.#sets.push(count);
+    for (let at = 0; at < count; at++) {
+      this.#sets.push(appliances[at] ?? 0);
+      this.#sets.push(routes[at] ?? 0);
+    }
+    while (this.#sets.count % ALIGNMENT !== 0) this.#sets.push(0);
+    return this.#knownSets.add(hash, set);
+  }
+
+  #isMade(set: number): boolean {
+    const { values: sets } = this.#sets;
+    const { count, values: routes } = this.#made;
+    if (sets[set] !== count) return false;
+    for (let at = 0; at < count; at++) {
+      if (sets[set + 1 + 2 * at] !== this.#madeAppliances.values[at]) return false;
+      if (sets[set + 2 + 2 * at] !== routes[at]) return false;
+    }
+    return true;
+  }
+}
+
+/** Collects lists of sets, each distinct one once. */
+export class RouteListsBuilder {
+  readonly #sets: RouteSetsBuilder;
+  readonly #lists = new Column(Uint32Array);
+  readonly #knownLists = new Known();
+
+  constructor(sets: RouteSetsBuilder) {
+    this.#sets = sets;
+    // The empty list.
+    this.#lists.push(0);
+    this.#lists.push(0);
+  }
+
+  /** Makes a list of a prefix of this length, its set and the list around it; @returns its number. */
+  over(around: number, length: number, set: number): number {
+    let outer = around;
+    // A list that adds nobody is passed over.
+    while (outer !== 0 && this.#covers(set, setOf(this.#lists.values[2 * outer] ?? 0)))
+      outer = this.#lists.values[2 * outer + 1] ?? 0;
+    const entry = ((set / ALIGNMENT) << LENGTH_BITS) | length;
     const hash = mix(mix(entry) ^ outer);
     const isList = (list: number): boolean =>
       this.#lists.values[2 * list] === entry && this.#lists.values[2 * list + 1] === outer;
@@ -106,68 +169,24 @@ export class RouteListsBuilder {
       // What is around it was made before it, so that it has its number.
       kept.push(numbers[all[2 * list + 1] ?? 0] ?? 0);
     }
-    const lists = {
-      sets: this.#sets.toShared(),
-      lists: kept.toShared(),
-      keys: this.#keys.toShared(),
-    };
     return {
-      lists,
+      lists: { ...this.#sets.build(), lists: kept.toShared() },
       entryOf: (list) => all[2 * list] ?? 0,
       aroundOf: (list) => numbers[all[2 * list + 1] ?? 0] ?? 0,
     };
   }
 
-  #routeId(key: number): number {
-    // The lower 32 bits of the keys are a MED, which differs most.
-    const hash = mix(mix(key % 2 ** 32) + Math.floor(key / 2 ** 32));
-    const { values: keys } = this.#keys;
-    const known = this.#knownRoutes.find(hash, (number) => keys[number - 1] === key);
-    if (known !== 0) return known - 1;
-    this.#keys.push(key);
-    return this.#knownRoutes.add(hash, this.#keys.count) - 1;
-  }
-
-  /** Whether every appliance of a set is in the one that is being made. */
-  #coversSet(set: number): boolean {
-    const { values: sets } = this.#sets;
-    const { values: made } = this.#madeAppliances;
-    const count = sets[set] ?? 0;
-    if (count > this.#made.count) return false;
-    let own = 0;
-    for (let member = 0; member < count; member++, own++) {
-      const appliance = sets[set + 1 + 2 * member] ?? 0;
-      while (own < this.#made.count && (made[own] ?? 0) < appliance) own++;
-      if (own === this.#made.count || made[own] !== appliance) return false;
-    }
-    return true;
-  }
-
-  #internSet(): number {
-    const { count, values: routes } = this.#made;
-    const { values: appliances } = this.#madeAppliances;
-    let hash = count;
-    for (let at = 0; at < count; at++) hash = mix(mix(hash ^ (appliances[at] ?? 0)) + (routes[at] ?? 0));
-    const known = this.#knownSets.find(hash, (set) => this.#isMade(set));
-    if (known !== 0) return known;
-    const set = this.#sets.count;
-    if (set >= SETS_MAX) throw new RangeError('the sets of a map have at most 33 million numbers');
-    this.#sets.push(count);
-    for (let at = 0; at < count; at++) {
-      this.#sets.push(appliances[at] ?? 0);
-      this.#sets.push(routes[at] ?? 0);
-    }
-    while (this.#sets.count % ALIGNMENT !== 0) this.#sets.push(0);
-    return this.#knownSets.add(hash, set);
-  }
-
-  #isMade(set: number): boolean {
-    const { values: sets } = this.#sets;
-    const { count, values: routes } = this.#made;
-    if (sets[set] !== count) return false;
-    for (let at = 0; at < count; at++) {
-      if (sets[set + 1 + 2 * at] !== this.#madeAppliances.values[at]) return false;
-      if (sets[set + 2 + 2 * at] !== routes[at]) return false;
+  /** Whether every appliance of a set is in another one. */
+  #covers(set: number, outer: number): boolean {
+    const { sets } = this.#sets;
+    const count = sets[outer] ?? 0;
+    const end = set + 2 * (sets[set] ?? 0);
+    if (count > (sets[set] ?? 0)) return false;
+    let own = set + 1;
+    for (let at = outer + 1; at < outer + 2 * count; at += 2, own += 2) {
+      const appliance = sets[at] ?? 0;
+      while (own < end && (sets[own] ?? 0) < appliance) own += 2;
+      if (own >= end || sets[own] !== appliance) return false;
     }
     return true;
   }

@@ -12,10 +12,10 @@ import { formatAddress, parseAddress } from '../../common/core/ip-address.ts';
 import { openHoldings } from '../../common/core/holdings-codec.ts';
 import { hashText } from '../../common/core/rendezvous.ts';
 import { ok, refused, type Result } from '../../common/core/result.ts';
-import { openRouteBytes } from '../../common/core/route-table-codec.ts';
 import { compileHoldings, type Holdings } from './holdings.ts';
 import { deadFamilies } from './families.ts';
-import { buildRouteMap, type OwnedTable, type RouteMap } from './route-map.ts';
+import { mergeRoutes, planRouteChange, type TablesByName } from './route-change.ts';
+import type { RouteMap } from './route-map.ts';
 
 /** An appliance or origin as ranking sees it. */
 export interface ViewAppliance {
@@ -95,13 +95,8 @@ export interface SteeringView extends ViewParts {
   readonly revokedBundles: ReadonlySet<string>;
 }
 
-/** The tables that a map names, by their names. */
-export type TablesByName = (name: string) => Uint8Array | undefined;
-
 /** The parts of a view that are made of tables. */
 export type TableParts = Pick<ViewParts, 'routes' | 'holdings'>;
-
-const ROUTES_MAX = 2_000_000;
 
 /** What of an earlier map's parts is that of another too: each is made of its tables, of the order of the appliances and of what they do on a miss. */
 export function unchangedParts(
@@ -181,21 +176,9 @@ export function openView(parts: ViewParts): SteeringView {
   };
 }
 
-function compileRoutes({ appliances }: SteeringMap, tables: TablesByName): Result<RouteMap> {
-  const owners = new Map<string, number[]>();
-  for (const [index, { routeTable }] of appliances.entries()) {
-    if (routeTable === undefined) continue;
-    const held = owners.get(routeTable.name);
-    if (held === undefined) owners.set(routeTable.name, [index]);
-    else held.push(index);
-  }
-  const owned: OwnedTable[] = [];
-  for (const [name, indexes] of owners) {
-    const opened = openRouteBytes(tables(name) ?? new Uint8Array(), { routesMax: ROUTES_MAX });
-    if (!opened.ok) return { ...opened, detail: `route table ${name}: ${opened.detail}` };
-    owned.push({ routes: opened.value, owners: indexes });
-  }
-  return buildRouteMap(owned);
+function compileRoutes(body: SteeringMap, tables: TablesByName): Result<RouteMap> {
+  const merged = mergeRoutes(planRouteChange(body, undefined), tables);
+  return merged.ok ? ok(merged.value.routes) : merged;
 }
 
 function compileHoldingsOf({ appliances, holdings }: SteeringMap, tables: TablesByName): Result<Holdings> {

@@ -3,10 +3,12 @@ import { documentTypes, SteeringMap, type DocumentPayload } from '../../common/c
 import type { DocumentDemands } from '../../common/core/documents.ts';
 import { decodeRouteTable } from '../../common/core/route-table-codec.ts';
 import { applyRouteTableDelta, nameRouteTable, readDeltaNames } from '../../common/core/route-table-delta.ts';
-import { coded, isCoded, valueOf } from '../../common/runtime/errors.ts';
+import { coded, isCoded, toCoded, valueOf, type CodedError } from '../../common/runtime/errors.ts';
 import { unpackRouteTable } from '../../common/runtime/route-table-packing.ts';
 import { openDocument } from '../../common/runtime/signed-documents.ts';
+import { mergeRoutes, planRouteChange, type MergedMap, type RouteChange } from '../core/route-change.ts';
 import { nameOfRoutes } from '../core/route-image.ts';
+import type { BuiltRoutes } from '../core/route-map.ts';
 import {
   compileParts,
   isOfSameAppliances,
@@ -64,8 +66,16 @@ export interface MapCompiler {
   compileEarly(): Promise<CompiledParts | undefined>;
   /** Compiles the map that was opened last. @throws ROUTE_TABLE_INVALID, ROUTE_TABLE_MISMATCH, ROUTE_TABLE_UNKNOWN, HOLDINGS_INVALID. */
   compile(): Promise<CompiledParts>;
-  /** Writes to disk what spares the next start the work, unless it is there. @throws what the disk says. */
+  /** Writes to disk what spares the next start the work, unless it is there, and sees to it that what is past is put aside. @throws what the disk says. */
   write(): Promise<void>;
+}
+
+type LastMap = MergedMap & { readonly parts: TableParts };
+
+interface RouteSources {
+  readonly last: LastMap | undefined;
+  readonly store: TableStore;
+  readonly images: RouteImageFile | undefined;
 }
 
 const LIMITS = { routesMax: 2_000_000 };
@@ -73,17 +83,18 @@ const LIMITS = { routesMax: 2_000_000 };
 /** Makes a compiler over a store of tables; with images, routes that were merged before are read from there. */
 export function createMapCompiler(store: TableStore, images?: RouteImageFile): MapCompiler {
   let opened: DocumentPayload<SteeringMap> | undefined;
-  let last: { readonly body: SteeringMap; readonly parts: TableParts } | undefined;
+  let last: LastMap | undefined;
   /** The holdings of the opened map, where they were compiled early. */
   let early: TableParts['holdings'] | undefined;
+  const tidier = createTidier(store);
 
   const make = async (payload: DocumentPayload<SteeringMap>, known: Partial<TableParts>) => {
     const tables = await readAll(store, tableNamesOf(payload.body, known));
     return valueOf(compileParts(payload, (of) => tables.get(of), known));
   };
-
   return {
     async open({ jws, key, demands }) {
+      await tidier.done();
       const payload = await openDocument(jws, {
         ...demands,
         typ: documentTypes.steeringMap,
@@ -117,16 +128,10 @@ export function createMapCompiler(store: TableStore, images?: RouteImageFile): M
       if (opened === undefined) throw new TypeError('a map is opened before it is compiled');
       const { body } = opened;
       const unchanged = { ...unchangedParts(last, body), ...(early !== undefined && { holdings: early }) };
-      const name = nameOfRoutes(body);
-      const stored = unchanged.routes ?? (await images?.read(name));
-      const known = { ...unchanged, ...(stored !== undefined && { routes: stored }) };
-      const { routes: made, holdings, ...rest } = await make(opened, known);
-      const routes = stored ?? images?.keep(made, name) ?? made;
-      const named = tableNamesOf(body);
-      for (const [before, next] of supersededBy(body, last?.body))
-        if (!named.has(before)) await store.supersede(before, next);
-      await store.prune(named);
-      last = { body, parts: { routes, holdings } };
+      const merged = await routesOf(body, { last, store, images });
+      const { routes, holdings, ...rest } = await make(opened, { ...unchanged, routes: merged.routes });
+      tidier.begin(body, last?.body);
+      last = { body, parts: { routes, holdings }, merged };
       return {
         ...rest,
         ...(unchanged.routes === undefined && { routes }),
@@ -135,8 +140,64 @@ export function createMapCompiler(store: TableStore, images?: RouteImageFile): M
     },
     async write() {
       await images?.write();
+      await tidier.done();
     },
   };
+}
+
+/** The routes of a map: as they are, as they were merged before, or merged now. */
+async function routesOf(body: SteeringMap, { last, store, images }: RouteSources): Promise<BuiltRoutes> {
+  if (last !== undefined && unchangedParts(last, body).routes !== undefined) return last.merged;
+  const name = nameOfRoutes(body);
+  // What is on disk is of the last map, or one before.
+  const stored = last === undefined ? await images?.read(name) : undefined;
+  if (stored !== undefined) return stored;
+  const { change, gone } = await planOver(body, last, store);
+  const come = await readAll(store, change.come.keys());
+  const merged = valueOf(mergeRoutes(change, (of) => come.get(of) ?? gone.get(of)));
+  return images?.keep(merged, name) ?? merged;
+}
+
+/** What is to be merged, with the tables that are gone; where one of those is not held any more, all is merged anew. */
+async function planOver(
+  body: SteeringMap,
+  last: MergedMap | undefined,
+  store: TableStore,
+): Promise<{ change: RouteChange; gone: Map<string, Uint8Array> }> {
+  const change = planRouteChange(body, last);
+  try {
+    return { change, gone: await readAll(store, change.gone.keys()) };
+  } catch (error) {
+    if (!isCoded(error, 'ROUTE_TABLE_UNKNOWN', 'ROUTE_TABLE_MISMATCH')) throw error;
+    return { change: planRouteChange(body, undefined), gone: new Map() };
+  }
+}
+
+/** Puts tables aside that are past, while who took the map goes on. */
+function createTidier(store: TableStore) {
+  let tidying: Promise<CodedError | undefined> = Promise.resolve(undefined);
+  return {
+    begin(body: SteeringMap, before: SteeringMap | undefined): void {
+      tidying = tidy(store, body, before).then(
+        () => undefined,
+        (error: unknown) => toCoded(error),
+      );
+    },
+    /** Resolves once nothing is left to do. @throws what went wrong, once. */
+    async done(): Promise<void> {
+      const fault = await tidying;
+      tidying = Promise.resolve(undefined);
+      if (fault !== undefined) throw fault;
+    },
+  };
+}
+
+/** Puts the tables aside that are past now. @throws what the disk says. */
+async function tidy(store: TableStore, body: SteeringMap, before: SteeringMap | undefined): Promise<void> {
+  const named = tableNamesOf(body);
+  for (const [name, next] of supersededBy(body, before))
+    if (!named.has(name)) await store.supersede(name, next);
+  await store.prune(named);
 }
 
 /** The tables of a map before that others have come for, each with the one that came. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { openRouteImage, packRouteImage } from '../core/route-image.ts';
-import type { RouteMap } from '../core/route-map.ts';
+import type { BuiltRoutes } from '../core/route-map.ts';
 
 /**
  * The merged routes of the last map on disk: an image (route-image.ts) behind its SHA-256. Whoever could write it could read the node's
@@ -9,9 +9,9 @@ import type { RouteMap } from '../core/route-map.ts';
  */
 export interface RouteImageFile {
   /** The routes that were made of what has this name; undefined where they are others, or damaged, or none are kept. */
-  read(name: string): Promise<RouteMap | undefined>;
+  read(name: string): Promise<BuiltRoutes | undefined>;
   /** Puts routes into one piece of memory, from which `write` takes them. */
-  keep(routes: RouteMap, name: string): RouteMap;
+  keep(built: BuiltRoutes, name: string): BuiltRoutes;
   /** Writes what was kept last, unless it is written already. Throws with the system's code. */
   write(): Promise<void>;
 }
@@ -33,10 +33,10 @@ export function createRouteImageFile(
       const image = await readImage(path, prepare);
       return image && openRouteImage(image, name);
     },
-    keep(routes, name) {
-      kept = packRouteImage(routes, name);
+    keep(built, name) {
+      kept = packRouteImage(built, name);
       prepare(new Uint8Array(kept));
-      return openRouteImage(kept, name) ?? routes;
+      return openRouteImage(kept, name) ?? built;
     },
     async write() {
       const image = kept;

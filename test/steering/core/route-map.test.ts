@@ -5,20 +5,26 @@ import { openPrefixTable } from '../../../common/core/prefix-table.ts';
 import { encodeRouteTable, openRouteBytes } from '../../../common/core/route-table-codec.ts';
 import { packRouteKeys } from '../../../common/core/route-table.ts';
 import { lengthOf, setOf } from '../../../steering/core/route-lists.ts';
-import { buildRouteMap, type RouteMap } from '../../../steering/core/route-map.ts';
+import { buildRouteMap, type BuiltRoutes, type RouteMap } from '../../../steering/core/route-map.ts';
+import type { MergedBefore, OwnedTable } from '../../../steering/core/route-merge.ts';
 import { addressArb, routesArb, tableOf, type TestRoute } from '../../support/route-tables.ts';
 
 const limits = { routesMax: 1000 };
 
+function owned(routes: readonly TestRoute[], owners: readonly number[]): OwnedTable {
+  const opened = openRouteBytes(encodeRouteTable(tableOf(routes)), limits);
+  if (!opened.ok) throw new TypeError(opened.detail);
+  return { routes: opened.value, owners };
+}
+
+function built(tables: readonly OwnedTable[], before?: MergedBefore): BuiltRoutes {
+  const made = buildRouteMap(tables, before);
+  if (!made.ok) throw new TypeError(made.detail);
+  return made.value;
+}
+
 function mapOf(announced: readonly (readonly TestRoute[])[], owners?: readonly number[][]): RouteMap {
-  const tables = announced.map((routes, at) => {
-    const opened = openRouteBytes(encodeRouteTable(tableOf(routes)), limits);
-    if (!opened.ok) throw new TypeError(opened.detail);
-    return { routes: opened.value, owners: owners?.[at] ?? [at] };
-  });
-  const built = buildRouteMap(tables);
-  if (!built.ok) throw new TypeError(built.detail);
-  return built.value;
+  return built(announced.map((routes, at) => owned(routes, owners?.[at] ?? [at]))).routes;
 }
 
 /** Every appliance that reaches an address, with its prefix and keys, as the lists say. */
@@ -83,6 +89,68 @@ t.test('appliances with one table are found as if each had its own', (t) => {
   );
   t.end();
 });
+
+/** What a box announces, by its name, from map to map. */
+const worldArb = fc.dictionary(fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f'), routesArb, { maxKeys: 6 });
+
+t.test(
+  'merged over what was before, only by the tables of those who changed, lists are as merged anew',
+  (t) => {
+    fc.assert(
+      fc.property(
+        fc.array(worldArb, { minLength: 2, maxLength: 5 }),
+        fc.array(fc.oneof(addressArb(4), addressArb(6)), { maxLength: 8 }),
+        (worlds, random) => {
+          let names: readonly string[] = [];
+          let held: BuiltRoutes | undefined;
+          worlds.forEach((drawn, step) => {
+            // Half of the boxes stay as they were.
+            const before = worlds[step - 1] ?? {};
+            const world = Object.fromEntries(
+              Object.entries(drawn).map(([name, routes]) => [
+                name,
+                name < 'd' ? (before[name] ?? routes) : routes,
+              ]),
+            );
+            worlds[step] = world;
+            const now = Object.keys(world).sort();
+            const hasChanged = (name: string): boolean => before[name] !== world[name];
+            const come = now.flatMap((name, at) =>
+              hasChanged(name) ? [owned(world[name] ?? [], [at])] : [],
+            );
+            const gone = now.flatMap((name, at) => {
+              const routes = before[name];
+              return routes !== undefined && hasChanged(name) ? [owned(routes, [at])] : [];
+            });
+            const indexes = Int32Array.from(names, (name) => now.indexOf(name));
+            held = built(
+              come,
+              held && {
+                rows: held.rows,
+                lists: held.routes.lists,
+                gone,
+                indexes: indexes.length === 0 ? undefined : indexes,
+              },
+            );
+            names = now;
+            const announced = now.map((name) => world[name] ?? []);
+            const firsts = announced.flat().map(([prefix]) => prefix.address);
+            for (const address of [...random, ...firsts])
+              t.strictSame(reach(held.routes, address), naive(announced, address));
+            t.equal(held.routes.defaultsDropped, mapOf(announced).defaultsDropped);
+            t.equal(
+              held.routes.lists.sets.length,
+              mapOf(announced).lists.sets.length,
+              'nothing of before is left over',
+            );
+          });
+        },
+      ),
+      { numRuns: 200 },
+    );
+    t.end();
+  },
+);
 
 t.test('default routes are dropped and counted, and equal lists are kept once', (t) => {
   const keys = { classOrder: 0, asPathLength: 1, med: 0 };

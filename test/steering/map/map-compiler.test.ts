@@ -156,6 +156,7 @@ t.test(
       await feed(compiler, map, at + 1);
       await compiler.compile();
     }
+    await compiler.write();
     const later = await openTableStore(folder, 1e9);
     for (const [name, bytes] of wireOf(before).tables)
       t.ok(Buffer.from(bytes).equals((await later.read(name)) ?? Buffer.of()), name);
@@ -163,6 +164,39 @@ t.test(
     t.equal(past.length, 1, 'the one that changed; the holdings did not, nor did what another box still has');
     t.equal((await feed(compiler, before, 3)).length, 1, 'one that comes back is asked for');
     await compiler.compile();
+    await compiler.write();
+  },
+);
+
+t.test(
+  'of a map like the one before only the tables that differ are read, unless one of those is lost',
+  async (t) => {
+    const folder = await folderOf(t);
+    const many = Array.from({ length: 50 }, (_, at) => route(`10.${at}.0.0/16`));
+    const mapWith = (last: readonly Route[]) =>
+      mapOf([
+        appliance('a', { routes: many }),
+        appliance('b', { routes: many }),
+        appliance('c', { routes: last }),
+      ]);
+    const maps = [[route('11.0.0.0/8')], [route('12.0.0.0/8')], [route('13.0.0.0/8')]].map(mapWith);
+    const tableOf = (map: TestMap | undefined, box: number): string =>
+      map === undefined ? '' : (wireOf(map).body.appliances[box]?.routeTable?.name ?? '');
+    const lose = (name: string): Promise<void> => rm(join(folder, `${name}.zst`));
+    const compiler = createMapCompiler(await openTableStore(folder, 1e9));
+    await feed(compiler, maps[0] ?? first, 1);
+    await compiler.compile();
+    await lose(tableOf(maps[0], 0));
+    const { missing } = await compiler.open(await signed(maps[1] ?? first, 2));
+    t.equal(missing.length, 2, 'the one that was lost, and the one that is new');
+    const came = tableOf(maps[1], 2);
+    await compiler.take(came, await packRouteTable(wireOf(maps[1] ?? first).tables.get(came) ?? Buffer.of()));
+    const { routes } = await compiler.compile();
+    t.strictSame(routes?.[4].index, (await compiledAlone(t, maps[1] ?? first)).routes?.[4].index);
+    await lose(came);
+    await feed(compiler, maps[2] ?? first, 3);
+    const whole = await compiler.compile();
+    t.strictSame(whole.routes?.[4].index, (await compiledAlone(t, maps[2] ?? first)).routes?.[4].index);
   },
 );
 

@@ -5,14 +5,14 @@ import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import { encodeRouteTable, openRouteBytes } from '../../../common/core/route-table-codec.ts';
 import { openRouteImage, packRouteImage } from '../../../steering/core/route-image.ts';
-import { buildRouteMap, type RouteMap } from '../../../steering/core/route-map.ts';
+import { buildRouteMap, type BuiltRoutes } from '../../../steering/core/route-map.ts';
 import { createRouteImageFile } from '../../../steering/map/route-image-file.ts';
 import { routesArb, tableOf, type TestRoute } from '../../support/route-tables.ts';
 
 const name = 'ab'.repeat(32);
 const other = 'cd'.repeat(32);
 
-function mapOf(announced: readonly (readonly TestRoute[])[]): RouteMap {
+function mapOf(announced: readonly (readonly TestRoute[])[]): BuiltRoutes {
   const tables = announced.map((routes, at) => {
     const opened = openRouteBytes(encodeRouteTable(tableOf(routes)), { routesMax: 1000 });
     if (!opened.ok) throw new TypeError(opened.detail);
