@@ -163,7 +163,7 @@ export const SessionView = Type.Object({
   id: Type.String({ pattern: '^ses_[\\w-]{8,64}$' }),
   accountId: ObjectId,
   kind: Type.Union([Type.Literal('browser'), Type.Literal('program')]),
-  /** The program's name, or what the browser calls itself. */
+  /** The program's name, or what people call the browser: `Firefox on Windows`, `a browser` where it does not say. */
   name: Type.String(),
   scopes: Type.Array(Type.String()),
   createdAtMs: TimeMs,

@@ -110,6 +110,7 @@ export function createSessions(options: SessionsOptions): Sessions {
 type GrantPayload = AdapterPayload & {
   resources?: Readonly<Record<string, string>>;
   openid?: { scope?: string };
+  browser?: string;
 };
 
 async function viewOf(
@@ -117,7 +118,7 @@ async function viewOf(
   { payload, expiresAtMs }: OidcRecord,
   clients: Clients,
 ): Promise<SessionView | undefined> {
-  const { accountId = '', clientId, iat = 0, resources, openid } = payload as GrantPayload;
+  const { accountId = '', clientId, iat = 0, resources, openid, browser } = payload as GrantPayload;
   if (clientId === pagesClientId) return undefined;
   const client = clientId === undefined ? undefined : await clients.metadata(clientId);
   const scopes = [openid?.scope ?? '', ...Object.values(resources ?? {})].join(' ').split(' ');
@@ -125,7 +126,8 @@ async function viewOf(
     id: `ses_${key.slice(key.indexOf('/') + 1)}`,
     accountId,
     kind: clientId === undefined ? 'browser' : 'program',
-    name: clientId === undefined ? 'a browser' : (client?.client_name ?? clientId),
+    // Sessions that were begun before it was noted do not say it.
+    name: clientId === undefined ? (browser ?? 'a browser') : (client?.client_name ?? clientId),
     scopes: scopes.filter((scope) => scope !== ''),
     createdAtMs: iat * 1000,
     expiresAtMs,

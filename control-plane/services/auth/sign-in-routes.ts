@@ -3,6 +3,7 @@ import type { Provider } from 'oidc-provider';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
 import type { Accounts } from './accounts.ts';
+import { browserName } from './core/browser-name.ts';
 import { auditedRun, countRefusal } from './audited.ts';
 import { cookieOf, fieldsOf } from './forms.ts';
 import { pagesClientId } from './oidc/clients.ts';
@@ -236,6 +237,14 @@ function markOf(options: SignInRoutesOptions, { headers }: FastifyRequest): stri
   return cookieOf(headers.cookie, markName(options));
 }
 
+/** What the list of sessions calls it. */
+function browserOf({ headers }: FastifyRequest): string {
+  const [brands, platform] = [headers['sec-ch-ua'], headers['sec-ch-ua-platform']].map(
+    (hint) => [hint].flat()[0],
+  );
+  return browserName({ userAgent: headers['user-agent'], brands, platform });
+}
+
 /** Lets someone in who has shown all that is asked for. */
 async function complete(
   options: SignInRoutesOptions,
@@ -248,7 +257,8 @@ async function complete(
   const object = String(step.details.params['client_id']).slice(0, 200);
   const work = async (): Promise<void> => {
     reply.raw.appendHeader('set-cookie', cookie);
-    const login = { accountId: account.id, amr, passwordEpoch: epochOf(account) };
+    const browser = browserOf(request);
+    const login = { accountId: account.id, amr, passwordEpoch: epochOf(account), browser };
     await finish(step, reply, { login });
   };
   await auditedRun(

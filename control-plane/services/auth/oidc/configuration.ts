@@ -123,7 +123,7 @@ async function findAccount(
   const { login } = ctx.oidc.result ?? {};
   const letIn: WithEpoch | undefined = login && { passwordEpoch: login['passwordEpoch'] };
   // Also where it is refused: the provider keeps the session all the same.
-  if (letIn !== undefined) Object.assign(ctx.oidc.session ?? {}, letIn);
+  if (letIn !== undefined) Object.assign(ctx.oidc.session ?? {}, letIn, { browser: login?.['browser'] });
   if (account === undefined || account.disabled) return undefined;
   if (letIn !== undefined && !isOfPresentPassword(letIn, account))
     throw new errors.AccessDenied('the password was changed meanwhile');

@@ -18,10 +18,10 @@ export function isOfPresentPassword(letIn: WithEpoch, account: WithEpoch): boole
   return epochOf(letIn) === epochOf(account);
 }
 
-/** Lets a new provider keep epochs with its sessions and grants, of which it stores only what it knows. */
-export function keepEpochs({ Session, Grant }: Provider): void {
+/** Lets a new provider keep epochs with its sessions and grants, and with sessions whose browser it is; it stores only what it knows. */
+export function keepOwnFields({ Session, Grant }: Provider): void {
   for (const model of [Session, Grant] as unknown as { readonly IN_PAYLOAD: readonly string[] }[])
-    Object.defineProperty(model, 'IN_PAYLOAD', { value: [...model.IN_PAYLOAD, 'passwordEpoch'] });
+    Object.defineProperty(model, 'IN_PAYLOAD', { value: [...model.IN_PAYLOAD, 'passwordEpoch', 'browser'] });
 }
 
 /** Makes a grant to a program, which lasts no longer than the password under which the session was let in. */

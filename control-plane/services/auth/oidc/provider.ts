@@ -6,7 +6,7 @@ import type { Provider } from 'oidc-provider';
 import type { SigningKey } from '../../../../common/runtime/keys.ts';
 import type { Log } from '../../../../common/runtime/log.ts';
 import { oidcConfiguration, type OidcConfigurationOptions } from './configuration.ts';
-import { keepEpochs } from './password-epoch.ts';
+import { keepOwnFields } from './password-epoch.ts';
 
 export interface OidcOptions extends Pick<OidcConfigurationOptions, 'store' | 'accounts' | 'seals'> {
   /** The public URL, which is the issuer. */
@@ -41,7 +41,7 @@ export function createOidc(options: OidcOptions): Oidc {
       issuer,
       oidcConfiguration({ ...options, keys, isHttps, library, site: { base: base() } }),
     );
-    keepEpochs(provider);
+    keepOwnFields(provider);
     // What it knows of the caller, host and scheme included, comes from `asProviderSees`.
     provider.proxy = true;
     const failed = (error: unknown): void => {
