@@ -4,13 +4,14 @@ import type { Static } from '../../../common/contract/type.ts';
 import { coded } from '../../../common/runtime/errors.ts';
 import type { Batch } from './batch.ts';
 import type { Desk } from './desk.ts';
+import type { Erased } from './erased.ts';
 import type { BillingRecords } from './records.ts';
 
 /** Accounts as the payment provider knows them. */
 export interface Payers {
-  /** Address of a page on which a person says how to pay. Errors: PAYMENTS_OFF, those of the provider. */
+  /** Address of a page on which a person says how to pay. Errors: PAYMENTS_OFF, ACCOUNT_UNKNOWN (it was removed), those of the provider. */
   page(account: string, returnUrl: string): Promise<string>;
-  /** Makes an account known to the provider, where there is one. Errors: those of the provider. */
+  /** Makes an account known to the provider, where there is one. Errors: ACCOUNT_UNKNOWN (it was removed), those of the provider. */
   enrol(account: string): Promise<void>;
   /** By what an account pays. Errors: PAYMENTS_OFF, PAYMENT_METHOD_MISSING. */
   means(account: string): Promise<{ provider: PaymentProvider; customer: string; method: string }>;
@@ -25,29 +26,18 @@ export interface Payers {
   erase(account: string): Promise<void>;
 }
 
-/** Opens the payers; without a provider there are none. */
-export function openPayers(options: {
+interface PayersOptions {
   records: BillingRecords;
   desk: Desk;
   provider: PaymentProvider | undefined;
-}): Payers {
+  erased: Pick<Erased, 'has' | 'refuse'>;
+}
+
+/** Opens the payers; without a provider there are none. */
+export function openPayers(options: PayersOptions): Payers {
   const { records, desk, provider } = options;
   const { payers, payerOf } = records;
-  const customerOf = async (account: string): Promise<string> => {
-    const known = (await payers.get(account))?.value.customer;
-    if (known !== undefined) return known;
-    if (provider === undefined) throw coded('PAYMENTS_OFF', 'payments are recorded by hand');
-    const customer = await provider.createCustomer(account);
-    return desk.book(async (batch) => {
-      const raced = (await payers.get(account))?.value.customer;
-      if (raced !== undefined) return raced;
-      batch.change(
-        payers.putOperation(account, { customer }),
-        payerOf.putOperation(customer, { id: account }),
-      );
-      return customer;
-    });
-  };
+  const customerOf = customersBy(options);
   const check = (account: string, customer: string) => checkCustomer(records, account, customer);
   return {
     check,
@@ -99,4 +89,34 @@ async function checkCustomer({ payers }: BillingRecords, account: string, custom
   const known = (await payers.get(account))?.value;
   if (known !== undefined && known.customer !== customer)
     throw coded('WEBHOOK_FOREIGN', `${customer || 'nobody'} is not the customer of ${account}`);
+}
+
+/** The provider's id of an account, which is made where there is none yet. */
+function customersBy({
+  records: { payers, payerOf },
+  desk,
+  provider,
+  erased,
+}: PayersOptions): (account: string) => Promise<string> {
+  return async (account: string): Promise<string> => {
+    const known = (await payers.get(account))?.value.customer;
+    if (known !== undefined) return known;
+    if (provider === undefined) throw coded('PAYMENTS_OFF', 'payments are recorded by hand');
+    await erased.refuse(account);
+    const customer = await provider.createCustomer(account);
+    const kept = await desk.book(async (batch) => {
+      if (await erased.has(account)) return undefined;
+      const raced = (await payers.get(account))?.value.customer;
+      if (raced !== undefined) return raced;
+      batch.change(
+        payers.putOperation(account, { customer }),
+        payerOf.putOperation(customer, { id: account }),
+      );
+      return customer;
+    });
+    if (kept !== undefined) return kept;
+    // Erased in between.
+    await provider.removeCustomer(customer);
+    throw coded('ACCOUNT_UNKNOWN', 'it was removed');
+  };
 }

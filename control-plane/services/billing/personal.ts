@@ -1,7 +1,8 @@
 import type { UsageSums } from '../../../common/contract/usage.ts';
 import type { PersonalData } from '../personal-data.ts';
 import type { Batch } from './batch.ts';
-import type { Ask } from './desk.ts';
+import type { Ask, Desk } from './desk.ts';
+import type { Erased } from './erased.ts';
 import type { Invoices } from './invoices.ts';
 import type { Payers } from './payers.ts';
 import type { Subscriptions } from './subscriptions.ts';
@@ -14,6 +15,8 @@ interface PersonalOptions {
   invoices: Invoices;
   payers: Payers;
   usage: Usage;
+  desk: Desk;
+  erased: Pick<Erased, 'add'>;
   /** Does once for its key what moves money. */
   once: (ask: Ask & { subscription: string }, decide: (batch: Batch) => Promise<object>) => Promise<object>;
 }
@@ -23,7 +26,7 @@ interface PersonalOptions {
  * pays, also at the provider; invoices, postings and sums of what was charged stay under the account's id, as bookkeeping has to keep them.
  */
 export function personalBilling(billing: PersonalOptions, purge: () => Promise<void>): PersonalData {
-  const { subscriptions, invoices, payers, usage, once } = billing;
+  const { subscriptions, invoices, payers, usage, desk, erased, once } = billing;
   return {
     name: 'billing',
     async export(account) {
@@ -35,6 +38,8 @@ export function personalBilling(billing: PersonalOptions, purge: () => Promise<v
       return { subscriptions: held, invoices: bills, usage: sums, payment: { hasMethod, provider } };
     },
     async erase(account) {
+      // First: nothing new comes behind it.
+      await desk.book((batch) => erased.add(batch, account));
       const current = await subscriptions.current(account);
       if (current !== undefined) {
         const ask = { caller: 'erasure', key: current.id, request: 'cancel', subscription: current.id };

@@ -188,6 +188,10 @@ export interface BillingRecords {
   /** By account and metric. */
   metered: Collection<MeteredRecord>;
   accounts: Collection<AccountRecord>;
+  /** By a hash of the account: it was erased. */
+  erased: Collection<{ id: string }>;
+  /** By time and that hash, to be forgotten in their order. */
+  erasedTimes: Collection<{ id: string }>;
   subscriptions: Collection<SubscriptionRecord>;
   /** By time and id: what time changes next. */
   due: Collection<{ id: string }>;
@@ -250,6 +254,8 @@ export function openBillingRecords(books: Books): BillingRecords {
     usageSums: collection('usage-sums', Type.Object({ quantity: Count })),
     metered: collection('metered', MeteredRecord),
     accounts: collection('accounts', AccountRecord),
+    erased: collection('erased', Reference),
+    erasedTimes: collection('erased-times', Reference),
     subscriptions: collection('subscriptions', SubscriptionRecord),
     due: collection('due', Reference),
     subscriptionsOf: collection('subscriptions-of', Reference),

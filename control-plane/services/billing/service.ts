@@ -9,6 +9,7 @@ import type { Batch } from './batch.ts';
 import { openCollecting, type Collecting } from './collecting.ts';
 import { openDesk, type Ask } from './desk.ts';
 import { cacheEntitlements, type EntitlementsCache } from './entitlements.ts';
+import { openErased } from './erased.ts';
 import { openDisputes, type Disputes } from './disputes.ts';
 import { openDue } from './due.ts';
 import { openInvoices, type Invoices } from './invoices.ts';
@@ -99,14 +100,15 @@ export function createBilling(options: BillingOptions): Billing {
     collect: (batch, invoice) => collecting.begin(batch, invoice),
   });
   const metered = openMetered({ records, invoices, provider, clock });
-  const subscriptions = openSubscriptions({ records, invoices, metered, clock, chance });
+  const erased = openErased({ records, clock });
+  const subscriptions = openSubscriptions({ records, invoices, metered, erased, clock, chance });
   const disputes = openDisputes({ records, invoices, provider, clock, log });
   const payments = openPayments({ records, invoices, subscriptions, disputes, clock, chance });
   const collecting = openCollecting({
     ...{ records, desk, invoices, provider, clock, log },
     ...{ payments: () => payments, subscriptions: () => subscriptions },
   });
-  const payers = openPayers({ records, desk, provider });
+  const payers = openPayers({ records, desk, provider, erased });
   const prepayments = openPrepayments({
     ...{ records, desk, payers, payments, invoices, provider, clock, log },
   });
@@ -118,12 +120,8 @@ export function createBilling(options: BillingOptions): Billing {
   const due = openDue({ records, desk, subscriptions, clock, log });
   const bookDue = () => due.bookDue();
   const catchUp = (id: string) => due.catchUp(id);
-  const settleDue = async (): Promise<void> => {
-    await collecting.run();
-    await prepayments.run();
-    await refunds.run();
-  };
-  const usage = openUsage({ records, desk, metered, catchUp, clock });
+  const settleDue = () => runAll([collecting, prepayments, refunds]);
+  const usage = openUsage({ records, desk, metered, erased, catchUp, clock });
   const reports = openReports({ records, clock });
   const once: Billing['once'] = async ({ subscription, ...ask }, decide) => {
     if (subscription !== undefined) await catchUp(subscription);
@@ -139,19 +137,41 @@ export function createBilling(options: BillingOptions): Billing {
       return desk.quote(decide);
     },
     once,
-    personal: personalBilling({ subscriptions, invoices, payers, usage, once }, () => books.purge()),
+    personal: personalBilling({ subscriptions, invoices, payers, usage, desk, erased, once }, () =>
+      books.purge(),
+    ),
     verify: () => verifyAll({ records, invoices, desk }),
-    async watch(signal) {
-      const forget = () => desk.forgetAnswers().then(() => usage.forget());
-      const bookAll = () => bookDue().then(forget);
-      await Promise.all([
-        again(options, { signal, work: bookAll, failure: 'what is due could not be booked' }),
-        again(options, { signal, work: settleDue, failure: 'what the provider is to do is not done' }),
-        again(options, { signal, work: () => webhooks.begin(signal), failure: 'webhooks could not be sent' }),
-      ]);
-      await webhooks.ended();
-    },
+    watch: (signal) =>
+      watchAll(options, signal, {
+        webhooks,
+        settleDue,
+        async bookAll() {
+          await bookDue();
+          await desk.forgetAnswers();
+          await usage.forget();
+          await desk.book((batch) => erased.forget(batch));
+        },
+      }),
   };
+}
+
+async function runAll(all: readonly { run(): Promise<void> }[]): Promise<void> {
+  for (const one of all) await one.run();
+}
+
+/** Works on what is due until the signal is aborted. */
+async function watchAll(
+  options: BillingOptions,
+  signal: AbortSignal,
+  work: { webhooks: Webhooks; settleDue: () => Promise<void>; bookAll: () => Promise<void> },
+): Promise<void> {
+  const { webhooks, settleDue, bookAll } = work;
+  await Promise.all([
+    again(options, { signal, work: bookAll, failure: 'what is due could not be booked' }),
+    again(options, { signal, work: settleDue, failure: 'what the provider is to do is not done' }),
+    again(options, { signal, work: () => webhooks.begin(signal), failure: 'webhooks could not be sent' }),
+  ]);
+  await webhooks.ended();
 }
 
 async function verifyAll(options: Parameters<typeof verifyAccounts>[0]): Promise<BooksProof> {

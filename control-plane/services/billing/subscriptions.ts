@@ -25,6 +25,7 @@ import {
   type Step,
   type Subscription,
 } from './core/subscription.ts';
+import type { Erased } from './erased.ts';
 import type { FreshCredit, Invoices, Issued } from './invoices.ts';
 import type { Metered } from './metered.ts';
 import { ordered, type BillingRecords, type SubscriptionRecord } from './records.ts';
@@ -38,7 +39,7 @@ export interface PlanChange extends PlanChangeRequest {
 export interface Subscriptions {
   /**
    * Subscribes an account. Errors: PLAN_UNKNOWN, CURRENCY_MISMATCH (the plan has no such price), COUPON_UNKNOWN, COUPON_NOT_REDEEMABLE,
-   * SUBSCRIPTION_EXISTS, INVALID (an unknown time zone).
+   * SUBSCRIPTION_EXISTS, INVALID (an unknown time zone), ACCOUNT_UNKNOWN (it was removed).
    */
   add(batch: Batch, request: SubscriptionRequest): Promise<SubscriptionView>;
   /** Errors of the changes: SUBSCRIPTION_UNKNOWN, SUBSCRIPTION_STATE; of another plan also PLAN_UNKNOWN, CURRENCY_MISMATCH. */
@@ -68,6 +69,7 @@ export interface SubscriptionsOptions {
   records: BillingRecords;
   invoices: Invoices;
   metered: Pick<Metered, 'close'>;
+  erased: Pick<Erased, 'refuse'>;
   clock: Clock;
   chance: Chance;
 }
@@ -85,8 +87,9 @@ class KeptSubscriptions implements Subscriptions {
   }
 
   async add(batch: Batch, request: SubscriptionRequest): Promise<SubscriptionView> {
-    const { records, clock, chance } = this.#options;
+    const { records, erased, clock, chance } = this.#options;
     const { account, country, region, timeZone } = request;
+    await erased.refuse(account);
     if (!isTimeZone(timeZone)) throw coded('INVALID', `timeZone: there is no ${timeZone}`);
     const plan = await this.#sold(request.plan);
     const price = priceOf(plan, request);

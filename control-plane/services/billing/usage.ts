@@ -3,6 +3,7 @@ import type { Clock } from '../../../common/runtime/clock.ts';
 import type { Batch } from './batch.ts';
 import { monthOf } from './core/month.ts';
 import type { Desk } from './desk.ts';
+import type { Erased } from './erased.ts';
 import type { Metered } from './metered.ts';
 import { ordered, type BillingRecords } from './records.ts';
 import { openUsageFolding, usageKeptMs, type UsageFolding } from './usage-folding.ts';
@@ -11,7 +12,8 @@ import { openUsageFolding, usageKeptMs, type UsageFolding } from './usage-foldin
 export interface Usage extends UsageFolding {
   /**
    * Counts each record once by its account and id, and charges it where a meter does. Refuses by record: INVALID (from the future: more than
-   * a minute; or more than 99 days old), AMOUNT_INVALID (no invoice could be written over the sum), UNAVAILABLE (to be told again).
+   * a minute; or more than 99 days old), ACCOUNT_UNKNOWN (the account was removed), AMOUNT_INVALID (no invoice could be written over the sum),
+   * UNAVAILABLE (to be told again).
    */
   add(request: UsageRequest): Promise<UsageReply>;
   /** Sums by account, month and metric; `after` is the `next` of the page before. */
@@ -29,6 +31,7 @@ interface UsageOptions {
   records: BillingRecords;
   desk: Desk;
   metered: Pick<Metered, 'count'>;
+  erased: Pick<Erased, 'has'>;
   /** Brings the subscription of an account to the present. */
   catchUp: (subscription: string) => Promise<void>;
   clock: Clock;
@@ -36,13 +39,14 @@ interface UsageOptions {
 
 /** Opens it. */
 export function openUsage(options: UsageOptions): Usage {
-  const { records, desk, metered, clock } = options;
+  const { records, desk, metered, erased, clock } = options;
   return {
     async add({ records: told }) {
       const stuck = await endPeriods(options, told);
       return desk.book(async (batch) => {
         const nowMs = clock.nowMs();
-        const { fresh, refused } = await sorted(records, told, { nowMs, stuck });
+        const gone = await goneOf(erased, told);
+        const { fresh, refused } = await sorted(records, told, { nowMs, stuck, gone });
         const { counted, refused: tooMuch } = await metered.count(batch, [...fresh.keys()]);
         for (const record of tooMuch) {
           refused.set(record, { code: 'AMOUNT_INVALID', detail: 'no invoice could be written over its sum' });
@@ -79,11 +83,19 @@ async function endPeriods(
   return stuck;
 }
 
+/** The accounts that are not there any more. */
+async function goneOf({ has }: Pick<Erased, 'has'>, told: readonly Told[]): Promise<ReadonlySet<string>> {
+  const gone = new Set<string>();
+  for (const account of new Set(told.map((record) => record.account)))
+    if (await has(account)) gone.add(account);
+  return gone;
+}
+
 /** What is new, each with its key, and what is refused; the rest was told before. */
 async function sorted(
   { usage }: BillingRecords,
   told: readonly Told[],
-  at: { nowMs: number; stuck: ReadonlySet<string> },
+  at: Parameters<typeof refusalOf>[1],
 ): Promise<{ fresh: Map<Told, string>; refused: Map<Told, Refusal> }> {
   const [fresh, refused] = [new Map<Told, string>(), new Map<Told, Refusal>()];
   const keys = new Set<string>();
@@ -143,8 +155,9 @@ async function sumsOf(
 
 function refusalOf(
   { account, atMs }: Told,
-  { nowMs, stuck }: { nowMs: number; stuck: ReadonlySet<string> },
+  { nowMs, stuck, gone }: { nowMs: number; stuck: ReadonlySet<string>; gone: ReadonlySet<string> },
 ): Refusal | undefined {
+  if (gone.has(account)) return { code: 'ACCOUNT_UNKNOWN', detail: 'it was removed' };
   if (atMs > nowMs + futureMs) return { code: 'INVALID', detail: 'it is from the future' };
   if (atMs < nowMs - lateMs) return { code: 'INVALID', detail: 'it is more than 99 days old' };
   return stuck.has(account)

@@ -307,3 +307,16 @@ t.test('refunds the way the payment came', async (t) => {
   t.equal(stripe.refunds.length, 2, 'what is given up is not asked for again');
   t.strictSame(await auditBilling(lab), []);
 });
+
+t.test('an account that was erased, or is just then, has no customer of the provider', async (t) => {
+  const lab = await openLab(t);
+  const { billing, stripe } = lab;
+  stripe.after = async ({ route }) => {
+    if (route === 'POST /v1/customers') await billing.personal.erase(anna);
+  };
+  await t.rejects(billing.payers.enrol(anna), { code: 'ACCOUNT_UNKNOWN' });
+  t.strictSame([...stripe.customers], [], 'what was made for it in between is removed');
+  await t.rejects(billing.payers.page(anna, 'https://tv.example/'), { code: 'ACCOUNT_UNKNOWN' });
+  t.strictSame([...stripe.customers], []);
+  t.strictSame(await lab.books.scan('payers', {}), []);
+});

@@ -2,6 +2,7 @@ import t, { type Test } from 'tap';
 
 import type { Meter } from '../../../../common/contract/meters.ts';
 import { invoiceHtml, invoicePage } from '../../../../control-plane/services/billing/core/invoice-page.ts';
+import { until } from '../../support/until.ts';
 import { auditBilling, dayMs, openBillingLab, planOf, subscriptionOf, taxTable } from '../../support/billing-lab.ts'; // prettier-ignore
 
 const startMs = Date.parse('2026-01-31T12:00:00+01:00');
@@ -264,3 +265,37 @@ t.test('an account that is erased leaves sums of what was charged, and no more',
   t.match(await lab.books.scan('metered', {}), [{ value: { folded: 30, told: 30, givenUp: 30 } }]);
   t.strictSame(await lab.audit(), []);
 });
+
+t.test(
+  'what is told of an account after its erasure is refused, and nothing of it is begun anew',
+  async (t) => {
+    const lab = await openLab(t);
+    const { billing, clock } = lab;
+    await lab.use('downloads', 30);
+    for (let twice = 0; twice < 2; twice++) await billing.personal.erase(anna);
+    const told = (account: string, id: string) =>
+    ({ account, id, metric: 'downloads', quantity: 3, atMs: clock.nowMs() }); // prettier-ignore
+    const records = [told(anna, 'used-late-1'), told('usr_berta-01', 'used-late-2')];
+    t.match(await billing.usage.add({ records }), {
+      accepted: 1,
+      duplicates: 0,
+      refused: [{ index: 0, code: 'ACCOUNT_UNKNOWN' }],
+    });
+    t.equal(await billing.personal.export(anna).then((known) => (known as { usage: [] }).usage.length), 0);
+    t.match(await lab.books.scan('usage', {}), [{ key: 'usr_berta-01:used-late-2' }]);
+    const again = lab.act((batch) => billing.subscriptions.add(batch, subscriptionOf(anna)));
+    await t.rejects(again, { code: 'ACCOUNT_UNKNOWN' });
+    t.match(await lab.books.scan('erased', {}), { length: 1 });
+
+    await clock.advance(101 * dayMs);
+    const stop = new AbortController();
+    const watching = billing.watch(stop.signal);
+    await until(
+      () => lab.books.scan('erased-times', {}),
+      (left) => left.length === 0,
+    );
+    stop.abort();
+    await watching;
+    t.strictSame(await lab.books.scan('erased', {}), [], 'what late could come is too old by then');
+  },
+);
