@@ -36,8 +36,11 @@ export interface SnapshotOptions {
 /** The records of the services and the event log, in the data directory. */
 export interface Stores {
   open(service: string): Promise<Records>;
-  /** For many small commits: none of them holds the process while the disk takes it, and those that meet share the wait. Read openGroupedRecords first. */
-  openGrouped(service: string): Promise<Records>;
+  /**
+   * For many small commits: none of them holds the process while the disk takes it, and those that meet share the wait, or with `written` nobody
+   * waits for the disk. Read openGroupedRecords first.
+   */
+  openGrouped(service: string, answers?: 'synced' | 'written'): Promise<Records>;
   openBooks(service: string): Promise<Books>;
   openEvents(): Promise<Events>;
   openSearch(service: string): Promise<Search>;
@@ -73,8 +76,10 @@ export async function openStores({
   const { resolve: onLost } = lost;
   return {
     open: async (service) => gatedRecords(keep(service, await openRecords(urlOf(service))), gate),
-    openGrouped: async (service) =>
-      gatedRecords(keep(service, await openGrouped(urlOf(service), { onLost })), gate),
+    async openGrouped(service, answers = 'synced') {
+      const options = { onLost, syncsLaterBy: answers === 'written' ? clock : undefined };
+      return gatedRecords(keep(service, await openGrouped(urlOf(service), options)), gate);
+    },
     openBooks: async (service) => gatedBooks(keep(service, await openBooks(urlOf(service))), gate),
     async openEvents() {
       const events = await openEvents(pathToFileURL(join(config.dataDir, 'events')).href, {

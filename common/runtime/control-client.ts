@@ -5,6 +5,7 @@ import { Problem, type ProblemCode } from '../contract/problem.ts';
 import type { Chance } from './chance.ts';
 import type { Clock } from './clock.ts';
 import { coded, isCoded, isProblemCode, systemCode, toCoded, type CodedError } from './errors.ts';
+import { exchange } from './http-exchange.ts';
 import { matches, parseJsonAs } from './parse.ts';
 import { redactText } from './redact.ts';
 import { spreadBackoffMs } from '../core/backoff.ts';
@@ -143,21 +144,22 @@ function retryWaitMs(error: unknown, attempt: number, chance: Chance): number | 
 }
 
 async function callOnce(context: Context, call: Call): Promise<Answer<Buffer>> {
-  const attempt = new AbortController();
   const timeoutMs = context.timeoutMs + (call.waitMs ?? 0);
-  const signal = call.signal === undefined ? attempt.signal : AbortSignal.any([attempt.signal, call.signal]);
-  const timer = setTimeout(() => {
+  const attempt = new AbortController();
+  const end = (): void => {
     attempt.abort();
-  }, timeoutMs);
+  };
+  const timer = setTimeout(end, timeoutMs);
+  call.signal?.addEventListener('abort', end);
   try {
+    call.signal?.throwIfAborted();
     const agent = await context.agent();
-    const answer = await agent.request({
-      ...(await requestOf(context, call)),
-      body: bodyOf(call, timer),
-      signal,
+    const request = { ...(await requestOf(context, call)), body: bodyOf(call, timer) };
+    const answerBytesMax = call.answerBytesMax ?? ANSWER_BYTES_MAX;
+    const { status, headers, value } = await exchange(agent, request, {
+      signal: attempt.signal,
+      answerBytesMax,
     });
-    const value = await readBytes(answer.body, call.answerBytesMax ?? ANSWER_BYTES_MAX);
-    const { statusCode: status, headers } = answer;
     if (status >= 400) throw refusal(status, headers, value.toString('utf8'));
     return { status, headers, value };
   } catch (cause) {
@@ -166,6 +168,7 @@ async function callOnce(context: Context, call: Call): Promise<Answer<Buffer>> {
     throw isCoded(cause) ? cause : unreached(context, cause);
   } finally {
     clearTimeout(timer);
+    call.signal?.removeEventListener('abort', end);
   }
 }
 
@@ -213,19 +216,6 @@ async function requestOf(context: Context, call: Call): Promise<Omit<Dispatcher.
       ...call.headers,
     },
   };
-}
-
-async function readBytes(body: AsyncIterable<Uint8Array>, sizeBytesMax: number): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let sizeBytes = 0;
-  for await (const chunk of body) {
-    sizeBytes += chunk.length;
-    // Leaving the loop destroys the body and its socket.
-    if (sizeBytes > sizeBytesMax)
-      throw coded('UNAVAILABLE', `the answer is larger than ${sizeBytesMax} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }
 
 function unreached({ base, unreachable }: Context, cause: unknown, timeoutMs?: number): CodedError {

@@ -27,7 +27,8 @@ export async function openPlaybackPart(context: PartContext): Promise<Part> {
   const ranker =
     steeringUrl === undefined ? undefined : lazyRanker({ steeringUrl, clock, chance, serviceToken });
   const playback = await createPlayback({
-    records: await stores.openGrouped('playback'),
+    // A power cut ends what was begun a moment before; whoever asks for its manifest is told to begin again.
+    records: await stores.openGrouped('playback', 'written'),
     catalog: directory.find(playbackCatalog),
     fleet: directory.find(playbackFleet),
     tokens: directory.find(playbackTokens),

@@ -86,6 +86,7 @@ class SqliteAuditLog implements AuditLog {
     return this.#forGood(() => {
       if (drafts.length > APPEND_MAX)
         throw coded('VALUE_TOO_LARGE', `${String(drafts.length)} entries at once`);
+      this.#wal.wrote();
       return this.#append(drafts);
     });
   }
@@ -117,6 +118,7 @@ class SqliteAuditLog implements AuditLog {
       const found = this.#statements.mark.get(upTo.sequence);
       if (found?.hash !== upTo.hash)
         throw coded('CONFLICT', `no entry ${String(upTo.sequence)} of this hash`);
+      this.#wal.wrote();
       this.#prune(upTo);
     });
   }
@@ -161,7 +163,7 @@ class SqliteAuditLog implements AuditLog {
     return { ...bare, hash };
   }
 
-  /** Also what is read: a head that somebody notes down may not be taken back by a power cut. */
+  /** Also what is read, which waits only where something was written since the last sync: a head that somebody notes down may not be taken back by a power cut. */
   async #forGood<T>(work: () => T): Promise<T> {
     const done = await this.#run(work);
     await this.#wal.sync();

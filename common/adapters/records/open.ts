@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { coded } from '../../runtime/errors.ts';
 import type { Books, Records } from './port.ts';
-import type { WalSyncOptions } from '../shared/wal-sync.ts';
+import type { GroupedOptions } from './sqlite-grouped.ts';
 
 /**
  * Opens records by URL: `sqlite:///absolute/file.db`, made when absent. Errors: CONFIG_INVALID for a URL that names no
@@ -13,7 +13,7 @@ export async function openRecords(url: string): Promise<Records> {
 }
 
 /** Opens records by URL whose commits wait for the disk beside the process' work, see openGroupedRecords. */
-export async function openGrouped(url: string, options: WalSyncOptions): Promise<Records> {
+export async function openGrouped(url: string, options: GroupedOptions): Promise<Records> {
   const { openGroupedRecords } = await import('./sqlite-grouped.ts');
   return await openGroupedRecords(sqlitePath(url), options);
 }

@@ -80,12 +80,14 @@ function statements(file: SqliteFile) {
 export class SqliteRecords implements Records {
   protected readonly file: SqliteFile;
   protected readonly path: string;
+  readonly #what: string;
   readonly #statements: ReturnType<typeof statements>;
   readonly #change: (operations: readonly EncodedOperation[]) => number;
 
   constructor(file: SqliteFile, path: string) {
     this.file = file;
     this.path = path;
+    this.#what = `records ${path}`;
     this.#statements = statements(file);
     const change = file.transaction((operations: readonly EncodedOperation[]) => this.apply(operations));
     this.#change = (operations) => change.immediate(operations);
@@ -103,7 +105,7 @@ export class SqliteRecords implements Records {
   }
 
   remove(collection: string, key: string): Promise<boolean> {
-    return this.run(
+    return this.write(
       () => this.#statements.remove.run(checkCollection(collection), checkRecordKey(key)).changes > 0,
     );
   }
@@ -117,7 +119,7 @@ export class SqliteRecords implements Records {
   }
 
   commit(operations: readonly RecordOperation[]): Promise<number> {
-    return this.run(() => {
+    return this.write(() => {
       checkLength(operations.length);
       return this.#change(operations.map(encode));
     });
@@ -167,7 +169,12 @@ export class SqliteRecords implements Records {
   }
 
   protected run<T>(work: () => T): Promise<T> {
-    return runSqlite(`records ${this.path}`, work);
+    return runSqlite(this.#what, work);
+  }
+
+  /** Runs what changes documents. */
+  protected write<T>(work: () => T): Promise<T> {
+    return this.run(work);
   }
 }
 

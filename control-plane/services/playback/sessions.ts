@@ -1,3 +1,4 @@
+import { setImmediate as endOfTurn } from 'node:timers/promises';
 import type { Records } from '../../../common/adapters/records/port.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { coded } from '../../../common/runtime/errors.ts';
@@ -50,7 +51,7 @@ export class Sessions {
   }
 
   /**
-   * Keeps a new session, in one commit with all that come while the one before is under way. Errors: OVERLOADED when there are as many as
+   * Keeps a new session, in one commit with all that come in the same turn of the event loop or while the commit before is under way. Errors: OVERLOADED when there are as many as
    * may be; those of the port.
    */
   async add(session: SessionRecord): Promise<void> {
@@ -81,6 +82,7 @@ export class Sessions {
   async #write(): Promise<void> {
     this.#isWriting = true;
     while (this.#waiting.length > 0) {
+      await endOfTurn();
       const batch = this.#waiting.splice(0, batchMax);
       try {
         await this.#commit(batch.map(({ session }) => session));

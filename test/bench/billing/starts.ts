@@ -96,7 +96,10 @@ async function openPlayback(
   const onLost = (error: Error): never => {
     throw error;
   };
-  const records = await openGrouped(`sqlite://${join(directory, 'playback.db')}`, { onLost });
+  const records = await openGrouped(`sqlite://${join(directory, 'playback.db')}`, {
+    onLost,
+    syncsLaterBy: clock,
+  });
   const { kid, privateKey: key } = generateKey();
   const bundle = sampleBundle();
   const files = bundle.files.map(({ file }) => file);

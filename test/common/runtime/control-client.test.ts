@@ -144,3 +144,53 @@ t.test('nothing listening, no answer in time, the caller stops waiting', async (
   await t.rejects(poll, { code: 'ABORTED' });
   await t.rejects(silent.text({ method: 'GET', path: '/', signal: controller.signal }), { code: 'ABORTED' });
 });
+
+t.test(
+  'an answer that is larger than allowed is cut; one in pieces and after an interim one is whole',
+  async (t) => {
+    const cut = Promise.withResolvers<undefined>();
+    const client = await serve(t, async (request, response) => {
+      if (request.url === '/pieces') {
+        response.writeEarlyHints({ link: '</style.css>; rel=preload' });
+        response.write('one, ');
+        await new Promise((resolve) => setImmediate(resolve));
+        response.end('two');
+        return;
+      }
+      response.on('close', () => {
+        cut.resolve(undefined);
+      });
+      response.write('x'.repeat(2000));
+    });
+    t.equal((await client.text({ method: 'GET', path: '/pieces' })).value, 'one, two');
+    await t.rejects(client.text({ method: 'POST', path: '/endless', answerBytesMax: 1000 }), {
+      code: 'UNAVAILABLE',
+      message: /larger than 1000 bytes/,
+    });
+    await cut.promise;
+  },
+);
+
+t.test(
+  'who stops waiting before a connection is free hears of it at once, and nothing is sent',
+  async (t) => {
+    let asked = 0;
+    const all = Promise.withResolvers<undefined>();
+    const held: (() => void)[] = [];
+    const client = await serve(t, (request, response) => {
+      asked++;
+      held.push(() => response.end());
+      if (asked === 16) all.resolve(undefined);
+    });
+    const controller = new AbortController();
+    const first = Array.from({ length: 16 }, () => client.text({ method: 'GET', path: '/' }));
+    await all.promise;
+    const waits = client.text({ method: 'GET', path: '/', signal: controller.signal });
+    await new Promise((resolve) => setImmediate(resolve));
+    controller.abort();
+    await t.rejects(waits, { code: 'ABORTED' });
+    for (const answer of held) answer();
+    await Promise.all(first);
+    t.equal(asked, 16);
+  },
+);

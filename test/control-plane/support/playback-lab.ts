@@ -59,8 +59,11 @@ export interface LabOptions {
 
 export async function openLab(t: Test, given: LabOptions = {}): Promise<PlaybackLab> {
   const directory = given.directory ?? (await mkdtemp(join(tmpdir(), 'nearcast-playback-')));
-  const records = await openGroupedRecords(join(directory, 'playback.db'), { onLost: t.fail });
   const clock = given.clock ?? createSystemClock();
+  const records = await openGroupedRecords(join(directory, 'playback.db'), {
+    onLost: t.fail,
+    syncsLaterBy: createSystemClock(),
+  });
   const chance = createSystemChance();
   const asked: PlaybackLab['asked'] = [];
   const steering = await startSteering(t, given.steering, asked);

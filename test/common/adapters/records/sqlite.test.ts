@@ -80,7 +80,7 @@ t.test('a second opener is told who is in the way', async (t) => {
   await (await open(path)).close();
 });
 
-for (const kind of ['alone', 'grouped'])
+for (const kind of ['alone', 'grouped', 'unwaited'])
   t.test(`a process killed in mid-write leaves all that it acknowledged, and no lock: ${kind}`, async (t) => {
     const path = await newPath();
     const writer = spawn(process.execPath, [join(import.meta.dirname, 'busy-writer.ts'), path, kind], {
