@@ -1,12 +1,15 @@
+import type { PaymentProvider } from '../../../common/adapters/payments/port.ts';
 import type {
   CouponRequest,
   CouponView,
   Issuer,
+  PlanPrice,
   PlanRequest,
   PlanView,
   TaxTable,
 } from '../../../common/contract/billing.ts';
 import { currencyDecimals } from '../../../common/core/currency.ts';
+import { amountText } from '../../../common/core/money.ts';
 import { coded } from '../../../common/runtime/errors.ts';
 import { faultOfMeters } from './core/meters.ts';
 import type { Desk } from './desk.ts';
@@ -14,7 +17,10 @@ import type { BillingRecords } from './records.ts';
 
 /** What is sold: plans, coupons, and the taxes on it. Each is put as a whole; who has subscribed keeps what held then. */
 export interface Offers {
-  /** Errors: CURRENCY_UNKNOWN, INVALID (two prices in one currency by the same unit, meters that cannot be). */
+  /**
+   * Errors: CURRENCY_UNKNOWN, INVALID (two prices in one currency by the same unit, meters that cannot be), AMOUNT_INVALID (the payment provider
+   * takes no such amount, and the plan is still sold).
+   */
   putPlan(id: string, request: PlanRequest): Promise<PlanView>;
   /** By id; those that are still sold unless `archived`. */
   plans(options: { archived: boolean }): Promise<PlanView[]>;
@@ -35,9 +41,10 @@ const onlyKey = 'all';
 export function openOffers(options: {
   records: BillingRecords;
   desk: Desk;
+  provider: Pick<PaymentProvider, 'name' | 'takes'> | undefined;
   plansChanged: () => void;
 }): Offers {
-  const { records, desk, plansChanged } = options;
+  const { records, desk, provider, plansChanged } = options;
   return {
     async putPlan(id, request) {
       for (const { currency } of request.prices) checkCurrency(currency);
@@ -48,6 +55,8 @@ export function openOffers(options: {
         const fault = faultOfMeters(meters);
         if (fault !== undefined) throw coded('INVALID', `meters of the price in ${currency}: ${fault}`);
       }
+      // Who has subscribed keeps the price: what is sold no longer may stand.
+      if (!request.archived) for (const price of request.prices) checkPrice(price, provider);
       const plan = { id, ...request };
       await desk.book(async (batch) => {
         batch.change(records.plans.putOperation(id, plan));
@@ -85,6 +94,18 @@ export function openOffers(options: {
     issuer: async () => (await records.issuer.get(onlyKey))?.value,
     taxes: async () => (await records.taxes.get(onlyKey))?.value ?? { rows: [] },
   };
+}
+
+/** A price that can never be paid would earn nothing, period after period. */
+function checkPrice(
+  { amount, currency }: PlanPrice,
+  provider: Pick<PaymentProvider, 'name' | 'takes'> | undefined,
+): void {
+  if (amount === 0 || provider === undefined || provider.takes(amount, currency) > 0) return;
+  throw coded(
+    'AMOUNT_INVALID',
+    `prices: ${amountText(amount, currency)} ${currency} is less than ${provider.name} takes; ask for more, or for nothing`,
+  );
 }
 
 function checkCurrency(code: string): void {

@@ -94,7 +94,7 @@ export function createBilling(options: BillingOptions): Billing {
     ...{ records, clock, enclose: (batch) => webhooks.enclose(batch) },
     booked: (accounts) => entitlements.forget(accounts),
   });
-  const offers = openOffers({ records, desk, plansChanged: () => entitlements.forget() });
+  const offers = openOffers({ records, desk, provider, plansChanged: () => entitlements.forget() });
   const invoices = openInvoices({
     ...{ records, chance },
     collect: (batch, invoice) => collecting.begin(batch, invoice),

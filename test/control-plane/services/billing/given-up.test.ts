@@ -6,23 +6,21 @@ import { anna, good, openPaidLab } from '../../support/paid-billing-lab.ts';
 t.test('what was given up as too little is nobody’s credit when it is credited', async (t) => {
   const lab = await openPaidLab(t);
   const { billing } = lab;
-  await billing.offers.putPlan('tiny', planOf(49));
+  // Of dinars only Stripe knows what is too little.
+  const plan = planOf(16);
+  const prices = plan.prices.filter(({ currency }) => currency === 'KWD');
+  await billing.offers.putPlan('tiny', { ...plan, prices });
   await lab.payBy(good);
   for (let often = 0; often < 3; often++) {
-    const request = {
-      account: anna,
-      plan: 'tiny',
-      currency: 'EUR',
-      country: 'DE',
-      timeZone: 'Europe/Berlin',
-    };
+    const place = { plan: 'tiny', currency: 'KWD', country: 'KW', timeZone: 'Asia/Kuwait' };
+    const request = { account: anna, ...place };
     const { id } = await billing.once(lab.ask(), (batch) => billing.subscriptions.add(batch, request));
     await billing.settleDue();
     await billing.once(lab.ask(), (batch) => billing.subscriptions.cancel(batch, id, 'now'));
   }
-  t.equal(await billing.invoices.creditOf(anna, 'EUR'), 0, 'nothing was ever paid');
+  t.equal(await billing.invoices.creditOf(anna, 'KWD'), 0, 'nothing was ever paid');
   const [first] = await lab.invoices();
-  t.match(first, { gross: 49, open: 0, credited: 49, status: 'uncollectible' });
+  t.match(first, { gross: 48, open: 0, credited: 48, status: 'uncollectible' });
   const balances = await billing.ledger.balances({ account: 'write-offs' });
   t.strictSame(
     balances.map(({ amount }) => amount),

@@ -2,7 +2,7 @@ import t, { type Test } from 'tap';
 
 import { takenByStripe } from '../../../../common/adapters/payments/stripe-amounts.ts';
 import type { Meter } from '../../../../common/contract/meters.ts';
-import { auditBilling, dayMs, planOf, subscriptionOf } from '../../support/billing-lab.ts';
+import { auditBilling, dayMs, openBillingLab, planOf, subscriptionOf } from '../../support/billing-lab.ts';
 import { anna, good, openPaidLab } from '../../support/paid-billing-lab.ts';
 
 const downloads: Meter = {
@@ -16,7 +16,9 @@ async function openLab(t: Test, { currency = 'EUR', cents = 999, meter = downloa
   const plan = planOf(cents);
   await billing.offers.putPlan('basic', {
     ...plan,
-    prices: plan.prices.map((price) => ({ ...price, meters: [meter] })),
+    prices: plan.prices
+      .filter((price) => price.currency === currency)
+      .map((price) => ({ ...price, meters: [meter] })),
   });
   await lab.payBy(good);
   const act = (decide: Parameters<typeof billing.once>[1]) => billing.once(lab.ask(), decide);
@@ -147,4 +149,24 @@ t.test('what is carried does not outlive the meters of a subscription', async (t
   await lab.pass(31 * dayMs);
   t.match(await lab.bills(), [{ usage: [{ quantity: 100 }] }]);
   t.strictSame(await auditBilling(lab), []);
+});
+
+t.test('a price that the provider never takes is refused, and may be put away', async (t) => {
+  const { billing } = await openPaidLab(t);
+  const put = (amount: number, currency = 'EUR', archived = false) => {
+    const price = { currency, amount, interval: { unit: 'month', count: 1 }, taxInclusive: true } as const;
+    return billing.offers.putPlan('tiny', { ...planOf(999), prices: [price], archived });
+  };
+  const wanted = { code: 'AMOUNT_INVALID', message: /0\.49 EUR is less than stripe takes/ };
+  await t.rejects(put(49), wanted);
+  await t.rejects(put(9, 'KWD'), { code: 'AMOUNT_INVALID' });
+  for (const [amount, currency] of [
+    [0, 'EUR'],
+    [50, 'EUR'],
+    [10, 'KWD'],
+  ] as const)
+    await put(amount, currency);
+  await put(49, 'EUR', true);
+  const { billing: byHand } = await openBillingLab(t, { startMs: 0 });
+  await byHand.offers.putPlan('tiny', planOf(1));
 });
