@@ -2,7 +2,7 @@
 // The only file of the CLI that knows the planes; each is loaded when it is asked for, so that none costs the others' start.
 import { exitCodes } from '../common/runtime/exit-codes.ts';
 import { withFileThreads } from '../common/runtime/file-threads.ts';
-import { keepHeapSmall } from '../common/runtime/heap.ts';
+import { keepHeapSmall, runUnder, steadyHeapFlags } from '../common/runtime/heap.ts';
 import { exitWith } from '../common/runtime/run-process.ts';
 
 type Run = (argv: string[], env: NodeJS.ProcessEnv) => Promise<number>;
@@ -21,6 +21,7 @@ async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<number> {
   const isRun = rest[0]?.startsWith('-') ?? true;
   // A plane that cannot start says why on stderr and ends with the code of that.
   if (plane !== undefined && isRun) {
+    if (word === 'steering') runUnder(steadyHeapFlags, env);
     keepHeapSmall();
     if (word === 'appliance') Object.assign(env, withFileThreads(env));
     return await exitWith(async () => (await plane()).run(rest, env));

@@ -15,3 +15,22 @@ export function keepHeapSmall(): void {
 export function letHeapGrow(): void {
   setFlagsFromString('--semi-space-growth-factor=2');
 }
+
+/**
+ * V8's flags for a process that answers at all times. What it makes for an answer is gone with it, so a young generation of a few MiB is collected in
+ * a fraction of a millisecond, again and again; one that may grow comes to tens of MiB even under `keepHeapSmall` (pages that are pinned are added to it),
+ * and each collection then takes 5 ms and more. And whoever collects waits for no other thread: on a machine that is busy
+ * that thread's turn comes later than the work would have been done.
+ */
+export const steadyHeapFlags: readonly string[] = ['--max-semi-space-size=4', '--no-parallel-scavenge'];
+
+/**
+ * Runs this process anew under V8 flags that count only on the command line: in its place, with its id. Does nothing where it runs under
+ * them already, or where whoever started it has chosen a size itself.
+ */
+export function runUnder(flags: readonly string[], env: NodeJS.ProcessEnv): void {
+  const { execArgv, execPath, argv } = process;
+  const chosen = [...execArgv, env['NODE_OPTIONS'] ?? ''].join(' ');
+  if (process.execve === undefined || chosen.includes('semi-space-size')) return;
+  process.execve(execPath, [execPath, ...flags, ...execArgv, ...argv.slice(1)], env);
+}

@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { steadyHeapFlags } from '../../common/runtime/heap.ts';
 import { lessIsBetter, moreIsBetter, runBench, type BenchReport, type Figure } from '../support/bench.ts';
 import { pinnedTo } from './serve/server.ts';
 import type { JournalRun } from './steer/journal.ts';
@@ -45,7 +46,7 @@ await runBench('steer', async ({ quick, wants }): Promise<BenchReport> => {
       ...[prefixes4, prefixes6, appliances].map(String),
     ]);
     const measure = (under: readonly string[]): SteerRun => {
-      const [command = process.execPath, ...argv] = [...under, process.execPath, programOf('measure'), folder, quick ? '3' : '9']; // prettier-ignore
+      const [command = process.execPath, ...argv] = [...under, process.execPath, ...steadyHeapFlags, programOf('measure'), folder, quick ? '3' : '9']; // prettier-ignore
       return JSON.parse(execFileSync(command, argv, { encoding: 'utf8' })) as SteerRun;
     };
     const first = JSON.parse(execFileSync(process.execPath, [programOf('first'), folder], { encoding: 'utf8' })) as FirstStart; // prettier-ignore
