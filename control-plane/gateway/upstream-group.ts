@@ -2,10 +2,11 @@ import type { Clock } from '../../common/runtime/clock.ts';
 import { Circuit, circuitDefaults } from './core/circuit.ts';
 import { RetryBudget } from './core/retry-budget.ts';
 import type { UpstreamRoute } from './core/upstream-table.ts';
+import type { UpstreamTimes } from './upstream-connection.ts';
 import { UpstreamPool } from './upstream-pool.ts';
 
 const CONNECTIONS_MAX = 64;
-const times = {
+const patience: UpstreamTimes = {
   connectMs: 2000,
   // Longer than any long poll.
   beginMs: 40_000,
@@ -34,7 +35,11 @@ export interface UpstreamGroup {
 }
 
 /** Opens what answers for a prefix; connects when first asked. */
-export function openGroup({ prefix, origins }: UpstreamRoute, clock: Clock): UpstreamGroup {
+export function openGroup(
+  { prefix, origins }: UpstreamRoute,
+  clock: Clock,
+  times: UpstreamTimes = patience,
+): UpstreamGroup {
   const upstreams = origins.map((origin): Upstream => ({
     origin,
     pool: new UpstreamPool(origin, { connectionsMax: CONNECTIONS_MAX, times }),

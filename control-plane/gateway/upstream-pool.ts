@@ -12,6 +12,7 @@ export interface UpstreamPoolOptions {
 }
 
 const TICK_MS = 250;
+const closed = (): Error => coded('DRAINING', 'the gateway ends');
 
 /** Connections to one process of a service. What is asked while all are busy waits; the caller bounds how much that is. */
 export class UpstreamPool {
@@ -43,7 +44,7 @@ export class UpstreamPool {
   ask(exchange: Exchange): void {
     if (this.#isClosed) {
       queueMicrotask(() => {
-        exchange.failed('unsent', coded('ABORTED'));
+        exchange.failed('unsent', closed());
       });
       return;
     }
@@ -64,6 +65,9 @@ export class UpstreamPool {
     this.#isClosed = true;
     clearInterval(this.#ticking);
     for (const connection of this.#connections) connection.destroy();
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const exchange of waiting) exchange.failed('unsent', closed());
   }
 
   #open(exchange: Exchange): void {

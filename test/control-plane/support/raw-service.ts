@@ -21,7 +21,7 @@ interface Lab {
 /** A service that does with each question what the test says, on a socket of its own; nothing of HTTP is between. */
 export async function startService(
   t: Test,
-  answer: (socket: Socket, head: string) => void,
+  answer: (socket: Socket, head: string) => unknown,
   server: Server = createServer(),
 ): Promise<Lab> {
   const [sockets, asked]: [Socket[], Lab['asked']] = [[], []];
