@@ -166,6 +166,32 @@ t.test('what the routes of billing refuse', async (t) => {
     status: 409,
     json: { code: 'SUBSCRIPTION_EXISTS' },
   });
+  const money = { currency: 'EUR', reference: 'bank' };
+  const routes: [`POST /${string}`, object][] = [
+    ['POST /v1/payments', { ...money, invoice: 'inv_nothing-here' }],
+    ['POST /v1/payments/refund', { ...money, account: anna }],
+    ['POST /v1/invoices/inv_nothing-here/credit', { reason: 'Sorry' }],
+  ];
+  for (const [route, about] of routes) {
+    // What JSON makes of NaN and Infinity is null, and of a huge amount no whole number.
+    for (const amount of [-1, 0, 0.5, null, '5', 1e15, 1e300])
+      t.match(
+        await plane.call(route, { body: { ...about, amount }, headers: { 'idempotency-key': 'bad' } }),
+        { status: 400, json: { code: 'INVALID' } },
+        `${route}: ${amount}`,
+      );
+    t.match(await plane.call(route, { body: { ...about, amount: 1 } }), { status: 400 }, `${route}: no key`);
+  }
+  const { id: subscription } = first.json as { id: string };
+  for (const past of [{ atMs: 1 }, { when: 'yesterday' }])
+    t.match(
+      await plane.call(`POST /v1/subscriptions/${subscription}/plan`, {
+        body: { plan: 'basic', when: 'now', ...past },
+        headers: { 'idempotency-key': 'past' },
+      }),
+      { status: 400, json: { code: 'INVALID' } },
+      'what was is not changed',
+    );
   t.match(await plane.call('GET /v1/invoices/inv_nothing-here'), {
     status: 404,
     json: { code: 'INVOICE_UNKNOWN' },

@@ -94,6 +94,8 @@ export interface Invoices {
   freeCreditOf(account: string, currency: string, fresh?: FreshCredit): Promise<number>;
   /** Errors: INVOICE_UNKNOWN. */
   view(id: string): Promise<InvoiceView>;
+  /** The credit notes of an account, by number: so many after one. */
+  creditNotes(page: { account: string; after: number; limit: number }): Promise<CreditNotePaper[]>;
   /** Invoices by number, or those of an account. */
   list(options: { account?: string | undefined; after: number; limit: number }): Promise<InvoiceView[]>;
 }
@@ -179,6 +181,8 @@ class KeptInvoices implements Invoices {
       taxes: invoice.taxes.map((tax, index) => ({ ...tax, amount: amounts.taxes[index] ?? 0 })),
     };
     batch.write(creditNoteSeries, paper);
+    const noteKey = `${account}:${ordered(paper.number)}`;
+    batch.change(this.#records.creditNotesOf.putOperation(noteKey, { id: paper.id }));
     const credited = {
       base: record.credited.base + base,
       taxes: record.credited.taxes.map((tax, index) => tax + (amounts.taxes[index] ?? 0)),
@@ -264,6 +268,19 @@ class KeptInvoices implements Invoices {
     }
     const range = { prefix: `${account}:`, after: `${account}:${ordered(after)}`, limit };
     return Promise.all((await invoicesOf.scan(range)).map(({ value }) => this.view(value.id)));
+  }
+
+  async creditNotes(...[{ account, after, limit }]: Parameters<Invoices['creditNotes']>) {
+    const { books, creditNotesOf } = this.#records;
+    const range = { prefix: `${account}:`, after: `${account}:${ordered(after)}`, limit };
+    return Promise.all(
+      (await creditNotesOf.scan(range)).map(async ({ value }) =>
+        parseAs(CreditNotePaper, (await books.paper(value.id))?.value, {
+          what: 'a credit note',
+          code: 'STORE_CORRUPT',
+        }),
+      ),
+    );
   }
 
   /** Holds what a credit note adds to the credit of money that is disputed; gives how much that is. */

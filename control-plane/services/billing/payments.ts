@@ -54,8 +54,12 @@ export interface Payments {
   refund(batch: Batch, request: RefundRequest): Promise<PaymentView>;
   /** Errors: INVOICE_UNKNOWN, AMOUNT_INVALID (more than is left of the invoice). */
   credit(batch: Batch, invoice: string, request: CreditNoteRequest): Promise<CreditNotePaper>;
-  /** By id. */
-  list(options: { after?: string | undefined; limit: number }): Promise<PaymentView[]>;
+  /** By id, all or those of an account. */
+  list(options: {
+    account?: string | undefined;
+    after?: string | undefined;
+    limit: number;
+  }): Promise<PaymentView[]>;
 }
 
 export interface PaymentsOptions {
@@ -112,7 +116,7 @@ class KeptPayments implements Payments {
     order: Pick<PaymentView, 'account' | 'amount' | 'currency'> & { provider: string },
   ): PaymentView {
     const view = this.#newPayment({ kind: 'payment', ...order, reference: 'ahead', state: 'pending' });
-    batch.change(this.#options.records.payments.putOperation(view.id, view, 0));
+    this.#addPayment(batch, view);
     return view;
   }
 
@@ -139,7 +143,7 @@ class KeptPayments implements Payments {
   }
 
   async refund(batch: Batch, request: RefundRequest): Promise<PaymentView> {
-    const { records, invoices } = this.#options;
+    const { invoices } = this.#options;
     const { account, amount, currency, reference } = request;
     const credit = await invoices.freeCreditOf(account, currency);
     if (amount > credit) {
@@ -152,7 +156,7 @@ class KeptPayments implements Payments {
     }
     if (request.payment !== undefined) return this.#refundByProvider(batch, request, request.payment);
     const view = this.#newPayment({ kind: 'refund', account, amount, currency, reference });
-    batch.change(records.payments.putOperation(view.id, view, 0));
+    this.#addPayment(batch, view);
     batch.post(refundPosting(movedBy(view)));
     batch.tell('refund.made', account, { refund: view.id, amount, currency });
     return view;
@@ -168,8 +172,13 @@ class KeptPayments implements Payments {
     return paper;
   }
 
-  async list(page: { after?: string | undefined; limit: number }): Promise<PaymentView[]> {
-    return (await this.#options.records.payments.scan(page)).map(({ value }) => value);
+  async list({ account, after, limit }: Parameters<Payments['list']>[0]): Promise<PaymentView[]> {
+    const { payments, paymentsOf } = this.#options.records;
+    if (account === undefined) return (await payments.scan({ after, limit })).map(({ value }) => value);
+    const behind = after === undefined ? undefined : `${account}:${after}`;
+    const page = await paymentsOf.scan({ prefix: `${account}:`, after: behind, limit });
+    const found = await Promise.all(page.map(({ value }) => payments.get(value.id)));
+    return found.flatMap((one) => (one === undefined ? [] : [one.value]));
   }
 
   async #payInvoice(batch: Batch, id: string, money: { amount: number; currency: string }) {
@@ -202,8 +211,8 @@ class KeptPayments implements Payments {
       ...{ kind: 'refund', account, amount, currency, reference },
       ...{ provider, payment: id, state: 'pending' },
     });
+    this.#addPayment(batch, view);
     batch.change(
-      payments.putOperation(view.id, view, 0),
       payments.putOperation(id, { ...payment, refunded }),
       refundsDue.putOperation(`${ordered(view.atMs)}:${view.id}`, { id: view.id }),
     );
@@ -216,8 +225,14 @@ class KeptPayments implements Payments {
     return { id: newObjectId('pay', chance), ...payment, atMs: clock.nowMs() };
   }
 
+  #addPayment(batch: Batch, view: PaymentView): void {
+    const { payments, paymentsOf } = this.#options.records;
+    const { id, account } = view;
+    batch.change(payments.putOperation(id, view, 0), paymentsOf.putOperation(`${account}:${id}`, { id }));
+  }
+
   #putPayment(batch: Batch, view: PaymentView): void {
-    batch.change(this.#options.records.payments.putOperation(view.id, view, 0));
+    this.#addPayment(batch, view);
     this.#postPayment(batch, view);
   }
 

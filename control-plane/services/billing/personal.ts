@@ -1,10 +1,13 @@
+import type { Books } from '../../../common/adapters/records/port.ts';
 import type { UsageSums } from '../../../common/contract/usage.ts';
 import type { PersonalData } from '../personal-data.ts';
+import { creditAccount } from './core/postings.ts';
 import type { Batch } from './batch.ts';
 import type { Ask, Desk } from './desk.ts';
 import type { Erased } from './erased.ts';
 import type { Invoices } from './invoices.ts';
 import type { Payers } from './payers.ts';
+import type { Payments } from './payments.ts';
 import type { Subscriptions } from './subscriptions.ts';
 import type { Usage } from './usage.ts';
 
@@ -12,7 +15,9 @@ const pageLength = 1000;
 
 interface PersonalOptions {
   subscriptions: Subscriptions;
-  invoices: Invoices;
+  invoices: Pick<Invoices, 'list' | 'creditNotes'>;
+  payments: Pick<Payments, 'list'>;
+  ledger: Pick<Books, 'balances'>;
   payers: Payers;
   usage: Usage;
   desk: Desk;
@@ -26,16 +31,28 @@ interface PersonalOptions {
  * pays, also at the provider; invoices, postings and sums of what was charged stay under the account's id, as bookkeeping has to keep them.
  */
 export function personalBilling(billing: PersonalOptions, purge: () => Promise<void>): PersonalData {
-  const { subscriptions, invoices, payers, usage, desk, erased, once } = billing;
+  const { subscriptions, invoices, payments, ledger, payers, usage, desk, erased, once } = billing;
   return {
     name: 'billing',
     async export(account) {
       const held = await subscriptions.list({ account, limit: pageLength });
       const { hasMethod, provider } = await payers.view(account);
-      const bills = await invoices.list({ account, after: 0, limit: pageLength });
+      const numbered = { first: 0, next: ({ number }: { number: number }) => number };
+      const bills = await all((after) => invoices.list({ account, after, limit: pageLength }), numbered);
+      const notes = await all((after) => invoices.creditNotes({ account, after, limit: pageLength }), numbered); // prettier-ignore
+      const paid = await all((after) => payments.list({ account, after, limit: pageLength }), {
+        first: undefined as string | undefined,
+        next: ({ id }) => id,
+      });
       const sums = await allSums(usage, account);
-      if (held.length === 0 && sums.length === 0) return undefined;
-      return { subscriptions: held, invoices: bills, usage: sums, payment: { hasMethod, provider } };
+      const credit = (await ledger.balances({ account: creditAccount(account) })).map(
+        ({ currency, amount }) => ({ currency, amount: 0 - amount }),
+      );
+      if ([held, sums, paid].every(({ length }) => length === 0) && !hasMethod) return undefined;
+      return {
+        ...{ subscriptions: held, invoices: bills, creditNotes: notes, payments: paid, credit, usage: sums },
+        payment: { hasMethod, provider },
+      };
     },
     async erase(account) {
       // First: nothing new comes behind it.
@@ -50,6 +67,21 @@ export function personalBilling(billing: PersonalOptions, purge: () => Promise<v
     },
     purge,
   };
+}
+
+/** All pages of a list: each begins behind the last item of the one before. */
+async function all<T, After>(
+  list: (after: After) => Promise<T[]>,
+  { first, next }: { first: After; next: (last: T) => After },
+): Promise<T[]> {
+  const found: T[] = [];
+  for (let after = first; ;) {
+    const page = await list(after);
+    found.push(...page);
+    const last = page.at(-1);
+    if (last === undefined || page.length < pageLength) return found;
+    after = next(last);
+  }
 }
 
 async function allSums(usage: Usage, account: string): Promise<UsageSums['sums']> {

@@ -56,8 +56,12 @@ export const SubscriptionRecord = Type.Object({
 });
 export type SubscriptionRecord = Static<typeof SubscriptionRecord>;
 
-/** What billing knows of an account: the subscription that lasts, and whether it has had its trial. */
-const AccountRecord = Type.Object({ subscription: Type.Optional(ObjectId), hadTrial: Type.Boolean() });
+/** What billing knows of an account: the subscription that lasts, and what it has had: its trial, coupons. */
+const AccountRecord = Type.Object({
+  subscription: Type.Optional(ObjectId),
+  hadTrial: Type.Boolean(),
+  coupons: Type.Optional(Type.Array(BillingName)),
+});
 export type AccountRecord = Static<typeof AccountRecord>;
 
 /** What has become of an invoice; what it says itself stands on its paper. */
@@ -201,7 +205,11 @@ export interface BillingRecords {
   invoices: Collection<InvoiceRecord>;
   /** By account and number. */
   invoicesOf: Collection<{ id: string }>;
+  /** By account and number: credit notes. */
+  creditNotesOf: Collection<{ id: string }>;
   payments: Collection<PaymentView>;
+  /** By account and id. */
+  paymentsOf: Collection<{ id: string }>;
   /** By the provider's id, our id of the payment. */
   providerPayments: Collection<{ id: string }>;
   /** By time and id: refunds that the provider is to give. */
@@ -261,7 +269,9 @@ export function openBillingRecords(books: Books): BillingRecords {
     subscriptionsOf: collection('subscriptions-of', Reference),
     invoices: collection('invoices', InvoiceRecord),
     invoicesOf: collection('invoices-of', Reference),
+    creditNotesOf: collection('credit-notes-of', Reference),
     payments: collection('payments', PaymentView),
+    paymentsOf: collection('payments-of', Reference),
     providerPayments: collection('provider-payments', Reference),
     refundsDue: collection('refunds-due', Reference),
     payers: collection('payers', PayerRecord),

@@ -137,8 +137,9 @@ export function createBilling(options: BillingOptions): Billing {
       return desk.quote(decide);
     },
     once,
-    personal: personalBilling({ subscriptions, invoices, payers, usage, desk, erased, once }, () =>
-      books.purge(),
+    personal: personalBilling(
+      { subscriptions, invoices, payments, ledger: books, payers, usage, desk, erased, once },
+      () => books.purge(),
     ),
     verify: () => verifyAll({ records, invoices, desk }),
     watch: (signal) =>

@@ -96,8 +96,10 @@ class KeptSubscriptions implements Subscriptions {
     const known = (await records.accounts.get(account))?.value;
     if (known?.subscription !== undefined) throw coded('SUBSCRIPTION_EXISTS', known.subscription);
     const nowMs = clock.nowMs();
+    const had = known?.coupons ?? [];
+    const { currency } = price;
     const coupons =
-      request.coupon === undefined ? [] : [await this.#redeem(batch, request.coupon, price.currency)];
+      request.coupon === undefined ? [] : [await this.#redeem(batch, request.coupon, { currency, had })];
     const trialDays = known?.hadTrial === true ? 0 : plan.trialDays;
     const step = begin({ plan: plan.id, price, timeZone, coupons }, { nowMs, trialDays });
     const id = newObjectId('sub', chance);
@@ -114,6 +116,7 @@ class KeptSubscriptions implements Subscriptions {
       records.accounts.putOperation(account, {
         subscription: id,
         hadTrial: trialDays > 0 || known?.hadTrial === true,
+        coupons: [...had, ...coupons.map(({ coupon }) => coupon.id)],
       }),
     );
     batch.tell('subscription.created', account, { subscription: id, plan: plan.id });
@@ -207,12 +210,16 @@ class KeptSubscriptions implements Subscriptions {
     return plan;
   }
 
-  async #redeem(batch: Batch, id: string, currency: string): Promise<SubscriptionRecord['coupons'][number]> {
+  async #redeem(
+    batch: Batch,
+    id: string,
+    { currency, had }: { currency: string; had: readonly string[] },
+  ): Promise<SubscriptionRecord['coupons'][number]> {
     const { records, clock } = this.#options;
     const record = (await records.coupons.get(id))?.value;
     if (record === undefined) throw coded('COUPON_UNKNOWN', id);
     const { redemptions, ...coupon } = record;
-    const redemption = valueOf(redeem(coupon, { nowMs: clock.nowMs(), redemptions, currency, held: [] }));
+    const redemption = valueOf(redeem(coupon, { nowMs: clock.nowMs(), redemptions, currency, had }));
     batch.change(records.coupons.putOperation(id, { ...record, redemptions: redemptions + 1 }));
     return { coupon, used: redemption.used };
   }
@@ -264,8 +271,10 @@ class KeptSubscriptions implements Subscriptions {
     const told = { subscription: after.id, plan: after.plan, state: after.state };
     batch.tell(hasEnded ? 'subscription.ended' : 'subscription.changed', after.account, told);
     if (hasEnded) {
-      const known = (await records.accounts.get(after.account))?.value;
-      batch.change(records.accounts.putOperation(after.account, { hadTrial: known?.hadTrial ?? false }));
+      const { subscription: _ended, ...had } = (await records.accounts.get(after.account))?.value ?? {
+        hadTrial: false,
+      };
+      batch.change(records.accounts.putOperation(after.account, had));
     }
     return viewOf(after);
   }

@@ -33,15 +33,15 @@ export interface RedemptionCase {
   readonly redemptions: number;
   /** Of the subscription. */
   readonly currency: string;
-  /** What the subscription has redeemed. */
-  readonly held: readonly Redemption[];
+  /** Ids of what the account has redeemed, with whatever subscription. */
+  readonly had: readonly string[];
 }
 
 /** Whether a coupon may be redeemed. Refuses COUPON_NOT_REDEEMABLE, CURRENCY_MISMATCH. */
 export function redeem(coupon: Coupon, context: RedemptionCase): Result<Redemption> {
-  const { nowMs, redemptions, currency, held } = context;
-  if (held.some((redemption) => redemption.coupon.id === coupon.id))
-    return refused('COUPON_NOT_REDEEMABLE', `${coupon.id}: the subscription has had it`);
+  const { nowMs, redemptions, currency, had } = context;
+  if (had.includes(coupon.id))
+    return refused('COUPON_NOT_REDEEMABLE', `${coupon.id}: the account has had it`);
   if (coupon.redeemBeforeMs !== undefined && nowMs >= coupon.redeemBeforeMs)
     return refused('COUPON_NOT_REDEEMABLE', `${coupon.id} could be redeemed until an earlier time`);
   if (coupon.redemptionsMax !== undefined && redemptions >= coupon.redemptionsMax)

@@ -193,6 +193,9 @@ t.test('coupons are taken off as often as they say', async (t) => {
     { gross: 0, status: 'paid', discounts: [{ amount: 2000 }] },
   ]);
   await billing.once(ask(id), (batch) => billing.subscriptions.cancel(batch, id, 'now'));
+  await billing.once(ask(id), (batch) => billing.subscriptions.cancel(batch, free.id, 'now'));
+  const again = subscribe(billing, { coupon: 'free', currency: 'JPY' }, 'usr_berta-01');
+  await t.rejects(again, { code: 'COUPON_NOT_REDEEMABLE' }, 'once by an account, however often it comes');
   t.strictSame(await auditBilling(lab), []);
 });
 

@@ -197,3 +197,27 @@ t.test('one that is asked for while it is given back is had or given back, never
     t.strictSame(await auditBilling(lab), []);
   }
 });
+
+t.test('what an account has paid, got back and was credited is handed over to it', async (t) => {
+  const lab = await openLab(t);
+  const { billing } = lab;
+  await lab.subscribe();
+  await billing.settleDue();
+  await lab.take();
+  const [bill] = await lab.invoices();
+  const note = { amount: 99, reason: 'Sorry' };
+  await billing.once(lab.ask(), (batch) => billing.payments.credit(batch, bill?.id ?? '', note));
+  const refund = { account: anna, amount: 40, currency: 'EUR', reference: 'by hand' };
+  await billing.once(lab.ask(), (batch) => billing.payments.refund(batch, refund));
+  await lab.payBy(good, 'usr_anna-0001-b');
+  t.match(await billing.personal.export('usr_anna-0001-b'), { payments: [], invoices: [] });
+  const { payments, ...rest } = (await billing.personal.export(anna)) as { payments: { amount: number }[] };
+  t.match(rest, {
+    invoices: [{ gross: 999, status: 'paid' }],
+    creditNotes: [{ gross: 99, reason: 'Sorry' }],
+    credit: [{ currency: 'EUR', amount: 559 }],
+    payment: { hasMethod: true, provider: 'stripe' },
+  });
+  t.strictSame(payments.map(({ amount }) => amount).sort(), [40, 500, 999]);
+  t.equal(await billing.personal.export('usr_nobody-01'), undefined);
+});
