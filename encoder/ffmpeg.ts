@@ -13,6 +13,8 @@ import {
   readProgressLineS,
   type ProcessEnd,
 } from './core/ffmpeg-output.ts';
+import { pictureArguments } from './core/picture-arguments.ts';
+import type { PictureEncoders, PicturePlan } from './core/picture-plan.ts';
 import { limitsOf, type CoverPlan, type EncodePlan } from './core/plan.ts';
 import { Probe, type PacketSpan } from './core/probe.ts';
 
@@ -40,6 +42,10 @@ export interface Ffmpeg {
   encode(plan: EncodePlan, input: InputFile, options: EncodeOptions): Promise<void>;
   /** Makes a poster of the picture that a source brings along. */
   cover(plan: CoverPlan, input: InputFile, options: RunOptions): Promise<void>;
+  /** Which formats of pictures it can make besides those that it always can. */
+  pictureEncoders(options: RunOptions): Promise<PictureEncoders>;
+  /** Makes all sizes of a picture. */
+  picture(plan: PicturePlan, input: Omit<InputFile, 'demuxer'>, options: RunOptions): Promise<void>;
 }
 
 export interface FfmpegOptions {
@@ -74,6 +80,7 @@ const lineLengthMax = 64 * 1024;
 const readLimits: Limits = { timeoutMs: 600_000, fileSizeBytesMax: 0 };
 /** A picture of all the pixels that are taken, ten times over. */
 const coverLimits: Limits = { timeoutMs: 60_000, fileSizeBytesMax: 16 * 1024 * 1024 };
+const pictureLimits: Limits = { timeoutMs: 120_000, fileSizeBytesMax: 16 * 1024 * 1024 };
 const processesMax = 1024;
 
 /**
@@ -121,6 +128,20 @@ export async function openFfmpeg(options: FfmpegOptions): Promise<Ffmpeg> {
     async cover(plan, input, { signal }) {
       const use = { cwd: input.workDirectory, signal, onStdout: () => undefined, limits: coverLimits };
       await run('ffmpeg', coverArguments(plan, input), use);
+    },
+    async pictureEncoders({ signal }) {
+      let text = '';
+      const onStdout = (piece: string): void => {
+        if (text.length < probeReplyLengthMax) text += piece;
+      };
+      const use = { cwd: '/', signal, onStdout, limits: readLimits };
+      await run('ffmpeg', ['-hide_banner', '-loglevel', 'error', '-encoders'], use);
+      const names = (['libwebp', 'libaom-av1'] as const).filter((name) => text.includes(` ${name} `));
+      return new Set(names);
+    },
+    async picture(plan, input, { signal }) {
+      const use = { cwd: input.workDirectory, signal, onStdout: () => undefined, limits: pictureLimits };
+      await run('ffmpeg', pictureArguments(plan, input), use);
     },
   };
 }

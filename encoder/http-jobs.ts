@@ -16,7 +16,7 @@ export function createHttpJobs(control: ControlClient): Jobs {
       const call = {
         method: 'POST',
         path: '/v1/encode-jobs/lease',
-        body: { waitMs },
+        body: { waitMs, makes: ['video', 'picture'] },
         waitMs,
         signal,
       } as const;

@@ -2,12 +2,15 @@ import { join } from 'node:path';
 import type { Blobs } from '../common/adapters/blobs/port.ts';
 import type { EncodeJob, SourceTags } from '../common/contract/titles.ts';
 import type { Clock } from '../common/runtime/clock.ts';
+import { assert } from '../common/runtime/errors.ts';
 import type { Log } from '../common/runtime/log.ts';
 import { outputSizeBytesMax } from './core/plan.ts';
+import { encodePicture } from './encode-picture.ts';
 import { encodeSource } from './encode.ts';
 import { fetchSource } from './fetch-source.ts';
 import type { Ffmpeg } from './ffmpeg.ts';
 import type { JobProgress } from './lease-keeper.ts';
+import type { BuiltFile } from './package/built-file.ts';
 import { publish, type Published } from './publish.ts';
 import type { WorkDirectory } from './work-directory.ts';
 
@@ -35,6 +38,8 @@ export interface JobResult extends Published {
 const fetchedFraction = 0.02;
 const encodedFraction = 0.97;
 const sourceName = 'source';
+/** More than the sizes of any picture have taken so far. */
+const picturesSizeBytes = 64 * 1024 * 1024;
 
 /**
  * Does one job from its source to the published bundle, in a directory of its own that is gone afterwards, whatever
@@ -47,7 +52,7 @@ export async function runJob(
   workshop: Workshop,
   { signal, onProgress }: { signal: AbortSignal; onProgress: (progress: JobProgress) => void },
 ): Promise<JobResult> {
-  const { blobs, clock, ffmpeg, log, workDirectory } = workshop;
+  const { blobs, clock, workDirectory } = workshop;
   await workDirectory.requireFree(job.sizeBytes, 'the source');
   const directory = await workDirectory.create(job.jobId);
   try {
@@ -59,35 +64,65 @@ export async function runJob(
       },
     });
     const startMs = clock.monotonicMs();
-    const encoded = await encodeSource({
-      ...{ ffmpeg, signal, sourceName, workDirectory: directory },
-      onProgress: ({ stage, fraction }) => {
-        onProgress({ stage, fraction: fetchedFraction + fraction * (encodedFraction - fetchedFraction) });
-      },
-      onPlan: async (plan) => {
-        const renditions = plan.video.rungs.map((rung) => rung.id);
-        log.info({ jobId: job.jobId, durationS: plan.durationS, renditions }, 'encode planned');
-        // The caps are seldom reached: half of them is what usually suffices, and a full disk is a clean failure too.
-        await workDirectory.requireFree(outputSizeBytesMax(plan) / 2, 'the encode');
-      },
-    });
+    const make = job.picture === undefined ? makeVideo : makePicture;
+    const made = await make(job, workshop, { directory, signal, onProgress });
     const encodeMs = Math.round(clock.monotonicMs() - startMs);
     const published = await publish({
-      ...{ blobs, signal, files: encoded.files, bundleFile: encoded.bundleFile },
+      ...{ blobs, signal, files: made.files, bundleFile: made.bundleFile },
       onProgress: (doneBytes, totalBytes) => {
         const share = doneBytes / totalBytes;
         onProgress({ stage: 'publishing', fraction: encodedFraction + share * (1 - encodedFraction) });
       },
     });
-    return {
-      ...published,
-      bundle: encoded.bundleFile.file,
-      durationMs: encoded.bundle.durationMs,
-      renditions: encoded.bundle.video.map((rendition) => rendition.id),
-      encodeMs,
-      tags: encoded.tags,
-    };
+    const { bundleFile, durationMs, renditions, tags } = made;
+    return { ...published, bundle: bundleFile.file, durationMs, renditions, encodeMs, tags };
   } finally {
     await workDirectory.remove(directory);
   }
+}
+
+/** What was made of a source, to be published. */
+interface Made extends Pick<JobResult, 'durationMs' | 'renditions' | 'tags'> {
+  files: readonly BuiltFile[];
+  bundleFile: BuiltFile;
+}
+
+interface Making {
+  directory: string;
+  signal: AbortSignal;
+  onProgress: (progress: JobProgress) => void;
+}
+
+async function makeVideo(
+  { jobId }: EncodeJob,
+  { ffmpeg, log, workDirectory }: Workshop,
+  { directory, signal, onProgress }: Making,
+): Promise<Made> {
+  const { files, bundleFile, bundle, tags } = await encodeSource({
+    ...{ ffmpeg, signal, sourceName, workDirectory: directory },
+    onProgress: ({ stage, fraction }) => {
+      onProgress({ stage, fraction: fetchedFraction + fraction * (encodedFraction - fetchedFraction) });
+    },
+    onPlan: async (plan) => {
+      const renditions = plan.video.rungs.map((rung) => rung.id);
+      log.info({ jobId, durationS: plan.durationS, renditions }, 'encode planned');
+      // The caps are seldom reached: half of them is what usually suffices, and a full disk is a clean failure too.
+      await workDirectory.requireFree(outputSizeBytesMax(plan) / 2, 'the encode');
+    },
+  });
+  const renditions = bundle.video.map(({ id }) => id);
+  return { files, bundleFile, tags, durationMs: bundle.durationMs, renditions };
+}
+
+async function makePicture(
+  { picture }: EncodeJob,
+  { ffmpeg, workDirectory }: Workshop,
+  { directory, signal, onProgress }: Making,
+): Promise<Made> {
+  assert(picture !== undefined, 'the job is of a picture');
+  onProgress({ stage: 'encoding', fraction: fetchedFraction });
+  await workDirectory.requireFree(picturesSizeBytes, 'the sizes of a picture');
+  const encode = { picture, ffmpeg, signal, sourceName, workDirectory: directory };
+  const { files, bundleFile } = await encodePicture(encode);
+  return { files, bundleFile, tags: {}, durationMs: 0, renditions: [] };
 }

@@ -77,6 +77,9 @@ const cmsdStatic: Readonly<Record<FileExtension, string>> = {
   m3u8: 'ot=m,sf=h,st=v',
   vtt: 'ot=c,st=v',
   jpg: 'ot=o,st=v',
+  png: 'ot=o,st=v',
+  webp: 'ot=o,st=v',
+  avif: 'ot=o,st=v',
   json: 'ot=o,st=v',
   chunks: 'ot=o',
 };

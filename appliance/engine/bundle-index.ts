@@ -1,7 +1,6 @@
 import { LRUCache } from 'lru-cache';
+import { FileName } from '../../common/contract/primitives.ts';
 import { Type } from '../../common/contract/type.ts';
-
-import { Bundle } from '../../common/contract/bundle.ts';
 import { SingleFlight } from '../../common/core/single-flight.ts';
 import { coded } from '../../common/runtime/errors.ts';
 import { parseJsonAs } from '../../common/runtime/parse.ts';
@@ -10,7 +9,14 @@ import type { ContentSource, OpenContent } from '../store/content.ts';
 /** The files that a bundle covers: name → extension. The bundle itself is one of them. */
 export type BundleFiles = ReadonlyMap<string, string>;
 
-const FileList = Type.Pick(Bundle, ['version', 'files']);
+/** What bundles of videos and of pictures have in common. */
+const FileList = Type.Object({
+  version: Type.Literal(1),
+  files: Type.Array(Type.Object({ file: FileName, ext: Type.String({ pattern: '^[a-z0-9]{2,6}$' }) }), {
+    minItems: 1,
+    maxItems: 10_000,
+  }),
+});
 const bundleSizeBytesMax = 32 * 1024 * 1024;
 
 /** Reads held bundles for the question which files a token covers; each is read once and kept while there is room. */

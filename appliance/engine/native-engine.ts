@@ -276,7 +276,7 @@ export class NativeEngine implements Engine {
       const clients = admitted.value.clients;
       this.#server.grant({
         token,
-        scope,
+        scope: scope === 'fill' ? 'fill' : 'play',
         expiresAtS,
         verifyAgainInMs: rememberedMsMax,
         ...(bundle !== undefined && { bundle }),

@@ -261,7 +261,8 @@ export class NodeEngine implements Engine {
     this.#shed(path, exchange);
     const admitted = await this.#options.gate.admit(path, exchange.request.socket.remoteAddress ?? '');
     if (!admitted.ok) throw coded(admitted.code, admitted.detail);
-    const { scope } = admitted.value;
+    // Who looks at pictures is a viewer, as who plays is.
+    const scope = admitted.value.scope === 'fill' ? 'fill' : 'play';
     note.scope = scope;
     // Who fills has other sources, and no viewer waits for it.
     if (scope === 'fill' && this.#judged.level !== 'normal')
@@ -287,7 +288,7 @@ export class NodeEngine implements Engine {
     const form = formOf(path);
     const held = await content.open(path.file, form);
     if (held !== undefined) return { kind: 'content', content: held, isPulled: false };
-    if (misses === undefined || scope !== 'play') return { kind: 'unknown', isPulled: false };
+    if (misses === undefined || scope === 'fill') return { kind: 'unknown', isPulled: false };
     return { ...(await misses.open(path, { form, session })), isPulled: true };
   }
 

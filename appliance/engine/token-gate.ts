@@ -95,7 +95,7 @@ export class TokenGate {
     if (claims.clients !== undefined && !isClientIn(claims.clients, client))
       return refused('TOKEN_CLIENT', 'it was given to a client of another network');
     if (claims.scope === 'fill') return ok(claims);
-    if (claims.scope !== 'play' || claims.bundle === undefined) {
+    if (claims.scope === 'steer' || claims.bundle === undefined) {
       return refused('TOKEN_FOREIGN', 'it is a token for steering, not for files');
     }
     if (revocations.isBundleRevoked(claims.bundle))
@@ -116,7 +116,8 @@ export class TokenGate {
     // A file has one type: its own, not the one that somebody would like it to have.
     if (path.ext !== ext && path.ext !== 'chunks')
       return refused('FILE_UNKNOWN', `the file is not .${path.ext}`);
-    this.#options.sessions?.note(claims.session);
+    // A picture's token is many viewers' and nobody's session: no drain waits for it.
+    if (claims.scope === 'play') this.#options.sessions?.note(claims.session);
     return ok(claims);
   }
 

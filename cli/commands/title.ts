@@ -11,6 +11,7 @@ import { formatBytes, formatDuration, formatPercent } from '../output/format.ts'
 import type { Output } from '../output/output.ts';
 import type { CommandShell } from '../shell.ts';
 import { uploadFile } from '../upload.ts';
+import { titleArtCommand } from './title-art.ts';
 import { titleCreateCommand, titleEditCommand } from './title-edit.ts';
 import { forecastText, titleForecastCommand } from './title-forecast.ts';
 import { titleImportCommand } from './title-import.ts';
@@ -25,15 +26,16 @@ const more = [
   titleSearchCommand,
   titleCreateCommand,
   titleEditCommand,
+  titleArtCommand,
   titleForecastCommand,
   titleWithdrawCommand,
   titleWithdrawalsCommand,
 ];
 
-/** `nearcast title add|create|import|list|search|show|edit|pin|unpin|forecast|withdraw|withdrawals`. */
+/** `nearcast title add|create|import|list|search|show|edit|art|pin|unpin|forecast|withdraw|withdrawals`. */
 export function titleCommand(shell: CommandShell): Command {
   const command = new Command('title').description(
-    'what can be watched: add, create, import, list, search, show, edit, pin, forecast, withdraw',
+    'what can be watched: add, create, import, list, search, show, edit, art, pin, forecast, withdraw',
   );
   command
     .command('add <file>')

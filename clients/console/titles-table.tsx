@@ -1,5 +1,7 @@
+import type { TitlePicture } from '../../common/contract/artwork.ts';
 import type { TitleView } from '../../common/contract/titles.ts';
 import { formatBytes, formatPosition, formatShare } from '../shared/format.ts';
+import { Picture } from '../shared/picture.tsx';
 import { Table, type Column } from './table.tsx';
 
 const marks: Record<TitleView['state'], string> = {
@@ -13,6 +15,7 @@ const marks: Record<TitleView['state'], string> = {
 
 const columns: readonly Column<TitleView>[] = [
   { name: 'title', cell: (title) => <span className="words">{title.name}</span> },
+  { name: 'picture', cell: ({ name, artwork: [picture] = [] }) => <Thumbnail of={picture} title={name} /> },
   { name: 'state', cell: (title) => <State title={title} /> },
   {
     name: 'length',
@@ -28,6 +31,11 @@ const columns: readonly Column<TitleView>[] = [
   { name: 'held by', cell: ({ holders }) => <span className="words">{holders.join(', ') || '–'}</span> },
   { name: 'popularity', isNumber: true, cell: ({ popularity }) => popularity.toFixed(2) },
 ];
+
+function Thumbnail({ of, title }: { of: TitlePicture | undefined; title: string }) {
+  if (of === undefined) return <span className="dim">–</span>;
+  return <Picture of={of} alt={`${of.kind} of ${title}`} width={of.height > of.width ? 40 : 80} />;
+}
 
 function State({ title }: { title: TitleView }) {
   return (

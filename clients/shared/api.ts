@@ -47,7 +47,9 @@ export const api = createApi({
     me: build.query<Me, undefined>({ query: () => 'me' }),
     nodes: build.query<{ nodes: NodeView[] }, undefined>({ query: () => 'nodes' }),
     status: build.query<StatusView, undefined>({ query: () => 'status' }),
-    titles: build.query<{ titles: TitleView[] }, undefined>({ query: () => 'titles' }),
+    /** Each with a picture, where it has one. */
+    titles: build.query<{ titles: TitleView[] }, undefined>({ query: () => 'titles?artwork=poster,still' }),
+    title: build.query<TitleView, string>({ query: (id) => `titles/${id}` }),
     fillReport: build.query<FillReportView, FillReportScope>({
       query: (params) => ({ url: 'fill/report', params }),
     }),
@@ -64,5 +66,6 @@ export const {
   useRevenueQuery,
   useStartPlaybackMutation,
   useStatusQuery,
+  useTitleQuery,
   useTitlesQuery,
 } = api;

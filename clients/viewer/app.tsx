@@ -1,7 +1,8 @@
 import { useEffect, useRef, useState } from 'react';
 
-import { hasToken, useStartPlaybackMutation } from '../shared/api.ts';
+import { hasToken, useStartPlaybackMutation, useTitleQuery } from '../shared/api.ts';
 import { explainFailure } from '../shared/failure.ts';
+import { Picture } from '../shared/picture.tsx';
 import { PageHeader } from '../shared/page-header.tsx';
 import { LogPanel, NowPanel, PathwaysPanel } from './panels.tsx';
 import type { EngineKind } from './playback-slice.ts';
@@ -25,6 +26,10 @@ export function App() {
   const fatal = usePlayback((playback) => playback.fatal);
   const ended = usePlayback((playback) => playback.ended);
   const stallMs = usePlayback((playback) => Math.round(playback.stallMs));
+  const { data: title } = useTitleQuery(titleId ?? '', { skip: titleId === undefined || !hasToken });
+  const [poster, backdrop] = (['poster', 'backdrop'] as const).map((kind) =>
+    title?.artwork?.find((one) => one.kind === kind),
+  );
   const begin = () => {
     if (titleId !== undefined && hasToken) void start({ titleId });
   };
@@ -48,10 +53,11 @@ export function App() {
                 key={engine}
                 ref={video}
                 aria-label={session.name}
-                poster={session.posterUrl}
+                poster={backdrop?.url ?? session.posterUrl}
                 {...{ controls: true, autoPlay: true, muted: true, playsInline: true }}
               />
               {fatal !== undefined && <Stopped text={`Playback has ended: ${fatal}.`} onRetry={begin} />}
+              {poster !== undefined && <Picture of={poster} alt={`Poster of ${session.name}`} width={120} />}
               <NowPanel session={session} />
             </div>
             <aside aria-label="Delivery">

@@ -189,6 +189,7 @@ export const problemCodes = {
   // files, titles, encoding
   FILE_UNKNOWN: { status: 404, title: 'This file is not held here' },
   FILE_CORRUPT: { status: 502, title: 'A file does not match its name' },
+  ARTWORK_UNKNOWN: { status: 404, title: 'No artwork has this id' },
   BUNDLE_INVALID: { status: 502, title: 'A bundle is not readable' },
   IMPORT_COLUMN_UNKNOWN: { status: 422, title: 'A column of an import is not known' },
   IMPORT_INCOMPLETE: { status: 422, title: 'Not all of an import is in' },
@@ -230,6 +231,7 @@ export const problemCodes = {
     status: 422,
     title: 'The source is not a video that can be read',
   },
+  SOURCE_NOT_PICTURE: { status: 422, title: 'The source is not a picture that can be read' },
   SOURCE_REPLACED: { status: 409, title: 'The video is another than the one that its title was made of' },
   SOURCE_TRUNCATED: { status: 422, title: 'The source ends before its end' },
   SOURCE_NO_VIDEO: {

@@ -1,4 +1,5 @@
 import { Type, type Static } from './type.ts';
+import { ArtworkKind, ArtworkKinds, TitlePicture } from './artwork.ts';
 import { Availability } from './release.ts';
 import { Assumed, TitleDetails, titleFacts, titleStory, titleTold } from './title-metadata.ts';
 import { FileName, Fraction, Line, ObjectId, PlaceName, SizeBytes, TimeMs } from './primitives.ts';
@@ -91,19 +92,33 @@ export const TitleView = Type.Object({
   /** What its own release makes of it now, somewhere. */
   availability: Type.Optional(Availability),
   ...titleFacts,
+  /** Pictures in the caller's languages, one a kind: of one title, and in lists of the kinds that are asked for. */
+  artwork: Type.Optional(Type.Array(TitlePicture)),
   /** Of one title, not in lists. */
   ...titleStory,
 });
 export type TitleView = Static<typeof TitleView>;
 /** `profileId`: who watches, one of the caller's own; to viewers nothing is shown beyond its maturity. */
 export const TitleQuery = Type.Object(
-  { profileId: Type.Optional(ObjectId) },
+  {
+    profileId: Type.Optional(ObjectId),
+    /** Kinds of pictures that a list is to have; of one title all where it is absent. */
+    artwork: Type.Optional(ArtworkKinds),
+  },
   { additionalProperties: false },
 );
 export const TitleList = Type.Object({ titles: Type.Array(TitleView) });
 
+/** What an encoder makes; an encoder of before makes videos. */
+export const EncodeCraft = Type.Union([Type.Literal('video'), Type.Literal('picture')]);
+export type EncodeCraft = Static<typeof EncodeCraft>;
+
 export const EncodeLeaseRequest = Type.Object(
-  { waitMs: Type.Integer({ minimum: 0, maximum: 30_000 }) },
+  {
+    waitMs: Type.Integer({ minimum: 0, maximum: 30_000 }),
+    /** `['video']` when absent. */
+    makes: Type.Optional(Type.Array(EncodeCraft, { minItems: 1, maxItems: 2 })),
+  },
   { additionalProperties: false },
 );
 
@@ -118,6 +133,8 @@ export const EncodeJob = Type.Object({
   sourceKey: Type.String({ maxLength: 512 }),
   sizeBytes: SizeBytes,
   attempt: Type.Integer({ minimum: 1 }),
+  /** Of a picture: which artwork it is, and what for; absent for a video. */
+  picture: Type.Optional(Type.Object({ artwork: ObjectId, kind: ArtworkKind })),
 });
 export type EncodeJob = Static<typeof EncodeJob>;
 

@@ -5,6 +5,9 @@ const mediaTypes = {
   m3u8: 'application/vnd.apple.mpegurl',
   vtt: 'text/vtt; charset=utf-8',
   jpg: 'image/jpeg',
+  png: 'image/png',
+  webp: 'image/webp',
+  avif: 'image/avif',
   json: 'application/json; charset=utf-8',
   chunks: 'application/vnd.nearcast.chunks',
 } as const;

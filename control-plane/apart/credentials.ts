@@ -13,7 +13,12 @@ const Token = Type.String({ maxLength: 4096 });
 const Times = { issuedAtS: Type.Integer(), expiresAtS: Type.Integer() };
 const DeliveryClaims = Type.Object({
   ...Times,
-  scope: Type.Union([Type.Literal('play'), Type.Literal('fill'), Type.Literal('steer')]),
+  scope: Type.Union([
+    Type.Literal('play'),
+    Type.Literal('fill'),
+    Type.Literal('steer'),
+    Type.Literal('picture'),
+  ]),
   session: Type.String(),
   bundle: Type.Optional(Type.String()),
   clients: Type.Optional(Type.Array(Type.String())),

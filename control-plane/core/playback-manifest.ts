@@ -28,7 +28,7 @@ export type MediaRendition = VideoRendition | AudioRendition;
 
 /** The absolute URL of a file on a pathway. */
 export function fileUrl(
-  pathway: ManifestPathway,
+  pathway: Pick<ManifestPathway, 'url'>,
   token: string,
   name: { file: string; ext: FileExtension },
 ): string {

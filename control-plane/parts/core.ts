@@ -10,6 +10,7 @@ import { acts, answerActs } from '../apart/acts.ts';
 import { answerCredentials, credentials } from '../apart/credentials.ts';
 import type { Directory } from '../apart/directory.ts';
 import { createTeller } from '../apart/tell.ts';
+import { createArtworkLinks } from '../artwork-links.ts';
 import { openAuth } from '../auth.ts';
 import { every, loop, started, withStop } from '../background.ts';
 import type { Base } from '../base.ts';
@@ -51,6 +52,7 @@ import { openWithdrawals } from '../services/withdrawal/service.ts';
 import { viewerRights } from '../services/viewer-rights.ts';
 import type { Stores } from '../stores.ts';
 import { verifiersOf } from '../verifiers.ts';
+import { withdrawalCatalog } from '../withdrawal-catalog.ts';
 import { watchFoldersOf } from '../watch-folders.ts';
 import { provideCore } from './core-interfaces.ts';
 import type { CoreServices } from './core-services.ts';
@@ -115,7 +117,10 @@ export async function openCorePart(context: PartContext): Promise<CorePart> {
       people.routes(server);
       registryRoutes(app, { registry, maintenance });
       certificateRoutes(app, services);
-      catalogRoutes(app, { catalog, draining, rights: directory.find(viewerRights) });
+      catalogRoutes(app, {
+        ...{ catalog, draining, rights: directory.find(viewerRights) },
+        ...pictureLinks(services, context),
+      });
       eventsRoutes(app, playersWorld(services));
       fillRoutes(app, { fill, draining });
       withdrawalRoutes(app, { withdrawals });
@@ -160,20 +165,22 @@ async function openServices(base: Base, opened: Opened): Promise<CoreServices> {
     ...{ routes, clock, log, leaseMs: config.leaseMs },
   });
   await registry.start();
-  const published = {
-    bundles: () => publishedBundles(catalog.bundles()),
-    popularityAt: (site: string) => events.popularityAt(site),
-  };
-  const shared = { nodes: registry, catalog: () => published, signer, clock, log };
+  const published = publishedBy(() => catalog, events);
+  const shared = { nodes: registry, signer, clock, log };
   const settings = { ...config.placement, ladderWorth: 1, leftMax: 1000, ...config.fill };
-  const fill = await createFill({ ...shared, records: await stores.open('fill'), settings });
+  const fill = await createFill({
+    ...shared,
+    catalog: () => published.filled,
+    records: await stores.open('fill'),
+    settings,
+  });
   const catalog = await openCatalog(base, { stores, events, fleet: createFleet({ registry, fill }) });
   const withdrawals = await openWithdrawals({
     records: await stores.open('withdrawal'),
-    catalog,
+    catalog: withdrawalCatalog(catalog),
     nodes: { serving: () => registry.serving(), findNode: (kid) => access.identities.findNode(kid) },
     revocations: {
-      revoke: (bundle) => maps.revoke({ bundles: [bundle] }),
+      revoke: (bundles) => maps.revoke({ bundles: [...bundles] }),
       lift: (bundle) => maps.lift(bundle),
     },
     ...{ clock, chance, log },
@@ -181,6 +188,7 @@ async function openServices(base: Base, opened: Opened): Promise<CoreServices> {
   const { challenges, certificates } = openCertificates(base, () => maps);
   const maps = await createSteeringMaps({
     ...shared,
+    catalog: () => published.ranked,
     routes,
     plannedLadders: (nodeId) => fill.plannedLadders(nodeId),
     challenges: () => challenges.published(),
@@ -194,6 +202,18 @@ async function openServices(base: Base, opened: Opened): Promise<CoreServices> {
     clientSites: clientSitesOf({ registry, routes, clock, log }),
   };
   return { ...services, status: statusOf(services, base, opened.directory) };
+}
+
+/** What is published, for steering and for fill. */
+function publishedBy(catalog: () => Catalog, events: EventsService) {
+  return {
+    // Steering ranks no pictures: links name the box.
+    ranked: { bundles: () => publishedBundles(catalog().bundles()) },
+    filled: {
+      bundles: () => publishedBundles([...catalog().bundles(), ...catalog().artwork.bundles()]),
+      popularityAt: (site: string) => events.popularityAt(site),
+    },
+  };
 }
 
 async function openEvents(
@@ -273,6 +293,18 @@ function playersWorld({ events, clientSites, registry, catalog }: CoreServices):
     heldAt: (site) => heldAt(registry.views(), site),
     titleNames: () => new Map(catalog.bundles().map(({ bundle, name }) => [bundle, name])),
   };
+}
+
+/** How viewers get pictures, and get them no more. */
+function pictureLinks({ catalog, registry, clientSites, access, maps }: CoreServices, { clock }: Base) {
+  const links = createArtworkLinks({
+    artwork: catalog.artwork,
+    nodes: () => registry.serving(),
+    siteOf: (client) => clientSites.siteOf(client),
+    mintToken: (claims) => access.mintToken(claims),
+    clock,
+  });
+  return { links, revoke: (bundle: string) => maps.revoke({ bundles: [bundle] }) };
 }
 
 function countsOf({ registry, catalog, fill }: Pick<CoreServices, 'registry' | 'catalog' | 'fill'>) {

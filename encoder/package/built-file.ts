@@ -10,7 +10,7 @@ export interface BuiltFile {
   /** Its name: 64 hex digits. */
   file: string;
   ext: FileExtension;
-  role: Role | 'bundle';
+  role: Role | 'picture' | 'bundle';
   sizeBytes: number;
   /** The chunk list, which its name is the hash of. */
   descriptor: Buffer;

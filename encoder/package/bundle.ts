@@ -57,7 +57,8 @@ export function describeBundle(packaged: Packaged): Bundle {
 function listOnce(files: readonly BuiltFile[]): Bundle['files'] {
   const listed = new Map<string, Bundle['files'][number]>();
   for (const { file, ext, role, sizeBytes } of files) {
-    if (role !== 'bundle' && !listed.has(file)) listed.set(file, { file, ext, role, sizeBytes });
+    if (role !== 'bundle' && role !== 'picture' && !listed.has(file))
+      listed.set(file, { file, ext, role, sizeBytes });
   }
   return [...listed.values()];
 }

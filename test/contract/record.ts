@@ -108,6 +108,8 @@ async function recordTitles(plane: TestPlane, encoder: TestNode): Promise<void> 
   });
   const blobs = await openBlobs(pathToFileURL(join(plane.dataDir, 'blobs')).href);
   await keep('Bundle', (await publishSampleBundle(blobs)).bundle);
+  const size = { file: 'b'.repeat(64), ext: 'jpg', sizeBytes: 5000, width: 160, height: 240 };
+  await keep('ArtworkBundle', { version: 1, artwork: 'artwork_AAAAAAAAAAAAAAAA', files: [size] });
 }
 
 async function recordFill(plane: TestPlane, box: TestNode, files: readonly string[]): Promise<void> {

@@ -1,4 +1,5 @@
 import type { TSchema } from '../../common/contract/type.ts';
+import { ArtworkBundle } from '../../common/contract/artwork.ts';
 import { Bundle } from '../../common/contract/bundle.ts';
 import * as credentials from '../../common/contract/credentials.ts';
 import * as documents from '../../common/contract/documents.ts';
@@ -58,6 +59,7 @@ const parts = new Set([
     'FilterName',
     'TitleState',
     'TitleQuery',
+    'EncodeCraft',
   ],
   ...[
     'ServedSummary',
@@ -91,6 +93,7 @@ const parts = new Set([
 /** Every schema that crosses the wire as a whole: bodies, replies, claims and bodies of signed documents. */
 export function wireSchemas(): Map<string, TSchema> {
   const found = new Map<string, TSchema>([
+    ['ArtworkBundle', ArtworkBundle],
     ['Bundle', Bundle],
     ['Problem', Problem],
   ]);

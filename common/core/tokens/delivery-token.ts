@@ -6,13 +6,16 @@ import { ok, refused, type Result } from '../result.ts';
 import { decodeClientNetworks, encodeClientNetworks } from './client-networks.ts';
 import { readCoseSign1, type CoseSign1 } from './cose-sign1.ts';
 
-/** What a token lets its bearer do: play a bundle's files, fill any held file, or ask steering for a session. */
-export type TokenScope = 'play' | 'fill' | 'steer';
+/**
+ * What a token lets its bearer do: play a bundle's files, fill any held file, ask steering for a session, or see the pictures of a bundle,
+ * which is no session (ADR 32).
+ */
+export type TokenScope = 'play' | 'fill' | 'steer' | 'picture';
 
 /** The claims of a delivery token (ADR 3). */
 export interface DeliveryClaims {
   readonly scope: TokenScope;
-  /** Opaque session id: 32 hex digits. */
+  /** Opaque session id: 32 hex digits; of a picture's token it is nobody's. */
   readonly session: string;
   /** Unix seconds. */
   readonly issuedAtS: number;
@@ -183,7 +186,7 @@ function claimsFromMap(map: unknown): DeliveryClaims | undefined {
   const session = hexOf(get(claim.cti), 16);
   const expiresAtS = get(claim.exp);
   const issuedAtS = get(claim.iat);
-  if (scope !== 'play' && scope !== 'fill' && scope !== 'steer') return undefined;
+  if (!isScope(scope)) return undefined;
   if (session === undefined || !isTime(expiresAtS) || !isTime(issuedAtS)) return undefined;
   const base = { scope, session, expiresAtS, issuedAtS } as const;
   const bundle = hexOf(get(claim.bundle), 32);
@@ -196,9 +199,14 @@ function claimsFromMap(map: unknown): DeliveryClaims | undefined {
   const clients = decodeClientNetworks(get(claim.catnip));
   if (map.has(claim.catnip) && clients === undefined) return undefined;
   const rule = clients === undefined ? {} : { clients };
-  if (scope === 'play') return bundle === undefined ? undefined : { ...base, bundle, ...rule };
+  if (scope === 'play' || scope === 'picture')
+    return bundle === undefined ? undefined : { ...base, bundle, ...rule };
   const appliance = get(claim.sub);
   return typeof appliance === 'string' ? { ...base, appliance, ...rule } : undefined;
+}
+
+function isScope(value: unknown): value is TokenScope {
+  return value === 'play' || value === 'fill' || value === 'steer' || value === 'picture';
 }
 
 function isPathways(value: unknown): value is string[] {

@@ -211,9 +211,30 @@ export function internBundles<Bundle extends NamedBundle>(
     fileBytes: Float64Array.from(files, ({ sizeBytes }) => sizeBytes),
     starts,
     memberFiles: Uint32Array.from(members),
-    goesAlong: Uint8Array.from(members, (file) => Number(!renditionExts.has(files[file]?.ext))),
+    goesAlong: alongMembersOf({ members, starts, files }),
   });
   return { catalog, bundles, files, numbers };
+}
+
+/** What goes along with renditions; of a bundle that has none, as of a picture in its sizes, the bundle's own file alone does. */
+function alongMembersOf(of: {
+  members: readonly number[];
+  starts: Uint32Array;
+  files: readonly NamedFile[];
+}): Uint8Array {
+  const { members, starts, files } = of;
+  const goesAlong = new Uint8Array(members.length);
+  const extOf = (member: number): string | undefined => files[members[member] ?? 0]?.ext;
+  for (let bundle = 0; bundle + 1 < starts.length; bundle++) {
+    const [from = 0, end = 0] = starts.subarray(bundle, bundle + 2);
+    let hasRenditions = false;
+    for (let member = from; member < end; member++) hasRenditions ||= renditionExts.has(extOf(member));
+    for (let member = from; member < end; member++) {
+      const ext = extOf(member);
+      goesAlong[member] = Number(hasRenditions ? !renditionExts.has(ext) : ext === 'json');
+    }
+  }
+  return goesAlong;
 }
 
 /** By code unit: the same on every machine, whatever its language. */

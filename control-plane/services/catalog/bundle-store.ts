@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { readBlobBytes } from '../../../common/adapters/blobs/bytes.ts';
 import type { Blobs } from '../../../common/adapters/blobs/port.ts';
+import { ArtworkBundle } from '../../../common/contract/artwork.ts';
 import { Bundle } from '../../../common/contract/bundle.ts';
 import { describeBytes, openDescriptor } from '../../../common/core/chunk-tree.ts';
 import { contentKey, descriptorKey } from '../../../common/core/file-keys.ts';
@@ -11,6 +12,7 @@ import { checkBundle } from '../../core/check-bundle.ts';
 import type { BundleFile } from './ports.ts';
 
 const bundleSizeBytesMax = 32 * 1024 * 1024;
+const artworkBundleSizeBytesMax = 64 * 1024;
 // The list of hashes of a file of 1 TiB.
 const descriptorSizeBytesMax = 33 * 1024 * 1024;
 const cacheSizeBytesMax = 64 * 1024 * 1024;
@@ -58,6 +60,28 @@ export class BundleStore {
       bundle.files.map(({ file, ext, sizeBytes: size }) => [file, { file, ext, sizeBytes: size }]),
     );
     const files = [own, ...unique.values()];
+    await this.#checkFiles(files, onStep);
+    return { bundle, files };
+  }
+
+  /** The same of the bundle of an artwork, which is checked to be its. Errors: as `read`. */
+  async verifyArtwork(
+    name: string,
+    artwork: string,
+    onStep: () => void,
+  ): Promise<{ bundle: ArtworkBundle; sizeBytes: number }> {
+    const bytes = await this.#readBytes(name, artworkBundleSizeBytesMax);
+    const options = { what: `bundle ${name}`, code: 'BUNDLE_INVALID' } as const;
+    const bundle = parseJsonAs(ArtworkBundle, bytes.toString('utf8'), options);
+    if (bundle.artwork !== artwork)
+      throw coded('BUNDLE_INVALID', `bundle ${name} is of ${bundle.artwork}, not of ${artwork}`);
+    if (new Set(bundle.files.map(({ file }) => file)).size !== bundle.files.length)
+      throw coded('BUNDLE_INVALID', `bundle ${name} lists a file twice`);
+    await this.#checkFiles([{ file: name, ext: 'json', sizeBytes: bytes.length }, ...bundle.files], onStep);
+    return { bundle, sizeBytes: bytes.length };
+  }
+
+  async #checkFiles(files: readonly BundleFile[], onStep: () => void): Promise<void> {
     const waiting = [...files];
     const check = async (): Promise<void> => {
       for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
@@ -66,17 +90,21 @@ export class BundleStore {
       }
     };
     await Promise.all(Array.from({ length: checksAtOnce }, check));
-    return { bundle, files };
   }
 
   async #parse(name: string): Promise<ReadBundle> {
-    const bytes = await readBlobBytes(this.#blobs, contentKey(name), { sizeBytesMax: bundleSizeBytesMax });
-    if (bytes === undefined) throw coded('BUNDLE_INVALID', `${name} is not in blobs`);
-    if (describeBytes(bytes).file !== name) throw coded('BUNDLE_INVALID', `${name} does not match its name`);
+    const bytes = await this.#readBytes(name, bundleSizeBytesMax);
     const options = { what: `bundle ${name}`, code: 'BUNDLE_INVALID' } as const;
     const checked = checkBundle(parseJsonAs(Bundle, bytes.toString('utf8'), options));
     if (!checked.ok) throw coded(checked.code, `bundle ${name}: ${checked.detail}`);
     return { bundle: checked.value, sizeBytes: bytes.length };
+  }
+
+  async #readBytes(name: string, sizeBytesMax: number): Promise<Buffer> {
+    const bytes = await readBlobBytes(this.#blobs, contentKey(name), { sizeBytesMax });
+    if (bytes === undefined) throw coded('BUNDLE_INVALID', `${name} is not in blobs`);
+    if (describeBytes(bytes).file !== name) throw coded('BUNDLE_INVALID', `${name} does not match its name`);
+    return bytes;
   }
 
   async #checkFile({ file, sizeBytes }: BundleFile): Promise<void> {

@@ -1,5 +1,6 @@
 import type {
   EncodeComplete,
+  EncodeCraft,
   EncodeFail,
   EncodeJob,
   EncodeProgress,
@@ -9,22 +10,18 @@ import type { Clock } from '../../../common/runtime/clock.ts';
 import { assert, coded, isProblemCode } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 import { createWaiters, type Waiters } from '../long-poll.ts';
-import type { BundleStore } from './bundle-store.ts';
 import { sourceKey } from './ingest.ts';
-import { taggedTitle } from './metadata.ts';
+import type { JobHolder, JobShelf } from './job-shelf.ts';
 import type { CatalogOptions } from './ports.ts';
-import type { TitleJob, TitleRecord } from './records.ts';
-import type { Titles } from './titles.ts';
+import type { TitleJob } from './records.ts';
 
 export interface EncodeQueueDependencies {
-  readonly titles: Titles;
-  readonly bundles: BundleStore;
+  /** What there are jobs of; ids of no two are the same. */
+  readonly shelves: readonly JobShelf[];
   readonly clock: Clock;
   readonly chance: Chance;
   readonly log: Log;
   readonly options: CatalogOptions;
-  /** Called when a title's source is needed no more. */
-  readonly onSourceDone: (titleId: string) => void;
 }
 
 /** Which job and by whom: the node that calls. */
@@ -34,6 +31,7 @@ export interface JobCall {
 }
 
 interface Lease {
+  readonly shelf: JobShelf;
   readonly jobId: string;
   readonly leaseId: string;
   readonly worker: string;
@@ -45,32 +43,64 @@ interface Lease {
 const waitersMax = 256;
 const waitKey = 'jobs';
 
+/** What an encoder asks for. */
+export interface LeaseWish {
+  readonly waitMs: number;
+  readonly makes?: readonly EncodeCraft[] | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+interface Held {
+  readonly holder: JobHolder;
+  readonly lease: Lease;
+}
+
+interface Waiting {
+  readonly shelf: JobShelf;
+  readonly holder: JobHolder;
+}
+
+/** What may be leased, and from when on by the monotonic clock. */
+interface Ready {
+  readonly shelf: JobShelf;
+  readonly fromMs: number;
+}
+
 /**
- * Encode jobs: leased to one encoder at a time, oldest first. A lease ends when its encoder has not reported for its length;
+ * Encode jobs: leased to one encoder at a time, pictures before videos, which take a thousand times as long, and the oldest first. A lease ends when its encoder has not reported for its length;
  * the job then goes to another, a bounded number of times. Leases are counted by the monotonic clock; a restart of this
  * process gives each a new term, so that encoders at work go on.
  */
 export class EncodeQueue {
   readonly #deps: EncodeQueueDependencies;
   readonly #waiters: Waiters;
-  /** By title: the monotonic time from which the job may be leased. */
-  readonly #ready = new Map<string, number>();
+  /** By title or artwork. */
+  readonly #ready = new Map<string, Ready>();
   readonly #leases = new Map<string, Lease>();
 
   constructor(deps: EncodeQueueDependencies) {
     this.#deps = deps;
     this.#waiters = createWaiters({ clock: deps.clock, waitersMax });
-    const nowMs = deps.clock.monotonicMs();
-    for (const { id, job } of deps.titles.all()) {
-      if (job?.state === 'queued') this.#ready.set(id, nowMs);
-      if (job?.state === 'leased') this.#keepLease(id, job);
-    }
+    const fromMs = deps.clock.monotonicMs();
+    for (const shelf of deps.shelves)
+      for (const { id, job } of shelf.all()) {
+        if (job?.state === 'queued') this.#ready.set(id, { shelf, fromMs });
+        if (job?.state === 'leased') this.#keepLease(shelf, id, job);
+      }
   }
 
-  /** Takes a title's job up. */
-  add(titleId: string, delayMs = 0): void {
-    this.#ready.set(titleId, this.#deps.clock.monotonicMs() + delayMs);
+  /** Takes the job of a title or artwork up. */
+  add(id: string, delayMs = 0): void {
+    const shelf = this.#deps.shelves.find((one) => one.find(id) !== undefined);
+    assert(shelf !== undefined, `${id} is on a shelf`);
+    this.#ready.set(id, { shelf, fromMs: this.#deps.clock.monotonicMs() + delayMs });
     this.#waiters.wake(waitKey);
+  }
+
+  /** Forgets the job of what is no more: whoever has it loses its lease. */
+  forget(id: string): void {
+    this.#ready.delete(id);
+    this.#leases.delete(id);
   }
 
   /** Progress of a title that is being encoded. */
@@ -78,26 +108,27 @@ export class EncodeQueue {
     return this.#leases.get(titleId);
   }
 
-  /** Leases the oldest job, waiting for one up to `waitMs`; undefined when none came. Errors: OVERLOADED. */
+  /** Leases the oldest job of what the encoder makes, waiting for one up to `waitMs`; undefined when none came. Errors: OVERLOADED. */
   async lease(
     worker: string,
-    { waitMs, signal }: { waitMs: number; signal?: AbortSignal | undefined },
+    { waitMs, makes = ['video'], signal }: LeaseWish,
   ): Promise<EncodeJob | undefined> {
     const { clock } = this.#deps;
     const untilMs = clock.monotonicMs() + waitMs;
     while (!isAborted(signal)) {
-      const job = await this.#leaseOldest(worker);
+      const job = await this.#leaseOldest(worker, makes);
       if (job !== undefined && !isAborted(signal)) return job;
       if (job !== undefined) {
         // The encoder went away before it heard of its job.
-        await this.#handBack(job.titleId, job.leaseId);
+        await this.#handBack(this.#held({ jobId: job.jobId, worker }, job.leaseId));
         return undefined;
       }
       const nowMs = clock.monotonicMs();
       if (nowMs >= untilMs) return undefined;
       // A job that waits for its next attempt wakes nobody.
       let nextMs = untilMs;
-      for (const fromMs of this.#ready.values()) nextMs = Math.min(nextMs, fromMs);
+      for (const { shelf, fromMs } of this.#ready.values())
+        if (makes.includes(shelf.makes)) nextMs = Math.min(nextMs, fromMs);
       await this.#waiters.wait(waitKey, { waitMs: Math.max(1, nextMs - nowMs), signal });
     }
     return undefined;
@@ -117,42 +148,33 @@ export class EncodeQueue {
    */
   async complete(call: JobCall, { leaseId, bundle: name, tags = {} }: EncodeComplete): Promise<void> {
     const isDone = (): boolean => {
-      const { job, bundle } = this.#deps.titles.ofJob(call.jobId);
-      return job?.state === 'done' && job.leaseId === leaseId && bundle?.bundle === name;
+      const { shelf, holder } = this.#ofJob(call.jobId);
+      const { id, job } = holder;
+      return job?.state === 'done' && job.leaseId === leaseId && shelf.has(id, name);
     };
     if (isDone()) return;
-    const { title, lease } = this.#held(call, leaseId);
-    const { bundle, files } = await this.#deps.bundles.verify(name, () => {
+    const { holder, lease } = this.#held(call, leaseId);
+    const put = await lease.shelf.accept(holder, { bundle: name, tags }, () => {
       this.#renew(lease);
     });
     // The first of two at once may have ended it while this one looked at the files.
     if (isDone()) return;
     this.#held(call, leaseId);
-    await this.#deps.titles.change(title.id, (current) => ({
-      ...taggedTitle(withoutError(current), tags),
-      phase: 'filling',
-      job: { ...jobOf(current), state: 'done' },
-      bundle: {
-        bundle: name,
-        durationMs: bundle.durationMs,
-        renditions: bundle.video.map(({ id }) => id),
-        files,
-      },
-    }));
-    this.#leases.delete(title.id);
-    this.#deps.log.info({ titleId: title.id, bundle: name, files: files.length }, 'title encoded');
-    this.#deps.onSourceDone(title.id);
+    await put();
+    this.#leases.delete(holder.id);
+    this.#deps.log.info({ of: holder.id, bundle: name }, 'encoded');
+    lease.shelf.sourceDone(holder.id);
   }
 
   /** Ends an attempt, or with DRAINING hands the job back. Errors: JOB_UNKNOWN, LEASE_LOST. A repetition is no error. */
   async fail(call: JobCall, { leaseId, code, detail, final }: EncodeFail): Promise<void> {
-    const known = this.#deps.titles.ofJob(call.jobId);
-    if (known.job?.state === 'failed' && known.job.leaseId === leaseId) return;
-    const { title } = this.#held(call, leaseId);
+    const { job } = this.#ofJob(call.jobId).holder;
+    if (job?.state === 'failed' && job.leaseId === leaseId) return;
+    const held = this.#held(call, leaseId);
     // An encoder that stops has found nothing wrong with the job: another may go on at once.
-    if (code === 'DRAINING' && !final) return await this.#handBack(title.id, leaseId);
+    if (code === 'DRAINING' && !final) return await this.#handBack(held);
     const error = { code: isProblemCode(code) ? code : 'ENCODE_FAILED', detail };
-    await this.#endAttempt(title.id, { leaseId, error, final });
+    await this.#endAttempt(held.holder.id, { lease: held.lease, error, final });
   }
 
   /** Takes back, until the signal, the jobs of encoders that have gone silent. */
@@ -168,13 +190,13 @@ export class EncodeQueue {
   /** Takes back what was not renewed in time. */
   async expire(): Promise<void> {
     const nowMs = this.#deps.clock.monotonicMs();
-    for (const [titleId, { endMonotonicMs, leaseId, worker }] of [...this.#leases]) {
-      if (endMonotonicMs > nowMs) continue;
-      const error = { code: 'LEASE_LOST', detail: `the encoder ${worker} has gone silent` };
+    for (const [id, lease] of [...this.#leases]) {
+      if (lease.endMonotonicMs > nowMs) continue;
+      const error = { code: 'LEASE_LOST', detail: `the encoder ${lease.worker} has gone silent` };
       try {
-        await this.#endAttempt(titleId, { leaseId, error, final: false });
+        await this.#endAttempt(id, { lease, error, final: false });
       } catch (failure) {
-        this.#deps.log.error({ titleId, err: failure }, 'a lease could not be taken back');
+        this.#deps.log.error({ of: id, err: failure }, 'a lease could not be taken back');
       }
     }
   }
@@ -184,76 +206,89 @@ export class EncodeQueue {
     this.#waiters.wakeAll();
   }
 
-  async #leaseOldest(worker: string): Promise<EncodeJob | undefined> {
-    const { chance, clock, log, titles } = this.#deps;
+  async #leaseOldest(worker: string, makes: readonly EncodeCraft[]): Promise<EncodeJob | undefined> {
+    const { chance, clock, log } = this.#deps;
     const nowMs = clock.monotonicMs();
-    const due = [...this.#ready].filter(([, fromMs]) => fromMs <= nowMs).map(([id]) => titles.get(id));
-    const [oldest] = due.sort((a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1));
+    const due = [...this.#ready].flatMap(([id, { shelf, fromMs }]) => {
+      const holder = fromMs <= nowMs && makes.includes(shelf.makes) ? shelf.find(id) : undefined;
+      return holder === undefined ? [] : [{ shelf, holder }];
+    });
+    const [oldest] = due.sort(bySize);
     if (oldest === undefined) return undefined;
+    const { shelf, holder: waiting } = oldest;
     // Taken off before the first wait: two encoders must not get the same.
-    this.#ready.delete(oldest.id);
+    this.#ready.delete(waiting.id);
     const leaseId = chance.bytes(16).toString('base64url');
     try {
-      const title = await titles.change(oldest.id, (current) => {
+      const holder = await shelf.change(waiting.id, (current) => {
         const job = jobOf(current);
         return {
-          ...current,
           phase: 'encoding',
           job: { ...job, state: 'leased', attempt: job.attempt + 1, leaseId, worker },
         };
       });
-      const job = jobOf(title);
-      this.#keepLease(title.id, job);
-      log.info({ titleId: title.id, jobId: job.jobId, worker, attempt: job.attempt }, 'encode job leased');
-      return this.#view(title, leaseId);
+      const job = jobOf(holder);
+      this.#keepLease(shelf, holder.id, job);
+      log.info({ of: holder.id, jobId: job.jobId, worker, attempt: job.attempt }, 'encode job leased');
+      return this.#view(shelf, holder, leaseId);
     } catch (error) {
-      this.#ready.set(oldest.id, nowMs);
+      this.#ready.set(waiting.id, { shelf, fromMs: nowMs });
       throw error;
     }
   }
 
   /** Queues a job again as if it had never been leased: that is no attempt. Errors: LEASE_LOST. */
-  async #handBack(titleId: string, leaseId: string): Promise<void> {
-    const title = await this.#deps.titles.change(titleId, (current) => ({
-      ...current,
+  async #handBack({ holder, lease }: Held): Promise<void> {
+    const { id } = holder;
+    const { job } = await lease.shelf.change(id, (current) => ({
       phase: 'queued',
-      job: queuedAgain(leasedJobOf(current, leaseId), -1),
+      job: queuedAgain(leasedJobOf(current, lease.leaseId), -1),
     }));
-    this.#leases.delete(titleId);
-    this.#deps.log.info({ titleId, jobId: title.job?.jobId }, 'encode job handed back');
-    this.add(titleId);
+    this.#leases.delete(id);
+    this.#deps.log.info({ of: id, jobId: job?.jobId }, 'encode job handed back');
+    this.add(id);
   }
 
   async #endAttempt(
-    titleId: string,
-    { leaseId, error, final }: { leaseId: string; error: { code: string; detail: string }; final: boolean },
+    id: string,
+    { lease, error, final }: { lease: Lease; error: { code: string; detail: string }; final: boolean },
   ): Promise<void> {
-    const { log, options, titles } = this.#deps;
-    const title = await titles.change(titleId, (current) => {
-      const job = leasedJobOf(current, leaseId);
-      const over = final || job.attempt >= options.encodeAttemptsMax;
-      if (over) return { ...current, phase: 'failed', error, job: { ...job, state: 'failed' } };
-      return { ...current, phase: 'queued', error, job: queuedAgain(job, 0) };
+    const { log, options } = this.#deps;
+    const { leaseId, shelf } = lease;
+    const { phase, job } = await shelf.change(id, (current) => {
+      const leased = leasedJobOf(current, leaseId);
+      const over = final || leased.attempt >= options.encodeAttemptsMax;
+      if (over) return { phase: 'failed', error, job: { ...leased, state: 'failed' } };
+      return { phase: 'queued', error, job: queuedAgain(leased, 0) };
     });
-    this.#leases.delete(titleId);
-    const failed = title.phase === 'failed';
-    log.warn({ titleId, ...error, failed, attempt: title.job?.attempt }, 'encode attempt failed');
-    if (failed) this.#deps.onSourceDone(titleId);
-    else this.add(titleId, options.encodeRetryDelayMs);
+    this.#leases.delete(id);
+    const failed = phase === 'failed';
+    log.warn({ of: id, ...error, failed, attempt: job?.attempt }, 'encode attempt failed');
+    if (failed) shelf.sourceDone(id);
+    else this.add(id, options.encodeRetryDelayMs);
   }
 
-  #held({ jobId, worker }: JobCall, leaseId: string): { title: TitleRecord; lease: Lease } {
-    const title = this.#deps.titles.ofJob(jobId);
-    const lease = this.#leases.get(title.id);
-    const own = lease?.leaseId === leaseId && lease.worker === worker && title.job?.state === 'leased';
+  /** What a job is of. Errors: JOB_UNKNOWN. */
+  #ofJob(jobId: string): { shelf: JobShelf; holder: JobHolder } {
+    for (const shelf of this.#deps.shelves) {
+      const holder = shelf.ofJob(jobId);
+      if (holder !== undefined) return { shelf, holder };
+    }
+    throw coded('JOB_UNKNOWN', jobId);
+  }
+
+  #held({ jobId, worker }: JobCall, leaseId: string): Held {
+    const { holder } = this.#ofJob(jobId);
+    const lease = this.#leases.get(holder.id);
+    const own = lease?.leaseId === leaseId && lease.worker === worker && holder.job?.state === 'leased';
     if (!own) throw coded('LEASE_LOST', `${jobId}: drop this work and lease again`);
-    return { title, lease };
+    return { holder, lease };
   }
 
-  #keepLease(titleId: string, { jobId, leaseId, worker }: TitleJob): void {
+  #keepLease(shelf: JobShelf, id: string, { jobId, leaseId, worker }: TitleJob): void {
     assert(leaseId !== undefined && worker !== undefined, 'a leased job says by whom');
-    const lease = { jobId, leaseId, worker, endMonotonicMs: 0, fraction: 0, stage: 'starting' };
-    this.#leases.set(titleId, lease);
+    const lease = { shelf, jobId, leaseId, worker, endMonotonicMs: 0, fraction: 0, stage: 'starting' };
+    this.#leases.set(id, lease);
     this.#renew(lease);
   }
 
@@ -261,41 +296,40 @@ export class EncodeQueue {
     lease.endMonotonicMs = this.#deps.clock.monotonicMs() + this.#deps.options.encodeLeaseMs;
   }
 
-  #view({ id, name, sourceSizeBytes, job }: TitleRecord, leaseId: string): EncodeJob {
-    assert(job !== undefined, 'a leased title has a job');
+  #view(shelf: JobShelf, holder: JobHolder, leaseId: string): EncodeJob {
+    const { jobId, attempt } = jobOf(holder);
     return {
-      jobId: job.jobId,
-      leaseId,
-      leaseMs: this.#deps.options.encodeLeaseMs,
-      titleId: id,
-      name,
-      sourceKey: sourceKey(id),
-      sizeBytes: sourceSizeBytes,
-      attempt: job.attempt,
+      ...{ jobId, leaseId, leaseMs: this.#deps.options.encodeLeaseMs },
+      ...shelf.told(holder),
+      ...{ sourceKey: sourceKey(holder.id), sizeBytes: holder.sourceSizeBytes, attempt },
     };
   }
+}
+
+/** Pictures first, then the oldest. */
+function bySize(a: Waiting, b: Waiting): number {
+  const isPicture = ({ shelf }: Waiting): number => Number(shelf.makes === 'picture');
+  const { holder: one } = a;
+  const { holder: other } = b;
+  return isPicture(b) - isPicture(a) || one.createdAtMs - other.createdAtMs || (one.id < other.id ? -1 : 1);
 }
 
 function isAborted(signal: AbortSignal | undefined): boolean {
   return signal?.aborted === true;
 }
 
-function jobOf({ id, job }: TitleRecord): TitleJob {
-  assert(job !== undefined, `title ${id} has no job`);
+function jobOf({ id, job }: JobHolder): TitleJob {
+  assert(job !== undefined, `${id} has no job`);
   return job;
 }
 
 /** The job under this lease. Errors: LEASE_LOST. */
-function leasedJobOf(title: TitleRecord, leaseId: string): TitleJob {
-  const job = jobOf(title);
+function leasedJobOf(holder: JobHolder, leaseId: string): TitleJob {
+  const job = jobOf(holder);
   if (job.state !== 'leased' || job.leaseId !== leaseId) throw coded('LEASE_LOST', job.jobId);
   return job;
 }
 
 function queuedAgain({ jobId, attempt }: TitleJob, attemptChange: number): TitleJob {
   return { jobId, state: 'queued', attempt: attempt + attemptChange };
-}
-
-function withoutError({ error: _, ...title }: TitleRecord): TitleRecord {
-  return title;
 }

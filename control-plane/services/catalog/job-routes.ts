@@ -36,7 +36,7 @@ export function jobRoutes(
     },
     async (request, reply) => {
       const signal = AbortSignal.any([draining, callerGone(request, reply)]);
-      const job = await jobs.lease(workerOf(request), { waitMs: request.body.waitMs, signal });
+      const job = await jobs.lease(workerOf(request), { ...request.body, signal });
       return job ?? (await reply.code(204).send(null));
     },
   );

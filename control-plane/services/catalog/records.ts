@@ -3,6 +3,7 @@ import { openCollection, type Collection } from '../../../common/adapters/record
 import type { Records } from '../../../common/adapters/records/port.ts';
 import {
   FileName,
+  Language,
   Line,
   ObjectId,
   PlaceName,
@@ -10,6 +11,7 @@ import {
   TimeMs,
 } from '../../../common/contract/primitives.ts';
 import { Assumed, TitleDetails } from '../../../common/contract/title-metadata.ts';
+import { ArtworkFile, ArtworkKind } from '../../../common/contract/artwork.ts';
 import { LaunchForecast } from '../../../common/contract/titles.ts';
 import { parseAs } from '../../../common/runtime/parse.ts';
 
@@ -96,6 +98,40 @@ export const TitleRecord = Type.Object({
   sourceMark: Type.Optional(Type.String()),
 });
 export type TitleRecord = Static<typeof TitleRecord>;
+
+/** A picture of a title with its encode job. Several of one kind and language may stand until the newest is made. */
+export const ArtworkRecord = Type.Object({
+  version: Type.Literal(1),
+  id: ObjectId,
+  titleId: ObjectId,
+  kind: ArtworkKind,
+  language: Type.Optional(Language),
+  createdAtMs: TimeMs,
+  phase: Type.Union([
+    Type.Literal('queued'),
+    Type.Literal('encoding'),
+    Type.Literal('made'),
+    Type.Literal('failed'),
+  ]),
+  sourceSizeBytes: SizeBytes,
+  /** Whether blobs hold the source. */
+  sourceStored: Type.Boolean(),
+  /** What tells its source from another: what an import goes by, else a hash of it. */
+  mark: Type.String(),
+  job: Type.Optional(TitleJob),
+  error: Type.Optional(Type.Object({ code: Type.String(), detail: Type.String() })),
+  bundle: Type.Optional(
+    Type.Object({ bundle: FileName, sizeBytes: SizeBytes, files: Type.Array(ArtworkFile) }),
+  ),
+});
+export type ArtworkRecord = Static<typeof ArtworkRecord>;
+
+/** Opens the catalog's collection of artwork, by artwork id. */
+export function openArtworkRecords(records: Records): Collection<ArtworkRecord> {
+  return openCollection(records, 'artwork', (value) =>
+    parseAs(ArtworkRecord, value, { what: 'the record of an artwork', code: 'STORE_CORRUPT' }),
+  );
+}
 
 /** Opens the catalog's collection of uploads, by upload id. */
 export function openUploadRecords(records: Records): Collection<UploadRecord> {

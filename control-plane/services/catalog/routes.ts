@@ -11,7 +11,8 @@ import {
 import { acceptedLanguages } from '../../../common/core/language.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
 import { coded } from '../../../common/runtime/errors.ts';
-import { viewerOf, type ViewerRights } from '../viewer-rights.ts';
+import { viewerOf } from '../viewer-rights.ts';
+import { artworkRoutes, wishOf, type ArtworkRoutesOptions } from './artwork-routes.ts';
 import { importRoutes } from './import-routes.ts';
 import { jobRoutes } from './job-routes.ts';
 import { metadataRoutes } from './metadata-routes.ts';
@@ -19,9 +20,8 @@ import type { Catalog } from './service.ts';
 import { translated, viewerView } from './title-view.ts';
 import { uploadRoutes } from './upload-routes.ts';
 
-export interface CatalogRoutesOptions {
+export interface CatalogRoutesOptions extends ArtworkRoutesOptions {
   readonly catalog: Catalog;
-  readonly rights: ViewerRights;
   /** Aborted when the server drains: long polls end. */
   readonly draining: AbortSignal;
 }
@@ -37,6 +37,7 @@ export function catalogRoutes(app: App, options: CatalogRoutesOptions): void {
   jobRoutes(app, options);
   metadataRoutes(app, catalog);
   importRoutes(app, catalog);
+  artworkRoutes(app, options);
   app.post(
     '/v1/titles',
     {
@@ -71,7 +72,7 @@ export function catalogRoutes(app: App, options: CatalogRoutesOptions): void {
 }
 
 /** Routes by which titles are seen. */
-function viewRoutes(app: App, { catalog, rights }: CatalogRoutesOptions): void {
+function viewRoutes(app: App, { catalog, rights, links }: CatalogRoutesOptions): void {
   app.get(
     '/v1/titles',
     {
@@ -84,10 +85,15 @@ function viewRoutes(app: App, { catalog, rights }: CatalogRoutesOptions): void {
       },
     },
     async (request) => {
-      const viewer = await viewerOf(rights, request, request.query.profileId);
-      if (viewer === undefined) return { titles: catalog.titles() };
+      const { artwork, profileId } = request.query;
+      const viewer = await viewerOf(rights, request, profileId);
+      const picturesOf = artwork === undefined ? undefined : links(wishOf(request, artwork));
+      const withPictures = (title: TitleView): TitleView =>
+        picturesOf === undefined ? title : { ...title, artwork: picturesOf(title.id) };
+      if (viewer === undefined) return { titles: catalog.titles().map(withPictures) };
       const inLanguage = translatorOf(catalog, request.headers);
-      return { titles: catalog.titlesFor(viewer).map((title) => inLanguage(viewerView(title))) };
+      const shown = catalog.titlesFor(viewer).map((title) => inLanguage(viewerView(title)));
+      return { titles: shown.map(withPictures) };
     },
   );
   app.get(
@@ -105,10 +111,11 @@ function viewRoutes(app: App, { catalog, rights }: CatalogRoutesOptions): void {
     async (request) => {
       const { id } = request.params;
       const viewer = await viewerOf(rights, request, request.query.profileId);
-      if (viewer === undefined) return catalog.title(id);
+      const artwork = links(wishOf(request, request.query.artwork))(id);
+      if (viewer === undefined) return { ...catalog.title(id), artwork };
       // What may not be seen is not told from what is not there.
       if (!catalog.rights.isShown(id, viewer)) throw coded('TITLE_UNKNOWN', id);
-      return translatorOf(catalog, request.headers)(viewerView(catalog.title(id)));
+      return { ...translatorOf(catalog, request.headers)(viewerView(catalog.title(id))), artwork };
     },
   );
 }

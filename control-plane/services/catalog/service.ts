@@ -11,9 +11,11 @@ import { nextEpisode } from '../../core/next-episode.ts';
 import { rightsIn, type Rights, type TitleFamily } from '../../core/title-rights.ts';
 import { createListeners } from '../listeners.ts';
 import { createTurns } from '../turns.ts';
+import { ArtworkShelf } from './artwork-shelf.ts';
+import type { Artwork, TitleArtwork } from './artwork.ts';
 import { BundleStore } from './bundle-store.ts';
 import { titleName } from './core/check-metadata.ts';
-import { EncodeQueue } from './encode-queue.ts';
+import type { EncodeQueue } from './encode-queue.ts';
 import { createImporter, type Importer } from './imports.ts';
 import { Ingest, sourceKey } from './ingest.ts';
 import { reviewLoop, reviewTitles, type LiveReviewDependencies } from './live-review.ts';
@@ -21,9 +23,12 @@ import type { CatalogBundle, CatalogOptions, Fleet, PopularityOf } from './ports
 import { createMetadataEditor, withMetadata, type MetadataEditor } from './metadata.ts';
 import { NewTitles, type Imported } from './new-titles.ts';
 import { createOutlines, type Outlines } from './outlines.ts';
+import { openJobs } from './open-jobs.ts';
 import { createRightsGroups, type RightsGroups } from './rights-groups.ts';
 import type { TitleRecord } from './records.ts';
+import { settleClaims } from './settle-claims.ts';
 import {
+  countStates,
   nameIn,
   namesOf,
   storyOf,
@@ -33,7 +38,7 @@ import {
   type Translation,
   type ViewSources,
 } from './title-view.ts';
-import { catalogBundle, changesBundles, familyOf, isAtWork, Titles } from './titles.ts';
+import { catalogBundle, changesBundles, withdrawableBundle, familyOf, isAtWork, Titles } from './titles.ts';
 import { Uploads } from './uploads.ts';
 import { watchFolders, type WatchedFolders } from './watched-folders.ts';
 
@@ -91,6 +96,7 @@ export interface Catalog {
   /** By what a title is found beside its name. */
   names(id: string): TitleNames | undefined;
   readonly metadata: MetadataEditor;
+  readonly artwork: Artwork;
   readonly imports: Importer;
   readonly watched: Pick<WatchedFolders, 'views' | 'look'>;
   readonly outlines: Outlines;
@@ -107,7 +113,7 @@ export interface Catalog {
   withdrawable(titleId: string): CatalogBundle;
   /** Errors: TITLE_UNKNOWN. */
   isWithdrawn(titleId: string): boolean;
-  /** Takes a title out of `bundles()`, until its video is taken anew. Errors: TITLE_UNKNOWN. */
+  /** Takes a title out of `bundles()`, until its video is taken anew, and its pictures for good. Errors: TITLE_UNKNOWN. */
   withdraw(titleId: string): Promise<void>;
   /**
    * A title that is live, also at the viewer's site if that is known, and that the viewer may have if there is one. Errors: TITLE_UNKNOWN
@@ -135,17 +141,7 @@ export async function createCatalog(deps: CatalogDependencies): Promise<Catalog>
   const titles = await Titles.open(records, options);
   const uploads = await Uploads.open(deps);
   await settleClaims(titles, uploads);
-  return new CatalogService(deps, { titles, uploads });
-}
-
-/** Finishes what an earlier process was about to do with the uploads of titles when it ended. */
-async function settleClaims(titles: Titles, uploads: Uploads): Promise<void> {
-  const phases = new Map(titles.all().map(({ id, phase }) => [id, phase]));
-  for (const { uploadId, titleId } of uploads.claimed()) {
-    const phase = phases.get(titleId);
-    if (phase === undefined || phase === 'failed') await uploads.release(uploadId);
-    else if (phase !== 'storing') await uploads.remove(uploadId);
-  }
+  return new CatalogService(deps, { titles, uploads, shelf: await ArtworkShelf.open(records) });
 }
 
 class CatalogService implements Catalog {
@@ -160,6 +156,7 @@ class CatalogService implements Catalog {
   readonly rights: Rights;
   readonly rightsGroups: RightsGroups;
   readonly metadata: MetadataEditor;
+  readonly artwork: TitleArtwork;
   readonly imports: Importer;
   readonly watched: WatchedFolders;
   readonly #live: LiveReviewDependencies;
@@ -171,7 +168,10 @@ class CatalogService implements Catalog {
   readonly #inTurn = createTurns();
   #drops: Promise<unknown> = Promise.resolve();
 
-  constructor(deps: CatalogDependencies, { titles, uploads }: { titles: Titles; uploads: Uploads }) {
+  constructor(
+    deps: CatalogDependencies,
+    { titles, uploads, shelf }: { titles: Titles; uploads: Uploads; shelf: ArtworkShelf },
+  ) {
     this.#deps = deps;
     this.#titles = titles;
     this.uploads = uploads;
@@ -196,14 +196,15 @@ class CatalogService implements Catalog {
       ...{ isAtWork: (id) => isAtWork(titles.get(id)), clock: deps.clock, log: deps.log },
     });
     this.#bundles = new BundleStore(deps.blobs);
-    this.jobs = new EncodeQueue({
-      ...deps,
-      titles,
-      bundles: this.#bundles,
-      onSourceDone: (titleId) => {
+    ({ jobs: this.jobs, artwork: this.artwork } = openJobs(deps, {
+      ...{ titles, uploads, shelf, bundles: this.#bundles },
+      titleDone: (titleId) => {
         this.#drops = this.#inTurn(() => this.#dropSource(titleId));
       },
-    });
+      artworkDone: (id) => {
+        this.#drops = this.#inTurn(() => this.artwork.dropSource(id));
+      },
+    }));
     this.#ingest = new Ingest({
       ...deps,
       titles,
@@ -223,6 +224,9 @@ class CatalogService implements Catalog {
     };
     titles.changes.add((change) => {
       if (changesBundles(change)) this.#bundlesChange.tell(undefined);
+    });
+    shelf.changes.add(() => {
+      this.#bundlesChange.tell(undefined);
     });
   }
 
@@ -275,9 +279,7 @@ class CatalogService implements Catalog {
   }
 
   counts(): Record<TitleState, number> {
-    const counts = { queued: 0, encoding: 0, filling: 0, live: 0, failed: 0, withdrawn: 0 };
-    for (const title of this.#titles.all()) if (title.source.kind !== 'none') counts[titleState(title)]++;
-    return counts;
+    return countStates(this.#titles.all());
   }
 
   bundles(): CatalogBundle[] {
@@ -289,16 +291,7 @@ class CatalogService implements Catalog {
   }
 
   withdrawable(titleId: string): CatalogBundle {
-    const title = this.#titles.get(titleId);
-    const found = catalogBundle(title);
-    if (found === undefined)
-      throw coded('TITLE_NOT_LIVE', `${title.name} is ${titleState(title)}: it has no files`);
-    const twin = this.bundles().find((one) => one.bundle === found.bundle && one.titleId !== titleId);
-    if (twin === undefined) return found;
-    throw coded(
-      'CONFLICT',
-      `${twin.name} (${twin.titleId}) has the very same files; a withdrawal of ${title.name} would take it too`,
-    );
+    return withdrawableBundle(this.#titles.get(titleId), this.bundles());
   }
 
   isWithdrawn(titleId: string): boolean {
@@ -307,6 +300,7 @@ class CatalogService implements Catalog {
 
   async withdraw(titleId: string): Promise<void> {
     await this.#titles.change(titleId, (title) => ({ ...title, phase: 'withdrawn' }));
+    await this.artwork.removeAll(titleId);
   }
 
   async playable(titleId: string, { site, viewer, languages = [] }: PlayableBy = {}): Promise<PlayableTitle> {
@@ -376,6 +370,7 @@ class CatalogService implements Catalog {
   async #reconcile(): Promise<void> {
     try {
       this.#ingest.start();
+      await this.#inTurn(() => this.artwork.reconcile());
       for (const { id, job } of this.#titles.in('filling', 'live', 'failed')) {
         if (job?.state === 'done' || job?.state === 'failed') await this.#inTurn(() => this.#dropSource(id));
       }

@@ -129,6 +129,13 @@ export function titleState({ phase }: TitleRecord): TitleState {
   return phase === 'storing' ? 'queued' : phase;
 }
 
+/** How many titles with a video there are in each state. */
+export function countStates(titles: readonly TitleRecord[]): Record<TitleState, number> {
+  const counts = { queued: 0, encoding: 0, filling: 0, live: 0, failed: 0, withdrawn: 0 };
+  for (const title of titles) if (title.source.kind !== 'none') counts[titleState(title)]++;
+  return counts;
+}
+
 function progressOf(title: TitleRecord, sources: ViewSources): { progress: number; stage: string } {
   switch (title.phase) {
     case 'storing':

@@ -97,11 +97,10 @@ export class Titles {
     return title;
   }
 
-  /** The title that a job is of. Errors: JOB_UNKNOWN. */
-  ofJob(jobId: string): TitleRecord {
+  /** The title that a job is of. */
+  ofJob(jobId: string): TitleRecord | undefined {
     const id = this.#byJob.get(jobId);
-    if (id === undefined) throw coded('JOB_UNKNOWN', jobId);
-    return this.get(id);
+    return id === undefined ? undefined : this.get(id);
   }
 
   /** Errors: OVERLOADED when there are as many as may be; TITLE_PARENT_INVALID, TITLE_CYCLE, TITLE_EXTERNAL_ID_TAKEN. */
@@ -240,6 +239,22 @@ export function catalogBundle({
     ...{ titleId: id, name, pinned, urgent, bundle: bundle.bundle, files: bundle.files, sizeBytes },
     ...(forecast !== undefined && { forecast: { ...forecast, renditions: bundle.renditions.length } }),
   };
+}
+
+/** The bundle of a title, to be withdrawn. Errors: as of `Catalog.withdrawable`. */
+export function withdrawableBundle(title: TitleRecord, bundles: readonly CatalogBundle[]): CatalogBundle {
+  const found = catalogBundle(title);
+  if (found === undefined)
+    throw coded(
+      'TITLE_NOT_LIVE',
+      `${title.name} is ${title.phase === 'storing' ? 'queued' : title.phase}: it has no files`,
+    );
+  const twin = bundles.find((one) => one.bundle === found.bundle && one.titleId !== title.id);
+  if (twin === undefined) return found;
+  throw coded(
+    'CONFLICT',
+    `${twin.name} (${twin.titleId}) has the very same files; a withdrawal of ${title.name} would take it too`,
+  );
 }
 
 /** Whether what is made of titles' bundles changes with a title. */

@@ -6,6 +6,9 @@ export interface WithdrawableTitle {
   readonly name: string;
   /** The bundle's own file. */
   readonly bundle: string;
+  /** The bundles of its pictures. */
+  readonly pictures: readonly string[];
+  /** Of the bundle and of the pictures. */
   readonly files: readonly { readonly file: string; readonly sizeBytes: number }[];
 }
 
@@ -27,8 +30,8 @@ export interface WithdrawalNodes {
   findNode(kid: string): Pick<KnownNode, 'nodeId' | 'publicKey' | 'revoked'> | undefined;
 }
 
-/** Revokes a bundle's tokens or takes that back, and tells every box at once what is withdrawn. */
+/** Revokes bundles' tokens or takes that back, and tells every box at once what is withdrawn. */
 export interface BundleRevocations {
-  revoke(bundle: string): Promise<{ readonly sequence: number }>;
+  revoke(bundles: readonly string[]): Promise<{ readonly sequence: number }>;
   lift(bundle: string): Promise<unknown>;
 }

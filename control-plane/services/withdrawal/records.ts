@@ -19,6 +19,8 @@ export const WithdrawalRecord = Type.Object({
   titleId: ObjectId,
   title: Line,
   bundle: FileName,
+  /** The bundles of its pictures. */
+  pictures: Type.Optional(Type.Array(FileName, { maxItems: 100 })),
   sizeBytes: SizeBytes,
   files: Type.Array(FileName, { maxItems: 5000 }),
   withdrawnAtMs: TimeMs,

@@ -205,11 +205,14 @@ class KeptWithdrawals implements Withdrawals {
 
   async #begin(titleId: string): Promise<Entry> {
     const { catalog, chance, clock, log } = this.#options;
-    const { name, bundle, files } = catalog.withdrawable(titleId);
+    const { name, bundle, pictures, files: all } = catalog.withdrawable(titleId);
+    // Two pictures may have a size in common.
+    const files = [...new Map(all.map((one) => [one.file, one])).values()];
     await this.#makeRoom();
     const record: WithdrawalRecord = {
       version: 1,
       id: newObjectId('withdraw', chance),
+      ...(pictures.length > 0 && { pictures: [...pictures] }),
       ...{ titleId, title: name, bundle, files: files.map(({ file }) => file) },
       sizeBytes: files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
       withdrawnAtMs: clock.nowMs(),
@@ -226,8 +229,9 @@ class KeptWithdrawals implements Withdrawals {
   /** Out of plans and steering first, so that no new token comes after the revocation. */
   async #carryOut(entry: Entry): Promise<void> {
     const { catalog, revocations } = this.#options;
-    await catalog.withdraw(entry.record.titleId);
-    const { sequence } = await revocations.revoke(entry.record.bundle);
+    const { titleId, bundle, pictures = [] } = entry.record;
+    await catalog.withdraw(titleId);
+    const { sequence } = await revocations.revoke([bundle, ...pictures]);
     await this.#change(entry, { revocationsSequence: sequence });
   }
 

@@ -81,3 +81,26 @@ t.test(
     t.equal(only?.churnBytes, 200);
   },
 );
+
+t.test(
+  'of a picture boxes that lead on hold the sizes that are looked at, with the bundle’s own file',
+  async (t) => {
+    const sizes = ['small.jpg', 'small.webp', 'large.jpg'];
+    const picture = {
+      ...{ bundle: 'picture', name: 'picture', pinned: false, urgent: false },
+      files: [
+        { file: 'picture', ext: 'json', sizeBytes: 2 },
+        ...sizes.map((file) => ({ file, ext: file.slice(file.indexOf('.') + 1), sizeBytes: 50 })),
+      ],
+    };
+    const held = (capacityBytes: number) =>
+      placeBundles({
+        bundles: [picture],
+        appliances: [box('one', { leadsOn: true, capacityBytes })],
+        popularity: (_, { file }) => (file === 'small.webp' ? 100 : 0),
+        settings: { ...settings, reserveFraction: 0 },
+      })[0]?.files.map(({ file }) => file);
+    t.strictSame(held(60), ['picture', 'small.webp']);
+    t.equal(held(1000)?.length, 4, 'all of it where there is room');
+  },
+);

@@ -87,6 +87,8 @@ export async function startCatalogLab(
   catalogRoutes(server.app, {
     ...{ catalog, draining: server.draining },
     rights: { of: async () => ({ maturityMax: 18 }) },
+    links: () => () => [],
+    revoke: async () => undefined,
   });
   const url = await server.listen({ host: '127.0.0.1', port: 0 });
   const stopping = new AbortController();

@@ -257,7 +257,7 @@ t.test(
       openWithdrawals({
         ...{ records, clock, chance: createSystemChance(), log: createSilentLog() },
         catalog: {
-          withdrawable: (titleId) => ({ titleId, name: 'Film', bundle: 'b'.repeat(64), files }),
+          withdrawable: (titleId) => ({ titleId, name: 'Film', bundle: 'b'.repeat(64), pictures: [], files }),
           isWithdrawn: (titleId) => done.includes(titleId),
           withdraw: (titleId) => Promise.resolve(void done.push(titleId)),
           bundles: () => [],

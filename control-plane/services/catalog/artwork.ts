@@ -1,0 +1,286 @@
+import { createHash } from 'node:crypto';
+import { buffer } from 'node:stream/consumers';
+import { writeBlobBytes } from '../../../common/adapters/blobs/bytes.ts';
+import type { Blobs } from '../../../common/adapters/blobs/port.ts';
+import type { ArtworkRequest, ArtworkView } from '../../../common/contract/artwork.ts';
+import { languageOf } from '../../../common/core/language.ts';
+import { pictureSizeBytesMax, readPicture } from '../../../common/core/picture.ts';
+import type { Chance } from '../../../common/runtime/chance.ts';
+import type { Clock } from '../../../common/runtime/clock.ts';
+import { coded, valueOf } from '../../../common/runtime/errors.ts';
+import type { Log } from '../../../common/runtime/log.ts';
+import { newObjectId } from '../../core/object-id.ts';
+import { createTurns } from '../turns.ts';
+import type { ArtworkShelf, ArtworkSlot } from './artwork-shelf.ts';
+import { pickArtwork, type ArtworkWish } from './core/pick-artwork.ts';
+import { openSource } from './ingest-path.ts';
+import { sourceKey } from './ingest.ts';
+import type { CatalogBundle, CatalogOptions, Fleet } from './ports.ts';
+import type { ArtworkRecord } from './records.ts';
+import type { Titles } from './titles.ts';
+import type { Uploads } from './uploads.ts';
+
+/** A picture that is made, as links to it are made of. */
+export type MadeArtwork = Pick<ArtworkRecord, 'kind' | 'language'> & {
+  readonly bundle: NonNullable<ArtworkRecord['bundle']>;
+};
+
+/** Pictures of titles. */
+export interface Artwork {
+  /**
+   * Takes a picture for a title: it is looked at, stored and queued. The one of before stays until this one is made; the very same source as
+   * before is no change. `mark`: what an import goes by to tell it from another. Errors: TITLE_UNKNOWN, INVALID, SOURCE_EMPTY,
+   * SOURCE_NOT_PICTURE, SOURCE_TRUNCATED, SOURCE_REFUSED, those of uploads and paths, OVERLOADED, CONFLICT (the title is withdrawn).
+   */
+  set(
+    titleId: string,
+    request: ArtworkRequest,
+    mark?: string,
+  ): Promise<{ view: ArtworkView; isNew: boolean }>;
+  /** What stands in a slot with this mark and has not failed. */
+  has(slot: ArtworkSlot, mark: string): boolean;
+  /** Of a title, oldest first. Errors: TITLE_UNKNOWN. */
+  views(titleId: string): ArtworkView[];
+  /** Removes a picture; gives the bundle that is to be shown no more. Errors: ARTWORK_UNKNOWN. */
+  remove(titleId: string, id: string): Promise<{ bundle: string | undefined }>;
+  /** Removes all pictures of a title. */
+  removeAll(titleId: string): Promise<void>;
+  /** What is made of a title, each kind once in the best of the wanted languages; what it lacks is that of what it is part of. */
+  picked(titleId: string, wish: ArtworkWish): MadeArtwork[];
+  /** The bundles of a title's pictures. */
+  bundlesOf(titleId: string): CatalogBundle[];
+  /** Bundles of all pictures: what placement and fill are made from. */
+  bundles(): CatalogBundle[];
+}
+
+export interface ArtworkDependencies {
+  readonly shelf: ArtworkShelf;
+  readonly titles: Titles;
+  readonly uploads: Uploads;
+  readonly blobs: Blobs;
+  readonly fleet: Fleet;
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly log: Log;
+  readonly options: Pick<CatalogOptions, 'ingestRoots'>;
+  readonly queued: (artworkId: string) => void;
+  readonly forgotten: (artworkId: string) => void;
+}
+
+/** Keeps the pictures of titles. */
+export class TitleArtwork implements Artwork {
+  readonly #deps: ArtworkDependencies;
+  readonly #inTurn = createTurns();
+
+  constructor(deps: ArtworkDependencies) {
+    this.#deps = deps;
+  }
+
+  set(...wanted: Parameters<Artwork['set']>): ReturnType<Artwork['set']> {
+    // One at a time: each is in memory as a whole.
+    return this.#inTurn(() => this.#set(...wanted));
+  }
+
+  async #set(
+    titleId: string,
+    { kind, language: typed, ...source }: ArtworkRequest,
+    given?: string,
+  ): Promise<{ view: ArtworkView; isNew: boolean }> {
+    const { titles, shelf, log } = this.#deps;
+    const { name, phase } = titles.get(titleId);
+    if (phase === 'withdrawn') throw coded('CONFLICT', `${name} is withdrawn: take its video anew first`);
+    const language = typed === undefined ? undefined : valueOf(languageOf(typed));
+    const slot = { titleId, kind, ...(language !== undefined && { language }) };
+    const id = newObjectId('artwork', this.#deps.chance);
+    const bytes = await this.#read(id, source);
+    try {
+      valueOf(readPicture(bytes));
+      const mark = given ?? createHash('sha256').update(bytes).digest('base64url').slice(0, 22);
+      const same = this.#standing(slot, mark);
+      if (same === undefined) await this.#store(slot, { id, bytes, mark });
+      if (source.uploadId !== undefined) await this.#deps.uploads.remove(source.uploadId);
+      log.info(
+        { titleId, artwork: same?.id ?? id, kind, language, isNew: same === undefined },
+        'artwork set',
+      );
+      return { view: this.#view(same ?? shelf.get(id)), isNew: same === undefined };
+    } catch (error) {
+      if (source.uploadId !== undefined) await this.#deps.uploads.release(source.uploadId);
+      throw error;
+    }
+  }
+
+  has(slot: ArtworkSlot, mark: string): boolean {
+    return this.#standing(slot, mark) !== undefined;
+  }
+
+  views(titleId: string): ArtworkView[] {
+    this.#deps.titles.get(titleId);
+    return this.#deps.shelf.ofTitle(titleId).map((one) => this.#view(one));
+  }
+
+  async remove(titleId: string, id: string): Promise<{ bundle: string | undefined }> {
+    const { shelf } = this.#deps;
+    const artwork = shelf.get(id);
+    if (artwork.titleId !== titleId) throw coded('ARTWORK_UNKNOWN', `${id} is of another title`);
+    await this.#forget(artwork);
+    return { bundle: artwork.bundle?.bundle };
+  }
+
+  async removeAll(titleId: string): Promise<void> {
+    await this.#inTurn(async () => {
+      for (const artwork of this.#deps.shelf.ofTitle(titleId)) await this.#forget(artwork);
+    });
+  }
+
+  picked(titleId: string, wish: ArtworkWish): MadeArtwork[] {
+    const { shelf, titles } = this.#deps;
+    const family: MadeArtwork[][] = [];
+    for (let title = titles.find(titleId); title !== undefined;) {
+      family.push(shelf.ofTitle(title.id).filter(isMade));
+      const { parentId } = title.details ?? {};
+      title = parentId === undefined ? undefined : titles.find(parentId);
+    }
+    return pickArtwork(family, wish);
+  }
+
+  bundlesOf(titleId: string): CatalogBundle[] {
+    return this.#deps.shelf.ofTitle(titleId).flatMap((one) => this.#bundleOf(one));
+  }
+
+  bundles(): CatalogBundle[] {
+    return this.#deps.shelf.all().flatMap((one) => this.#bundleOf(one));
+  }
+
+  /** One is made: what stood in its place makes room for it. */
+  async made(id: string): Promise<void> {
+    const { shelf } = this.#deps;
+    const artwork = shelf.get(id);
+    for (const other of shelf.inSlot(artwork)) {
+      if (other.id === id) break;
+      await this.#forget(other);
+    }
+  }
+
+  /** Removes from blobs the source of one that is made or has failed. */
+  async dropSource(id: string): Promise<void> {
+    const { blobs, shelf, log } = this.#deps;
+    const artwork = shelf.find(id);
+    const isOver = artwork?.phase === 'made' || artwork?.phase === 'failed';
+    if (artwork?.sourceStored !== true || !isOver) return;
+    try {
+      await blobs.remove(sourceKey(id));
+      await shelf.change(id, (current) => ({ ...current, sourceStored: false }));
+    } catch (error) {
+      log.warn(
+        { artwork: id, err: error },
+        'a source could not be removed; it is tried again at the next start',
+      );
+    }
+  }
+
+  /** Goes on with what an earlier process had begun. */
+  async reconcile(): Promise<void> {
+    for (const { id, phase } of this.#deps.shelf.all()) {
+      if (phase === 'made' && this.#deps.shelf.find(id) !== undefined) await this.made(id);
+      await this.dropSource(id);
+    }
+  }
+
+  #standing(slot: ArtworkSlot, mark: string): ArtworkRecord | undefined {
+    const newest = this.#deps.shelf.inSlot(slot).at(-1);
+    return newest?.mark === mark && newest.phase !== 'failed' ? newest : undefined;
+  }
+
+  async #read(id: string, { uploadId, path }: Pick<ArtworkRequest, 'uploadId' | 'path'>): Promise<Buffer> {
+    const { uploads, options } = this.#deps;
+    if ((uploadId === undefined) === (path === undefined))
+      throw coded('INVALID', 'a picture is made from exactly one of uploadId and path');
+    if (uploadId !== undefined) {
+      const { sizeBytes } = await uploads.claim(uploadId, id);
+      try {
+        checkSize(sizeBytes);
+        return await buffer(uploads.read(uploadId));
+      } catch (error) {
+        await uploads.release(uploadId);
+        throw error;
+      }
+    }
+    const { handle, sizeBytes } = await openSource(path ?? '', options.ingestRoots);
+    try {
+      checkSize(sizeBytes);
+      const bytes = Buffer.alloc(sizeBytes);
+      const { bytesRead } = await handle.read(bytes, 0, sizeBytes, 0);
+      return bytes.subarray(0, bytesRead);
+    } finally {
+      await handle.close();
+    }
+  }
+
+  async #store(
+    slot: ArtworkSlot,
+    { id, bytes, mark }: { id: string; bytes: Buffer; mark: string },
+  ): Promise<void> {
+    const { blobs, shelf, chance, clock, queued } = this.#deps;
+    await writeBlobBytes({ blobs, key: sourceKey(id) }, bytes);
+    const jobId = newObjectId('job', chance);
+    const waiting = shelf.inSlot(slot).filter(({ phase }) => phase !== 'made');
+    try {
+      await shelf.add({
+        version: 1,
+        ...{ id, titleId: slot.titleId, kind: slot.kind },
+        ...(slot.language !== undefined && { language: slot.language }),
+        ...{ createdAtMs: clock.nowMs(), phase: 'queued', sourceSizeBytes: bytes.length, sourceStored: true },
+        ...{ mark, job: { jobId, state: 'queued', attempt: 0 } },
+      });
+    } catch (error) {
+      await blobs.remove(sourceKey(id));
+      throw error;
+    }
+    // What was to come in its place comes no more.
+    for (const other of waiting) await this.#forget(other);
+    queued(id);
+  }
+
+  async #forget({ id }: ArtworkRecord): Promise<void> {
+    const { blobs, shelf, forgotten } = this.#deps;
+    forgotten(id);
+    await shelf.remove(id);
+    await blobs.remove(sourceKey(id));
+  }
+
+  #bundleOf(artwork: ArtworkRecord): CatalogBundle[] {
+    const title = this.#deps.titles.find(artwork.titleId);
+    if (artwork.bundle === undefined || title === undefined) return [];
+    const { bundle, sizeBytes: ownBytes, files: sizes } = artwork.bundle;
+    const own = { file: bundle, ext: 'json', sizeBytes: ownBytes };
+    const files = [own, ...sizes.map(({ file, ext, sizeBytes }) => ({ file, ext, sizeBytes }))];
+    const { name, pinned, urgent = false } = title;
+    const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
+    return [
+      { titleId: title.id, name: `${name}: ${artwork.kind}`, pinned, urgent, bundle, files, sizeBytes },
+    ];
+  }
+
+  #view(artwork: ArtworkRecord): ArtworkView {
+    const { id, titleId, kind, language, phase, createdAtMs, error, bundle } = artwork;
+    const [published] = this.#bundleOf(artwork);
+    return {
+      ...{ id, titleId, kind, createdAtMs, state: phase === 'made' ? 'live' : phase },
+      ...(language !== undefined && { language }),
+      ...(error !== undefined && { error }),
+      ...(bundle !== undefined && { bundle: bundle.bundle, files: bundle.files }),
+      ...(published !== undefined && { sizeBytes: published.sizeBytes }),
+      holders: published === undefined ? [] : this.#deps.fleet.holdersOf(published).map((node) => node.id),
+    };
+  }
+}
+
+function isMade(artwork: ArtworkRecord): artwork is ArtworkRecord & MadeArtwork {
+  return artwork.bundle !== undefined;
+}
+
+function checkSize(sizeBytes: number): void {
+  if (sizeBytes > pictureSizeBytesMax)
+    throw coded('SOURCE_REFUSED', `it has ${sizeBytes} bytes; at most ${pictureSizeBytesMax} are taken`);
+}
