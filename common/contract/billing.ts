@@ -240,6 +240,8 @@ export const InvoiceView = Type.Object({
   paid: Amount,
   /** Taken back by credit notes. */
   credited: Amount,
+  /** Given up, and neither paid nor credited since. */
+  givenUp: Type.Optional(PositiveAmount),
   open: Amount,
 });
 export type InvoiceView = Static<typeof InvoiceView>;
@@ -286,6 +288,8 @@ export const PaymentView = Type.Object({
   providerPayment: Type.Optional(Type.String()),
   /** Of a payment: what was not owed, and went to the account's credit. */
   toCredit: Type.Optional(PositiveAmount),
+  /** Of a payment: what had been given up of its invoice, and came after all. */
+  recovered: Type.Optional(PositiveAmount),
   /** Of a payment: what was given back, or is on its way. */
   refunded: Type.Optional(PositiveAmount),
   /** Of a payment: what its card's holder had the bank take back, as long as it is not decided for us. */

@@ -86,8 +86,15 @@ export interface Invoices {
   writeOff(batch: Batch, id: string, nowMs: number): Promise<void>;
   /** Gives up what of an invoice is too little to be asked for; what is open of it then is `left`. */
   waive(batch: Batch, id: string, terms: { left: number; nowMs: number }): Promise<void>;
-  /** Counts a payment. Errors: INVOICE_UNKNOWN, AMOUNT_INVALID (more than is open), CURRENCY_MISMATCH. */
-  pay(batch: Batch, id: string, money: { amount: number; currency: string }): Promise<InvoiceView>;
+  /**
+   * Counts a payment: first of what is open, then, `recovered` of it, of what had been given up. Errors: INVOICE_UNKNOWN, AMOUNT_INVALID (more
+   * than both), CURRENCY_MISMATCH.
+   */
+  pay(
+    batch: Batch,
+    id: string,
+    money: { amount: number; currency: string },
+  ): Promise<{ invoice: InvoiceView; recovered: number }>;
   /** What we owe an account, in one currency. */
   creditOf(account: string, currency: string): Promise<number>;
   /** What of it may be spent or given back: not what came of money that is disputed. `fresh`: credit of the same batch. */
@@ -227,16 +234,23 @@ class KeptInvoices implements Invoices {
     if (left === 0) batch.tell('invoice.written_off', account, { invoice: id, amount, currency });
   }
 
-  async pay(...[batch, id, { amount, currency }]: Parameters<Invoices['pay']>): Promise<InvoiceView> {
+  async pay(...[batch, id, { amount, currency }]: Parameters<Invoices['pay']>): ReturnType<Invoices['pay']> {
     const { paper, record } = await this.#find(id);
     if (paper.currency !== currency)
       throw coded('CURRENCY_MISMATCH', `the invoice is in ${paper.currency}, the payment in ${currency}`);
     const open = openOf(paper, record);
-    if (amount > open) throw coded('AMOUNT_INVALID', `${open} are to be paid, in minor units, not ${amount}`);
-    const after = { ...record, paid: record.paid + amount };
+    const owed = open + givenUpOf(record);
+    if (amount > owed) throw coded('AMOUNT_INVALID', `${owed} are to be paid, in minor units, not ${amount}`);
+    const recovered = Math.max(0, amount - open);
+    const after = {
+      ...{ ...record, paid: record.paid + amount },
+      ...(recovered > 0 && { recovered: (record.recovered ?? 0) + recovered }),
+    };
     batch.change(this.#records.invoices.putOperation(id, after));
-    if (amount === open) batch.tell('invoice.paid', paper.account, { invoice: id, currency });
-    return viewOf(paper, after);
+    const invoice = viewOf(paper, after);
+    const isNews = invoice.status === 'paid' && viewOf(paper, record).status !== 'paid';
+    if (isNews) batch.tell('invoice.paid', paper.account, { invoice: id, currency });
+    return { invoice, recovered };
   }
 
   async creditOf(account: string, currency: string): Promise<number> {
@@ -308,13 +322,13 @@ class KeptInvoices implements Invoices {
 }
 
 function openOf({ gross, creditApplied }: InvoicePaper, record: InvoiceRecord): number {
-  const { paid, creditedOpen, writtenOff, waived = 0 } = record;
-  return gross - creditApplied - paid - creditedOpen - writtenOff - waived;
+  const { paid, recovered = 0, creditedOpen, writtenOff, waived = 0 } = record;
+  return gross - creditApplied - (paid - recovered) - creditedOpen - writtenOff - waived;
 }
 
-/** What of an invoice was given up, and not credited since. */
-function givenUpOf({ writtenOff, waived = 0, creditedGivenUp = 0 }: InvoiceRecord): number {
-  return writtenOff + waived - creditedGivenUp;
+/** What of an invoice was given up, and neither credited nor paid since. */
+function givenUpOf({ writtenOff, waived = 0, creditedGivenUp = 0, recovered = 0 }: InvoiceRecord): number {
+  return writtenOff + waived - creditedGivenUp - recovered;
 }
 
 /** What of the credit notes over an invoice has gone to its account's credit. */
@@ -324,7 +338,10 @@ export function creditedToAccount({ credited, creditedOpen, creditedGivenUp = 0 
 
 function viewOf(paper: InvoicePaper, record: InvoiceRecord): InvoiceView {
   const open = openOf(paper, record);
-  const isGivenUp = record.writtenOff > 0 || (open === 0 && record.waived === paper.gross);
+  const { writtenOff, waived = 0, recovered = 0 } = record;
+  const isGivenUp = (writtenOff > 0 || waived === paper.gross) && recovered < writtenOff + waived;
   const status = open > 0 ? 'open' : isGivenUp ? 'uncollectible' : 'paid';
-  return { ...paper, status, paid: record.paid, credited: record.credited.gross, open };
+  const givenUp = givenUpOf(record);
+  const view = { ...paper, status, paid: record.paid, credited: record.credited.gross, open } as const;
+  return givenUp > 0 ? { ...view, givenUp } : view;
 }

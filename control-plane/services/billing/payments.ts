@@ -31,7 +31,7 @@ export interface Received {
 
 /** Payments, refunds, and credit notes that an operator writes; each is decided into a batch. */
 export interface Payments {
-  /** Errors: INVOICE_UNKNOWN, AMOUNT_INVALID (more than is open), CURRENCY_MISMATCH. */
+  /** Errors: INVOICE_UNKNOWN, AMOUNT_INVALID (more than is open or was given up), CURRENCY_MISMATCH. */
   pay(batch: Batch, request: PaymentRequest): Promise<PaymentView>;
   /**
    * Books what a provider has taken for an invoice, once for its id there; what is no longer owed goes to the account's credit. Errors:
@@ -87,8 +87,12 @@ class KeptPayments implements Payments {
     batch: Batch,
     { invoice: id, amount, currency, reference }: PaymentRequest,
   ): Promise<PaymentView> {
-    const { account } = await this.#payInvoice(batch, id, { amount, currency });
-    const view = this.#newPayment({ kind: 'payment', account, invoice: id, amount, currency, reference });
+    const { invoice, recovered } = await this.#payInvoice(batch, id, { amount, currency });
+    const { account } = invoice;
+    const view = this.#newPayment({
+      ...{ kind: 'payment', account, invoice: id, amount, currency, reference },
+      ...(recovered > 0 && { recovered }),
+    });
     this.#putPayment(batch, view);
     return view;
   }
@@ -98,13 +102,15 @@ class KeptPayments implements Payments {
     const { provider, payment, invoice, amount, currency } = received;
     const key = `${provider}:${payment}`;
     if ((await records.providerPayments.get(key)) !== undefined) return;
-    const { account, open, currency: owed } = await invoices.view(invoice);
-    const part = currency === owed ? Math.min(open, amount) : 0;
-    if (part > 0) await this.#payInvoice(batch, invoice, { amount: part, currency });
+    const { account, open, givenUp = 0, currency: owed } = await invoices.view(invoice);
+    const part = currency === owed ? Math.min(open + givenUp, amount) : 0;
+    const { recovered } =
+      part > 0 ? await this.#payInvoice(batch, invoice, { amount: part, currency }) : { recovered: 0 };
     const view = this.#newPayment({
       ...{ kind: 'payment', account, invoice, amount, currency, reference: payment },
       ...{ provider, providerPayment: payment },
       ...(amount > part && { toCredit: amount - part }),
+      ...(recovered > 0 && { recovered }),
     });
     this.#putPayment(batch, view);
     batch.change(records.providerPayments.putOperation(key, { id: view.id }, 0));
@@ -183,9 +189,11 @@ class KeptPayments implements Payments {
 
   async #payInvoice(batch: Batch, id: string, money: { amount: number; currency: string }) {
     const { invoices, subscriptions } = this.#options;
-    const invoice = await invoices.pay(batch, id, money);
-    if (invoice.open === 0) await subscriptions.settle(batch, invoice.subscription, id);
-    return invoice;
+    const paid = await invoices.pay(batch, id, money);
+    const { open, subscription } = paid.invoice;
+    // Nobody waits for what was given up.
+    if (open === 0 && paid.recovered < money.amount) await subscriptions.settle(batch, subscription, id);
+    return paid;
   }
 
   async #refundByProvider(
@@ -237,8 +245,8 @@ class KeptPayments implements Payments {
   }
 
   #postPayment(batch: Batch, view: PaymentView): void {
-    const { id, account, invoice, amount, currency, toCredit = 0 } = view;
-    batch.post(paymentPosting({ ...movedBy(view), toCredit }));
+    const { id, account, invoice, amount, currency, toCredit = 0, recovered = 0 } = view;
+    batch.post(paymentPosting({ ...movedBy(view), toCredit, recovered }));
     batch.tell('payment.received', account, { payment: id, invoice, amount, currency });
   }
 }

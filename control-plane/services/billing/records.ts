@@ -67,6 +67,8 @@ export type AccountRecord = Static<typeof AccountRecord>;
 /** What has become of an invoice; what it says itself stands on its paper. */
 const InvoiceRecord = Type.Object({
   paid: Count,
+  /** Of what is paid, what came after it was given up. */
+  recovered: Type.Optional(Count),
   /** Sums of its credit notes. */
   credited: Type.Object({ base: Count, taxes: Type.Array(Count), gross: Count }),
   /** Of the gross amounts of credit notes, what was still owed then. */

@@ -68,15 +68,17 @@ interface Moved {
   readonly memo: string;
 }
 
-/** Money that came: for an invoice, or, `toCredit` of it, for nothing that was owed. */
+/** Money that came: for an invoice, `recovered` of it after it was given up, or, `toCredit` of it, for nothing that was owed. */
 export function paymentPosting({
   amount,
   toCredit,
+  recovered,
   ...moved
-}: Moved & { provider: string; toCredit: number }): LedgerTransaction[] {
+}: Moved & { provider: string; toCredit: number; recovered: number }): LedgerTransaction[] {
   return transaction('payment', moved, [
     [cash(moved.provider), amount],
-    [receivable(moved.account), toCredit - amount],
+    [receivable(moved.account), toCredit + recovered - amount],
+    ['write-offs', -recovered],
     [creditAccount(moved.account), -toCredit],
   ]);
 }
