@@ -60,7 +60,7 @@ await runBench('billing', async ({ quick, wants }) => {
       notes: [
         'Invoices: all subscriptions begin a new period in the same month; each is billed with taxes, posted and numbered, 200 a commit, on the disk (synchronous=FULL).',
         `Entitlements: ${users} accounts; each asked for the first time (the figure), then from memory, while one in a hundred asks is for an account that has changed just before.`,
-        'Playback starts: as many come each second as the figure says, however long the earlier ones take, and each is timed from when it was to come. Entitlement, steering over HTTP (a process of its own), two ES256 tokens, the session on the disk; without HTTP in front.',
+        'Playback starts: as many come each second as the figure says, however long the earlier ones take, and each is timed from when it was to come. Entitlement, steering over HTTP (a process of its own), two ES256 tokens, the session written (nobody waits for the disk); without HTTP in front.',
       ],
       details: { head: ['what', 'measured'], rows },
     };

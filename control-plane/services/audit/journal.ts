@@ -11,7 +11,8 @@ export interface Journal {
   flush(): Promise<void>;
 }
 
-const waitingMax = 5000;
+/** How many may wait for the disk at a time. */
+const unansweredMax = 5000;
 const commitMax = 500;
 
 interface Waiting {
@@ -23,7 +24,9 @@ interface Waiting {
 /** Opens the journal of an audit log. Each failed commit is logged: what waits on it hears of it, what ended before does not. */
 export function createJournal({ auditLog, log }: { auditLog: AuditLog; log: Log }): Journal {
   const waiting: Waiting[] = [];
-  let writing: Promise<void> | undefined;
+  let unanswered = 0;
+  let gathering: Promise<void> | undefined;
+  const writing = new Set<Promise<void>>();
 
   const commit = async (group: readonly Waiting[]): Promise<void> => {
     try {
@@ -37,24 +40,31 @@ export function createJournal({ auditLog, log }: { auditLog: AuditLog; log: Log 
       for (const { reject } of group)
         reject(coded('AUDIT_UNAVAILABLE', { detail: 'nothing was done; the log says why', cause }));
     }
+    unanswered -= group.length;
   };
   const write = async (): Promise<void> => {
     // What comes in the same turn goes with it: a commit costs a flush of the disk, however much is in it.
     await new Promise((resolve) => setImmediate(resolve));
-    while (waiting.length > 0) await commit(waiting.splice(0, commitMax));
-    writing = undefined;
+    gathering = undefined;
+    // None waits for the one before it: the chain is made as they are written, and what they wait for is the disk.
+    while (waiting.length > 0) {
+      const written = commit(waiting.splice(0, commitMax)).finally(() => writing.delete(written));
+      writing.add(written);
+    }
   };
   return {
     append(draft) {
-      if (waiting.length >= waitingMax)
+      if (unanswered >= unansweredMax)
         throw coded('OVERLOADED', { detail: 'too much waits for the audit log', retryAfterMs: 1000 });
       return new Promise((resolve, reject) => {
+        unanswered++;
         waiting.push({ draft, resolve, reject });
-        writing ??= write();
+        gathering ??= write();
       });
     },
     flush: async () => {
-      await writing;
+      await gathering;
+      await Promise.all(writing);
     },
   };
 }
