@@ -15,10 +15,12 @@ import type { BackupManifest } from './backup/manifest.ts';
 import { dataFormatVersion, dataKind, storeKindOf } from './data-format.ts';
 import { markRestored } from './restored.ts';
 
+// Whoever opens one hears of a failed sync by what it asks for, and when it closes it.
+const onLost = (): void => undefined;
 const openers = {
-  // Whoever opens it hears of a failed sync by what it asks for.
-  'audit-log': (url: string) => openAuditLog(url, { onLost: () => undefined }),
-  ...{ records: openRecords, viewing: openViewing },
+  'audit-log': (url: string) => openAuditLog(url, { onLost }),
+  viewing: (url: string) => openViewing(url, { onLost }),
+  records: openRecords,
 };
 
 /** A backup to be read. */

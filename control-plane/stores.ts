@@ -99,7 +99,8 @@ export async function openStores({
     },
     openAuditLog: async (service) =>
       gatedAuditLog(keep(service, await openAuditLog(urlOf(service), { onLost })), gate),
-    openViewing: async () => gatedViewing(keep('viewing', await openViewing(urlOf('viewing'))), gate),
+    openViewing: async () =>
+      gatedViewing(keep('viewing', await openViewing(urlOf('viewing'), { onLost })), gate),
     async snapshot(options) {
       let takenAtMs = clock.nowMs();
       const closeGate = (): void => {

@@ -114,12 +114,14 @@ export class WalSync {
   }
 
   /**
-   * Ends what is under way, then closes the file, which syncs what is left. What could not be synced is left to the end of the process: SQLite would
+   * Ends what is under way and syncs what is left, for whoever is about to wait for it, then closes the file. Errors: STORE_UNSYNCED, unless somebody was told before. What could not be synced is left to the end of the process: SQLite would
    * bring the log into the file, but for its own descriptor, which hears of the failure too, at its next sync.
    */
   async close(closeFile: () => Promise<void>): Promise<void> {
     this.#closing.abort();
     await this.#later;
+    const wasLost = this.#lost !== undefined;
+    if (!wasLost) await this.sync().catch(() => undefined);
     while (this.#running.size > 0) await Promise.allSettled([...this.#running].map(({ done }) => done));
     try {
       await Promise.all(this.#logs.map((log) => log.close()));
@@ -128,6 +130,8 @@ export class WalSync {
     } finally {
       if (this.#lost === undefined) await closeFile();
     }
+    // Who closes is told of what was lost at the very last.
+    if (!wasLost) this.check();
   }
 
   #begin(log: SyncedLog): Promise<void> {

@@ -8,6 +8,7 @@ import {
   sqliteError,
   type SqliteFile,
 } from '../shared/sqlite-file.ts';
+import { openWalSync, type WalSync, type WalSyncOptions } from '../shared/wal-sync.ts';
 import type { StoreCopyOptions } from '../records/port.ts';
 import { checkIds, checkLimit, checkRows } from './check.ts';
 import type { RegisterPage, Viewing, ViewingPage } from './port.ts';
@@ -18,33 +19,35 @@ const PRUNED_MAX = 10_000;
 const ROWS_WAITING_MAX = 30_000;
 const TITLES_MAX = 1000;
 
-/** Opens viewing state in one SQLite file; see openSqliteFile for its locking and durability. Errors beside the port's: STORE_LOCKED, STORE_NEWER. */
-export async function openSqliteViewing(path: string): Promise<Viewing> {
+/**
+ * Opens viewing state in one SQLite file; see openSqliteFile for its locking and openWalSync for its durability: what is joined is seen at once, and
+ * answered when it survives a power cut. Errors beside the port's: STORE_LOCKED, STORE_NEWER, STORE_UNSYNCED.
+ */
+export async function openSqliteViewing(path: string, options: WalSyncOptions): Promise<Viewing> {
   return openSqliteStore(path, {
-    over: (file) => {
+    syncs: 'by-owner',
+    over: async (file) => {
       prepareSchema(file);
-      return new SqliteViewing(file, path);
+      return new SqliteViewing(file, path, await openWalSync(file, options));
     },
   });
-}
-
-interface Waiting {
-  readonly rows: ViewingRows;
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
 }
 
 class SqliteViewing implements Viewing {
   readonly #file: SqliteFile;
   readonly #path: string;
+  readonly #wal: WalSync;
   readonly #statements: ReturnType<typeof statements>;
   readonly #write: (all: readonly ViewingRows[]) => void;
-  #waiting: Waiting[] = [];
+  /** What the next transaction writes, and what all who gave of it wait for. */
+  #gathered: { readonly all: ViewingRows[]; readonly written: PromiseWithResolvers<void> } | undefined;
+  /** Not on the disk yet. */
   #rowsWaiting = 0;
 
-  constructor(file: SqliteFile, path: string) {
+  constructor(file: SqliteFile, path: string, wal: WalSync) {
     this.#file = file;
     this.#path = path;
+    this.#wal = wal;
     this.#statements = statements(file);
     const write = file.transaction((all: readonly ViewingRows[]) => {
       for (const rows of all) this.#put(rows);
@@ -54,7 +57,7 @@ class SqliteViewing implements Viewing {
     };
   }
 
-  /** What is joined within one turn of the loop shares a transaction, and so the disk's wait for it. */
+  /** What is joined within one turn of the loop shares a transaction, and the disk's wait for it. */
   async join(rows: ViewingRows): Promise<void> {
     checkRows(rows);
     const count = rows.registers.length + rows.entries.length;
@@ -62,13 +65,12 @@ class SqliteViewing implements Viewing {
     if (this.#rowsWaiting + count > ROWS_WAITING_MAX)
       throw coded('OVERLOADED', { detail: 'too many rows wait to be written', retryAfterMs: 1000 });
     this.#rowsWaiting += count;
-    await new Promise<void>((resolve, reject) => {
-      this.#waiting.push({ rows, resolve, reject });
-      if (this.#waiting.length === 1)
-        setImmediate(() => {
-          this.#flush();
-        });
-    });
+    try {
+      await this.#gather(rows);
+      await this.#wal.sync();
+    } finally {
+      this.#rowsWaiting -= count;
+    }
   }
 
   registersOf(
@@ -117,8 +119,8 @@ class SqliteViewing implements Viewing {
 
   async erase(profileId: string): Promise<void> {
     // In its turn: what was joined before goes, what is joined later stays.
-    if (this.#waiting.length > 0) this.#flush();
-    await this.#run(() => {
+    this.#flush();
+    await this.#change(() => {
       checkIds(profileId);
       this.#file.transaction(() => {
         this.#statements.eraseRegisters.run(profileId);
@@ -128,7 +130,7 @@ class SqliteViewing implements Viewing {
   }
 
   prune(beforeMs: number): Promise<number> {
-    return this.#run(() => this.#statements.prune.run(beforeMs, PRUNED_MAX).changes);
+    return this.#change(() => this.#statements.prune.run(beforeMs, PRUNED_MAX).changes);
   }
 
   purge(): Promise<void> {
@@ -138,27 +140,40 @@ class SqliteViewing implements Viewing {
   }
 
   copyTo(path: string, options: StoreCopyOptions): Promise<void> {
-    return copySqlite(this.#file, path, options);
+    return this.#wal.copy(() => copySqlite(this.#file, path, options));
   }
 
   close(): Promise<void> {
-    if (this.#waiting.length > 0) this.#flush();
-    return this.#run(() => {
-      this.#file.close();
-    });
+    this.#flush();
+    return this.#wal.close(() =>
+      this.#run(() => {
+        this.#file.close();
+      }),
+    );
+  }
+
+  #gather(rows: ViewingRows): Promise<void> {
+    if (this.#gathered === undefined) {
+      this.#gathered = { all: [], written: Promise.withResolvers() };
+      setImmediate(() => {
+        this.#flush();
+      });
+    }
+    this.#gathered.all.push(rows);
+    return this.#gathered.written.promise;
   }
 
   #flush(): void {
-    const waiting = this.#waiting;
-    if (waiting.length === 0) return;
-    this.#waiting = [];
-    this.#rowsWaiting = 0;
+    const gathered = this.#gathered;
+    if (gathered === undefined) return;
+    this.#gathered = undefined;
     try {
-      this.#write(waiting.map(({ rows }) => rows));
-      for (const { resolve } of waiting) resolve();
+      this.#wal.check();
+      this.#wal.wrote();
+      this.#write(gathered.all);
+      gathered.written.resolve();
     } catch (error) {
-      const failure = sqliteError(error, `viewing state ${this.#path}`);
-      for (const { reject } of waiting) reject(failure);
+      gathered.written.reject(sqliteError(error, `viewing state ${this.#path}`));
     }
   }
 
@@ -178,6 +193,19 @@ class SqliteViewing implements Viewing {
   }
 
   #run<T>(work: () => T): Promise<T> {
-    return runSqlite(`viewing state ${this.#path}`, work);
+    return runSqlite(`viewing state ${this.#path}`, () => {
+      this.#wal.check();
+      return work();
+    });
+  }
+
+  /** Runs what changes rows; resolves when it is on the disk. */
+  async #change<T>(work: () => T): Promise<T> {
+    const done = await this.#run(() => {
+      this.#wal.wrote();
+      return work();
+    });
+    await this.#wal.sync();
+    return done;
   }
 }

@@ -48,12 +48,15 @@ export async function openWorld({
 }) {
   const url = (name: string) => `sqlite://${join(dir, `${name}.db`)}`;
   const [clock, chance] = [createSystemClock(), createSystemChance()];
+  const onLost = (error: Error): never => {
+    throw error;
+  };
   const stores = {
     auth: await openRecords(url('auth')),
     users: await openRecords(url('users')),
     procedures: await openRecords(url('procedures')),
     privacy: await openRecords(url('privacy')),
-    viewing: await openViewing(url('viewing')),
+    viewing: await openViewing(url('viewing'), { onLost }),
     books: await openBooks(url('billing')),
   };
   // Passwords are hashed as cheaply as can be: how dear they are is another test's.

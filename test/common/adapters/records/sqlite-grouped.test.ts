@@ -114,15 +114,36 @@ t.test(
   },
 );
 
+t.test('what is written in the very turn in which it is closed is answered', async (t) => {
+  const { records, log, lost } = await openHeld(await newPath());
+  const put = records.put('c', 'a', {});
+  const closed = records.close();
+  (await log.sync(0)).resolve();
+  await Promise.all([put, closed]);
+  t.equal(log.begun.length, 1);
+  t.strictSame(lost, []);
+});
+
+t.test('who closes hears of what was lost at the last', async (t) => {
+  const { records, log, lost } = await openHeld(await newPath(), { syncsLaterBy: createManualClock() });
+  await records.put('c', 'a', {});
+  const closed = t.rejects(records.close(), unsynced);
+  (await log.sync(0)).reject(ioError());
+  await closed;
+  t.strictSame(lost, ['STORE_UNSYNCED']);
+  t.ok(log.isClosed);
+});
+
 t.test('what nobody waited for is there after closing, which waits for no time to pass', async (t) => {
   const path = await newPath();
   const clock = createManualClock();
   const { records, log } = await openHeld(path, { syncsLaterBy: clock });
   await records.put('c', 'a', {});
   t.equal(clock.sleeping(), 1);
-  await records.close();
+  const closed = records.close();
+  (await log.sync(0)).resolve();
+  await closed;
   t.equal(clock.sleeping(), 0);
-  t.equal(log.begun.length, 0, 'SQLite syncs what it closes');
   const again = await openRecords(`sqlite://${path}`);
   t.ok(await again.get('c', 'a'));
   await again.close();

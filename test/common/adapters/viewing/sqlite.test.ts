@@ -7,10 +7,11 @@ import { openViewing } from '../../../../common/adapters/viewing/open.ts';
 import type { Viewing } from '../../../../common/adapters/viewing/port.ts';
 import type { ViewingRegister } from '../../../../common/core/viewing-state.ts';
 import { viewingConformance } from '../../../conformance/viewing.ts';
+import { HeldLog } from '../../../support/held-log.ts';
 
 const base = t.testdir();
 const newPath = async (): Promise<string> => join(await mkdtemp(join(base, 'viewing-')), 'viewing.db');
-const open = (path: string): Promise<Viewing> => openViewing(`sqlite://${path}`);
+const open = (path: string): Promise<Viewing> => openViewing(`sqlite://${path}`, { onLost: t.fail });
 const register: ViewingRegister = {
   profileId: 'prf_a',
   kind: 'progress',
@@ -26,7 +27,7 @@ t.test('conformance: SQLite', (t) => {
 
 t.test('a URL that names no engine', async (t) => {
   for (const url of ['', 'file:///x', 'sqlite:x.db', 'sqlite://host/x.db'])
-    await t.rejects(openViewing(url), { code: 'CONFIG_INVALID' }, url);
+    await t.rejects(openViewing(url, { onLost: t.fail }), { code: 'CONFIG_INVALID' }, url);
 });
 
 t.test('what was joined is there after closing and opening again; nobody else gets in', async (t) => {
@@ -38,6 +39,36 @@ t.test('what was joined is there after closing and opening again; nobody else ge
   const second = await open(path);
   t.strictSame(await second.registers('prf_a', 'progress', { limit: 10 }), [register]);
   await second.close();
+});
+
+t.test('what is joined is answered when the disk has it, and after a failed sync nothing is', async (t) => {
+  const path = await newPath();
+  const log = new HeldLog();
+  const lost: string[] = [];
+  const onLost = ({ code }: { code: string }): void => void lost.push(code);
+  const viewing = await openViewing(`sqlite://${path}`, { onLost, openLog: async () => log });
+  let answered = 0;
+  const join = async (): Promise<void> => {
+    await viewing.join({ registers: [register], entries: [] });
+    answered++;
+  };
+  const together = [join(), join()];
+  const one = await log.sync(0);
+  t.equal((await viewing.registers('prf_a', 'progress', { limit: 10 })).length, 1, 'seen at once');
+  await new Promise((resolve) => setImmediate(resolve));
+  t.equal(answered, 0);
+  one.resolve();
+  await Promise.all(together);
+  t.equal(log.begun.length, 1);
+  const unsynced = { code: 'STORE_UNSYNCED' };
+  const erased = t.rejects(viewing.erase('prf_a'), unsynced);
+  (await log.sync(1)).reject(new Error('EIO'));
+  await erased;
+  t.strictSame(lost, ['STORE_UNSYNCED']);
+  await t.rejects(join(), unsynced);
+  await t.rejects(viewing.registers('prf_a', 'progress', { limit: 10 }), unsynced);
+  await t.rejects(viewing.copyTo(`${path}.copy`, { beforeEnd: async () => undefined }), unsynced);
+  await viewing.close();
 });
 
 t.test('files of a newer version and of other kinds are refused', async (t) => {

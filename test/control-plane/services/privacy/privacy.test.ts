@@ -177,9 +177,9 @@ t.test('an erasure that is cut off at any step is carried to its end at the next
 t.test('what a profile has watched goes too when the process ends in between', async (t) => {
   const dir = t.testdir();
   const told: string[] = [];
-  const open = async (t: Pick<Test, 'teardown'>, erase?: () => Promise<void>) => {
+  const open = async (t: Pick<Test, 'teardown' | 'fail'>, erase?: () => Promise<void>) => {
     const records = await openRecords(`sqlite://${join(dir, 'users.db')}`);
-    const viewing = await openViewing(`sqlite://${join(dir, 'viewing.db')}`);
+    const viewing = await openViewing(`sqlite://${join(dir, 'viewing.db')}`, { onLost: t.fail });
     let closed: Promise<unknown> | undefined;
     const close = () => (closed ??= Promise.all([records.close(), viewing.close()]));
     t.teardown(close);

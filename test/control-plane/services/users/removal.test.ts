@@ -25,6 +25,7 @@ t.test(
     const records = await openSqliteRecords(join(directory, 'users.db'));
     const viewing = await openViewing(
       pathToFileURL(join(directory, 'viewing.db')).href.replace('file:', 'sqlite:'),
+      { onLost: t.fail },
     );
     const chance = createSeededChance(1);
     const answers: (() => Promise<unknown>)[] = [];
