@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 
 import { FillExplainView, FillPlanView, FillReportView } from '../../common/contract/fill.ts';
 import { coded } from '../../common/runtime/errors.ts';
@@ -6,7 +6,12 @@ import type { Api } from '../api.ts';
 import { findTitle } from '../find-title.ts';
 import { csvOf } from '../output/csv.ts';
 import { fillPlanRows, printFillPlan } from '../output/fill-plan.ts';
-import { fillExplainRows, fillReportRows, printFillExplain, printFillReport } from '../output/fill-report.ts';
+import {
+  fillExplainRows,
+  fillReportTables,
+  printFillExplain,
+  printFillReport,
+} from '../output/fill-report.ts';
 import type { Output, TableView } from '../output/output.ts';
 import type { CommandShell } from '../shell.ts';
 import { fillPartnerCommand } from './fill-partner.ts';
@@ -16,7 +21,7 @@ interface ReportOptions {
   appliance?: string;
   site?: string;
   night?: string;
-  csv?: boolean;
+  csv?: keyof typeof fillReportTables;
 }
 
 const csvText = 'print CSV instead of tables';
@@ -66,14 +71,18 @@ function reportCommand(shell: CommandShell): Command {
       '--night <date>',
       'of the night that ended on this date, like 2026-11-21; else of the last 24 hours',
     )
-    .option('--csv', csvText)
+    .addOption(
+      new Option('--csv [table]', 'print one of its tables as CSV')
+        .choices(Object.keys(fillReportTables))
+        .preset('boxes'),
+    )
     .action(({ csv, ...scope }: ReportOptions) =>
       shell.act(async ({ api, output }) => {
         const path = `/v1/fill/report${queryOf({ ...scope })}`;
         const report = await api.call({ path, reply: FillReportView, timeoutMs: 120_000 });
         show(output, report, {
-          csv,
-          rows: fillReportRows,
+          csv: csv !== undefined,
+          rows: fillReportTables[csv ?? 'boxes'],
           print: () => {
             printFillReport(output, report);
           },

@@ -52,8 +52,16 @@ export function printFillReport(output: Output, report: FillReportView): void {
     });
 }
 
-/** A box a line, for spreadsheets: bytes, milliseconds and bytes a second as numbers. */
-export function fillReportRows(report: FillReportView): Pick<TableView, 'head' | 'rows'> {
+type Rows = Pick<TableView, 'head' | 'rows'>;
+
+/** The tables of a report, for spreadsheets: bytes, milliseconds and bytes a second as numbers. */
+export const fillReportTables = { boxes, missing, failed, links } satisfies Record<
+  string,
+  (report: FillReportView) => Rows
+>;
+
+/** A box a line. */
+function boxes(report: FillReportView): Rows {
   const head = [
     ...['appliance', 'site', 'since', 'until', 'planned files', 'planned bytes', 'held files', 'held bytes'],
     ...['failed files', 'peer bytes', 'tier bytes', 'origin bytes', 'chunks verified', 'chunks refused'],
@@ -70,8 +78,36 @@ export function fillReportRows(report: FillReportView): Pick<TableView, 'head' |
   return { head, rows };
 }
 
+/** A file that is missing on a box a line: why, and when it comes. */
+function missing(report: FillReportView): Rows {
+  const rows = report.appliances.flatMap(({ id, site, missing: files }) =>
+    files.map((one) => [id, site, one.title, one.file, String(one.sizeBytes), isoText(one.etaMs), one.why]),
+  );
+  return { head: ['appliance', 'site', 'title', 'file', 'bytes', 'comes at', 'why'], rows };
+}
+
+/** A try that failed a line. */
+function failed(report: FillReportView): Rows {
+  const rows = report.appliances.flatMap(({ id, site, failures }) =>
+    failures.map((one) => [
+      ...[id, site, one.title, one.file, isoText(one.atMs), one.code, one.detail],
+      one.heldNow ? 'held' : 'missing',
+    ]),
+  );
+  return { head: ['appliance', 'site', 'title', 'file', 'at', 'code', 'detail', 'now'], rows };
+}
+
+/** What came over a link a line. */
+function links(report: FillReportView): Rows {
+  const rows = (report.links ?? []).map((one) => [
+    ...[one.kind, one.from, one.to, String(one.files), String(one.bytes)],
+    String(one.capBytesPerSecond ?? ''),
+  ]);
+  return { head: ['kind', 'from site', 'to site', 'files', 'bytes', 'cap bytes per second'], rows };
+}
+
 /** Why files are or are not on a box, one a line. */
-export function fillExplainRows(view: FillExplainView): Pick<TableView, 'head' | 'rows'> {
+export function fillExplainRows(view: FillExplainView): Rows {
   const rows = view.files.map((one) => [
     ...[view.appliance, view.title ?? '', one.file, String(one.sizeBytes)],
     ...[one.isHeld ? 'held' : 'not held', one.isPlanned ? 'planned' : 'not planned', one.why],
