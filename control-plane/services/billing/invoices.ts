@@ -107,6 +107,14 @@ export interface Invoices {
   list(options: { account?: string | undefined; after: number; limit: number }): Promise<InvoiceView[]>;
 }
 
+/** A payment under dispute, as it is held. */
+interface HeldOf {
+  readonly key: string;
+  readonly value: DisputedOfRecord;
+  readonly disputed: number;
+  readonly held: number;
+}
+
 export interface InvoicesOptions {
   records: BillingRecords;
   chance: Chance;
@@ -297,17 +305,28 @@ class KeptInvoices implements Invoices {
     );
   }
 
-  /** Holds what a credit note adds to the credit of money that is disputed; gives how much that is. */
-  async #hold(batch: Batch, { id, account }: InvoicePaper, toCredit: number): Promise<number> {
+  /**
+   * Holds what a credit note adds to the credit of money that is disputed: of payments of the invoice, and of payments that were credit, as far as
+   * credit paid it. Gives how much that is.
+   */
+  async #hold(
+    batch: Batch,
+    { id, account, currency, creditApplied }: InvoicePaper,
+    toCredit: number,
+  ): Promise<number> {
     const { disputedOf, payments } = this.#records;
-    const disputed: { key: string; value: DisputedOfRecord; disputed: number; held: number }[] = [];
+    const [ofInvoice, ofCredit]: [HeldOf[], HeldOf[]] = [[], []];
     for await (const { key, value } of disputedOf.all(`${account}:`)) {
       const payment = (await payments.get(value.payment))?.value;
-      if (payment?.invoice === id)
-        disputed.push({ key, value, disputed: payment.disputed ?? 0, held: value.held });
+      const one = { key, value, disputed: payment?.disputed ?? 0, held: value.held };
+      if (value.currency !== currency) continue;
+      if (payment?.invoice === id) ofInvoice.push(one);
+      else if (payment?.toCredit !== undefined) ofCredit.push(one);
     }
-    const added = heldOfNote(disputed, toCredit);
-    for (const [index, { key, value, held }] of disputed.entries())
+    const first = heldOfNote(ofInvoice, toCredit);
+    const left = toCredit - first.reduce((sum, one) => sum + one, 0);
+    const added = [...first, ...heldOfNote(ofCredit, Math.min(left, creditApplied))];
+    for (const [index, { key, value, held }] of [...ofInvoice, ...ofCredit].entries())
       batch.change(disputedOf.putOperation(key, { ...value, held: held + (added[index] ?? 0) }));
     return added.reduce((sum, one) => sum + one, 0);
   }

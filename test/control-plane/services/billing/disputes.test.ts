@@ -318,3 +318,25 @@ t.test('a dispute in another currency than its payment is about all of it', asyn
   t.match(await billing.payments.list({ limit: 10 }), [{ disputed: undefined }]);
   t.strictSame(await auditBilling(lab), []);
 });
+
+t.test('what comes back of an invoice is held, whether the dispute is told before or after it', async (t) => {
+  for (const isBefore of [true, false]) {
+    const lab = await openPaidLab(t);
+    const { billing, stripe } = lab;
+    await lab.payBy(good);
+    await billing.prepayments.take({ account: anna, amount: 700, currency: 'EUR' }, 'k1');
+    const { id } = await lab.subscribe();
+    await billing.settleDue();
+    t.match(await lab.invoices(), [{ creditApplied: 700, paid: 299 }]);
+    const dispute = async () => {
+      const intent = asSent(stripe, 0).id;
+      await lab.tell('charge.dispute.created', { id: 'dp_1', payment_intent: intent, amount: 700, currency: 'eur', status: 'needs_response' }); // prettier-ignore
+    };
+    if (isBefore) await dispute();
+    await billing.once(lab.ask(), (batch) => billing.subscriptions.cancel(batch, id, 'now'));
+    if (!isBefore) await dispute();
+    t.equal(await billing.invoices.creditOf(anna, 'EUR'), 999);
+    t.equal(await billing.invoices.freeCreditOf(anna, 'EUR'), 299, 'what nobody disputes');
+    t.strictSame(await auditBilling(lab), []);
+  }
+});
