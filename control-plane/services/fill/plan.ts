@@ -140,8 +140,13 @@ function keptFiles(node: FillNode, before: FillPlan): ReadonlySet<string> {
   return node.held.union(wanted);
 }
 
+/** What was spent within a day; what a clock that was ahead has dated to come was spent by now. */
 function recentChurn({ churn }: FillPlan, id: string, hour: number): readonly ChurnHour[] {
-  return (churn.get(id) ?? []).filter((past) => past.hour > hour - churnHours);
+  let recent: readonly ChurnHour[] = [];
+  for (const past of churn.get(id) ?? []) {
+    if (past.hour > hour - churnHours) recent = addChurn(recent, Math.min(hour, past.hour), past.bytes);
+  }
+  return recent;
 }
 
 function budgetLeft(budgetBytes: number | undefined, churn: readonly ChurnHour[]): number | undefined {

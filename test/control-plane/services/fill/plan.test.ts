@@ -73,6 +73,26 @@ t.test('the churn budget holds for any 24 hours, however often is planned', asyn
   t.strictSame(namesOf(plan(held, 24), 'one'), ['pin', 'a', 'b', 'c', 'd'], 'a day later there is more');
 });
 
+t.test('a clock that jumps gives no more than a budget, and takes none for longer than a day', async (t) => {
+  const limited = { ...settings, churnBytesPerDay: 200 };
+  const plan = (before: FillPlan, hours: number): FillPlan =>
+    planFill(
+      { nodes: [box('one')], catalog: catalogOf(films) },
+      { before, settings: limited, nowMs: startMs + hours * hourMs },
+    );
+  for (const jump of [24, 365 * 24]) {
+    const first = plan(emptyPlan, 0);
+    const ahead = plan(first, jump);
+    t.strictSame(namesOf(ahead, 'one'), ['a', 'b', 'c', 'd'], 'a day is over, for all it can know');
+    const bare = { ...plan(ahead, 1), appliances: emptyPlan.appliances };
+    t.strictSame(namesOf(plan(bare, 2), 'one'), [], 'back again, what was spent ahead is spent');
+    t.strictSame(namesOf(plan(plan(bare, 2), 25), 'one'), ['a', 'b'], `${jump} hours ahead: for a day`);
+  }
+  const behind = plan(plan(emptyPlan, 48), 24);
+  t.strictSame(namesOf(behind, 'one'), ['a', 'b'], 'set back, what is on its way stays on its list');
+  t.strictSame(namesOf(plan(behind, 48), 'one'), ['a', 'b', 'c', 'd']);
+});
+
 t.test('a box that was lost comes back to what is left of its churn budget', async (t) => {
   const limited = { ...settings, churnBytesPerDay: 200 };
   const plan = (before: FillPlan, hours: number, lostMs?: number) =>
