@@ -8,6 +8,7 @@ import type { PlaneReady } from './plane.ts';
 export interface PlaneProcess {
   readonly ready: PlaneReady;
   readonly port: number;
+  readonly pid: number;
   stop(): Promise<void>;
 }
 
@@ -37,6 +38,7 @@ export async function startPlaneProcess(
   return {
     ready,
     port: Number(new URL(ready.url).port),
+    pid: child.pid ?? 0,
     async stop() {
       child.stdin.end();
       await ended;

@@ -4,20 +4,34 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { median } from '../../support/bench.ts';
+import { cpuSeconds } from '../fill/cpu.ts';
 import { runHttpLoad, type HttpTurn } from '../http-load/http-load.ts';
-import { freePort, pinnedTo, start, untilListening } from '../serve/server.ts';
+import { freePort, pinnedTo, processTree, start, untilListening } from '../serve/server.ts';
 import { startPlaneProcess } from './plane-process.ts';
 
 /** What one run measured; the times are the medians of the turns. */
 export interface ProxyRun {
   /** Answers in a second on one core, saturated. */
   readonly rps: { readonly ours: number; readonly nginx: number };
+  /** What an answer costs of the core, which says the same where others use it too. */
+  readonly cpuUs: { readonly ours: number; readonly nginx: number };
   readonly latency: Readonly<Record<Way, { readonly p50Us: number; readonly p99Us: number }>>;
   /** At which the latencies were measured. */
   readonly rate: number;
 }
 
 type Way = 'direct' | 'ours' | 'nginx';
+
+/** A server that is asked. */
+interface Asked {
+  readonly port: number;
+  readonly pid: number;
+}
+
+interface Turn extends HttpTurn {
+  /** Processor time of the server for each answer. */
+  readonly cpuUs: number;
+}
 const ways: readonly Way[] = ['direct', 'nginx', 'ours'];
 
 const proxyCpu = 0;
@@ -32,27 +46,35 @@ export async function measureProxy(
 ): Promise<ProxyRun> {
   const requests = join(folder, 'proxied');
   await writeFile(requests, `GET ${path} HTTP/1.1\r\nHost: gateway.test\r\nAccept: */*\r\n\r\n\0`);
-  const turn = (port: number, paced: boolean): Promise<HttpTurn> =>
-    runHttpLoad(load, {
-      ...{ port, requests, connections: paced ? 16 : 64, rate: paced ? rate : 0, seconds },
-      ...{ warmSeconds: Math.min(2, seconds), bodyStart: '{"bare"', cpu: otherCpu },
-    });
+  const turn = async ({ port, pid }: Asked, paced: boolean): Promise<Turn> => {
+    const options = {
+      ...{ port, requests, connections: paced ? 16 : 64, rate: paced ? rate : 0 },
+      ...{ bodyStart: '{"bare"', cpu: otherCpu },
+    };
+    await runHttpLoad(load, { ...options, seconds: Math.min(2, seconds), warmSeconds: 0 });
+    const before = await cpuSeconds(await processTree(pid));
+    const seen = await runHttpLoad(load, { ...options, seconds, warmSeconds: 0 });
+    const usedS = (await cpuSeconds(await processTree(pid))) - before;
+    return { ...seen, cpuUs: (usedS * 1e6) / seen.answered };
+  };
   // Saturated, the service is beside the load generator, so that a proxy has its core to itself. The generator never sleeps when
   // it is paced, so the service is then beside the proxy, which has next to nothing to do.
-  const saturated = await withServers(folder, otherCpu, (ports) =>
-    inTurns(rounds, ['nginx', 'ours'], (way) => turn(ports[way], false)),
+  const saturated = await withServers(folder, otherCpu, (servers) =>
+    inTurns(rounds, ['nginx', 'ours'], (way) => turn(servers[way], false)),
   );
-  const paced = await withServers(folder, proxyCpu, (ports) =>
-    inTurns(rounds, ways, (way) => turn(ports[way], true)),
+  const paced = await withServers(folder, proxyCpu, (servers) =>
+    inTurns(rounds, ways, (way) => turn(servers[way], true)),
   );
   const rps = (way: Way): number =>
     median(saturated[way].map(({ answered, seconds: took }) => answered / took));
+  const cpuUs = (way: Way): number => median(saturated[way].map((seen) => seen.cpuUs));
   const latency = (way: Way): ProxyRun['latency'][Way] => ({
     p50Us: median(paced[way].map(({ p50Us }) => p50Us)),
     p99Us: median(paced[way].map(({ p99Us }) => p99Us)),
   });
   return {
     rps: { ours: rps('ours'), nginx: rps('nginx') },
+    cpuUs: { ours: cpuUs('ours'), nginx: cpuUs('nginx') },
     latency: { direct: latency('direct'), ours: latency('ours'), nginx: latency('nginx') },
     rate,
   };
@@ -61,9 +83,9 @@ export async function measureProxy(
 async function inTurns(
   rounds: number,
   of: readonly Way[],
-  turn: (way: Way) => Promise<HttpTurn>,
-): Promise<Record<Way, HttpTurn[]>> {
-  const turns: Record<Way, HttpTurn[]> = { direct: [], ours: [], nginx: [] };
+  turn: (way: Way) => Promise<Turn>,
+): Promise<Record<Way, Turn[]>> {
+  const turns: Record<Way, Turn[]> = { direct: [], ours: [], nginx: [] };
   for (let round = 0; round < rounds; round++) {
     for (const way of of) {
       const now = await turn(way);
@@ -78,7 +100,7 @@ async function inTurns(
 async function withServers<T>(
   folder: string,
   serviceCpu: number,
-  use: (ports: Record<Way, number>) => Promise<T>,
+  use: (servers: Record<Way, Asked>) => Promise<T>,
 ): Promise<T> {
   const text = JSON.stringify({ bare: 'x'.repeat(1000) });
   const service = await startNginx(folder, serviceCpu, {
@@ -92,7 +114,7 @@ async function withServers<T>(
   const flags = ['--gateway-upstreams', `/v1/bare=http://127.0.0.1:${service.port}`];
   const plane = await startPlaneProcess(proxyCpu, { titles: 0, viewers: 1, flags });
   try {
-    return await use({ direct: service.port, nginx: proxy.port, ours: plane.port });
+    return await use({ direct: service, nginx: proxy, ours: plane });
   } finally {
     await plane.stop();
     await proxy.stop();
@@ -104,7 +126,7 @@ async function startNginx(
   folder: string,
   cpu: number,
   { http = '', server }: { http?: string; server: string },
-): Promise<{ port: number; stop: () => Promise<void> }> {
+): Promise<Asked & { stop: () => Promise<void> }> {
   const port = await freePort();
   const directory = join(folder, `nginx-${port}`);
   await mkdir(directory);
@@ -122,7 +144,7 @@ http {
 }
 `,
   );
-  const { stop } = start([...pinnedTo(cpu), 'nginx', '-p', directory, '-c', configuration]);
+  const { pid, stop } = start([...pinnedTo(cpu), 'nginx', '-p', directory, '-c', configuration]);
   await untilListening(port);
-  return { port, stop };
+  return { port, pid, stop };
 }
