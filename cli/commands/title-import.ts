@@ -85,6 +85,7 @@ interface ReadEntry {
     readonly externalIds?: unknown;
     readonly formerIds?: unknown;
     readonly kind?: unknown;
+    readonly artwork?: unknown;
   };
 }
 
@@ -179,7 +180,7 @@ class Run {
   }
 
   async import(batch: readonly ReadEntry[], { uploads, again }: How): Promise<ImportResult[]> {
-    if (!uploads || !batch.some(({ entry }) => entry.path !== undefined))
+    if (!uploads || !batch.some(({ entry }) => entry.path !== undefined || entry.artwork !== undefined))
       return await send(this.#context, { again, entries: batch.map(({ line, entry }) => ({ line, entry })) });
     const judged = await send(this.#context, { again, dryRun: true, entries: batch.map(toUpload) });
     const results: ImportResult[] = [];
@@ -187,25 +188,30 @@ class Run {
     for (const [at, one] of batch.entries()) {
       const before = judged[at];
       const takesVideo = before?.takesVideo === true;
+      const takesArtwork = before?.takesArtwork ?? [];
       if (before?.outcome === 'refused') results.push(before);
-      else if (before?.outcome === 'unchanged' && !takesVideo) results.push(before);
+      else if (before?.outcome === 'unchanged' && !takesVideo && takesArtwork.length === 0)
+        results.push(before);
       // What was said of its video is not said again where that stays here.
-      else results.push({ ...saidOf(before), ...(await this.#importOne(one, { takesVideo, again })) });
+      else
+        results.push({
+          ...saidOf(before),
+          ...(await this.#importOne(one, { takesVideo, takesArtwork, again })),
+        });
     }
     return results;
   }
 
   async #importOne(
     { line, entry }: ReadEntry,
-    { takesVideo, again }: { takesVideo: boolean; again: AgainOf[] },
+    { takesVideo, takesArtwork, again }: { takesVideo: boolean; takesArtwork: number[]; again: AgainOf[] },
   ): Promise<ImportResult> {
-    const { path, ...rest } = entry;
+    const { path, artwork, ...rest } = entry;
     try {
       const uploadId = takesVideo && path !== undefined ? await uploadFile(this.#context, path) : undefined;
-      const [result] = await send(this.#context, {
-        again,
-        entries: [{ line, entry: { ...rest, ...(uploadId !== undefined && { uploadId }) } }],
-      });
+      const pictures = await uploadPictures(this.#context, artwork, takesArtwork);
+      const more = { ...(uploadId !== undefined && { uploadId }), ...pictures };
+      const [result] = await send(this.#context, { again, entries: [{ line, entry: { ...rest, ...more } }] });
       if (result !== undefined) return result;
     } catch (error) {
       return refusedFor(error, line);
@@ -256,8 +262,28 @@ class DryRun {
   }
 }
 
-function toUpload({ line, entry: { path, ...entry } }: ReadEntry): ImportRequest['entries'][number] {
-  return { line, entry, ...(path !== undefined && { uploads: true }) };
+function toUpload({ line, entry: { path, artwork, ...entry } }: ReadEntry): ImportRequest['entries'][number] {
+  const pictures = Array.isArray(artwork) ? { artwork: artwork.map(withoutPath) } : {};
+  return { line, entry: { ...entry, ...pictures }, ...(path !== undefined && { uploads: true }) };
+}
+
+function withoutPath(picture: unknown): unknown {
+  if (typeof picture !== 'object' || picture === null) return picture;
+  return Object.fromEntries(Object.entries(picture).filter(([field]) => field !== 'path'));
+}
+
+/** Uploads the pictures that are wanted. What is wrong with a file is its title's, as with a video. */
+async function uploadPictures(
+  context: CommandContext,
+  artwork: unknown,
+  wanted: readonly number[],
+): Promise<{ artwork?: unknown[] }> {
+  if (!Array.isArray(artwork) || wanted.length === 0) return {};
+  const pictures = artwork as { path?: string }[];
+  const uploaded: unknown[] = [];
+  for (const { path, ...picture } of wanted.flatMap((at) => pictures[at] ?? []))
+    if (path !== undefined) uploaded.push({ ...picture, uploadId: await uploadFile(context, path) });
+  return { artwork: uploaded };
 }
 
 /** Why a video that would be uploaded cannot be. */

@@ -1,4 +1,5 @@
-import { Line, ObjectId, TimeMs } from './primitives.ts';
+import { ArtworkKind } from './artwork.ts';
+import { Language, Line, ObjectId, TimeMs } from './primitives.ts';
 import { Assumed, ExternalId, titleTold, TitleKind } from './title-metadata.ts';
 import { Type, type Static } from './type.ts';
 
@@ -7,6 +8,17 @@ export const importEntriesMax = 100;
 
 const ExternalIds = Type.Array(ExternalId, { minItems: 1, maxItems: 20 });
 const FormerIds = Type.Optional(Type.Array(ExternalId, { maxItems: 20 }));
+
+/** A picture: by `path` (under an ingest root) or `uploadId`; in a dry run by neither where it will be uploaded. */
+const ImportPicture = Type.Object(
+  {
+    ...{ kind: ArtworkKind, language: Type.Optional(Language), uploadId: Type.Optional(ObjectId) },
+    path: Type.Optional(Type.String({ minLength: 1, maxLength: 4096 })),
+    mark: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+  },
+  { additionalProperties: false },
+);
+export type ImportPicture = Static<typeof ImportPicture>;
 
 /**
  * One title as it is imported. It is the title that has one of its external ids already, or a new one; what is not there stays as it is,
@@ -26,6 +38,8 @@ export const ImportEntry = Type.Object(
     uploadId: Type.Optional(ObjectId),
     /** What tells the video from another of the same path: its size and time. */
     videoMark: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+    /** Its pictures; `mark` tells one from another of the same path. */
+    artwork: Type.Optional(Type.Array(ImportPicture, { maxItems: 40 })),
     /** What was guessed from the file: only a new title takes it. */
     assumed: Type.Optional(Assumed),
   },
@@ -96,6 +110,8 @@ export const ImportResult = Type.Object({
   titleId: Type.Optional(ObjectId),
   /** Its video is taken: of a new title, or anew. */
   takesVideo: Type.Optional(Type.Boolean()),
+  /** Which of its pictures are taken, by their places in the entry. */
+  takesArtwork: Type.Optional(Type.Array(Type.Integer({ minimum: 0 }), { maxItems: 40 })),
   /** Of SOURCE_REPLACED: the title is being made, and is judged otherwise once that is done. */
   atWork: Type.Optional(Type.Boolean()),
   code: Type.Optional(Type.String()),

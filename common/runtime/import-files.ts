@@ -39,7 +39,7 @@ export async function readImport(path: string, { label }: { label?: string } = {
     throw unreadable(path, error);
   });
   if (found.isDirectory()) return readFolder(path, { ...(await listFolder(path)), label });
-  return collect(orderLines(await readList(resolve(path), basename(path))));
+  return withPictureMarks(await collect(orderLines(await readList(resolve(path), basename(path)))));
 }
 
 /** Whether a file tells of the videos beside and below it. */
@@ -108,7 +108,7 @@ export async function readFolder(
   const entries = folderEntries(paths, { nfos, ...labels });
   const videos = await collect(withPaths(entries, resolve(root)));
   const joined = await collect(withMarks(joinLines(lists, videos), { marks, root: resolve(root) }));
-  return collect(orderLines([...broken, ...joined]));
+  return withPictureMarks(await collect(orderLines([...broken, ...joined])));
 }
 
 async function labelOf(root: string): Promise<string> {
@@ -181,7 +181,11 @@ function* withPaths(lines: Iterable<ImportLine>, folder: string): Generator<Impo
   for (const line of lines) {
     const path = pathOf(line);
     if (path?.includes('\0') === true) yield brokenLine(line, 'its path has characters that no path has');
-    else yield path === undefined ? line : withFields(line, { path: resolve(folder, path) });
+    else {
+      const artwork = picturesOf(line)?.map((one) => ({ ...one, path: resolve(folder, one.path) }));
+      const found = path === undefined ? line : withFields(line, { path: resolve(folder, path) });
+      yield artwork === undefined ? found : withFields(found, { artwork });
+    }
   }
 }
 
@@ -201,6 +205,41 @@ function pathOf({ read }: ImportLine): string | undefined {
   if (!('entry' in read) || !('path' in read.entry)) return undefined;
   const { path } = read.entry;
   return typeof path === 'string' ? path : undefined;
+}
+
+interface Picture {
+  readonly path: string;
+}
+
+/** The pictures of an entry; undefined where there are none, or what no pictures are, which is judged with the entry. */
+function picturesOf({ read }: ImportLine): Picture[] | undefined {
+  if (!('entry' in read) || !('artwork' in read.entry) || !Array.isArray(read.entry.artwork))
+    return undefined;
+  const artwork: unknown[] = read.entry.artwork;
+  return artwork.every(isPicture) ? artwork : undefined;
+}
+
+function isPicture(value: unknown): value is Picture {
+  if (typeof value !== 'object' || value === null || !('path' in value)) return false;
+  return typeof value.path === 'string' && !value.path.includes('\0');
+}
+
+/** What cannot be looked at has no mark, and is told of when it is taken. */
+async function withPictureMarks(lines: readonly ImportLine[]): Promise<ImportLine[]> {
+  const marked: ImportLine[] = [];
+  for (const line of lines) {
+    const pictures = picturesOf(line);
+    const artwork = await Promise.all((pictures ?? []).map(withPictureMark));
+    marked.push(pictures === undefined ? line : withFields(line, { artwork }));
+  }
+  return marked;
+}
+
+async function withPictureMark(picture: Picture): Promise<Picture & { mark?: string }> {
+  const found = await stat(picture.path).catch(() => undefined);
+  return found === undefined
+    ? picture
+    : { ...picture, mark: markOf({ path: picture.path, sizeBytes: found.size, mtimeMs: found.mtimeMs }) };
 }
 
 function withFields(line: ImportLine, fields: object): ImportLine {

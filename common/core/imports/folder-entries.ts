@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Result } from '../result.ts';
+import { FolderPictures, type ImportedPicture } from './folder-pictures.ts';
 import { brokenLine, type ImportLine } from './lines.ts';
 import type { Nfo } from './read-nfo.ts';
 
@@ -39,6 +40,8 @@ export function* folderEntries(paths: readonly string[], labelled: LabelledNfos)
 }
 
 interface Show {
+  /** The path of its NFO file. */
+  readonly path: string;
   readonly ids: readonly string[];
   readonly formerIds: readonly string[];
   readonly nfo: Nfo;
@@ -49,12 +52,14 @@ class Folder {
   readonly #nfos: NfoFiles;
   readonly #label: string;
   readonly #formerLabels: readonly string[];
+  readonly #pictures: FolderPictures;
   readonly videos: string[];
   /** Films of each folder, extras aside. */
   readonly #films = new Map<string, string[]>();
 
   constructor(paths: readonly string[], { nfos, label, formerLabels }: LabelledNfos) {
     this.#paths = new Set(paths);
+    this.#pictures = new FolderPictures(paths);
     this.#nfos = nfos;
     this.#label = label;
     this.#formerLabels = formerLabels;
@@ -90,7 +95,8 @@ class Folder {
     const episode = this.#titleLine(at, { path, nfo: own?.value, more });
     if (seasons.has(partOf)) return [episode];
     seasons.add(partOf);
-    return [seasonLine(show, place.season, at.file), episode];
+    const pictures = this.#pictures.beginningWith([seasonBeginning(show, place.season)]);
+    return [seasonLine(show, { number: place.season, file: at.file, pictures }), episode];
   }
 
   #extra(path: string, nfo: Nfo | undefined, show: Show | undefined): ImportLine {
@@ -132,11 +138,12 @@ class Folder {
     if (!nfo.ok) return brokenLine(at, nfo.detail, nfo.code);
     const { ids: externalIds, formerIds } = this.#showOfNfo(path, nfo.value);
     const named = guessed(nameOf(folderOf(path)), nfo.value.told);
-    return { ...at, read: { entry: { ...named, kind: 'series', externalIds, formerIds } } };
+    const pictures = withPictures(this.#pictures.beginningWith([join(folderOf(path), '')]));
+    return { ...at, read: { entry: { ...named, kind: 'series', externalIds, formerIds, ...pictures } } };
   }
 
   #showOfNfo(path: string, nfo: Nfo): Show {
-    return { ids: [...nfo.externalIds, this.#fileId(path)], formerIds: this.#formerIds(path), nfo };
+    return { path, ids: [...nfo.externalIds, this.#fileId(path)], formerIds: this.#formerIds(path), nfo };
   }
 
   #titleLine(
@@ -146,7 +153,17 @@ class Folder {
     const externalIds = [...(nfo?.externalIds ?? []), this.#fileId(path)];
     const guess = { ...nameOf(path.replace(videoPath, '')), ...(nfo === undefined && { kind: 'movie' }) };
     const named = guessed(guess, { ...nfo?.told, ...more });
-    return { ...at, read: { entry: { ...named, externalIds, formerIds: this.#formerIds(path), path } } };
+    const rest = { formerIds: this.#formerIds(path), path, ...withPictures(this.#picturesOf(path)) };
+    return { ...at, read: { entry: { ...named, externalIds, ...rest } } };
+  }
+
+  /** `film-poster.jpg` beside `film.mkv`, `poster.jpg` where the film is alone and no show's. */
+  #picturesOf(path: string): ImportedPicture[] {
+    const base = path.replace(videoPath, '');
+    const isAlone = this.#films.get(folderOf(path))?.length === 1 && this.#showOf(path) === undefined;
+    const isExtra = extrasFolder.test(baseOf(folderOf(path)));
+    const ofFolder = isAlone && !isExtra ? [join(folderOf(path), '')] : [];
+    return this.#pictures.beginningWith([`${base}-`, ...ofFolder], base);
   }
 
   #fileId(path: string): string {
@@ -175,13 +192,27 @@ function seasonId({ ids }: Show, season: number): string {
   return `${ids[0] ?? ''}/season/${season}`;
 }
 
-function seasonLine(show: Show, number: number, file: string): ImportLine {
+/** As `Show/season01-` of `season01-poster.jpg`. */
+function seasonBeginning({ path }: Show, season: number): string {
+  const name = season === 0 ? 'season-specials' : `season${String(season).padStart(2, '0')}`;
+  return join(folderOf(path), `${name}-`);
+}
+
+function withPictures(artwork: readonly ImportedPicture[]): { artwork?: readonly ImportedPicture[] } {
+  return artwork.length === 0 ? {} : { artwork };
+}
+
+function seasonLine(
+  show: Show,
+  { number, file, pictures }: { number: number; file: string; pictures: readonly ImportedPicture[] },
+): ImportLine {
   const name = number === 0 ? 'Specials' : `Season ${number}`;
   const entry = {
     ...guessed({ name }, show.nfo.seasons.get(number) ?? {}),
     ...{ kind: 'season', number, partOf: show.ids[0] ?? '' },
     externalIds: show.ids.map((id) => `${id}/season/${number}`),
     formerIds: show.formerIds.map((id) => `${id}/season/${number}`),
+    ...withPictures(pictures),
   };
   return { file, line: 1, read: { entry } };
 }

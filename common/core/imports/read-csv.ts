@@ -31,6 +31,9 @@ const people =
 const idOf =
   (scheme: string): Cell =>
   (text) => ({ externalIds: [withScheme(text.trim(), scheme)] });
+const picture =
+  (kind: string, language?: string): Cell =>
+  (text) => ({ artwork: [{ kind, ...(language !== undefined && { language }), path: text.trim() }] });
 const window =
   (field: string, read: (text: string) => unknown): Cell =>
   (text) => ({ window: { [field]: read(text) } });
@@ -57,6 +60,10 @@ const cells: Readonly<Record<string, Cell>> = {
   producers: people('producer'),
   composers: people('composer'),
   hosts: people('host'),
+  poster: picture('poster'),
+  backdrop: picture('backdrop'),
+  logo: picture('logo'),
+  still: picture('still'),
   stage: texts('stage'),
   regions: window('regions', listOf),
   from: window('fromMs', timeOf),
@@ -104,8 +111,10 @@ function separatorOf(text: string): ',' | ';' | '\t' {
 
 function cellOf(column: string): Cell | undefined {
   if (Object.hasOwn(cells, column)) return cells[column];
-  const [, field, language] = /^(name|synopsis):([a-z0-9-]{2,35})$/.exec(column) ?? [];
+  const [, field, language] =
+    /^(name|synopsis|poster|backdrop|logo|still):([a-z0-9-]{2,35})$/.exec(column) ?? [];
   if (field === undefined || language === undefined) return undefined;
+  if (field !== 'name' && field !== 'synopsis') return picture(field, language);
   return (text) => ({ translations: [{ language, [field]: text }] });
 }
 

@@ -9,9 +9,11 @@ import type { TitleMetadata } from '../../../common/contract/title-metadata.ts';
 import type { TitleRequest } from '../../../common/contract/titles.ts';
 import { coded, toCoded, valueOf } from '../../../common/runtime/errors.ts';
 import { parseAs } from '../../../common/runtime/parse.ts';
+import type { Artwork } from './artwork.ts';
 import { checkMetadata } from './core/check-metadata.ts';
 import type { Member } from './core/family.ts';
 import { tell, toldOf } from './core/told.ts';
+import { takePictures, wantedPictures } from './import-artwork.ts';
 import { withMetadata } from './metadata.ts';
 import type { Imported, NewSource, NewTitles } from './new-titles.ts';
 import type { TitleRecord } from './records.ts';
@@ -29,6 +31,7 @@ export interface Importer {
 export interface ImporterDependencies {
   readonly titles: Titles;
   readonly newTitles: NewTitles;
+  readonly artwork: Pick<Artwork, 'set'>;
   /** Makes a title and goes on with its source. */
   readonly create: (request: TitleRequest, imported: Imported) => Promise<{ readonly id: string }>;
   /** Takes a title's video anew. Errors: those of a source; CONFLICT while one is at work on it. */
@@ -67,6 +70,27 @@ async function judged(work: () => Promise<Judgement>): Promise<Judgement> {
 }
 
 async function apply(
+  deps: ImporterDependencies,
+  entry: ImportEntry,
+  again: readonly AgainOf[],
+): Promise<Judgement> {
+  const judgement = await applyTitle(deps, entry, again);
+  if (entry.artwork === undefined || judgement.titleId === undefined) return judgement;
+  return withPictures(judgement, await takePictures(deps, judgement.titleId, entry.artwork));
+}
+
+/** What is wrong with its video goes before what is wrong with its pictures. */
+function withPictures(judgement: Judgement, { code, detail, takesArtwork }: Partial<Judgement>): Judgement {
+  const isChanged = takesArtwork !== undefined && judgement.outcome === 'unchanged';
+  return {
+    ...(code !== undefined && detail !== undefined && { code, detail }),
+    ...judgement,
+    ...(isChanged && { outcome: 'changed' }),
+    ...(takesArtwork !== undefined && { takesArtwork }),
+  };
+}
+
+async function applyTitle(
   { titles, create, retake }: ImporterDependencies,
   entry: ImportEntry,
   again: readonly AgainOf[],
@@ -153,7 +177,7 @@ function requestOf(entry: ImportEntry, parentId: string | undefined): TitleReque
 
 function metadataOf(entry: ImportEntry, parentId: string | undefined): TitleMetadata {
   const { path: _path, uploadId: _uploadId, partOf: _partOf, videoMark: _mark, ...rest } = entry;
-  const { assumed: _assumed, formerIds: _formerIds, ...told } = rest;
+  const { assumed: _assumed, formerIds: _formerIds, artwork: _artwork, ...told } = rest;
   return { ...told, ...(parentId !== undefined && { parentId }) };
 }
 
@@ -220,6 +244,12 @@ class Rehearsal {
   }
 
   async judge(entry: ImportEntry, uploads: boolean): Promise<Judgement> {
+    const judgement = await this.#judgeTitle(entry, uploads);
+    const takesArtwork = wantedPictures(existingOf(entry, this.#deps.titles), entry.artwork);
+    return withPictures(judgement, takesArtwork.length > 0 ? { takesArtwork } : {});
+  }
+
+  async #judgeTitle(entry: ImportEntry, uploads: boolean): Promise<Judgement> {
     const { titles, newTitles } = this.#deps;
     const { partOf, externalIds } = entry;
     const existing = existingOf(entry, titles);

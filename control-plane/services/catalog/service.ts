@@ -183,7 +183,7 @@ class CatalogService implements Catalog {
     this.rightsGroups = createRightsGroups(titles, deps.clock);
     this.#live = { ...deps, titles };
     this.imports = createImporter({
-      ...{ titles, newTitles: this.#newTitles },
+      ...{ titles, newTitles: this.#newTitles, artwork: { set: (...of) => this.artwork.set(...of) } },
       create: (request, imported) => this.#add(request, imported),
       // In turn with the removal of sources: what is stored anew stays.
       retake: async (id, source) => {

@@ -1,0 +1,79 @@
+import { mkdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import t from 'tap';
+
+import type { ImportLine } from '../../../../common/core/imports/lines.ts';
+import { readImport } from '../../../../common/runtime/import-files.ts';
+import { makePicture } from '../../../encoder/support/pictures.ts';
+import { openCatalogLab, type CatalogLab } from '../../support/catalog-lab.ts';
+
+async function importFolder(lab: CatalogLab, folder: string, dryRun = false): Promise<unknown[]> {
+  const lines = (await readImport(folder)).flatMap(({ read }: ImportLine) =>
+    'entry' in read ? [read.entry] : [],
+  );
+  const entries = lines.map((entry, at) => ({ line: at + 1, entry }));
+  return (await lab.catalog.imports.run({ entries, dryRun })).results;
+}
+
+const artworkOf = (lab: CatalogLab): string[] =>
+  lab.catalog
+    .titles()
+    .flatMap(({ id }) => lab.catalog.artwork.views(id))
+    .map(({ kind, state }) => `${kind} ${state}`);
+
+t.test('pictures beside videos are taken once, and again when they are others', async (t) => {
+  const root = t.testdir({});
+  const film = join(root, 'Film');
+  await mkdir(film);
+  await writeFile(join(film, 'film.mkv'), 'a film');
+  await writeFile(join(film, 'poster.jpg'), await makePicture('jpg', { size: '64x96' }));
+  await writeFile(join(film, 'fanart.jpg'), '<html>no picture</html>');
+  const lab = await openCatalogLab(t, { options: { ingestRoots: [root] } });
+
+  t.match(await importFolder(lab, root, true), [{ outcome: 'created', takesArtwork: [0, 1] }]);
+  t.same(artworkOf(lab), []);
+  t.match(await importFolder(lab, root), [
+    { outcome: 'created', takesArtwork: [0], code: 'SOURCE_NOT_PICTURE', detail: /^backdrop .*fanart.jpg/ },
+  ]);
+  t.same(artworkOf(lab), ['poster queued'], 'what is broken holds nothing up');
+  await rm(join(film, 'fanart.jpg'));
+  t.match(await importFolder(lab, root), [{ outcome: 'unchanged', takesArtwork: undefined }]);
+
+  const [title] = lab.catalog.titles();
+  const [view] = lab.catalog.artwork.views(title?.id ?? '');
+  await lab.catalog.artwork.remove(title?.id ?? '', view?.id ?? '');
+  t.match(await importFolder(lab, root), [{ outcome: 'unchanged' }]);
+  t.same(artworkOf(lab), [], 'what somebody has removed does not come again');
+  await utimes(join(film, 'poster.jpg'), 1, 1);
+  t.match(await importFolder(lab, root), [{ outcome: 'changed', takesArtwork: [0] }]);
+  t.same(artworkOf(lab), ['poster queued']);
+});
+
+t.test('jobs of pictures are for encoders that make them, and go before videos', async (t) => {
+  const root = t.testdir({ 'film.mkv': 'a film' });
+  const lab = await openCatalogLab(t, { options: { ingestRoots: [root] } });
+  const path = join(root, 'poster.png');
+  await writeFile(path, await makePicture('png', { size: '64x96' }));
+  const { id } = await lab.catalog.createTitle({ name: 'Film', path: join(root, 'film.mkv') });
+  await lab.catalog.settled();
+  const { view } = await lab.catalog.artwork.set(id, { kind: 'poster', path });
+  const lease = (makes?: ('video' | 'picture')[]) => lab.catalog.jobs.lease('encoder', { waitMs: 0, makes });
+  const pictures = await lease(['video', 'picture']);
+  t.match(pictures, { titleId: id, name: 'Film', picture: { artwork: view.id, kind: 'poster' } });
+  t.equal((await lease())?.picture, undefined, 'an encoder of before makes videos');
+  t.equal(await lease(['video', 'picture']), undefined);
+
+  await lab.catalog.jobs.fail(
+    { jobId: pictures?.jobId ?? '', worker: 'encoder' },
+    { leaseId: pictures?.leaseId ?? '', code: 'SOURCE_NOT_PICTURE', detail: 'broken', final: true },
+  );
+  t.match(lab.catalog.artwork.views(id), [{ state: 'failed', error: { code: 'SOURCE_NOT_PICTURE' } }]);
+  const again = await lab.catalog.artwork.set(id, { kind: 'poster', path });
+  t.equal(again.isNew, true, 'what has failed is taken again');
+  t.same(artworkOf(lab), ['poster queued'], 'and makes room');
+  await lab.close();
+  const later = await openCatalogLab(t, { directory: lab.directory, options: { ingestRoots: [root] } });
+  const makes = ['picture' as const];
+  t.match(await later.catalog.jobs.lease('encoder', { waitMs: 0, makes }), { picture: { kind: 'poster' } });
+});
