@@ -104,6 +104,5 @@ export function servedNodes({ identities }: Access): ServedNodes {
       const identity = identities.get(nodeId);
       return identity?.role === 'appliance' ? identity.site : undefined;
     },
-    isNode: (nodeId) => identities.get(nodeId) !== undefined,
   };
 }

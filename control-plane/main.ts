@@ -131,6 +131,7 @@ async function openParts(context: PartContext) {
   if (runs('users')) parts.push(await (await import('./parts/users.ts')).openUsersPart(context));
   if (runs('billing')) parts.push(await (await import('./parts/billing.ts')).openBillingPart(context));
   if (runs('playback')) parts.push(await (await import('./parts/playback.ts')).openPlaybackPart(context));
+  if (runs('events')) parts.push(await (await import('./parts/events.ts')).openEventsPart(context));
   if (runs('recommendations'))
     parts.push(await (await import('./parts/recommendations.ts')).openRecommendationsPart(context));
   if (runs('search')) parts.push(await (await import('./parts/search.ts')).openSearchPart(context));

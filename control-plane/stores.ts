@@ -35,6 +35,7 @@ export interface SnapshotOptions {
 
 /** The records of the services and the event log, in the data directory. */
 export interface Stores {
+  /** The same ones for all who ask: two parts of a service may run in one process. */
   open(service: string): Promise<Records>;
   /**
    * For many small commits: none of them holds the process while the disk takes it, and those that meet share the wait, or with `written` nobody
@@ -74,8 +75,15 @@ export async function openStores({
     return store;
   };
   const { resolve: onLost } = lost;
+  const open = new Map<string, Promise<Records>>();
+  const openOnce = async (service: string): Promise<Records> =>
+    gatedRecords(keep(service, await openRecords(urlOf(service))), gate);
   return {
-    open: async (service) => gatedRecords(keep(service, await openRecords(urlOf(service))), gate),
+    open: (service) => {
+      const records = open.get(service) ?? openOnce(service);
+      open.set(service, records);
+      return records;
+    },
     async openGrouped(service, answers = 'synced') {
       const options = { onLost, syncsLaterBy: answers === 'written' ? clock : undefined };
       return gatedRecords(keep(service, await openGrouped(urlOf(service), options)), gate);

@@ -8,6 +8,7 @@ export const ServiceName = Type.Union([
   Type.Literal('users'),
   Type.Literal('billing'),
   Type.Literal('recommendations'),
+  Type.Literal('events'),
 ]);
 export type ServiceName = Static<typeof ServiceName>;
 export const serviceNames = ServiceName.anyOf.map((one) => one.const);

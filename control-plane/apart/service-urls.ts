@@ -6,6 +6,7 @@ const prefixes: Readonly<Record<Exclude<ServiceName, 'core'>, readonly string[]>
   search: ['/v1/search'],
   playback: ['/v1/playback', '/v1/playback-sessions'],
   users: ['/v1/profiles', '/avatars'],
+  events: ['/v1/events', '/v1/reports/qoe', '/v1/reports/rows'],
   recommendations: ['/v1/rows', '/v1/recommendation-models'],
   billing: [
     ...['/v1/plans', '/v1/coupons', '/v1/taxes', '/v1/entitlements', '/v1/subscriptions', '/v1/sign-ups'],

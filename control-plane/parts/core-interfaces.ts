@@ -1,9 +1,9 @@
-import { readyHolders } from '../fleet.ts';
+import { readyHolders, servedNodes } from '../fleet.ts';
 import type { Catalog } from '../services/catalog/service.ts';
 import { changesWaitMs, createChangeLog, type ChangeLog } from '../services/change-log.ts';
+import { eventsWorld } from '../services/events/interfaces.ts';
 import {
   playbackCatalog,
-  playbackEvents,
   playbackFleet,
   playbackTokens,
   steeringTokens,
@@ -29,6 +29,32 @@ export function provideCore(context: PartContext, services: CoreServices): void 
   provideForSearch(context, services, changed);
   context.directory.provide(titlesTold, answerTitlesTold(services.catalog.outlines, changed));
   provideForUsers(context, services);
+  provideForEvents(context, services);
+}
+
+function provideForEvents({ directory }: PartContext, { access, catalog, clientSites }: CoreServices): void {
+  const served = servedNodes(access);
+  directory.provide(eventsWorld, {
+    siteOf: async ({ client }) => placeOf(clientSites.siteOf(client)),
+    nodes: async ({ ids }) => ({
+      nodes: ids
+        .filter((id) => access.identities.get(id) !== undefined)
+        .map((id) => ({ id, ...placeOf(served.siteOf(id)) })),
+    }),
+    titleNames: async ({ bundles }) => {
+      const names = new Map(catalog.bundles().map(({ bundle, name }) => [bundle, name]));
+      return {
+        names: bundles.flatMap((bundle) => {
+          const name = names.get(bundle);
+          return name === undefined ? [] : [{ bundle, name }];
+        }),
+      };
+    },
+  });
+}
+
+function placeOf(site: string | undefined): { site?: string } {
+  return site === undefined ? {} : { site };
 }
 
 function provideForUsers({ directory }: PartContext, { catalog }: CoreServices): void {
@@ -45,7 +71,7 @@ function provideForUsers({ directory }: PartContext, { catalog }: CoreServices):
 
 function provideForPlayback(
   { directory }: PartContext,
-  { access, registry, catalog, events, fill, clientSites }: CoreServices,
+  { access, registry, catalog, fill, clientSites }: CoreServices,
 ): void {
   directory.provide(playbackCatalog, {
     playable: async ({ titleId, ...by }) => {
@@ -62,10 +88,7 @@ function provideForPlayback(
     bundle: ({ name }) => catalog.bundle(name),
   });
   directory.provide(playbackFleet, {
-    siteOf: async ({ client }) => {
-      const site = clientSites.siteOf(client);
-      return site === undefined ? {} : { site };
-    },
+    siteOf: async ({ client }) => placeOf(clientSites.siteOf(client)),
     holders: async ({ files }) => ({ pathways: readyHolders({ registry, fill }, files) }),
   });
   directory.provide(playbackTokens, {
@@ -74,12 +97,6 @@ function provideForPlayback(
   directory.provide(steeringTokens, {
     forSteering: () =>
       access.createAccessToken({ role: 'service', sub: 'control-plane', ttlS: steeringTokenS }),
-  });
-  directory.provide(playbackEvents, {
-    begun: async (session) => {
-      await events.noteSession(session);
-      return {};
-    },
   });
 }
 

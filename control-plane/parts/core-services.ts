@@ -2,7 +2,7 @@ import type { ClientSites } from '../client-sites.ts';
 import type { Access } from '../services/access/service.ts';
 import type { Catalog } from '../services/catalog/service.ts';
 import type { Certificates } from '../services/certificates/service.ts';
-import type { EventsService } from '../services/events/service.ts';
+import type { Popularity } from '../services/events/popularity.ts';
 import type { Fill } from '../services/fill/service.ts';
 import type { MaintenanceCalendar } from '../services/registry/maintenance.ts';
 import type { Registry } from '../services/registry/service.ts';
@@ -20,7 +20,7 @@ export interface CoreServices {
   catalog: Catalog;
   fill: Fill;
   maps: SteeringMaps;
-  events: EventsService;
+  popularity: Popularity;
   withdrawals: Withdrawals;
   certificates: Certificates;
   status: Status;

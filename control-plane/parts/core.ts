@@ -9,7 +9,6 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { acts, answerActs } from '../apart/acts.ts';
 import { answerCredentials, credentials } from '../apart/credentials.ts';
 import type { Directory } from '../apart/directory.ts';
-import { createTeller } from '../apart/tell.ts';
 import { createArtworkLinks } from '../artwork-links.ts';
 import { openAuth } from '../auth.ts';
 import { every, loop, started, withStop } from '../background.ts';
@@ -30,18 +29,18 @@ import { createChallenges } from '../services/certificates/challenges.ts';
 import { certificateRoutes } from '../services/certificates/routes.ts';
 import { createCertificates } from '../services/certificates/service.ts';
 import { eventsDefaults } from '../services/events/ports.ts';
-import { eventsRoutes, type EventsRoutesOptions } from '../services/events/routes.ts';
-import { createEventsService, type EventsService } from '../services/events/service.ts';
+import { askForEventLog } from '../services/events/event-log.ts';
+import { eventLog } from '../services/events/interfaces.ts';
+import { createPopularity, popularityEvents, type Popularity } from '../services/events/popularity.ts';
+import { servedRoutes } from '../services/events/routes.ts';
 import type { FillSigner } from '../services/fill/ports.ts';
 import { fillRoutes } from '../services/fill/routes.ts';
 import { createFill } from '../services/fill/service.ts';
-import { rowTickets } from '../services/recommendations/interfaces.ts';
 import { openMaintenance } from '../services/registry/maintenance.ts';
 import { registryRoutes } from '../services/registry/routes.ts';
 import { createRegistry } from '../services/registry/service.ts';
 import { routesRoutes } from '../services/routes/routes.ts';
 import { createRoutes } from '../services/routes/service.ts';
-import { playbackStreams } from '../services/playback/interfaces.ts';
 import { playbackCounts } from '../services/status/ports.ts';
 import { statusRoutes } from '../services/status/routes.ts';
 import { createStatus, type Status } from '../services/status/service.ts';
@@ -61,8 +60,6 @@ import { openPeople } from './people.ts';
 
 const minuteMs = 60_000;
 const dayMs = 1440 * minuteMs;
-/** Players' reports that playback is told of at the same time. */
-const tellsMax = 1024;
 
 /** All services that nobody has taken apart yet. */
 export interface CorePart extends Part {
@@ -109,7 +106,8 @@ export async function openCorePart(context: PartContext): Promise<CorePart> {
     counts: () => countsOf(services),
     routes: (server) => {
       const { app, draining } = server;
-      const { registry, maintenance, catalog, fill, maps, status, withdrawals, routes } = services;
+      const { registry, maintenance, catalog, fill, maps, status, withdrawals, routes, popularity } =
+        services;
       routesRoutes(app, { routes });
       accessRoutes(app, { access });
       auditRoutes(app, { audit });
@@ -121,7 +119,7 @@ export async function openCorePart(context: PartContext): Promise<CorePart> {
         ...{ catalog, draining, rights: directory.find(viewerRights) },
         ...pictureLinks(services, context),
       });
-      eventsRoutes(app, playersWorld(services));
+      servedRoutes(app, { popularity, heldAt: (site) => heldAt(registry.views(), site) });
       fillRoutes(app, { fill, draining });
       withdrawalRoutes(app, { withdrawals });
       steeringMapRoutes(app, { maps, draining });
@@ -144,7 +142,7 @@ async function openServices(base: Base, opened: Opened): Promise<CoreServices> {
     issue: (document) => access.documents.issue(document),
     mintToken: (claims) => access.mintToken(claims),
   };
-  const events = await openEvents(base, opened);
+  const popularity = await openPopularity(base, opened);
   const routes = await createRoutes({
     records: await stores.open('routes'),
     directory: join(config.dataDir, 'route-tables'),
@@ -161,11 +159,11 @@ async function openServices(base: Base, opened: Opened): Promise<CoreServices> {
     revokeTokens: async (node) => {
       await maps.revoke({ sessions: [fillSession(node)] });
     },
-    served: (nodeId) => events.servedBy(nodeId),
+    served: (nodeId) => popularity.servedBy(nodeId),
     ...{ routes, clock, log, leaseMs: config.leaseMs },
   });
   await registry.start();
-  const published = publishedBy(() => catalog, events);
+  const published = publishedBy(() => catalog, popularity);
   const shared = { nodes: registry, signer, clock, log };
   const settings = { ...config.placement, ladderWorth: 1, leftMax: 1000, ...config.fill };
   const fill = await createFill({
@@ -174,7 +172,7 @@ async function openServices(base: Base, opened: Opened): Promise<CoreServices> {
     records: await stores.open('fill'),
     settings,
   });
-  const catalog = await openCatalog(base, { stores, events, fleet: createFleet({ registry, fill }) });
+  const catalog = await openCatalog(base, { stores, popularity, fleet: createFleet({ registry, fill }) });
   const withdrawals = await openWithdrawals({
     records: await stores.open('withdrawal'),
     catalog: withdrawalCatalog(catalog),
@@ -198,43 +196,31 @@ async function openServices(base: Base, opened: Opened): Promise<CoreServices> {
   });
   await withdrawals.start();
   const services = {
-    ...{ access, routes, registry, maintenance, catalog, fill, maps, events, withdrawals, certificates },
+    ...{ access, routes, registry, maintenance, catalog, fill, maps, popularity, withdrawals, certificates },
     clientSites: clientSitesOf({ registry, routes, clock, log }),
   };
   return { ...services, status: statusOf(services, base, opened.directory) };
 }
 
 /** What is published, for steering and for fill. */
-function publishedBy(catalog: () => Catalog, events: EventsService) {
+function publishedBy(catalog: () => Catalog, popularity: Popularity) {
   return {
     // Steering ranks no pictures: links name the box.
     ranked: { bundles: () => publishedBundles(catalog().bundles()) },
     filled: {
       bundles: () => publishedBundles([...catalog().bundles(), ...catalog().artwork.bundles()]),
-      popularityAt: (site: string) => events.popularityAt(site),
+      popularityAt: (site: string) => popularity.popularityAt(site),
     },
   };
 }
 
-async function openEvents(
-  { config, clock, log }: Base,
+async function openPopularity(
+  { clock, log }: Base,
   { stores, access, directory }: Opened,
-): Promise<EventsService> {
-  const streams = directory.find(playbackStreams);
-  const tickets = directory.find(rowTickets);
-  const unheard = 'playback did not hear of a stream; it counts for a minute at most';
-  const tell = createTeller({ underWayMax: tellsMax, clock, log, unheard });
-  return createEventsService({
-    reported: (report) => {
-      tell(() => streams.reported(report));
-    },
-    readTickets: async (some) => {
-      const { rows } = await tickets.read({ tickets: [...some] });
-      return rows.map(({ row }) => row);
-    },
-    events: await stores.openEvents(),
+): Promise<Popularity> {
+  return createPopularity({
+    events: askForEventLog(directory.find(eventLog), popularityEvents),
     records: await stores.open('events'),
-    blobs: await openBlobs(config.blobsUrl),
     nodes: servedNodes(access),
     ...{ clock, log, options: eventsDefaults },
   });
@@ -265,14 +251,14 @@ async function shownByAll(maps: SteeringMaps, { node, log }: { node: string; log
 
 async function openCatalog(
   { config, clock, chance, log }: Base,
-  { stores, events, fleet }: { stores: Stores; events: EventsService; fleet: Fleet },
+  { stores, popularity, fleet }: { stores: Stores; popularity: Popularity; fleet: Fleet },
 ): Promise<Catalog> {
   const watchFolders = watchFoldersOf(config.watchFolders);
   return createCatalog({
     records: await stores.open('catalog'),
     blobs: await openBlobs(config.blobsUrl),
     ...{ clock, chance, log, fleet },
-    popularityOf: (bundle) => events.popularityOf(bundle),
+    popularityOf: (bundle) => popularity.popularityOf(bundle),
     options: {
       ...catalogDefaults,
       uploadsDir: join(config.dataDir, 'uploads'),
@@ -283,16 +269,6 @@ async function openCatalog(
       liveCopiesMin: config.placement.liveCopiesMin,
     },
   });
-}
-
-/** What events' routes ask of the other services. */
-function playersWorld({ events, clientSites, registry, catalog }: CoreServices): EventsRoutesOptions {
-  return {
-    events,
-    siteOf: (address) => clientSites.siteOf(address),
-    heldAt: (site) => heldAt(registry.views(), site),
-    titleNames: () => new Map(catalog.bundles().map(({ bundle, name }) => [bundle, name])),
-  };
 }
 
 /** How viewers get pictures, and get them no more. */
@@ -328,7 +304,7 @@ function statusOf(
 
 /** Lets each service hear of the others' changes, and runs what runs beside requests. */
 function backgroundWork(services: CoreServices, { clock, log }: Base): Component[] {
-  const { access, registry, maintenance, catalog, fill, maps, events } = services;
+  const { access, registry, maintenance, catalog, fill, maps, popularity } = services;
   access.onClockRefused((nodeId) => {
     registry.noteClockRefused(nodeId);
   });
@@ -343,7 +319,7 @@ function backgroundWork(services: CoreServices, { clock, log }: Base): Component
     maps.changed();
     fill.changed();
   });
-  events.onPopularityChange(() => {
+  popularity.onPopularityChange(() => {
     fill.changed();
   });
   fill.onPlanned(() => {
@@ -353,7 +329,7 @@ function backgroundWork(services: CoreServices, { clock, log }: Base): Component
     log.error({ err: error }, 'the keys could not be looked after; those in force go on');
   };
   return [
-    started('events', events),
+    started('popularity', popularity),
     loop('keys', async (signal) => {
       const each = { clock, signal, onError: keysFailed };
       await Promise.all([

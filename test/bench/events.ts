@@ -12,7 +12,8 @@ import type { PlayerEvent } from '../../common/contract/playback.ts';
 import { createSystemClock } from '../../common/runtime/clock.ts';
 import { createSilentLog } from '../../common/runtime/log.ts';
 import { eventsDefaults } from '../../control-plane/services/events/ports.ts';
-import { createEventsService, type EventsService } from '../../control-plane/services/events/service.ts';
+import type { EventsService } from '../../control-plane/services/events/service.ts';
+import { openWholeEvents, type WholeEvents } from '../support/whole-events.ts';
 import { lessIsBetter, median, moreIsBetter, runBench } from '../support/bench.ts';
 import { pick, seededRandom } from '../support/seeded.ts';
 
@@ -36,9 +37,7 @@ await runBench('events', async ({ quick }) => {
   const bodies = Array.from({ length: 200 }, (_, at) => bodyOf(seededRandom(at)));
   const taken: Round[] = [];
   for (let round = 0; round < rounds; round++)
-    taken.push(
-      await withService((service) => measure(service, { bodies, events, lagSeconds: quick ? 2 : 10 })),
-    );
+    taken.push(await withEvents((whole) => measure(whole, { bodies, events, lagSeconds: quick ? 2 : 10 })));
   const of = (which: keyof Round): number[] => taken.map((round) => round[which]);
   return {
     figures: [
@@ -74,11 +73,11 @@ interface Round {
   readonly rssMiB: number;
 }
 
-async function withService(work: (service: EventsService) => Promise<Round>): Promise<Round> {
+async function withEvents(work: (whole: WholeEvents) => Promise<Round>): Promise<Round> {
   const dir = await mkdtemp(join(tmpdir(), 'nearcast-bench-'));
   const log = await openEventLog(join(dir, 'events'));
   const records = await openSqliteRecords(join(dir, 'events.db'));
-  const service = await createEventsService({
+  const whole = await openWholeEvents({
     reported: () => undefined,
     readTickets: async () => [],
     blobs: await openBlobs(pathToFileURL(join(dir, 'blobs')).href),
@@ -86,9 +85,9 @@ async function withService(work: (service: EventsService) => Promise<Round>): Pr
     options: eventsDefaults,
   });
   try {
-    return await work(service);
+    return await work(whole);
   } finally {
-    await service.stop();
+    await whole.stop();
     await log.close();
     await records.close();
     await rm(dir, { recursive: true, force: true });
@@ -96,12 +95,12 @@ async function withService(work: (service: EventsService) => Promise<Round>): Pr
 }
 
 async function measure(
-  service: EventsService,
+  whole: WholeEvents,
   { bodies, events, lagSeconds }: { bodies: readonly string[]; events: number; lagSeconds: number },
 ): Promise<Round> {
   const batches = events / batchLength;
   let next = 0;
-  const sendNext = (): Promise<void> => send(service, bodies[next % bodies.length] ?? '', next++);
+  const sendNext = (): Promise<void> => send(whole.service, bodies[next % bodies.length] ?? '', next++);
   const cpu = process.cpuUsage();
   const takenS = await secondsOf(async () => {
     const sender = async (): Promise<void> => {
@@ -110,8 +109,8 @@ async function measure(
     await Promise.all(Array.from({ length: senders }, sender));
   });
   const { user, system } = process.cpuUsage(cpu);
-  const learnedS = await secondsOf(() => service.flush());
-  service.start(new AbortController().signal);
+  const learnedS = await secondsOf(() => whole.flush());
+  whole.start();
   const begun = performance.now();
   for (let sent = 0; sent < lagSeconds * offeredPerSecond; sent += batchLength) {
     const dueMs = begun + (sent / offeredPerSecond) * 1000 - performance.now();
@@ -122,7 +121,7 @@ async function measure(
     perSecond: events / takenS,
     perCpuSecond: events / ((user + system) / 1e6),
     learnedPerSecond: events / learnedS,
-    lagS: await secondsOf(() => service.flush()),
+    lagS: await secondsOf(() => whole.flush()),
     rssMiB: process.memoryUsage.rss() / 2 ** 20,
   };
 }

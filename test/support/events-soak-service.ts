@@ -7,15 +7,15 @@ import { openSqliteRecords } from '../../common/adapters/records/sqlite.ts';
 import { createSystemClock } from '../../common/runtime/clock.ts';
 import { createSilentLog } from '../../common/runtime/log.ts';
 import { eventsDefaults } from '../../control-plane/services/events/ports.ts';
-import { createEventsService, type EventsService } from '../../control-plane/services/events/service.ts';
+import { openWholeEvents, type WholeEvents } from './whole-events.ts';
 
 /** The events service over the log and the records of a folder, with boxes of every name and room for floods. */
 export async function openSoakService(
   directory: string,
-): Promise<{ service: EventsService; close: () => Promise<void> }> {
+): Promise<{ whole: WholeEvents; close: () => Promise<void> }> {
   const events = await openEventLog(join(directory, 'events'));
   const records = await openSqliteRecords(join(directory, 'events.db'));
-  const service = await createEventsService({
+  const whole = await openWholeEvents({
     reported: () => undefined,
     readTickets: async () => [],
     blobs: await openBlobs(pathToFileURL(join(directory, 'blobs')).href),
@@ -28,9 +28,9 @@ export async function openSoakService(
     },
   });
   return {
-    service,
+    whole,
     close: async () => {
-      await service.stop();
+      await whole.stop();
       await events.close();
       await records.close();
     },

@@ -6,14 +6,14 @@ import { soakBatch } from './events-soak-batch.ts';
 const [directory = '', first = '0'] = process.argv.slice(2);
 const senders = 8;
 const clock = createSystemClock();
-const { service } = await openSoakService(directory);
-service.start(new AbortController().signal);
+const { whole } = await openSoakService(directory);
+whole.start();
 let next = Number(first);
 
 async function send(number: number): Promise<number> {
   const { sender, events } = soakBatch(number, clock.nowMs());
   const nowS = Math.floor(clock.nowMs() / 1000);
-  const { accepted } = await service.take(events, {
+  const { accepted } = await whole.service.take(events, {
     ...{ client: sender.session, network: sender.session },
     session: { ...sender, issuedAtS: nowS, expiresAtS: nowS + 86_400 },
     ...{ device: 'tv', site: sender.site },

@@ -74,7 +74,8 @@ async function live(soak: Soak): Promise<void> {
 
 /** Sends what was never answered once more, and compares; gives how many events there were. */
 async function check(soak: Soak): Promise<number> {
-  const { service, close } = await openSoakService(soak.directory);
+  const { whole, close } = await openSoakService(soak.directory);
+  const { service } = whole;
   try {
     // A process takes up to eight batches at once, of which some may be there without an answer.
     const batches = Math.max(soak.first, ...soak.answered) + 16;
@@ -94,9 +95,9 @@ async function check(soak: Soak): Promise<number> {
       note(expected, 'appliance', { name: `${sender.site}-1`, sums });
       note(expected, 'device', { name: 'tv', sums });
     }
-    await service.flush();
+    await whole.flush();
     for (const [by, names] of expected) {
-      const { rows } = await service.qoe({ by, days: 9 }, () => undefined);
+      const { rows } = await service.qoe({ by, days: 9 }, async () => new Map());
       const wanted = [...names].map(([name, sums]) => textOf(qoeRow(name, sums))).sort();
       if (rows.map(textOf).sort().join('\n') !== wanted.join('\n'))
         soak.failures.push(`what was learned by ${by} is not what was sent`);

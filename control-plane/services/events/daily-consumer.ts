@@ -24,9 +24,12 @@ export interface DailyConsumerOptions<T extends TimedType, S extends object> {
   readonly sums: Collection<S>;
   readonly none: S;
   readonly add: (one: S, other: S) => S;
-  /** What an event adds, and where. */
-  readonly placesOf: (data: EventData<T>) => readonly { by: string; name: string; sums: S }[];
+  /** Of some events, what each adds, and where. */
+  readonly placing: (events: readonly EventData<T>[]) => Promise<PlacesOf<EventData<T>, S>>;
 }
+
+/** What an event adds, and where. */
+type PlacesOf<Data, S> = (data: Data) => readonly { by: string; name: string; sums: S }[];
 
 /** Adds events of one type up by day. Sums and the offset of the log change in one commit, so that each event counts once. */
 export class DailyConsumer<T extends TimedType, S extends object> extends LogConsumer {
@@ -41,16 +44,17 @@ export class DailyConsumer<T extends TimedType, S extends object> extends LogCon
   }
 
   protected override async handle(events: readonly StoredEvent[], next: number): Promise<void> {
-    const { type: wanted, placesOf, log } = this.#options;
+    const { type: wanted, placing, log } = this.#options;
+    const readable = events.flatMap(({ offset, type, data }): EventData<T>[] => {
+      if (type !== wanted) return [];
+      if (matches(eventSchemas[wanted], data)) return [data];
+      log.error({ offset, type }, 'an event is not readable; it is passed over');
+      return [];
+    });
+    const placesOf = await placing(readable);
     const batch = this.sums.batch();
-    for (const { offset, type, data } of events) {
-      if (type !== wanted) continue;
-      if (!matches(eventSchemas[wanted], data)) {
-        log.error({ offset, type }, 'an event is not readable; it is passed over');
-        continue;
-      }
+    for (const data of readable)
       for (const { by, name, sums } of placesOf(data)) batch.add({ timeMs: data.timeMs, by, name }, sums);
-    }
     await this.follower.commit(next, { operations: await batch.operations() });
   }
 }

@@ -1,13 +1,14 @@
-import type { Events, StoredEvent } from '../../../common/adapters/events/port.ts';
+import type { StoredEvent } from '../../../common/adapters/events/port.ts';
 import type { RecordOperation, Records } from '../../../common/adapters/records/port.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 import { createTurns } from '../turns.ts';
+import type { FollowedLog } from './ports.ts';
 import { openOffsets } from './records.ts';
 
 /** What consumers of the log work with. */
 export interface ConsumerDependencies {
-  readonly events: Events;
+  readonly events: FollowedLog;
   readonly records: Records;
   readonly clock: Clock;
   readonly log: Log;
@@ -20,6 +21,8 @@ export interface FollowerOptions extends ConsumerDependencies {
   readonly what: string;
   /** Handles some events in order and calls `commit` with their end, and before as often as it likes. */
   readonly handle: (events: readonly StoredEvent[], next: number) => Promise<void>;
+  /** Hears that the log is another one, which is read from its beginning. */
+  readonly onRestart?: () => void;
 }
 
 const retryAfterMs = 1000;
@@ -41,6 +44,7 @@ export class LogFollower {
   #kept = 0;
   /** The offset that the log knows. */
   #told = 0;
+  #isBegun = false;
 
   constructor(options: FollowerOptions) {
     this.#options = options;
@@ -52,15 +56,10 @@ export class LogFollower {
     return this.#offset;
   }
 
-  /** Finds where the process before has ended. */
+  /** Finds where the process before has ended. The log is asked first when there is something to read: it may be away now. */
   async open(): Promise<void> {
-    const { consumer, events, log, what } = this.#options;
-    const stored = (await this.#offsets.get(consumer))?.value.offset ?? 0;
-    const { lastOffset } = await events.status();
-    if (stored > lastOffset)
-      log.warn({ stored, lastOffset }, `the event log is another one; from its beginning ${what}`);
-    this.#offset = this.#kept = this.#told = stored > lastOffset ? 0 : stored;
-    await events.commit(consumer, this.#offset);
+    const stored = await this.#offsets.get(this.#options.consumer);
+    this.#offset = this.#kept = this.#told = stored?.value.offset ?? 0;
   }
 
   /** Commits what events up to an offset change, together with the offset; `then` runs once that is on the disk. */
@@ -82,11 +81,13 @@ export class LogFollower {
     const { clock, events, log, what } = this.#options;
     while (!isAborted(signal)) {
       try {
-        await events.wait(this.#offset, signal);
         await this.catchUp();
+        await events.wait(this.#offset, signal);
       } catch (error) {
         if (isAborted(signal)) return;
         log.error({ err: error }, `it failed that ${what}`);
+        // Who was away may be back with another log.
+        this.#isBegun = false;
         await clock.sleep(retryAfterMs, { signal }).catch(() => undefined);
       }
     }
@@ -97,8 +98,26 @@ export class LogFollower {
     await this.#inTurn(() => this.#readOn());
   }
 
+  /** Begins anew where the log is another one, and makes its retention wait. */
+  async #begin(): Promise<void> {
+    if (this.#isBegun) return;
+    const { consumer, events, log, what } = this.#options;
+    const lastOffset = await events.end();
+    if (this.#offset > lastOffset) {
+      log.warn(
+        { stored: this.#offset, lastOffset },
+        `the event log is another one; from its beginning ${what}`,
+      );
+      this.#offset = this.#kept = this.#told = 0;
+      this.#options.onRestart?.();
+    }
+    await events.commit(consumer, this.#offset);
+    this.#isBegun = true;
+  }
+
   async #readOn(): Promise<void> {
     const { events, handle, log, what } = this.#options;
+    await this.#begin();
     for (;;) {
       const read: StoredEvent[] = [];
       let next = this.#offset;
@@ -137,8 +156,14 @@ export class LogFollower {
 export abstract class LogConsumer {
   protected readonly follower: LogFollower;
 
-  constructor(options: Omit<FollowerOptions, 'handle'>) {
-    this.follower = new LogFollower({ ...options, handle: (events, next) => this.handle(events, next) });
+  constructor(options: Omit<FollowerOptions, 'handle' | 'onRestart'>) {
+    this.follower = new LogFollower({
+      ...options,
+      handle: (events, next) => this.handle(events, next),
+      onRestart: () => {
+        this.onRestart();
+      },
+    });
   }
 
   /** Finds where the process before has ended. */
@@ -154,6 +179,11 @@ export abstract class LogConsumer {
   /** Handles everything that is in the log now. */
   catchUp(): Promise<void> {
     return this.follower.catchUp();
+  }
+
+  /** As `FollowerOptions.onRestart`. */
+  protected onRestart(): void {
+    // Most remember nothing of offsets.
   }
 
   /** As `FollowerOptions.handle`, by the follower's `commit`. */

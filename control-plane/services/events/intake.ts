@@ -8,6 +8,9 @@ import { judgeEvent, type Expected } from './core/judge-event.ts';
 import { ToldLately } from './core/told-lately.ts';
 import type { ReadTickets } from './ports.ts';
 
+/** Nodes by their ids, with their sites. */
+type BoxSites = ReadonlyMap<string, { readonly site: string | undefined }>;
+
 // More would hold a start up for longer than a repetition after it is worth.
 const tailLength = 10_000;
 
@@ -33,8 +36,8 @@ interface SessionOf {
 export interface IntakeOptions {
   readonly events: Events;
   readonly clock: Clock;
-  /** The site of a box; undefined for an origin, and for what is no node. */
-  readonly siteOf: (nodeId: string) => string | undefined;
+  /** Those of these nodes that are enrolled; a box with its site, an origin without one. */
+  readonly nodes: (ids: Iterable<string>) => Promise<BoxSites>;
   /** What rows were, by their tickets. */
   readonly readTickets: ReadTickets;
   /** Hears that the player of a session has reported, and whether that was its last. */
@@ -44,6 +47,14 @@ export interface IntakeOptions {
 
 /** What a batch holds. */
 export type ReportedEvent = PlayerEvent | RowEvent;
+
+/** What an event is judged by. */
+interface JudgedBy {
+  readonly nowMs: number;
+  readonly reporter: Reporter;
+  readonly readTicket: ReadTicket;
+  readonly boxes: BoxSites;
+}
 
 /** An event that can be right, as the log is to hold it. */
 interface FreshEvent {
@@ -90,14 +101,14 @@ export class Intake {
 
   /** Appends what is new and can be right of a batch; resolves when it is on the disk. Errors: those of the log, and of who reads tickets. */
   async take(batch: readonly ReportedEvent[], reporter: Reporter): Promise<EventBatchReply> {
-    const readTicket = await this.#ticketsOf(batch);
+    const [readTicket, boxes] = await Promise.all([this.#ticketsOf(batch), this.#boxesOf(batch, reporter)]);
     const nowMs = this.#parts.clock.nowMs();
     const fresh: FreshEvent[] = [];
     const taken = new Set<string>();
     const elsewhere: Promise<unknown>[] = [];
     const refused: EventRefusal[] = [];
     for (const event of batch) {
-      const judged = this.#judge(event, { nowMs, reporter, readTicket });
+      const judged = this.#judge(event, { nowMs, reporter, readTicket, boxes });
       if (typeof judged === 'string') {
         refused.push({ id: event.id, reason: judged });
         continue;
@@ -134,17 +145,23 @@ export class Intake {
   /** An event as the log is to hold it, or why it is left out. */
   #judge(
     event: ReportedEvent,
-    { nowMs, reporter, readTicket }: { nowMs: number; reporter: Reporter; readTicket: ReadTicket },
+    { nowMs, reporter, readTicket, boxes }: JudgedBy,
   ): FreshEvent | EventRefusal['reason'] {
     const reason = judgeEvent(event, { nowMs, life: reporter.session });
     if (reason !== undefined) return reason;
     if ('ticket' in event) return impressionIn(event, { readTicket, device: reporter.device }) ?? 'ticket';
     const id = `${reporter.session?.session ?? 'viewer'}:${event.id}`;
     const player: FreshEvent = {
-      ...{ of: event, id, keys: [id], type: 'player', data: this.#dataOf(event, reporter) },
+      ...{ of: event, id, keys: [id], type: 'player', data: dataOf(event, reporter, boxes) },
       only: () => player,
     };
     return player;
+  }
+
+  /** Knows the boxes that a batch names, where only they tell where its player is. */
+  async #boxesOf(batch: readonly ReportedEvent[], { site }: Reporter): Promise<BoxSites> {
+    const named = batch.flatMap((event) => ('ticket' in event ? [] : (event.pathway ?? [])));
+    return site !== undefined || named.length === 0 ? new Map() : this.#parts.nodes(named);
   }
 
   /** Knows the rows that a batch tells of; it asks nobody where it tells of none. */
@@ -170,17 +187,22 @@ export class Intake {
       for (const key of keys) this.#pending.delete(key);
     }
   }
+}
 
-  #dataOf({ id: _, ...told }: PlayerEvent, { session, device, site }: Reporter): EventData<'player'> {
-    const at = site ?? (told.pathway === undefined ? undefined : this.#parts.siteOf(told.pathway));
-    return {
-      ...told,
-      ...(session !== undefined && { session: session.session }),
-      ...(session?.bundle !== undefined && { bundle: session.bundle }),
-      ...(at !== undefined && { site: at }),
-      ...(device !== undefined && { device }),
-    };
-  }
+/** What the log is to hold of what a player told. */
+function dataOf(
+  { id: _, ...told }: PlayerEvent,
+  { session, device, site }: Reporter,
+  boxes: BoxSites,
+): EventData<'player'> {
+  const at = site ?? (told.pathway === undefined ? undefined : boxes.get(told.pathway)?.site);
+  return {
+    ...told,
+    ...(session !== undefined && { session: session.session }),
+    ...(session?.bundle !== undefined && { bundle: session.bundle }),
+    ...(at !== undefined && { site: at }),
+    ...(device !== undefined && { device }),
+  };
 }
 
 /** What is told of a row; undefined where its ticket does not prove it. */

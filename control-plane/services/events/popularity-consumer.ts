@@ -100,6 +100,10 @@ export class PopularityConsumer extends LogConsumer {
     return this.#nodes.get(nodeId);
   }
 
+  protected override onRestart(): void {
+    this.#sessions.restart();
+  }
+
   protected override async handle(events: readonly StoredEvent[], next: number): Promise<void> {
     let step = this.#beginStep();
     for (const event of events) {

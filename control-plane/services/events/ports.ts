@@ -1,3 +1,5 @@
+import type { EventPage } from '../../../common/adapters/events/port.ts';
+import type { EventData } from '../../../common/contract/event-log.ts';
 import type { ExpectedSessions } from '../../core/session-book.ts';
 import { popularityHalfLives, type HalfLives } from '../../core/popularity.ts';
 import type { TicketedRow } from '../../core/ticketed-row.ts';
@@ -8,8 +10,22 @@ export interface ServedNodes {
   findNode(kid: string): Pick<KnownNode, 'nodeId' | 'publicKey' | 'revoked'> | undefined;
   /** The site of an appliance; undefined for an origin, which serves everybody's viewers. */
   siteOf(nodeId: string): string | undefined;
-  /** Whether a node of this name is enrolled. */
-  isNode(nodeId: string): boolean;
+}
+
+/** The event log as who learns from it follows it; see the events port. Who wants events of some types is given those alone. */
+export interface FollowedLog {
+  read(after: number): Promise<EventPage>;
+  /** Resolves when there may be an event behind the offset. */
+  wait(after: number, signal: AbortSignal): Promise<void>;
+  /** The offset of the last event. */
+  end(): Promise<number>;
+  commit(consumer: string, offset: number): Promise<void>;
+}
+
+/** The event log as reports of nodes come into it. */
+export interface ServedLog {
+  /** Resolves when all parts are on the disk. Errors: those of the events port, UNAVAILABLE. */
+  appendServed(timeMs: number, parts: readonly EventData<'served-report'>[]): Promise<void>;
 }
 
 /** Reads tickets, each in its place; undefined for one that was not written here, or too long ago. Errors: UNAVAILABLE. */

@@ -14,9 +14,12 @@ const QoeRecord = Type.Object({
 });
 
 export interface QoeDependencies extends ConsumerDependencies {
-  /** Whether a node of this name is enrolled: a player's word alone makes no row. */
-  readonly isNode: (id: string) => boolean;
+  /** Those of these nodes that are enrolled: a player's word alone makes no row. */
+  readonly nodes: (ids: Iterable<string>) => Promise<ReadonlyMap<string, object>>;
 }
+
+/** What people call rows, by their keys. */
+export type NamesOf = (keys: readonly string[]) => Promise<ReadonlyMap<string, string>>;
 
 export type QoeScope = DailyScope<QoeDimension>;
 
@@ -34,23 +37,27 @@ export class QoeConsumer extends DailyConsumer<'player', QoeSums> {
         parseAs(QoeRecord, value, { what: 'how playing went', code: 'STORE_CORRUPT' }),
       ),
       ...{ none: noQoe, add: addQoe },
-      placesOf(data) {
-        const sums = data.session === undefined ? undefined : qoeOf(data);
-        return sums === undefined ? [] : qoePlaces(data, deps).map(([by, name]) => ({ by, name, sums }));
+      async placing(events) {
+        const nodes = await deps.nodes(events.flatMap(({ pathway }) => pathway ?? []));
+        const isNode = (id: string): boolean => nodes.has(id);
+        return (data) => {
+          const sums = data.session === undefined ? undefined : qoeOf(data);
+          return sums === undefined
+            ? []
+            : qoePlaces(data, { isNode }).map(([by, name]) => ({ by, name, sums }));
+        };
       },
     });
   }
 
-  /** How playing went in the last days, today included. `nameOf`: what people call a row; undefined for one that is to keep its key. */
-  async report({ by, days }: QoeScope, nameOf: (key: string) => string | undefined): Promise<QoeReport> {
+  /** How playing went in the last days, today included. `namesOf`: what people call rows, by their keys; those that it does not name keep them. */
+  async report({ by, days }: QoeScope, namesOf: NamesOf): Promise<QoeReport> {
     const { sinceMs, untilMs, byName } = await this.sums.of(by, days);
-    const rows = [...byName]
-      .map(([name, one]) => qoeRow(nameOf(name) ?? name, one))
+    const most = [...byName].sort(([, a], [, b]) => b.plays - a.plays).slice(0, rowsMax);
+    const names = await namesOf(most.map(([key]) => key));
+    const rows = most
+      .map(([key, one]) => qoeRow(names.get(key) ?? key, one))
       .sort((a, b) => b.plays - a.plays || (a.name < b.name ? -1 : 1));
-    return {
-      ...{ by, sinceMs, untilMs },
-      rows: rows.slice(0, rowsMax),
-      left: Math.max(0, rows.length - rowsMax),
-    };
+    return { ...{ by, sinceMs, untilMs }, rows, left: Math.max(0, byName.size - rowsMax) };
   }
 }

@@ -12,8 +12,11 @@ import { coded } from '../../../common/runtime/errors.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
 import { addressKey } from '../../../common/runtime/http-rates.ts';
 import { siteAsked } from '../own-sites.ts';
+import { clientOf } from '../viewer-rights.ts';
 import { deviceOf } from './core/device.ts';
 import type { Reporter } from './intake.ts';
+import type { Popularity } from './popularity.ts';
+import type { NamesOf } from './qoe-consumer.ts';
 import type { EventsService } from './service.ts';
 
 // A player sends a batch every few seconds; an address may be a household's or a carrier's.
@@ -22,23 +25,33 @@ const servedBytesMax = 2 * 1024 * 1024;
 
 const cmcdType = 'application/cmcd';
 
-/** What the routes need of the others. */
+/** What the routes of players' reports need of the others. */
 export interface EventsRoutesOptions {
   events: EventsService;
   /** The site where an address is; undefined where no route tells. */
-  siteOf: (address: string) => string | undefined;
+  siteOf: (address: string) => Promise<string | undefined>;
   /** What titles are called, by their bundles. */
-  titleNames: () => ReadonlyMap<string, string>;
-  /** How many bytes the boxes of a site hold; undefined for a site without boxes. */
-  heldAt: (site: string) => number | undefined;
+  titleNames: NamesOf;
 }
 
-/** The routes of what players and nodes report. */
+/** The routes of what players report. */
 export function eventsRoutes(app: App, options: EventsRoutesOptions): void {
   playerRoutes(app, options);
   logRoutes(app, options);
   reportRoutes(app, options);
+}
+
+/** What the routes of nodes' reports need of the others. */
+export interface ServedRoutesOptions {
+  popularity: Pick<Popularity, 'takeServed' | 'savings'>;
+  /** How many bytes the boxes of a site hold; undefined for a site without boxes. */
+  heldAt: (site: string) => number | undefined;
+}
+
+/** The routes of what nodes report. */
+export function servedRoutes(app: App, options: ServedRoutesOptions): void {
   nodeRoutes(app, options);
+  savingsRoute(app, options);
 }
 
 function playerRoutes(app: App, { events, siteOf }: EventsRoutesOptions): void {
@@ -48,7 +61,7 @@ function playerRoutes(app: App, { events, siteOf }: EventsRoutesOptions): void {
       parsed(null, body);
     });
     const take = async (request: FastifyRequest) => {
-      const reporter = reporterOf(request, siteOf);
+      const reporter = await reporterOf(request, siteOf);
       const { body } = request;
       if (typeof body === 'string') return events.takeCmcd(body, reporter);
       // Without a content-type nobody has held the body against the schema.
@@ -82,7 +95,7 @@ function playerRoutes(app: App, { events, siteOf }: EventsRoutesOptions): void {
   });
 }
 
-function reportRoutes(app: App, { events, titleNames, heldAt }: EventsRoutesOptions): void {
+function reportRoutes(app: App, { events, titleNames }: EventsRoutesOptions): void {
   app.get(
     '/v1/reports/qoe',
     {
@@ -94,10 +107,8 @@ function reportRoutes(app: App, { events, titleNames, heldAt }: EventsRoutesOpti
         response: { 200: QoeReport },
       },
     },
-    async ({ query: { by = 'site', days = 7 } }) => {
-      const names = by === 'title' ? titleNames() : undefined;
-      return events.qoe({ by, days }, (key) => names?.get(key));
-    },
+    async ({ query: { by = 'site', days = 7 } }) =>
+      events.qoe({ by, days }, by === 'title' ? titleNames : async () => new Map<string, string>()),
   );
   app.get(
     '/v1/reports/rows',
@@ -112,6 +123,9 @@ function reportRoutes(app: App, { events, titleNames, heldAt }: EventsRoutesOpti
     },
     async ({ query: { by = 'row', days = 7 } }) => events.rows({ by, days }),
   );
+}
+
+function savingsRoute(app: App, { popularity, heldAt }: ServedRoutesOptions): void {
   app.get(
     '/v1/reports/savings',
     {
@@ -129,7 +143,7 @@ function reportRoutes(app: App, { events, titleNames, heldAt }: EventsRoutesOpti
       if (site === undefined) throw coded('INVALID', 'site: name one');
       const heldBytes = heldAt(site);
       if (heldBytes === undefined) throw coded('NOT_FOUND', `no box is at ${site}`);
-      return events.savings({ site, days, heldBytes });
+      return popularity.savings({ site, days, heldBytes });
     },
   );
 }
@@ -162,7 +176,7 @@ function logRoutes(app: App, { events }: EventsRoutesOptions): void {
   );
 }
 
-function nodeRoutes(app: App, { events }: EventsRoutesOptions): void {
+function nodeRoutes(app: App, { popularity }: ServedRoutesOptions): void {
   app.post(
     '/v1/nodes/:id/served-reports',
     {
@@ -176,14 +190,14 @@ function nodeRoutes(app: App, { events }: EventsRoutesOptions): void {
         response: { 200: ServedReportReply },
       },
     },
-    async ({ params, body }) => events.takeServed(params.id, body.jws),
+    async ({ params, body }) => popularity.takeServed(params.id, body.jws),
   );
 }
 
-function reporterOf(request: FastifyRequest, siteOf: EventsRoutesOptions['siteOf']): Reporter {
-  const { caller, ip, headers } = request;
+async function reporterOf(request: FastifyRequest, siteOf: EventsRoutesOptions['siteOf']): Promise<Reporter> {
+  const { caller, headers } = request;
   const at = {
-    ...{ device: deviceOf(headers['user-agent']), site: siteOf(ip) },
+    ...{ device: deviceOf(headers['user-agent']), site: await siteOf(clientOf(request)) },
     network: addressKey(request),
   };
   if (caller.kind === 'delivery') {

@@ -21,7 +21,7 @@ export class RowsConsumer extends DailyConsumer<'impression', RowsSums> {
       sums: openCollection(deps.records, 'rows-sums', (value) =>
         parseAs(RowsRecord, value, { what: 'what was chosen of rows', code: 'STORE_CORRUPT' }),
       ),
-      ...{ none: noRows, add: addRows, placesOf: rowsPlaces },
+      ...{ none: noRows, add: addRows, placing: async () => rowsPlaces },
     });
   }
 

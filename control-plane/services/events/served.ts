@@ -1,6 +1,5 @@
 import type { KeyObject } from 'node:crypto';
 
-import type { Events, NewEvent } from '../../../common/adapters/events/port.ts';
 import { documentTypes, type DocumentPayload } from '../../../common/contract/documents.ts';
 import type { EventData } from '../../../common/contract/event-log.ts';
 import {
@@ -11,7 +10,7 @@ import {
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { openDocument } from '../../../common/runtime/signed-documents.ts';
 import { createTurns } from '../turns.ts';
-import type { ServedNodes } from './ports.ts';
+import type { ServedLog, ServedNodes } from './ports.ts';
 
 // An event is 64 KiB at most, a file some 100 bytes.
 const filesPerPart = 500;
@@ -23,7 +22,7 @@ interface Taken {
 }
 
 export interface ServedIntakeOptions {
-  events: Events;
+  log: ServedLog;
   nodes: ServedNodes;
   /** What the log has brought of a node already. */
   lastOf: (nodeId: string) => Taken | undefined;
@@ -53,9 +52,11 @@ export class ServedIntake {
       const last = this.#taken.get(nodeId) ?? this.#options.lastOf(nodeId);
       if (last?.kid === kid && report.sequence <= last.sequence)
         return { outcome: 'known', sequence: last.sequence };
-      const { events, nodes, clock } = this.#options;
-      const site = nodes.siteOf(nodeId);
-      await events.append(partsOf(report, { nodeId, kid, site, nowMs: clock.nowMs() }));
+      const { log, nodes, clock } = this.#options;
+      const nowMs = clock.nowMs();
+      // When it was served, where its clock can be believed: a box that was alone for a day tells of the day.
+      const timeMs = Math.min(nowMs, report.body.untilMs);
+      await log.appendServed(timeMs, partsOf(report, { nodeId, kid, site: nodes.siteOf(nodeId), nowMs }));
       this.#taken.set(nodeId, { kid, sequence: report.sequence });
       return { outcome: 'taken', sequence: report.sequence };
     });
@@ -85,27 +86,18 @@ export class ServedIntake {
 function partsOf(
   report: DocumentPayload<ServedReport>,
   { nodeId, kid, site, nowMs }: { nodeId: string; kid: string; site: string | undefined; nowMs: number },
-): NewEvent[] {
+): EventData<'served-report'>[] {
   const { sequence, body } = report;
   const files = body.files.map(({ file, playBytes, fillBytes }): [string, number, number] => [
     file,
     playBytes,
     fillBytes,
   ]);
-  // When it was served, where its clock can be believed: a box that was alone for a day tells of the day.
-  const timeMs = Math.min(nowMs, body.untilMs);
   return Array.from({ length: Math.max(1, Math.ceil(files.length / filesPerPart)) }, (_, part) => ({
-    type: 'served-report',
-    timeMs,
-    data: {
-      nodeId,
-      kid,
-      sequence,
-      part,
-      ...(site !== undefined && { site }),
-      sinceMs: Math.min(nowMs, body.sinceMs),
-      filledBytes: part === 0 ? body.filledBytes : 0,
-      files: files.slice(part * filesPerPart, (part + 1) * filesPerPart),
-    } satisfies EventData<'served-report'>,
+    ...{ nodeId, kid, sequence, part },
+    ...(site !== undefined && { site }),
+    sinceMs: Math.min(nowMs, body.sinceMs),
+    filledBytes: part === 0 ? body.filledBytes : 0,
+    files: files.slice(part * filesPerPart, (part + 1) * filesPerPart),
   }));
 }

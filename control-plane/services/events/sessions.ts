@@ -40,6 +40,11 @@ export class LearnedSessions {
     }
   }
 
+  /** Learns from a log that begins anew. */
+  restart(): void {
+    this.#offset = 0;
+  }
+
   /** Learns from an event of the log, once. */
   learn(session: EventData<'session'>, { offset, timeMs }: { offset: number; timeMs: number }): void {
     if (offset <= this.#offset) return;

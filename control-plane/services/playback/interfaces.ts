@@ -162,7 +162,7 @@ export const steeringTokens = defineInterface({
 
 /** Who counts sessions: nothing that names a viewer. Errors: DISK_FULL, OVERLOADED, STORE_UNAVAILABLE. */
 export const playbackEvents = defineInterface({
-  service: 'core',
+  service: 'events',
   name: 'playback-events',
   verbs: {
     begun: {

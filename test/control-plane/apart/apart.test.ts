@@ -5,6 +5,7 @@ import t, { type Test } from 'tap';
 import { request } from 'undici';
 
 import type { BackupList } from '../../../common/contract/backups.ts';
+import { PlaybackSession } from '../../../common/contract/playback.ts';
 import { SignUpReply } from '../../../common/contract/procedures.ts';
 import { ProfileView } from '../../../common/contract/profiles.ts';
 import { coded } from '../../../common/runtime/errors.ts';
@@ -17,7 +18,16 @@ import { startApart, type ApartPlane } from '../support/apart.ts';
 import { callerNames, makeCallers } from '../support/callers.ts';
 import { startPlane, temporaryDir, type TestPlane } from '../support/control-plane.ts';
 import { until } from '../support/until.ts';
-import { askToSignUp, openWorld, rowsOf, seeRow, wholeSuite, type World } from './whole.ts';
+import {
+  askToSignUp,
+  openWorld,
+  rowsOf,
+  seeRow,
+  servedBy,
+  tellPlayed,
+  wholeSuite,
+  type World,
+} from './whole.ts';
 
 t.setTimeout(120_000);
 
@@ -42,6 +52,9 @@ t.test('services that run apart are one control plane', async (t) => {
   );
   await t.test('without recommendations there are no rows, and all else goes on', (t) =>
     withoutRecommendations(t, { plane, world }),
+  );
+  await t.test('without events nothing is counted, and afterwards nothing twice', (t) =>
+    withoutEvents(t, { plane, world }),
   );
   await t.test('without the core the others say so, and say why', (t) => withoutCore(t, { plane, world }));
 });
@@ -120,6 +133,7 @@ async function backups(t: Test, plane: ApartPlane): Promise<void> {
     ['users', 2],
     ['billing', 2],
     ['recommendations', 1],
+    ['events', 1],
   ] as const) {
     const url = `${plane.urls.get(name) ?? ''}/v1/backups`;
     t.equal((await request(url, { method: 'POST', headers })).statusCode, 202);
@@ -212,6 +226,53 @@ async function withoutRecommendations(t: Test, { plane, world }: { plane: ApartP
   t.match(again, { json: { accepted: 1 } }, 'its tickets outlive it');
 }
 
+async function withoutEvents(t: Test, { plane, world }: { plane: ApartPlane; world: World }): Promise<void> {
+  const { titleId, origin, tokenOf, play } = world;
+  const { account } = (await askToSignUp(plane, { key: 'log', email: 'kim@example.com' })).as(SignUpReply);
+  const viewer = await tokenOf(account);
+  const session = (await play(viewer, { titleId })).as(PlaybackSession);
+  const { bundle, eventsToken } = session;
+  const before = await servedBy(world);
+  const outage = { code: 'UNAVAILABLE' };
+  await plane.stopService('events');
+  t.match(await tellPlayed(plane, eventsToken, 'told-again0'), { status: 503, json: outage });
+  t.match(await origin.serve({ [bundle]: 700 }), { status: 503, json: outage });
+  t.match(await plane.call('GET /v1/reports/qoe'), { status: 503, json: outage });
+  t.equal((await play(viewer, { titleId })).status, 201, 'no session waits for what counts it');
+  t.equal(await servedBy(world), before, 'what was learned is known');
+  await plane.startService('events');
+  const told = await until(
+    () => tellPlayed(plane, eventsToken, 'told-again0'),
+    ({ status }) => status !== 503,
+  );
+  t.match(told, { json: { accepted: 1, duplicates: 0 } });
+  t.match(await tellPlayed(plane, eventsToken, 'told-again0'), { json: { accepted: 0, duplicates: 1 } });
+  t.match((await origin.serve({ [bundle]: 700 }, { sequence: 2 })).json, { outcome: 'taken' });
+  await until(
+    () => servedBy(world),
+    (bytes) => bytes === before + 700,
+  );
+
+  t.match((await origin.serve({ [bundle]: 11 }, { sequence: 3 })).json, { outcome: 'taken' });
+  await plane.stopCore();
+  await plane.startCore();
+  await until(
+    () => servedBy(world),
+    (bytes) => bytes === before + 711,
+  );
+  await plane.stopService('events');
+  await plane.startService('events');
+  const next = await until(
+    () => origin.serve({ [bundle]: 5 }, { sequence: 4 }),
+    ({ status }) => status !== 503,
+  );
+  t.match(next.json, { outcome: 'taken' });
+  await until(
+    () => servedBy(world),
+    (bytes) => bytes === before + 716,
+  );
+}
+
 async function withoutCore(t: Test, { plane, world }: { plane: ApartPlane; world: World }): Promise<void> {
   const token = await world.tokenOf('two');
   await plane.stopCore();
@@ -253,7 +314,10 @@ t.test('a service whose whereabouts nobody tells does not start', async (t) => {
     [['--services', 'users'], /--service-urls does not say where recommendations runs/],
     [['--services', 'billing'], /--service-urls does not say where core runs/],
     [['--services', 'billing', '--service-urls', 'core=http://a'], /--service-token-file/],
-    [['--services', 'core'], /does not say where (billing|users|playback|recommendations|search) runs/],
+    [
+      ['--services', 'core'],
+      /does not say where (billing|users|playback|recommendations|events|search) runs/,
+    ],
     [['--service-urls', 'sales=http://a'], /is not like/],
     [['--service-urls', 'search=http://a/b'], /is not like/],
     [['--service-urls', 'search=http://a', '--service-urls', 'search=http://b'], /runs in one process/],

@@ -4,11 +4,15 @@ import { request } from 'undici';
 import { AuditPage } from '../../../common/contract/audit.ts';
 import { AccountExport, AccountList, AccountView } from '../../../common/contract/accounts.ts';
 import { AccessTokenReply } from '../../../common/contract/credentials.ts';
+import { EventLogView } from '../../../common/contract/event-log-view.ts';
+import { NodeView } from '../../../common/contract/nodes.ts';
 import { PlaybackSession } from '../../../common/contract/playback.ts';
 import { SignUpReply } from '../../../common/contract/procedures.ts';
+import { QoeReport } from '../../../common/contract/qoe.ts';
 import { RowsReply } from '../../../common/contract/rows.ts';
 import { ProfileList, ProfileView, UnlockReply } from '../../../common/contract/profiles.ts';
 import { TitleSearchReply } from '../../../common/contract/search.ts';
+import { TitleView } from '../../../common/contract/titles.ts';
 import { StatusView } from '../../../common/contract/status.ts';
 import { ContinueWatching, MyList } from '../../../common/contract/viewing.ts';
 import { addTitle } from '../support/add-title.ts';
@@ -20,6 +24,7 @@ import { until } from '../support/until.ts';
 export interface World {
   readonly plane: TestPlane;
   readonly encoder: TestNode;
+  readonly origin: TestNode;
   readonly titleId: string;
   tokenOf(sub: string): Promise<string>;
   play(token: string, body: object): Promise<Answer>;
@@ -34,7 +39,7 @@ export async function openWorld(plane: TestPlane): Promise<World> {
   await origin.beat();
   const { id: titleId } = await addTitle(plane, encoder, { name: 'Solaris' });
   return {
-    ...{ plane, encoder, titleId },
+    ...{ plane, encoder, origin, titleId },
     async tokenOf(sub) {
       const made = await plane.call('POST /v1/access-tokens', { body: { role: 'viewer', sub, ttlS: 600 } });
       return made.as(AccessTokenReply).token;
@@ -52,6 +57,7 @@ export async function wholeSuite(t: Test, world: World): Promise<void> {
   await t.test('a viewer is shown rows, and what it sees of them is believed by their tickets', (t) =>
     rows(t, world),
   );
+  await t.test('what players and nodes report is counted once, and learned from', (t) => reports(t, world));
   await t.test('errors say what they say in one process', (t) => errors(t, world));
   await t.test('a household has profiles, of which each goes on where it was', (t) => household(t, world));
   await t.test('who signs up has an account, a profile and a subscription, or nothing', (t) =>
@@ -98,12 +104,13 @@ async function rows(t: Test, world: World): Promise<void> {
   await put({});
   const models = await plane.call('POST /v1/recommendation-models');
   t.equal(models.status, 202);
+  t.strictSame(await actsOf(plane, 'POST /v1/recommendation-models'), ['done', 'begun']);
+}
+
+/** What the audit log says of an action, the latest first. */
+async function actsOf(plane: TestPlane, wanted: string): Promise<string[]> {
   const { entries } = (await plane.call('GET /v1/audit')).as(AuditPage);
-  t.match(
-    entries.filter(({ action }) => action === 'POST /v1/recommendation-models').map(({ outcome }) => outcome),
-    ['done', 'begun'],
-    'it was in the audit log before it was done',
-  );
+  return entries.filter(({ action }) => action === wanted).map(({ outcome }) => outcome);
 }
 
 /** The rows that somebody is shown without a profile; none while nobody can tell. */
@@ -116,6 +123,65 @@ export async function rowsOf({ plane }: World, token: string): Promise<RowsReply
 export function seeRow(plane: TestPlane, token: string, more: object): Promise<Answer> {
   const event = { timeMs: plane.clock.nowMs(), type: 'impression', places: [0], ...more };
   return plane.call('POST /v1/events', { token, body: { events: [event] } });
+}
+
+async function reports(t: Test, world: World): Promise<void> {
+  const { plane, origin, titleId, tokenOf, play } = world;
+  const { eventsToken: token, bundle } = (await play(await tokenOf('one'), { titleId })).as(PlaybackSession);
+  t.match(await tellPlayed(plane, token, 'first-play-0'), { json: { accepted: 1, duplicates: 0 } });
+  t.match(await tellPlayed(plane, token, 'first-play-0'), { json: { accepted: 0, duplicates: 1 } });
+  for (const [by, name] of [
+    ['title', 'Solaris'],
+    ['appliance', 'origin'],
+  ] as const)
+    await until(
+      async () => JSON.stringify((await plane.call(`GET /v1/reports/qoe?by=${by}`)).as(QoeReport).rows),
+      (rows) => rows.includes(`{"name":"${name}","plays":1,`),
+    );
+  t.match((await origin.serve({ [bundle]: 5000 })).json, { outcome: 'taken' });
+  t.match((await origin.serve({ [bundle]: 5000 }, { sequence: 1 })).json, { outcome: 'known' });
+  await until(
+    () => servedBy(world),
+    (bytes) => bytes === 5000,
+  );
+  const { popularity } = (await plane.call(`GET /v1/titles/${titleId}`)).as(TitleView);
+  t.ok(popularity > 0, 'it counts where plans are made');
+  t.match(await plane.call('GET /v1/reports/savings?site=nowhere'), { status: 404 });
+
+  t.equal((await plane.call('POST /v1/events/exports')).status, 202);
+  const log = await until(
+    async () => (await plane.call('GET /v1/events/log')).as(EventLogView),
+    ({ lastOffset, consumers }) =>
+      consumers.length === 4 && consumers.every(({ offset }) => offset === lastOffset),
+  );
+  t.strictSame(
+    log.consumers.map(({ name }) => name),
+    ['export', 'popularity', 'qoe', 'rows'],
+  );
+  t.match(log.export, { events: log.lastOffset, missed: 0 });
+  t.strictSame(
+    await actsOf(plane, 'POST /v1/events/exports'),
+    ['done', 'begun'],
+    'and it is in the audit log',
+  );
+}
+
+/** Tells that a player has begun, once for an id. */
+export function tellPlayed(plane: TestPlane, token: string, id: string): Promise<Answer> {
+  const event = {
+    id,
+    timeMs: plane.clock.nowMs(),
+    type: 'play',
+    positionMs: 0,
+    pathway: 'origin',
+    startMs: 200,
+  };
+  return plane.call('POST /v1/events', { token, body: { events: [event] } });
+}
+
+/** How many bytes of the origin's reports count. */
+export async function servedBy({ plane }: World): Promise<number> {
+  return (await plane.call('GET /v1/nodes/origin')).as(NodeView).served?.playBytes ?? 0;
 }
 
 async function errors(t: Test, { plane, encoder, titleId, tokenOf, play }: World): Promise<void> {
@@ -135,6 +201,7 @@ async function errors(t: Test, { plane, encoder, titleId, tokenOf, play }: World
     'GET /v1/profiles',
     'GET /v1/plans',
     'GET /v1/rows',
+    'GET /v1/reports/qoe',
   ] as const) {
     t.match(await plane.call(route, { token: '' }), { status: 401, json: { code: 'CREDENTIAL_MISSING' } });
     t.match(await plane.call(route, { token: 'a.b.c' }), {

@@ -19,8 +19,9 @@ const apartNames = serviceNames.filter((name) => name !== 'core');
 
 /** A control plane whose services run each by itself, with their own records and real HTTP between them. */
 export interface ApartPlane extends TestPlane {
-  /** Stops the core alone. */
+  /** Stops the core alone; it comes back under the same address. */
   stopCore(): Promise<void>;
+  startCore(): Promise<void>;
   /** Stops one of them. */
   stopService(name: Apart): Promise<void>;
   startService(name: Apart): Promise<void>;
@@ -67,9 +68,19 @@ export async function startApart(t: Pick<Test, 'teardown'>, options: PlaneOption
     await stops.get(name)?.();
   };
   for (const name of apartNames) await startService(name);
+  let { stop: stopCore } = core;
+  const startCore = async (): Promise<void> => {
+    const again = ['--port', new URL(core.url).port];
+    ({ stop: stopCore } = await startControlPlane(t, {
+      dataDir,
+      clock: core.clock,
+      flags: [...flags, ...again],
+    }));
+  };
   const stop = async (): Promise<void> => {
     await Promise.all(apartNames.map(stopService));
-    await core.stop();
+    await stopCore();
   };
-  return { ...core, stop, stopCore: core.stop, urls, tokenFile, startService, stopService };
+  const cores = { stopCore: () => stopCore(), startCore };
+  return { ...core, ...cores, stop, urls, tokenFile, startService, stopService };
 }

@@ -21,9 +21,11 @@ import {
   type EventsOptions,
   type ServedNodes,
 } from '../../../control-plane/services/events/ports.ts';
-import { eventsRoutes } from '../../../control-plane/services/events/routes.ts';
-import { createEventsService, type EventsService } from '../../../control-plane/services/events/service.ts';
+import type { Popularity } from '../../../control-plane/services/events/popularity.ts';
+import { eventsRoutes, servedRoutes } from '../../../control-plane/services/events/routes.ts';
+import type { EventsService } from '../../../control-plane/services/events/service.ts';
 import { signServedReport } from '../../support/served-report.ts';
+import { openWholeEvents } from '../../support/whole-events.ts';
 import { fakeVerifiers } from './fake-credentials.ts';
 import { fileNamed } from './sample-bundle.ts';
 
@@ -34,6 +36,9 @@ export interface EventsLab {
   events: Events;
   records: Records;
   service: EventsService;
+  popularity: Popularity;
+  /** Brings everything in the log into what is learned. */
+  flush(): Promise<void>;
   /** What the service has told of sessions. */
   reported: { session: string; hasEnded: boolean }[];
   url: string;
@@ -44,7 +49,7 @@ export interface EventsLab {
 export const boxKeys = { 'isp-a-1': generateKey(), 'isp-b-1': generateKey(), origin: generateKey() };
 export type Box = keyof typeof boxKeys;
 
-const nodes: ServedNodes = {
+const nodes: ServedNodes & { isNode(id: string): boolean } = {
   findNode: (kid) => {
     const found = Object.entries(boxKeys).find(([, key]) => key.kid === kid);
     return found && { nodeId: found[0], publicKey: found[1].publicKey, revoked: false };
@@ -82,7 +87,7 @@ export async function openLab(t: Test, given: LabOptions = {}): Promise<EventsLa
   const log = createSilentLog();
   const options = { ...eventsDefaults, ...given.options };
   const reported: EventsLab['reported'] = [];
-  const service = await createEventsService({
+  const whole = await openWholeEvents({
     ...{ events, records, blobs, nodes, clock, log, options },
     reported: (report) => {
       reported.push(report);
@@ -97,19 +102,23 @@ export async function openLab(t: Test, given: LabOptions = {}): Promise<EventsLa
     credentials: fakeVerifiers,
     cors: ['*'],
   });
+  const { service, popularity } = whole;
   eventsRoutes(server.app, {
     events: service,
-    siteOf: () => given.viewersSite,
+    siteOf: async () => given.viewersSite,
+    titleNames: async () => new Map([[fileNamed('bundle'), 'A film']]),
+  });
+  servedRoutes(server.app, {
+    popularity,
     heldAt: (site) => (site.startsWith('isp-') ? 1000 : undefined),
-    titleNames: () => new Map([[fileNamed('bundle'), 'A film']]),
   });
   const url = await server.listen({ host: '127.0.0.1', port: 0 });
-  if (given.still !== true) service.start(new AbortController().signal);
+  if (given.still !== true) whole.start();
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> =>
     (closed ??= (async () => {
       await server.stop();
-      await service.stop().catch(() => undefined);
+      await whole.stop().catch(() => undefined);
       await opened.events.close();
       await opened.records.close();
     })());
@@ -117,7 +126,8 @@ export async function openLab(t: Test, given: LabOptions = {}): Promise<EventsLa
     await close();
     if (given.directory === undefined) await rm(directory, { recursive: true, force: true });
   });
-  return { directory, clock, events, records, service, reported, url, close };
+  const { flush } = whole;
+  return { directory, clock, events, records, service, popularity, flush, reported, url, close };
 }
 
 /** A box that tells what it has served; signed by its own key unless another is given. */
@@ -129,7 +139,7 @@ export function boxOf(lab: EventsLab, box: Box) {
       { by = boxKeys[box], ...more }: { by?: SigningKey; filledBytes?: number; audience?: string } = {},
     ): Promise<ServedReportReply> {
       const jws = await signServedReport(by, { sequence, played, nowMs: lab.clock.nowMs(), ...more });
-      return lab.service.takeServed(box, jws);
+      return lab.popularity.takeServed(box, jws);
     },
   };
 }

@@ -138,17 +138,17 @@ t.test('a batch that could not be written may be sent again', async (t) => {
     'the box tries again',
   );
   t.match(await send(lab, [playerEvent('event-0001')]), { body: { accepted: 1, duplicates: 0 } });
-  await lab.service.flush();
-  t.equal(lab.service.popularityOf(bundle), 1, 'counted once');
+  await lab.flush();
+  t.equal(lab.popularity.popularityOf(bundle), 1, 'counted once');
 });
 
 t.test('those who plan hear of changes, a few seconds after the first', async (t) => {
   const lab = await openLab(t);
   let told = 0;
-  lab.service.onPopularityChange(() => told++);
+  lab.popularity.onPopularityChange(() => told++);
   for (const sequence of [1, 2, 3]) {
     await boxOf(lab, 'isp-a-1').serve(sequence, { [film]: 10 });
-    await lab.service.flush();
+    await lab.flush();
   }
   t.equal(told, 0);
   await lab.clock.advance(5000);
@@ -165,15 +165,15 @@ t.test('reports are learned from without being asked, and after the next start',
   await until(
     async () => {
       await lab.clock.advance(1000);
-      return lab.service.popularityOf(bundle);
+      return lab.popularity.popularityOf(bundle);
     },
     (popularity) => popularity > 0,
   );
   await boxOf(lab, 'isp-a-1').serve(2, { [film]: 2000 });
   await lab.close();
   const again = await openLab(t, { directory });
-  await again.service.flush();
-  t.ok(Math.abs(again.service.popularityOf(bundle) - 2) < 0.01);
+  await again.flush();
+  t.ok(Math.abs(again.popularity.popularityOf(bundle) - 2) < 0.01);
 });
 
 t.test('an event counts once, wherever the process dies', async (t) => {
@@ -181,7 +181,7 @@ t.test('an event counts once, wherever the process dies', async (t) => {
   t.teardown(() => rm(directory, { recursive: true, force: true }));
   const first = await openLab(t, { directory, still: true });
   await boxOf(first, 'isp-a-1').serve(1, { [film]: 2000 });
-  await first.service.flush();
+  await first.flush();
   await first.close();
   // Dies after the commit of what it learned and before that of its offset in the log.
   const second = await openLab(t, {
@@ -190,7 +190,7 @@ t.test('an event counts once, wherever the process dies', async (t) => {
     wrap: ({ events, records }) => ({ events: withoutCommit(events), records }),
   });
   await boxOf(second, 'isp-a-1').serve(2, { [film]: 1000 });
-  await t.rejects(second.service.flush(), { code: 'STORE_UNAVAILABLE' });
+  await t.rejects(second.flush(), { code: 'STORE_UNAVAILABLE' });
   await second.close();
   // Dies before it: nothing is learned.
   const third = await openLab(t, {
@@ -198,13 +198,13 @@ t.test('an event counts once, wherever the process dies', async (t) => {
     still: true,
     wrap: ({ events, records }) => ({ events, records: withoutRecords(records) }),
   });
-  t.equal(third.service.popularityOf(bundle), 1.5);
+  t.equal(third.popularity.popularityOf(bundle), 1.5);
   await boxOf(third, 'isp-a-1').serve(3, { [film]: 1000 });
-  await t.rejects(third.service.flush(), { code: 'STORE_UNAVAILABLE' });
+  await t.rejects(third.flush(), { code: 'STORE_UNAVAILABLE' });
   await third.close();
   const fourth = await openLab(t, { directory, still: true });
-  await fourth.service.flush();
-  t.equal(fourth.service.popularityOf(bundle), 2);
+  await fourth.flush();
+  t.equal(fourth.popularity.popularityOf(bundle), 2);
 });
 
 /** A log whose offsets cannot be committed after those of the start. */
@@ -248,7 +248,7 @@ t.test('bounds: remembered ids, the log itself', async (t) => {
       playerEvent(`event-${round}-${index}`, { detail }),
     );
     t.equal((await send(lab, batch)).body['accepted'], 100);
-    await lab.service.flush();
+    await lab.flush();
   }
   const { firstOffset, sizeBytes } = await lab.events.status();
   t.ok(firstOffset > 1 && sizeBytes < 256 * 1024, `the log is cut at its beginning: ${sizeBytes} bytes`);

@@ -52,6 +52,7 @@ function openExportLab(t: Test, options: LabOptions = {}): Promise<EventsLab> {
 
 t.test('what stands in Parquet files is what was in the log, each event once', async (t) => {
   const lab = await openExportLab(t);
+  await lab.flush();
   t.match(
     await lab.service.log(),
     { consumers: [{}, {}, {}], export: { offset: 0 } },
@@ -118,7 +119,7 @@ t.test('retention waits for an export up to its limit, and what was lost is told
   await append(lab, events.slice(0, 500));
   await exported(lab);
   await append(lab, events);
-  await lab.service.flush();
+  await lab.flush();
   const waiting = await lab.service.log();
   t.ok(waiting.sizeBytes > 100_000, 'what all others have handled is still there');
   t.match(
@@ -129,7 +130,7 @@ t.test('retention waits for an export up to its limit, and what was lost is told
   t.ok((await lab.service.log()).sizeBytes < waiting.sizeBytes / 2, 'then it goes');
   for (let round = 0; round < 4; round++) {
     await append(lab, events);
-    await lab.service.flush();
+    await lab.flush();
   }
   t.ok((await lab.service.log()).sizeBytes < 650_000, 'and at the limit in any case');
   t.ok(reports.includes('export'), 'which is told');

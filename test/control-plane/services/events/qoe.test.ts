@@ -42,7 +42,7 @@ async function tell(
 }
 
 async function rows(lab: EventsLab, query: string): Promise<unknown> {
-  await lab.service.flush();
+  await lab.flush();
   const { body } = await call(`${lab.url}/v1/reports/qoe${query}`, { headers: asRole('operator') });
   return body['rows'];
 }
@@ -99,7 +99,7 @@ t.test('events that come late count on their own day; days that are over are let
   t.match(await rows(lab, '?days=2'), [{ plays: 2 }]);
   await lab.clock.advance(500 * dayMs);
   await tell(lab, [{ ...atA }]);
-  await lab.service.flush();
+  await lab.flush();
   t.equal((await lab.records.scan('qoe-sums')).length, 4, 'site, appliance, device and title of today');
 });
 
@@ -120,7 +120,7 @@ t.test('an event counts once, wherever the process dies', async (t) => {
   for (const [at, wrap] of [...deaths, ...deaths].entries()) {
     const lab = await openLab(t, { directory, still: true, wrap });
     await tell(lab, [{ type: 'play', pathway: 'isp-a-1' }]);
-    await t.rejects(lab.service.flush(), { code: 'STORE_UNAVAILABLE' }, `death ${at}`);
+    await t.rejects(lab.flush(), { code: 'STORE_UNAVAILABLE' }, `death ${at}`);
     await lab.close();
   }
   const lab = await openLab(t, { directory, still: true });

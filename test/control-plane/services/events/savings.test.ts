@@ -10,7 +10,7 @@ const report = '/v1/reports/savings';
 t.test('what a site’s boxes have spared, from the reports that they signed', async (t) => {
   const lab = await openLab(t, { still: true });
   const ask = async (query: string, role: 'operator' | 'viewer' = 'operator') => {
-    await lab.service.flush();
+    await lab.flush();
     return call(`${lab.url}${report}${query}`, { headers: asRole(role) });
   };
   // In the night it fills, in the evening it plays.
@@ -46,7 +46,7 @@ t.test('a report counts once, though it stands in the log twice', async (t) => {
   await boxOf(lab, 'isp-a-1').serve(1, { [film]: 1000 });
   const { events } = await lab.events.read(0);
   await lab.events.append(events.map(({ type, timeMs, data }) => ({ type, timeMs, data: data as object })));
-  await lab.service.flush();
+  await lab.flush();
   const { body } = await call(`${lab.url}${report}?site=isp-a`, { headers: asRole('operator') });
   t.match(body, { playBytes: 1000, reports: 1, missingReports: 0 });
 });

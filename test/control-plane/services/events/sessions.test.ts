@@ -13,21 +13,21 @@ t.test('sessions tell what a site wants, whoever serves them, and over restarts'
   const directory = await mkdtemp(join(tmpdir(), 'nearcast-sessions-'));
   t.teardown(() => rm(directory, { recursive: true, force: true }));
   const lab = await openLab(t, { directory, still: true });
-  t.equal(lab.service.popularityAt('isp-a').sessions, undefined, 'nothing is known');
+  t.equal(lab.popularity.popularityAt('isp-a').sessions, undefined, 'nothing is known');
   for (let session = 0; session < 40; session++) {
     await lab.service.noteSession({ bundle: popular, site: 'isp-a' });
     if (session % 20 === 0) await lab.service.noteSession({ bundle: rare });
   }
-  await lab.service.flush();
-  const expected = ({ service }: typeof lab, bundle: string): number =>
-    service.popularityAt('isp-a').sessions?.(bundle, undefined) ?? 0;
+  await lab.flush();
+  const expected = ({ popularity }: typeof lab, bundle: string): number =>
+    popularity.popularityAt('isp-a').sessions?.(bundle, undefined) ?? 0;
   t.ok(expected(lab, popular) > 5 * expected(lab, rare));
-  t.equal(lab.service.popularityAt('isp-b').sessions, undefined, 'a site that none came from');
+  t.equal(lab.popularity.popularityAt('isp-b').sessions, undefined, 'a site that none came from');
   const before = expected(lab, popular);
   await lab.close();
   const again = await openLab(t, { directory, clock: lab.clock, still: true });
   t.ok(Math.abs(expected(again, popular) / before - 1) < 1e-4, 'each counts once');
   await again.service.noteSession({ bundle: rare, site: 'isp-a' });
-  await again.service.flush();
+  await again.flush();
   t.ok(expected(again, rare) > 0);
 });
