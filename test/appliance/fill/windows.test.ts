@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap';
 
+import { FillHours } from '../../../appliance/fill/fill-hours.ts';
 import { DiskSet } from '../../../appliance/store/disk-set.ts';
 import { createSilentLog } from '../../../common/runtime/log.ts';
 import { createManualClock } from '../../../common/runtime/manual-clock.ts';
@@ -156,6 +157,24 @@ void t.test(
     test.same(filler.reasons(), []);
   },
 );
+
+void t.test('boxes of a site begin together, those of others earlier or later', (test) => {
+  const opensAt = (site: string): string => {
+    const clock = createManualClock({ nowMs: eveningMs });
+    const hours = new FillHours({ clock, log: createSilentLog() });
+    hours.set({ window: { ...window, jitterMinutes: 120 }, site });
+    while (!hours.areOpen) clock.jumpWall(60_000);
+    return new Date(clock.nowMs()).toISOString();
+  };
+  test.equal(opensAt('isp-a'), opensAt('isp-a'));
+  const sites = Array.from({ length: 20 }, (_, index) => opensAt(`isp-${index}`)).toSorted();
+  test.ok(new Set(sites).size > 10, 'they are spread');
+  test.ok(
+    sites[0]! >= '2026-01-15T23:00' && sites.at(-1)! <= '2026-01-16T03:01',
+    `${sites[0]} to ${sites.at(-1)}`,
+  );
+  test.end();
+});
 
 void t.test('a time zone that is not known here counts as UTC', async (test) => {
   const { disk, clock, jump, eventually } = await boxOf(test);

@@ -36,7 +36,8 @@ t.test('a site fills at any time until it has a time zone; then in the default w
   ]);
   const told = await manifestThat(plane, a1, (body) => body.window !== undefined);
   t.same(told.body.window, window);
-  t.equal((await manifestThat(plane, b1, () => true)).body.window, undefined, 'the other site has none');
+  const others = (await manifestThat(plane, b1, () => true)).body;
+  t.match(others, { site: 'isp-b', window: undefined }, 'the other site has none; each is told by name');
   const hours = { startMinute: 1320, endMinute: 360 };
   await plane.call('PATCH /v1/fill/sites/isp-a', { body: { hours, jitterMinutes: 0 } });
   const night = await manifestThat(plane, a1, ({ window: now }) => now?.startMinute === 1320);
