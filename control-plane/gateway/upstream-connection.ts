@@ -259,7 +259,8 @@ export class UpstreamConnection {
   }
 
   #release(): void {
-    if (this.#exchange !== undefined) this.#exchange.connection = undefined;
+    // It may be asked over another already.
+    if (this.#exchange?.connection === this) this.#exchange.connection = undefined;
     this.#exchange = undefined;
     this.#head = undefined;
     this.#chunks = undefined;

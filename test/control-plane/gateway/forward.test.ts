@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
 
-import type { AnswerWatcher } from '../../../common/runtime/bare-reply.ts';
+import type { AnswerWatcher, AnswerWriter } from '../../../common/runtime/bare-reply.ts';
 import { createSystemClock } from '../../../common/runtime/clock.ts';
 import type { CodedError } from '../../../common/runtime/errors.ts';
 import { forward, type ForwardSink } from '../../../control-plane/gateway/forward.ts';
@@ -26,6 +26,8 @@ class Client implements ForwardSink {
   isGone = false;
   hasBegun = false;
   wasCut = false;
+  /** False: each part is too much for the moment. */
+  takesAll = true;
   body = '';
   watcher: AnswerWatcher | undefined;
   readonly #over = Promise.withResolvers<string>();
@@ -40,9 +42,13 @@ class Client implements ForwardSink {
     this.hasBegun = true;
   }
 
-  write(part: Buffer): boolean {
+  write(part: Buffer, writer: AnswerWriter): boolean {
     this.body += part.toString();
-    return true;
+    if (this.takesAll) return true;
+    setImmediate(() => {
+      writer.drained();
+    });
+    return false;
   }
 
   end(): void {
@@ -63,8 +69,9 @@ interface Lab {
   failures: number;
 }
 
-function ask(lab: Lab, method = 'GET'): Client {
+function ask(lab: Lab, method = 'GET', { takesAll = true } = {}): Client {
   const client = new Client();
+  client.takesAll = takesAll;
   const asker = { address: '192.0.2.1', host: 'a', protocol: 'http', requestId: 'r' };
   const onFailure = (): void => {
     lab.failures++;
@@ -140,6 +147,35 @@ t.test('a gateway that ends leaves nobody without an end', async (t) => {
   const heard = await Promise.all(clients.map(({ heard }) => heard));
   t.same([...new Set(heard)].sort(), ['UNAVAILABLE', 'UPSTREAM_FAILED']);
   t.match(lab.group, idle);
+});
+
+t.test('an answer by another than was asked first flows, and ends with who waits for it', async (t) => {
+  const size = 4 << 20;
+  const large = `HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n${'x'.repeat(size)}`;
+  const well = await startService(t, (socket, head) => {
+    if (well.asked.length === 1) socket.write(ok('warm'));
+    else if (head.startsWith('GET')) socket.write(large);
+  });
+  const troubled = await startService(t, (socket) =>
+    socket.write('HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n'),
+  );
+  const lab = { group: openLab(t, [well.port, troubled.port]), failures: 0 };
+  // Over a connection that is there already.
+  while (well.asked.length === 0) t.equal(await ask(lab).heard, 'warm.');
+  for (let turn = 0; turn < 4; turn++) {
+    const client = ask(lab, 'GET', { takesAll: false });
+    t.equal((await client.heard).length, size + 1);
+  }
+  const before = well.asked.length;
+  const leaving = ask(lab, 'PUT');
+  await until(
+    () => well.asked.length,
+    (count) => count > before,
+  );
+  const closed = once(well.asked.at(-1)!.socket, 'close');
+  leaving.watcher?.left();
+  await closed;
+  t.match(lab.group, { inFlight: 0, upstreams: [{ inFlight: 0 }, { inFlight: 0 }] });
 });
 
 t.test('equals take turns, and who has less to do is asked first', async (t) => {
