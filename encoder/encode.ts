@@ -156,7 +156,9 @@ async function packageOutput(
     const iframes = buildFromText(iframePlaylist(refer), { ext: 'm3u8', role: 'iframe-playlist' });
     return { media, index, playlist, iframePlaylist: iframes };
   });
-  const audio = plan.audio === undefined ? undefined : await packageAudio(at(outputNames.audio), signal);
+  const audio = await sequentially(plan.audio, (_, index) =>
+    packageAudio(at(outputNames.audio(index)), signal),
+  );
   const poster = await buildFromPath(at(posterName), { ext: 'jpg', role: 'poster', signal });
   const numbers = Array.from({ length: countTiles(plan).sprites }, (_, number) => number);
   const sprites = await sequentially(numbers, (number) =>
@@ -189,7 +191,7 @@ function finish(packaged: Packaged): Output {
   const bundleFile = buildFromText(JSON.stringify(bundle), { ext: 'json', role: 'bundle' });
   const files = [
     ...packaged.video.flatMap(({ media, playlist, iframePlaylist: iframes }) => [media, playlist, iframes]),
-    ...(packaged.audio === undefined ? [] : [packaged.audio.media, packaged.audio.playlist]),
+    ...packaged.audio.flatMap(({ media, playlist }) => [media, playlist]),
     packaged.poster,
     ...packaged.sprites,
     packaged.vtt,

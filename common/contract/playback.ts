@@ -48,6 +48,8 @@ export const PlaybackSession = Type.Object({
   dashUrl: Type.String(),
   /** What the manifests offer: renditions that the device plays and the plan allows. */
   renditions: Type.Optional(Type.Array(Type.String())),
+  /** In which languages it sounds, first the one that players start with. */
+  audioLanguages: Type.Optional(Type.Array(Type.String())),
   steeringUrl: Type.String(),
   posterUrl: Type.String(),
   thumbnailsUrl: Type.String(),

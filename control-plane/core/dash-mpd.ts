@@ -62,7 +62,13 @@ function adaptationSets(bundle: Bundle): XmlElement[] {
     bundle.audio,
     ({ codecs, language, channels }) => `${codecFamily(codecs)} ${language} ${channels}`,
   );
-  const sets = [...videos.map(videoSet), ...audios.map(audioSet), thumbnailSet(bundle)];
+  const first = bundle.audio[0]?.language;
+  const hasChoice = bundle.audio.some(({ language }) => language !== first);
+  const sets = [
+    ...videos.map(videoSet),
+    ...audios.map((audio) => audioSet(audio, hasChoice ? roleOf(audio, first) : undefined)),
+    thumbnailSet(bundle),
+  ];
   return sets.map(({ name, attributes, content }, index) =>
     element(name, { id: index + 1, ...attributes }, content),
   );
@@ -106,7 +112,12 @@ function videoSet(videos: readonly VideoRendition[]): XmlElement {
   );
 }
 
-function audioSet(audios: readonly AudioRendition[]): XmlElement {
+/** What players start with where their viewer has not chosen (ISO/IEC 23009-1 §5.8.5.5). */
+function roleOf([audio]: readonly AudioRendition[], first: string | undefined): 'main' | 'alternate' {
+  return audio?.language === first ? 'main' : 'alternate';
+}
+
+function audioSet(audios: readonly AudioRendition[], role: 'main' | 'alternate' | undefined): XmlElement {
   const [first] = audios;
   const language = first?.language ?? 'und';
   return element(
@@ -114,6 +125,9 @@ function audioSet(audios: readonly AudioRendition[]): XmlElement {
     { contentType: 'audio', mimeType: 'audio/mp4', lang: language, ...aligned },
     [
       element('Label', {}, languageName(language)),
+      ...(role === undefined
+        ? []
+        : [element('Role', { schemeIdUri: 'urn:mpeg:dash:role:2011', value: role })]),
       ...audios.map((audio) =>
         element(
           'Representation',

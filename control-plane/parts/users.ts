@@ -46,9 +46,9 @@ export async function openUsersPart({
   });
   directory.provide(playbackUsers, {
     resume: async ({ titleId, profileId, accountId, unlock }) => {
-      await users.open(profileId, { accountId, unlock });
+      const { language } = await users.open(profileId, { accountId, unlock });
       const positionMs = await users.watched.resume(profileId, titleId);
-      return positionMs === undefined ? {} : { positionMs };
+      return { ...(positionMs !== undefined && { positionMs }), ...(language !== undefined && { language }) };
     },
   });
   directory.provide(procedureProfiles, answerProcedureProfiles(users));

@@ -1,6 +1,6 @@
 import type { Demuxer } from './container.ts';
 import { hertzOf } from './frame-rate.ts';
-import type { CoverPlan, EncodePlan } from './plan.ts';
+import type { AudioPlan, CoverPlan, EncodePlan } from './plan.ts';
 
 /** Samples that ffmpeg's AAC encoder puts before the first one it is given. */
 const aacPrimingSamples = 1024;
@@ -9,7 +9,7 @@ const pixelsMax = 8192 * 8192;
 /** Names, within the working directory, of what the encode writes. */
 export const outputNames = {
   video: (index: number): string => `video-${index}.mp4`,
-  audio: 'audio.m4a',
+  audio: (index: number): string => `audio-${index}.m4a`,
   poster: 'poster.jpg',
   cover: 'cover.jpg',
   spritePattern: 'sprite-%05d.jpg',
@@ -35,7 +35,7 @@ export function scanArguments(input: { name: string; demuxer: Demuxer }): string
 const quiet = ['-hide_banner', '-loglevel', 'error'];
 
 /**
- * The whole encode in one command, one decode: all renditions, the sound, the poster and the thumbnails. The preset
+ * The whole encode in one command, one decode: all renditions, the sound in each language, the poster and the thumbnails. The preset
  * `veryfast` at CRF 23 under a cap is the default quality: twice as fast as `medium` for a tenth more bytes.
  */
 export function encodeArguments(
@@ -54,7 +54,7 @@ export function encodeArguments(
     ...inputArguments(input),
     ...['-filter_complex_threads', threads, '-filter_complex', filterGraph(plan)],
     ...plan.video.rungs.flatMap((_, index) => videoOutput(plan, index, threads)),
-    ...(plan.audio === undefined ? [] : audioOutput(plan.audio.bitsPerSecond)),
+    ...plan.audio.flatMap(audioOutput),
     ...['-map', '[poster]', '-frames:v', '1', '-update', '1', ...image, outputNames.poster],
     ...['-map', '[sprites]', ...image, outputNames.spritePattern],
   ];
@@ -91,11 +91,21 @@ function videoOutput(plan: EncodePlan, index: number, threads: string): string[]
   ];
 }
 
-function audioOutput(bitsPerSecond: number): string[] {
+function audioOutput({ bitsPerSecond }: AudioPlan, index: number): string[] {
   return [
-    ...['-map', '[audio]', '-c:a', 'aac', '-b:a', String(bitsPerSecond), '-flags:a', '+bitexact', ...plain],
+    ...[
+      '-map',
+      `[a${index}]`,
+      '-c:a',
+      'aac',
+      '-b:a',
+      String(bitsPerSecond),
+      '-flags:a',
+      '+bitexact',
+      ...plain,
+    ],
     ...['-frag_duration', '4000000', '-movflags', '+empty_moov+default_base_moof+global_sidx'],
-    ...['-f', 'mp4', outputNames.audio],
+    ...['-f', 'mp4', outputNames.audio(index)],
   ];
 }
 
@@ -113,17 +123,17 @@ function filterGraph(plan: EncodePlan): string {
     `[st]select='not(mod(n,${tiles.intervalFrames}))',${scale(tiles, 'pc')},format=yuvj420p,` +
       `tile=${tiles.columns}x${tiles.rows}[sprites]`,
   ];
-  if (audio !== undefined) {
-    const { sampleRateHz, sampleCount } = audio;
-    // The encoder's priming is heard as the first 21 ms, so as many samples are left out to keep sound and picture together.
-    chains.push(
-      `[0:${audio.streamIndex}]aresample=${sampleRateHz}:async=1000:first_pts=0,` +
-        `aformat=sample_rates=${sampleRateHz}:channel_layouts=stereo,apad,` +
-        `atrim=start_sample=${aacPrimingSamples}:end_sample=${Math.max(sampleCount, 2 * aacPrimingSamples)},` +
-        'asetpts=N/SR/TB[audio]',
-    );
-  }
-  return chains.join(';');
+  return [...chains, ...audio.map(audioChain)].join(';');
+}
+
+/** The encoder's priming is heard as the first 21 ms, so as many samples are left out to keep sound and picture together. */
+function audioChain({ streamIndex, sampleRateHz, sampleCount }: AudioPlan, index: number): string {
+  return (
+    `[0:${streamIndex}]aresample=${sampleRateHz}:async=1000:first_pts=0,` +
+    `aformat=sample_rates=${sampleRateHz}:channel_layouts=stereo,apad,` +
+    `atrim=start_sample=${aacPrimingSamples}:end_sample=${Math.max(sampleCount, 2 * aacPrimingSamples)},` +
+    `asetpts=N/SR/TB[a${index}]`
+  );
 }
 
 /** From the decoder's frames to those of the top rendition: constant rate from 0 on, upright, square, 8 bits, limited range. */

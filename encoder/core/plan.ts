@@ -21,7 +21,8 @@ export interface EncodePlan {
     ticksPerFrame: number;
     rungs: readonly Rung[];
   };
-  audio: AudioPlan | undefined;
+  /** The one that is heard unless another is chosen first. */
+  audio: readonly AudioPlan[];
   poster: Size & { firstFrame: number; frames: number };
   /** The poster in place of that, where the file brings one along that can be read. */
   cover: CoverPlan | undefined;
@@ -64,7 +65,7 @@ export function planEncode(source: Source): EncodePlan {
   const hz = hertzOf(frameRate);
   const videoFrames = Math.max(1, Math.round(video.endS * hz));
   // Sound that outlasts the picture is heard to its end, over the last picture.
-  const frameCount = Math.max(videoFrames, audio === undefined ? 0 : Math.floor(audio.endS * hz));
+  const frameCount = Math.max(videoFrames, ...audio.map(({ endS }) => Math.floor(endS * hz)));
   const durationS = frameCount / hz;
   const ticks = frameRate.den === 1 ? ticksPerFrame : frameRate.den;
   const rungs = planLadder(video.display, hz);
@@ -84,14 +85,14 @@ export function planEncode(source: Source): EncodePlan {
       ticksPerFrame: ticks,
       rungs,
     },
-    audio: audio && {
-      streamIndex: audio.index,
-      language: audio.language,
+    audio: audio.map(({ index, language }) => ({
+      streamIndex: index,
+      language,
       channels: 2,
       sampleRateHz,
       bitsPerSecond: 128_000,
       sampleCount: Math.round(durationS * sampleRateHz),
-    },
+    })),
     poster: {
       ...fitInto(top, turnLike(posterBox, top)),
       firstFrame: Math.floor(videoFrames / 10),
@@ -114,10 +115,11 @@ function tileIntervalSOf(durationS: number): number {
 
 /** Bytes that the encode writes at most, by the renditions' caps. */
 export function outputSizeBytesMax(plan: EncodePlan): number {
-  const bits = plan.video.rungs.reduce(
-    (sum, rung) => sum + rung.bitsPerSecondMax,
-    plan.audio?.bitsPerSecond ?? 0,
-  );
+  const all = [
+    ...plan.video.rungs.map(({ bitsPerSecondMax }) => bitsPerSecondMax),
+    ...plan.audio.map(({ bitsPerSecond }) => bitsPerSecond),
+  ];
+  const bits = all.reduce((sum, one) => sum + one, 0);
   return Math.ceil(((bits * (plan.durationS + segmentDurationS)) / 8) * 1.1) + 1024 * 1024;
 }
 

@@ -1,4 +1,5 @@
 import { Type, type Static } from '../../common/contract/type.ts';
+import { languageOf as canonicalLanguage } from '../../common/core/language.ts';
 import { ok, refused, type Result } from '../../common/core/result.ts';
 import type { Demuxer } from './container.ts';
 import { parseRateHz } from './frame-rate.ts';
@@ -58,7 +59,8 @@ export interface Source {
     baseFrameRateHz: number | undefined;
     endS: number;
   };
-  audio: { index: number; language: string; endS: number } | undefined;
+  /** One of each language, the default first; none where it is silent. */
+  audio: readonly { index: number; language: string; endS: number }[];
   /** The picture that the file brings along for its poster. */
   cover?: { index: number; size: Size } | undefined;
 }
@@ -66,6 +68,8 @@ export interface Source {
 const sideMin = 16;
 const pixelsMax = 8192 * 8192;
 const durationSMax = 24 * 3600;
+/** Each is encoded, and costs as much of every box's disk as the others. */
+const languagesMax = 8;
 /** Durations that the header states are off by less than this, or by 2 %, in files that are whole. */
 const slackS = 0.5;
 // These state no duration: ffmpeg guesses it from the bit rate.
@@ -73,7 +77,7 @@ const guessing = new Set<Demuxer>(['mpegts', 'mpeg', 'asf', 'mxf', 'ogg']);
 
 /**
  * Decides by ffprobe's report and the packets that were read what of a source is to be encoded: the default video
- * stream that is no cover picture, and the default audio stream.
+ * stream that is no cover picture, and of the audio streams the default one and one of each other language.
  *
  * @returns SOURCE_NOT_VIDEO, SOURCE_NO_VIDEO, SOURCE_REFUSED (sizes and durations beyond all bounds), SOURCE_TRUNCATED
  */
@@ -83,12 +87,10 @@ export function readSource(
   demuxer: Demuxer,
 ): Result<Source> {
   const present = probe.streams.filter((stream) => (spans.get(stream.index)?.packets ?? 0) > 0);
-  const audio = preferDefault(
-    present.filter((stream) => stream.codec_type === 'audio' && (stream.channels ?? 0) > 0),
-  );
+  const audio = soundsOf(present);
   const video = preferDefault(present.filter(isMovingPicture));
   if (video === undefined) {
-    if (audio !== undefined) return refused('SOURCE_NO_VIDEO', 'it has sound but no video stream');
+    if (audio.length > 0) return refused('SOURCE_NO_VIDEO', 'it has sound but no video stream');
     return refused('SOURCE_NOT_VIDEO', 'it has no video stream with any picture in it');
   }
   const startS = Number(probe.format.start_time ?? 0) || 0;
@@ -110,7 +112,7 @@ export function readSource(
       baseFrameRateHz: parseRateHz(video.r_frame_rate),
       endS: endOf(video),
     },
-    audio: audio && { index: audio.index, language: languageOf(audio), endS: endOf(audio) },
+    audio: audio.map((one) => ({ index: one.index, language: languageOf(one), endS: endOf(one) })),
     // Its packet has no time of its own, so it is not among those that were read.
     cover: coverOf(probe.streams),
   });
@@ -133,6 +135,24 @@ function isMovingPicture(stream: ProbeStream): boolean {
 
 function preferDefault(streams: readonly ProbeStream[]): ProbeStream | undefined {
   return streams.find((stream) => stream.disposition?.default === 1) ?? streams[0];
+}
+
+/** The default first, then the first of each other language that is said: what is a commentary or for those who do not see is not told from it. */
+function soundsOf(streams: readonly ProbeStream[]): ProbeStream[] {
+  const sounds = streams.filter((stream) => stream.codec_type === 'audio' && (stream.channels ?? 0) > 0);
+  const first = preferDefault(sounds);
+  if (first === undefined) return [];
+  const byLanguage = new Map([[languageOf(first), first]]);
+  for (const sound of sounds.filter(isWhole)) {
+    const language = languageOf(sound);
+    if (language !== 'und' && !byLanguage.has(language)) byLanguage.set(language, sound);
+  }
+  return [...byLanguage.values()].slice(0, languagesMax);
+}
+
+/** Neither a commentary nor made for those who hear or see little. */
+function isWhole({ disposition = {} }: ProbeStream): boolean {
+  return ['comment', 'hearing_impaired', 'visual_impaired'].every((kind) => disposition[kind] !== 1);
 }
 
 function checkDuration(
@@ -180,5 +200,8 @@ function hdrOf(stream: ProbeStream): Source['video']['hdr'] {
 
 function languageOf(stream: ProbeStream): string {
   const language = stream.tags?.language ?? '';
-  return /^[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*$/.test(language) ? language : 'und';
+  if (!/^[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*$/.test(language)) return 'und';
+  // Files say `ger` or `deu` (ISO 639-2), players and people `de` (BCP 47).
+  const canonical = canonicalLanguage(language);
+  return canonical.ok ? canonical.value : 'und';
 }

@@ -17,7 +17,8 @@ export interface Packaged {
   plan: EncodePlan;
   /** In the order of the plan's rungs. */
   video: readonly (PackagedMedia & { iframePlaylist: BuiltFile })[];
-  audio: PackagedMedia | undefined;
+  /** In the order of the plan's. */
+  audio: readonly PackagedMedia[];
   poster: BuiltFile;
   sprites: readonly BuiltFile[];
   vtt: BuiltFile;
@@ -28,7 +29,7 @@ export function describeBundle(packaged: Packaged): Bundle {
   const { plan, video, audio, poster, sprites, vtt } = packaged;
   const files = [
     ...video.flatMap(({ media, playlist, iframePlaylist }) => [media, playlist, iframePlaylist]),
-    ...(audio === undefined ? [] : [audio.media, audio.playlist]),
+    ...audio.flatMap(({ media, playlist }) => [media, playlist]),
     poster,
     ...sprites,
     vtt,
@@ -39,7 +40,7 @@ export function describeBundle(packaged: Packaged): Bundle {
     durationMs: Math.max(1, Math.round(plan.durationS * 1000)),
     files: listOnce(files),
     video: video.map((item, index) => describeVideo(item, plan, index)),
-    audio: audio === undefined || plan.audio === undefined ? [] : [describeAudio(audio, plan.audio)],
+    audio: audio.map((item, index) => describeAudio(item, plan, index)),
     poster: poster.file,
     thumbnails: {
       vtt: vtt.file,
@@ -81,9 +82,12 @@ function describeVideo(item: Packaged['video'][number], plan: EncodePlan, rungIn
   };
 }
 
-function describeAudio(item: PackagedMedia, audio: NonNullable<EncodePlan['audio']>): AudioRendition {
+function describeAudio(item: PackagedMedia, plan: EncodePlan, index: number): AudioRendition {
+  const audio = plan.audio[index];
+  if (audio === undefined) throw coded('ENCODE_FAILED', `sound ${index} was not planned`);
   const { language, channels, sampleRateHz } = audio;
-  return { ...describeMedia(item), id: 'audio', language, channels, sampleRateHz };
+  const id = index === 0 ? 'audio' : `audio-${index + 1}`;
+  return { ...describeMedia(item), id, language, channels, sampleRateHz };
 }
 
 function describeMedia({ media, index, playlist }: PackagedMedia) {

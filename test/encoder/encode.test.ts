@@ -112,7 +112,8 @@ const cases: readonly {
   copyArgs?: readonly string[];
   frames: number;
   size: string;
-  audio?: boolean;
+  /** What is heard; of one sound that names no language when absent. */
+  languages?: readonly string[];
 }[] = [
   {
     what: 'no sound',
@@ -120,7 +121,19 @@ const cases: readonly {
     args: [...picture(), ...quick],
     frames: 75,
     size: '160x90',
-    audio: false,
+    languages: [],
+  },
+  {
+    what: 'sound in two languages, of which one is the default and one ends early',
+    name: 'languages.mkv',
+    args: [
+      ...[...picture(), ...tone(3), ...tone(1), '-map', '0:v', '-map', '1:a', '-map', '2:a', ...quick],
+      ...['-metadata:s:a:0', 'language=eng', '-metadata:s:a:1', 'language=ger'],
+      ...['-disposition:a:0', '0', '-disposition:a:1', 'default'],
+    ],
+    frames: 75,
+    size: '160x90',
+    languages: ['de', 'en'],
   },
   {
     what: 'an odd size',
@@ -157,7 +170,7 @@ const cases: readonly {
     args: [...picture({ seconds: 0.04 }), ...quick],
     frames: 1,
     size: '160x90',
-    audio: false,
+    languages: [],
   },
   {
     what: 'sound that ends early',
@@ -201,7 +214,7 @@ const cases: readonly {
     ],
     frames: 25,
     size: '160x90',
-    audio: false,
+    languages: [],
   },
   {
     what: 'VP9 and Opus in WebM without a duration',
@@ -229,7 +242,7 @@ const cases: readonly {
     copyArgs: ['-metadata:s:v:0', 'rotate=90'],
     frames: 25,
     size: '90x160',
-    audio: false,
+    languages: [],
   },
   {
     what: 'pixels that are not square',
@@ -237,7 +250,7 @@ const cases: readonly {
     args: [...picture({ size: '180x144', seconds: 1 }), '-vf', 'setsar=16/11', ...quick],
     frames: 25,
     size: '262x144',
-    audio: false,
+    languages: [],
   },
   {
     what: 'interlaced MPEG-2 in a transport stream that does not begin at 0',
@@ -264,7 +277,7 @@ const cases: readonly {
     args: [...picture({ rate: 120, seconds: 1 }), ...quick],
     frames: 60,
     size: '160x90',
-    audio: false,
+    languages: [],
   },
   {
     what: 'a cover picture beside the film',
@@ -279,7 +292,7 @@ const cases: readonly {
   },
 ];
 
-for (const { what, name, args, copyArgs, frames, size, audio = true } of cases) {
+for (const { what, name, args, copyArgs, frames, size, languages = ['und'] } of cases) {
   await t.test(what, async (t) => {
     const made = await makeClip(at(name), args);
     const copied = copyArgs && ['-i', made, '-c', 'copy', ...copyArgs];
@@ -292,7 +305,10 @@ for (const { what, name, args, copyArgs, frames, size, audio = true } of cases) 
         Math.abs(encoded.plan.video.frameCount - frames) <= (frames > 5 ? 2 : 0),
         `${encoded.plan.video.frameCount}`,
       );
-      t.equal(bundle.audio.length, audio ? 1 : 0);
+      t.strictSame(
+        bundle.audio.map(({ id, language }) => `${id} ${language}`),
+        languages.map((language, index) => `${index === 0 ? 'audio' : `audio-${index + 1}`} ${language}`),
+      );
     });
   });
 }

@@ -19,7 +19,7 @@ const source: Source = {
     baseFrameRateHz: 25,
     endS: 3,
   },
-  audio: undefined,
+  audio: [],
 };
 const plan = planEncode(source);
 const directory = t.testdir();

@@ -2,7 +2,14 @@ import { Entitlements } from '../../../common/contract/billing.ts';
 import { Bundle } from '../../../common/contract/bundle.ts';
 import { AccessTokenReply } from '../../../common/contract/credentials.ts';
 import { PlaybackSession } from '../../../common/contract/playback.ts';
-import { FileName, IpAddress, NodeId, ObjectId, PlaceName } from '../../../common/contract/primitives.ts';
+import {
+  FileName,
+  IpAddress,
+  Language,
+  NodeId,
+  ObjectId,
+  PlaceName,
+} from '../../../common/contract/primitives.ts';
 import { Viewer } from '../../../common/contract/release.ts';
 import { Pathway } from '../../../common/contract/steering.ts';
 import { LaunchForecast } from '../../../common/contract/titles.ts';
@@ -71,7 +78,7 @@ export const playbackFleet = defineInterface({
 });
 export type PlaybackFleet = Calls<typeof playbackFleet>;
 
-/** What playback needs of users: where a profile of an account goes on with a title. Errors: PROFILE_UNKNOWN, PROFILE_LOCKED. */
+/** What playback needs of users: where a profile of an account goes on with a title, and in what language. Errors: PROFILE_UNKNOWN, PROFILE_LOCKED. */
 export const playbackUsers = defineInterface({
   service: 'users',
   name: 'playback-users',
@@ -84,7 +91,11 @@ export const playbackUsers = defineInterface({
         /** What showing the profile's PIN gave. */
         unlock: Type.Optional(Type.String({ maxLength: 200 })),
       }),
-      answer: Type.Object({ positionMs: Type.Optional(Type.Integer({ minimum: 0 })) }),
+      answer: Type.Object({
+        positionMs: Type.Optional(Type.Integer({ minimum: 0 })),
+        /** What the profile wants to hear and read. */
+        language: Type.Optional(Language),
+      }),
       isRepeatable: true,
     },
   },

@@ -18,6 +18,8 @@ export const SessionRecord = Type.Object({
   heightMax: Type.Optional(Type.Integer({ minimum: 1 })),
   /** What the viewer's device plays. */
   capabilities: Type.Optional(PlaybackCapabilities),
+  /** Which sound comes first; the bundle's own order when absent. */
+  audioLanguage: Type.Optional(Type.String()),
   /** Absolute, with the session's steer token in it. */
   steeringUrl: Type.Optional(Type.String()),
   createdAtMs: TimeMs,

@@ -7,6 +7,7 @@ import type { Viewer } from '../../../common/contract/release.ts';
 import type { Pathway } from '../../../common/contract/steering.ts';
 import { playExpiryS, type DeliveryClaims } from '../../../common/core/tokens/delivery-token.ts';
 import type { Chance } from '../../../common/runtime/chance.ts';
+import { pickLanguage } from '../../../common/core/language.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { coded, isCoded, valueOf } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
@@ -14,6 +15,7 @@ import { choosePathways } from '../../core/choose-pathways.ts';
 import { dashMpd, dashPeriod } from '../../core/dash-mpd.ts';
 import { hlsMultivariant } from '../../core/hls-multivariant.ts';
 import { limitHeight } from '../../core/limit-height.ts';
+import { soundFirst } from '../../core/sound-first.ts';
 import { playableOn } from '../../core/playable.ts';
 import { fileUrl, type ManifestInput } from '../../core/playback-manifest.ts';
 import type { RenderedXml } from '../../core/xml.ts';
@@ -66,7 +68,7 @@ export interface PlaybackOrder {
   readonly watcher?: Watcher | undefined;
   /** What the device plays; whatever there is when absent. */
   readonly capabilities?: PlaybackCapabilities | undefined;
-  /** In which it is named, best first. */
+  /** In which it is named and heard, best first; what the profile says comes before them. */
   readonly languages?: readonly string[];
   /** What limits it; undefined for who may play everything. */
   readonly viewer?: Viewer | undefined;
@@ -155,7 +157,12 @@ class PlaybackService implements Playback {
     });
     const bundle = await this.#bundle(title.bundleName);
     const playable = valueOf(playableOn(bundle, capabilities), title.name);
-    const resumeMs = watcher && (await users.resume({ titleId, ...watcher })).positionMs;
+    const { positionMs: resumeMs, language } =
+      watcher === undefined ? {} : await users.resume({ titleId, ...watcher });
+    const audioLanguage = pickLanguage(
+      language === undefined ? languages : [language, ...languages],
+      playable.audio.map((audio) => audio.language),
+    );
     const entitlements = await this.#entitle(sessionId, subscriber);
     const { pathways, rankedBy } = await this.#pathways(title, { client, sessionId });
     const nowMs = clock.nowMs();
@@ -172,6 +179,7 @@ class PlaybackService implements Playback {
       ...(steeringUrl !== undefined && { steeringUrl }),
       ...(entitlements && { heightMax: entitlements.heightMax }),
       ...(capabilities && { capabilities }),
+      ...(audioLanguage !== undefined && { audioLanguage }),
       createdAtMs: nowMs,
       expiresAtMs: expiresAtS * 1000,
     });
@@ -190,6 +198,7 @@ class PlaybackService implements Playback {
       ...(title.next !== undefined && { next: title.next }),
       hlsUrl: `${base}/master.m3u8`,
       dashUrl: `${base}/manifest.mpd`,
+      audioLanguages: soundFirst(playable, audioLanguage).audio.map((audio) => audio.language),
       renditions: limitHeight(playable, entitlements?.heightMax).video.map(({ id }) => id),
       steeringUrl: steeringUrl ?? '',
       posterUrl: fileUrl(first, tokens.play, { file: poster, ext: 'jpg' }),
@@ -250,14 +259,14 @@ class PlaybackService implements Playback {
   }
 
   async #manifestInput(session: SessionRecord, playToken: string): Promise<ManifestInput> {
-    const { name, pathways, steeringUrl, heightMax, capabilities } = session;
+    const { name, pathways, steeringUrl, heightMax, capabilities, audioLanguage } = session;
     const playable = valueOf(playableOn(await this.#bundle(session.bundle), capabilities), name);
     return {
       name,
       pathways,
       playToken,
       steeringUrl,
-      bundle: limitHeight(playable, heightMax),
+      bundle: soundFirst(limitHeight(playable, heightMax), audioLanguage),
     };
   }
 

@@ -46,8 +46,8 @@ export interface Users {
   remove(id: string, by: ProfileCaller): Promise<void>;
   /** PROFILE_UNKNOWN, PIN_WRONG, RATE_LIMITED, OVERLOADED. */
   unlock(id: string, pin: string, by: ProfileCaller): Promise<UnlockReply>;
-  /** Passes whoever may watch with a profile, else throws PROFILE_UNKNOWN or PROFILE_LOCKED. */
-  open(id: string, by: ProfileCaller): Promise<void>;
+  /** Passes whoever may watch with a profile, and gives what the profile is; else throws PROFILE_UNKNOWN or PROFILE_LOCKED. */
+  open(id: string, by: ProfileCaller): Promise<{ readonly language?: string | undefined }>;
   /**
    * Up to what age may be watched: as a profile says; without one as the least limited says of those of the account that ask for no PIN.
    * An account without profiles is not limited. Errors: as `open`.
@@ -99,7 +99,9 @@ export function createUsers(options: UsersOptions): Users {
     },
     unlock: async (id, pin, by) => locks.unlock(await known(id, by), pin),
     async open(id, by) {
-      checkOpen(await known(id, by), by);
+      const profile = await known(id, by);
+      checkOpen(profile, by);
+      return profile;
     },
     async maturityOf(profileId, by) {
       if (profileId !== undefined) {

@@ -114,6 +114,11 @@ t.test('adaptation sets: one a codec family and language, aligned, with ids that
       ['image', undefined, ['thumbnails']],
     ],
   );
+  t.strictSame(
+    sets.map((set) => findAll(set, 'Role')[0]?.attributes['value']),
+    [undefined, undefined, 'main', 'alternate', 'main', undefined],
+    'players start with the first language',
+  );
   t.equal(new Set(sets.map(({ attributes }) => attributes['id'])).size, sets.length);
   t.ok(sets.every(({ attributes }) => attributes['segmentAlignment'] === 'true'));
   const configurations = sets.flatMap((set) => findAll(set, 'AudioChannelConfiguration'));

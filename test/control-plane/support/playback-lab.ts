@@ -8,6 +8,7 @@ import type { Test } from 'tap';
 import { openGroupedRecords } from '../../../common/adapters/records/sqlite-grouped.ts';
 import type { Entitlements } from '../../../common/contract/billing.ts';
 import { PlaybackSession } from '../../../common/contract/playback.ts';
+import type { Bundle } from '../../../common/contract/bundle.ts';
 import type { Pathway } from '../../../common/contract/steering.ts';
 import { createSystemChance } from '../../../common/runtime/chance.ts';
 import { createSystemClock, type Clock } from '../../../common/runtime/clock.ts';
@@ -53,6 +54,10 @@ export interface LabOptions {
   options?: Partial<PlaybackOptions>;
   /** What the viewer's account may watch; nothing limits it where there is none. */
   plan?: { isRequired: boolean; entitlements?: Entitlements };
+  /** In which languages the film sounds; in the sample's when absent. */
+  sounds?: readonly string[];
+  /** What profiles want to hear. */
+  language?: string;
   /** How steering answers; undefined: there is no steering, `dead`: nothing listens there. */
   steering?: ((request: IncomingMessage, reply: ServerResponse) => void) | 'dead' | undefined;
 }
@@ -91,11 +96,12 @@ export async function openLab(t: Test, given: LabOptions = {}): Promise<Playback
         if (id === titleId) return title;
         throw coded(id === 'title_filling-filling' ? 'TITLE_NOT_LIVE' : 'TITLE_UNKNOWN');
       },
-      bundle: async () => bundle,
+      bundle: async () => soundingIn(given.sounds),
     },
     fleet: { siteOf: async () => ({ site: 'isp-a' }), holders: async () => ({ pathways: holders }) },
     tokens: { mint: async ({ claims }) => ({ tokens: claims.map(fakeDeliveryToken) }) },
-    ...{ users: { resume: async () => ({}) }, rank: ranker?.rank },
+    users: { resume: async () => ({ ...(given.language !== undefined && { language: given.language }) }) },
+    rank: ranker?.rank,
     billing: { entitlements: async () => given.plan ?? { isRequired: false } },
     events: {
       begun: async (session) => {
@@ -129,6 +135,13 @@ export async function openLab(t: Test, given: LabOptions = {}): Promise<Playback
     if (given.directory === undefined) await rm(directory, { recursive: true, force: true });
   });
   return { playback, url: publicUrl, asked, holders, begun, close };
+}
+
+function soundingIn(languages: readonly string[] | undefined): Bundle {
+  const [sound] = bundle.audio;
+  if (languages === undefined || sound === undefined) return bundle;
+  const audio = languages.map((language) => ({ ...sound, id: `audio-${language}`, language }));
+  return { ...bundle, audio };
 }
 
 async function startSteering(

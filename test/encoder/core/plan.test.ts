@@ -16,7 +16,7 @@ function source(changes: Partial<Source['video']> = {}, audioEndS?: number): Sou
       },
       ...{ meanFrameRateHz: 24, baseFrameRateHz: 24, endS: 120, ...changes },
     },
-    audio: audioEndS === undefined ? undefined : { index: 1, language: 'und', endS: audioEndS },
+    audio: audioEndS === undefined ? [] : [{ index: 1, language: 'und', endS: audioEndS }],
   };
 }
 
@@ -25,7 +25,7 @@ t.test('the two-minute film', (t) => {
   t.match(plan, {
     durationS: 120,
     video: { frameCount: 2880, framesPerSegment: 96, timescale: 24_000, ticksPerFrame: 1000, holdS: 0 },
-    audio: { sampleCount: 5_760_000 },
+    audio: [{ sampleCount: 5_760_000 }],
     tiles: { intervalFrames: 48, width: 160, height: 90 },
   });
   t.equal(plan.video.rungs.length, 4);

@@ -24,9 +24,15 @@ t.test('the default streams that have packets', (t) => {
   const second = { ...audio, index: 3, disposition: { default: 1 }, tags: { language: 'deu' } };
   t.match(readSource(probe(cover, video, audio, second), spans, 'mov'), {
     ok: true,
-    value: { video: { index: 0, meanFrameRateHz: 25, endS: 10 }, audio: { index: 3, language: 'deu' } },
+    value: {
+      video: { index: 0, meanFrameRateHz: 25, endS: 10 },
+      audio: [
+        { index: 3, language: 'de' },
+        { index: 1, language: 'en' },
+      ],
+    },
   });
-  t.match(readSource(probe(video, audio), new Map([[0, span(10)]]), 'mov'), { value: { audio: undefined } });
+  t.match(readSource(probe(video, audio), new Map([[0, span(10)]]), 'mov'), { value: { audio: [] } });
   t.match(readSource(probe(audio), spans, 'mov'), { code: 'SOURCE_NO_VIDEO' });
   t.match(readSource(probe(cover), spans, 'mov'), { code: 'SOURCE_NOT_VIDEO' });
   t.match(readSource(probe(), spans, 'mov'), { code: 'SOURCE_NOT_VIDEO' });
@@ -81,11 +87,38 @@ t.test('durations', (t) => {
   t.end();
 });
 
+t.test('sound: one of each language, the default first, and nothing that is beside the film', (t) => {
+  const sound = (index: number, language: string, disposition: Record<string, number> = {}) => ({
+    ...{ ...audio, index, disposition },
+    tags: { language },
+  });
+  const many = Array.from({ length: 20 }, (_, at) => sound(at + 1, `q${String.fromCharCode(97 + at)}a`));
+  const all = new Map(Array.from({ length: 30 }, (_, index) => [index, span(10)]));
+  const heard = (...streams: Probe['streams']): string[] => {
+    const read = readSource(probe(video, ...streams), all, 'mov');
+    return read.ok ? read.value.audio.map(({ index, language }) => `${index} ${language}`) : [read.code];
+  };
+  t.strictSame(
+    heard(
+      sound(1, 'eng'),
+      sound(2, 'ger'),
+      sound(3, 'deu'),
+      sound(4, 'fre', { comment: 1 }),
+      sound(5, 'und'),
+    ),
+    ['1 en', '2 de'],
+  );
+  t.strictSame(heard(sound(1, 'ita', { visual_impaired: 1 })), ['1 it'], 'what there is alone is heard');
+  t.strictSame(heard(sound(1, 'und'), sound(2, 'pt-BR', { default: 1 })), ['2 pt-BR']);
+  t.equal(heard(...many).length, 8);
+  t.end();
+});
+
 t.test('language, interlacing, HDR', (t) => {
   const odd = { ...audio, tags: { language: 'x"; rm -rf' } };
   const pq = { ...video, field_order: 'tt', color_transfer: 'smpte2084' };
   t.match(readSource(probe(pq, odd), spans, 'mov'), {
-    value: { audio: { language: 'und' }, video: { interlaced: true, hdr: 'smpte2084' } },
+    value: { audio: [{ language: 'und' }], video: { interlaced: true, hdr: 'smpte2084' } },
   });
   t.match(readSource(probe({ ...video, field_order: 'progressive' }), spans, 'mov'), {
     value: { video: { interlaced: false, hdr: undefined } },

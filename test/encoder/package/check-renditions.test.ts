@@ -8,7 +8,7 @@ const plan: EncodePlan = planEncode({
     ...{ index: 0, display: { width: 1280, height: 720 }, turned: false, interlaced: false, hdr: undefined },
     ...{ meanFrameRateHz: 25, baseFrameRateHz: 25, endS: 10 },
   },
-  audio: undefined,
+  audio: [],
 });
 
 function rendition(frames: readonly number[], keyFrames = true): Mp4Index {
