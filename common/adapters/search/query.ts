@@ -54,9 +54,9 @@ export function answer(query: SearchQuery, index: Index): SearchResult {
   const few = index.columns.few(filters, fewMax);
   let widest: readonly number[] = [];
   for (const { matches, fields } of steps(words, index, { typos, isFound: () => found.size > 0 })) {
-    const numbers = matches.flatMap((match) => matching(match, { index, passes, few, countsAll }));
-    widest = matches.length > 1 ? [...new Set(numbers)] : numbers;
-    const fresh = widest.filter((number) => !found.has(number));
+    const lists = matches.map((match) => matching(match, { index, passes, few, countsAll }));
+    widest = lists.length > 1 ? [...new Set(lists.flat())] : (lists[0] ?? []);
+    const fresh = found.size === 0 ? widest : widest.filter((number) => !found.has(number));
     const step = { words, index, typos, passes, fields, limit: Math.max(wanted, judgedLeast) };
     for (const [number, candidate] of candidates(fresh, step))
       if (!found.has(number)) found.set(number, candidate);
