@@ -1,10 +1,10 @@
 import type { Viewer } from '../../../common/contract/release.ts';
 import type { RowReason, RowsReply, RowTitle } from '../../../common/contract/rows.ts';
 import { createSeededChance } from '../../../common/runtime/chance.ts';
-import { bestAmong, type ScoredTitles } from './core/best-items.ts';
+import type { ScoredTitles } from './core/best-items.ts';
 import { genreTaste, type Met } from './core/content.ts';
 import { wholeOffer, type Offer } from './core/offer.ts';
-import { besideMax, rowsOf, type PickedRow, type Reason } from './core/rows.ts';
+import { rowsOf, type PickedRow, type Reason } from './core/rows.ts';
 import { metIn, type Person, type ProfileTaste } from './core/taste-of.ts';
 import { offeredFor } from './meetings.ts';
 import type { KnownTitle, RecommendedTitles } from './ports.ts';
@@ -48,16 +48,16 @@ export function makeRows(titles: RecommendedTitles, asker: Asker, { world, offer
   const chance = createSeededChance(seed);
   const met = metIn(catalogue, person.meetings);
   const shown = (title: number): boolean => titles.isShown(catalogue.titles[title]?.id ?? '', viewer);
-  const scored = (of: Met): ScoredTitles => masked(scorer.score(of, offer, trending), world, person);
   const anchors = anchorsOf(world, person, { fraction: () => chance.fraction(), shown });
-  const besides = anchors.map((title) => {
-    const { titles: all, scores } = scored({ titles: Uint32Array.of(title), weights: Float32Array.of(1) });
-    return { title, beside: bestAmong(all, besideMax, (other) => scores[other] ?? -Infinity) };
-  });
+  const without = keptTitles(world, person);
+  const besides = anchors.map((title) => ({
+    title,
+    beside: world.besides.of(title, { offer, also: trending, without }),
+  }));
   const rows = rowsOf({
     ...{ catalogue, offer, anchors: besides, trending, freshness },
     // Last: the scorer is asked about this person afterwards.
-    scored: scored(met),
+    scored: masked(scorer.score(met, offer, trending), without),
     genreTaste: genreTaste(catalogue, met),
     speakerFor: (title) =>
       scorer.speakersFor(title, met, speakersMax).find(({ title: other }) => shown(other))?.title,
@@ -69,15 +69,18 @@ export function makeRows(titles: RecommendedTitles, asker: Asker, { world, offer
 
 /** How well everything that a person may be offered fits, not only what its rows are picked from. */
 export function scoreAll({ person }: Asker, { world, offer }: Scene, met: Met): ScoredTitles {
-  return masked(world.scorer.score(met, wholeOffer(world, offer.allowed)), world, person);
+  const scored = world.scorer.score(met, wholeOffer(world, offer.allowed));
+  return masked(scored, keptTitles(world, person));
 }
 
-/** Scores without those of what a person has met or does not want. */
-function masked(scored: ScoredTitles, { catalogue }: World, { kept }: Person): ScoredTitles {
-  for (const id of kept.keys()) {
-    const title = catalogue.indexOf.get(id);
-    if (title !== undefined) scored.scores[title] = -Infinity;
-  }
+/** What a person has met or does not want. */
+function keptTitles({ catalogue }: World, { kept }: Person): Set<number> {
+  return new Set([...kept.keys()].flatMap((id) => catalogue.indexOf.get(id) ?? []));
+}
+
+/** Scores without those of some titles. */
+function masked(scored: ScoredTitles, without: ReadonlySet<number>): ScoredTitles {
+  for (const title of without) scored.scores[title] = -Infinity;
   return scored;
 }
 

@@ -1,6 +1,7 @@
 import type { Viewer } from '../../../common/contract/release.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { createTurns } from '../turns.ts';
+import { Besides } from './besides.ts';
 import { catalogueOf, type Catalogue } from './core/catalogue.ts';
 import type { Learned } from './core/learned.ts';
 import { basisOf, type Basis, type NamedModel } from './core/basis.ts';
@@ -14,6 +15,7 @@ import type { RecommendedTitles } from './ports.ts';
 /** What rows are made of for everybody, as of a moment. */
 export interface World extends Basis {
   readonly scorer: PersonScorer;
+  readonly besides: Besides;
   /** Titles that are begun more than usual in a region, or everywhere, the most first. */
   readonly trending: Map<string, readonly number[]>;
   /** What viewers of one region and age may be offered. Looked at again before anything is shown. */
@@ -111,7 +113,7 @@ export class Worlds {
     const of = { catalogue, named: model() };
     const basis = await driven(basisOf(of, learned, clock.nowMs()), { signal, turnMs });
     const scorer = new PersonScorer(basis, learned);
-    return { ...basis, scorer, trending: new Map(), offers: new Map() };
+    return { ...basis, scorer, besides: new Besides(scorer), trending: new Map(), offers: new Map() };
   }
 
   async #catalogueNow(signal: AbortSignal): Promise<Catalogue> {

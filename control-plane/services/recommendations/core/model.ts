@@ -78,6 +78,8 @@ export class Scorer {
   readonly #model: Model;
   readonly #userFactors: Solve;
   readonly #parts: { ease: Float64Array; itemKnn: Float64Array; factors: Float64Array };
+  /** What brings each part to the same spread. */
+  #levels = { ease: 0, itemKnn: 0, factors: 0 };
 
   constructor(model: Model) {
     this.#model = model;
@@ -96,33 +98,46 @@ export class Scorer {
     addScores(this.#model.itemKnn, met, itemKnn);
     factors.fill(0);
     addFactorScores(this.#model.factors, this.#userFactors(met.itemOf), factors);
-    for (const part of [ease, itemKnn, factors]) levelled(part);
+    this.#levels = { ease: levelOf(ease), itemKnn: levelOf(itemKnn), factors: levelOf(factors) };
   }
 
   /** What each part says of an item, for the user that was turned to. */
   partsOf(item: number): Blend {
     const { ease, itemKnn, factors } = this.#parts;
     const popularity = this.#model.popularity[item]!;
-    return { ease: ease[item]!, itemKnn: itemKnn[item]!, factors: factors[item]!, popularity };
+    const levels = this.#levels;
+    return {
+      ...{ ease: levels.ease * ease[item]!, itemKnn: levels.itemKnn * itemKnn[item]! },
+      ...{ factors: levels.factors * factors[item]!, popularity },
+    };
   }
 
   /** Writes the user's score of each item over `scores`. */
   blend({ ease, itemKnn, factors, popularity }: Blend, scores: Float64Array): void {
     const { ease: one, itemKnn: two, factors: three } = this.#parts;
+    const levels = this.#levels;
+    const [a, b, c] = [ease * levels.ease, itemKnn * levels.itemKnn, factors * levels.factors];
+    const known = this.#model.popularity;
     for (let item = 0; item < scores.length; item++)
-      scores[item] =
-        ease * one[item]! +
-        itemKnn * two[item]! +
-        factors * three[item]! +
-        popularity * this.#model.popularity[item]!;
+      scores[item] = a * one[item]! + b * two[item]! + c * three[item]! + popularity * known[item]!;
   }
 }
 
-/** Brings scores to a root mean square of 1; those that are all 0 stay so. */
-export function levelled(scores: Float64Array): void {
-  let squares = 0;
-  for (const score of scores) squares += score * score;
-  if (squares === 0) return;
-  const scale = Math.sqrt(scores.length / squares);
-  for (let item = 0; item < scores.length; item++) scores[item]! *= scale;
+/** What brings scores to a root mean square of 1; 0 for those that are all 0. */
+export function levelOf(scores: Float64Array): number {
+  // Four sums, since each addition would wait for the one before it.
+  let s0 = 0;
+  let s1 = 0;
+  let s2 = 0;
+  let s3 = 0;
+  const even = scores.length & ~3;
+  for (let at = 0; at < even; at += 4) {
+    s0 += scores[at]! ** 2;
+    s1 += scores[at + 1]! ** 2;
+    s2 += scores[at + 2]! ** 2;
+    s3 += scores[at + 3]! ** 2;
+  }
+  for (let at = even; at < scores.length; at++) s0 += scores[at]! ** 2;
+  const squares = s0 + s1 + (s2 + s3);
+  return squares === 0 ? 0 : Math.sqrt(scores.length / squares);
 }

@@ -5,7 +5,7 @@ import { ContentScorer, type Met } from './content.ts';
 import { interactionsOf } from './interactions.ts';
 import { weightBetween } from './item-weights.ts';
 import type { Learned } from './learned.ts';
-import { levelled, Scorer, type Blend } from './model.ts';
+import { levelOf, Scorer, type Blend } from './model.ts';
 import type { Offer } from './offer.ts';
 
 /** What a title's score is made of. */
@@ -42,9 +42,14 @@ export class PersonScorer {
   readonly #scorer: Scorer | undefined;
   /** What the model says of each of its items. */
   readonly #items: Float64Array;
+  /** What brings that to a root mean square of 1. */
+  #level = 0;
   readonly #content: ContentScorer;
   readonly #company = new Map<number, number>();
   readonly #scores: Float64Array;
+  /** Room for what is scored, and what was. */
+  #titles: Uint32Array = new Uint32Array(0);
+  #scored: Uint32Array = new Uint32Array(0);
   #experience = 0;
 
   constructor(basis: Basis, learned: Learned) {
@@ -53,14 +58,14 @@ export class PersonScorer {
     this.#scorer = basis.bound && new Scorer(basis.bound.model);
     this.#items = new Float64Array(basis.bound?.model.items ?? 0);
     this.#content = new ContentScorer(basis.catalogue);
-    this.#scores = new Float64Array(basis.catalogue.titles.length);
+    this.#scores = new Float64Array(basis.catalogue.titles.length).fill(-Infinity);
   }
 
   /**
    * Turns to a person, by what it has met, and scores the candidates of an offer, and what it allows beside them of some titles, of those
    * that were made by the same people and of those that were met with the same titles.
    *
-   * @returns what was scored, and the score of every title, −Infinity for the others; written over by the next call
+   * @returns what was scored, and the score of every title, −Infinity for the others; both are written over by the next call
    */
   score(met: Met, offer: Offer, also: Iterable<number> = []): ScoredTitles {
     const known = met.titles.length;
@@ -68,11 +73,10 @@ export class PersonScorer {
     this.#scoreByModel(met);
     this.#content.turnTo(met);
     this.#scoreByCompany(met);
-    const besides = this.#besides(offer, also);
-    const titles = new Uint32Array(offer.candidates.length + besides.length);
-    titles.set(offer.candidates);
-    titles.set(besides, offer.candidates.length);
-    const scores = this.#scores.fill(-Infinity);
+    const scores = this.#scores;
+    // As long as nobody else writes scores, only those that were scored before are to be cleared.
+    for (const title of this.#scored) scores[title] = -Infinity;
+    const titles = (this.#scored = this.#titlesOf(offer, this.#besides(offer, also)));
     const own = this.#experience;
     for (const title of titles)
       scores[title] = own * this.#personalScore(title) + sharedScore(this.#basis, title, own);
@@ -85,7 +89,7 @@ export class PersonScorer {
     const item = bound?.itemOf[title] ?? -1;
     const modelParts = item < 0 ? undefined : this.#scorer?.partsOf(item);
     return {
-      ...{ model: item < 0 ? 0 : this.#items[item]!, content: this.#content.of(title) },
+      ...{ model: item < 0 ? 0 : this.#level * this.#items[item]!, content: this.#content.of(title) },
       company: this.#company.get(title) ?? 0,
       ...(modelParts !== undefined && { modelParts }),
       ...{ popularity: popularity[title]!, freshness: freshness[title]! },
@@ -110,10 +114,18 @@ export class PersonScorer {
     return speakers.sort((one, two) => two.strength - one.strength || one.title - two.title).slice(0, count);
   }
 
+  #titlesOf({ candidates }: Offer, besides: readonly number[]): Uint32Array {
+    const length = candidates.length + besides.length;
+    if (this.#titles.length < length) this.#titles = new Uint32Array(length + besidesMax);
+    this.#titles.set(candidates);
+    this.#titles.set(besides, candidates.length);
+    return this.#titles.subarray(0, length);
+  }
+
   #personalScore(title: number): number {
     const item = this.#basis.bound?.itemOf[title] ?? -1;
     const content = this.#content.of(title);
-    if (item >= 0) return this.#items[item]! + content * contentWeights.besideModel;
+    if (item >= 0) return this.#level * this.#items[item]! + content * contentWeights.besideModel;
     return content * contentWeights.alone + (this.#company.get(title) ?? 0);
   }
 
@@ -130,6 +142,7 @@ export class PersonScorer {
   #scoreByModel(met: Met): void {
     const { bound } = this.#basis;
     this.#items.fill(0);
+    this.#level = 0;
     if (bound === undefined || this.#scorer === undefined) return;
     const known = [...met.titles.keys()].filter((at) => bound.itemOf[met.titles[at]!]! >= 0);
     if (known.length === 0) return;
@@ -143,7 +156,7 @@ export class PersonScorer {
     );
     this.#scorer.user(user, 0);
     this.#scorer.blend(bound.blend, this.#items);
-    levelled(this.#items);
+    this.#level = levelOf(this.#items);
   }
 
   /** Of titles that the model does not know: how often they were met with what the person has met. */

@@ -23,6 +23,8 @@ export interface Picked {
 /** Neighbours that a title is compared with, and how much being like them costs, in units of scores. */
 const neighbours = 4;
 const likenessCost = 0.5;
+/** exp(−40) is less than the rounding of 1. */
+const neverDrawn = -40;
 
 /**
  * Picks titles one after another, each with a chance by its score: softmax of what is left (Plackett and Luce), after what is like
@@ -70,7 +72,9 @@ function draw(
   const most = values[best]!;
   let sum = 0;
   for (let at = 0; at < values.length; at++) {
-    values[at] = Math.exp((values[at]! - most) / temperature);
+    const behind = (values[at]! - most) / temperature;
+    // Beyond that nothing is added to a sum of 1 or more.
+    values[at] = behind < neverDrawn ? 0 : Math.exp(behind);
     sum += values[at]!;
   }
   let rest = fraction() * sum;

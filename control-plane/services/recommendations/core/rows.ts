@@ -1,4 +1,4 @@
-import { bestAmong, type ScoredTitles } from './best-items.ts';
+import { bestAmong, bestScored, type ScoredTitles } from './best-items.ts';
 import { genreLikeness, type Catalogue } from './catalogue.ts';
 import type { Offer } from './offer.ts';
 import { pick, type Picked } from './pick.ts';
@@ -77,7 +77,7 @@ export function rowsOf(input: RowsInput): PickedRow[] {
   add(
     { kind: 'top' },
     {
-      from: bestAmong(all, 2 * candidatesMax, scoreOf),
+      from: bestScored(all, 2 * candidatesMax, scores),
       ...{ count: topLength(offered), reasonOf: topReason(input) },
     },
   );
@@ -99,7 +99,7 @@ export function rowsOf(input: RowsInput): PickedRow[] {
   add({ kind: 'new' }, { from: fresh, reasonOf: () => ({ kind: 'new' }) });
   for (const genre of genresInOrder(input)) {
     if (rows.filter(({ kind }) => kind === 'genre').length >= genreRowsMax) break;
-    const from = bestAmong(offer.ofGenre[genre]!, candidatesMax, scoreOf);
+    const from = bestScored(offer.ofGenre[genre]!, candidatesMax, scores);
     add({ kind: 'genre', genre }, { from, reasonOf: () => ({ kind: 'genre', genre }) });
   }
   return rows;
