@@ -32,8 +32,7 @@ function recommendedTitle(outline: TitleOutline): RecommendedTitle {
   const { parentId, number, durationMs, release, maturity } = outline;
   return {
     ...{ id, name, kind, createdAtMs, sinceMs, isLive, hasVideo },
-    translations: [...outline.translations],
-    ...{ genres: [...outline.genres], people: [...outline.people] },
+    ...{ translations: outline.translations, genres: outline.genres, people: outline.people },
     ...(parentId !== undefined && { parentId }),
     ...(number !== undefined && { number }),
     ...(durationMs !== undefined && { durationMs }),

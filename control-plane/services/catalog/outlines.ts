@@ -9,14 +9,14 @@ export interface TitleOutline {
   readonly id: string;
   readonly name: string;
   /** What it is called in which language. */
-  readonly translations: readonly Pick<Translation, 'language' | 'name'>[];
+  readonly translations: Pick<Translation, 'language' | 'name'>[];
   readonly kind: TitleKind;
   readonly parentId: string | undefined;
   /** Its place in what it is part of. */
   readonly number: number | undefined;
   readonly createdAtMs: number;
-  readonly genres: readonly string[];
-  readonly people: readonly string[];
+  readonly genres: string[];
+  readonly people: string[];
   /** Since when it may be had somewhere: since it was made, or its first window has opened. */
   readonly sinceMs: number;
   /** Absent until it is encoded. */
