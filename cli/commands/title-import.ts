@@ -29,6 +29,7 @@ interface ImportOptions {
   onServer?: boolean;
   again?: AgainOf[];
   label?: string;
+  was?: string;
 }
 
 /** `nearcast title import`: titles of a CSV or JSON file, or of a folder of videos with NFO files; without a path, what is watched. */
@@ -54,6 +55,11 @@ export function titleImportCommand(shell: CommandShell): Command {
     .option(
       '--label <name>',
       'what the folder is known by: with the same name it is the same folder wherever it lies',
+      labelOf,
+    )
+    .option(
+      '--was <name>',
+      'what the folder was known by before, where --label gives it another name',
       labelOf,
     )
     .action((path: string | undefined, options: ImportOptions) =>

@@ -57,12 +57,12 @@ export function App() {
                 {...{ controls: true, autoPlay: true, muted: true, playsInline: true }}
               />
               {fatal !== undefined && <Stopped text={`Playback has ended: ${fatal}.`} onRetry={begin} />}
-              {poster !== undefined && <Picture of={poster} alt={`Poster of ${session.name}`} width={120} />}
               <NowPanel session={session} />
             </div>
             <aside aria-label="Delivery">
               <PathwaysPanel session={session} />
               <LogPanel />
+              {poster !== undefined && <Picture of={poster} alt={`Poster of ${session.name}`} width={120} />}
             </aside>
           </>
         )}

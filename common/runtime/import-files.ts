@@ -32,13 +32,16 @@ export interface Listing {
 
 /**
  * The titles that a CSV or JSON file lists or that lie in a folder, in the order in which they are imported; paths of videos in it are
- * made absolute from its folder. `label` is what the folder is known by, see `readFolder`. Errors: PATH_UNREADABLE; IMPORT_TOO_LARGE.
+ * made absolute from its folder. `label` is what the folder is known by, see `readFolder`; `was`: the label that it had before. Errors: PATH_UNREADABLE; IMPORT_TOO_LARGE.
  */
-export async function readImport(path: string, { label }: { label?: string } = {}): Promise<ImportLine[]> {
+export async function readImport(
+  path: string,
+  { label, was }: { label?: string; was?: string } = {},
+): Promise<ImportLine[]> {
   const found = await stat(path).catch((error: unknown) => {
     throw unreadable(path, error);
   });
-  if (found.isDirectory()) return readFolder(path, { ...(await listFolder(path)), label });
+  if (found.isDirectory()) return readFolder(path, { ...(await listFolder(path)), label, was });
   return withPictureMarks(await collect(orderLines(await readList(resolve(path), basename(path)))));
 }
 
@@ -91,7 +94,12 @@ export async function listFolder(root: string): Promise<Listing> {
  */
 export async function readFolder(
   root: string,
-  { files, unreadable: broken, label }: Listing & { label?: string | undefined },
+  {
+    files,
+    unreadable: broken,
+    label,
+    was,
+  }: Listing & { label?: string | undefined; was?: string | undefined },
 ): Promise<ImportLine[]> {
   const nfos = new Map<string, Result<Nfo>>();
   for (const { path, sizeBytes } of files)
@@ -105,6 +113,7 @@ export async function readFolder(
   const placed = await labelOf(root);
   const labels =
     label === undefined ? { label: placed, formerLabels: [''] } : { label, formerLabels: [placed, ''] };
+  if (was !== undefined) labels.formerLabels.unshift(was);
   const entries = folderEntries(paths, { nfos, ...labels });
   const videos = await collect(withPaths(entries, resolve(root)));
   const joined = await collect(withMarks(joinLines(lists, videos), { marks, root: resolve(root) }));

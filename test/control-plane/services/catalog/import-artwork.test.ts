@@ -1,4 +1,4 @@
-import { mkdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import t from 'tap';
@@ -76,4 +76,27 @@ t.test('jobs of pictures are for encoders that make them, and go before videos',
   const later = await openCatalogLab(t, { directory: lab.directory, options: { ingestRoots: [root] } });
   const makes = ['picture' as const];
   t.match(await later.catalog.jobs.lease('encoder', { waitMs: 0, makes }), { picture: { kind: 'poster' } });
+});
+
+t.test('a folder is known again under another label when it is said what it was called', async (t) => {
+  const root = t.testdir({
+    films: {
+      'film.mkv': 'a film',
+      Show: { 'tvshow.nfo': '<tvshow><title>Show</title></tvshow>', 'S01E01.mkv': 'an episode' },
+    },
+  });
+  const lab = await openCatalogLab(t, { options: { ingestRoots: [root] } });
+  const bring = async (path: string, labels: { label?: string; was?: string }): Promise<string[]> => {
+    const lines = await readImport(path, labels);
+    const entries = lines.flatMap(({ read }, at) =>
+      'entry' in read ? [{ line: at + 1, entry: read.entry }] : [],
+    );
+    return (await lab.catalog.imports.run({ entries })).results.map(({ outcome }) => outcome);
+  };
+  t.same(await bring(join(root, 'films'), { label: 'old' }), Array(4).fill('created'));
+  // Elsewhere, so that no path tells what it is.
+  await rename(join(root, 'films'), join(root, 'moved'));
+  t.same(await bring(join(root, 'moved'), { label: 'new', was: 'old' }), Array(4).fill('changed'));
+  t.same(await bring(join(root, 'moved'), { label: 'new' }), Array(4).fill('unchanged'));
+  t.equal(lab.catalog.titles().length, 4);
 });
