@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -6,6 +7,11 @@ import type { Page } from 'playwright-core';
 import t, { type Test } from 'tap';
 
 import type { Api } from '../../cli/api.ts';
+import type { CommandContext } from '../../cli/context.ts';
+import { uploadFile } from '../../cli/upload.ts';
+import { ArtworkView } from '../../common/contract/artwork.ts';
+import { until } from '../control-plane/support/until.ts';
+import { makePicture } from '../encoder/support/pictures.ts';
 import { consoleUrl, playerUrl } from '../../cli/commands/play.ts';
 import { createTitle, waitUntilLive } from '../../cli/commands/title.ts';
 import { PlanView, SubscriptionView } from '../../common/contract/billing.ts';
@@ -48,6 +54,39 @@ async function showsAlert(t: Test, page: Page, words: RegExp): Promise<void> {
   t.pass(`the page says ${String(words)}`);
 }
 
+/** A title's picture comes by itself, from a box, in the best format; pages that poll fetch it once. */
+async function showsPicture(
+  t: Test,
+  page: Page,
+  { context, titleId, file }: { context: CommandContext; titleId: string; file: string },
+): Promise<void> {
+  const fetched: string[] = [];
+  let lists = 0;
+  page.on('request', (request) => {
+    if (request.resourceType() === 'image') fetched.push(request.url());
+    if (request.url().includes('/v1/titles')) lists++;
+  });
+  await writeFile(file, await makePicture('jpg', { size: '200x300' }));
+  const path = `/v1/titles/${titleId}/artwork`;
+  const body = { kind: 'poster', uploadId: await uploadFile(context, file) };
+  await context.api.call({ method: 'POST', path, body, reply: ArtworkView });
+  const picture = page.getByRole('img', { name: /^poster of A clip/ });
+  // Pictures are fetched when they come into sight.
+  await picture.scrollIntoViewIfNeeded();
+  await until(
+    () => page.evaluate('document.querySelector("table picture img").naturalWidth'),
+    (width) => Number(width) > 0,
+  );
+  const before = lists;
+  await until(
+    () => lists,
+    (now) => now >= before + 3,
+  );
+  // The first box to hold it takes it over from the origin.
+  t.ok(new Set(fetched).size <= 2 && fetched.length === new Set(fetched).size, fetched.join(' '));
+  t.match(fetched[0], /\/v1\/[^/]+\/[0-9a-f]{64}\.avif$/);
+}
+
 const options = { timeout: 120_000, skip: browserMissing };
 t.test('the pages against the real system, and when it is gone', options, async (t) => {
   const browser = await openBrowser();
@@ -72,6 +111,7 @@ t.test('the pages against the real system, and when it is gone', options, async 
   const titles = page.getByRole('table', { name: 'Titles' });
   await titles.getByRole('cell', { name: /^live/ }).waitFor();
   t.equal(await titles.getByRole('rowheader').textContent(), name, 'names are text, not markup');
+  await showsPicture(t, page, { context, titleId: id, file: join(dataDir, 'poster.jpg') });
   const fill = page.getByRole('table', { name: 'Fill by appliance' });
   for (const box of boxes) await fill.getByRole('row', { name: new RegExp(`^${box}.*nothing$`) }).waitFor();
   t.pass('every box has its row and misses nothing');
