@@ -47,6 +47,8 @@ export class BareReply implements AnswerSink {
   /** A head that waits for its small body. */
   #head = '';
   #isInChunks = false;
+  /** Whether somebody is told already when more may be written. */
+  #isFull = false;
   #status = 0;
 
   constructor(connection: BareConnection) {
@@ -118,7 +120,13 @@ export class BareReply implements AnswerSink {
     } else {
       isRoom = socket.write(chunk);
     }
-    if (!isRoom) socket.once('drain', () => writer.drained());
+    if (!isRoom && !this.#isFull) {
+      this.#isFull = true;
+      socket.once('drain', () => {
+        this.#isFull = false;
+        writer.drained();
+      });
+    }
     return isRoom;
   }
 

@@ -14,6 +14,8 @@ export function frameworkSink(
   const { raw: response } = reply;
   let wholeBytes: number | undefined;
   let leave: (() => void) | undefined;
+  /** Whether somebody is told already when more may be written. */
+  let isFull = false;
   return {
     over,
     get isGone() {
@@ -42,7 +44,13 @@ export function frameworkSink(
         return true;
       }
       const isRoom = response.write(chunk);
-      if (!isRoom) response.once('drain', () => writer.drained());
+      if (!isRoom && !isFull) {
+        isFull = true;
+        response.once('drain', () => {
+          isFull = false;
+          writer.drained();
+        });
+      }
       return isRoom;
     },
     end() {

@@ -84,7 +84,11 @@ export class UpstreamConnection {
         this.#read(bytes);
       })
       .on('end', () => this.#ended())
-      .on('error', (error) => (this.#cause = error))
+      .on('error', (error) => {
+        this.#cause = error;
+        // It closes a little later; whoever asks until then would ask nobody.
+        this.#leave();
+      })
       .on('close', () => this.#closed());
   }
 

@@ -48,10 +48,11 @@ export function readAnswerHead(text: string, method: string): AnswerHead | undef
   const body = framingOf(said, status, method);
   if (body === undefined) return undefined;
   const options = connectionOptions(said.connection);
-  const isKept = minor === '1' && !options.includes('close') && body.kind !== 'close';
+  // A service that sends a body where none may be would have it taken for the next answer.
+  const isKept = minor === '1' && !options.includes('close') && body.kind !== 'close' && method !== 'HEAD';
   return {
     ...{ status, body },
-    fields: options.length === 0 ? fields : withoutOptions(fields, options),
+    fields: options.length === 0 && status !== 204 ? fields : goingOn(fields, options, status),
     keepMs: isKept ? keptMs(said.keepAlive) : 0,
   };
 }
@@ -99,12 +100,13 @@ function framingOf({ length, coding }: Said, status: number, method: string): Bo
   return bytes === 0 ? { kind: 'none' } : { kind: 'length', bytes };
 }
 
-function withoutOptions(fields: FieldList, options: readonly string[]): string[] {
+function goingOn(fields: FieldList, options: readonly string[], status: number): string[] {
   const kept: string[] = [];
   for (let at = 0; at < fields.length; at += 2) {
     const [name = '', value = ''] = [fields[at], fields[at + 1]];
-    // RFC 9110 §7.6.1: a length is not a matter of the connection, whatever it is called.
-    if (name === 'content-length' || !options.includes(name)) kept.push(name, value);
+    // RFC 9110 §7.6.1: a length is not a matter of the connection, whatever it is called; §8.6: a 204 has none.
+    const isKept = name === 'content-length' ? status !== 204 : !options.includes(name);
+    if (isKept) kept.push(name, value);
   }
   return kept;
 }

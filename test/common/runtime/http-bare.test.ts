@@ -149,6 +149,24 @@ t.test('answers of unknown length, of none, and larger than what the connection 
   t.equal(text.slice(text.lastIndexOf('\r\n\r\n') + 4).length, parts * part.length);
 });
 
+t.test('of much that comes at once it is told once when more may be written', async (t) => {
+  const lab = await startLab(t);
+  const { socket, until } = await dial(t, lab.port);
+  socket.write(get('/bare/1'));
+  await waiting(lab, 1);
+  const { reply } = lab.taken[0]!;
+  reply.begin(200, []);
+  const part = Buffer.alloc(1 << 20, 'x');
+  let drains = 0;
+  const drained = (): void => {
+    drains++;
+    reply.end();
+  };
+  for (let left = 16; left > 0; left--) reply.write(part, { drained });
+  await until((all) => all.endsWith('\r\n0\r\n\r\n'));
+  t.equal(drains, 1);
+});
+
 t.test('an answer that moves is not cut, however often it pauses', async (t) => {
   const limits = { keepAliveMs: 400, idleMs: 2400 };
   const lab = await startLab(t, [], limits);

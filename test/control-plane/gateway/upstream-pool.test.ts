@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer as createTlsServer, getCACertificates, setDefaultCACertificates } from 'node:tls';
@@ -23,7 +24,7 @@ t.test('a connection is used again where its answer was whole', async (t) => {
   t.match(await ask(pool), { end: 'answered', status: 200, body: 'one', fields: ['content-length', '3'] });
   t.match(await ask(pool), { end: 'answered', status: 200, body: 'two', fields: [] });
   t.match(await ask(pool), { end: 'answered', status: 404, body: '' });
-  t.match(await ask(pool, { method: 'HEAD' }), { end: 'answered', status: 304, body: '' });
+  t.match(await ask(pool), { end: 'answered', status: 304, body: '' });
   t.match(await ask(pool, { method: 'POST', body: Buffer.from([0, 255]) }), {
     end: 'answered',
     body: 'five',
@@ -54,6 +55,38 @@ t.test('and is not where another answer could be taken for the next', async (t) 
   await once(lab.sockets[0]!, 'close');
   t.match(await ask(pool), { end: 'answered', body: 'one' });
   t.equal(lab.sockets.length, 2, 'what comes unasked ends the connection');
+});
+
+t.test('nor after a HEAD: what comes with its answer would be taken for the next', async (t) => {
+  const answer = 'HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n';
+  const lab = await startService(t, (socket) => socket.write(lab.asked.length === 1 ? answer : ok('two')));
+  const pool = openPool(t, lab.port, { connectionsMax: 1 });
+  const [head, next] = [new Asking({ method: 'HEAD' }), new Asking()];
+  pool.ask(head);
+  pool.ask(next);
+  t.match(await head.heard, { end: 'answered', fields: ['content-length', '40'], body: '' });
+  t.match(await next.heard, { end: 'answered', body: 'two' });
+  t.equal(lab.sockets.length, 2);
+});
+
+t.test('nor where the service has reset it, though it has not closed yet', async (t) => {
+  const lab = await startService(t, (socket) => socket.write(ok('one')));
+  const pool = openPool(t, lab.port);
+  const made = Promise.withResolvers<Socket>();
+  const note = (message: unknown): void => {
+    made.resolve((message as { socket: Socket }).socket);
+  };
+  subscribe('net.client.socket', note);
+  await ask(pool);
+  unsubscribe('net.client.socket', note);
+  const socket = await made.promise;
+  const again = new Asking({ method: 'POST', body: Buffer.from('once') });
+  socket.once('error', () => {
+    pool.ask(again);
+  });
+  lab.sockets[0]?.resetAndDestroy();
+  t.match(await again.heard, { end: 'answered', body: 'one' });
+  t.equal(lab.sockets.length, 2);
 });
 
 t.test('what is no answer fails', async (t) => {

@@ -42,11 +42,11 @@ t.test('a head as services send it', (t) => {
 t.test('where an answer ends, and whether another may follow', (t) => {
   for (const [lines, method, kind, keepMs] of [
     ['200 OK\r\nContent-Length: 0', 'GET', 'none', undefined],
-    ['200 OK\r\nContent-Length: 5', 'HEAD', 'none', undefined],
+    ['200 OK\r\nContent-Length: 5', 'HEAD', 'none', 0],
     ['204 No Content', 'GET', 'none', undefined],
     ['304 Not Modified\r\nContent-Length: 5', 'GET', 'none', undefined],
     ['200 OK\r\nTransfer-Encoding: Chunked', 'GET', 'chunks', undefined],
-    ['200 OK\r\nTransfer-Encoding: chunked', 'HEAD', 'none', undefined],
+    ['200 OK\r\nTransfer-Encoding: chunked', 'HEAD', 'none', 0],
     ['200 OK', 'GET', 'close', 0],
     ['200', 'GET', 'close', 0],
     ['200 OK\r\nContent-Length: 1\r\nConnection: a\r\nConnection: Close', 'GET', 'length', 0],
@@ -54,6 +54,11 @@ t.test('where an answer ends, and whether another may follow', (t) => {
     ['200 OK\r\nContent-Length: 1\r\nConnection: Content-Length', 'GET', 'length', undefined],
   ] as const)
     t.match(read(lines, method), { body: { kind }, keepMs }, lines);
+  t.strictSame(
+    read('204 No Content\r\nContent-Length: 5\r\nA: b')?.fields,
+    ['a', 'b'],
+    'a 204 has no length',
+  );
   t.match(readAnswerHead('HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\n', 'GET'), { keepMs: 0 });
   t.end();
 });
