@@ -88,8 +88,7 @@ export function artworkRoutes(app: App, options: ArtworkRoutesOptions): void {
     },
     async (request, reply) => {
       const { id, artworkId } = request.params;
-      const { bundle } = await artwork.remove(id, artworkId);
-      if (bundle !== undefined) await options.revoke(bundle);
+      await artwork.remove(id, artworkId, options.revoke);
       return await reply.code(204).send(null);
     },
   );

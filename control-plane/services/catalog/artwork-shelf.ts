@@ -87,11 +87,11 @@ export class ArtworkShelf {
     });
   }
 
-  /** Removes one if it is there. */
-  async remove(id: string): Promise<void> {
-    await this.#inTurn(async () => {
+  /** Removes one if it is there; gives it as it was at the last. */
+  async remove(id: string): Promise<ArtworkRecord | undefined> {
+    return await this.#inTurn(async () => {
       const held = this.find(id);
-      if (held === undefined) return;
+      if (held === undefined) return undefined;
       await this.#collection.remove(id);
       this.#artwork.delete(id);
       if (held.job !== undefined) this.#byJob.delete(held.job.jobId);
@@ -99,6 +99,7 @@ export class ArtworkShelf {
       siblings?.delete(id);
       if (siblings?.size === 0) this.#byTitle.delete(held.titleId);
       if (held.bundle !== undefined) this.changes.tell(undefined);
+      return held;
     });
   }
 

@@ -37,14 +37,12 @@ export interface Artwork {
     request: ArtworkRequest,
     mark?: string,
   ): Promise<{ view: ArtworkView; isNew: boolean }>;
-  /** What stands in a slot with this mark and has not failed. */
-  has(slot: ArtworkSlot, mark: string): boolean;
   /** Of a title, oldest first. Errors: TITLE_UNKNOWN. */
   views(titleId: string): ArtworkView[];
-  /** Removes a picture; gives the bundle that is to be shown no more. Errors: ARTWORK_UNKNOWN. */
-  remove(titleId: string, id: string): Promise<{ bundle: string | undefined }>;
-  /** Removes all pictures of a title. */
-  removeAll(titleId: string): Promise<void>;
+  /** Removes a picture, its bundle being refused before: whoever repeats what failed finds it there. Errors: ARTWORK_UNKNOWN, those of `refuse`. */
+  remove(titleId: string, id: string, refuse: (bundle: string) => Promise<unknown>): Promise<void>;
+  /** Removes all pictures of a title; gives the bundles that are to be shown no more. It waits neither for blobs nor for a file that is read. */
+  removeAll(titleId: string): Promise<string[]>;
   /** What is made of a title, each kind once in the best of the wanted languages; what it lacks is that of what it is part of. */
   picked(titleId: string, wish: ArtworkWish): MadeArtwork[];
   /** The bundles of a title's pictures. */
@@ -67,18 +65,27 @@ export interface ArtworkDependencies {
   readonly forgotten: (artworkId: string) => void;
 }
 
+const removedLater = 'a source could not be removed; it is tried again at the next start';
+/** What keys of sources of pictures begin with. */
+const sourcePrefix = sourceKey('artwork_');
+
 /** Keeps the pictures of titles. */
 export class TitleArtwork implements Artwork {
   readonly #deps: ArtworkDependencies;
+  /** One is read at a time: each is in memory as a whole. */
+  readonly #reading = createTurns();
   readonly #inTurn = createTurns();
+  /** What has a source in blobs, or will have, and is not on the shelf yet. */
+  readonly #storing = new Set<string>();
+  /** Sources that are being removed from blobs, which nobody waits for. */
+  readonly #removing = new Set<Promise<void>>();
 
   constructor(deps: ArtworkDependencies) {
     this.#deps = deps;
   }
 
   set(...wanted: Parameters<Artwork['set']>): ReturnType<Artwork['set']> {
-    // One at a time: each is in memory as a whole.
-    return this.#inTurn(() => this.#set(...wanted));
+    return this.#reading(() => this.#set(...wanted));
   }
 
   async #set(
@@ -86,9 +93,8 @@ export class TitleArtwork implements Artwork {
     { kind, language: typed, ...source }: ArtworkRequest,
     given?: string,
   ): Promise<{ view: ArtworkView; isNew: boolean }> {
-    const { titles, shelf, log } = this.#deps;
-    const { name, phase } = titles.get(titleId);
-    if (phase === 'withdrawn') throw coded('CONFLICT', `${name} is withdrawn: take its video anew first`);
+    const { shelf, log } = this.#deps;
+    this.#checkNotWithdrawn(titleId);
     const language = typed === undefined ? undefined : valueOf(languageOf(typed));
     const slot = { titleId, kind, ...(language !== undefined && { language }) };
     const id = newObjectId('artwork', this.#deps.chance);
@@ -110,26 +116,28 @@ export class TitleArtwork implements Artwork {
     }
   }
 
-  has(slot: ArtworkSlot, mark: string): boolean {
-    return this.#standing(slot, mark) !== undefined;
-  }
-
   views(titleId: string): ArtworkView[] {
     this.#deps.titles.get(titleId);
     return this.#deps.shelf.ofTitle(titleId).map((one) => this.#view(one));
   }
 
-  async remove(titleId: string, id: string): Promise<{ bundle: string | undefined }> {
-    const { shelf } = this.#deps;
-    const artwork = shelf.get(id);
+  async remove(titleId: string, id: string, refuse: (bundle: string) => Promise<unknown>): Promise<void> {
+    const artwork = this.#deps.shelf.get(id);
     if (artwork.titleId !== titleId) throw coded('ARTWORK_UNKNOWN', `${id} is of another title`);
-    await this.#forget(artwork);
-    return { bundle: artwork.bundle?.bundle };
+    if (artwork.bundle !== undefined) await refuse(artwork.bundle.bundle);
+    const removed = await this.#forget(artwork);
+    // It was made meanwhile.
+    if (artwork.bundle === undefined && removed !== undefined) await refuse(removed);
   }
 
-  async removeAll(titleId: string): Promise<void> {
-    await this.#inTurn(async () => {
-      for (const artwork of this.#deps.shelf.ofTitle(titleId)) await this.#forget(artwork);
+  async removeAll(titleId: string): Promise<string[]> {
+    return await this.#inTurn(async () => {
+      const bundles: string[] = [];
+      for (const artwork of this.#deps.shelf.ofTitle(titleId)) {
+        const bundle = await this.#forget(artwork);
+        if (bundle !== undefined) bundles.push(bundle);
+      }
+      return bundles;
     });
   }
 
@@ -172,11 +180,13 @@ export class TitleArtwork implements Artwork {
       await blobs.remove(sourceKey(id));
       await shelf.change(id, (current) => ({ ...current, sourceStored: false }));
     } catch (error) {
-      log.warn(
-        { artwork: id, err: error },
-        'a source could not be removed; it is tried again at the next start',
-      );
+      log.warn({ artwork: id, err: error }, removedLater);
     }
+  }
+
+  /** Resolves when no source is left to be removed. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#removing);
   }
 
   /** Goes on with what an earlier process had begun. */
@@ -185,6 +195,33 @@ export class TitleArtwork implements Artwork {
       if (phase === 'made' && this.#deps.shelf.find(id) !== undefined) await this.made(id);
       await this.dropSource(id);
     }
+    await this.#sweep();
+  }
+
+  /** Removes from blobs the sources of what is not there: of a process that died between the two, or while blobs were away. */
+  async #sweep(): Promise<void> {
+    const { blobs, shelf, log } = this.#deps;
+    try {
+      for (let after: string | undefined; ;) {
+        const entries = await blobs.list(sourcePrefix, { after });
+        for (const { key } of entries) {
+          const id = key.slice(sourceKey('').length);
+          if (shelf.find(id) === undefined && !this.#storing.has(id)) await blobs.remove(key);
+        }
+        after = entries.at(-1)?.key;
+        if (after === undefined) return;
+      }
+    } catch (error) {
+      log.warn(
+        { err: error },
+        'sources of pictures that are gone were not looked for; tried again at the next start',
+      );
+    }
+  }
+
+  #checkNotWithdrawn(titleId: string): void {
+    const { name, phase } = this.#deps.titles.get(titleId);
+    if (phase === 'withdrawn') throw coded('CONFLICT', `${name} is withdrawn: take its video anew first`);
   }
 
   #standing(slot: ArtworkSlot, mark: string): ArtworkRecord | undefined {
@@ -221,32 +258,60 @@ export class TitleArtwork implements Artwork {
     slot: ArtworkSlot,
     { id, bytes, mark }: { id: string; bytes: Buffer; mark: string },
   ): Promise<void> {
-    const { blobs, shelf, chance, clock, queued } = this.#deps;
-    await writeBlobBytes({ blobs, key: sourceKey(id) }, bytes);
-    const jobId = newObjectId('job', chance);
-    const waiting = shelf.inSlot(slot).filter(({ phase }) => phase !== 'made');
+    const { blobs } = this.#deps;
+    this.#storing.add(id);
     try {
-      await shelf.add({
-        version: 1,
-        ...{ id, titleId: slot.titleId, kind: slot.kind },
-        ...(slot.language !== undefined && { language: slot.language }),
-        ...{ createdAtMs: clock.nowMs(), phase: 'queued', sourceSizeBytes: bytes.length, sourceStored: true },
-        ...{ mark, job: { jobId, state: 'queued', attempt: 0 } },
-      });
+      await writeBlobBytes({ blobs, key: sourceKey(id) }, bytes);
+      await this.#inTurn(() => this.#put(slot, { id, sizeBytes: bytes.length, mark }));
     } catch (error) {
-      await blobs.remove(sourceKey(id));
+      await this.#removeSource(id);
       throw error;
+    } finally {
+      this.#storing.delete(id);
     }
-    // What was to come in its place comes no more.
-    for (const other of waiting) await this.#forget(other);
-    queued(id);
   }
 
-  async #forget({ id }: ArtworkRecord): Promise<void> {
-    const { blobs, shelf, forgotten } = this.#deps;
+  /** Puts one whose source is stored on the shelf, and into the queue. */
+  async #put(
+    slot: ArtworkSlot,
+    { id, sizeBytes, mark }: { id: string; sizeBytes: number; mark: string },
+  ): Promise<void> {
+    const { shelf, chance, clock, queued } = this.#deps;
+    // A withdrawal takes what is there by then.
+    this.#checkNotWithdrawn(slot.titleId);
+    const standing = shelf.inSlot(slot);
+    // The newest, also by a clock that was set back: it is what counts.
+    const createdAtMs = Math.max(clock.nowMs(), (standing.at(-1)?.createdAtMs ?? 0) + 1);
+    await shelf.add({
+      version: 1,
+      ...{ id, titleId: slot.titleId, kind: slot.kind },
+      ...(slot.language !== undefined && { language: slot.language }),
+      ...{ createdAtMs, phase: 'queued', sourceSizeBytes: sizeBytes, sourceStored: true },
+      ...{ mark, job: { jobId: newObjectId('job', chance), state: 'queued', attempt: 0 } },
+    });
+    queued(id);
+    // What was to come in its place comes no more.
+    for (const other of standing) if (shelf.find(other.id)?.phase !== 'made') await this.#forget(other);
+  }
+
+  /** Gives the bundle that it had at the last. */
+  async #forget({ id }: ArtworkRecord): Promise<string | undefined> {
+    const { shelf, forgotten } = this.#deps;
+    const removed = await shelf.remove(id);
+    // Not before: it could be leased meanwhile.
     forgotten(id);
-    await shelf.remove(id);
-    await blobs.remove(sourceKey(id));
+    if (removed?.sourceStored === true) {
+      const removing = this.#removeSource(id).finally(() => this.#removing.delete(removing));
+      this.#removing.add(removing);
+    }
+    return removed?.bundle?.bundle;
+  }
+
+  async #removeSource(id: string): Promise<void> {
+    const { blobs, log } = this.#deps;
+    await blobs.remove(sourceKey(id)).catch((error: unknown) => {
+      log.warn({ artwork: id, err: error }, removedLater);
+    });
   }
 
   #bundleOf(artwork: ArtworkRecord): CatalogBundle[] {

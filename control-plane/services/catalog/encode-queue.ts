@@ -7,7 +7,7 @@ import type {
 } from '../../../common/contract/titles.ts';
 import type { Chance } from '../../../common/runtime/chance.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
-import { assert, coded, isProblemCode } from '../../../common/runtime/errors.ts';
+import { assert, coded, isCoded, isProblemCode } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 import { createWaiters, type Waiters } from '../long-poll.ts';
 import { sourceKey } from './ingest.ts';
@@ -196,7 +196,10 @@ export class EncodeQueue {
       try {
         await this.#endAttempt(id, { lease, error, final: false });
       } catch (failure) {
-        this.#deps.log.error({ of: id, err: failure }, 'a lease could not be taken back');
+        // Its job has ended another way, or went with what it was of: there is nothing to take back.
+        const isOver = isCoded(failure, 'LEASE_LOST') || lease.shelf.find(id) === undefined;
+        if (isOver && this.#leases.get(id) === lease) this.#leases.delete(id);
+        if (!isOver) this.#deps.log.error({ of: id, err: failure }, 'a lease could not be taken back');
       }
     }
   }
@@ -232,7 +235,8 @@ export class EncodeQueue {
       log.info({ of: holder.id, jobId: job.jobId, worker, attempt: job.attempt }, 'encode job leased');
       return this.#view(shelf, holder, leaseId);
     } catch (error) {
-      this.#ready.set(waiting.id, { shelf, fromMs: nowMs });
+      // What is gone waits for nobody.
+      if (shelf.find(waiting.id) !== undefined) this.#ready.set(waiting.id, { shelf, fromMs: nowMs });
       throw error;
     }
   }

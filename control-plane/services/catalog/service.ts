@@ -113,8 +113,11 @@ export interface Catalog {
   withdrawable(titleId: string): CatalogBundle;
   /** Errors: TITLE_UNKNOWN. */
   isWithdrawn(titleId: string): boolean;
-  /** Takes a title out of `bundles()`, until its video is taken anew, and its pictures for good. Errors: TITLE_UNKNOWN. */
-  withdraw(titleId: string): Promise<void>;
+  /**
+   * Takes a title out of `bundles()`, until its video is taken anew, and its pictures for good; gives the bundles of those. Errors:
+   * TITLE_UNKNOWN.
+   */
+  withdraw(titleId: string): Promise<string[]>;
   /**
    * A title that is live, also at the viewer's site if that is known, and that the viewer may have if there is one. Errors: TITLE_UNKNOWN
    * (also for what the viewer may not have), TITLE_NOT_LIVE, BUNDLE_INVALID.
@@ -298,9 +301,9 @@ class CatalogService implements Catalog {
     return this.#titles.get(titleId).phase === 'withdrawn';
   }
 
-  async withdraw(titleId: string): Promise<void> {
+  async withdraw(titleId: string): Promise<string[]> {
     await this.#titles.change(titleId, (title) => ({ ...title, phase: 'withdrawn' }));
-    await this.artwork.removeAll(titleId);
+    return this.artwork.removeAll(titleId);
   }
 
   async playable(titleId: string, { site, viewer, languages = [] }: PlayableBy = {}): Promise<PlayableTitle> {
@@ -344,7 +347,7 @@ class CatalogService implements Catalog {
 
   async settled(): Promise<void> {
     await this.#ingest.settled();
-    await this.#drops;
+    await Promise.all([this.#drops, this.artwork.settled()]);
   }
 
   start(outer: AbortSignal): void {
@@ -363,7 +366,7 @@ class CatalogService implements Catalog {
     this.jobs.stop();
     await this.#ingest.stop();
     await this.#running;
-    await this.#drops;
+    await Promise.all([this.#drops, this.artwork.settled()]);
   }
 
   /** Goes on with what an earlier process had begun. */

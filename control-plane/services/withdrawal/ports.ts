@@ -18,8 +18,8 @@ export interface WithdrawalCatalog {
   withdrawable(titleId: string): WithdrawableTitle;
   /** Whether it is withdrawn now. Errors: TITLE_UNKNOWN. */
   isWithdrawn(titleId: string): boolean;
-  /** Takes it out of plans and of the steering map, until its video is taken anew. */
-  withdraw(titleId: string): Promise<void>;
+  /** Takes it out of plans and of the steering map, until its video is taken anew; gives the bundles of its pictures, if any are left. */
+  withdraw(titleId: string): Promise<readonly string[]>;
   /** Published bundles, without what was withdrawn. */
   bundles(): readonly { readonly files: readonly { readonly file: string }[] }[];
 }

@@ -230,8 +230,9 @@ class KeptWithdrawals implements Withdrawals {
   async #carryOut(entry: Entry): Promise<void> {
     const { catalog, revocations } = this.#options;
     const { titleId, bundle, pictures = [] } = entry.record;
-    await catalog.withdraw(titleId);
-    const { sequence } = await revocations.revoke([bundle, ...pictures]);
+    // A picture may have been made since the record was.
+    const removed = await catalog.withdraw(titleId);
+    const { sequence } = await revocations.revoke([...new Set([bundle, ...pictures, ...removed])]);
     await this.#change(entry, { revocationsSequence: sequence });
   }
 

@@ -252,6 +252,7 @@ t.test(
     const key = generateKey();
     const files = [{ file: 'a'.repeat(64), sizeBytes: 5 }];
     const done: string[] = [];
+    const revoked: string[] = [];
     let fails = true;
     const open = () =>
       openWithdrawals({
@@ -259,7 +260,10 @@ t.test(
         catalog: {
           withdrawable: (titleId) => ({ titleId, name: 'Film', bundle: 'b'.repeat(64), pictures: [], files }),
           isWithdrawn: (titleId) => done.includes(titleId),
-          withdraw: (titleId) => Promise.resolve(void done.push(titleId)),
+          withdraw: (titleId) => {
+            done.push(titleId);
+            return Promise.resolve(['c'.repeat(64)]);
+          },
           bundles: () => [],
         },
         nodes: {
@@ -267,8 +271,11 @@ t.test(
           findNode: () => ({ nodeId: 'box', publicKey: key.publicKey, revoked: false }),
         },
         revocations: {
-          revoke: () =>
-            fails ? Promise.reject(new Error('the disk is full')) : Promise.resolve({ sequence: 7 }),
+          revoke: (bundles) => {
+            if (fails) return Promise.reject(new Error('the disk is full'));
+            revoked.push(...bundles);
+            return Promise.resolve({ sequence: 7 });
+          },
           lift: () => Promise.resolve(),
         },
       });
@@ -280,6 +287,7 @@ t.test(
     const [view] = withdrawals.views();
     t.match(view, { revocationsSequence: 7, complete: false }, 'the next start carries it out');
     t.same(done, ['title_00000000', 'title_00000000']);
+    t.same(revoked, ['b'.repeat(64), 'c'.repeat(64)], 'with a picture that was made since');
     const id = view?.id ?? '';
     const told = [{ withdrawal: id, files: files.map(({ file }) => file) }];
     const day = 86_400_000;
