@@ -26,11 +26,18 @@ export const steadyHeapFlags: readonly string[] = ['--max-semi-space-size=4', '-
 
 /**
  * Runs this process anew under V8 flags that count only on the command line: in its place, with its id. Does nothing where it runs under
- * them already, or where whoever started it has chosen a size itself.
+ * them already, or where whoever started it has chosen a size itself. Where the system does not let it (another platform, Node's permissions, a
+ * node that was replaced meanwhile) it goes on as it is, with a warning: what is lost are milliseconds.
  */
 export function runUnder(flags: readonly string[], env: NodeJS.ProcessEnv): void {
   const { execArgv, execPath, argv } = process;
   const chosen = [...execArgv, env['NODE_OPTIONS'] ?? ''].join(' ');
-  if (process.execve === undefined || chosen.includes('semi-space-size')) return;
-  process.execve(execPath, [execPath, ...flags, ...execArgv, ...argv.slice(1)], env);
+  // V8 takes either form of its names.
+  if (process.execve === undefined || chosen.replaceAll('_', '-').includes('semi-space-size')) return;
+  try {
+    process.execve(execPath, [execPath, ...flags, ...execArgv, ...argv.slice(1)], env);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    process.emitWarning(`it runs without ${flags.join(' ')} (${why}); give node these flags to have them`);
+  }
 }

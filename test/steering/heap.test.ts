@@ -32,4 +32,11 @@ t.test('steering runs with a young generation that stays small, unless another s
     'the same process twice',
   );
   t.strictSame(await start('theirs', '--max-semi-space-size=32'), ['']);
+  t.strictSame(await start('theirs too', '--max_semi_space_size=32'), [''], 'V8 takes either form');
+  const may = ['fs-read=*', 'fs-write=*', 'worker', 'net', 'addons'].map((what) => `--allow-${what}`);
+  t.strictSame(
+    await start('none', `--permission ${may.join(' ')}`),
+    [''],
+    'it starts where it may not run itself anew',
+  );
 });

@@ -1,3 +1,5 @@
+import { backoffMs } from '../../core/backoff.ts';
+import type { Clock } from '../../runtime/clock.ts';
 import { coded } from '../../runtime/errors.ts';
 import type { OpenSearchClient, OpenSearchFailure } from './opensearch-client.ts';
 
@@ -8,12 +10,20 @@ export interface WriteLine {
   readonly source?: string;
 }
 
+/** Where documents are written to. */
+export interface WriteTarget {
+  readonly client: OpenSearchClient;
+  readonly alias: string;
+  readonly clock: Clock;
+}
+
 const linesMax = 500;
 /** In characters: half of what servers take by default, if each were three bytes. */
 const requestCharactersMax = 8 * 1024 * 1024;
 const timeoutMs = 60_000;
 const retriesMax = 4;
 const triesMax = 5;
+const waits = { firstMs: 200, maxMs: 2000 };
 
 interface BulkAnswer {
   readonly errors: boolean;
@@ -24,15 +34,11 @@ interface BulkAnswer {
 
 /**
  * Writes documents by bulk requests of bounded size, found as soon as this resolves. Those that a server that has too much to do
- * refuses are sent again. Errors: those of the client; INVALID names one that the server cannot take, when all others are written.
+ * refuses are sent again a little later. Errors: those of the client; INVALID names one that the server cannot take, when all others are written.
  */
-export async function writeLines(
-  client: OpenSearchClient,
-  alias: string,
-  lines: readonly WriteLine[],
-): Promise<void> {
+export async function writeLines(to: WriteTarget, lines: readonly WriteLine[]): Promise<void> {
   const refused: string[] = [];
-  for (const part of partsOf(lines)) refused.push(...(await writePart(client, alias, part)));
+  for (const part of partsOf(lines)) refused.push(...(await writePart(to, part)));
   if (refused.length > 0)
     throw coded(
       'INVALID',
@@ -42,8 +48,7 @@ export async function writeLines(
 
 /** What cannot be taken, with the reason. */
 async function writePart(
-  client: OpenSearchClient,
-  alias: string,
+  { client, alias, clock }: WriteTarget,
   part: readonly WriteLine[],
 ): Promise<string[]> {
   const refused: string[] = [];
@@ -58,7 +63,13 @@ async function writePart(
     const outcomes = items.map((item) => Object.values(item)[0]);
     const again = left.filter((_, at) => outcomes[at]?.status === 429);
     for (const [at, line] of left.entries()) {
-      const { status = 0, error } = outcomes[at] ?? {};
+      const outcome = outcomes[at];
+      if (outcome === undefined)
+        throw coded(
+          'STORE_UNAVAILABLE',
+          `the search server does not say what became of ${left.length - items.length} documents`,
+        );
+      const { status, error } = outcome;
       const isTaken = status < 300 || (status === 404 && line.source === undefined && error === undefined);
       if (isTaken || status === 429) continue;
       if (error?.type === 'index_not_found_exception')
@@ -77,6 +88,7 @@ async function writePart(
         `the search server has too much to do: ${again.length} documents wait`,
       );
     left = again;
+    await clock.sleep(backoffMs(waits, attempt - 1));
   }
 }
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Clock } from '../../runtime/clock.ts';
 import { coded } from '../../runtime/errors.ts';
 import { popularityWeight } from './bm25.ts';
 import { checkDocuments, fieldText, titleOf, wordedTexts } from './document-words.ts';
@@ -33,16 +34,18 @@ const titleCharactersMax = 1000;
  * @param name what indices and aliases begin with
  */
 export function openOpenSearch(server: OpenSearchServer, name: string): Search {
-  return new OpenSearchIndex(new OpenSearchClient(server), name);
+  return new OpenSearchIndex(new OpenSearchClient(server), { name, clock: server.clock });
 }
 
 class OpenSearchIndex implements Search {
   readonly #client: OpenSearchClient;
   readonly #index: VersionedIndex;
+  readonly #clock: Clock;
   #synonyms: Synonyms = new Map();
 
-  constructor(client: OpenSearchClient, name: string) {
+  constructor(client: OpenSearchClient, { name, clock }: { name: string; clock: Clock }) {
     this.#client = client;
+    this.#clock = clock;
     this.#index = new VersionedIndex(client, name);
   }
 
@@ -162,7 +165,7 @@ class OpenSearchIndex implements Search {
 
   async #write(lines: readonly WriteLine[]): Promise<void> {
     if (lines.length === 0) return;
-    await writeLines(this.#client, this.#index.write, lines);
+    await writeLines({ client: this.#client, alias: this.#index.write, clock: this.#clock }, lines);
   }
 }
 

@@ -93,7 +93,11 @@ if (typeof server === 'string') {
     const authorization = `Basic ${Buffer.from('films:pass').toString('base64')}`;
     const front = await startSearchFront(t, { to: url, authorization, cert, key });
     const at = `https://films@127.0.0.1:${front.port}/${newName()}`;
-    const search = await open(t, at, { ca: cert, password: 'pass' });
+    const slept: number[] = [];
+    const sleep = async (ms: number): Promise<void> => {
+      slept.push(ms);
+    };
+    const search = await open(t, at, { ca: cert, password: 'pass', clock: { ...clock, sleep } });
     let refusals = 0;
     front.fault = (call, body) => {
       if (!call.includes('_bulk') || refusals > 1) return undefined;
@@ -105,6 +109,7 @@ if (typeof server === 'string') {
     };
     await search.put([film('up', 'Up'), film('down', 'Down')]);
     t.equal(refusals, 2);
+    t.strictSame(slept, [100, 200], 'a little later, also where only documents were refused');
     t.strictSame(await found(search, 'down'), ['down']);
     const before = front.calls.length;
     await search.put([film('up', 'Up'), film('down', 'Down')]);
@@ -119,6 +124,13 @@ if (typeof server === 'string') {
     front.fault = (call) =>
       call.includes('_bulk') ? { status: 429, json: { error: { type, reason } } } : undefined;
     await t.rejects(search.put([film('up', 'Up!')]), { code: 'DISK_FULL' });
+    const items = [{ index: { _id: 'up', status: 201 } }];
+    front.fault = (call) =>
+      call.includes('_bulk') ? { status: 200, json: { errors: false, items } } : undefined;
+    await t.rejects(search.put([film('up', 'Up!'), film('down', 'Down!')]), {
+      code: 'STORE_UNAVAILABLE',
+      detail: /what became of 1 /,
+    });
     front.fault = () => ({ status: 500, json: { error: { type: 'broken', reason: 'a shard is gone' } } });
     await t.rejects(search.query({ text: 'up' }), {
       code: 'STORE_UNAVAILABLE',
