@@ -17,6 +17,8 @@ export const pictureSizeBytesMax = 32 * 1024 * 1024;
 /** A picture of more pixels is refused: each takes up to eight bytes when it is decoded. */
 export const picturePixelsMax = 64 * 2 ** 20;
 const sideMin = 16;
+/** Segments or chunks: the largest picture that is taken has so many of half a kilobyte. More would take many times the memory of the file. */
+const piecesMax = 65_536;
 
 /** The form of a picture file: which of its bytes are the picture, as [start, end). */
 interface Form {
@@ -81,6 +83,9 @@ function wordsFor(bytes: Buffer): string {
 const truncated = (): Result<never> =>
   refused('SOURCE_TRUNCATED', 'the picture ends before its end; copy it again');
 
+const tooManyPieces = (): Result<never> =>
+  refused('SOURCE_REFUSED', `it is in more than ${piecesMax} pieces; save it anew`);
+
 const readers = { jpeg: readJpeg, png: readPng, webp: readWebp } as const;
 
 const exifName = 'Exif\0\0';
@@ -90,7 +95,8 @@ function readJpeg(bytes: Buffer): Result<Form> {
   const parts: [number, number][] = [[0, 2]];
   let size: { width: number; height: number } | undefined;
   let orientation: Orientation | undefined;
-  for (let at = 2; ;) {
+  for (let at = 2, pieces = 0; ; pieces++) {
+    if (pieces >= piecesMax) return tooManyPieces();
     // Any number of 0xff may stand before a marker.
     while (bytes[at] === 0xff && bytes[at + 1] === 0xff) at++;
     const marker = bytes[at + 1];
@@ -153,7 +159,8 @@ function readPng(bytes: Buffer): Result<Form> {
   const parts: [number, number][] = [[0, pngSignature.length]];
   let size: { width: number; height: number } | undefined;
   let orientation: Orientation | undefined;
-  for (let at = pngSignature.length; ;) {
+  for (let at = pngSignature.length, pieces = 0; ; pieces++) {
+    if (pieces >= piecesMax) return tooManyPieces();
     if (at + 12 > bytes.length) return truncated();
     const end = at + 12 + bytes.readUInt32BE(at);
     if (end > bytes.length) return truncated();
@@ -186,7 +193,8 @@ function readWebp(bytes: Buffer): Result<Form> {
   const parts: [number, number][] = [[0, 12]];
   let [width, height, hasFrame] = [0, 0, false];
   let orientation: Orientation | undefined;
-  for (let at = 12; at + 8 <= fileEnd;) {
+  for (let at = 12, pieces = 0; at + 8 <= fileEnd; pieces++) {
+    if (pieces >= piecesMax) return tooManyPieces();
     const type = bytes.toString('latin1', at, at + 4);
     const lengthBytes = bytes.readUInt32LE(at + 4);
     const end = at + 8 + lengthBytes + (lengthBytes % 2);

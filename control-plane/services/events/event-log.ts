@@ -1,5 +1,6 @@
 import type { EventPage, Events, StoredEvent } from '../../../common/adapters/events/port.ts';
 import type { EventType } from '../../../common/contract/event-log.ts';
+import { coded } from '../../../common/runtime/errors.ts';
 import type { Calls } from '../../apart/interface.ts';
 import { readWaitMs, type eventLog } from './interfaces.ts';
 import type { FollowedLog, ServedLog } from './ports.ts';
@@ -13,6 +14,10 @@ export function answerEventLog(
 ): Calls<typeof eventLog> {
   return {
     async read({ after, types, isAwaited }, { signal } = {}) {
+      const { lastOffset } = await events.status();
+      // Its reader finds out by this error, and begins anew.
+      if (after > lastOffset)
+        throw coded('CONFLICT', `the log ends at ${lastOffset}: what was read up to ${after} is another one`);
       const wanted = new Set(types);
       const waiting = AbortSignal.any([AbortSignal.timeout(readWaitMs), ...(signal ? [signal] : [])]);
       for (let at = { next: after, missed: 0 }; ;) {

@@ -10,7 +10,7 @@ const Name = Type.String({ pattern: '^[a-z][a-z0-9-]{0,62}$' });
 /** For how long a reader may wait for an event that it wants. */
 export const readWaitMs = 5000;
 
-/** The event log, for who learns from it elsewhere than where it is kept. Errors: those of the events port. */
+/** The event log, for who learns from it elsewhere than where it is kept. Errors: those of the events port; CONFLICT where it is read behind its end. */
 export const eventLog = defineInterface({
   service: 'events',
   name: 'event-log',

@@ -196,18 +196,29 @@ t.test('a log that was lost while its reader lives on is read from its beginning
     () => later(popularity.popularityAt('isp-a').sessions?.(film, undefined) ?? 0),
     (expected) => expected > 0,
   );
-  const anew = await openEventLog(join(directory, 'anew'));
-  t.teardown(() => anew.close());
-  await anew.append([{ type: 'session', timeMs, data: { bundle: film, site: 'isp-b' } }]);
+  const place = async (name: string, site: string) => {
+    const anew = await openEventLog(join(directory, name));
+    t.teardown(() => anew.close());
+    await anew.append([{ type: 'session', timeMs, data: { bundle: film, site } }]);
+    return anew;
+  };
+  const isLearned = (site: string) =>
+    until(
+      () => later(popularity.popularityAt(site).sessions?.(film, undefined) ?? 0),
+      (expected) => expected > 0,
+    );
+  const anew = await place('anew', 'isp-b');
   let isAway = true;
   current = over(answerEventLog(anew), () => (isAway ? 'unheard' : 'answered'));
   await events.append([player(1)]);
   await log.appendServed({ timeMs, parts: [told(3, 1)] });
   isAway = false;
-  await until(
-    () => later(popularity.popularityAt('isp-b').sessions?.(film, undefined) ?? 0),
-    (expected) => expected > 0,
-  );
+  await isLearned('isp-b');
+  // Now so fast that no call fails.
+  await anew.append([player(2), player(3)]);
+  await popularity.flush();
+  current = over(answerEventLog(await place('once-more', 'isp-c')), () => 'answered');
+  await isLearned('isp-c');
   await close();
 });
 
