@@ -27,7 +27,7 @@ export interface Exchange {
 /** For how long an answer may keep one waiting. */
 export interface UpstreamTimes {
   readonly connectMs: number;
-  /** Until an answer begins, which is longer than any long poll. */
+  /** Until an answer begins, which is longer than any long poll; and, before that, for a connection that is free. */
   readonly beginMs: number;
   /** While nothing of it comes. */
   readonly idleMs: number;

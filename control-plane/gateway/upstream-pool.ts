@@ -14,12 +14,13 @@ export interface UpstreamPoolOptions {
 const TICK_MS = 250;
 const closed = (): Error => coded('DRAINING', 'the gateway ends');
 
-/** Connections to one process of a service. What is asked while all are busy waits; the caller bounds how much that is. */
+/** Connections to one process of a service. What is asked while all are busy waits, for no longer than for an answer; the caller bounds how much that is. */
 export class UpstreamPool {
   readonly #connections = new Set<UpstreamConnection>();
   /** The one that was used last is used first, so that those which are not needed are closed. */
   readonly #free: UpstreamConnection[] = [];
-  readonly #waiting = new Set<Exchange>();
+  /** Each with the time until when it waits for a connection, the oldest first. */
+  readonly #waiting = new Map<Exchange, number>();
   readonly #connectionsMax: number;
   readonly #pool: ConnectionPool;
   #nowMs = 0;
@@ -51,7 +52,7 @@ export class UpstreamPool {
     const free = this.#free.pop();
     if (free !== undefined) free.ask(exchange);
     else if (this.#connections.size < this.#connectionsMax) this.#open(exchange);
-    else this.#waiting.add(exchange);
+    else this.#waiting.set(exchange, this.#nowMs + this.#pool.times.beginMs);
   }
 
   /** Its answer is not wanted any more; nothing is heard of it from now on. */
@@ -65,7 +66,7 @@ export class UpstreamPool {
     this.#isClosed = true;
     clearInterval(this.#ticking);
     for (const connection of this.#connections) connection.destroy();
-    const waiting = [...this.#waiting];
+    const waiting = [...this.#waiting.keys()];
     this.#waiting.clear();
     for (const exchange of waiting) exchange.failed('unsent', closed());
   }
@@ -94,8 +95,17 @@ export class UpstreamPool {
     this.#ticking = undefined;
   }
 
+  /** Nobody waits for a connection for longer than for an answer. */
+  #refuseLate(): void {
+    for (const [exchange, untilMs] of [...this.#waiting]) {
+      if (untilMs > this.#nowMs) return;
+      this.#waiting.delete(exchange);
+      exchange.failed('unsent', coded('TIMEOUT', `${this.#pool.origin.host}: all connections are busy`));
+    }
+  }
+
   #nextWaiting(): Exchange | undefined {
-    for (const exchange of this.#waiting) {
+    for (const exchange of this.#waiting.keys()) {
       this.#waiting.delete(exchange);
       return exchange;
     }
@@ -104,6 +114,7 @@ export class UpstreamPool {
 
   #tick(): void {
     this.#nowMs += TICK_MS;
+    this.#refuseLate();
     for (const connection of [...this.#connections]) connection.tick(this.#nowMs);
   }
 }

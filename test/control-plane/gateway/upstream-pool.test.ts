@@ -89,6 +89,16 @@ t.test('nor where the service has reset it, though it has not closed yet', async
   t.equal(lab.sockets.length, 2);
 });
 
+t.test('nobody waits for a connection without end, and who has waited too long was not sent', async (t) => {
+  const lab = await startService(t, () => undefined);
+  const pool = openPool(t, lab.port, { connectionsMax: 1, beginMs: 1 });
+  const askings = Array.from({ length: 3 }, () => new Asking());
+  for (const asking of askings) pool.ask(asking);
+  const ends = await Promise.all(askings.map(async (asking) => (await asking.heard).end));
+  t.same(ends.slice(1), ['unsent', 'unsent']);
+  t.ok(lab.asked.length <= 1);
+});
+
 t.test('what is no answer fails', async (t) => {
   for (const [what, answer] of Object.entries({
     'no HTTP': 'SSH-2.0-OpenSSH\r\n\r\n',
