@@ -17,6 +17,8 @@ export interface PlaybackOptions {
   readonly pathwaysMax: number;
   /** How many sessions may be kept. */
   readonly sessionsMax: number;
+  /** Who counts sessions is told of so many at the same time; those beside them are not counted. */
+  readonly tellsMax: number;
 }
 
 /** Defaults of all but the URLs. */
@@ -25,4 +27,5 @@ export const playbackDefaults = {
   rankPauseMs: 2000,
   pathwaysMax: 4,
   sessionsMax: 200_000,
+  tellsMax: 1024,
 } as const satisfies Partial<PlaybackOptions>;

@@ -11,6 +11,7 @@ import { pickLanguage } from '../../../common/core/language.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { coded, isCoded, valueOf } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
+import { createTeller } from '../../apart/tell.ts';
 import { choosePathways } from '../../core/choose-pathways.ts';
 import { dashMpd, dashPeriod } from '../../core/dash-mpd.ts';
 import { hlsMultivariant } from '../../core/hls-multivariant.ts';
@@ -123,6 +124,7 @@ class PlaybackService implements Playback {
     maxSize: periodCharactersMax,
     sizeCalculation: ({ rendered }) => rendered.length,
   });
+  readonly #tell: (call: () => Promise<unknown>) => void;
   readonly #stopping = new AbortController();
   #rankAgainMonotonicMs = 0;
   #rankedMonotonicMs = -Infinity;
@@ -132,6 +134,8 @@ class PlaybackService implements Playback {
     this.#deps = deps;
     this.#sessions = sessions;
     this.#slots = new StreamSlots({ streamsMax: deps.options.sessionsMax });
+    const unheard = 'a session could not be kept; popularity is learned without it';
+    this.#tell = createTeller({ ...deps, underWayMax: deps.options.tellsMax, unheard });
   }
 
   async createSession(order: PlaybackOrder): Promise<PlaybackSession> {
@@ -289,15 +293,13 @@ class PlaybackService implements Playback {
 
   /** No session is refused because it could not be counted. */
   #noteBegun({ bundleName, forecast }: PlayableTitle, site: string | undefined): void {
-    const { events, log } = this.#deps;
+    const { events } = this.#deps;
     const session = {
       bundle: bundleName,
       ...(site !== undefined && { site }),
       ...(forecast !== undefined && { forecast }),
     };
-    events.begun(session).catch((error: unknown) => {
-      log.warn({ err: error }, 'a session could not be kept; popularity is learned without it');
-    });
+    this.#tell(() => events.begun(session));
   }
 
   async #mint(

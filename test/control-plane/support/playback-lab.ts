@@ -58,6 +58,8 @@ export interface LabOptions {
   sounds?: readonly string[];
   /** What profiles want to hear. */
   language?: string;
+  /** Who counts sessions answers only then. */
+  counting?: Promise<unknown>;
   /** How steering answers; undefined: there is no steering, `dead`: nothing listens there. */
   steering?: ((request: IncomingMessage, reply: ServerResponse) => void) | 'dead' | undefined;
 }
@@ -106,6 +108,7 @@ export async function openLab(t: Test, given: LabOptions = {}): Promise<Playback
     events: {
       begun: async (session) => {
         begun.push(session);
+        await given.counting;
         return {};
       },
     },

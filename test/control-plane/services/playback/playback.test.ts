@@ -372,3 +372,19 @@ t.test('the sound that the viewer understands comes first, in both kinds of mani
   t.strictSame(await begin({ language: 'it' }, 'de', asProfile), ['de en fr', 'de', 'de']);
   t.strictSame(await begin({ sounds: ['en'] }, 'de'), ['en', 'en', undefined], 'there is nothing to choose');
 });
+
+t.test('sessions that nobody counts begin, and do not pile up', async (t) => {
+  const counting = Promise.withResolvers<undefined>();
+  const lab = await openLab(t, { options: { tellsMax: 2 }, counting: counting.promise });
+  for (let sessions = 0; sessions < 4; sessions++) await createOk(lab);
+  t.equal(lab.begun.length, 2, 'so many are under way, and no more');
+  counting.resolve(undefined);
+  await counting.promise;
+  await until(
+    async () => {
+      await createOk(lab);
+      return lab.begun.length;
+    },
+    (told) => told > 2,
+  );
+});
