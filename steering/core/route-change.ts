@@ -1,7 +1,7 @@
 import type { SteeringMap } from '../../common/contract/documents.ts';
 import { ok, type Result } from '../../common/core/result.ts';
 import { openRouteBytes } from '../../common/core/route-table-codec.ts';
-import { buildRouteMap, type BuiltRoutes } from './route-map.ts';
+import { buildingRouteMap, runToEnd, type BuiltRoutes, type Stepwise } from './route-map.ts';
 import type { OwnedTable } from './route-merge.ts';
 
 /** The tables that a map names, by their names. */
@@ -51,17 +51,22 @@ export function planRouteChange(body: SteeringMap, before: MergedMap | undefined
 }
 
 /** Merges as planned. Errors: ROUTE_TABLE_INVALID. */
-export function mergeRoutes(
+export function mergeRoutes(change: RouteChange, tables: TablesByName): Result<BuiltRoutes> {
+  return runToEnd(mergingRoutes(change, tables));
+}
+
+/** As `mergeRoutes`, stepwise. */
+export function* mergingRoutes(
   { come, gone, over, indexes }: RouteChange,
   tables: TablesByName,
-): Result<BuiltRoutes> {
+): Stepwise<Result<BuiltRoutes>> {
   const coming = openAll(come, tables);
   if (!coming.ok) return coming;
   const going = openAll(gone, tables);
   if (!going.ok) return going;
-  if (over === undefined) return buildRouteMap(coming.value);
+  if (over === undefined) return yield* buildingRouteMap(coming.value);
   const { rows, routes } = over.merged;
-  return buildRouteMap(coming.value, { rows, lists: routes.lists, gone: going.value, indexes });
+  return yield* buildingRouteMap(coming.value, { rows, lists: routes.lists, gone: going.value, indexes });
 }
 
 function openAll(owners: OwnersByName, tables: TablesByName): Result<OwnedTable[]> {

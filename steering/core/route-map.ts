@@ -27,6 +27,27 @@ export interface BuiltRoutes {
  * O(p + n log t) time for p prefixes and n routes in t tables. Errors: ROUTE_TABLE_INVALID.
  */
 export function buildRouteMap(come: readonly OwnedTable[], before?: MergedBefore): Result<BuiltRoutes> {
+  return runToEnd(buildingRouteMap(come, before));
+}
+
+/** Work that stops now and then, so that who does it may look after other things. */
+export type Stepwise<T> = Generator<undefined, T, undefined>;
+
+/** Does stepwise work at once. */
+export function runToEnd<T>(work: Stepwise<T>): T {
+  let step = work.next();
+  while (step.done !== true) step = work.next();
+  return step.value;
+}
+
+/** Some milliseconds of merging. */
+const PREFIXES_A_STEP = 8_192;
+
+/** As `buildRouteMap`, stepwise. */
+export function* buildingRouteMap(
+  come: readonly OwnedTable[],
+  before?: MergedBefore,
+): Stepwise<Result<BuiltRoutes>> {
   const sets = new RouteSetsBuilder();
   const lists = new RouteListsBuilder(sets);
   const rows: PrefixRows[] = [];
@@ -36,7 +57,8 @@ export function buildRouteMap(come: readonly OwnedTable[], before?: MergedBefore
     const merge = new RouteMerge({ family, come, before, sets });
     const builder = new PrefixTableBuilder(family, 2 + merge.largest);
     const merged = new PrefixRowsBuilder(family, merge.largest);
-    while (merge.next()) {
+    for (let count = 1; merge.next(); count++) {
+      if (count % PREFIXES_A_STEP === 0) yield;
       const set = merge.takeSet();
       if (set === 0) continue;
       const { words, length } = merge;
@@ -47,6 +69,7 @@ export function buildRouteMap(come: readonly OwnedTable[], before?: MergedBefore
     if (merge.fault !== undefined) return refused('ROUTE_TABLE_INVALID', merge.fault);
     builders.push(builder);
     rows.push(merged.build());
+    yield;
   }
   const built = lists.build();
   const [four, six] = builders.map((builder) =>

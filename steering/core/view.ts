@@ -120,11 +120,28 @@ export function unchangedParts(
 }
 
 /** Whether the routes of one map name the same appliances as those of the other do. */
-export function isOfSameAppliances(before: SteeringMap, { appliances }: SteeringMap): boolean {
+export function isOfSameAppliances(
+  before: { readonly appliances: readonly { readonly id: string }[] },
+  { appliances }: typeof before,
+): boolean {
   return (
     before.appliances.length === appliances.length &&
     before.appliances.every(({ id }, at) => id === appliances[at]?.id)
   );
+}
+
+/**
+ * A map over the appliances of one before, whose routes and holdings stay: what it says of each of them. Those that it does not name any more
+ * drain without routes, and those that are new are not in it.
+ */
+export function overAppliancesOf(before: SteeringMap, body: SteeringMap): SteeringMap {
+  if (isOfSameAppliances(before, body)) return body;
+  const named = new Map(body.appliances.map((appliance) => [appliance.id, appliance]));
+  const appliances = before.appliances.map((held): SteeringAppliance => {
+    const { routeTable: _past, ...gone } = held;
+    return named.get(held.id) ?? { ...gone, state: 'draining', reasons: ['not in the map any more'] };
+  });
+  return { ...body, appliances };
 }
 
 /** The names of the tables of which a map's parts are made, but for those that need not be made. */

@@ -6,12 +6,13 @@ import { applyRouteTableDelta, nameRouteTable, readDeltaNames } from '../../comm
 import { coded, isCoded, toCoded, valueOf, type CodedError } from '../../common/runtime/errors.ts';
 import { unpackRouteTable } from '../../common/runtime/route-table-packing.ts';
 import { openDocument } from '../../common/runtime/signed-documents.ts';
-import { mergeRoutes, planRouteChange, type MergedMap, type RouteChange } from '../core/route-change.ts';
+import { mergingRoutes, planRouteChange, type MergedMap, type RouteChange } from '../core/route-change.ts';
 import { nameOfRoutes } from '../core/route-image.ts';
-import type { BuiltRoutes } from '../core/route-map.ts';
+import type { BuiltRoutes, Stepwise } from '../core/route-map.ts';
 import {
   compileParts,
   isOfSameAppliances,
+  overAppliancesOf,
   tableNamesOf,
   unchangedParts,
   type TableParts,
@@ -58,13 +59,14 @@ export interface MapCompiler {
    */
   take(name: string, packed: Uint8Array): Promise<void>;
   /**
-   * Compiles of the map that was opened last all but its routes, to be used with those of the map before until `compile` has merged them,
-   * which takes seconds where they are many: so drains, revocations and holdings do not wait for that. Undefined where there is nothing to wait for, or no such map.
+   * Compiles of the map that was opened last all but its routes, over those of the map compiled before, to be used until `compile` has merged them,
+   * which takes seconds where they are many: so drains, revocations and losses do not wait for that, nor for the routes of an earlier map that
+   * are being merged meanwhile. Undefined where there is nothing to wait for, or no map before.
    *
    * @throws as `compile` does.
    */
-  compileEarly(): Promise<CompiledParts | undefined>;
-  /** Compiles the map that was opened last. @throws ROUTE_TABLE_INVALID, ROUTE_TABLE_MISMATCH, ROUTE_TABLE_UNKNOWN, HOLDINGS_INVALID. */
+  compileEarly(): Promise<ViewParts | undefined>;
+  /** Compiles the map that `compileEarly` was called for last, or else was opened last; one after the other. @throws ROUTE_TABLE_INVALID, ROUTE_TABLE_MISMATCH, ROUTE_TABLE_UNKNOWN, HOLDINGS_INVALID. */
   compile(): Promise<CompiledParts>;
   /** Writes to disk what spares the next start the work, unless it is there, and sees to it that what is past is put aside. @throws what the disk says. */
   write(): Promise<void>;
@@ -76,22 +78,35 @@ interface RouteSources {
   readonly last: LastMap | undefined;
   readonly store: TableStore;
   readonly images: RouteImageFile | undefined;
+  readonly pause: () => Promise<void>;
 }
 
 const LIMITS = { routesMax: 2_000_000 };
 
-/** Makes a compiler over a store of tables; with images, routes that were merged before are read from there. */
-export function createMapCompiler(store: TableStore, images?: RouteImageFile): MapCompiler {
+export interface MapCompilerOptions {
+  /** Routes that were merged before are read from there. */
+  readonly images?: RouteImageFile;
+  /** Between two steps of a merge: what else is asked of the compiler is answered meanwhile. */
+  readonly pause?: () => Promise<void>;
+}
+
+/** A map whose tables are there, with its holdings if they were compiled early. */
+interface Ready {
+  readonly payload: DocumentPayload<SteeringMap>;
+  readonly holdings?: TableParts['holdings'];
+}
+
+/** Makes a compiler over a store of tables. */
+export function createMapCompiler(
+  store: TableStore,
+  { images, pause = nextTurn }: MapCompilerOptions = {},
+): MapCompiler {
   let opened: DocumentPayload<SteeringMap> | undefined;
+  let ready: Ready | undefined;
   let last: LastMap | undefined;
-  /** The holdings of the opened map, where they were compiled early. */
-  let early: TableParts['holdings'] | undefined;
+  let isCompiling = false;
   const tidier = createTidier(store);
 
-  const make = async (payload: DocumentPayload<SteeringMap>, known: Partial<TableParts>) => {
-    const tables = await readAll(store, tableNamesOf(payload.body, known));
-    return valueOf(compileParts(payload, (of) => tables.get(of), known));
-  };
   return {
     async open({ jws, key, demands }) {
       await tidier.done();
@@ -102,7 +117,6 @@ export function createMapCompiler(store: TableStore, images?: RouteImageFile): M
         findKey: () => key,
       });
       opened = payload;
-      early = undefined;
       const { sequence, body } = payload;
       const routeCount = body.appliances.reduce((sum, { routeTable }) => sum + (routeTable?.count ?? 0), 0);
       return { sequence, routeCount, missing: await missingOf(store, body, last?.body) };
@@ -113,30 +127,36 @@ export function createMapCompiler(store: TableStore, images?: RouteImageFile): M
       await store.write(name, names === undefined ? bytes : await applied(store, names.from, bytes));
     },
     async compileEarly() {
-      if (opened === undefined || last === undefined) return undefined;
-      const unchanged = unchangedParts(last, opened.body);
-      if (unchanged.routes !== undefined || !isOfSameAppliances(last.body, opened.body)) return undefined;
-      const {
-        routes: _before,
-        holdings,
-        ...rest
-      } = await make(opened, { ...unchanged, routes: last.parts.routes });
-      early = holdings;
-      return { ...rest, ...(unchanged.holdings === undefined && { holdings }) };
+      if (opened === undefined) return undefined;
+      const payload = opened;
+      ready = { payload };
+      if (last === undefined) return undefined;
+      const { body, parts } = last;
+      const unchanged = unchangedParts(last, payload.body);
+      if (unchanged.routes !== undefined && !isCompiling) return undefined;
+      const isSame = isOfSameAppliances(body, payload.body);
+      const early = await makeParts(
+        store,
+        { ...payload, body: overAppliancesOf(body, payload.body) },
+        { ...(isSame ? unchanged : parts), routes: parts.routes },
+      );
+      if (isSame) ready = { payload, holdings: early.holdings };
+      return early;
     },
     async compile() {
-      if (opened === undefined) throw new TypeError('a map is opened before it is compiled');
-      const { body } = opened;
-      const unchanged = { ...unchangedParts(last, body), ...(early !== undefined && { holdings: early }) };
-      const merged = await routesOf(body, { last, store, images });
-      const { routes, holdings, ...rest } = await make(opened, { ...unchanged, routes: merged.routes });
-      tidier.begin(body, last?.body);
-      last = { body, parts: { routes, holdings }, merged };
-      return {
-        ...rest,
-        ...(unchanged.routes === undefined && { routes }),
-        ...(unchanged.holdings === undefined && { holdings }),
-      };
+      const next = ready ?? (opened && { payload: opened });
+      if (next === undefined) throw new TypeError('a map is opened before it is compiled');
+      ready = undefined;
+      isCompiling = true;
+      try {
+        await tidier.done();
+        const { parts, compiled } = await compileOver(next, { last, store, images, pause });
+        tidier.begin(compiled.body, { before: last?.body, next: opened?.body });
+        last = compiled;
+        return parts;
+      } finally {
+        isCompiling = false;
+      }
     },
     async write() {
       await images?.write();
@@ -145,8 +165,53 @@ export function createMapCompiler(store: TableStore, images?: RouteImageFile): M
   };
 }
 
+async function makeParts(
+  store: TableStore,
+  payload: DocumentPayload<SteeringMap>,
+  known: Partial<TableParts>,
+): Promise<ViewParts> {
+  const tables = await readAll(store, tableNamesOf(payload.body, known));
+  return valueOf(compileParts(payload, (of) => tables.get(of), known));
+}
+
+/** Compiles a map over the last one. */
+async function compileOver(
+  { payload, holdings: early }: Ready,
+  sources: RouteSources,
+): Promise<{ parts: CompiledParts; compiled: LastMap }> {
+  const { body } = payload;
+  const unchanged = unchangedParts(sources.last, body);
+  const merged = await routesOf(body, sources);
+  const { routes, holdings, ...rest } = await makeParts(sources.store, payload, {
+    ...unchanged,
+    ...(early !== undefined && { holdings: early }),
+    routes: merged.routes,
+  });
+  const parts = {
+    ...rest,
+    ...(unchanged.routes === undefined && { routes }),
+    ...(unchanged.holdings === undefined && { holdings }),
+  };
+  return { parts, compiled: { body, parts: { routes, holdings }, merged } };
+}
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** Does stepwise work with a pause behind each step. */
+async function runPausing<T>(work: Stepwise<T>, pause: () => Promise<void>): Promise<T> {
+  let step = work.next();
+  while (step.done !== true) {
+    await pause();
+    step = work.next();
+  }
+  return step.value;
+}
+
 /** The routes of a map: as they are, as they were merged before, or merged now. */
-async function routesOf(body: SteeringMap, { last, store, images }: RouteSources): Promise<BuiltRoutes> {
+async function routesOf(
+  body: SteeringMap,
+  { last, store, images, pause }: RouteSources,
+): Promise<BuiltRoutes> {
   if (last !== undefined && unchangedParts(last, body).routes !== undefined) return last.merged;
   const name = nameOfRoutes(body);
   // What is on disk is of the last map, or one before.
@@ -154,7 +219,12 @@ async function routesOf(body: SteeringMap, { last, store, images }: RouteSources
   if (stored !== undefined) return stored;
   const { change, gone } = await planOver(body, last, store);
   const come = await readAll(store, change.come.keys());
-  const merged = valueOf(mergeRoutes(change, (of) => come.get(of) ?? gone.get(of)));
+  const merged = valueOf(
+    await runPausing(
+      mergingRoutes(change, (of) => come.get(of) ?? gone.get(of)),
+      pause,
+    ),
+  );
   return images?.keep(merged, name) ?? merged;
 }
 
@@ -173,12 +243,18 @@ async function planOver(
   }
 }
 
+/** The map before one, and that which was opened since. */
+interface MapsAround {
+  readonly before: SteeringMap | undefined;
+  readonly next: SteeringMap | undefined;
+}
+
 /** Puts tables aside that are past, while who took the map goes on. */
 function createTidier(store: TableStore) {
   let tidying: Promise<CodedError | undefined> = Promise.resolve(undefined);
   return {
-    begin(body: SteeringMap, before: SteeringMap | undefined): void {
-      tidying = tidy(store, body, before).then(
+    begin(body: SteeringMap, around: MapsAround): void {
+      tidying = tidy(store, body, around).then(
         () => undefined,
         (error: unknown) => toCoded(error),
       );
@@ -193,8 +269,8 @@ function createTidier(store: TableStore) {
 }
 
 /** Puts the tables aside that are past now. @throws what the disk says. */
-async function tidy(store: TableStore, body: SteeringMap, before: SteeringMap | undefined): Promise<void> {
-  const named = tableNamesOf(body);
+async function tidy(store: TableStore, body: SteeringMap, { before, next }: MapsAround): Promise<void> {
+  const named = new Set([body, next ?? body].flatMap((map) => [...tableNamesOf(map)]));
   for (const [name, next] of supersededBy(body, before))
     if (!named.has(name)) await store.supersede(name, next);
   await store.prune(named);

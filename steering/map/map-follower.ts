@@ -46,31 +46,22 @@ export function createMapFollower(options: MapFollowerOptions): MapFollower {
     else
       log.warn({ code: toCoded(error).code, err: error }, 'control plane lost: answering from the last map');
   };
-  const take = async (jws: string, signal: AbortSignal): Promise<void> => {
-    const fetchTable: FetchTable = (table) => source.fetchTable(table, signal);
-    try {
-      await holder.take(jws, fetchTable);
-    } catch (error) {
-      // The keys may have been rotated since they were last fetched.
-      if (!isCoded(error, 'KEY_UNKNOWN')) throw error;
-      await source.refreshKeys(signal);
-      await holder.take(jws, fetchTable);
-    }
-  };
+  const taker = createTaker(options);
+
   const once = async (signal: AbortSignal): Promise<void> => {
     // While it is not known to be there, an answer at once tells sooner that it is.
     const waitMs = connected ? options.waitMs : 0;
-    const jws = await source.fetchMap({ after: holder.sequence(), waitMs }, signal);
+    const asking = AbortSignal.any([signal, taker.failing()]);
+    asking.throwIfAborted();
+    const jws = await source.fetchMap({ after: holder.sequence(), waitMs }, asking);
     setConnected(true);
     if (jws === undefined) {
       // A control plane that drains answers at once, and would be asked without end.
       await clock.sleep(EMPTY_MS, { signal });
       return;
     }
-    await take(jws, signal).catch((error: unknown) => {
-      // That a table could not be fetched says nothing against the map.
-      throw isCoded(error, 'CONTROL_UNREACHABLE') ? error : new RefusedMap(error);
-    });
+    await taker.begin(jws, signal);
+    taker.failing().throwIfAborted();
   };
 
   return {
@@ -83,8 +74,9 @@ export function createMapFollower(options: MapFollowerOptions): MapFollower {
           await once(signal);
           backoffMs = BACKOFF_MIN_MS;
           continue;
-        } catch (error) {
-          if (isOver()) return;
+        } catch (thrown) {
+          if (isOver()) break;
+          const error: unknown = taker.faultOr(thrown);
           if (error instanceof RefusedMap) {
             log.error(
               { code: toCoded(error.cause).code, err: error.cause },
@@ -96,7 +88,48 @@ export function createMapFollower(options: MapFollowerOptions): MapFollower {
         backoffMs = Math.min(BACKOFF_MAX_MS, backoffMs * 2);
         await clock.sleep(jitteredMs, { signal }).catch(() => undefined);
       }
+      await taker.done();
     },
+  };
+}
+
+/** Takes maps; what is found of one after it was accepted is told by a signal. */
+function createTaker({ source, holder }: MapFollowerOptions) {
+  /** Ends what is asked, where a map that was accepted turned out to be of no use. */
+  let failing = new AbortController();
+  let taking: Promise<void> = Promise.resolve();
+
+  const take = async (jws: string, signal: AbortSignal, onAccepted: () => void): Promise<void> => {
+    const fetchTable: FetchTable = (table) => source.fetchTable(table, signal);
+    try {
+      await holder.take(jws, fetchTable, onAccepted);
+    } catch (error) {
+      // The keys may have been rotated since they were last fetched.
+      if (!isCoded(error, 'KEY_UNKNOWN')) throw error;
+      await source.refreshKeys(signal);
+      await holder.take(jws, fetchTable, onAccepted);
+    }
+  };
+  /** Resolves once the map is accepted: while its routes are merged the next one is asked for. */
+  const begin = (jws: string, signal: AbortSignal): Promise<void> =>
+    new Promise((resolve) => {
+      const taken = take(jws, signal, resolve).catch((error: unknown) => {
+        // That a table could not be fetched says nothing against the map.
+        failing.abort(isCoded(error, 'CONTROL_UNREACHABLE') ? error : new RefusedMap(error));
+      });
+      taking = Promise.all([taking, taken.then(resolve)]).then(() => undefined);
+    });
+  return {
+    begin,
+    failing: () => failing.signal,
+    /** What was told since this was asked last, or else what was thrown. */
+    faultOr(thrown: unknown): unknown {
+      const error: unknown = failing.signal.aborted ? failing.signal.reason : thrown;
+      failing = new AbortController();
+      return error;
+    },
+    /** Resolves once no map is being taken. */
+    done: () => taking,
   };
 }
 

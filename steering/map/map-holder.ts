@@ -4,7 +4,7 @@ import type { Clock } from '../../common/runtime/clock.ts';
 import { assert, coded, isCoded, toCoded } from '../../common/runtime/errors.ts';
 import type { Log } from '../../common/runtime/log.ts';
 import { documentKeyId } from '../../common/runtime/signed-documents.ts';
-import { openView, type SteeringView } from '../core/view.ts';
+import { isOfSameAppliances, openView, type SteeringView } from '../core/view.ts';
 import type { CompiledParts, MapCompiler, MissingTable } from './map-compiler.ts';
 import type { MapSnapshot } from './snapshot.ts';
 
@@ -30,16 +30,18 @@ export interface MapHolderOptions {
 export interface MapHolder {
   /** Undefined until the first map. */
   view(): SteeringView | undefined;
+  /** Of the newest map that was accepted. */
   sequence(): number;
   /**
    * Takes a signed map: verifies signature, audience, sequence and notAfter, fetches the tables that are not held, compiles,
-   * then swaps it in and stores it; all but its routes before those are merged. One that is held already is left alone. Maps are taken one after the other.
+   * then swaps it in and stores it. All but its routes is in force before those are merged, also while those of an earlier map are being merged, and then
+   * `onAccepted` is called. Of the maps that come during a merge only the newest is merged next. One that is held already is left alone.
    *
-   * @returns whether it was newer.
+   * @returns whether it was newer, and none came in its place.
    * @throws SIGNATURE_INVALID, KEY_UNKNOWN, DOCUMENT_FOREIGN, DOCUMENT_STALE, DOCUMENT_EXPIRED, ROUTE_TABLE_INVALID,
    * ROUTE_TABLE_MISMATCH, ROUTE_TABLE_UNKNOWN, HOLDINGS_INVALID, or what the fetch throws; the map held stays.
    */
-  take(jws: string, fetchTable: FetchTable): Promise<boolean>;
+  take(jws: string, fetchTable: FetchTable, onAccepted?: () => void): Promise<boolean>;
   /**
    * Takes the stored map, also past its notAfter: an old map is better than none. One that does not verify is left, and so is
    * one whose tables are damaged: they come with the next map.
@@ -49,9 +51,19 @@ export interface MapHolder {
   write(): Promise<void>;
 }
 
+/** How a map is taken. */
+interface Taking {
+  readonly nowMs: number;
+  readonly fetchTable: FetchTable | undefined;
+  readonly onAccepted?: (() => void) | undefined;
+  readonly onMerged: () => Promise<void>;
+}
+
 /** The view that answers, and how another comes in its place. */
 function createViewInForce({ log, onView }: Pick<MapHolderOptions, 'log' | 'onView'>) {
   let view: SteeringView | undefined;
+  /** The last whose routes are its own. */
+  let whole: SteeringView | undefined;
   // The swap: who asked before has the old map whole, who asks from now on the new one.
   const show = (next: SteeringView): void => {
     view = next;
@@ -63,77 +75,114 @@ function createViewInForce({ log, onView }: Pick<MapHolderOptions, 'log' | 'onVi
     tell(what: string): void {
       log.info({ sequence: view?.sequence, appliances: view?.appliances.length }, what);
     },
-    /** Shows what was compiled; what is left out is as it is in the view in force. */
+    /** Takes what was compiled whole; what is left out is as it is in the one before. Of a newer map that is in force early the rest stays. */
     swapIn(parts: CompiledParts): void {
-      const routes = parts.routes ?? view?.routes;
-      const holdings = parts.holdings ?? view?.holdings;
+      const routes = parts.routes ?? whole?.routes;
+      const holdings = parts.holdings ?? whole?.holdings;
       assert(routes !== undefined && holdings !== undefined, 'only what is held is left out');
-      const next = openView({ ...parts, routes, holdings });
+      whole = openView({ ...parts, routes, holdings });
       if (parts.routes !== undefined && routes.defaultsDropped > 0)
         log.warn({ sequence: parts.sequence, defaults: routes.defaultsDropped }, 'routes dropped');
-      show(next);
+      if (view === undefined || view.sequence <= whole.sequence) show(whole);
+      // Routes name boxes by their places: over other boxes they would lead astray.
+      else if (isOfSameAppliances(view, whole)) show({ ...view, routes });
+    },
+    /** Shows the last that is whole again; @returns its sequence. */
+    fallBack(): number {
+      if (whole !== undefined && whole !== view) show(whole);
+      return whole?.sequence ?? 0;
     },
   };
 }
 
-export function createMapHolder(options: MapHolderOptions): MapHolder {
-  const { snapshot, compiler, clock, log } = options;
-  const inForce = createViewInForce(options);
-  const writer = createWriter(options);
+/** Opens maps in turn, and merges the routes of the newest of them in turn. */
+function createMapsInTurn(options: MapHolderOptions, inForce: ReturnType<typeof createViewInForce>) {
+  const { compiler } = options;
+  /** The number of the newest map that was accepted: it is in force, or its routes are being merged. */
+  let accepted = 0;
   /** The number of the last map whose routes could not be merged. It is tried again, and not shown without them again. */
   let unmerged: number | undefined;
+  let accepting: Promise<unknown> = Promise.resolve();
+  let merging: Promise<unknown> = Promise.resolve();
 
-  const open = async (
+  /** Takes what needs no merging of routes into force. @returns the number of the map; undefined where it is not newer. */
+  const accept = async (
     jws: string,
-    { nowMs, fetchTable }: { nowMs: number; fetchTable: FetchTable | undefined },
-  ): Promise<boolean> => {
+    { nowMs, fetchTable }: Pick<Taking, 'nowMs' | 'fetchTable'>,
+  ): Promise<number | undefined> => {
     const kid = documentKeyId(jws, documentTypes.steeringMap);
     const key = options.findKey(kid);
     if (key === undefined) throw coded('KEY_UNKNOWN', `the map: no valid key ${kid}`);
-    const demands = { audience: 'steering', sequenceMin: inForce.view()?.sequence ?? 0, nowMs };
+    const demands = { audience: 'steering', sequenceMin: accepted, nowMs };
     const { sequence, missing } = await compiler.open({ jws, key, demands });
-    if (sequence === inForce.view()?.sequence) return false;
+    if (sequence === accepted) return undefined;
     if (fetchTable !== undefined) await fetchAll(missing, (table) => fetchInto(compiler, table, fetchTable));
-    const before = inForce.view();
-    const early = sequence === unmerged ? undefined : await compiler.compileEarly();
-    if (early !== undefined) inForce.swapIn(early);
+    const early = await compiler.compileEarly();
+    if (early !== undefined && sequence !== unmerged) inForce.show(openView(early));
+    accepted = sequence;
+    return sequence;
+  };
+  /** Merges the routes of a map, unless a newer one has come while those of an earlier one were merged. */
+  const merge = async (jws: string, sequence: number, onMerged: Taking['onMerged']): Promise<boolean> => {
+    if (sequence !== accepted) return false;
     try {
-      inForce.swapIn(await compiler.compile());
+      const parts = await compiler.compile();
+      inForce.swapIn(parts);
     } catch (error) {
       unmerged = sequence;
-      if (early !== undefined && before !== undefined) inForce.show(before);
+      if (sequence === accepted) accepted = inForce.fallBack();
       throw error;
     }
     options.onMap(jws);
+    await onMerged();
     return true;
   };
+  const open = async (jws: string, { onAccepted, onMerged, ...how }: Taking): Promise<boolean> => {
+    const now = accepting.then(() => accept(jws, how));
+    accepting = now.catch(() => undefined);
+    const sequence = await now;
+    if (sequence === undefined) return false;
+    onAccepted?.();
+    const merged = merging.then(() => merge(jws, sequence, onMerged));
+    merging = merged.catch(() => undefined);
+    return merged;
+  };
+  return { open, sequence: () => accepted };
+}
+
+export function createMapHolder(options: MapHolderOptions): MapHolder {
+  const { snapshot, clock, log } = options;
+  const inForce = createViewInForce(options);
+  const writer = createWriter(options);
+  const maps = createMapsInTurn(options, inForce);
 
   return {
     view: inForce.view,
-    sequence: () => inForce.view()?.sequence ?? 0,
+    sequence: maps.sequence,
     write: writer.now,
-    async take(jws, fetchTable) {
-      let isNewer: boolean;
+    async take(jws, fetchTable, onAccepted) {
+      const onMerged = async (): Promise<void> => {
+        inForce.tell('map taken');
+        await snapshot.write(jws);
+        await writer.seldom();
+      };
       try {
-        isNewer = await open(jws, { nowMs: clock.nowMs(), fetchTable });
+        return await maps.open(jws, { nowMs: clock.nowMs(), fetchTable, onAccepted, onMerged });
       } catch (error) {
         options.onRefused(toCoded(error).code);
         throw error;
       }
-      if (isNewer) {
-        inForce.tell('map taken');
-        await snapshot.write(jws);
-        await writer.seldom();
-      }
-      return isNewer;
     },
     async load() {
       const jws = await snapshot.read();
       if (jws === undefined) return;
       try {
         // Time 0: past its notAfter it still answers; only what is new must be in time.
-        await open(jws, { nowMs: 0, fetchTable: undefined });
-        inForce.tell('map loaded from the snapshot');
+        const onMerged = (): Promise<void> => {
+          inForce.tell('map loaded from the snapshot');
+          return Promise.resolve();
+        };
+        await maps.open(jws, { nowMs: 0, fetchTable: undefined, onMerged });
       } catch (error) {
         const { code } = toCoded(error);
         options.onRefused(code);

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { ProblemCode } from '../../common/contract/problem.ts';
 import { coded } from '../../common/runtime/errors.ts';
-import type { ViewAppliance } from '../core/view.ts';
+import type { ViewAppliance, ViewParts } from '../core/view.ts';
 import type { CompiledParts, MapCompiler, OpenedMap, SignedMap } from './map-compiler.ts';
 
 export type ThreadRequest = { readonly id: number } & (
@@ -9,8 +9,13 @@ export type ThreadRequest = { readonly id: number } & (
   | { readonly kind: 'take'; readonly name: string; readonly packed: Uint8Array }
   | { readonly kind: 'compile' | 'compileEarly' }
   | { readonly kind: 'write' }
-  /** Some of the appliances of what was compiled last. */
-  | { readonly kind: 'appliances'; readonly from: number; readonly to: number }
+  /** Some of the appliances of what was compiled last in this way. */
+  | {
+      readonly kind: 'appliances';
+      readonly of: 'compile' | 'compileEarly';
+      readonly from: number;
+      readonly to: number;
+    }
 );
 
 /** What the thread answers to `compile`, and to `compileEarly` if anything: the appliances are asked for piece by piece. */
@@ -20,6 +25,8 @@ export type ThreadReply = { readonly id: number } & (
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly code: ProblemCode; readonly detail: string | undefined }
 );
+
+type CompiledEarlyInThread = Omit<ViewParts, 'appliances'> & { readonly count: number };
 
 /** What the thread is started with: where the tables are kept, what they may take there, and the file of merged routes. */
 export interface ThreadStart {
@@ -72,14 +79,14 @@ export function startMapThread(start: ThreadStart): MapThread {
     });
   };
 
-  const withAppliances = async ({ count, ...parts }: CompiledInThread): Promise<CompiledParts> => {
+  const appliancesOf = async (of: 'compile' | 'compileEarly', count: number): Promise<ViewAppliance[]> => {
     const appliances: ViewAppliance[] = [];
     while (appliances.length < count) {
       const from = appliances.length;
-      const piece = await call({ kind: 'appliances', from, to: from + PIECE });
+      const piece = await call({ kind: 'appliances', of, from, to: from + PIECE });
       appliances.push(...(piece as ViewAppliance[]));
     }
-    return { ...parts, appliances };
+    return appliances;
   };
 
   return {
@@ -88,11 +95,14 @@ export function startMapThread(start: ThreadStart): MapThread {
       await call({ kind: 'take', name, packed });
     },
     async compileEarly() {
-      const compiled = (await call({ kind: 'compileEarly' })) as CompiledInThread | undefined;
-      return compiled && withAppliances(compiled);
+      const compiled = (await call({ kind: 'compileEarly' })) as CompiledEarlyInThread | undefined;
+      if (compiled === undefined) return undefined;
+      const { count, ...parts } = compiled;
+      return { ...parts, appliances: await appliancesOf('compileEarly', count) };
     },
     async compile() {
-      return withAppliances((await call({ kind: 'compile' })) as CompiledInThread);
+      const { count, ...parts } = (await call({ kind: 'compile' })) as CompiledInThread;
+      return { ...parts, appliances: await appliancesOf('compile', count) };
     },
     async write() {
       await call({ kind: 'write' });

@@ -18,13 +18,16 @@ const addon = findAddon();
 const images = createRouteImageFile(image, (memory) => {
   addon?.preferLargePages(memory);
 });
-const compiler = createMapCompiler(await openTableStore(folder, bytesMax), images);
+const compiler = createMapCompiler(await openTableStore(folder, bytesMax), { images });
 
-let compiled: readonly ViewAppliance[] = [];
+/** Of what was compiled last, in either way. They are asked for piece by piece. */
+const compiled = new Map<'compile' | 'compileEarly', readonly ViewAppliance[]>();
 
-/** They are asked for piece by piece. */
-function withoutAppliances({ appliances, ...parts }: CompiledParts): CompiledInThread {
-  compiled = appliances;
+function withoutAppliances(
+  kind: 'compile' | 'compileEarly',
+  { appliances, ...parts }: CompiledParts,
+): CompiledInThread {
+  compiled.set(kind, appliances);
   return { ...parts, count: appliances.length };
 }
 
@@ -36,14 +39,14 @@ async function answer(request: ThreadRequest): Promise<unknown> {
       return compiler.take(request.name, request.packed);
     case 'compileEarly': {
       const parts = await compiler.compileEarly();
-      return parts && withoutAppliances(parts);
+      return parts && withoutAppliances('compileEarly', parts);
     }
     case 'compile':
-      return withoutAppliances(await compiler.compile());
+      return withoutAppliances('compile', await compiler.compile());
     case 'write':
       return compiler.write();
     case 'appliances':
-      return compiled.slice(request.from, request.to);
+      return compiled.get(request.of)?.slice(request.from, request.to) ?? [];
   }
 }
 

@@ -12,9 +12,15 @@ import { signDocument } from '../../../common/runtime/signed-documents.ts';
 import { rankPolicyDefault, rankQueryOf, rankStateOf } from '../../../steering/core/rank.ts';
 import { Ranker } from '../../../steering/core/ranker.ts';
 import type { SteeringView } from '../../../steering/core/view.ts';
+import {
+  createMapCompiler,
+  type CompiledParts,
+  type MapCompiler,
+} from '../../../steering/map/map-compiler.ts';
 import { createMapHolder, type FetchTable, type MapHolder } from '../../../steering/map/map-holder.ts';
 import { startMapThread } from '../../../steering/map/map-thread.ts';
 import { createMapSnapshot } from '../../../steering/map/snapshot.ts';
+import { openTableStore } from '../../../steering/map/table-store.ts';
 import {
   address,
   appliance,
@@ -49,14 +55,22 @@ async function startHolder(t: Test): Promise<Held> {
     await thread.close();
     await rm(folder, { recursive: true, force: true });
   });
-  const log = createSilentLog();
-  const views: SteeringView[] = [];
-  const maps: string[] = [];
   const faults = { canMerge: true };
   const compile = () =>
     faults.canMerge ? thread.compile() : Promise.reject(coded('ROUTE_TABLE_UNKNOWN', 'the disk fails'));
+  return createHeld({ folder, compiler: { ...thread, compile }, faults });
+}
+
+function createHeld({
+  folder,
+  compiler,
+  faults,
+}: Pick<Held, 'folder' | 'faults'> & { compiler: MapCompiler }): Held {
+  const log = createSilentLog();
+  const views: SteeringView[] = [];
+  const maps: string[] = [];
   const holder = createMapHolder({
-    ...{ compiler: { ...thread, compile }, log, clock: createSystemClock() },
+    ...{ compiler, log, clock: createSystemClock() },
     snapshot: createMapSnapshot(join(folder, 'map.jws'), log),
     findKey: () => key.publicKey,
     onView: (view) => views.push(view),
@@ -118,7 +132,7 @@ t.test('what needs no merging of routes is in force before they are merged', asy
   t.equal(views.length, 3);
   t.equal(maps.length, 2, 'it is one map');
   t.equal(early?.sequence, 2);
-  t.equal(early?.routes, before?.routes, 'the routes are still those before');
+  t.strictSame(early?.routes, before?.routes, 'the routes are still those before');
   t.ok(early?.revokedSessions.has(gone));
   t.strictSame(waysUnder(early, '10.1.1.1'), ['c'], 'who has no routes is not sent viewers by those it had');
   t.strictSame(waysUnder(early, '11.1.1.1'), ['a'], 'and what is new is not known yet');
@@ -127,17 +141,94 @@ t.test('what needs no merging of routes is in force before they are merged', asy
   t.match(waysUnder(whole, '11.1.1.1')[0], 'c');
 });
 
-t.test('a map with the same routes comes at once, and so does one of other boxes', async (t) => {
-  const held = await startHolder(t);
-  await take(held, boxes(), { sequence: 1 });
-  await take(held, boxes({ state: 'draining', reasons: ['drain'] }), { sequence: 2 });
-  t.equal(held.views.length, 2);
-  await take(held, mapOf([appliance('a'), appliance('d', { routes: [route('12.0.0.0/8')] })]), {
-    sequence: 3,
-  });
-  t.equal(held.views.length, 3);
-  t.strictSame(waysUnder(held.views[2], '12.1.1.1'), ['d']);
-});
+t.test(
+  'a map with the same routes comes at once; one of other boxes says of those before how they are',
+  async (t) => {
+    const held = await startHolder(t);
+    await take(held, boxes(), { sequence: 1 });
+    await take(held, boxes({ state: 'draining', reasons: ['drain'] }), { sequence: 2 });
+    t.equal(held.views.length, 2);
+    await take(held, mapOf([appliance('a'), appliance('d', { routes: [route('12.0.0.0/8')] })]), {
+      sequence: 3,
+    });
+    t.equal(held.views.length, 4);
+    t.strictSame(waysUnder(held.views[2], '10.1.1.1'), ['a'], 'those that are not in it are out');
+    t.strictSame(waysUnder(held.views[3], '12.1.1.1'), ['d']);
+  },
+);
+
+/** A holder whose merges stop at each step until the test lets them go on. */
+async function startStopping(t: Test): Promise<Held & { readonly stopped: Promise<void>; letGo(): void }> {
+  const folder = await mkdtemp(join(tmpdir(), 'map-holder-'));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  const stopped = Promise.withResolvers<void>();
+  const latch = Promise.withResolvers<void>();
+  let merges = 0;
+  const pause = async (): Promise<void> => {
+    // The first map is merged at once.
+    if (merges === 0) return;
+    stopped.resolve();
+    await latch.promise;
+  };
+  const compiler = createMapCompiler(await openTableStore(join(folder, 'tables'), 1e6), { pause });
+  const compile = async (): Promise<CompiledParts> => {
+    const parts = await compiler.compile();
+    merges++;
+    return parts;
+  };
+  const held = createHeld({ folder, compiler: { ...compiler, compile }, faults: { canMerge: true } });
+  return { ...held, stopped: stopped.promise, letGo: latch.resolve };
+}
+
+t.test(
+  'while routes are merged, a box that is lost, drains or is gone in a newer map is out at once',
+  async (t) => {
+    const held = await startStopping(t);
+    const { holder, views, maps } = held;
+    await take(held, boxes(), { sequence: 1 });
+    const routes = views[0]?.routes;
+    const second = take(held, boxes({}, {}, { routes: [...wide, route('11.0.0.0/8')] }), { sequence: 2 });
+    await held.stopped;
+    const accepted = async (map: TestMap, sequence: number): Promise<Promise<boolean>[]> => {
+      const jws = await sign(map, sequence);
+      let taken: Promise<boolean> = Promise.resolve(false);
+      await new Promise<void>((resolve) => {
+        taken = holder.take(jws, fetchOf(map), resolve);
+      });
+      return [taken];
+    };
+    const third = await accepted(boxes({ routes: [], routeFeed: true }), 3);
+    t.equal(holder.sequence(), 3);
+    t.strictSame(waysUnder(holder.view(), '10.1.1.1').toSorted(), ['b', 'c'], 'its session is lost');
+    t.strictSame(holder.view()?.routes, routes);
+    const draining: Partial<TestAppliance> = { state: 'draining', reasons: ['drain'] };
+    const others = mapOf([appliance('d', { routes: wide }), appliance('b', { routes: wide, ...draining })]);
+    const fourth = await accepted(others, 4);
+    t.strictSame(waysUnder(holder.view(), '10.1.1.1'), [], 'it drains, or is not in the map any more');
+    // As in the first map: without a merge under way there would be nothing to be early for.
+    const fifth = await accepted(
+      { ...boxes({}, draining), revocations: { sessions: [gone], bundles: [] } },
+      5,
+    );
+    t.strictSame(waysUnder(holder.view(), '10.1.1.1').toSorted(), ['a', 'c']);
+    t.ok(holder.view()?.revokedSessions.has(gone));
+    t.equal(maps.length, 1, 'no routes were merged yet');
+    held.letGo();
+    t.strictSame(
+      await Promise.all([second, ...third, ...fourth, ...fifth]),
+      [true, false, false, true],
+      'only the newest is merged next',
+    );
+    t.strictSame(
+      views.map(({ sequence }) => sequence),
+      [1, 2, 3, 4, 5, 5, 5],
+      'what is newer stays in force, with the routes as they come',
+    );
+    t.strictSame(waysUnder(views[5], '11.1.1.1'), ['c'], 'the routes that were being merged');
+    t.strictSame(waysUnder(views[6], '11.1.1.1'), []);
+    t.equal(maps.length, 2 + 1);
+  },
+);
 
 t.test('where the routes cannot be merged the map before is in force again', async (t) => {
   const held = await startHolder(t);
