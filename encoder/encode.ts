@@ -7,12 +7,19 @@ import { coded, isCoded, systemCode } from '../common/runtime/errors.ts';
 import { sniffContainer, sniffLengthBytes } from './core/container.ts';
 import { outputNames } from './core/ffmpeg-arguments.ts';
 import { boxHeaderLengthBytesMax, checkWhole, readBoxHeader, type Box } from './core/mp4-boxes.ts';
+import { makeCaptions } from './caption-tracks.ts';
 import { planEncode, type EncodePlan } from './core/plan.ts';
 import { readSource } from './core/probe.ts';
 import { sourceTags } from './core/tags.ts';
 import type { Ffmpeg, InputFile } from './ffmpeg.ts';
 import { buildFromPath, buildFromText, type BuiltFile } from './package/built-file.ts';
-import { describeBundle, type Packaged, type PackagedMedia } from './package/bundle.ts';
+import {
+  describeBundle,
+  filesOf,
+  type Packaged,
+  type PackagedCaptions,
+  type PackagedMedia,
+} from './package/bundle.ts';
 import { checkRenditions } from './package/check-renditions.ts';
 import { indexMp4 } from './package/index-mp4.ts';
 import { iframePlaylist, mediaPlaylist } from './package/media-playlist.ts';
@@ -34,6 +41,8 @@ export interface EncodeRequest {
   onProgress?: OnProgress;
   /** Called once the plan is known, before any work: the place to refuse for lack of space. */
   onPlan?: (plan: EncodePlan) => Promise<void>;
+  /** Told of what is left out, and why; for people. */
+  onNotice?: (notice: string) => void;
 }
 
 /** What was packaged: files to publish, the bundle last. */
@@ -66,7 +75,9 @@ export async function encodeSource(request: EncodeRequest): Promise<Encoded> {
   const input = await openSource(workDirectory, request.sourceName);
   const probe = await ffmpeg.probe(input, { signal });
   const spans = await ffmpeg.scan(input, { signal });
-  const plan = planEncode(unwrap(readSource(probe, spans, input.demuxer)));
+  const source = unwrap(readSource(probe, spans, input.demuxer));
+  for (const notice of source.notices) request.onNotice?.(notice);
+  const plan = planEncode(source);
   await request.onPlan?.(plan);
   onProgress?.({ stage: 'encoding', fraction: probedFraction });
   await ffmpeg.encode(plan, input, {
@@ -80,8 +91,10 @@ export async function encodeSource(request: EncodeRequest): Promise<Encoded> {
     },
   });
   const posterName = await makeCover(plan, input, { ffmpeg, signal });
+  const captions = await makeCaptions(plan, input, { ffmpeg, signal, onNotice: request.onNotice });
   onProgress?.({ stage: 'packaging', fraction: encodedFraction });
-  return { ...(await packageOutput(plan, { workDirectory, posterName, signal })), tags: sourceTags(probe) };
+  const output = await packageOutput(plan, { workDirectory, posterName, captions, signal });
+  return { ...output, tags: sourceTags(probe) };
 }
 
 /** Looks at the bytes of a source before any of ffmpeg's code does. */
@@ -141,9 +154,16 @@ async function makeCover(
   }
 }
 
+interface PackageOptions {
+  workDirectory: string;
+  posterName: string;
+  captions: readonly PackagedCaptions[];
+  signal: AbortSignal;
+}
+
 async function packageOutput(
   planned: EncodePlan,
-  { workDirectory, posterName, signal }: { workDirectory: string; posterName: string; signal: AbortSignal },
+  { workDirectory, posterName, captions, signal }: PackageOptions,
 ): Promise<Output> {
   const at = (name: string): string => join(workDirectory, name);
   // One after the other: while it is read, the samples of a whole film are in memory.
@@ -166,7 +186,7 @@ async function packageOutput(
   );
   const names = sprites.map(({ file, ext }) => `${file}.${ext}`);
   const vtt = buildFromText(thumbnailsVtt(plan, names), { ext: 'vtt', role: 'thumbnails' });
-  return finish({ plan, video: packagedVideo, audio, poster, sprites, vtt });
+  return finish({ plan, video: packagedVideo, audio, captions, poster, sprites, vtt });
 }
 
 /** The plan's durations with the frames that there really are: a header may be off by a few. */
@@ -189,14 +209,7 @@ async function packageAudio(path: string, signal: AbortSignal): Promise<Packaged
 function finish(packaged: Packaged): Output {
   const bundle = describeBundle(packaged);
   const bundleFile = buildFromText(JSON.stringify(bundle), { ext: 'json', role: 'bundle' });
-  const files = [
-    ...packaged.video.flatMap(({ media, playlist, iframePlaylist: iframes }) => [media, playlist, iframes]),
-    ...packaged.audio.flatMap(({ media, playlist }) => [media, playlist]),
-    packaged.poster,
-    ...packaged.sprites,
-    packaged.vtt,
-  ];
-  return { plan: packaged.plan, files, bundleFile, bundle };
+  return { plan: packaged.plan, files: filesOf(packaged), bundleFile, bundle };
 }
 
 async function sequentially<T, R>(

@@ -4,8 +4,15 @@ import { delimiter, join } from 'node:path';
 import { coded, systemCode, type CodedError } from '../common/runtime/errors.ts';
 import { parseJsonAs } from '../common/runtime/parse.ts';
 import type { Clock } from '../common/runtime/clock.ts';
+import { captionLimits, type WantedCaptions } from './core/captions.ts';
 import type { Demuxer } from './core/container.ts';
-import { coverArguments, encodeArguments, probeArguments, scanArguments } from './core/ffmpeg-arguments.ts';
+import {
+  captionArguments,
+  coverArguments,
+  encodeArguments,
+  probeArguments,
+  scanArguments,
+} from './core/ffmpeg-arguments.ts';
 import {
   failureCodeOf,
   lastWords,
@@ -42,6 +49,8 @@ export interface Ffmpeg {
   encode(plan: EncodePlan, input: InputFile, options: EncodeOptions): Promise<void>;
   /** Makes a poster of the picture that a source brings along. */
   cover(plan: CoverPlan, input: InputFile, options: RunOptions): Promise<void>;
+  /** Writes WebVTT of those captions whose numbers are wanted. */
+  captions(these: WantedCaptions, input: InputFile, options: RunOptions): Promise<void>;
   /** Which formats of pictures it can make besides those that it always can. */
   pictureEncoders(options: RunOptions): Promise<PictureEncoders>;
   /** Makes all sizes of a picture. */
@@ -80,6 +89,8 @@ const lineLengthMax = 64 * 1024;
 const readLimits: Limits = { timeoutMs: 600_000, fileSizeBytesMax: 0 };
 /** A picture of all the pixels that are taken, ten times over. */
 const coverLimits: Limits = { timeoutMs: 60_000, fileSizeBytesMax: 16 * 1024 * 1024 };
+// A byte more than is taken, for what is cut off there is not to pass for whole; reading may go through a whole film.
+const captionRunLimits: Limits = { timeoutMs: 600_000, fileSizeBytesMax: captionLimits.sizeBytes + 1 };
 const pictureLimits: Limits = { timeoutMs: 120_000, fileSizeBytesMax: 16 * 1024 * 1024 };
 const processesMax = 1024;
 
@@ -128,6 +139,10 @@ export async function openFfmpeg(options: FfmpegOptions): Promise<Ffmpeg> {
     async cover(plan, input, { signal }) {
       const use = { cwd: input.workDirectory, signal, onStdout: () => undefined, limits: coverLimits };
       await run('ffmpeg', coverArguments(plan, input), use);
+    },
+    async captions(these, input, { signal }) {
+      const use = { cwd: input.workDirectory, signal, onStdout: () => undefined, limits: captionRunLimits };
+      await run('ffmpeg', captionArguments(these, input), use);
     },
     async pictureEncoders({ signal }) {
       let text = '';

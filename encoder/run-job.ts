@@ -103,6 +103,9 @@ async function makeVideo(
     onProgress: ({ stage, fraction }) => {
       onProgress({ stage, fraction: fetchedFraction + fraction * (encodedFraction - fetchedFraction) });
     },
+    onNotice: (notice) => {
+      log.warn({ jobId, notice }, 'left out of the encode');
+    },
     onPlan: async (plan) => {
       const renditions = plan.video.rungs.map((rung) => rung.id);
       log.info({ jobId, durationS: plan.durationS, renditions }, 'encode planned');

@@ -41,6 +41,25 @@ export const AudioRendition = Type.Object({
 });
 export type AudioRendition = Static<typeof AudioRendition>;
 
+export const CaptionKind = Type.Union([
+  Type.Literal('subtitles'),
+  /** With the sounds too, for those who hear little (SDH). */
+  Type.Literal('captions'),
+  /** Only what is not spoken in the film's own language: signs, a stranger's words. */
+  Type.Literal('forced'),
+]);
+export type CaptionKind = Static<typeof CaptionKind>;
+
+/** What is read on the picture: one WebVTT file of the whole length, its times those of the presentation. */
+export const CaptionTrack = Type.Object({
+  id: Type.String({ pattern: '^[A-Za-z0-9._-]{1,32}$' }),
+  language: Type.String({ pattern: '^[A-Za-z0-9-]{2,35}$' }),
+  kind: CaptionKind,
+  file: FileName,
+  playlist: FileName,
+});
+export type CaptionTrack = Static<typeof CaptionTrack>;
+
 /** Thumbnails in a grid of tiles per sprite image. */
 export const Thumbnails = Type.Object({
   vtt: FileName,
@@ -60,6 +79,7 @@ export const BundleFileRole = Type.Union([
   Type.Literal('poster'),
   Type.Literal('sprite'),
   Type.Literal('thumbnails'),
+  Type.Literal('captions'),
 ]);
 
 /** A title's files, itself a file (ADR 2): the unit of a token, of a pathway and of rendezvous. */
@@ -78,6 +98,8 @@ export const Bundle = Type.Object({
   ),
   video: Type.Array(VideoRendition, { minItems: 1, maxItems: 32 }),
   audio: Type.Array(AudioRendition, { maxItems: 32 }),
+  /** None where absent. */
+  captions: Type.Optional(Type.Array(CaptionTrack, { maxItems: 32 })),
   poster: FileName,
   thumbnails: Thumbnails,
 });

@@ -50,6 +50,8 @@ export const PlaybackSession = Type.Object({
   renditions: Type.Optional(Type.Array(Type.String())),
   /** In which languages it sounds, first the one that players start with. */
   audioLanguages: Type.Optional(Type.Array(Type.String())),
+  /** In which languages it can be read, first the one that the viewer asks for; players show none until one is chosen. */
+  captionLanguages: Type.Optional(Type.Array(Type.String())),
   steeringUrl: Type.String(),
   posterUrl: Type.String(),
   thumbnailsUrl: Type.String(),

@@ -12,6 +12,7 @@ const extensions: Readonly<Record<FileRole, string>> = {
   poster: 'jpg',
   sprite: 'jpg',
   thumbnails: 'vtt',
+  captions: 'vtt',
 };
 
 /**
@@ -32,7 +33,7 @@ function* problems(bundle: Bundle): Generator<string> {
   yield* boundaryProblems(bundle);
 }
 
-function* listProblems({ files, video, audio }: Bundle): Generator<string> {
+function* listProblems({ files, video, audio, captions = [] }: Bundle): Generator<string> {
   for (const { file, ext, role } of files) {
     if (extensions[role] !== ext)
       yield `${role} ${file} has the extension ${ext} instead of ${extensions[role]}`;
@@ -42,16 +43,24 @@ function* listProblems({ files, video, audio }: Bundle): Generator<string> {
   for (const { file, sizeBytes } of files) {
     if (sizes.get(file) !== sizeBytes) yield `${file} is listed with two sizes`;
   }
-  const ids = [...video, ...audio].map(({ id }) => id);
+  const ids = [...video, ...audio, ...captions].map(({ id }) => id);
   if (new Set(ids).size !== ids.length) yield 'two renditions have the same id';
 }
 
-function* reachProblems({ files, video, audio, poster, thumbnails }: Bundle): Generator<string> {
+function* reachProblems({
+  files,
+  video,
+  audio,
+  captions = [],
+  poster,
+  thumbnails,
+}: Bundle): Generator<string> {
   const roles = new Map(files.map(({ file, role }) => [file, role]));
   const wanted: (readonly [string, FileRole])[] = [
     [poster, 'poster'],
     [thumbnails.vtt, 'thumbnails'],
     ...thumbnails.sprites.map((sprite) => [sprite, 'sprite'] as const),
+    ...captions.flatMap((one) => [[one.file, 'captions'] as const, [one.playlist, 'playlist'] as const]),
     ...audio.flatMap((media) => [[media.file, 'audio'] as const, [media.playlist, 'playlist'] as const]),
     ...video.flatMap((media) => [
       [media.file, 'video'] as const,

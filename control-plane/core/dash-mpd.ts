@@ -1,5 +1,6 @@
-import type { AudioRendition, Bundle, VideoRendition } from '../../common/contract/bundle.ts';
+import type { AudioRendition, Bundle, CaptionTrack, VideoRendition } from '../../common/contract/bundle.ts';
 import {
+  captionName,
   filesBaseUrl,
   languageName,
   longestSegmentMs,
@@ -67,6 +68,7 @@ function adaptationSets(bundle: Bundle): XmlElement[] {
   const sets = [
     ...videos.map(videoSet),
     ...audios.map((audio) => audioSet(audio, hasChoice ? roleOf(audio, first) : undefined)),
+    ...(bundle.captions ?? []).map((track) => captionSet(track, bundle)),
     thumbnailSet(bundle),
   ];
   return sets.map(({ name, attributes, content }, index) =>
@@ -148,6 +150,22 @@ function audioSet(audios: readonly AudioRendition[], role: 'main' | 'alternate' 
       ),
     ],
   );
+}
+
+const captionRoles = { subtitles: 'subtitle', captions: 'caption', forced: 'forced-subtitle' } as const;
+
+/** One file of the whole period, which needs no segments (DASH-IF IOP part 6). */
+function captionSet(track: CaptionTrack, { files, durationMs }: Bundle): XmlElement {
+  const sizeBytes = files.find(({ file }) => file === track.file)?.sizeBytes ?? 0;
+  return element('AdaptationSet', { contentType: 'text', mimeType: 'text/vtt', lang: track.language }, [
+    element('Label', {}, captionName(track)),
+    element('Role', { schemeIdUri: 'urn:mpeg:dash:role:2011', value: captionRoles[track.kind] }),
+    element(
+      'Representation',
+      { id: track.id, bandwidth: Math.max(1, Math.ceil((sizeBytes * 8 * 1000) / durationMs)) },
+      [element('BaseURL', {}, `${track.file}.vtt`)],
+    ),
+  ]);
 }
 
 /** ISO/IEC 23003-3 table 68: up to 5.1 the configuration's number is the number of channels, 6.1 is 11 and 7.1 is 12. */

@@ -1,9 +1,15 @@
-import type { AudioRendition, VideoRendition } from '../../common/contract/bundle.ts';
-import { fileUrl, languageName, type ManifestInput, type ManifestPathway } from './playback-manifest.ts';
+import type { AudioRendition, CaptionTrack, VideoRendition } from '../../common/contract/bundle.ts';
+import {
+  captionName,
+  fileUrl,
+  languageName,
+  type ManifestInput,
+  type ManifestPathway,
+} from './playback-manifest.ts';
 
 /**
  * The HLS multivariant playlist of one session (draft-pantos-hls-rfc8216bis): sibling pathways with identical ladders and
- * content steering over them. Each pathway has a set of variants and an audio group of its own, so that hls.js leaves a
+ * content steering over them. Each pathway has a set of variants and groups of sound and captions of its own, so that hls.js leaves a
  * failing box at the first error of either.
  */
 export function hlsMultivariant(input: ManifestInput): string {
@@ -27,7 +33,12 @@ export function hlsMultivariant(input: ManifestInput): string {
     );
   }
   for (const pathway of input.pathways) {
-    lines.push('', ...audioLines(input, pathway), ...variantLines(input, pathway));
+    lines.push(
+      '',
+      ...audioLines(input, pathway),
+      ...captionLines(input, pathway),
+      ...variantLines(input, pathway),
+    );
   }
   return `${lines.join('\n')}\n`;
 }
@@ -64,6 +75,37 @@ function audioLines({ bundle, playToken }: ManifestInput, pathway: ManifestPathw
       ['URI', quoted(fileUrl(pathway, playToken, { file: audio.playlist, ext: 'm3u8' }))],
     ]),
   );
+}
+
+function captionGroup(pathway: ManifestPathway): string {
+  return `captions-${pathway.id}`;
+}
+
+function captionLines({ bundle, playToken }: ManifestInput, pathway: ManifestPathway): string[] {
+  return (bundle.captions ?? []).map((track) =>
+    tag('EXT-X-MEDIA', [
+      ['TYPE', 'SUBTITLES'],
+      ['GROUP-ID', quoted(captionGroup(pathway))],
+      ['NAME', quoted(captionName(track))],
+      ['LANGUAGE', quoted(track.language)],
+      ['DEFAULT', 'NO'],
+      ['AUTOSELECT', 'YES'],
+      ...captionTraits(track),
+      ['STABLE-RENDITION-ID', quoted(track.id)],
+      ['URI', quoted(fileUrl(pathway, playToken, { file: track.playlist, ext: 'm3u8' }))],
+    ]),
+  );
+}
+
+// The two characteristics together are what Apple's players take for SDH (rfc8216bis §4.4.6.1).
+const sdh = [
+  'public.accessibility.transcribes-spoken-dialog',
+  'public.accessibility.describes-music-and-sound',
+].join(',');
+
+function captionTraits({ kind }: CaptionTrack): Attribute[] {
+  if (kind === 'forced') return [['FORCED', 'YES']];
+  return kind === 'captions' ? [['CHARACTERISTICS', quoted(sdh)]] : [];
 }
 
 /** NAME must differ within a group (rfc8216bis §4.4.6.1.1). */
@@ -117,5 +159,6 @@ function variantTag({ bundle }: ManifestInput, pathway: ManifestPathway, video: 
     ['PATHWAY-ID', quoted(pathway.id)],
   ];
   if (bundle.audio.length > 0) attributes.push(['AUDIO', quoted(audioGroup(pathway))]);
+  if (bundle.captions?.length) attributes.push(['SUBTITLES', quoted(captionGroup(pathway))]);
   return tag('EXT-X-STREAM-INF', attributes);
 }

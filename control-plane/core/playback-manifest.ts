@@ -1,4 +1,10 @@
-import type { AudioRendition, Bundle, Segment, VideoRendition } from '../../common/contract/bundle.ts';
+import type {
+  AudioRendition,
+  Bundle,
+  CaptionTrack,
+  Segment,
+  VideoRendition,
+} from '../../common/contract/bundle.ts';
 import { filePath } from '../../common/core/file-path.ts';
 import type { FileExtension } from '../../common/core/media-types.ts';
 
@@ -59,13 +65,19 @@ export function longestSegmentMs(bundle: Bundle): number {
   return longestMs;
 }
 
-/** The name of a language in English for a track menu, or the code itself where it has none. */
-export function languageName(language: string): string {
-  if (language === 'und') return 'Audio';
+/** The name of a language in English for a track menu, or the code itself where it has none; `unknown` where none is told. */
+export function languageName(language: string, unknown = 'Audio'): string {
+  if (language === 'und') return unknown;
   try {
     return new Intl.DisplayNames(['en'], { type: 'language' }).of(language) ?? language;
   } catch {
     // Intl throws RangeError for what is no BCP 47 tag; the contract's pattern is wider than that.
     return language;
   }
+}
+
+/** What a track menu calls captions: their language, and what sets them apart from plain subtitles. */
+export function captionName({ language, kind }: CaptionTrack): string {
+  const name = languageName(language, 'Subtitles');
+  return { subtitles: name, captions: `${name} (SDH)`, forced: `${name} (forced)` }[kind];
 }

@@ -1,5 +1,6 @@
 import type { Demuxer } from './container.ts';
 import { hertzOf } from './frame-rate.ts';
+import type { WantedCaptions } from './captions.ts';
 import type { AudioPlan, CoverPlan, EncodePlan } from './plan.ts';
 
 /** Samples that ffmpeg's AAC encoder puts before the first one it is given. */
@@ -10,6 +11,7 @@ const pixelsMax = 8192 * 8192;
 export const outputNames = {
   video: (index: number): string => `video-${index}.mp4`,
   audio: (index: number): string => `audio-${index}.m4a`,
+  captions: (index: number): string => `captions-${index}.vtt`,
   poster: 'poster.jpg',
   cover: 'cover.jpg',
   spritePattern: 'sprite-%05d.jpg',
@@ -67,6 +69,21 @@ export function coverArguments(plan: CoverPlan, input: { name: string; demuxer: 
     ...inputArguments(input),
     ...['-map', `0:${plan.streamIndex}`, '-vf', `${scale(plan, 'pc')},format=yuvj420p,setsar=1`],
     ...['-frames:v', '1', '-update', '1', ...image, outputNames.cover],
+  ];
+}
+
+/** Makes WebVTT of those of the planned captions whose numbers are wanted, in one reading of the source. */
+export function captionArguments(
+  { captions, wanted }: WantedCaptions,
+  input: { name: string; demuxer: Demuxer },
+): string[] {
+  return [
+    ...[...quiet, '-nostdin', '-y', '-threads', '1'],
+    ...inputArguments(input),
+    ...wanted.flatMap((number) => [
+      ...['-map', `0:${captions[number]?.streamIndex ?? -1}`, '-c:s', 'webvtt', ...plain],
+      ...['-f', 'webvtt', outputNames.captions(number)],
+    ]),
   ];
 }
 

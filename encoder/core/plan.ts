@@ -1,3 +1,4 @@
+import type { CaptionPlan } from './captions.ts';
 import { chooseFrameRate, hertzOf, type FrameRate } from './frame-rate.ts';
 import { fitInto, planLadder, turnLike, type Rung, type Size } from './ladder.ts';
 import type { Source } from './probe.ts';
@@ -23,6 +24,7 @@ export interface EncodePlan {
   };
   /** The one that is heard unless another is chosen first. */
   audio: readonly AudioPlan[];
+  captions: readonly CaptionPlan[];
   poster: Size & { firstFrame: number; frames: number };
   /** The poster in place of that, where the file brings one along that can be read. */
   cover: CoverPlan | undefined;
@@ -93,6 +95,7 @@ export function planEncode(source: Source): EncodePlan {
       bitsPerSecond: 128_000,
       sampleCount: Math.round(durationS * sampleRateHz),
     })),
+    captions: source.captions,
     poster: {
       ...fitInto(top, turnLike(posterBox, top)),
       firstFrame: Math.floor(videoFrames / 10),

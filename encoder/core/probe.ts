@@ -1,6 +1,7 @@
 import { Type, type Static } from '../../common/contract/type.ts';
 import { languageOf as canonicalLanguage } from '../../common/core/language.ts';
 import { ok, refused, type Result } from '../../common/core/result.ts';
+import type { CaptionPlan } from './captions.ts';
 import type { Demuxer } from './container.ts';
 import { parseRateHz } from './frame-rate.ts';
 import type { Size } from './ladder.ts';
@@ -61,6 +62,10 @@ export interface Source {
   };
   /** One of each language, the default first; none where it is silent. */
   audio: readonly { index: number; language: string; endS: number }[];
+  /** One of each language and kind, the default first. */
+  captions: readonly CaptionPlan[];
+  /** Streams of captions that are left out, with the reason, for people. */
+  notices: readonly string[];
   /** The picture that the file brings along for its poster. */
   cover?: { index: number; size: Size } | undefined;
 }
@@ -70,6 +75,8 @@ const pixelsMax = 8192 * 8192;
 const durationSMax = 24 * 3600;
 /** Each is encoded, and costs as much of every box's disk as the others. */
 const languagesMax = 8;
+const captionsMax = 32;
+const noticesMax = 40;
 /** Durations that the header states are off by less than this, or by 2 %, in files that are whole. */
 const slackS = 0.5;
 // These state no duration: ffmpeg guesses it from the bit rate.
@@ -113,6 +120,7 @@ export function readSource(
       endS: endOf(video),
     },
     audio: audio.map((one) => ({ index: one.index, language: languageOf(one), endS: endOf(one) })),
+    ...captionsOf(present),
     // Its packet has no time of its own, so it is not among those that were read.
     cover: coverOf(probe.streams),
   });
@@ -148,6 +156,33 @@ function soundsOf(streams: readonly ProbeStream[]): ProbeStream[] {
     if (language !== 'und' && !byLanguage.has(language)) byLanguage.set(language, sound);
   }
   return [...byLanguage.values()].slice(0, languagesMax);
+}
+
+/** What ffmpeg turns into text; the others are pictures of text. */
+const textCodecs = new Set(['mov_text', 'subrip', 'srt', 'ass', 'ssa', 'webvtt', 'text']);
+
+/** The text streams: the default first, then the first of each other language and kind. */
+function captionsOf(streams: readonly ProbeStream[]): Pick<Source, 'captions' | 'notices'> {
+  const notices: string[] = [];
+  const byKind = new Map<string, CaptionPlan>();
+  const tracks = streams.filter((stream) => stream.codec_type === 'subtitle');
+  const isDefault = (stream: ProbeStream): boolean => stream.disposition?.default === 1;
+  for (const track of [...tracks.filter(isDefault), ...tracks.filter((one) => !isDefault(one))]) {
+    const { index, codec_name: codec = 'unknown' } = track;
+    const caption = { streamIndex: index, language: languageOf(track), kind: captionKindOf(track) };
+    const key = `${caption.language} ${caption.kind}`;
+    if (!textCodecs.has(codec))
+      notices.push(`captions in stream ${index} are pictures (${codec.slice(0, 40)}), not text`);
+    else if (track.disposition?.comment === 1 || byKind.has(key) || byKind.size === captionsMax)
+      notices.push(`captions in stream ${index} are left out: there are others (${key})`);
+    else byKind.set(key, caption);
+  }
+  return { captions: [...byKind.values()], notices: notices.slice(0, noticesMax) };
+}
+
+function captionKindOf({ disposition = {} }: ProbeStream): CaptionPlan['kind'] {
+  if (disposition['forced'] === 1) return 'forced';
+  return disposition['hearing_impaired'] === 1 ? 'captions' : 'subtitles';
 }
 
 /** Neither a commentary nor made for those who hear or see little. */

@@ -1,4 +1,10 @@
-import type { AudioRendition, Bundle, Segment, VideoRendition } from '../../common/contract/bundle.ts';
+import type {
+  AudioRendition,
+  Bundle,
+  CaptionTrack,
+  Segment,
+  VideoRendition,
+} from '../../common/contract/bundle.ts';
 import { coded } from '../../common/runtime/errors.ts';
 import { hertzOf } from '../core/frame-rate.ts';
 import type { EncodePlan } from '../core/plan.ts';
@@ -12,6 +18,12 @@ export interface PackagedMedia {
   playlist: BuiltFile;
 }
 
+/** Captions with their files. */
+export interface PackagedCaptions extends Pick<CaptionTrack, 'language' | 'kind'> {
+  media: BuiltFile;
+  playlist: BuiltFile;
+}
+
 /** Everything that a bundle lists. */
 export interface Packaged {
   plan: EncodePlan;
@@ -19,6 +31,7 @@ export interface Packaged {
   video: readonly (PackagedMedia & { iframePlaylist: BuiltFile })[];
   /** In the order of the plan's. */
   audio: readonly PackagedMedia[];
+  captions: readonly PackagedCaptions[];
   poster: BuiltFile;
   sprites: readonly BuiltFile[];
   vtt: BuiltFile;
@@ -26,21 +39,15 @@ export interface Packaged {
 
 /** Writes down all that manifests are later made of. */
 export function describeBundle(packaged: Packaged): Bundle {
-  const { plan, video, audio, poster, sprites, vtt } = packaged;
-  const files = [
-    ...video.flatMap(({ media, playlist, iframePlaylist }) => [media, playlist, iframePlaylist]),
-    ...audio.flatMap(({ media, playlist }) => [media, playlist]),
-    poster,
-    ...sprites,
-    vtt,
-  ];
+  const { plan, video, audio, captions, poster, sprites, vtt } = packaged;
   const { tiles } = plan;
   return {
     version: 1,
     durationMs: Math.max(1, Math.round(plan.durationS * 1000)),
-    files: listOnce(files),
+    files: listOnce(filesOf(packaged)),
     video: video.map((item, index) => describeVideo(item, plan, index)),
     audio: audio.map((item, index) => describeAudio(item, plan, index)),
+    ...(captions.length > 0 && { captions: captions.map(describeCaptions) }),
     poster: poster.file,
     thumbnails: {
       vtt: vtt.file,
@@ -52,6 +59,24 @@ export function describeBundle(packaged: Packaged): Bundle {
       intervalMs: Math.max(1, Math.round((tiles.intervalFrames / hertzOf(plan.video.frameRate)) * 1000)),
     },
   };
+}
+
+/** Every file that is published before the bundle. */
+export function filesOf({ video, audio, captions, poster, sprites, vtt }: Packaged): BuiltFile[] {
+  return [
+    ...video.flatMap(({ media, playlist, iframePlaylist }) => [media, playlist, iframePlaylist]),
+    ...[...audio, ...captions].flatMap(({ media, playlist }) => [media, playlist]),
+    poster,
+    ...sprites,
+    vtt,
+  ];
+}
+
+function describeCaptions(
+  { language, kind, media, playlist }: PackagedCaptions,
+  index: number,
+): CaptionTrack {
+  return { id: `captions-${index + 1}`, language, kind, file: media.file, playlist: playlist.file };
 }
 
 /** Two files with the same bytes are one file: sprites of a black picture, for instance. */

@@ -36,8 +36,17 @@ export function iframePlaylist({ file, ext, index }: MediaFile): string {
   return playlist([...head(index), '#EXT-X-I-FRAMES-ONLY', map(uri, index), ...lines]);
 }
 
+/** The media playlist of captions: their one file is a segment as long as the film (RFC 8216 §3.5: without a map, its times are those of the film). */
+export function captionsPlaylist(uri: string, durationS: number): string {
+  return playlist([...headOf(durationS), `#EXTINF:${durationS.toFixed(6)},`, uri]);
+}
+
 function head(index: Mp4Index): string[] {
   const longestS = Math.max(...index.segments.map((segment) => segment.durationTicks / index.timescale));
+  return headOf(longestS);
+}
+
+function headOf(longestS: number): string[] {
   return [
     '#EXTM3U',
     // EXT-X-MAP in a playlist that is not I-frames-only asks for version 6; fragmented MP4 is customarily 7.

@@ -20,6 +20,8 @@ const source: Source = {
     endS: 3,
   },
   audio: [],
+  captions: [],
+  notices: [],
 };
 const plan = planEncode(source);
 const directory = t.testdir();

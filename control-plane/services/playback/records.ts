@@ -20,6 +20,8 @@ export const SessionRecord = Type.Object({
   capabilities: Type.Optional(PlaybackCapabilities),
   /** Which sound comes first; the bundle's own order when absent. */
   audioLanguage: Type.Optional(Type.String()),
+  /** Which captions come first; the bundle's own order when absent. */
+  captionLanguage: Type.Optional(Type.String()),
   /** Absolute, with the session's steer token in it. */
   steeringUrl: Type.Optional(Type.String()),
   createdAtMs: TimeMs,

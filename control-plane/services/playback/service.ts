@@ -7,7 +7,6 @@ import type { Viewer } from '../../../common/contract/release.ts';
 import type { Pathway } from '../../../common/contract/steering.ts';
 import { playExpiryS, type DeliveryClaims } from '../../../common/core/tokens/delivery-token.ts';
 import type { Chance } from '../../../common/runtime/chance.ts';
-import { pickLanguage } from '../../../common/core/language.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { coded, isCoded, valueOf } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
@@ -16,7 +15,7 @@ import { choosePathways } from '../../core/choose-pathways.ts';
 import { dashMpd, dashPeriod } from '../../core/dash-mpd.ts';
 import { hlsMultivariant } from '../../core/hls-multivariant.ts';
 import { limitHeight } from '../../core/limit-height.ts';
-import { soundFirst } from '../../core/sound-first.ts';
+import { chooseLanguages, languageFirst, languagesOf } from '../../core/language-first.ts';
 import { playableOn } from '../../core/playable.ts';
 import { fileUrl, type ManifestInput } from '../../core/playback-manifest.ts';
 import type { RenderedXml } from '../../core/xml.ts';
@@ -163,10 +162,9 @@ class PlaybackService implements Playback {
     const playable = valueOf(playableOn(bundle, capabilities), title.name);
     const { positionMs: resumeMs, language } =
       watcher === undefined ? {} : await users.resume({ titleId, ...watcher });
-    const audioLanguage = pickLanguage(
-      language === undefined ? languages : [language, ...languages],
-      playable.audio.map((audio) => audio.language),
-    );
+    const wanted = language === undefined ? languages : [language, ...languages];
+    const chosen = chooseLanguages(playable, wanted);
+    const { audio, captions = [] } = languageFirst(playable, chosen);
     const entitlements = await this.#entitle(sessionId, subscriber);
     const { pathways, rankedBy } = await this.#pathways(title, { client, sessionId });
     const nowMs = clock.nowMs();
@@ -183,7 +181,7 @@ class PlaybackService implements Playback {
       ...(steeringUrl !== undefined && { steeringUrl }),
       ...(entitlements && { heightMax: entitlements.heightMax }),
       ...(capabilities && { capabilities }),
-      ...(audioLanguage !== undefined && { audioLanguage }),
+      ...chosen,
       createdAtMs: nowMs,
       expiresAtMs: expiresAtS * 1000,
     });
@@ -202,7 +200,8 @@ class PlaybackService implements Playback {
       ...(title.next !== undefined && { next: title.next }),
       hlsUrl: `${base}/master.m3u8`,
       dashUrl: `${base}/manifest.mpd`,
-      audioLanguages: soundFirst(playable, audioLanguage).audio.map((audio) => audio.language),
+      audioLanguages: languagesOf(audio),
+      captionLanguages: languagesOf(captions),
       renditions: limitHeight(playable, entitlements?.heightMax).video.map(({ id }) => id),
       steeringUrl: steeringUrl ?? '',
       posterUrl: fileUrl(first, tokens.play, { file: poster, ext: 'jpg' }),
@@ -263,19 +262,20 @@ class PlaybackService implements Playback {
   }
 
   async #manifestInput(session: SessionRecord, playToken: string): Promise<ManifestInput> {
-    const { name, pathways, steeringUrl, heightMax, capabilities, audioLanguage } = session;
+    const { name, pathways, steeringUrl, heightMax, capabilities } = session;
     const playable = valueOf(playableOn(await this.#bundle(session.bundle), capabilities), name);
     return {
       name,
       pathways,
       playToken,
       steeringUrl,
-      bundle: soundFirst(limitHeight(playable, heightMax), audioLanguage),
+      bundle: languageFirst(limitHeight(playable, heightMax), session),
     };
   }
 
   #period(bundleName: string, { bundle }: ManifestInput): RenderedXml {
-    const shape = [bundleName, ...[...bundle.video, ...bundle.audio].map(({ id }) => id)].join(' ');
+    const { video, audio, captions = [] } = bundle;
+    const shape = [bundleName, ...[...video, ...audio, ...captions].map(({ id }) => id)].join(' ');
     const known = this.#periods.get(shape);
     if (known !== undefined) return known;
     const period = dashPeriod(bundle);

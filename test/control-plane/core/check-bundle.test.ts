@@ -2,7 +2,7 @@ import t from 'tap';
 import { Bundle } from '../../../common/contract/bundle.ts';
 import { matches } from '../../../common/runtime/parse.ts';
 import { checkBundle } from '../../../control-plane/core/check-bundle.ts';
-import { fileNamed, sampleBundle } from '../support/sample-bundle.ts';
+import { captionedBundle, fileNamed, sampleBundle } from '../support/sample-bundle.ts';
 
 /** A copy of the sample that something was done to. */
 function spoiled(spoil: (bundle: Bundle) => void): Bundle {
@@ -16,11 +16,14 @@ const [first, second] = [0, 1];
 t.test('a sound bundle passes', async (t) => {
   t.ok(matches(Bundle, sampleBundle()));
   t.strictSame(checkBundle(sampleBundle()).ok, true);
+  t.ok(matches(Bundle, captionedBundle()));
+  t.strictSame(checkBundle(captionedBundle()).ok, true);
   const repeated = spoiled(({ files }) => files.push(...files.slice(-1)));
   t.equal(checkBundle(repeated).ok, true, 'equal content has one name and may be listed again');
 });
 
 const cases: readonly [string, Bundle][] = [
+  ['is not in the list', { ...captionedBundle(), files: sampleBundle().files }],
   ['is not in the list', spoiled((bundle) => (bundle.poster = fileNamed('elsewhere')))],
   ['is not in the list', spoiled((bundle) => bundle.thumbnails.sprites.push(fileNamed('elsewhere')))],
   ['is not in the list', spoiled((bundle) => bundle.files.shift())],

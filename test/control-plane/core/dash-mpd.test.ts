@@ -4,7 +4,7 @@ import { dashMpd } from '../../../control-plane/core/dash-mpd.ts';
 import { durationTicks, type ManifestInput } from '../../../control-plane/core/playback-manifest.ts';
 import { golden } from '../support/golden.ts';
 import { childrenOf, findAll, readXml, type ReadElement } from '../support/read-xml.ts';
-import { sampleBundle } from '../support/sample-bundle.ts';
+import { captionedBundle, fileNamed, sampleBundle } from '../support/sample-bundle.ts';
 
 const input: ManifestInput = {
   name: 'Big Buck Bunny',
@@ -169,5 +169,23 @@ t.test('no name of a title breaks the document', async (t) => {
     fc.property(fc.string({ unit: 'binary' }), (name) => {
       titleOf(name);
     }),
+  );
+});
+
+t.test('captions: a set of each, its one file without segments', async (t) => {
+  const bundle = captionedBundle();
+  const sets = findAll(readXml(dashMpd({ ...input, bundle })), 'AdaptationSet').filter(
+    ({ attributes }) => attributes['contentType'] === 'text',
+  );
+  t.strictSame(
+    sets.map((set) => [
+      ...[set.attributes['mimeType'], set.attributes['lang'], findAll(set, 'Role')[0]?.attributes['value']],
+      ...[findAll(set, 'Label')[0]?.text, findAll(set, 'BaseURL')[0]?.text],
+    ]),
+    [
+      ['text/vtt', 'de', 'subtitle', 'German', `${fileNamed('c-de')}.vtt`],
+      ['text/vtt', 'en', 'caption', 'English (SDH)', `${fileNamed('c-sdh')}.vtt`],
+      ['text/vtt', 'en', 'forced-subtitle', 'English (forced)', `${fileNamed('c-forced')}.vtt`],
+    ],
   );
 });

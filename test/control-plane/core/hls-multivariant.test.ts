@@ -4,7 +4,7 @@ import { hlsMultivariant } from '../../../control-plane/core/hls-multivariant.ts
 import type { ManifestInput } from '../../../control-plane/core/playback-manifest.ts';
 import { golden } from '../support/golden.ts';
 import { readM3u8, type ReadTag } from '../support/read-m3u8.ts';
-import { sampleBundle } from '../support/sample-bundle.ts';
+import { captionedBundle, sampleBundle } from '../support/sample-bundle.ts';
 
 const input: ManifestInput = {
   name: 'Big Buck Bunny',
@@ -99,6 +99,30 @@ t.test('a film without sound has no audio group and no audio codec', async (t) =
     t.notOk('AUDIO' in attributes);
     t.notMatch(attributes['CODECS'], 'mp4a');
   }
+});
+
+t.test('captions are a group of each pathway, off until they are chosen', async (t) => {
+  const bundle = captionedBundle();
+  const tags = readM3u8(hlsMultivariant({ ...input, bundle }));
+  const media = named(tags, 'EXT-X-MEDIA').filter(({ attributes }) => attributes['TYPE'] === 'SUBTITLES');
+  t.equal(media.length, 3 * input.pathways.length);
+  t.strictSame(
+    media
+      .slice(0, 3)
+      .map(({ attributes: { NAME, LANGUAGE, DEFAULT, FORCED, CHARACTERISTICS } }) => [
+        ...[NAME, LANGUAGE, DEFAULT, FORCED],
+        CHARACTERISTICS !== undefined,
+      ]),
+    [
+      ['German', 'de', 'NO', undefined, false],
+      ['English (SDH)', 'en', 'NO', undefined, true],
+      ['English (forced)', 'en', 'NO', 'YES', false],
+    ],
+  );
+  for (const { attributes } of named(tags, 'EXT-X-STREAM-INF'))
+    t.equal(attributes['SUBTITLES'], `captions-${attributes['PATHWAY-ID'] ?? ''}`);
+  for (const { attributes } of named(readM3u8(hlsMultivariant(input)), 'EXT-X-STREAM-INF'))
+    t.notOk('SUBTITLES' in attributes, 'there are none');
 });
 
 t.test('renditions of one language have names of their own', async (t) => {

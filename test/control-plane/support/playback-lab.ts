@@ -23,7 +23,7 @@ import { createPlayback, type Playback } from '../../../control-plane/services/p
 import { createSteeringRanker } from '../../../control-plane/services/playback/steering-ranker.ts';
 import { call, type Answer } from './call.ts';
 import { asRole, fakeDeliveryToken, fakeVerifiers } from './fake-credentials.ts';
-import { fileNamed, sampleBundle } from './sample-bundle.ts';
+import { captionedBundle, fileNamed, sampleBundle } from './sample-bundle.ts';
 
 export const titleId = 'title_abcdefgh';
 export const bundleName = fileNamed('the bundle');
@@ -56,6 +56,8 @@ export interface LabOptions {
   plan?: { isRequired: boolean; entitlements?: Entitlements };
   /** In which languages the film sounds; in the sample's when absent. */
   sounds?: readonly string[];
+  /** In which languages the film can be read; in none when absent. */
+  captions?: readonly string[];
   /** What profiles want to hear. */
   language?: string;
   /** Who counts sessions answers only then. */
@@ -98,7 +100,7 @@ export async function openLab(t: Test, given: LabOptions = {}): Promise<Playback
         if (id === titleId) return title;
         throw coded(id === 'title_filling-filling' ? 'TITLE_NOT_LIVE' : 'TITLE_UNKNOWN');
       },
-      bundle: async () => soundingIn(given.sounds),
+      bundle: async () => readIn(soundingIn(given.sounds), given.captions),
     },
     fleet: { siteOf: async () => ({ site: 'isp-a' }), holders: async () => ({ pathways: holders }) },
     tokens: { mint: async ({ claims }) => ({ tokens: claims.map(fakeDeliveryToken) }) },
@@ -145,6 +147,12 @@ function soundingIn(languages: readonly string[] | undefined): Bundle {
   if (languages === undefined || sound === undefined) return bundle;
   const audio = languages.map((language) => ({ ...sound, id: `audio-${language}`, language }));
   return { ...bundle, audio };
+}
+
+function readIn(bundle: Bundle, languages: readonly string[] | undefined): Bundle {
+  const [track] = captionedBundle().captions ?? [];
+  if (languages === undefined || track === undefined) return bundle;
+  return { ...bundle, captions: languages.map((language) => ({ ...track, id: `c-${language}`, language })) };
 }
 
 async function startSteering(

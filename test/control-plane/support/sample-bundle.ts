@@ -96,6 +96,27 @@ export function sampleBundle(): Bundle {
   return { ...bundle, files: filesOf(bundle) };
 }
 
+/** The same film with captions of each kind. */
+export function captionedBundle(): Bundle {
+  const bundle = sampleBundle();
+  const captions = (
+    [
+      ['c-de', 'de', 'subtitles'],
+      ['c-sdh', 'en', 'captions'],
+      ['c-forced', 'en', 'forced'],
+    ] as const
+  ).map(([id, language, kind]) => ({
+    ...{ id, language, kind },
+    file: fileNamed(id),
+    playlist: fileNamed(`${id}.m3u8`),
+  }));
+  const files = captions.flatMap(({ file, playlist }) => [
+    { file, ext: 'vtt', role: 'captions' as const, sizeBytes: 900 },
+    { file: playlist, ext: 'm3u8', role: 'playlist' as const, sizeBytes: 200 },
+  ]);
+  return { ...bundle, captions, files: [...bundle.files, ...files] };
+}
+
 function filesOf({ video, audio, poster, thumbnails }: Bundle): Bundle['files'] {
   return [
     ...video.flatMap(({ file, playlist, iframePlaylist, segments }) => [

@@ -17,6 +17,8 @@ function source(changes: Partial<Source['video']> = {}, audioEndS?: number): Sou
       ...{ meanFrameRateHz: 24, baseFrameRateHz: 24, endS: 120, ...changes },
     },
     audio: audioEndS === undefined ? [] : [{ index: 1, language: 'und', endS: audioEndS }],
+    captions: [],
+    notices: [],
   };
 }
 

@@ -114,6 +114,36 @@ t.test('sound: one of each language, the default first, and nothing that is besi
   t.end();
 });
 
+t.test('captions: the text streams, one of each language and kind', (t) => {
+  const text = (index: number, codec_name: string, disposition: Record<string, number> = {}) => ({
+    ...{ index, codec_type: 'subtitle', codec_name, disposition },
+    tags: { language: 'eng' },
+  });
+  const all = new Map(Array.from({ length: 10 }, (_, index) => [index, span(10)]));
+  const read = readSource(
+    probe(
+      ...[video, text(1, 'hdmv_pgs_subtitle'), text(2, 'subrip'), text(3, 'ass', { default: 1 })],
+      ...[text(4, 'mov_text', { forced: 1 }), text(5, 'webvtt', { hearing_impaired: 1 }), text(11, 'subrip')],
+    ),
+    all,
+    'matroska',
+  );
+  t.match(read, {
+    value: {
+      captions: [
+        { streamIndex: 3, language: 'en', kind: 'subtitles' },
+        { streamIndex: 4, kind: 'forced' },
+        { streamIndex: 5, kind: 'captions' },
+      ],
+      notices: [
+        'captions in stream 1 are pictures (hdmv_pgs_subtitle), not text',
+        'captions in stream 2 are left out: there are others (en subtitles)',
+      ],
+    },
+  });
+  t.end();
+});
+
 t.test('language, interlacing, HDR', (t) => {
   const odd = { ...audio, tags: { language: 'x"; rm -rf' } };
   const pq = { ...video, field_order: 'tt', color_transfer: 'smpte2084' };

@@ -9,6 +9,8 @@ const plan: EncodePlan = planEncode({
     ...{ meanFrameRateHz: 25, baseFrameRateHz: 25, endS: 10 },
   },
   audio: [],
+  captions: [],
+  notices: [],
 });
 
 function rendition(frames: readonly number[], keyFrames = true): Mp4Index {

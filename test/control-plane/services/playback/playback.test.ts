@@ -2,7 +2,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import type { PlaybackSession } from '../../../../common/contract/playback.ts';
 import { createManualClock } from '../../../../common/runtime/manual-clock.ts';
 import { call, type Answer } from '../../support/call.ts';
 import { asRole, fakeDeliveryToken, fakeVerifiers } from '../../support/fake-credentials.ts';
@@ -345,32 +344,6 @@ t.test('a session has what the device plays, and says so where that is nothing',
       },
     });
   t.match(await make({ codecs: ['"'] }), { status: 400 });
-});
-
-t.test('the sound that the viewer understands comes first, in both kinds of manifest', async (t) => {
-  const begin = async (options: LabOptions, accept: string | undefined, json: object = { titleId }) => {
-    const lab = await openLab(t, { sounds: ['en', 'de', 'fr'], ...options });
-    const headers = { ...asRole('viewer'), ...(accept !== undefined && { 'accept-language': accept }) };
-    const { body } = await call(`${lab.url}/v1/playback-sessions`, { headers, json });
-    const { audioLanguages, hlsUrl, dashUrl } = body as PlaybackSession;
-    const media = readM3u8((await call(hlsUrl)).text).filter(({ name }) => name === 'EXT-X-MEDIA');
-    const [first] = media.filter(({ attributes }) => attributes['DEFAULT'] === 'YES');
-    const periods = childrenOf(readXml((await call(dashUrl)).text), 'Period');
-    const sets = periods.flatMap((period) => childrenOf(period, 'AdaptationSet'));
-    const main = sets.find((set) => childrenOf(set, 'Role')[0]?.attributes['value'] === 'main');
-    return [audioLanguages?.join(' '), first?.attributes['LANGUAGE'], main?.attributes['lang']];
-  };
-  t.strictSame(await begin({}, undefined), ['en de fr', 'en', 'en']);
-  t.strictSame(await begin({}, 'fr;q=0.5, de-AT'), ['de en fr', 'de', 'de']);
-  t.strictSame(await begin({}, 'it'), ['en de fr', 'en', 'en'], 'the film has its own first');
-  const asProfile = { titleId, profileId: 'prf_abcdefgh' };
-  t.strictSame(
-    await begin({ language: 'fr' }, 'de', asProfile),
-    ['fr en de', 'fr', 'fr'],
-    'the profile says',
-  );
-  t.strictSame(await begin({ language: 'it' }, 'de', asProfile), ['de en fr', 'de', 'de']);
-  t.strictSame(await begin({ sounds: ['en'] }, 'de'), ['en', 'en', undefined], 'there is nothing to choose');
 });
 
 t.test('sessions that nobody counts begin, and do not pile up', async (t) => {
