@@ -79,11 +79,7 @@ export async function openStores({
   const openOnce = async (service: string): Promise<Records> =>
     gatedRecords(keep(service, await openRecords(urlOf(service))), gate);
   return {
-    open: (service) => {
-      const records = open.get(service) ?? openOnce(service);
-      open.set(service, records);
-      return records;
-    },
+    open: (service) => open.getOrInsertComputed(service, openOnce),
     async openGrouped(service, answers = 'synced') {
       const options = { onLost, syncsLaterBy: answers === 'written' ? clock : undefined };
       return gatedRecords(keep(service, await openGrouped(urlOf(service), options)), gate);
