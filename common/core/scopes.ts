@@ -3,6 +3,7 @@ export const scopeResources = [
   'access-tokens',
   'accounts',
   'api-tokens',
+  'artwork',
   'audit',
   'backups',
   'collections',
