@@ -86,7 +86,7 @@ t.test(
         const { sessions } = (await plane.call('GET /v1/sessions', { token })).json as { sessions: object[] };
         t.match(
           sessions.map((session) => (session as { name: string }).name).sort(),
-          ['Nearcast console', 'a browser'],
+          ['Chrome on Linux', 'Nearcast console'],
           'one session, however many tabs',
         );
 
