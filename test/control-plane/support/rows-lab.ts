@@ -22,6 +22,8 @@ interface AskOptions {
   readonly language?: string;
 }
 
+type Told = number | 'down' | 'hide';
+
 /** Somebody who watches. */
 export interface TestViewer {
   readonly accountId: string;
@@ -29,7 +31,7 @@ export interface TestViewer {
   ask(route: `${string} /${string}`, options?: AskOptions): Promise<Answer>;
   rows(profileId?: string, options?: AskOptions & { seed?: number }): Promise<RowsReply & { text: string }>;
   /** Tells what a profile does with a title: watches a share of it, rates or hides it. */
-  tell(profileId: string, titleId: string, what: number | 'down' | 'hide'): Promise<void>;
+  tell(profileId: string, titleId: string, told: Told | { what: Told; atMs: number }): Promise<void>;
 }
 
 /** A control plane that knows countries, with films of two genres and a series of two episodes, all live. */
@@ -109,8 +111,8 @@ async function addViewer(plane: TestPlane, name: string): Promise<TestViewer> {
       const answer = await ask(`GET /v1/rows?${query.toString()}`, options);
       return { ...answer.as(RowsReply), text: answer.text };
     },
-    async tell(profileId, titleId, what) {
-      const atMs = Date.now();
+    async tell(profileId, titleId, told) {
+      const { what, atMs } = typeof told === 'object' ? told : { what: told, atMs: Date.now() };
       const { durationMs = 0 } = (await plane.call(`GET /v1/titles/${titleId}`)).as(TitleView);
       const said = { titleId, atMs, sequence: ++sequence };
       const positionMs = Math.floor(durationMs * (typeof what === 'number' ? what : 0));
@@ -123,7 +125,7 @@ async function addViewer(plane: TestPlane, name: string): Promise<TestViewer> {
           : what === 'down'
             ? { kind: 'rating', ...said, rating: 'down' }
             : { kind: 'hide', ...said, hidden: true };
-      const body = { deviceId: 'the-tv-00', sentAtMs: atMs, reports: [report] };
+      const body = { deviceId: 'the-tv-00', sentAtMs: Date.now(), reports: [report] };
       const answer = await ask(`POST /v1/profiles/${profileId}/viewing`, { body });
       if (answer.as(ViewingBatchReply).accepted !== 1) throw new Error(answer.text);
     },

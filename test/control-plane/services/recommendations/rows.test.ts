@@ -252,8 +252,10 @@ t.test('a model is trained from what profiles watch, put in force when it is bet
       people.push({ viewer, profile, films: [...others, ...taste] });
     }
   }
+  // A model is judged by what was met last, to the second.
   for (let at = 0; at < 8; at++)
-    for (const person of people) await person.viewer.tell(person.profile, person.films[at] ?? '', 0.99);
+    for (const { viewer, profile, films: list } of people)
+      await viewer.tell(profile, list[at] ?? '', { what: 0.99, atMs: Date.now() - (8 - at) * 60_000 });
   const done = await trained();
   t.match(done, { models: [{ titles: films.length + 1 }], last: { outcome: /promoted|kept-back/ } });
   const [model] = done.models;
