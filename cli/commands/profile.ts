@@ -1,7 +1,8 @@
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 
 import {
   Avatar,
+  type CaptionWish,
   ProfileList,
   ProfileView,
   type ProfilePatch,
@@ -53,6 +54,8 @@ interface Settings {
   avatar?: Avatar;
   maturity?: number;
   language?: string;
+  audioLanguage?: string;
+  captions?: CaptionWish;
   timeZone?: string;
   autoplay?: 'on' | 'off';
   pinFile?: string;
@@ -67,13 +70,26 @@ function withSettings(command: Command): Command {
     .addOption(
       new Option('--autoplay <when>', 'whether the next episode starts by itself').choices(['on', 'off']),
     )
-    .option('--language <tag>', 'as en or pt-BR')
+    .option('--language <tag>', 'what it understands best, as en or pt-BR')
+    .option('--audio-language <tag>', 'in which films sound where they can; its language unless told')
+    .option(
+      '--captions <what>',
+      'a language, as de or de:sdh, or off; unless told they are on where a film does not sound in its language',
+      captionsOf,
+    )
     .option('--time-zone <name>', 'as Europe/Berlin')
     .option('--pin-file <file>', 'where its PIN stands, four to eight digits; - for standard input');
 }
 
+function captionsOf(typed: string): CaptionWish {
+  if (typed === 'off') return 'off';
+  const [, language, sdh] = /^([A-Za-z0-9-]{2,35})(:sdh)?$/.exec(typed) ?? [];
+  if (language === undefined) throw new InvalidArgumentError('off, or a language as de, with :sdh for SDH');
+  return { language, kind: sdh === undefined ? 'subtitles' : 'captions' };
+}
+
 async function settingsOf(
-  { avatar, maturity, language, timeZone, autoplay, pinFile }: Settings,
+  { avatar, maturity, language, audioLanguage, captions, timeZone, autoplay, pinFile }: Settings,
   signal: AbortSignal,
 ): Promise<Omit<ProfileRequest, 'account' | 'name'>> {
   return {
@@ -81,6 +97,8 @@ async function settingsOf(
     ...(maturity !== undefined && { maturityMax: maturity }),
     ...(autoplay !== undefined && { autoplay: autoplay === 'on' }),
     ...(language !== undefined && { language }),
+    ...(audioLanguage !== undefined && { audioLanguage }),
+    ...(captions !== undefined && { captions }),
     ...(timeZone !== undefined && { timeZone }),
     ...(pinFile !== undefined && { pin: await readPassword(pinFile, signal) }),
   };
@@ -99,7 +117,13 @@ function addCommand(command: Command, shell: CommandShell): void {
     );
 }
 
-const clearable = { language: 'language', 'time-zone': 'timeZone', pin: 'pin' } as const;
+const clearable = {
+  language: 'language',
+  'audio-language': 'audioLanguage',
+  captions: 'captions',
+  'time-zone': 'timeZone',
+  pin: 'pin',
+} as const;
 
 function setCommand(command: Command, shell: CommandShell): void {
   withSettings(command.command('set <profile>'))
@@ -129,12 +153,33 @@ function pathOf(id: string): string {
 function printProfiles(output: Output, profiles: readonly ProfileView[]): void {
   output.facts(profiles, () => {
     output.table({
-      head: ['id', 'name', 'avatar', 'up to age', 'PIN', 'language', 'time zone', 'autoplay'],
-      rows: profiles.map(({ id, name, avatar, maturityMax, locked, language, timeZone, autoplay }) => [
-        ...[id, name, avatar, maturityMax === 18 ? 'all' : String(maturityMax), locked ? 'yes' : 'no'],
-        ...[language ?? '', timeZone ?? '', autoplay ? 'on' : 'off'],
-      ]),
+      head: [
+        'id',
+        'name',
+        'avatar',
+        'up to age',
+        'PIN',
+        'language',
+        'hears',
+        'reads',
+        'time zone',
+        'autoplay',
+      ],
+      rows: profiles.map((profile) => {
+        const { id, name, avatar, maturityMax, locked, language = '', timeZone = '', autoplay } = profile;
+        return [
+          ...[id, name, avatar, maturityMax === 18 ? 'all' : String(maturityMax), locked ? 'yes' : 'no'],
+          ...[language, profile.audioLanguage ?? language, captionsText(profile), timeZone],
+          autoplay ? 'on' : 'off',
+        ];
+      }),
       empty: 'The account has no profiles.',
     });
   });
+}
+
+function captionsText({ captions }: ProfileView): string {
+  if (captions === undefined) return 'where needed';
+  if (captions === 'off') return captions;
+  return captions.kind === 'captions' ? `${captions.language} (SDH)` : captions.language;
 }

@@ -1,4 +1,5 @@
 import { Entitlements } from './billing.ts';
+import { CaptionKind } from './bundle.ts';
 import { Type, type Static } from './type.ts';
 import { FileName, IpAddress, Line, NodeId, ObjectId, TimeMs } from './primitives.ts';
 import { RowEvent } from './rows.ts';
@@ -50,8 +51,16 @@ export const PlaybackSession = Type.Object({
   renditions: Type.Optional(Type.Array(Type.String())),
   /** In which languages it sounds, first the one that players start with. */
   audioLanguages: Type.Optional(Type.Array(Type.String())),
-  /** In which languages it can be read, first the one that the viewer asks for; players show none until one is chosen. */
+  /** In which languages it can be read, first the one that the viewer asks for. */
   captionLanguages: Type.Optional(Type.Array(Type.String())),
+  /** What a menu offers to hear, first what players start with; `id` is that of both manifests. */
+  audio: Type.Optional(Type.Array(Type.Object({ id: Type.String(), language: Type.String() }))),
+  /** What a menu offers to read. */
+  captions: Type.Optional(
+    Type.Array(Type.Object({ id: Type.String(), language: Type.String(), kind: CaptionKind })),
+  ),
+  /** Which of them players start with; none where it is absent. */
+  captionsShown: Type.Optional(Type.String()),
   steeringUrl: Type.String(),
   posterUrl: Type.String(),
   thumbnailsUrl: Type.String(),

@@ -24,6 +24,16 @@ export const Avatar = Type.Union([
 ]);
 export type Avatar = Static<typeof Avatar>;
 
+/** Which captions are read wherever they are there; `off`: none but the forced ones, which come with the sound. */
+export const CaptionWish = Type.Union([
+  Type.Literal('off'),
+  Type.Object(
+    { language: Language, kind: Type.Union([Type.Literal('subtitles'), Type.Literal('captions')]) },
+    { additionalProperties: false },
+  ),
+]);
+export type CaptionWish = Static<typeof CaptionWish>;
+
 /** One of those who watch with an account. */
 export const ProfileView = Type.Object({
   id: ObjectId,
@@ -34,6 +44,10 @@ export const ProfileView = Type.Object({
   /** Whether it asks for a PIN. */
   locked: Type.Boolean(),
   language: Type.Optional(Language),
+  /** In which it wants films to sound; in its language when absent. */
+  audioLanguage: Type.Optional(Language),
+  /** When absent, captions are on where a film does not sound in its language. */
+  captions: Type.Optional(CaptionWish),
   timeZone: Type.Optional(TimeZone),
   /** Whether the next episode starts by itself. */
   autoplay: Type.Boolean(),
@@ -64,6 +78,8 @@ export const ProfileRequest = Type.Object(
     name: ProfileName,
     pin: Type.Optional(Pin),
     language: Type.Optional(Language),
+    audioLanguage: Type.Optional(Language),
+    captions: Type.Optional(CaptionWish),
     timeZone: Type.Optional(TimeZone),
   },
   { additionalProperties: false },
@@ -77,6 +93,8 @@ export const ProfilePatch = Type.Object(
     name: Type.Optional(ProfileName),
     pin: Type.Optional(Type.Union([Pin, Type.Null()])),
     language: Type.Optional(Type.Union([Language, Type.Null()])),
+    audioLanguage: Type.Optional(Type.Union([Language, Type.Null()])),
+    captions: Type.Optional(Type.Union([CaptionWish, Type.Null()])),
     timeZone: Type.Optional(Type.Union([TimeZone, Type.Null()])),
   },
   { additionalProperties: false, minProperties: 1 },

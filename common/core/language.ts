@@ -37,6 +37,21 @@ export function pickLanguage(wanted: readonly string[], there: readonly string[]
   return undefined;
 }
 
+/** As `pickLanguage`, else the first of the same language as it is spoken elsewhere: `en-US` for `en-GB`. */
+export function nearestLanguage(wanted: readonly string[], there: readonly string[]): string | undefined {
+  for (const range of wanted) {
+    const found = pickLanguage([range], there) ?? there.find((language) => isSameLanguage(range, language));
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** Whether two tags are of one language, wherever and however it is written: `pt-BR` and `pt`. */
+export function isSameLanguage(one: string, other: string): boolean {
+  const [first, second] = [one, other].map((tag) => tag.toLowerCase().split('-', 1)[0]);
+  return first === second;
+}
+
 // A lone letter begins an extension, which says nothing without what follows it.
 function shortened(tag: string): string {
   return tag.includes('-') ? tag.replace(/(-[a-z0-9])?-[^-]*$/, '') : '';

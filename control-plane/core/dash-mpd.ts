@@ -5,19 +5,20 @@ import {
   languageName,
   longestSegmentMs,
   type ManifestInput,
+  type ManifestShape,
   type MediaRendition,
 } from './playback-manifest.ts';
 import { element, renderXml, xmlDocument, type RenderedXml, type XmlElement } from './xml.ts';
 
 /**
- * The static DASH MPD of one session, its period as `dashPeriod` gives it for this bundle where it was made before (ISO/IEC 23009-1) with content steering (ETSI TS 103 998).
+ * The static DASH MPD of one session, its period as `dashPeriod` gives it for this shape where it was made before (ISO/IEC 23009-1) with content steering (ETSI TS 103 998).
  *
  * `SegmentList` with `mediaRange`, never `SegmentBase`: with the latter shaka freezes the BaseURL it chose first and
  * dash.js hangs on a dead box's sidx. One `S` per segment, never `@r`: dash.js takes the SegmentURL by the number of the
  * `S` element, repeats not counted.
  */
 export function dashMpd(input: ManifestInput & { readonly period?: RenderedXml }): string {
-  const { bundle, name, pathways, playToken, period = dashPeriod(bundle) } = input;
+  const { bundle, name, pathways, playToken, period = dashPeriod(input) } = input;
   const root = element(
     'MPD',
     {
@@ -41,9 +42,10 @@ export function dashMpd(input: ManifestInput & { readonly period?: RenderedXml }
 }
 
 /** All of an MPD that is not of one session: nearly all of it, the same for all who play the same renditions. */
-export function dashPeriod(bundle: Bundle): RenderedXml {
+export function dashPeriod(shape: ManifestShape): RenderedXml {
+  const { bundle } = shape;
   const times = { start: 'PT0S', duration: duration(bundle.durationMs) };
-  return renderXml(element('Period', { id: 'p0', ...times }, adaptationSets(bundle)), 1);
+  return renderXml(element('Period', { id: 'p0', ...times }, adaptationSets(shape)), 1);
 }
 
 function contentSteering({ pathways, steeringUrl }: ManifestInput): XmlElement[] {
@@ -57,7 +59,7 @@ function duration(ms: number): string {
   return `PT${(ms / 1000).toFixed(3)}S`;
 }
 
-function adaptationSets(bundle: Bundle): XmlElement[] {
+function adaptationSets({ bundle, captionsShown }: ManifestShape): XmlElement[] {
   const videos = groupBy(bundle.video, ({ codecs }) => codecFamily(codecs));
   const audios = groupBy(
     bundle.audio,
@@ -68,7 +70,7 @@ function adaptationSets(bundle: Bundle): XmlElement[] {
   const sets = [
     ...videos.map(videoSet),
     ...audios.map((audio) => audioSet(audio, hasChoice ? roleOf(audio, first) : undefined)),
-    ...(bundle.captions ?? []).map((track) => captionSet(track, bundle)),
+    ...(bundle.captions ?? []).map((track) => captionSet(track, bundle, track.id === captionsShown)),
     thumbnailSet(bundle),
   ];
   return sets.map(({ name, attributes, content }, index) =>
@@ -154,12 +156,13 @@ function audioSet(audios: readonly AudioRendition[], role: 'main' | 'alternate' 
 
 const captionRoles = { subtitles: 'subtitle', captions: 'caption', forced: 'forced-subtitle' } as const;
 
-/** One file of the whole period, which needs no segments (DASH-IF IOP part 6). */
-function captionSet(track: CaptionTrack, { files, durationMs }: Bundle): XmlElement {
+/** One file of the whole period, which needs no segments (DASH-IF IOP part 6). What players start with is `main` too (ISO/IEC 23009-1 §5.8.5.5). */
+function captionSet(track: CaptionTrack, { files, durationMs }: Bundle, isShown: boolean): XmlElement {
   const sizeBytes = files.find(({ file }) => file === track.file)?.sizeBytes ?? 0;
+  const roles = [captionRoles[track.kind], ...(isShown ? ['main'] : [])];
   return element('AdaptationSet', { contentType: 'text', mimeType: 'text/vtt', lang: track.language }, [
     element('Label', {}, captionName(track)),
-    element('Role', { schemeIdUri: 'urn:mpeg:dash:role:2011', value: captionRoles[track.kind] }),
+    ...roles.map((value) => element('Role', { schemeIdUri: 'urn:mpeg:dash:role:2011', value })),
     element(
       'Representation',
       { id: track.id, bandwidth: Math.max(1, Math.ceil((sizeBytes * 8 * 1000) / durationMs)) },

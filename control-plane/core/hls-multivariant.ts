@@ -1,46 +1,70 @@
-import type { AudioRendition, CaptionTrack, VideoRendition } from '../../common/contract/bundle.ts';
+import type { AudioRendition, Bundle, CaptionTrack, VideoRendition } from '../../common/contract/bundle.ts';
 import {
   captionName,
-  fileUrl,
+  filesBaseUrl,
   languageName,
   type ManifestInput,
-  type ManifestPathway,
+  type ManifestShape,
 } from './playback-manifest.ts';
 
+/** The part of a playlist that every pathway has, cut where a pathway's own id and base URL stand. */
+export interface HlsShape {
+  /** Texts; between each and the next stands a pathway's id or base URL. */
+  readonly texts: readonly string[];
+  /** What stands behind each text but the last. */
+  readonly holes: readonly ('id' | 'base')[];
+}
+
+// Signs that no text of a playlist can hold.
+const idHole = '\u0001';
+const baseHole = '\u0002';
+
 /**
- * The HLS multivariant playlist of one session (draft-pantos-hls-rfc8216bis): sibling pathways with identical ladders and
+ * The HLS multivariant playlist of one session (draft-pantos-hls-rfc8216bis), its shape as `hlsShape` gives it where it was made before: sibling pathways with identical ladders and
  * content steering over them. Each pathway has a set of variants and groups of sound and captions of its own, so that hls.js leaves a
  * failing box at the first error of either.
  */
-export function hlsMultivariant(input: ManifestInput): string {
-  const [first] = input.pathways;
+export function hlsMultivariant(input: ManifestInput & { readonly shape?: HlsShape }): string {
+  const { name, pathways, playToken, steeringUrl, shape = hlsShape(input) } = input;
+  const [first] = pathways;
   const lines = [
     '#EXTM3U',
     '#EXT-X-VERSION:7',
     '#EXT-X-INDEPENDENT-SEGMENTS',
     tag('EXT-X-SESSION-DATA', [
       ['DATA-ID', quoted('com.apple.hls.title')],
-      ['VALUE', quoted(input.name)],
+      ['VALUE', quoted(name)],
     ]),
   ];
-  if (first !== undefined && input.steeringUrl !== undefined) {
+  if (first !== undefined && steeringUrl !== undefined) {
     lines.push(
       tag('EXT-X-CONTENT-STEERING', [
-        ['SERVER-URI', quoted(input.steeringUrl)],
+        ['SERVER-URI', quoted(steeringUrl)],
         // It must be one that a variant declares, or media3 throws.
         ['PATHWAY-ID', quoted(first.id)],
       ]),
     );
   }
-  for (const pathway of input.pathways) {
-    lines.push(
-      '',
-      ...audioLines(input, pathway),
-      ...captionLines(input, pathway),
-      ...variantLines(input, pathway),
-    );
-  }
-  return `${lines.join('\n')}\n`;
+  const ways = pathways.map((pathway) => {
+    const own = { id: pathway.id, base: plain(filesBaseUrl(pathway, playToken)) };
+    return shape.texts.map((text, at) => `${text}${ofHole(own, shape.holes[at])}`).join('');
+  });
+  return [...lines, ...ways].join('\n') + '\n';
+}
+
+function ofHole(own: { id: string; base: string }, hole: 'id' | 'base' | undefined): string {
+  return hole === undefined ? '' : own[hole];
+}
+
+/** All of a playlist that is not of one session: nearly all of it, the same for all who play the same renditions. */
+export function hlsShape(shape: ManifestShape): HlsShape {
+  const lines = ['', ...audioLines(shape), ...captionLines(shape), ...variantLines(shape)];
+  // Every second piece is a hole.
+  const pieces = lines.join('\n').split(/([\u0001\u0002])/);
+  return {
+    texts: pieces.filter((_, at) => at % 2 === 0),
+    holes: pieces.filter((_, at) => at % 2 === 1).map((hole) => (hole === idHole ? 'id' : 'base')),
+  };
 }
 
 type Attribute = readonly [name: string, value: string];
@@ -51,48 +75,51 @@ function tag(name: string, attributes: readonly Attribute[]): string {
 
 /** A quoted-string can hold neither a double quote nor a line's end and has no escape (rfc8216bis §4.2). */
 function quoted(text: string): string {
+  return `"${plain(text)}"`;
+}
+
+function plain(text: string): string {
   // eslint-disable-next-line no-control-regex -- control characters are what must not get through
   const line = text.toWellFormed().replace(/[\u0000-\u001f\u007f\u0085\u2028\u2029]+/g, ' ');
-  return `"${line.replaceAll('"', "'")}"`;
+  return line.replaceAll('"', "'");
 }
 
-function audioGroup(pathway: ManifestPathway): string {
-  return `audio-${pathway.id}`;
+const audioGroup = `"audio-${idHole}"`;
+const captionGroup = `"captions-${idHole}"`;
+
+function playlistUrl(file: string): string {
+  return `${baseHole}${file}.m3u8`;
 }
 
-function audioLines({ bundle, playToken }: ManifestInput, pathway: ManifestPathway): string[] {
+function audioLines({ bundle }: ManifestShape): string[] {
   const names = uniqueNames(bundle.audio);
   return bundle.audio.map((audio, index) =>
     tag('EXT-X-MEDIA', [
       ['TYPE', 'AUDIO'],
-      ['GROUP-ID', quoted(audioGroup(pathway))],
+      ['GROUP-ID', audioGroup],
       ['NAME', quoted(names[index] ?? audio.id)],
       ['LANGUAGE', quoted(audio.language)],
       ['DEFAULT', index === 0 ? 'YES' : 'NO'],
       ['AUTOSELECT', 'YES'],
       ['CHANNELS', quoted(String(audio.channels))],
       ['STABLE-RENDITION-ID', quoted(audio.id)],
-      ['URI', quoted(fileUrl(pathway, playToken, { file: audio.playlist, ext: 'm3u8' }))],
+      ['URI', `"${playlistUrl(audio.playlist)}"`],
     ]),
   );
 }
 
-function captionGroup(pathway: ManifestPathway): string {
-  return `captions-${pathway.id}`;
-}
-
-function captionLines({ bundle, playToken }: ManifestInput, pathway: ManifestPathway): string[] {
+function captionLines({ bundle, captionsShown }: ManifestShape): string[] {
   return (bundle.captions ?? []).map((track) =>
     tag('EXT-X-MEDIA', [
       ['TYPE', 'SUBTITLES'],
-      ['GROUP-ID', quoted(captionGroup(pathway))],
+      ['GROUP-ID', captionGroup],
       ['NAME', quoted(captionName(track))],
       ['LANGUAGE', quoted(track.language)],
-      ['DEFAULT', 'NO'],
+      ['DEFAULT', track.id === captionsShown ? 'YES' : 'NO'],
       ['AUTOSELECT', 'YES'],
       ...captionTraits(track),
       ['STABLE-RENDITION-ID', quoted(track.id)],
-      ['URI', quoted(fileUrl(pathway, playToken, { file: track.playlist, ext: 'm3u8' }))],
+      ['URI', `"${playlistUrl(track.playlist)}"`],
     ]),
   );
 }
@@ -117,15 +144,9 @@ function uniqueNames(audio: readonly AudioRendition[]): string[] {
   });
 }
 
-function variantLines(input: ManifestInput, pathway: ManifestPathway): string[] {
-  const { bundle, playToken } = input;
+function variantLines({ bundle }: ManifestShape): string[] {
   const lines: string[] = [];
-  for (const video of bundle.video) {
-    lines.push(
-      variantTag(input, pathway, video),
-      fileUrl(pathway, playToken, { file: video.playlist, ext: 'm3u8' }),
-    );
-  }
+  for (const video of bundle.video) lines.push(variantTag(bundle, video), playlistUrl(video.playlist));
   for (const video of bundle.video) {
     lines.push(
       tag('EXT-X-I-FRAME-STREAM-INF', [
@@ -133,15 +154,15 @@ function variantLines(input: ManifestInput, pathway: ManifestPathway): string[] 
         ['CODECS', quoted(video.codecs)],
         ['RESOLUTION', `${video.width}x${video.height}`],
         ['STABLE-VARIANT-ID', quoted(`${video.id}-iframes`)],
-        ['PATHWAY-ID', quoted(pathway.id)],
-        ['URI', quoted(fileUrl(pathway, playToken, { file: video.iframePlaylist, ext: 'm3u8' }))],
+        ['PATHWAY-ID', `"${idHole}"`],
+        ['URI', `"${playlistUrl(video.iframePlaylist)}"`],
       ]),
     );
   }
   return lines;
 }
 
-function variantTag({ bundle }: ManifestInput, pathway: ManifestPathway, video: VideoRendition): string {
+function variantTag(bundle: Bundle, video: VideoRendition): string {
   // BANDWIDTH counts the variant with the dearest rendition of its group (rfc8216bis §4.4.6.2).
   const peak = video.peakBandwidth + Math.max(0, ...bundle.audio.map(({ peakBandwidth }) => peakBandwidth));
   const average =
@@ -156,9 +177,9 @@ function variantTag({ bundle }: ManifestInput, pathway: ManifestPathway, video: 
     // Without it shaka fetches whole segments to look for captions before it starts.
     ['CLOSED-CAPTIONS', 'NONE'],
     ['STABLE-VARIANT-ID', quoted(video.id)],
-    ['PATHWAY-ID', quoted(pathway.id)],
+    ['PATHWAY-ID', `"${idHole}"`],
   ];
-  if (bundle.audio.length > 0) attributes.push(['AUDIO', quoted(audioGroup(pathway))]);
-  if (bundle.captions?.length) attributes.push(['SUBTITLES', quoted(captionGroup(pathway))]);
+  if (bundle.audio.length > 0) attributes.push(['AUDIO', audioGroup]);
+  if (bundle.captions?.length) attributes.push(['SUBTITLES', captionGroup]);
   return tag('EXT-X-STREAM-INF', attributes);
 }

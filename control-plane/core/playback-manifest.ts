@@ -21,6 +21,8 @@ export interface ManifestInput {
   /** The title's name for people; any text. */
   readonly name: string;
   readonly bundle: Bundle;
+  /** The id of the captions that players start with; none where it is absent. */
+  readonly captionsShown?: string | undefined;
   /** Best first, one at least. Every pathway is given the identical ladder. */
   readonly pathways: readonly ManifestPathway[];
   /** The session's play token, which stands in every media URL (ADR 3). */
@@ -28,6 +30,9 @@ export interface ManifestInput {
   /** Absolute URL of content steering with the session's steer token in it; absent where there is no steering. */
   readonly steeringUrl: string | undefined;
 }
+
+/** What of a manifest is the same for all who play the same renditions and start with the same of them. */
+export type ManifestShape = Pick<ManifestInput, 'bundle' | 'captionsShown'>;
 
 /** Something with a file in the bundle and a bandwidth. */
 export type MediaRendition = VideoRendition | AudioRendition;

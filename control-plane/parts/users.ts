@@ -46,9 +46,14 @@ export async function openUsersPart({
   });
   directory.provide(playbackUsers, {
     resume: async ({ titleId, profileId, accountId, unlock }) => {
-      const { language } = await users.open(profileId, { accountId, unlock });
+      const { language, audioLanguage, captions } = await users.open(profileId, { accountId, unlock });
       const positionMs = await users.watched.resume(profileId, titleId);
-      return { ...(positionMs !== undefined && { positionMs }), ...(language !== undefined && { language }) };
+      return {
+        ...(positionMs !== undefined && { positionMs }),
+        ...(language !== undefined && { language }),
+        ...(audioLanguage !== undefined && { audioLanguage }),
+        ...(captions !== undefined && { captions }),
+      };
     },
   });
   directory.provide(procedureProfiles, answerProcedureProfiles(users));

@@ -20,6 +20,12 @@ t.test('profiles from the command line', async (t) => {
   const [{ id }] = JSON.parse(added.stdout) as [{ id: string }];
   t.match(JSON.parse(added.stdout), [{ avatar: 'owl', maturityMax: 12, language: 'de', autoplay: false }]);
   t.match(await nearcast('profile', 'set', id), { code: 1, stderr: /say what/ });
+  const heard = ['--captions', 'de:sdh', '--audio-language', 'ja'];
+  t.match(await nearcast('profile', 'set', id, ...heard), { code: 0, stdout: /de +ja +de \(SDH\)/ });
+  t.match(await nearcast('profile', 'set', id, '--captions', 'off'), { stdout: /ja +off/ });
+  const cleared = await nearcast('profile', 'set', id, '--clear', 'captions', 'audio-language');
+  t.match(cleared, { stdout: /de +de +where needed/ });
+  t.match(await nearcast('profile', 'set', id, '--captions', 'de:loud'), { code: 64 });
   const change = ['--name', '千尋', '--pin-file', pinFile, '--clear', 'language'];
   t.match(await nearcast('profile', 'set', id, ...change), {
     code: 0,

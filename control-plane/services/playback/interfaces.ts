@@ -10,6 +10,7 @@ import {
   ObjectId,
   PlaceName,
 } from '../../../common/contract/primitives.ts';
+import { CaptionWish } from '../../../common/contract/profiles.ts';
 import { Viewer } from '../../../common/contract/release.ts';
 import { Pathway } from '../../../common/contract/steering.ts';
 import { LaunchForecast } from '../../../common/contract/titles.ts';
@@ -93,8 +94,10 @@ export const playbackUsers = defineInterface({
       }),
       answer: Type.Object({
         positionMs: Type.Optional(Type.Integer({ minimum: 0 })),
-        /** What the profile wants to hear and read. */
+        /** What the profile wants to hear and read, and what it has chosen of either. */
         language: Type.Optional(Language),
+        audioLanguage: Type.Optional(Language),
+        captions: Type.Optional(CaptionWish),
       }),
       isRepeatable: true,
     },

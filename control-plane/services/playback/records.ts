@@ -22,6 +22,8 @@ export const SessionRecord = Type.Object({
   audioLanguage: Type.Optional(Type.String()),
   /** Which captions come first; the bundle's own order when absent. */
   captionLanguage: Type.Optional(Type.String()),
+  /** The id of the captions that players start with; none when absent. */
+  captionsShown: Type.Optional(Type.String()),
   /** Absolute, with the session's steer token in it. */
   steeringUrl: Type.Optional(Type.String()),
   createdAtMs: TimeMs,

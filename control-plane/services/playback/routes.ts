@@ -6,7 +6,8 @@ import { parseAddress } from '../../../common/core/ip-address.ts';
 import { assert, coded } from '../../../common/runtime/errors.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
 import { clientOf, viewerOf, watcherOf, type ViewerRights } from '../viewer-rights.ts';
-import type { ManifestKind, Playback, PlaybackOrder, Watcher } from './service.ts';
+import type { ManifestKind } from './manifests.ts';
+import type { Playback, PlaybackOrder, Watcher } from './service.ts';
 
 const sessionRate = { max: 100, timeWindow: 1000 };
 const params = Type.Object({ token: Type.String() });

@@ -12,13 +12,15 @@ import { coded, isCoded, valueOf } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 import { createTeller } from '../../apart/tell.ts';
 import { choosePathways } from '../../core/choose-pathways.ts';
-import { dashMpd, dashPeriod } from '../../core/dash-mpd.ts';
-import { hlsMultivariant } from '../../core/hls-multivariant.ts';
 import { limitHeight } from '../../core/limit-height.ts';
-import { chooseLanguages, languageFirst, languagesOf } from '../../core/language-first.ts';
+import {
+  chooseLanguages,
+  languageFirst,
+  languagesOf,
+  type LanguageWishes,
+} from '../../core/language-first.ts';
 import { playableOn } from '../../core/playable.ts';
 import { fileUrl, type ManifestInput } from '../../core/playback-manifest.ts';
-import type { RenderedXml } from '../../core/xml.ts';
 import { StreamSlots } from './core/stream-slots.ts';
 import type {
   PlaybackBilling,
@@ -28,6 +30,7 @@ import type {
   PlaybackTokens,
   PlaybackUsers,
 } from './interfaces.ts';
+import { Manifests, type ManifestKind } from './manifests.ts';
 import type { PlaybackOptions, RankPathways } from './ports.ts';
 import type { SessionRecord } from './records.ts';
 import { Sessions } from './sessions.ts';
@@ -74,8 +77,6 @@ export interface PlaybackOrder {
   readonly viewer?: Viewer | undefined;
 }
 
-export type ManifestKind = 'hls' | 'dash';
-
 /** Playback sessions and their manifests. */
 export interface Playback {
   /**
@@ -104,8 +105,6 @@ const timeBytes = 6;
 const pruneEveryMs = 60_000;
 /** Those that viewers start now; a bundle never changes, its name is made of what it holds. */
 const bundlesKept = 32;
-/** A film of two hours has about a million. */
-const periodCharactersMax = 64_000_000;
 
 /** Opens playback over its records. Errors: those of the port. */
 export async function createPlayback(deps: PlaybackDependencies): Promise<Playback> {
@@ -118,11 +117,7 @@ class PlaybackService implements Playback {
   readonly #sessions: Sessions;
   readonly #slots: StreamSlots;
   readonly #bundles = new LRUCache<string, Bundle>({ max: bundlesKept });
-  /** By what they are of: the bundle and those of its renditions that a session plays. */
-  readonly #periods = new LRUCache<string, RenderedXml>({
-    maxSize: periodCharactersMax,
-    sizeCalculation: ({ rendered }) => rendered.length,
-  });
+  readonly #manifests = new Manifests();
   readonly #tell: (call: () => Promise<unknown>) => void;
   readonly #stopping = new AbortController();
   #rankAgainMonotonicMs = 0;
@@ -160,10 +155,9 @@ class PlaybackService implements Playback {
     });
     const bundle = await this.#bundle(title.bundleName);
     const playable = valueOf(playableOn(bundle, capabilities), title.name);
-    const { positionMs: resumeMs, language } =
+    const { positionMs: resumeMs, ...wishes } =
       watcher === undefined ? {} : await users.resume({ titleId, ...watcher });
-    const wanted = language === undefined ? languages : [language, ...languages];
-    const chosen = chooseLanguages(playable, wanted);
+    const chosen = chooseLanguages(playable, wishesOf(wishes, languages));
     const { audio, captions = [] } = languageFirst(playable, chosen);
     const entitlements = await this.#entitle(sessionId, subscriber);
     const { pathways, rankedBy } = await this.#pathways(title, { client, sessionId });
@@ -202,6 +196,9 @@ class PlaybackService implements Playback {
       dashUrl: `${base}/manifest.mpd`,
       audioLanguages: languagesOf(audio),
       captionLanguages: languagesOf(captions),
+      audio: audio.map(({ id, language }) => ({ id, language })),
+      captions: captions.map(({ id, language, kind }) => ({ id, language, kind })),
+      ...(chosen.captionsShown !== undefined && { captionsShown: chosen.captionsShown }),
       renditions: limitHeight(playable, entitlements?.heightMax).video.map(({ id }) => id),
       steeringUrl: steeringUrl ?? '',
       posterUrl: fileUrl(first, tokens.play, { file: poster, ext: 'jpg' }),
@@ -223,9 +220,7 @@ class PlaybackService implements Playback {
     if (session === undefined) throw coded('TOKEN_EXPIRED', 'the session has ended; ask for a new one');
     if (session.bundle !== claims.bundle) throw coded('TOKEN_FOREIGN', 'the token is of another bundle');
     const input = await this.#manifestInput(session, playToken);
-    return kind === 'hls'
-      ? hlsMultivariant(input)
-      : dashMpd({ ...input, period: this.#period(session.bundle, input) });
+    return this.#manifests.write(kind, session.bundle, input);
   }
 
   reported({ session, hasEnded }: { session: string; hasEnded: boolean }): void {
@@ -262,25 +257,16 @@ class PlaybackService implements Playback {
   }
 
   async #manifestInput(session: SessionRecord, playToken: string): Promise<ManifestInput> {
-    const { name, pathways, steeringUrl, heightMax, capabilities } = session;
+    const { name, pathways, steeringUrl, heightMax, capabilities, captionsShown } = session;
     const playable = valueOf(playableOn(await this.#bundle(session.bundle), capabilities), name);
     return {
       name,
       pathways,
       playToken,
       steeringUrl,
+      captionsShown,
       bundle: languageFirst(limitHeight(playable, heightMax), session),
     };
-  }
-
-  #period(bundleName: string, { bundle }: ManifestInput): RenderedXml {
-    const { video, audio, captions = [] } = bundle;
-    const shape = [bundleName, ...[...video, ...audio, ...captions].map(({ id }) => id)].join(' ');
-    const known = this.#periods.get(shape);
-    if (known !== undefined) return known;
-    const period = dashPeriod(bundle);
-    this.#periods.set(shape, period);
-    return period;
   }
 
   async #bundle(name: string): Promise<Bundle> {
@@ -377,6 +363,14 @@ class PlaybackService implements Playback {
       });
     }
   }
+}
+
+/** A profile that says its language understands that best, and else what its device asks for. */
+function wishesOf(
+  { language, ...chosen }: Omit<Awaited<ReturnType<PlaybackUsers['resume']>>, 'positionMs'>,
+  accepted: readonly string[],
+): LanguageWishes {
+  return { ...chosen, languages: language === undefined ? accepted : [language, ...accepted] };
 }
 
 /** Begins with when it was made: sessions that are made together lie together, so that a commit touches few pages of the disk. */

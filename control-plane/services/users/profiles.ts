@@ -1,5 +1,10 @@
 import type { RecordOperation } from '../../../common/adapters/records/port.ts';
-import type { ProfilePatch, ProfileRequest, ProfileView } from '../../../common/contract/profiles.ts';
+import type {
+  CaptionWish,
+  ProfilePatch,
+  ProfileRequest,
+  ProfileView,
+} from '../../../common/contract/profiles.ts';
 import { languageOf } from '../../../common/core/language.ts';
 import type { Chance } from '../../../common/runtime/chance.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
@@ -120,41 +125,56 @@ function removal(records: UserRecords, { id, accountId }: ProfileRecord): Record
 
 /** A profile with all of a patch but its name. */
 async function patched(before: ProfileRecord, patch: ProfilePatch, pins: UserPins): Promise<ProfileRecord> {
-  const { name: _name, pin, language, timeZone, ...settings } = patch;
-  const { pinHash, language: spoken, timeZone: zone, ...rest } = before;
-  const hash = await changed(pin, pinHash, async (given) => (await pins.hash({ pin: given })).hash);
-  const tongue = await changed(language, spoken, (given) => valueOf(languageOf(given)));
-  const place = await changed(timeZone, zone, (given) => valueOf(timeZoneOf(given)));
-  return {
+  const { name: _name, pin, language, audioLanguage, captions, timeZone, ...settings } = patch;
+  const { pinHash, language: spoken, audioLanguage: heard, captions: read, timeZone: zone, ...rest } = before;
+  const tongue = (given: string): string => valueOf(languageOf(given));
+  return compact({
     ...{ ...rest, ...settings },
-    ...(hash !== undefined && { pinHash: hash }),
-    ...(tongue !== undefined && { language: tongue }),
-    ...(place !== undefined && { timeZone: place }),
-  };
+    pinHash: await changed(pin, pinHash, async (given) => (await pins.hash({ pin: given })).hash),
+    language: await changed(language, spoken, tongue),
+    audioLanguage: await changed(audioLanguage, heard, tongue),
+    captions: await changed(captions, read, wishOf),
+    timeZone: await changed(timeZone, zone, (given) => valueOf(timeZoneOf(given))),
+  });
 }
 
 /** What a new profile is given beside its name. */
 async function settingsOf(
-  { avatar = 'cat', maturityMax = maturityOfNew, autoplay = true, language, timeZone, pin }: ProfileRequest,
+  { avatar = 'cat', maturityMax = maturityOfNew, autoplay = true, ...given }: ProfileRequest,
   pins: UserPins,
 ): Promise<Omit<ProfileRecord, 'id' | 'accountId' | 'name' | 'createdAtMs'>> {
-  return {
+  const { language, audioLanguage, captions, timeZone, pin } = given;
+  return compact({
     ...{ avatar, maturityMax, autoplay },
-    ...(language !== undefined && { language: valueOf(languageOf(language)) }),
-    ...(timeZone !== undefined && { timeZone: valueOf(timeZoneOf(timeZone)) }),
-    ...(pin !== undefined && { pinHash: (await pins.hash({ pin })).hash }),
-  };
+    language: language && valueOf(languageOf(language)),
+    audioLanguage: audioLanguage && valueOf(languageOf(audioLanguage)),
+    captions: captions && wishOf(captions),
+    timeZone: timeZone && valueOf(timeZoneOf(timeZone)),
+    pinHash: pin && (await pins.hash({ pin })).hash,
+  });
+}
+
+function wishOf(wish: CaptionWish): CaptionWish {
+  return wish === 'off' ? wish : { ...wish, language: valueOf(languageOf(wish.language)) };
 }
 
 /** What a patch makes of a field: absent leaves it, null takes it away. */
-async function changed(
-  given: string | null | undefined,
-  held: string | undefined,
-  make: (given: string) => string | Promise<string>,
-): Promise<string | undefined> {
+async function changed<T>(
+  given: T | null | undefined,
+  held: T | undefined,
+  make: (given: T) => T | Promise<T>,
+): Promise<T | undefined> {
   if (given === undefined) return held;
   return given === null ? undefined : make(given);
 }
+
+/** Without the fields that say nothing. */
+function compact<T extends object>(fields: T): Defined<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Defined<T>;
+}
+
+type Optionals<T> = { [K in keyof T]: undefined extends T[K] ? K : never }[keyof T];
+type Defined<T> = Omit<T, Optionals<T>> & { [K in Optionals<T>]?: Exclude<T[K], undefined> };
 
 /** A profile as it is shown: the PIN's hash is in no answer. */
 export function profileView({ pinHash, ...profile }: ProfileRecord): ProfileView {

@@ -40,14 +40,17 @@ export interface Users {
   profile(id: string, by: ProfileCaller): Promise<ProfileView>;
   /** As Profiles.add; PROFILE_LOCKED where profiles of the account ask for PINs and that of none that sees as much was shown. */
   add(accountId: string, request: ProfileRequest, by: ProfileCaller): Promise<ProfileView>;
-  /** As Profiles.change; PROFILE_LOCKED as for `add`, of what the profile sees before and after. */
+  /**
+   * As Profiles.change; PROFILE_LOCKED as for `add`, of what the profile sees before and after. What is heard and read is changed by whoever
+   * may watch with it.
+   */
   change(id: string, patch: ProfilePatch, by: ProfileCaller): Promise<ProfileView>;
   /** Removes a profile with all that it has watched. PROFILE_UNKNOWN, PROFILE_LOCKED as for `add`. */
   remove(id: string, by: ProfileCaller): Promise<void>;
   /** PROFILE_UNKNOWN, PIN_WRONG, RATE_LIMITED, OVERLOADED. */
   unlock(id: string, pin: string, by: ProfileCaller): Promise<UnlockReply>;
   /** Passes whoever may watch with a profile, and gives what the profile is; else throws PROFILE_UNKNOWN or PROFILE_LOCKED. */
-  open(id: string, by: ProfileCaller): Promise<{ readonly language?: string | undefined }>;
+  open(id: string, by: ProfileCaller): Promise<Pick<ProfileView, 'language' | 'audioLanguage' | 'captions'>>;
   /**
    * Up to what age may be watched: as a profile says; without one as the least limited says of those of the account that ask for no PIN.
    * An account without profiles is not limited. Errors: as `open`.
@@ -64,6 +67,11 @@ export interface Users {
 
 const pruneEveryMs = 3_600_000;
 const maturityAll = 18;
+/** What a child too may change while it watches. */
+const ownChoices: ReadonlySet<string> = new Set([
+  'audioLanguage',
+  'captions',
+] satisfies (keyof ProfilePatch)[]);
 
 /** Opens the users service. */
 export function createUsers(options: UsersOptions): Users {
@@ -87,8 +95,11 @@ export function createUsers(options: UsersOptions): Users {
       return profiles.add(accountId, request);
     },
     async change(id, patch, by) {
-      const { accountId, maturityMax } = await known(id, by);
-      await checkMayChange(accountId, Math.max(maturityMax, patch.maturityMax ?? 0), by);
+      const profile = await known(id, by);
+      const { accountId, maturityMax } = profile;
+      if (by.accountId !== undefined && Object.keys(patch).every((field) => ownChoices.has(field)))
+        checkOpen(profile, by);
+      else await checkMayChange(accountId, Math.max(maturityMax, patch.maturityMax ?? 0), by);
       return profiles.change(id, patch);
     },
     async remove(id, by) {

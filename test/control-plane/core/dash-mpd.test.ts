@@ -189,3 +189,11 @@ t.test('captions: a set of each, its one file without segments', async (t) => {
     ],
   );
 });
+
+t.test('the captions that a session starts with are main too', async (t) => {
+  const shown = { ...input, bundle: captionedBundle(), captionsShown: 'c-sdh' };
+  const roles = findAll(readXml(dashMpd(shown)), 'AdaptationSet')
+    .filter(({ attributes }) => attributes['contentType'] === 'text')
+    .map((set) => findAll(set, 'Role').map(({ attributes }) => attributes['value']));
+  t.strictSame(roles, [['subtitle'], ['caption', 'main'], ['forced-subtitle']]);
+});

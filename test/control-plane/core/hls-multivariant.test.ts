@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { hlsMultivariant } from '../../../control-plane/core/hls-multivariant.ts';
+import { hlsMultivariant, hlsShape } from '../../../control-plane/core/hls-multivariant.ts';
 import type { ManifestInput } from '../../../control-plane/core/playback-manifest.ts';
 import { golden } from '../support/golden.ts';
 import { readM3u8, type ReadTag } from '../support/read-m3u8.ts';
@@ -101,7 +101,29 @@ t.test('a film without sound has no audio group and no audio codec', async (t) =
   }
 });
 
-t.test('captions are a group of each pathway, off until they are chosen', async (t) => {
+t.test('a shape that was made before gives the same bytes for whoever plays the same', async (t) => {
+  const bundle = captionedBundle();
+  const shape = hlsShape({ bundle });
+  t.equal(hlsMultivariant({ ...input, bundle, shape }), hlsMultivariant({ ...input, bundle }));
+  const other = {
+    ...{ name: 'A $& film', playToken: 'another-token', steeringUrl: undefined, bundle },
+    pathways: [{ id: 'isp-b-1', url: 'http://127.0.2.1:8080/$&/' }],
+  };
+  const text = hlsMultivariant({ ...other, shape });
+  t.equal(text, hlsMultivariant(other));
+  t.match(text, 'http://127.0.2.1:8080/$&/v1/another-token/');
+  t.notMatch(text, input.playToken, 'nothing of a session is in a shape');
+});
+
+t.test('what a session starts with is the default of its group', async (t) => {
+  const bundle = captionedBundle();
+  const tags = readM3u8(hlsMultivariant({ ...input, bundle, captionsShown: 'c-sdh' }));
+  const media = named(tags, 'EXT-X-MEDIA').filter(({ attributes }) => attributes['TYPE'] === 'SUBTITLES');
+  for (const { attributes } of media)
+    t.equal(attributes['DEFAULT'], attributes['STABLE-RENDITION-ID'] === 'c-sdh' ? 'YES' : 'NO');
+});
+
+t.test('captions are a group of each pathway, off where the session starts with none', async (t) => {
   const bundle = captionedBundle();
   const tags = readM3u8(hlsMultivariant({ ...input, bundle }));
   const media = named(tags, 'EXT-X-MEDIA').filter(({ attributes }) => attributes['TYPE'] === 'SUBTITLES');

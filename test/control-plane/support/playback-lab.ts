@@ -9,6 +9,7 @@ import { openGroupedRecords } from '../../../common/adapters/records/sqlite-grou
 import type { Entitlements } from '../../../common/contract/billing.ts';
 import { PlaybackSession } from '../../../common/contract/playback.ts';
 import type { Bundle } from '../../../common/contract/bundle.ts';
+import type { CaptionWish } from '../../../common/contract/profiles.ts';
 import type { Pathway } from '../../../common/contract/steering.ts';
 import { createSystemChance } from '../../../common/runtime/chance.ts';
 import { createSystemClock, type Clock } from '../../../common/runtime/clock.ts';
@@ -58,8 +59,9 @@ export interface LabOptions {
   sounds?: readonly string[];
   /** In which languages the film can be read; in none when absent. */
   captions?: readonly string[];
-  /** What profiles want to hear. */
+  /** What profiles want to hear and read. */
   language?: string;
+  captionWish?: CaptionWish;
   /** Who counts sessions answers only then. */
   counting?: Promise<unknown>;
   /** How steering answers; undefined: there is no steering, `dead`: nothing listens there. */
@@ -104,7 +106,12 @@ export async function openLab(t: Test, given: LabOptions = {}): Promise<Playback
     },
     fleet: { siteOf: async () => ({ site: 'isp-a' }), holders: async () => ({ pathways: holders }) },
     tokens: { mint: async ({ claims }) => ({ tokens: claims.map(fakeDeliveryToken) }) },
-    users: { resume: async () => ({ ...(given.language !== undefined && { language: given.language }) }) },
+    users: {
+      resume: async () => ({
+        ...(given.language !== undefined && { language: given.language }),
+        ...(given.captionWish !== undefined && { captions: given.captionWish }),
+      }),
+    },
     rank: ranker?.rank,
     billing: { entitlements: async () => given.plan ?? { isRequired: false } },
     events: {

@@ -52,3 +52,40 @@ t.test('captions are told in the order of what the viewer reads, which the manif
   t.strictSame(await begin({ language: 'de' }, 'en', asProfile), ['de en', 'de', 'de']);
   t.strictSame(await begin({ captions: [] }, 'en'), ['', undefined, undefined]);
 });
+
+t.test('captions are on where a film does not sound in the language of its viewer', async (t) => {
+  const begin = async (options: LabOptions, accept = '', json: object = { titleId }) => {
+    const lab = await openLab(t, { sounds: ['en'], captions: ['en', 'de'], ...options });
+    const headers = { ...asRole('viewer'), 'accept-language': accept };
+    const { body } = await call(`${lab.url}/v1/playback-sessions`, { headers, json });
+    const { captions, captionsShown, hlsUrl, dashUrl } = body as PlaybackSession;
+    const media = readM3u8((await call(hlsUrl)).text).filter(
+      ({ attributes }) => attributes['TYPE'] === 'SUBTITLES' && attributes['DEFAULT'] === 'YES',
+    );
+    const periods = childrenOf(readXml((await call(dashUrl)).text), 'Period');
+    const sets = periods.flatMap((period) => childrenOf(period, 'AdaptationSet'));
+    const main = sets.filter(
+      (set) =>
+        set.attributes['contentType'] === 'text' &&
+        childrenOf(set, 'Role').some(({ attributes }) => attributes['value'] === 'main'),
+    );
+    const shown = captions?.find(({ id }) => id === captionsShown);
+    const said = shown === undefined ? 'none' : `${shown.language} ${shown.kind}`;
+    const told = new Set(media.map(({ attributes }) => attributes['STABLE-RENDITION-ID']));
+    t.strictSame([...told], captionsShown === undefined ? [] : [captionsShown], 'HLS says the same');
+    t.strictSame(
+      main.map((set) => childrenOf(set, 'Representation')[0]?.attributes['id']),
+      captionsShown === undefined ? [] : [captionsShown],
+      'DASH says the same',
+    );
+    return said;
+  };
+  const asProfile = { titleId, profileId: 'prf_abcdefgh' };
+  t.equal(await begin({}, 'de'), 'de subtitles');
+  t.equal(await begin({}, 'en-GB, de'), 'none', 'it sounds in what is understood best');
+  t.equal(await begin({ language: 'de' }, 'en', asProfile), 'de subtitles');
+  t.equal(await begin({ language: 'de', captionWish: 'off' }, 'en', asProfile), 'none');
+  const wish = { language: 'en', kind: 'captions' } as const;
+  t.equal(await begin({ language: 'en', captionWish: wish }, '', asProfile), 'en subtitles');
+  t.equal(await begin({ sounds: ['en', 'de'] }, 'de'), 'none', 'it is heard in German');
+});

@@ -174,6 +174,15 @@ t.test('profiles of households', async (t) => {
     t.match(await make(byChild, { name: 'Doll', maturityMax: 6 }), { status: 201 });
     t.match(await set(child, byChild, { avatar: 'fox', maturityMax: 0 }), { status: 200 });
     t.match(await set(child, byParent, { maturityMax: 18 }), { status: 200 });
+    const reads = { captions: { language: 'DE', kind: 'captions' }, audioLanguage: 'en-gb' };
+    const chosen = (await set(child, byChild, reads)).as(ProfileView);
+    t.match(chosen, { captions: { language: 'de', kind: 'captions' }, audioLanguage: 'en-GB' });
+    t.match(await set(teen, { token }, { captions: 'off' }), { status: 200, json: { captions: 'off' } });
+    t.match(await set(child, { token }, reads), locked, 'whoever watches chooses, nobody else');
+    t.match(await set(teen, { token }, { captions: 'off', name: 'Mine' }), locked, 'and nothing beside it');
+    const plain = (await set(child, byChild, { captions: null, audioLanguage: null })).as(ProfileView);
+    t.notOk('captions' in plain || 'audioLanguage' in plain);
+    t.match(await set(teen, { token }, { captions: { language: 'x', kind: 'captions' } }), { status: 400 });
   });
 
   const picture = await plane.call('GET /avatars/fox.svg', { token: '' });
