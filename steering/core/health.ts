@@ -19,11 +19,14 @@ export interface ProbeState {
   readonly probeMs: number | undefined;
 }
 
+/** The part of it that decides, or says why: another probe that says the same changes none of it. */
+export type SeenState = Pick<ProbeState, 'verdict' | 'previous' | 'reason' | 'sinceMs'>;
+
+/** When a box was probed last, and how long the last good probe took. */
+export type LastProbe = Pick<ProbeState, 'lastProbeMs' | 'probeMs'>;
+
 /** What is to be believed of a box, by all that is known of it. Ranking needs no more. */
-export interface NodeHealth extends Pick<
-  ProbeState,
-  'verdict' | 'reason' | 'sinceMs' | 'lastProbeMs' | 'probeMs'
-> {
+export interface NodeHealth extends Pick<ProbeState, 'verdict' | 'reason' | 'sinceMs'> {
   /** Families in which it is down while it is up in another; ranking gives it no viewer of those. */
   readonly downFamilies?: readonly Family[];
   /** What it said last of itself, fresher than the map; absent where it has no live stream. */
@@ -94,6 +97,13 @@ export function doubt(state: ProbeState, { downAfter }: HealthPolicy): ProbeStat
   return { ...state, against: Math.max(state.against, downAfter - 1) };
 }
 
+/** Whether two states decide alike, and for the same reason. */
+export function isSeenAlike(a: SeenState, b: SeenState): boolean {
+  return (
+    a.verdict === b.verdict && a.previous === b.previous && a.reason === b.reason && a.sinceMs === b.sinceMs
+  );
+}
+
 function turned(state: ProbeState, verdict: Verdict) {
   return { verdict, previous: state.verdict, against: 0 };
 }
@@ -104,9 +114,9 @@ function turned(state: ProbeState, verdict: Verdict) {
  * to go are shown as they were before.
  */
 export function holdLastGood<K>(
-  states: ReadonlyMap<K, ProbeState>,
+  states: ReadonlyMap<K, SeenState>,
   windowMs: number,
-): { readonly states: ReadonlyMap<K, ProbeState>; readonly holding: boolean } {
+): { readonly states: ReadonlyMap<K, SeenState>; readonly holding: boolean } {
   const all = [...states.values()];
   if (all.length === 0 || all.some((state) => state.verdict !== 'down')) return { states, holding: false };
   return { states: restore(states, windowMs, 'every box looks dead from here'), holding: true };
@@ -114,14 +124,14 @@ export function holdLastGood<K>(
 
 /** The states in which those that went down within `windowMs` of the last to go are shown as they were before. */
 export function restore<K>(
-  states: ReadonlyMap<K, ProbeState>,
+  states: ReadonlyMap<K, SeenState>,
   windowMs: number,
   why: string,
-): ReadonlyMap<K, ProbeState> {
+): ReadonlyMap<K, SeenState> {
   const downs = [...states.values()].filter(({ verdict }) => verdict === 'down');
   const lastMs = downs.reduce((last, { sinceMs }) => Math.max(last, sinceMs), -Infinity);
   return new Map(
-    [...states].map(([key, state]): [K, ProbeState] => {
+    [...states].map(([key, state]): [K, SeenState] => {
       if (state.verdict !== 'down' || state.sinceMs < lastMs - windowMs) return [key, state];
       const reason = `${why}: the last good state is kept (${state.reason})`;
       return [key, { ...state, verdict: state.previous, reason }];

@@ -47,8 +47,6 @@ export class Moment {
           id,
           {
             ...health,
-            lastProbeMs: undefined,
-            probeMs: undefined,
             ...(downFamilies !== undefined && { downFamilies }),
             ...(said !== undefined && { said: { headroom: said.headroom, unwell: said.unwell } }),
           },

@@ -10,8 +10,6 @@ export interface HealthParts {
   readonly maintenance: MaintenanceWindow | undefined;
   /** What was believed before. */
   readonly before: NodeHealth | undefined;
-  readonly lastProbeMs: number | undefined;
-  readonly probeMs: number | undefined;
   readonly nowMs: number;
 }
 
@@ -20,7 +18,7 @@ export interface HealthParts {
  * anybody knows of speaks against it. The time since when changes with what ranking sees, not with the words.
  */
 export function nodeHealth(parts: HealthParts): NodeHealth {
-  const { merged, maintenance, before, lastProbeMs, probeMs, nowMs } = parts;
+  const { merged, maintenance, before, nowMs } = parts;
   const verdict = verdictOf(merged, maintenance !== undefined);
   const downFamilies = verdict === 'down' ? [] : downOf(merged);
   const said = merged?.said;
@@ -28,8 +26,6 @@ export function nodeHealth(parts: HealthParts): NodeHealth {
     verdict,
     reason: reasonFor(verdict, parts, downFamilies),
     sinceMs: nowMs,
-    lastProbeMs,
-    probeMs,
     ...(downFamilies.length > 0 && { downFamilies }),
     ...(said !== undefined && { said: { headroom: said.headroom, unwell: said.unwell } }),
   };
@@ -47,6 +43,11 @@ export function isSame(a: NodeHealth, b: NodeHealth): boolean {
 /** Whether an answer is the same with both; words and times are for people. */
 export function isAnsweredAlike(a: NodeHealth, b: NodeHealth): boolean {
   return isSame(a, b) && a.said?.headroom === b.said?.headroom && a.said?.unwell === b.said?.unwell;
+}
+
+/** Whether there is nothing to tell between the two, neither to programs nor to people. */
+export function isToldAlike(a: NodeHealth, b: NodeHealth): boolean {
+  return isAnsweredAlike(a, b) && a.reason === b.reason && a.sinceMs === b.sinceMs;
 }
 
 /** What ranking sees of it in a word or two, for comparing and for its history. */

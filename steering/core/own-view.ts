@@ -1,12 +1,12 @@
 import type { BoxReport, FamilyVote, HealthVote, PeerView, Sight } from '../../common/contract/health.ts';
-import { families, holdLastGood, restore, type Family, type ProbeState } from './health.ts';
+import { families, holdLastGood, restore, type Family, type SeenState } from './health.ts';
 import { quarantineReason } from './quarantine.ts';
 
-/** What this node has seen of a box. */
+/** What this node has seen of a box. Never changed: what is seen next makes another. */
 export interface BoxEvidence {
   readonly id: string;
   /** By family in which it has an address. */
-  readonly probes: ReadonlyMap<Family, ProbeState>;
+  readonly probes: ReadonlyMap<Family, SeenState>;
   /** Families in which it is held down for its flapping. */
   readonly suppressed: ReadonlySet<Family>;
   /** What it said last, while its stream is alive. */
@@ -26,19 +26,87 @@ const whyLengthMax = 200;
 const familyBoxesMin = 2;
 
 type Key = `${Family} ${string}`;
-type States = ReadonlyMap<Key, ProbeState>;
+type States = ReadonlyMap<Key, SeenState>;
 
-/** What this node tells the others, and itself: its evidence with the rules of one who may be wrong. */
+/**
+ * What this node tells the others, and itself: its evidence with the rules of one who may be wrong. With the votes that were cast
+ * before only those are made that may be others now; what was cast is the same either way.
+ */
 export function castView(
   boxes: readonly BoxEvidence[],
   options: OwnViewOptions,
+  before: VoteBook = new VoteBook(),
 ): { readonly view: PeerView; readonly holding: boolean } {
   const { node, mapSequence, sight } = options;
   const { states, holding } = isHeld(boxes, options) ? hold(statesOf(boxes), options) : asSeen;
   // Half of all boxes do not flap at a time: the way to them does, and nobody is held down for that.
-  const damps = boxes.filter(({ suppressed }) => suppressed.size > 0).length * 2 <= boxes.length;
-  const votes = boxes.map((box) => voteFor(box, states, damps));
+  let flapping = 0;
+  for (const { suppressed } of boxes) if (suppressed.size > 0) flapping++;
+  const votes = before.take(boxes, { states, damps: flapping * 2 <= boxes.length });
   return { view: { node, isolated: sight === 'isolated', mapSequence, votes }, holding };
+}
+
+/** What votes are cast by, beside the evidence of each box. */
+interface Casting {
+  /** What is told in place of what was seen; empty where all is told as it was seen. */
+  readonly states: States;
+  /** Whether those who flap are held down. */
+  readonly damps: boolean;
+}
+
+interface Cast {
+  readonly box: BoxEvidence;
+  readonly vote: HealthVote;
+  readonly damps: boolean;
+  readonly isHeld: boolean;
+}
+
+/** The votes that were cast last. A vote, and all of them together, is the same object for as long as it says the same. */
+export class VoteBook {
+  #casts = new Map<string, Cast>();
+  #votes: HealthVote[] = [];
+
+  take(boxes: readonly BoxEvidence[], casting: Casting): HealthVote[] {
+    const before = this.#votes;
+    let votes = boxes.length === before.length ? before : [];
+    for (const [at, box] of boxes.entries()) {
+      const vote = this.#voteFor(box, casting);
+      if (votes === before && vote !== before[at]) votes = before.slice(0, at);
+      if (votes !== before) votes.push(vote);
+    }
+    this.#votes = votes;
+    if (this.#casts.size > boxes.length) this.#forgetAllBut(boxes);
+    return votes;
+  }
+
+  #voteFor(box: BoxEvidence, { states, damps }: Casting): HealthVote {
+    const isHeld = states.size > 0;
+    const known = this.#casts.get(box.id);
+    if (known?.box === box && known.damps === damps && !isHeld && !known.isHeld) return known.vote;
+    const made = voteFor(box, states, damps);
+    const vote = known !== undefined && isSameVote(known.vote, made) ? known.vote : made;
+    this.#casts.set(box.id, { box, vote, damps, isHeld });
+    return vote;
+  }
+
+  #forgetAllBut(boxes: readonly BoxEvidence[]): void {
+    const ids = new Set(boxes.map(({ id }) => id));
+    for (const id of [...this.#casts.keys()]) if (!ids.has(id)) this.#casts.delete(id);
+  }
+}
+
+function isSameVote(a: HealthVote, b: HealthVote): boolean {
+  const [one, other] = [a.said, b.said];
+  return (
+    a.v4 === b.v4 &&
+    a.v6 === b.v6 &&
+    a.draining === b.draining &&
+    a.why === b.why &&
+    one?.atMs === other?.atMs &&
+    one?.draining === other?.draining &&
+    one?.headroom === other?.headroom &&
+    one?.unwell === other?.unwell
+  );
 }
 
 const asSeen: { states: States; holding: boolean } = { states: new Map(), holding: false };
@@ -59,7 +127,7 @@ function isHeld(boxes: readonly BoxEvidence[], { sight }: OwnViewOptions): boole
 function statesOf(boxes: readonly BoxEvidence[]): States {
   return new Map(
     boxes.flatMap(({ id, probes }) =>
-      [...probes].map(([family, state]): [Key, ProbeState] => [keyOf(id, family), state]),
+      [...probes].map(([family, state]): [Key, SeenState] => [keyOf(id, family), state]),
     ),
   );
 }
@@ -120,7 +188,7 @@ function voteFor(
   };
 }
 
-function familyVote({ verdict }: ProbeState, isSuppressed: boolean): FamilyVote {
+function familyVote({ verdict }: SeenState, isSuppressed: boolean): FamilyVote {
   if (verdict === 'unknown' || verdict === 'down') return verdict;
   return isSuppressed ? 'damped' : 'up';
 }

@@ -2,9 +2,8 @@ import type { HealthEvent } from '../../common/contract/health.ts';
 import type { MaintenanceWindow } from '../../common/contract/maintenance.ts';
 import { maintenanceOf } from '../../common/core/maintenance.ts';
 import type { NodeHealth } from '../core/health.ts';
-import { isSame, nameOf, nodeHealth } from '../core/node-health.ts';
-import type { BoxEvidence } from '../core/own-view.ts';
-import type { Merged } from '../core/quorum.ts';
+import { isSame, isToldAlike, nameOf, nodeHealth } from '../core/node-health.ts';
+import type { Merged, MergedNode } from '../core/quorum.ts';
 
 /** A box turned. */
 export interface HealthChange {
@@ -21,16 +20,26 @@ export interface Watched {
 
 const historyMax = 64;
 
+/** What was believed of a box last, and of what. */
+interface Line {
+  readonly merged: MergedNode | undefined;
+  readonly maintenance: MaintenanceWindow | undefined;
+  readonly health: NodeHealth;
+}
+
 /** What is believed of each box, and how that came about. */
 export class HealthBoard {
   readonly #onChange: (change: HealthChange) => void;
+  #boxes: Watched['boxes'] = [];
+  readonly #lines = new Map<string, Line>();
   #health: ReadonlyMap<string, NodeHealth> = new Map();
-  #history = new Map<string, HealthEvent[]>();
+  readonly #history = new Map<string, HealthEvent[]>();
 
   constructor(onChange: (change: HealthChange) => void) {
     this.#onChange = onChange;
   }
 
+  /** Another map only where something else is believed of some box; of the others it has the same objects. */
   health(): ReadonlyMap<string, NodeHealth> {
     return this.#health;
   }
@@ -40,30 +49,45 @@ export class HealthBoard {
     return this.#history.get(id) ?? [];
   }
 
-  /** Takes what the views say now. Boxes that are watched no longer are forgotten. */
-  update(
-    { boxes, maintenance }: Watched,
-    seen: { merged: Merged; evidence: ReadonlyMap<string, BoxEvidence>; nowMs: number },
-  ): void {
-    const { merged, evidence, nowMs } = seen;
-    const before = this.#health;
+  /** Takes what the views say now. Boxes that are watched no longer are forgotten; one of which they say the same as before stays as it is. */
+  update({ boxes, maintenance }: Watched, { merged, nowMs }: { merged: Merged; nowMs: number }): void {
     const changes: HealthChange[] = [];
-    this.#health = new Map(
-      boxes.map((box) => {
-        const after = nodeHealth({
-          merged: merged.nodes.get(box.id),
-          maintenance: maintenanceOf(maintenance, box, nowMs),
-          before: before.get(box.id),
-          ...lastProbeOf(evidence.get(box.id)),
-          nowMs,
-        });
-        const was = before.get(box.id);
-        if (was === undefined || !isSame(was, after)) changes.push({ id: box.id, before: was, after });
-        return [box.id, after];
-      }),
-    );
-    for (const id of [...this.#history.keys()]) if (!this.#health.has(id)) this.#history.delete(id);
+    let isOther = false;
+    for (const box of boxes) {
+      const node = merged.nodes.get(box.id);
+      const window = maintenanceOf(maintenance, box, nowMs);
+      const line = this.#lines.get(box.id);
+      if (line !== undefined && line.merged === node && line.maintenance === window) continue;
+      const before = line?.health;
+      const made = nodeHealth({ merged: node, maintenance: window, before, nowMs });
+      const health = before !== undefined && isToldAlike(before, made) ? before : made;
+      this.#lines.set(box.id, { merged: node, maintenance: window, health });
+      isOther ||= health !== before;
+      if (before === undefined || !isSame(before, health))
+        changes.push({ id: box.id, before, after: health });
+    }
+    if (boxes !== this.#boxes) this.#watch(boxes);
+    else if (isOther) this.#health = this.#healthOf(boxes);
     for (const change of changes) this.#note(change, nowMs);
+  }
+
+  #watch(boxes: Watched['boxes']): void {
+    this.#boxes = boxes;
+    this.#health = this.#healthOf(boxes);
+    for (const id of [...this.#lines.keys()]) {
+      if (this.#health.has(id)) continue;
+      this.#lines.delete(id);
+      this.#history.delete(id);
+    }
+  }
+
+  #healthOf(boxes: Watched['boxes']): ReadonlyMap<string, NodeHealth> {
+    const believed = new Map<string, NodeHealth>();
+    for (const { id } of boxes) {
+      const line = this.#lines.get(id);
+      if (line !== undefined) believed.set(id, line.health);
+    }
+    return believed;
   }
 
   #note(change: HealthChange, nowMs: number): void {
@@ -79,17 +103,4 @@ export class HealthBoard {
     this.#history.set(id, [...(this.#history.get(id) ?? []), event].slice(-historyMax));
     this.#onChange(change);
   }
-}
-
-function lastProbeOf(evidence: BoxEvidence | undefined): {
-  lastProbeMs: number | undefined;
-  probeMs: number | undefined;
-} {
-  let lastProbeMs: number | undefined;
-  let probeMs: number | undefined;
-  for (const state of evidence?.probes.values() ?? []) {
-    if ((state.lastProbeMs ?? 0) > (lastProbeMs ?? 0)) lastProbeMs = state.lastProbeMs;
-    if (state.probeMs !== undefined) probeMs = Math.max(probeMs ?? 0, state.probeMs);
-  }
-  return { lastProbeMs, probeMs };
 }

@@ -3,8 +3,8 @@ import type { MaintenanceWindow } from '../../common/contract/maintenance.ts';
 import { nextMaintenanceMs } from '../../common/core/maintenance.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import type { NodeHealth } from '../core/health.ts';
-import { castView, type BoxEvidence } from '../core/own-view.ts';
-import { mergeViews, type Merged } from '../core/quorum.ts';
+import { castView, VoteBook, type BoxEvidence } from '../core/own-view.ts';
+import { Quorum, type Merged } from '../core/quorum.ts';
 import { judgeSight } from '../core/sight.ts';
 import type { BoxStreams } from './box-streams.ts';
 import { HealthBoard, type HealthChange } from './health-board.ts';
@@ -79,11 +79,14 @@ class HealthMonitor implements Monitor {
   readonly #options: MonitorOptions;
   readonly #parts: MonitorParts;
   readonly #board: HealthBoard;
+  // What follows from what was seen is remembered box by box: twice a second most of a thousand boxes are as they were.
+  readonly #votes = new VoteBook();
+  readonly #quorum = new Quorum();
   #map = none;
   #sight: Sight = 'clear';
   #isHolding = false;
   #merged: Merged = { nodes: new Map(), holding: false };
-  #evidence: ReadonlyMap<string, BoxEvidence> = new Map();
+  #evidence: readonly BoxEvidence[] = [];
   #views: ReturnType<Peers['fresh']> = [];
   #shape = '';
   #dueMs = Infinity;
@@ -190,12 +193,12 @@ class HealthMonitor implements Monitor {
   /** From what was seen to what is believed. */
   #reconsider(): void {
     const { node, clock, holdWindowMs } = this.#options;
-    const { prober, streams, peers } = this.#parts;
+    const { peers } = this.#parts;
     const isUrgent = this.#isUrgent;
     const isNews = this.#dueMs < Infinity;
     this.#dueMs = Infinity;
     this.#isUrgent = false;
-    const evidence = prober.evidence().map((each) => ({ ...each, report: streams.report(each.id) }));
+    const evidence = this.#gather();
     const others = peers.fresh();
     const sightBefore = this.#sight;
     this.#sight = judgeSight({
@@ -205,27 +208,37 @@ class HealthMonitor implements Monitor {
     });
     if (this.#sight !== sightBefore) this.#options.onSight(this.#sight);
     const mapSequence = this.#map.sequence;
-    const own = castView(evidence, { node, mapSequence, sight: this.#sight, holdWindowMs });
+    const own = castView(evidence, { node, mapSequence, sight: this.#sight, holdWindowMs }, this.#votes);
     this.#views = [own.view, ...others];
-    this.#merged = mergeViews(this.#views);
+    this.#merged = this.#quorum.merge(this.#views);
     this.#isHolding = own.holding || this.#merged.holding;
-    this.#evidence = new Map(evidence.map((each) => [each.id, each]));
     const { appliances: boxes, maintenance } = this.#map;
-    this.#board.update(
-      { boxes, maintenance },
-      { merged: this.#merged, evidence: this.#evidence, nowMs: clock.nowMs() },
-    );
+    this.#board.update({ boxes, maintenance }, { merged: this.#merged, nowMs: clock.nowMs() });
     const shape = own.view.isolated ? 'isolated' : 'sighted';
     peers.publish(own.view, isUrgent || shape !== this.#shape);
     this.#shape = shape;
     if (isNews) this.#options.onUpdate();
   }
 
+  /** What was seen of each box. It is the same object where neither probes nor the box itself say anything else. */
+  #gather(): readonly BoxEvidence[] {
+    const { prober, streams } = this.#parts;
+    const before = this.#evidence;
+    this.#evidence = prober.evidence().map(({ id, probes, suppressed }, at) => {
+      const report = streams.report(id);
+      const known = before[at];
+      const isKnown = known?.probes === probes && known.suppressed === suppressed && known.report === report;
+      return isKnown && known.id === id ? known : { id, probes, suppressed, report };
+    });
+    return this.#evidence;
+  }
+
   #describe(id: string): PathwayHealth | undefined {
     const health = this.#board.health().get(id);
     if (health === undefined) return undefined;
-    const { streams } = this.#parts;
+    const { streams, prober } = this.#parts;
     const seen = {
+      lastProbe: prober.lastProbe(id),
       stream: streams.state(id),
       report: streams.report(id),
       merged: this.#merged.nodes.get(id),
@@ -236,8 +249,16 @@ class HealthMonitor implements Monitor {
 
 /** Boxes that the own probes have a verdict on, and those of them that are down in every family. */
 function countDown(evidence: readonly BoxEvidence[]): { boxes: number; boxesDown: number } {
-  const verdicts = evidence.map(({ probes }) => [...probes.values()].map(({ verdict }) => verdict));
-  const known = verdicts.filter((all) => all.some((verdict) => verdict !== 'unknown'));
-  const down = known.filter((all) => all.every((verdict) => verdict === 'down' || verdict === 'unknown'));
-  return { boxes: known.length, boxesDown: down.length };
+  const count = { boxes: 0, boxesDown: 0 };
+  for (const { probes } of evidence) {
+    let isKnown = false;
+    let isAlive = false;
+    for (const { verdict } of probes.values()) {
+      isKnown ||= verdict !== 'unknown';
+      isAlive ||= verdict === 'up' || verdict === 'draining';
+    }
+    if (isKnown) count.boxes++;
+    if (isKnown && !isAlive) count.boxesDown++;
+  }
+  return count;
 }

@@ -1,5 +1,5 @@
 import type { BoxReport, PathwayHealth } from '../../common/contract/health.ts';
-import type { NodeHealth } from '../core/health.ts';
+import type { LastProbe, NodeHealth } from '../core/health.ts';
 import type { MergedNode } from '../core/quorum.ts';
 
 /** What is believed of a box, as it goes over the wire. */
@@ -10,9 +10,11 @@ export function pathwayHealth(
     stream: NonNullable<PathwayHealth['stream']>;
     report: BoxReport | undefined;
     merged: MergedNode | undefined;
+    lastProbe: LastProbe;
   },
 ): PathwayHealth {
-  const { verdict, reason, sinceMs, lastProbeMs, probeMs } = health;
+  const { verdict, reason, sinceMs } = health;
+  const { lastProbeMs, probeMs } = seen.lastProbe;
   const v4 = seen.merged?.verdicts.get(4);
   const v6 = seen.merged?.verdicts.get(6);
   return {

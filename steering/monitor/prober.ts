@@ -4,10 +4,12 @@ import { noteLoss, settle, type FlapPolicy, type FlapState } from '../core/flap.
 import {
   doubt,
   families,
+  isSeenAlike,
   observe,
   unprobed,
   type Family,
   type HealthPolicy,
+  type LastProbe,
   type ProbeState,
 } from '../core/health.ts';
 import type { BoxEvidence } from '../core/own-view.ts';
@@ -40,11 +42,16 @@ export interface ProberOptions {
   readonly onChange: () => void;
 }
 
+/** What the own probes have seen of a box. */
+export type ProbedBox = Omit<BoxEvidence, 'report'>;
+
 export interface Prober {
   /** Watches exactly these from now on. One that is new, or has moved, starts as unknown; how it flapped is remembered. */
   watch(targets: readonly Target[]): void;
-  /** What was seen of each box, in the order in which they are watched. */
-  evidence(): Omit<BoxEvidence, 'report'>[];
+  /** What was seen of each box, in the order in which they are watched. Of a box of which nothing else is seen than before it is the same object. */
+  evidence(): readonly ProbedBox[];
+  /** When a box was probed last, over whichever family. */
+  lastProbe(id: string): LastProbe;
   /** The box's stream has ended or is silent: it is probed now, and one failure decides. */
   doubt(id: string): void;
   stop(): Promise<void>;
@@ -73,6 +80,10 @@ class BoxProber implements Prober {
   readonly #slots: Limiter;
   #boxes = new Map<string, Watched[]>();
   #aims = 0;
+  #evidence: ProbedBox[] = [];
+  /** Where each box is in `#evidence`, and of which boxes that is to be made anew. */
+  #places = new Map<string, number>();
+  readonly #turned = new Set<string>();
 
   constructor(options: ProberOptions) {
     this.#options = options;
@@ -98,15 +109,28 @@ class BoxProber implements Prober {
     }
     const kept = new Set([...this.#boxes.values()].flat());
     for (const gone of [...before.values()].flat()) if (!kept.has(gone)) release(gone);
+    this.#sortEvidence(before);
     for (const each of added) each.done = this.#follow(each);
   }
 
-  evidence(): Omit<BoxEvidence, 'report'>[] {
-    return [...this.#boxes].map(([id, watched]) => ({
-      id,
-      probes: new Map(watched.map(({ aim, state }) => [aim.family, state])),
-      suppressed: new Set(watched.filter(({ flap }) => flap.suppressed).map(({ aim }) => aim.family)),
-    }));
+  evidence(): readonly ProbedBox[] {
+    for (const id of this.#turned) {
+      const place = this.#places.get(id);
+      const watched = this.#boxes.get(id);
+      if (place !== undefined && watched !== undefined) this.#evidence[place] = evidenceOf(id, watched);
+    }
+    this.#turned.clear();
+    return this.#evidence;
+  }
+
+  lastProbe(id: string): LastProbe {
+    let lastProbeMs: number | undefined;
+    let probeMs: number | undefined;
+    for (const { state } of this.#boxes.get(id) ?? []) {
+      if ((state.lastProbeMs ?? 0) > (lastProbeMs ?? 0)) lastProbeMs = state.lastProbeMs;
+      if (state.probeMs !== undefined) probeMs = Math.max(probeMs ?? 0, state.probeMs);
+    }
+    return { lastProbeMs, probeMs };
   }
 
   doubt(id: string): void {
@@ -120,8 +144,20 @@ class BoxProber implements Prober {
   async stop(): Promise<void> {
     const all = [...this.#boxes.values()].flat();
     this.#boxes = new Map();
+    this.#evidence = [];
     all.forEach(release);
     await Promise.all(all.map(({ done }) => done));
+  }
+
+  /** Puts what was seen in the order of the boxes that are watched now. */
+  #sortEvidence(before: ReadonlyMap<string, readonly Watched[]>): void {
+    const seen = new Map(this.#evidence.map((each) => [each.id, each]));
+    this.#evidence = [...this.#boxes].map(([id, watched]) => {
+      const ways = before.get(id);
+      const isSameBox = watched.length === ways?.length && watched.every((way, at) => way === ways[at]);
+      return (isSameBox ? seen.get(id) : undefined) ?? evidenceOf(id, watched);
+    });
+    this.#places = new Map(this.#evidence.map(({ id }, place) => [id, place]));
   }
 
   #open(aim: Aim): Watched {
@@ -148,16 +184,18 @@ class BoxProber implements Prober {
 
   #take(watched: Watched, observation: Parameters<typeof observe>[1]): void {
     const { clock, policy, flap, flaps, onChange } = this.#options;
-    const before = { verdict: watched.state.verdict, suppressed: watched.flap.suppressed };
+    const before = { state: watched.state, suppressed: watched.flap.suppressed };
     watched.state = observe(watched.state, observation, { nowMs: clock.nowMs(), policy });
     const monotonicMs = clock.monotonicMs();
     watched.flap = settle(watched.flap, monotonicMs, flap);
     const { verdict } = watched.state;
-    if (verdict === 'down' && (before.verdict === 'up' || before.verdict === 'draining')) {
+    if (verdict === 'down' && (before.state.verdict === 'up' || before.state.verdict === 'draining')) {
       watched.flap = noteLoss(watched.flap, monotonicMs, flap);
       flaps.note(watched.aim, watched.flap);
     }
-    if (verdict !== before.verdict || watched.flap.suppressed !== before.suppressed) onChange();
+    const isSuppressedAlike = watched.flap.suppressed === before.suppressed;
+    if (!isSuppressedAlike || !isSeenAlike(watched.state, before.state)) this.#turned.add(watched.aim.id);
+    if (verdict !== before.state.verdict || !isSuppressedAlike) onChange();
   }
 
   async #sleep(watched: Watched): Promise<void> {
@@ -169,6 +207,14 @@ class BoxProber implements Prober {
     const { signal } = watched.sleeping;
     await clock.sleep(isDoubted ? recheckMs : spacedMs, { signal }).catch(() => undefined);
   }
+}
+
+function evidenceOf(id: string, watched: readonly Watched[]): ProbedBox {
+  return {
+    id,
+    probes: new Map(watched.map(({ aim, state }) => [aim.family, state])),
+    suppressed: new Set(watched.filter(({ flap }) => flap.suppressed).map(({ aim }) => aim.family)),
+  };
 }
 
 function release(watched: Watched): void {

@@ -7,6 +7,7 @@ import {
   unprobed,
   type Observation,
   type ProbeState,
+  type SeenState,
 } from '../../../steering/core/health.ts';
 
 const policy = { downAfter: 2, upAfter: 2 };
@@ -76,7 +77,7 @@ t.test('where everything dies in one moment, the last good state is kept', (t) =
     sinceMs,
   });
   const world = (...states: ProbeState[]) => new Map(states.map((state, at) => [`n${at}`, state]));
-  const shown = (map: ReadonlyMap<string, ProbeState>) => [...map.values()].map((state) => state.verdict);
+  const shown = (map: ReadonlyMap<string, SeenState>) => [...map.values()].map((state) => state.verdict);
   const apart = holdLastGood(world(downAt(1_000), after([good])), 10_000);
   t.match([apart.holding, shown(apart.states)], [false, ['down', 'up']]);
   const all = holdLastGood(world(downAt(1_000), downAt(50_000), downAt(51_000)), 10_000);

@@ -16,7 +16,7 @@ function merged(
 const health = (parts: Partial<HealthParts>) =>
   nodeHealth({
     ...{ merged: undefined, maintenance: undefined, before: undefined },
-    ...{ lastProbeMs: undefined, probeMs: undefined, nowMs: 100 },
+    nowMs: 100,
     ...parts,
   });
 

@@ -1,7 +1,8 @@
+import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
 import { FamilyVote, type HealthVote, type PeerView } from '../../../common/contract/health.ts';
-import { mergeViews, type Merged } from '../../../steering/core/quorum.ts';
+import { mergeViews, Quorum, type Merged } from '../../../steering/core/quorum.ts';
 
 const view = (node: string, votes: HealthVote[], isolated = false): PeerView => ({
   node,
@@ -11,6 +12,8 @@ const view = (node: string, votes: HealthVote[], isolated = false): PeerView => 
 });
 const up = (id: string): HealthVote => ({ id, v4: 'up' });
 const down = (id: string, why = 'ECONNREFUSED'): HealthVote => ({ id, v4: 'down', why });
+/** What was made of each box, by their names. */
+const sorted = ({ nodes }: Merged) => [...nodes].sort(([a], [b]) => (a < b ? -1 : 1));
 const verdict = (merged: Merged, id: string) => merged.nodes.get(id)?.verdicts.get(4);
 
 t.test('the majority decides, a tie is up, and one view is a quorum of one', (t) => {
@@ -71,16 +74,18 @@ t.test('of what boxes say of themselves the latest counts', (t) => {
   t.end();
 });
 
+const isFirst = (vote: HealthVote, at: number, all: readonly HealthVote[]): boolean =>
+  all.findIndex(({ id }) => id === vote.id) === at;
 const anyVote = fc.constantFrom<FamilyVote | undefined>('up', 'down', 'damped', 'unknown', undefined);
-const anyView = (node: string): fc.Arbitrary<PeerView> =>
+const anyView = (node: string, vote = anyVote): fc.Arbitrary<PeerView> =>
   fc
     .record({
       isolated: fc.boolean(),
       votes: fc.uniqueArray(
         fc.record({
           id: fc.constantFrom('p', 'q', 'r', 's', 't'),
-          v4: anyVote,
-          v6: anyVote,
+          v4: vote,
+          v6: vote,
           atMs: fc.nat(5),
         }),
         { selector: ({ id }) => id },
@@ -101,7 +106,7 @@ const anyView = (node: string): fc.Arbitrary<PeerView> =>
     );
 
 t.test('the same views give the same answer, in whatever order they come', (t) => {
-  const views = fc.tuple(...['a', 'b', 'c', 'd'].map(anyView));
+  const views = fc.tuple(...['a', 'b', 'c', 'd'].map((node) => anyView(node)));
   fc.assert(
     fc.property(views, fc.array(fc.nat(), { minLength: 4, maxLength: 4 }), (all, order) => {
       const shuffled = all
@@ -109,7 +114,7 @@ t.test('the same views give the same answer, in whatever order they come', (t) =
         .sort((a, b) => a.key - b.key)
         .map(({ one }) => one);
       const [first, second] = [mergeViews(all), mergeViews(shuffled)];
-      t.strictSame([...first.nodes], [...second.nodes]);
+      t.strictSame(sorted(first), sorted(second));
       return first.holding === second.holding;
     }),
   );
@@ -117,7 +122,7 @@ t.test('the same views give the same answer, in whatever order they come', (t) =
 });
 
 t.test('nobody is down whom more see up than down', (t) => {
-  const views = fc.tuple(...['a', 'b', 'c'].map(anyView));
+  const views = fc.tuple(...['a', 'b', 'c'].map((node) => anyView(node)));
   fc.assert(
     fc.property(views, (all) => {
       const merged = mergeViews(all);
@@ -131,6 +136,37 @@ t.test('nobody is down whom more see up than down', (t) => {
       }
       return true;
     }),
+  );
+  t.end();
+});
+
+t.test('merged one after the other, views give what they give alone', (t) => {
+  // Mostly every box is nearly dead, and now and then one of them is not.
+  const gloomy = fc.constantFrom<FamilyVote | undefined>('down', 'down', 'down', 'damped', 'up', undefined);
+  const views = fc
+    .tuple(fc.subarray(['a', 'b', 'c']), fc.constantFrom(anyVote, gloomy))
+    .chain(([nodes, vote]) => fc.tuple(...nodes.map((node) => anyView(node, vote))));
+  fc.assert(
+    fc.property(fc.array(views, { minLength: 2, maxLength: 12 }), fc.nat(), (series, seed) => {
+      const quorum = new Quorum();
+      let before: PeerView[] = [];
+      for (const [at, come] of series.entries()) {
+        // Some nodes say again what they said, and some change a vote or two.
+        const keeps = (seed >>> at) % 2 === 0;
+        const all = come.map((one, place) => {
+          const was = before.find(({ node }) => node === one.node);
+          if (!keeps || was === undefined) return one;
+          return place === 0
+            ? was
+            : { ...was, votes: [...was.votes.slice(1), ...one.votes.slice(0, 1)].filter(isFirst) };
+        });
+        const [going, alone] = [quorum.merge(all), mergeViews(all)];
+        assert.deepStrictEqual(sorted(going), sorted(alone));
+        assert.equal(going.holding, alone.holding);
+        before = all;
+      }
+    }),
+    { numRuns: 300 },
   );
   t.end();
 });

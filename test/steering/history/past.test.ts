@@ -36,7 +36,7 @@ const bundle = bundleOf('0');
 const client = address('10.1.2.3');
 const startMs = Date.UTC(2026, 10, 21, 20);
 const healthOf = (verdict: NodeHealth['verdict'], sinceMs: number): NodeHealth => ({
-  ...{ verdict, reason: `it is ${verdict}`, sinceMs, lastProbeMs: undefined, probeMs: undefined },
+  ...{ verdict, reason: `it is ${verdict}`, sinceMs },
 });
 
 /** A brain that records, over maps and health that a test sets. */

@@ -288,6 +288,7 @@ export class SteeringNode {
     return createMonitor(options, () => ({
       prober: {
         ...{ watch: nothing, doubt: nothing, stop: over },
+        lastProbe: () => ({ lastProbeMs: undefined, probeMs: undefined }),
         evidence: () =>
           [...this.#states].map(([id, state]) => ({
             id,
