@@ -1,10 +1,9 @@
 import { widthOf } from './ip-address.ts';
 import { layIpv4 } from './ipv4-records.ts';
-import { keyBehind, MARK, runBits, type PrefixIntervals } from './prefix-layout.ts';
+import { keyBehind, MARK, type PrefixIntervals } from './prefix-layout.ts';
 
 // Of a full table. IPv6 addresses in use share their first three bits (2000::/3), and registries give out /12 to /23.
 const indexBitsMax: Readonly<Record<4 | 6, number>> = { 4: 19, 6: 20 };
-const indexBitsMin: Readonly<Record<4 | 6, number>> = { 4: runBits, 6: 1 };
 const DEPTH_MAX = 129;
 
 /**
@@ -54,7 +53,7 @@ export class PrefixTableBuilder {
   }): PrefixIntervals {
     while (this.#depth > 0) this.#close();
     const wanted = Math.ceil(Math.log2(this.#count * this.#wordCount)) + 2;
-    const bits = Math.max(indexBitsMin[this.#family], Math.min(indexBitsMax[this.#family], wanted));
+    const bits = Math.min(indexBitsMax[this.#family], wanted);
     const besides = shared(told === undefined ? 0 : this.#count);
     if (told !== undefined) {
       for (let at = 0; at < this.#count; at++) {

@@ -1,20 +1,5 @@
-import {
-  CARRIED,
-  countBits,
-  greater,
-  keyBehind,
-  lesser,
-  MARK,
-  PLACE,
-  recordBits,
-  runBits,
-  SCOPE_SHIFT,
-  scope4,
-  slotBits,
-  slots,
-  VALUE,
-  type PrefixIntervals,
-} from './prefix-layout.ts';
+import * as layout from './prefix-layout.ts';
+import type { PrefixIntervals } from './prefix-layout.ts';
 
 /** Finds what there is of addresses of its family. Nothing is made for a lookup. */
 export interface PrefixTable {
@@ -34,93 +19,92 @@ export function openPrefixTable(intervals: PrefixIntervals): PrefixTable {
   return intervals.family === 4 ? new Ipv4Table(intervals) : new Ipv6Table(intervals);
 }
 
+// What another module exports is read anew wherever it is used; a constant of this one is a part of the code, which is a third shorter.
+const { greater, keyBehind, MARK, PLACE, recordBits, SCOPE_SHIFT, slotBits, VALUE } = layout;
+const SLOT = layout.slots - 1;
+/** How many bits of a word are set. */
+const countBits = (word: number): number => {
+  const pairs = (word - ((word >>> 1) & 0x55555555)) | 0;
+  const fours = ((pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333)) | 0;
+  return Math.imul((fours + (fours >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
+};
 /** Steps of a search that are taken whether they are needed or not, so that there is nothing to guess. */
 const stepsTaken = 4;
 // A lookup is bound by its waits for memory. Addresses come in no order, so a processor cannot guess how a search for one goes; as long
 // as there is no branch to guess, it looks up the next addresses while it waits for the memory of this one.
 
 /**
- * The index begins with a record for each group of addresses, which has 32 slots. Its first number has a bit for each slot at which an
- * interval begins, so the interval of a slot is counted, not searched for; the first bit is always set. The second tells where the values of
- * its intervals are: mostly in the record itself, so that a lookup waits for memory once, else behind all records. Where some interval
- * begins inside of a slot (of a full table: in a /24) that is negative, its complement, and the first number tells where to
- * search: there is the start of each interval of the group and of the one behind it. The third tells how many there are,
- * and the fourth how many of them begin in the group.
+ * The index has a record for each group of addresses, which has 32 slots. Its first number has a bit for each slot at which an interval
+ * begins, so the interval of a slot is counted, not searched for. The second tells how many intervals begin before the group. Where
+ * some interval begins inside of a slot (of a full table: in a /24) that is negative, and the first number tells where
+ * to search: there are the starts of the interval that holds the group's first address, or of that before it, of those that begin in the
+ * group, and of the one behind it. Records and values are small, so that a processor has most of them at hand.
  */
 class Ipv4Table implements PrefixTable {
   scope = 0;
   readonly #index: Int32Array;
-  readonly #runs: Int32Array;
+  readonly #values: Int32Array;
   readonly #besides: Int32Array;
   readonly #starts: Int32Array;
   readonly #groupShift: number;
+  readonly #slotShift: number;
+  /** Bits of an address before those that tell its slot, less the leading zeros that a slot has in a word. */
+  readonly #scopeBase: number;
 
   constructor({ entries, index, besides, starts }: PrefixIntervals) {
+    const bits = Math.log2((index.length >> recordBits) - 1);
     this.#index = index;
-    this.#runs = entries;
+    this.#values = entries;
     this.#besides = besides;
     this.#starts = starts;
-    this.#groupShift = 32 - runBits - Math.log2(entries.length);
+    this.#groupShift = 32 - bits;
+    this.#slotShift = 32 - bits - slotBits;
+    this.#scopeBase = bits - (31 - slotBits);
   }
 
   valueOf(words: ArrayLike<number>): number {
-    const address = (words[0] ?? 0) | 0;
-    const index = this.#index;
-    const shift = this.#groupShift;
-    const record = (address >>> shift) << recordBits;
-    const place = index[record + 1] ?? 0;
-    if (place < 0) return index[~place + this.#search(address, record)] ?? 0;
-    const slot = (address >>> (shift - slotBits)) & (slots - 1);
-    const bitmap = index[record] ?? 0;
-    const upTo = (2 << slot) - 1;
-    const begun = bitmap & upTo;
-    const behind = bitmap & ~upTo;
-    const begin = 31 - Math.clz32(begun);
-    const end = 31 - Math.clz32(behind & -behind);
-    // What begins in the same group shares more bits than anything outside; where there is none, a number is negative, which
-    // counts as the largest here. The nearer one differs by less.
-    const within = Math.clz32(lesser(slot ^ (begin - 1), slot ^ end)) - (31 - slotBits);
-    this.scope = greater(32 - shift + within, place >>> SCOPE_SHIFT);
-    return index[(place & PLACE) + countBits(begun)] ?? 0;
+    return this.#values[this.#find(words)] ?? 0;
   }
 
   besideOf(words: ArrayLike<number>): number {
+    return this.#besides[this.#find(words)] ?? 0;
+  }
+
+  #find(words: ArrayLike<number>): number {
     const address = (words[0] ?? 0) | 0;
     const index = this.#index;
     const record = (address >>> this.#groupShift) << recordBits;
-    const run = record >> (recordBits + runBits);
-    let interval = this.#runs[run] ?? 0;
-    for (let at = run << (recordBits + runBits); at < record; at += 1 << recordBits)
-      interval += this.#begunIn(at);
-    const place = index[record + 1] ?? 0;
-    if (place < 0) {
-      const carried = (index[record + 2] ?? 0) - (index[record + 3] ?? 0);
-      return this.#besides[interval - carried + this.#search(address, record)] ?? 0;
-    }
-    const slot = (address >>> (this.#groupShift - slotBits)) & (slots - 1);
-    const begun = countBits((index[record] ?? 0) & ((2 << slot) - 1));
-    return this.#besides[interval + begun - 1 - ((place & CARRIED) === 0 ? 0 : 1)] ?? 0;
+    const bitmap = index[record] ?? 0;
+    const place = index[record | 1] ?? 0;
+    if (place < 0) return this.#search(address, record);
+    const slot = (address >>> this.#slotShift) & SLOT;
+    const upTo = (2 << slot) - 1;
+    const begun = bitmap & upTo;
+    const behind = bitmap & ~upTo;
+    // Where nothing begins on a side, or only at the group's first slot, a number is negative, which has no leading zeros. What begins in
+    // the same group shares more bits than anything outside.
+    const left = Math.clz32(slot ^ (30 - Math.clz32(begun)));
+    const right = Math.clz32(slot ^ (31 - Math.clz32(behind & -behind)));
+    const within = (greater(left, right) + this.#scopeBase) | 0;
+    this.scope = greater(within, place >>> SCOPE_SHIFT);
+    return ((place & PLACE) + countBits(begun) - 1) | 0;
   }
 
-  /** How many intervals begin in the group of a record. */
-  #begunIn(record: number): number {
-    const place = this.#index[record + 1] ?? 0;
-    if (place < 0) return this.#index[record + 3] ?? 0;
-    return countBits(this.#index[record] ?? 0) - ((place & CARRIED) === 0 ? 0 : 1);
-  }
-
-  /** Finds the last interval of a group that does not begin behind the address: its number among them. */
+  /** Finds the last interval that does not begin behind the address, among those of its group. */
   #search(address: number, record: number): number {
-    const offset = this.#index[record] ?? 0;
+    const index = this.#index;
+    const starts = this.#starts;
+    const offset = index[record] ?? 0;
+    const begun = (index[record + 1] ?? 0) & PLACE;
     let low = 0;
-    let high = (this.#index[record + 2] ?? 0) - 1;
+    let high = ((index[record + 3] ?? 0) & PLACE) - begun;
     while (low < high) {
       const middle = (low + high + 1) >>> 1;
-      if ((this.#starts[offset + middle] ?? 0) >>> 0 <= address >>> 0) low = middle;
+      if ((starts[offset + middle] ?? 0) >>> 0 <= address >>> 0) low = middle;
       else high = middle - 1;
     }
-    this.scope = scope4(address, this.#starts[offset + low] ?? 0, this.#starts[offset + low + 1] ?? 0);
-    return low;
+    this.scope = layout.scope4(address, starts[offset + low] ?? 0, starts[offset + low + 1] ?? 0);
+    return begun - 1 + low;
   }
 }
 

@@ -8,13 +8,13 @@ import type { PrefixRows } from './route-rows.ts';
  * The routes of a map as they lie in memory, with what the next are merged over, in one piece: what a node writes to its disk so as not to
  * merge the tables again when it starts. In the byte order of the machine, for that machine alone:
  *
- *     "NRI4", 1 as a 32-bit number, the name of what it was made of (32 bytes), how many default routes were dropped, then
+ *     "NRI5", 1 as a 32-bit number, the name of what it was made of (32 bytes), how many default routes were dropped, then
  *     the length of each column in numbers, each 32 bits
  *     the columns in the order of `columnsOf`, each from a multiple of 64 bytes on
  *
  * The magic changes with the form of any column, or with how routes are merged.
  */
-const MAGIC = 'NRI4';
+const MAGIC = 'NRI5';
 const NAME_BYTES = 32;
 const DROPPED_AT = 8 + NAME_BYTES;
 const LENGTHS_AT = DROPPED_AT + 4;

@@ -213,7 +213,25 @@ t.test('a full table: a million prefixes, each address as a search from the long
     }
     return 0;
   };
+  // Where a prefix begins or ends, ascending: nowhere else does what is found change.
+  const edges = Float64Array.from([...names].flatMap((name) => [Math.floor(name / 64), Math.floor(name / 64) + 2 ** (32 - (name % 64))])).sort(); // prettier-ignore
+  /** Whether something else is found of some address of the block around an address. */
+  const changesWithin = (address: number, length: number): boolean => {
+    const first = Math.floor(address / 2 ** (32 - length)) * 2 ** (32 - length);
+    let [low, high] = [0, edges.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((edges[middle] ?? 0) > first) high = middle;
+      else low = middle + 1;
+    }
+    for (; (edges[low] ?? Infinity) < first + 2 ** (32 - length); low++) {
+      const edge = edges[low] ?? 0;
+      if (search(edge) !== search(edge - 1)) return true;
+    }
+    return false;
+  };
   let wrong = 0;
+  let wrongScopes = 0;
   for (let turn = 0; turn < 50_000; turn++) {
     // Anywhere, and at the edges of what was announced.
     const name = order[pick(random, order.length)] ?? 0;
@@ -221,7 +239,10 @@ t.test('a full table: a million prefixes, each address as a search from the long
     words[0] = turn % 2 === 0 ? pick(random, 2 ** 32) : edge;
     const want = search(words[0]);
     if (table.valueOf(words) !== want || table.besideOf(words) !== want) wrong++;
+    const { scope } = table;
+    if (changesWithin(words[0], scope) || !changesWithin(words[0], scope - 1)) wrongScopes++;
   }
   t.equal(wrong, 0);
+  t.equal(wrongScopes, 0);
   t.end();
 });
