@@ -66,6 +66,7 @@ export function gatedBooks(books: Books, gate: Gate): Books {
   return {
     ...gatedRecords(books, gate),
     book: (booking) => behind(() => books.book(booking)),
+    transaction: (id) => books.transaction(id),
     transactions: (options) => books.transactions(options),
     balances: (options) => books.balances(options),
     paper: (id) => books.paper(id),

@@ -122,6 +122,8 @@ export interface BooksProof {
 export interface Books extends Records {
   /** All of it, or nothing; at most 10,000 changes. */
   book(booking: Booking): Promise<void>;
+  /** A transaction by its id. */
+  transaction(id: string): Promise<PostedTransaction | undefined>;
   /** Transactions, or those with an entry of `account`, in their order: after one by its sequence, at most 1000. */
   transactions(options?: {
     account?: string | undefined;

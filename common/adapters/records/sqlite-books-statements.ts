@@ -49,7 +49,9 @@ export function booksStatements(file: SqliteFile) {
     lastPaper: file.prepare<[string], { number: number; hash: Buffer }>(
       'SELECT number, hash FROM papers WHERE series = ? ORDER BY number DESC LIMIT 1',
     ),
-    transactionById: file.prepare<[string]>('SELECT 1 FROM ledger_transactions WHERE id = ?'),
+    transactionById: file.prepare<[string], TransactionRow>(
+      `SELECT ${transactionColumns} FROM ledger_transactions WHERE id = ?`,
+    ),
     transactions: file.prepare<[number, number], TransactionRow>(
       `SELECT ${transactionColumns} FROM ledger_transactions WHERE sequence > ? ORDER BY sequence LIMIT ?`,
     ),

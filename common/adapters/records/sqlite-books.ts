@@ -71,6 +71,13 @@ class SqliteBooks extends SqliteRecords implements Books {
     });
   }
 
+  transaction(id: string): Promise<PostedTransaction | undefined> {
+    return this.run(() => {
+      const row = this.#statements.transactionById.get(id);
+      return row && postedFrom(row, this.#statements.entries.all(row.sequence));
+    });
+  }
+
   transactions(
     options: { account?: string | undefined; after?: number | undefined; limit?: number | undefined } = {},
   ): Promise<readonly PostedTransaction[]> {

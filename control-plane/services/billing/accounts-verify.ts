@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { nextAtMs } from './core/subscription.ts';
 import type { Desk } from './desk.ts';
+import { faultsOfInvoices } from './documents-verify.ts';
 import type { Invoices } from './invoices.ts';
 import { ordered, type BillingRecords, type SubscriptionRecord } from './records.ts';
 
@@ -27,7 +28,7 @@ class Sums {
 
 interface Verified {
   readonly records: BillingRecords;
-  readonly invoices: Pick<Invoices, 'view'>;
+  readonly invoices: Pick<Invoices, 'view' | 'creditNotes'>;
   readonly desk: Desk;
 }
 
@@ -66,6 +67,7 @@ async function faultsOf({ records, invoices }: Verified, account: string): Promi
     if (due !== undefined && (await collectionsDue.get(`${ordered(due)}:${invoice.id}`)) === undefined)
       faults.push(`invoice ${invoice.number} is due to be collected, and stands not among those that are`);
   }
+  faults.push(...(await faultsOfInvoices({ records, invoices }, account)));
   faults.push(...(await differences(records, `receivable:${account}`, owed)));
   for await (const { value } of disputedOf.all(`${account}:`)) held.add(value.currency, value.held);
   for (const { currency, amount } of await records.books.balances({ account: `credit:${account}` }))

@@ -13,9 +13,9 @@ const stepsMax = 1000;
 /** What time changes of subscriptions. */
 export interface Due {
   /** Books what time has changed until now: trials and periods that end, payments that are late. */
-  bookDue(): Promise<void>;
+  readonly bookDue: () => Promise<void>;
   /** Brings one subscription to the present. */
-  catchUp(id: string): Promise<void>;
+  readonly catchUp: (id: string) => Promise<void>;
 }
 
 /** Opens it. */

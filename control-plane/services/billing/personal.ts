@@ -24,6 +24,8 @@ interface PersonalOptions {
   erased: Pick<Erased, 'add'>;
   /** Does once for its key what moves money. */
   once: (ask: Ask & { subscription: string }, decide: (batch: Batch) => Promise<object>) => Promise<object>;
+  /** Resolves when all payments and credit notes stand in the lists of their accounts. */
+  listOlder: () => Promise<void>;
 }
 
 /**
@@ -31,10 +33,11 @@ interface PersonalOptions {
  * pays, also at the provider; invoices, postings and sums of what was charged stay under the account's id, as bookkeeping has to keep them.
  */
 export function personalBilling(billing: PersonalOptions, purge: () => Promise<void>): PersonalData {
-  const { subscriptions, invoices, payments, ledger, payers, usage, desk, erased, once } = billing;
+  const { subscriptions, invoices, payments, ledger, payers, usage, desk, erased, once, listOlder } = billing;
   return {
     name: 'billing',
     async export(account) {
+      await listOlder();
       const held = await subscriptions.list({ account, limit: pageLength });
       const { hasMethod, provider } = await payers.view(account);
       const numbered = { first: 0, next: ({ number }: { number: number }) => number };

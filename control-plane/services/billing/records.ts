@@ -173,6 +173,12 @@ const MeteredRecord = Type.Object({
 });
 export type MeteredRecord = Static<typeof MeteredRecord>;
 
+const ListedRecord = Type.Object({
+  paymentsTo: Type.Optional(ObjectId),
+  notesTo: Count,
+  isDone: Type.Boolean(),
+});
+
 /** Points to a record by its key. */
 const Reference = Type.Object({ id: Type.String() });
 
@@ -212,6 +218,8 @@ export interface BillingRecords {
   payments: Collection<PaymentView>;
   /** By account and id. */
   paymentsOf: Collection<{ id: string }>;
+  /** One record, `all`: how far payments and credit notes stand in the lists by account. */
+  listed: Collection<Static<typeof ListedRecord>>;
   /** By the provider's id, our id of the payment. */
   providerPayments: Collection<{ id: string }>;
   /** By time and id: refunds that the provider is to give. */
@@ -274,6 +282,7 @@ export function openBillingRecords(books: Books): BillingRecords {
     creditNotesOf: collection('credit-notes-of', Reference),
     payments: collection('payments', PaymentView),
     paymentsOf: collection('payments-of', Reference),
+    listed: collection('listed', ListedRecord),
     providerPayments: collection('provider-payments', Reference),
     refundsDue: collection('refunds-due', Reference),
     payers: collection('payers', PayerRecord),

@@ -8,6 +8,7 @@ import { verifyAccounts } from './accounts-verify.ts';
 import type { Batch } from './batch.ts';
 import { openCollecting, type Collecting } from './collecting.ts';
 import { openDesk, type Ask } from './desk.ts';
+import { verifyDocuments } from './documents-verify.ts';
 import { cacheEntitlements, type EntitlementsCache } from './entitlements.ts';
 import { openErased } from './erased.ts';
 import { openDisputes, type Disputes } from './disputes.ts';
@@ -16,6 +17,7 @@ import { openInvoices, type Invoices } from './invoices.ts';
 import { openMetered, type Metered } from './metered.ts';
 import { openNotices, type Notices } from './notices.ts';
 import { openOffers, type Offers } from './offers.ts';
+import { openOlderLists } from './older-lists.ts';
 import { openPayers, type Payers } from './payers.ts';
 import { openPayments, type Payments } from './payments.ts';
 import { openBillingRecords } from './records.ts';
@@ -117,12 +119,11 @@ export function createBilling(options: BillingOptions): Billing {
     ...{ desk, provider, payers, collecting, prepayments, refunds, disputes, clock },
   });
 
-  const due = openDue({ records, desk, subscriptions, clock, log });
-  const bookDue = () => due.bookDue();
-  const catchUp = (id: string) => due.catchUp(id);
+  const { bookDue, catchUp } = openDue({ records, desk, subscriptions, clock, log });
   const settleDue = () => runAll([collecting, prepayments, refunds]);
   const usage = openUsage({ records, desk, metered, erased, catchUp, clock });
   const reports = openReports({ records, clock });
+  const listOlder = openOlderLists({ records, desk });
   const once: Billing['once'] = async ({ subscription, ...ask }, decide) => {
     if (subscription !== undefined) await catchUp(subscription);
     return desk.once(ask, decide);
@@ -138,16 +139,17 @@ export function createBilling(options: BillingOptions): Billing {
     },
     once,
     personal: personalBilling(
-      { subscriptions, invoices, payments, ledger: books, payers, usage, desk, erased, once },
+      { subscriptions, invoices, payments, ledger: books, payers, usage, desk, erased, once, listOlder },
       () => books.purge(),
     ),
-    verify: () => verifyAll({ records, invoices, desk }),
+    verify: () => verifyAll({ records, invoices, desk, listOlder }),
     watch: (signal) =>
       watchAll(options, signal, {
         webhooks,
         settleDue,
         async bookAll() {
           await bookDue();
+          await listOlder();
           await desk.forgetAnswers();
           await usage.forget();
           await desk.book((batch) => erased.forget(batch));
@@ -175,9 +177,15 @@ async function watchAll(
   await webhooks.ended();
 }
 
-async function verifyAll(options: Parameters<typeof verifyAccounts>[0]): Promise<BooksProof> {
+async function verifyAll({
+  listOlder,
+  ...options
+}: Parameters<typeof verifyAccounts>[0] & { listOlder: () => Promise<void> }): Promise<BooksProof> {
+  await listOlder();
   const proof = await options.records.books.verify();
-  const faults = [...proof.faults, ...(await verifyAccounts(options)), ...(await verifyUsage(options))];
+  const faults = [...proof.faults];
+  for (const verify of [verifyAccounts, verifyDocuments, verifyUsage])
+    faults.push(...(await verify(options)));
   return { ...proof, faults: faults.slice(0, faultsMax) };
 }
 

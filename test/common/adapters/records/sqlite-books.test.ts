@@ -52,6 +52,8 @@ t.test('what is booked is there, together, and after opening again', async (t) =
     { sequence: 1, ...paid('t1') },
     { sequence: 2, ...paid('t2', 10) },
   ]);
+  t.match(await again.transaction('t2'), { sequence: 2, ...paid('t2', 10) });
+  t.equal(await again.transaction('t3'), undefined);
   t.match(await again.transactions({ account: 'cash:bank', after: 1 }), [{ id: 't2' }]);
   t.strictSame(await again.transactions({ account: 'cash' }), [], 'accounts are not beginnings of names');
   t.strictSame(await again.balances(), [entry('cash:bank', 1000), entry('receivable:usr_1', -1000)]);
