@@ -1,11 +1,13 @@
 import { createReadStream } from 'node:fs';
 import { StringDecoder } from 'node:string_decoder';
 import { pipeline } from 'node:stream';
-import { createZstdDecompress } from 'node:zlib';
+import { constants, createZstdDecompress } from 'node:zlib';
 import { coded } from '../../common/runtime/errors.ts';
 
 /** A line may be a whole map. */
 const lineCharactersMax = 128 * 2 ** 20;
+/** A stream that fails forgets what still waits in it: its end is none too early, and nothing is decompressed before what was is taken. */
+const patient = { finishFlush: constants.ZSTD_e_flush, readableHighWaterMark: 1 };
 
 /**
  * The lines of a segment. One that is being written, or was when its process died, ends with the last line that was flushed
@@ -13,7 +15,7 @@ const lineCharactersMax = 128 * 2 ** 20;
  */
 export async function* readSegment(path: string): AsyncGenerator<string, void> {
   const decoder = new StringDecoder('utf8');
-  const text = pipeline(createReadStream(path), createZstdDecompress(), () => undefined);
+  const text = pipeline(createReadStream(path), createZstdDecompress(patient), () => undefined);
   let parts: string[] = [];
   let length = 0;
   for await (const piece of untilBroken(text)) {

@@ -86,6 +86,25 @@ t.test('a segment that was cut off, or is damaged, gives what is whole', async (
   test.same(await linesOf(directory), [[]]);
 });
 
+t.test('of a segment that is being written all that was flushed is read, however slowly', async (test) => {
+  const { directory, clock, journal, close } = lab(test);
+  await opened(directory);
+  const lines = Array.from({ length: 2000 }, (_, at) => `line ${at} ${'x'.repeat(100)}`);
+  for (const line of lines) journal.append(line);
+  await clock.advance(1000);
+  const [segment] = await listSegments(directory);
+  const path = segment?.path ?? '';
+  // Until the disk has it; the journal may have slept but now.
+  while ((await Array.fromAsync(readSegment(path))).at(-1) !== lines.at(-1)) await clock.advance(1000);
+  const read: string[] = [];
+  for await (const line of readSegment(path)) {
+    if (read.length % 100 === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    read.push(line);
+  }
+  test.same(read, ['opening', ...lines]);
+  await close();
+});
+
 t.test('it keeps no more than it may, by age and by size', async (test) => {
   const random = seededRandom(2);
   const noise = () => Array.from({ length: 10_000 }, () => random().toString(36)).join();
