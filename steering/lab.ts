@@ -40,7 +40,7 @@ interface Recording {
 /**
  * Makes the decisions of a recording again, as they were and with a change, and counts who would move.
  *
- * @throws INVALID, STORE_CORRUPT, HISTORY_GONE where a table is missing.
+ * @throws INVALID, also where `without` names a box that no map of the recording has; STORE_CORRUPT, HISTORY_GONE where a table is missing.
  */
 export async function replayDecisions(request: ReplayRequest): Promise<ReplayReport> {
   const recording = await openRecording(request.file);
@@ -49,6 +49,7 @@ export async function replayDecisions(request: ReplayRequest): Promise<ReplayRep
   const gone = new Set(request.without);
   const compile = viewKeeper(recording);
   const tally = new ReplayTally();
+  const unknown = new Set(request.without);
   let seen = -1;
   let sides: { before: Side; after: Side } | undefined;
   for await (const decision of recording.decisions) {
@@ -58,6 +59,7 @@ export async function replayDecisions(request: ReplayRequest): Promise<ReplayRep
     if (seen !== moment.version || sides === undefined) {
       seen = moment.version;
       const view = await compile(moment.payload);
+      for (const id of unknown) if ((other ?? view).indexOf.has(id)) unknown.delete(id);
       sides = {
         before: sideOf(sides?.before, { view, moment, places, policy: moment.policy }),
         after: sideOf(sides?.after, {
@@ -73,7 +75,10 @@ export async function replayDecisions(request: ReplayRequest): Promise<ReplayRep
     );
     tally.add(decision, { before: was, after: is });
   }
-  return tally.report();
+  const report = tally.report();
+  if (report.samples > 0 && unknown.size > 0)
+    throw coded('INVALID', `no map of the recording has ${[...unknown].join(', ')}`);
+  return report;
 }
 
 interface Side {

@@ -4,6 +4,7 @@ import { RouteLint, RoutesView } from '../../common/contract/routes.ts';
 import { csvOf } from '../output/csv.ts';
 import type { Output, TableView } from '../output/output.ts';
 import { routeFindingRows, routeRows, routeSummaryRows } from '../output/routes.ts';
+import { parseClient } from '../parse-client.ts';
 import type { CommandShell } from '../shell.ts';
 import { routesAllowCommand } from './routes-allow.ts';
 
@@ -31,7 +32,7 @@ function showCommand(shell: CommandShell): Command {
     .option('--appliance <name>', 'the routes of this box')
     .option('--site <site>', 'only the boxes of this site')
     .option('--prefix <prefix>', 'this prefix, those around it and those in it')
-    .option('--client <ip>', 'what leads to this address, of each box the longest')
+    .option('--client <ip>', 'what leads to this address, of each box the longest', parseClient)
     .option('--limit <count>', 'at most so many routes, 1 to 10000', parseLimit)
     .option('--csv', 'print CSV instead of tables')
     .action(({ csv, limit, ...query }: ShowOptions) =>

@@ -5,7 +5,7 @@ import { StatusView } from '../../common/contract/status.ts';
 import { coded } from '../../common/runtime/errors.ts';
 import type { Api } from '../api.ts';
 import { formatAgo, formatDuration, formatPercent } from '../output/format.ts';
-import type { Output } from '../output/output.ts';
+import { visible, type Output } from '../output/output.ts';
 import type { CommandShell } from '../shell.ts';
 
 /** `nearcast steer health`: how boxes are in the eyes of steering, and why. */
@@ -67,8 +67,11 @@ function printOne(output: Output, one: PathwayHealth): void {
   if (said !== undefined) {
     const disks = said.disks.all === 0 ? '' : `, ${said.disks.serving} of ${said.disks.all} disks serve`;
     const wrong = said.reasons.length === 0 ? 'nothing is wrong' : said.reasons.join('; ');
+    const live = `${said.liveSessions} live sessions, ${said.liveRequests} requests, ${said.connections} connections`;
     output.line(
-      `It says: ${said.state}, ${said.level}, ${said.liveSessions} live sessions, ${said.liveRequests} requests, ${said.connections} connections, ${said.failures} failures within a minute${disks}; ${wrong}.`,
+      visible(
+        `It says: ${said.state}, ${said.level}, ${live}, ${said.failures} failures within a minute${disks}; ${wrong}.`,
+      ),
     );
   }
   output.table({

@@ -42,6 +42,13 @@ interface ReplayFlags {
   readonly without: readonly string[];
 }
 
+interface RecordFlags {
+  readonly from: string;
+  readonly to: string;
+  readonly out: string;
+  readonly steering?: string;
+}
+
 const hourMs = 3_600_000;
 const movesShown = 20;
 const ago = /^(\d+(?:\.\d+)?)(s|m|h)$/;
@@ -62,10 +69,13 @@ export function steerRecordCommand(shell: CommandShell): Command {
     .requiredOption('--from <time>', 'like 30m (ago) or 2026-12-24T20:15Z')
     .option('--to <time>', 'now, where it is left out', '0s')
     .requiredOption('--out <file>', 'where it goes')
-    .action(({ from, to, out }: { from: string; to: string; out: string }) =>
+    .option('--steering <url>', "the steering node to ask; the control plane's unless given")
+    .action(({ from, to, out, steering }: RecordFlags) =>
       shell.act(async ({ api, output }) => {
         const query = new URLSearchParams({ fromMs: `${parsePast(from)}`, toMs: `${parsePast(to)}` });
-        const body = await api.stream(`${await steeringUrl(api)}/v1/history?${query.toString()}`);
+        const body = await api.stream(
+          `${steering ?? (await steeringUrl(api))}/v1/history?${query.toString()}`,
+        );
         const part = `${out}.part`;
         let bytes = 0;
         try {

@@ -124,7 +124,7 @@ async function report(context: CommandContext, title: TitleView): Promise<void> 
   printFillReport(output, await api.call({ path: '/v1/fill/report', reply: FillReportView }));
   for (const { address, where } of demoClients) {
     output.line(styleText('bold', `\nSteering of a client ${where}`));
-    printExplain(output, await explain(api, { client: address, bundle }), title.name);
+    printExplain(output, await explain(api, { client: address, bundle }), { title: title.name });
   }
   output.line('');
 }

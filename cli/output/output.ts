@@ -89,5 +89,5 @@ function renderTable(view: TableView, heading: (text: string) => string): string
 /** Names come from people and videos: a control character must not reach a terminal. */
 export function visible(text: string): string {
   // eslint-disable-next-line no-control-regex
-  return text.replaceAll(/[\u0000-\u001a\u001c-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '\u{fffd}');
+  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '\u{fffd}');
 }

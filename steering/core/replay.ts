@@ -71,7 +71,7 @@ export interface ReplayReport {
   readonly samples: number;
   /**
    * Share of the decisions whose recorded first way comes out again under the recorded map and state. Without those of content
-   * steering, which keep viewers where they are while nobody gains.
+   * steering, which keep viewers where they are while nobody gains; 1 where there are no others.
    */
   readonly fidelity: number;
   /** Share of those that have another first way after the change. */
@@ -120,7 +120,7 @@ export class ReplayTally {
     return {
       decisions: this.#decisions,
       samples: this.#samples,
-      fidelity: share(this.#same, this.#comparable),
+      fidelity: this.#comparable === 0 ? 1 : this.#same / this.#comparable,
       moved: share(this.#moved, this.#decisions),
       moves: [...this.#moves.values()].sort((a, b) => b.decisions - a.decisions),
       boxes: [...this.#boxes.values()].sort((a, b) => (a.id < b.id ? -1 : 1)),

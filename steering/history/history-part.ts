@@ -31,7 +31,7 @@ export interface HistoryPartOptions {
 /** What steering keeps of the past, and what it tells of it. */
 export interface HistoryPart {
   readonly component: Component;
-  /** Why a client was sent where it was. @throws HISTORY_GONE, OVERLOADED */
+  /** Why a client was sent where it was. @throws INVALID for a time that is still to come, HISTORY_GONE, OVERLOADED */
   explainAt(asked: { atMs: number; client: string; bundle: string | undefined }): Promise<ExplainReply>;
   /** A recording to replay, compressed (zstd). It ends early where the segments it is of are removed meanwhile. */
   record(span: Span): Promise<Readable>;
@@ -44,6 +44,8 @@ const segmentMs = hourMs / 2;
 const segmentBytes = 256 * 2 ** 20;
 /** Each question takes the memory of a map: one at a time. */
 const questionsMax = 8;
+/** Who asks of "now" may have a clock that is ahead. */
+const skewMs = 60_000;
 
 // Beside this file, in its form: TypeScript here, JavaScript in a package.
 const entry = new URL(`./explain-worker${extname(import.meta.url)}`, import.meta.url);
@@ -85,6 +87,8 @@ export function createHistoryPart(options: HistoryPartOptions): HistoryPart {
       },
     },
     async explainAt(asked) {
+      if (asked.atMs > clock.nowMs() + skewMs)
+        throw coded('INVALID', `${new Date(asked.atMs).toISOString()} is still to come`);
       if (asking >= questionsMax)
         throw coded('OVERLOADED', { detail: 'the past is asked about too often', retryAfterMs: 5000 });
       asking++;

@@ -38,7 +38,7 @@ t.test('durations, ages and shares', async (t) => {
 });
 
 t.test('a name cannot steer the terminal', async (t) => {
-  const shown = visible('\u009b2J\u0007bell\u202eright');
-  for (const character of ['\u009b', '\u0007', '\u202e']) t.notOk(shown.includes(character));
+  const shown = visible('\u001b[2J\u009b2J\u0007bell\u202eright');
+  for (const character of ['\u001b', '\u009b', '\u0007', '\u202e']) t.notOk(shown.includes(character));
   t.equal(visible('Дом, 家, ✔'), 'Дом, 家, ✔');
 });

@@ -45,6 +45,8 @@ t.test(
     const then = await untilExplained(() => explained(first.url, thenMs));
     test.match(then, { mapSequence: 1, candidates: [{ id: 'a-1' }] });
     test.equal((await ask(first.url, `/v1/explain?client=127.0.0.1&bundle=${bundle}&atMs=1`)).status, 404);
+    const tomorrow = await ask(first.url, `/v1/explain?client=127.0.0.1&atMs=${thenMs + 86_400_000}`);
+    test.match(await tomorrow.json(), { code: 'INVALID', detail: /still to come/ });
     await first.stop('SIGTERM');
 
     const second = await startSteering(options);
@@ -56,6 +58,8 @@ t.test(
     const { signal } = new AbortController();
     test.match(await replayDecisions({ file, without: [], signal }), { decisions: 1, fidelity: 1, moved: 0 });
     test.match(await replayDecisions({ file, without: ['a-1'], signal }), { moved: 1 });
+    const typo = replayDecisions({ file, without: ['a-1', 'a-7'], signal });
+    await test.rejects(typo, { code: 'INVALID', message: /no map of the recording has a-7/ });
     test.equal((await ask(second.url, '/v1/history?fromMs=2&toMs=1')).status, 400);
   },
 );
