@@ -84,7 +84,11 @@ export function publishedBundles(bundles: readonly CatalogBundle[]): (FillBundle
     const pinned = one.pinned || known?.pinned === true;
     const urgent = one.urgent || known?.urgent === true;
     const forecast = one.forecast ?? known?.forecast;
-    const flags = { pinned, urgent, ...(forecast !== undefined && { forecast }) };
+    const succeeds = one.succeeds ?? known?.succeeds;
+    const flags = {
+      ...{ pinned, urgent, ...(forecast !== undefined && { forecast }) },
+      ...(succeeds !== undefined && { succeeds }),
+    };
     byName.set(bundle, { ...(known ?? { bundle, titleId, name, files }), ...flags });
   }
   return [...byName.values()];

@@ -182,7 +182,7 @@ function printTitles(output: Output, titles: readonly TitleView[]): void {
     rows: titles.map((title) => [
       title.id,
       title.name,
-      title.error === undefined ? title.state : `${title.state}: ${title.error.code}`,
+      stateOf(title),
       formatPercent(title.progress),
       title.durationMs === undefined ? '–' : formatDuration(title.durationMs),
       title.sizeBytes === undefined ? '–' : formatBytes(title.sizeBytes),
@@ -192,6 +192,25 @@ function printTitles(output: Output, titles: readonly TitleView[]): void {
     ]),
     empty: 'No titles yet. `nearcast title add FILE` adds one.',
   });
+}
+
+function stateOf({ state, error, replacement }: TitleView): string {
+  if (replacement === undefined) return error === undefined ? state : `${state}: ${error.code}`;
+  const { state: next, progress, error: failure } = replacement;
+  return `${state}; its new video ${failure === undefined ? `${next} ${formatPercent(progress)}` : `failed: ${failure.code}`}`;
+}
+
+function replacementFacts({ replacement, former = [] }: TitleView): string[][] {
+  const facts = former.map(({ bundle, sites, heldUntilMs }) => [
+    'earlier bundle',
+    sites === undefined
+      ? `${bundle}, held for running sessions until ${new Date(heldUntilMs ?? 0).toISOString()}`
+      : `${bundle}, played at ${sites.join(' ')} until enough copies of the new one stand there`,
+  ]);
+  if (replacement === undefined) return facts;
+  const { state, progress, stage, error, bundle } = replacement;
+  const how = error === undefined ? `${formatPercent(progress)}, ${stage}` : `${error.code}: ${error.detail}`;
+  return [['new video', `${state}, ${how}${bundle === undefined ? '' : `, ${bundle}`}`], ...facts];
 }
 
 function titleFacts(title: TitleView): string[][] {
@@ -208,6 +227,7 @@ function titleFacts(title: TitleView): string[][] {
     ['length', title.durationMs === undefined ? '–' : formatDuration(title.durationMs)],
     ['size', title.sizeBytes === undefined ? '–' : formatBytes(title.sizeBytes)],
     ['bundle', title.bundle ?? '–'],
+    ...replacementFacts(title),
     ['renditions', title.renditions.join(' ')],
     ['held by', title.holders.join(' ')],
     ['popularity', title.popularity.toFixed(2)],

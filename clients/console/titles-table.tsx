@@ -46,7 +46,11 @@ function State({ title }: { title: TitleView }) {
   );
 }
 
-function detailOf({ error, state, progress, stage, pinned }: TitleView): string {
+function detailOf({ error, state, progress, stage, pinned, replacement }: TitleView): string {
+  if (replacement?.error !== undefined)
+    return `its new video failed: ${replacement.error.code}: ${replacement.error.detail}`;
+  if (replacement !== undefined)
+    return `its new video: ${replacement.state} ${formatShare(replacement.progress, 1)} ${replacement.stage}`;
   if (error !== undefined) return `${error.code}: ${error.detail}`;
   if (state === 'encoding' || state === 'filling') return `${formatShare(progress, 1)} ${stage}`;
   return pinned ? 'pinned' : '';

@@ -89,6 +89,31 @@ export const TitleView = Type.Object({
   popularity: Type.Number({ minimum: 0 }),
   /** Of a live title: sites whose viewers cannot play it yet, since too few copies stand there. */
   waitingSites: Type.Optional(Type.Array(PlaceName)),
+  /** The video that takes the place of this one, which is played until that one is live. */
+  replacement: Type.Optional(
+    Type.Object({
+      state: Type.Union([
+        Type.Literal('queued'),
+        Type.Literal('encoding'),
+        Type.Literal('filling'),
+        Type.Literal('failed'),
+      ]),
+      progress: Fraction,
+      stage: Type.String({ maxLength: 100 }),
+      error: Type.Optional(Type.Object({ code: Type.String(), detail: Type.String() })),
+      bundle: Type.Optional(FileName),
+    }),
+  ),
+  /** Bundles of before, the newest first: played yet at `sites`, or held for running sessions until `heldUntilMs`. */
+  former: Type.Optional(
+    Type.Array(
+      Type.Object({
+        bundle: FileName,
+        sites: Type.Optional(Type.Array(PlaceName)),
+        heldUntilMs: Type.Optional(TimeMs),
+      }),
+    ),
+  ),
   /** What its own release makes of it now, somewhere. */
   availability: Type.Optional(Availability),
   ...titleFacts,

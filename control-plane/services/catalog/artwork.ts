@@ -13,6 +13,7 @@ import { newObjectId } from '../../core/object-id.ts';
 import { createTurns } from '../turns.ts';
 import type { ArtworkShelf, ArtworkSlot } from './artwork-shelf.ts';
 import { pickArtwork, type ArtworkWish } from './core/pick-artwork.ts';
+import { pictureHeldMs, type Departures } from './departures.ts';
 import { openSource } from './ingest-path.ts';
 import { sourceKey } from './ingest.ts';
 import type { CatalogBundle, CatalogOptions, Fleet } from './ports.ts';
@@ -45,9 +46,9 @@ export interface Artwork {
   removeAll(titleId: string): Promise<string[]>;
   /** What is made of a title, each kind once in the best of the wanted languages; what it lacks is that of what it is part of. */
   picked(titleId: string, wish: ArtworkWish): MadeArtwork[];
-  /** The bundles of a title's pictures. */
+  /** The bundles of a title's pictures, and of those of before that links may show yet. */
   bundlesOf(titleId: string): CatalogBundle[];
-  /** Bundles of all pictures: what placement and fill are made from. */
+  /** The same of all titles: what placement and fill are made from. */
   bundles(): CatalogBundle[];
 }
 
@@ -55,6 +56,7 @@ export interface ArtworkDependencies {
   readonly shelf: ArtworkShelf;
   readonly titles: Titles;
   readonly uploads: Uploads;
+  readonly departures: Departures;
   readonly blobs: Blobs;
   readonly fleet: Fleet;
   readonly clock: Clock;
@@ -125,6 +127,7 @@ export class TitleArtwork implements Artwork {
     const artwork = this.#deps.shelf.get(id);
     if (artwork.titleId !== titleId) throw coded('ARTWORK_UNKNOWN', `${id} is of another title`);
     if (artwork.bundle !== undefined) await refuse(artwork.bundle.bundle);
+    await this.#leave(id, 0);
     const removed = await this.#forget(artwork);
     // It was made meanwhile.
     if (artwork.bundle === undefined && removed !== undefined) await refuse(removed);
@@ -132,11 +135,14 @@ export class TitleArtwork implements Artwork {
 
   async removeAll(titleId: string): Promise<string[]> {
     return await this.#inTurn(async () => {
-      const bundles: string[] = [];
-      for (const artwork of this.#deps.shelf.ofTitle(titleId)) {
+      const { shelf, departures } = this.#deps;
+      const bundles = departures.held('artwork', titleId).map(({ bundle }) => bundle);
+      for (const artwork of shelf.ofTitle(titleId)) {
+        await this.#leave(artwork.id, 0);
         const bundle = await this.#forget(artwork);
         if (bundle !== undefined) bundles.push(bundle);
       }
+      await departures.release(new Set(bundles));
       return bundles;
     });
   }
@@ -153,19 +159,34 @@ export class TitleArtwork implements Artwork {
   }
 
   bundlesOf(titleId: string): CatalogBundle[] {
-    return this.#deps.shelf.ofTitle(titleId).flatMap((one) => this.#bundleOf(one));
+    const { shelf, departures } = this.#deps;
+    return this.#withHeld(shelf.ofTitle(titleId), departures.held('artwork', titleId));
   }
 
   bundles(): CatalogBundle[] {
+    const { shelf, departures } = this.#deps;
+    return this.#withHeld(shelf.all(), departures.held('artwork'));
+  }
+
+  #withHeld(artwork: readonly ArtworkRecord[], held: readonly CatalogBundle[]): CatalogBundle[] {
+    const found = artwork.flatMap((one) => this.#bundleOf(one));
+    const names = new Set(found.map(({ bundle }) => bundle));
+    return [...found, ...held.filter(({ bundle }) => !names.has(bundle))];
+  }
+
+  /** The files of all pictures that are made. */
+  made(): CatalogBundle[] {
     return this.#deps.shelf.all().flatMap((one) => this.#bundleOf(one));
   }
 
   /** One is made: what stood in its place makes room for it. */
-  async made(id: string): Promise<void> {
+  async replaceBy(id: string): Promise<void> {
     const { shelf } = this.#deps;
     const artwork = shelf.get(id);
     for (const other of shelf.inSlot(artwork)) {
       if (other.id === id) break;
+      // Links to it are good for up to a day.
+      await this.#leave(other.id, pictureHeldMs);
       await this.#forget(other);
     }
   }
@@ -192,7 +213,7 @@ export class TitleArtwork implements Artwork {
   /** Goes on with what an earlier process had begun. */
   async reconcile(): Promise<void> {
     for (const { id, phase } of this.#deps.shelf.all()) {
-      if (phase === 'made' && this.#deps.shelf.find(id) !== undefined) await this.made(id);
+      if (phase === 'made' && this.#deps.shelf.find(id) !== undefined) await this.replaceBy(id);
       await this.dropSource(id);
     }
     await this.#sweep();
@@ -277,6 +298,7 @@ export class TitleArtwork implements Artwork {
     { id, sizeBytes, mark }: { id: string; sizeBytes: number; mark: string },
   ): Promise<void> {
     const { shelf, chance, clock, queued } = this.#deps;
+    this.#deps.departures.checkRoom(slot.titleId, 'artwork');
     // A withdrawal takes what is there by then.
     this.#checkNotWithdrawn(slot.titleId);
     const standing = shelf.inSlot(slot);
@@ -292,6 +314,17 @@ export class TitleArtwork implements Artwork {
     queued(id);
     // What was to come in its place comes no more.
     for (const other of standing) if (shelf.find(other.id)?.phase !== 'made') await this.#forget(other);
+  }
+
+  /** Notes, before it is forgotten, that the bundle of one that is made is to go from boxes and blobs. */
+  async #leave(id: string, heldMs: number): Promise<void> {
+    const artwork = this.#deps.shelf.find(id);
+    const [bundle] = artwork === undefined ? [] : this.#bundleOf(artwork);
+    if (bundle === undefined) return;
+    const { titleId, name, pinned, files } = bundle;
+    await this.#deps.departures.note({
+      ...{ titleId, name, pinned, of: 'artwork', bundle: bundle.bundle, files: [...files], heldMs },
+    });
   }
 
   /** Gives the bundle that it had at the last. */

@@ -14,10 +14,11 @@ import { checkMetadata } from './core/check-metadata.ts';
 import type { Member } from './core/family.ts';
 import { tell, toldOf } from './core/told.ts';
 import { takePictures, wantedPictures } from './import-artwork.ts';
+import { isAtWork, makingOf } from './making.ts';
 import { withMetadata } from './metadata.ts';
 import type { Imported, NewSource, NewTitles } from './new-titles.ts';
 import type { TitleRecord } from './records.ts';
-import { isAtWork, memberOf, type Titles } from './titles.ts';
+import { memberOf, type Titles } from './titles.ts';
 
 /** Makes and changes many titles at a time. */
 export interface Importer {
@@ -148,12 +149,18 @@ function videoVerdict(
   { path, videoMark }: ImportEntry,
   { again, uploads }: { again: readonly AgainOf[]; uploads: boolean },
 ): Pick<Judgement, 'takesVideo' | 'atWork' | 'code' | 'detail'> {
-  const { phase, source, sourceMark, name } = title;
+  const { phase, source, name, replacement } = title;
+  const { sourceMark } = makingOf(title);
   if (source.kind === 'none' || (path === undefined && !uploads)) return {};
   const isOther = videoMark !== undefined && videoMark !== sourceMark;
   if (phase === 'failed') return isOther || again.includes('failed') ? { takesVideo: true } : {};
   if (phase === 'withdrawn') return again.includes('withdrawn') ? { takesVideo: true } : {};
-  if (!isOther || sourceMark === undefined) return {};
+  if (replacement?.phase === 'failed' && videoMark !== undefined && videoMark !== title.sourceMark) {
+    if (isOther || again.includes('failed')) return { takesVideo: true };
+    const detail = `${name} is played as it was: the other video has failed (${replacement.error?.code ?? ''}); import it with --again failed to try once more`;
+    return { code: 'SOURCE_REPLACED', detail };
+  }
+  if (replacement?.phase === 'failed' || !isOther || sourceMark === undefined) return {};
   const atWork = isAtWork(title);
   if (again.includes('replaced') && !atWork) return { takesVideo: true };
   const next = atWork

@@ -6,6 +6,7 @@ import { assert, isCoded, toCoded } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 import { newObjectId } from '../../core/object-id.ts';
 import { openSource } from './ingest-path.ts';
+import { makingOf, withMaking, type Making } from './making.ts';
 import type { TitleRecord, TitleSource } from './records.ts';
 import type { Titles } from './titles.ts';
 import type { Uploads } from './uploads.ts';
@@ -43,7 +44,7 @@ export class Ingest {
 
   /** Takes up what an earlier process has left. */
   start(): void {
-    for (const { id } of this.#deps.titles.all().filter(({ phase }) => phase === 'storing')) this.add(id);
+    for (const { id } of this.#deps.titles.all().filter(isStoring)) this.add(id);
   }
 
   /** Stores this title's source when its turn comes. */
@@ -53,8 +54,9 @@ export class Ingest {
   }
 
   /** Share of the source that is stored, 0 to 1. */
-  progress({ id, sourceSizeBytes }: TitleRecord): number {
-    return Math.min(1, (this.#doneBytes.get(id) ?? 0) / Math.max(1, sourceSizeBytes));
+  progress(title: TitleRecord): number {
+    const { sourceSizeBytes } = makingOf(title);
+    return Math.min(1, (this.#doneBytes.get(title.id) ?? 0) / Math.max(1, sourceSizeBytes));
   }
 
   /** Resolves when nothing is left to store. */
@@ -82,14 +84,15 @@ export class Ingest {
   async #storeOne(titleId: string): Promise<void> {
     const { log, titles } = this.#deps;
     const title = titles.get(titleId);
-    if (title.phase !== 'storing') return;
+    if (!isStoring(title)) return;
+    const making = makingOf(title);
     try {
-      await this.#store(title);
-      await this.#queue(title);
+      await this.#store(titleId, making);
+      await this.#queue(titleId, making);
     } catch (error) {
       if (this.#stop.signal.aborted) return;
       log.error({ titleId, err: error }, 'a source could not be stored');
-      await this.#fail(title, error).catch((failure: unknown) => {
+      await this.#fail(titleId, { making, error }).catch((failure: unknown) => {
         log.error({ titleId, err: failure }, 'the failure of a title could not be recorded');
       });
     } finally {
@@ -97,8 +100,7 @@ export class Ingest {
     }
   }
 
-  async #store(title: TitleRecord): Promise<void> {
-    const { source, sourceSizeBytes, id } = title;
+  async #store(id: string, { source, sourceSizeBytes }: Making): Promise<void> {
     const bytes = await this.#read(source);
     // Whoever reads it meets its error; one that comes before that, heard by nobody, would end the process.
     bytes.on('error', () => undefined);
@@ -131,16 +133,24 @@ export class Ingest {
     }
   }
 
-  async #queue({ id, source }: TitleRecord): Promise<void> {
+  async #queue(id: string, making: Making): Promise<void> {
+    const { source } = making;
     const jobId = newObjectId('job', this.#deps.chance);
-    await this.#deps.titles.change(id, (title) => ({
-      ...title,
-      phase: 'queued',
-      sourceStored: true,
-      job: { jobId, state: 'queued', attempt: 0 },
-    }));
+    const job = { jobId, state: 'queued', attempt: 0 } as const;
+    const isWanted = await this.#change(id, making, { phase: 'queued', sourceStored: true, job });
+    if (!isWanted) return await this.#deps.blobs.remove(sourceKey(id));
     this.#deps.onQueued(id);
     if (source.kind === 'upload') await this.#forgetUpload(source.uploadId);
+  }
+
+  /** Changes what is being made of a title, unless that is another by now: it was withdrawn, and maybe taken anew. Says whether it did. */
+  async #change(id: string, making: Making, change: Parameters<typeof withMaking>[1]): Promise<boolean> {
+    let isWanted = false;
+    await this.#deps.titles.change(id, (title) => {
+      isWanted = isStoring(title) && makingOf(title).source === making.source;
+      return isWanted ? withMaking(title, change) : title;
+    });
+    return isWanted;
   }
 
   /** The title has its source; an upload that cannot be removed now is removed when it has expired. */
@@ -152,15 +162,16 @@ export class Ingest {
     }
   }
 
-  async #fail({ id, source }: TitleRecord, error: unknown): Promise<void> {
+  async #fail(id: string, { making, error }: { making: Making; error: unknown }): Promise<void> {
+    const { source } = making;
     const { code, detail, message } = isCoded(error, 'SIZE_MISMATCH')
       ? { code: 'SOURCE_TRUNCATED', detail: 'the file has changed while it was read', message: '' }
       : toCoded(error);
-    await this.#deps.titles.change(id, (title) => ({
-      ...title,
-      phase: 'failed',
-      error: { code, detail: detail ?? message },
-    }));
+    await this.#change(id, making, { phase: 'failed', error: { code, detail: detail ?? message } });
     if (source.kind === 'upload') await this.#deps.uploads.release(source.uploadId);
   }
+}
+
+function isStoring(title: TitleRecord): boolean {
+  return makingOf(title).phase === 'storing';
 }

@@ -7,15 +7,19 @@ import type { Log } from '../../../common/runtime/log.ts';
 import { newObjectId } from '../../core/object-id.ts';
 import { checkMetadata } from './core/check-metadata.ts';
 import { holdsOthers } from './core/family.ts';
+import type { Departures } from './departures.ts';
 import { openSource } from './ingest-path.ts';
+import { departureOf } from './live-review.ts';
 import type { CatalogOptions } from './ports.ts';
-import type { TitleRecord, TitleSource } from './records.ts';
-import { isAtWork, type Titles } from './titles.ts';
+import { bundlesOf, isAtWork, isOnAir, makingOf } from './making.ts';
+import { formerMax, type TitleBundle, type TitleRecord, type TitleSource } from './records.ts';
+import type { Titles } from './titles.ts';
 import type { Uploads } from './uploads.ts';
 
 export interface NewTitlesDependencies {
   readonly titles: Titles;
   readonly uploads: Uploads;
+  readonly departures: Pick<Departures, 'note' | 'checkRoom'>;
   readonly clock: Clock;
   readonly chance: Chance;
   readonly log: Log;
@@ -68,13 +72,16 @@ export class NewTitles {
   }
 
   /**
-   * Begins a title anew with another video, whatever it was made of before. Errors: those of a source; CONFLICT while it is being made;
-   * TITLE_UNKNOWN.
+   * Begins a title anew with another video, whatever it was made of before. One that is on the air stays so with what it has until the new
+   * one is live. Errors: those of a source; CONFLICT while it is being made; OVERLOADED (it was made anew too often); TITLE_UNKNOWN.
    */
   async retake(id: string, { sourceMark, ...request }: NewSource): Promise<void> {
-    const { titles, uploads, log } = this.#deps;
+    const { titles, uploads, departures, log } = this.#deps;
+    departures.checkRoom(id, 'title');
     const { source, sizeBytes } = await this.#source(id, { ...request, name: titles.get(id).name });
     try {
+      const title = titles.get(id);
+      for (const bundle of leftBehind(title)) await departures.note(departureOf(title, bundle, 0));
       await titles.change(id, (title) => begunAnew(title, { source, sizeBytes, sourceMark }));
     } catch (error) {
       if (source.kind === 'upload') await uploads.release(source.uploadId);
@@ -133,7 +140,16 @@ export class NewTitles {
   }
 }
 
-/** Errors: CONFLICT. */
+/** What a title that begins anew has of bundles that nobody plays. */
+function leftBehind(title: TitleRecord): TitleBundle[] {
+  return isOnAir(title) ? present(title.replacement?.bundle) : bundlesOf(title);
+}
+
+function present<T>(value: T | undefined): T[] {
+  return value === undefined ? [] : [value];
+}
+
+/** Errors: CONFLICT, OVERLOADED. */
 function begunAnew(
   title: TitleRecord,
   {
@@ -142,18 +158,18 @@ function begunAnew(
     sourceMark,
   }: { source: TitleSource; sizeBytes: number; sourceMark: string | undefined },
 ): TitleRecord {
-  const {
-    bundle: _bundle,
-    job: _job,
-    error: _error,
-    waitingSites: _sites,
-    sourceMark: _mark,
-    ...kept
-  } = title;
-  if (isAtWork(title)) throw coded('CONFLICT', `${title.name} is being made: ${title.phase}`);
-  return {
-    ...kept,
-    ...{ phase: 'storing', source, sourceSizeBytes: sizeBytes, sourceStored: false },
+  if (isAtWork(title)) throw coded('CONFLICT', `${title.name} is being made: ${makingOf(title).phase}`);
+  if ((title.former?.length ?? 0) >= formerMax)
+    throw coded(
+      'OVERLOADED',
+      `${formerMax} earlier videos of ${title.name} are played yet, at sites that wait for the later ones; let those get their copies first`,
+    );
+  const begun = {
+    ...{ phase: 'storing' as const, source, sourceSizeBytes: sizeBytes, sourceStored: false },
     ...(sourceMark !== undefined && { sourceMark }),
   };
+  if (isOnAir(title)) return { ...title, replacement: begun };
+  const { bundle: _bundle, job: _job, error: _error, waitingSites: _sites, ...rest } = title;
+  const { sourceMark: _mark, replacement: _replacement, former: _former, ...kept } = rest;
+  return { ...kept, ...begun };
 }

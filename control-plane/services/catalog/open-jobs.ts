@@ -1,7 +1,9 @@
 import { artworkJobs } from './artwork-jobs.ts';
 import type { ArtworkShelf } from './artwork-shelf.ts';
 import { TitleArtwork, type ArtworkDependencies } from './artwork.ts';
+import type { InTurn } from '../turns.ts';
 import type { BundleStore } from './bundle-store.ts';
+import type { Departures } from './departures.ts';
 import { EncodeQueue, type EncodeQueueDependencies } from './encode-queue.ts';
 import { titleJobs } from './title-jobs.ts';
 import type { Titles } from './titles.ts';
@@ -17,13 +19,15 @@ export function openJobs(
     uploads: Uploads;
     shelf: ArtworkShelf;
     bundles: BundleStore;
+    departures: Departures;
+    inTurn: InTurn;
     titleDone: (titleId: string) => void;
     artworkDone: (artworkId: string) => void;
   },
 ): { jobs: EncodeQueue; artwork: TitleArtwork } {
-  const { titles, bundles, shelf, titleDone, artworkDone } = of;
+  const { titles, bundles, shelf, departures, inTurn, titleDone, artworkDone } = of;
   const artwork = new TitleArtwork({
-    ...{ ...deps, titles, shelf, uploads: of.uploads },
+    ...{ ...deps, titles, shelf, departures, uploads: of.uploads },
     queued: (id) => {
       jobs.add(id);
     },
@@ -31,10 +35,10 @@ export function openJobs(
       jobs.forget(id);
     },
   });
-  const made = (id: string): Promise<void> => artwork.made(id);
+  const made = (id: string): Promise<void> => artwork.replaceBy(id);
   const shelves = [
-    titleJobs({ titles, bundles, sourceDone: titleDone }),
-    artworkJobs({ shelf, titles, bundles, made, sourceDone: artworkDone }),
+    titleJobs({ titles, bundles, departures, inTurn, sourceDone: titleDone }),
+    artworkJobs({ shelf, titles, bundles, departures, inTurn, made, sourceDone: artworkDone }),
   ];
   const jobs = new EncodeQueue({ ...deps, shelves });
   return { jobs, artwork };

@@ -14,7 +14,7 @@ export interface Fleet {
 }
 
 /** How popular a bundle is: bytes served over the smoothing window ÷ its size. */
-export type PopularityOf = (bundle: CatalogBundle) => number;
+export type PopularityOf = (bundle: EarlierBundle) => number;
 
 /** A title's bundle as placement, fill and the steering map need it. */
 export interface CatalogBundle {
@@ -31,7 +31,12 @@ export interface CatalogBundle {
   readonly files: readonly BundleFile[];
   /** All of them together. */
   readonly sizeBytes: number;
+  /** What it takes the place of: what was watched of those says what will be of it. */
+  readonly succeeds?: readonly EarlierBundle[];
 }
+
+/** A bundle of before, maybe gone. */
+export type EarlierBundle = Pick<CatalogBundle, 'bundle' | 'files'>;
 
 export interface BundleFile {
   readonly file: string;

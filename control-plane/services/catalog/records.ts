@@ -62,6 +62,44 @@ export const TitleBundle = Type.Object({
 });
 export type TitleBundle = Static<typeof TitleBundle>;
 
+const CodedError = Type.Object({ code: Type.String(), detail: Type.String() });
+
+/** A video on its way from its source to its files. */
+const making = {
+  source: TitleSource,
+  sourceSizeBytes: SizeBytes,
+  /** Whether blobs hold the source. */
+  sourceStored: Type.Boolean(),
+  job: Type.Optional(TitleJob),
+  error: Type.Optional(CodedError),
+  bundle: Type.Optional(TitleBundle),
+  /** What tells its source from another of the same path; see `ImportEntry`. */
+  sourceMark: Type.Optional(Type.String()),
+};
+
+/** Of a live bundle: sites whose viewers wait until enough copies stand there. It only becomes fewer. */
+const WaitingSites = Type.Optional(Type.Array(PlaceName));
+
+/** The video that takes the place of the one on the air, which is played until this one is live. */
+export const TitleReplacement = Type.Object({
+  phase: Type.Union([
+    Type.Literal('storing'),
+    Type.Literal('queued'),
+    Type.Literal('encoding'),
+    Type.Literal('filling'),
+    Type.Literal('failed'),
+  ]),
+  ...making,
+});
+export type TitleReplacement = Static<typeof TitleReplacement>;
+
+/** What was on the air before and is played yet at the sites that wait for all that came after it. */
+export const FormerBundle = Type.Object({ bundle: TitleBundle, waitingSites: WaitingSites });
+export type FormerBundle = Static<typeof FormerBundle>;
+
+/** How many videos of before one title may have on the air. */
+export const formerMax = 8;
+
 /** A title with its encode job: one document, so that they never disagree. */
 export const TitleRecord = Type.Object({
   version: Type.Literal(1),
@@ -81,21 +119,15 @@ export const TitleRecord = Type.Object({
     Type.Literal('failed'),
     Type.Literal('withdrawn'),
   ]),
-  source: TitleSource,
-  sourceSizeBytes: SizeBytes,
-  /** Whether blobs hold the source. */
-  sourceStored: Type.Boolean(),
-  job: Type.Optional(TitleJob),
-  error: Type.Optional(Type.Object({ code: Type.String(), detail: Type.String() })),
-  bundle: Type.Optional(TitleBundle),
-  /** Of a live title: sites whose viewers wait until enough copies stand there. It only becomes fewer. */
-  waitingSites: Type.Optional(Type.Array(PlaceName)),
+  ...making,
+  waitingSites: WaitingSites,
+  replacement: Type.Optional(TitleReplacement),
+  /** The newest first. */
+  former: Type.Optional(Type.Array(FormerBundle, { maxItems: formerMax })),
   details: Type.Optional(TitleDetails),
   /** What the last import told of it: by field a hash, so that only what is new changes anything. */
   told: Type.Optional(Type.Record(Type.String(), Type.String())),
   assumed: Type.Optional(Assumed),
-  /** What tells its source from another of the same path; see `ImportEntry`. */
-  sourceMark: Type.Optional(Type.String()),
 });
 export type TitleRecord = Static<typeof TitleRecord>;
 
@@ -125,6 +157,31 @@ export const ArtworkRecord = Type.Object({
   ),
 });
 export type ArtworkRecord = Static<typeof ArtworkRecord>;
+
+/** A bundle that nothing new is made of, by `<title>/<bundle>`. Written before its title or picture lets go of it, so that none is forgotten. */
+export const DepartureRecord = Type.Object({
+  version: Type.Literal(1),
+  titleId: ObjectId,
+  name: Type.String({ maxLength: 300 }),
+  of: Type.Union([Type.Literal('title'), Type.Literal('artwork')]),
+  bundle: FileName,
+  /** Every file, the bundle's own included. */
+  files: Type.Array(Type.Object({ file: FileName, ext: Type.String(), sizeBytes: SizeBytes })),
+  pinned: Type.Boolean(),
+  departedAtMs: TimeMs,
+  /** Boxes hold it until then: a token for it may be in use. */
+  heldUntilMs: TimeMs,
+  /** Whether its files were removed from blobs. */
+  removed: Type.Boolean(),
+});
+export type DepartureRecord = Static<typeof DepartureRecord>;
+
+/** Opens the catalog's collection of departures. */
+export function openDepartureRecords(records: Records): Collection<DepartureRecord> {
+  return openCollection(records, 'departures', (value) =>
+    parseAs(DepartureRecord, value, { what: 'the record of a departure', code: 'STORE_CORRUPT' }),
+  );
+}
 
 /** Opens the catalog's collection of artwork, by artwork id. */
 export function openArtworkRecords(records: Records): Collection<ArtworkRecord> {

@@ -5,9 +5,8 @@ import type { Viewer } from '../../../common/contract/release.ts';
 import type { TitlePatch, TitleRequest, TitleState, TitleView } from '../../../common/contract/titles.ts';
 import type { Chance } from '../../../common/runtime/chance.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
-import { coded, valueOf } from '../../../common/runtime/errors.ts';
+import { valueOf } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
-import { nextEpisode } from '../../core/next-episode.ts';
 import { rightsIn, type Rights, type TitleFamily } from '../../core/title-rights.ts';
 import { createListeners } from '../listeners.ts';
 import { createTurns } from '../turns.ts';
@@ -15,32 +14,39 @@ import { ArtworkShelf } from './artwork-shelf.ts';
 import type { Artwork, TitleArtwork } from './artwork.ts';
 import { BundleStore } from './bundle-store.ts';
 import { titleName } from './core/check-metadata.ts';
+import { Departures } from './departures.ts';
+import { dropSource, hasSource } from './drop-source.ts';
 import type { EncodeQueue } from './encode-queue.ts';
 import { createImporter, type Importer } from './imports.ts';
-import { Ingest, sourceKey } from './ingest.ts';
+import { Ingest } from './ingest.ts';
+import { bundlesOf, isAtWork } from './making.ts';
 import { reviewLoop, reviewTitles, type LiveReviewDependencies } from './live-review.ts';
 import type { CatalogBundle, CatalogOptions, Fleet, PopularityOf } from './ports.ts';
 import { createMetadataEditor, withMetadata, type MetadataEditor } from './metadata.ts';
 import { NewTitles, type Imported } from './new-titles.ts';
 import { createOutlines, type Outlines } from './outlines.ts';
 import { openJobs } from './open-jobs.ts';
+import { playableTitle, type PlayableBy, type PlayableTitle } from './playable-title.ts';
 import { createRightsGroups, type RightsGroups } from './rights-groups.ts';
 import type { TitleRecord } from './records.ts';
 import { settleClaims } from './settle-claims.ts';
 import {
   countStates,
-  nameIn,
   namesOf,
   storyOf,
-  titleState,
   titleView,
   type TitleNames,
   type Translation,
   type ViewSources,
 } from './title-view.ts';
-import { catalogBundle, changesBundles, withdrawableBundle, familyOf, isAtWork, Titles } from './titles.ts';
+import { changesBundles, createTitleBundles } from './title-bundles.ts';
+import type { TitleBundles, WithdrawableBundles } from './title-bundles.ts';
+import { familyOf, Titles } from './titles.ts';
 import { Uploads } from './uploads.ts';
 import { watchFolders, type WatchedFolders } from './watched-folders.ts';
+import { withdrawTitle } from './withdraw-title.ts';
+
+const sweepEveryMs = 60_000;
 
 export interface CatalogDependencies {
   readonly records: Records;
@@ -51,25 +57,6 @@ export interface CatalogDependencies {
   readonly fleet: Fleet;
   readonly popularityOf: PopularityOf;
   readonly options: CatalogOptions;
-}
-
-/** A title that may be played, with all that its manifests are made of. */
-export interface PlayableTitle {
-  readonly titleId: string;
-  readonly name: string;
-  readonly bundleName: string;
-  readonly bundle: Bundle;
-  /** The bundle's file and every file in it. */
-  readonly catalogBundle: CatalogBundle;
-  /** Of an episode: the one that comes after it, if it can be played too. */
-  readonly next?: { readonly titleId: string; readonly name: string };
-}
-
-/** Who plays a title, where, and in which languages it is named. */
-interface PlayableBy {
-  readonly site?: string | undefined;
-  readonly viewer?: Viewer | undefined;
-  readonly languages?: readonly string[] | undefined;
 }
 
 /** Titles, their uploads and their encode jobs. */
@@ -104,18 +91,18 @@ export interface Catalog {
   patchTitle(id: string, patch: TitlePatch): Promise<TitleView>;
   /** How many titles with a video there are in each state. */
   counts(): Record<TitleState, number>;
-  /** Bundles of every title that is live or filling: what placement, fill and the steering map are made from. */
+  /** Bundles of every title that is live or filling, with those that sessions may play yet: what placement, fill and the steering map are made from. */
   bundles(): CatalogBundle[];
   /**
-   * The bundle of a title that has one, to be withdrawn. Errors: TITLE_UNKNOWN, TITLE_NOT_LIVE (it has no files yet), CONFLICT
-   * (another title is made of the same bundle, and would go with it).
+   * The bundle of a title that has one, to be withdrawn, with its earlier ones and the one that replaces it. Errors: TITLE_UNKNOWN,
+   * TITLE_NOT_LIVE (it has no files yet), CONFLICT (another title is made of the same bundle, and would go with it).
    */
-  withdrawable(titleId: string): CatalogBundle;
+  withdrawable(titleId: string): WithdrawableBundles;
   /** Errors: TITLE_UNKNOWN. */
   isWithdrawn(titleId: string): boolean;
   /**
-   * Takes a title out of `bundles()`, until its video is taken anew, and its pictures for good; gives the bundles of those. Errors:
-   * TITLE_UNKNOWN.
+   * Takes a title out of `bundles()`, until its video is taken anew, and its pictures and what else was made of it for good; gives the
+   * bundles of those. Errors: TITLE_UNKNOWN.
    */
   withdraw(titleId: string): Promise<string[]>;
   /**
@@ -131,6 +118,8 @@ export interface Catalog {
   onBundlesChange(listener: () => void): () => void;
   /** Looks which titles have become live, and where; called when holdings or the plan have changed. */
   review(): Promise<void>;
+  /** Lets boxes and blobs forget what no session can play any more. */
+  sweep(): Promise<void>;
   /** Resolves when no source is left to be stored or removed: for tests and orderly stops. */
   settled(): Promise<void>;
   /** Starts what runs beside requests; ends with the signal. */
@@ -144,7 +133,15 @@ export async function createCatalog(deps: CatalogDependencies): Promise<Catalog>
   const titles = await Titles.open(records, options);
   const uploads = await Uploads.open(deps);
   await settleClaims(titles, uploads);
-  return new CatalogService(deps, { titles, uploads, shelf: await ArtworkShelf.open(records) });
+  const [shelf, departures] = [await ArtworkShelf.open(records), await Departures.open(deps)];
+  return new CatalogService(deps, { titles, uploads, shelf, departures });
+}
+
+interface CatalogParts {
+  readonly titles: Titles;
+  readonly uploads: Uploads;
+  readonly shelf: ArtworkShelf;
+  readonly departures: Departures;
 }
 
 class CatalogService implements Catalog {
@@ -152,6 +149,8 @@ class CatalogService implements Catalog {
   readonly jobs: EncodeQueue;
   readonly #deps: CatalogDependencies;
   readonly #titles: Titles;
+  readonly #departures: Departures;
+  readonly #titleBundles: TitleBundles;
   readonly #family: TitleFamily<TitleRecord>;
   readonly #bundles: BundleStore;
   readonly #ingest: Ingest;
@@ -171,20 +170,19 @@ class CatalogService implements Catalog {
   readonly #inTurn = createTurns();
   #drops: Promise<unknown> = Promise.resolve();
 
-  constructor(
-    deps: CatalogDependencies,
-    { titles, uploads, shelf }: { titles: Titles; uploads: Uploads; shelf: ArtworkShelf },
-  ) {
+  constructor(deps: CatalogDependencies, { titles, uploads, shelf, departures }: CatalogParts) {
     this.#deps = deps;
     this.#titles = titles;
     this.uploads = uploads;
-    this.#newTitles = new NewTitles({ ...deps, titles, uploads });
+    this.#departures = departures;
+    this.#titleBundles = createTitleBundles({ titles, departures });
+    this.#newTitles = new NewTitles({ ...deps, titles, uploads, departures });
     this.metadata = createMetadataEditor(titles);
     this.#family = familyOf(titles);
     this.rights = rightsIn(this.#family, () => deps.clock.nowMs());
     this.outlines = createOutlines(titles);
     this.rightsGroups = createRightsGroups(titles, deps.clock);
-    this.#live = { ...deps, titles };
+    this.#live = { ...deps, titles, departures };
     this.imports = createImporter({
       ...{ titles, newTitles: this.#newTitles, artwork: { set: (...of) => this.artwork.set(...of) } },
       create: (request, imported) => this.#add(request, imported),
@@ -200,9 +198,9 @@ class CatalogService implements Catalog {
     });
     this.#bundles = new BundleStore(deps.blobs);
     ({ jobs: this.jobs, artwork: this.artwork } = openJobs(deps, {
-      ...{ titles, uploads, shelf, bundles: this.#bundles },
+      ...{ titles, uploads, shelf, departures, bundles: this.#bundles, inTurn: this.#inTurn },
       titleDone: (titleId) => {
-        this.#drops = this.#inTurn(() => this.#dropSource(titleId));
+        this.#dropSource(titleId);
       },
       artworkDone: (id) => {
         this.#drops = this.#inTurn(() => this.artwork.dropSource(id));
@@ -220,7 +218,7 @@ class CatalogService implements Catalog {
     this.#view = {
       queue: this.jobs,
       ingest: this.#ingest,
-      fleet: deps.fleet,
+      ...{ fleet: deps.fleet, bundles: this.#titleBundles, departures },
       popularityOf: deps.popularityOf,
       encodeAttemptsMax: deps.options.encodeAttemptsMax,
       clock: deps.clock,
@@ -228,9 +226,10 @@ class CatalogService implements Catalog {
     titles.changes.add((change) => {
       if (changesBundles(change)) this.#bundlesChange.tell(undefined);
     });
-    shelf.changes.add(() => {
-      this.#bundlesChange.tell(undefined);
-    });
+    for (const { changes } of [shelf, departures])
+      changes.add(() => {
+        this.#bundlesChange.tell(undefined);
+      });
   }
 
   async createTitle(request: TitleRequest): Promise<TitleView> {
@@ -286,15 +285,11 @@ class CatalogService implements Catalog {
   }
 
   bundles(): CatalogBundle[] {
-    return this.#titles
-      .all()
-      .filter(({ phase }) => phase !== 'withdrawn')
-      .map(catalogBundle)
-      .filter((bundle) => bundle !== undefined);
+    return this.#titleBundles.all();
   }
 
-  withdrawable(titleId: string): CatalogBundle {
-    return withdrawableBundle(this.#titles.get(titleId), this.bundles());
+  withdrawable(titleId: string): WithdrawableBundles {
+    return this.#titleBundles.withdrawable(this.#titles.get(titleId));
   }
 
   isWithdrawn(titleId: string): boolean {
@@ -302,29 +297,19 @@ class CatalogService implements Catalog {
   }
 
   async withdraw(titleId: string): Promise<string[]> {
-    await this.#titles.change(titleId, (title) => ({ ...title, phase: 'withdrawn' }));
-    return this.artwork.removeAll(titleId);
+    const videos = await withdrawTitle(titleId, {
+      ...{ titles: this.#titles, bundles: this.#titleBundles, departures: this.#departures },
+      ...{ jobs: this.jobs, uploads: this.uploads },
+    });
+    this.#dropSource(titleId);
+    return [...videos, ...(await this.artwork.removeAll(titleId))];
   }
 
-  async playable(titleId: string, { site, viewer, languages = [] }: PlayableBy = {}): Promise<PlayableTitle> {
-    if (viewer !== undefined && !this.rights.isAllowed(titleId, viewer))
-      throw coded('TITLE_UNKNOWN', titleId);
-    const title = this.#titles.get(titleId);
-    const found = catalogBundle(title);
-    if (title.source.kind === 'none')
-      throw coded('TITLE_NOT_LIVE', `${title.name} has no video of its own; play what is in it`);
-    if (title.phase !== 'live' || found === undefined)
-      throw coded('TITLE_NOT_LIVE', `${title.name} is ${titleState(title)}; see the title for its progress`);
-    if (site !== undefined && title.waitingSites?.includes(site) === true)
-      throw coded('TITLE_NOT_LIVE', `${title.name} is not live at ${site} yet: too few copies stand there`);
-    const bundle = await this.bundle(found.bundle);
-    const next = nextEpisode(title, this.#family, ({ id, phase }) =>
-      viewer === undefined ? phase === 'live' : this.rights.isShown(id, viewer),
-    );
-    return {
-      ...{ titleId, name: nameIn(title, languages), bundleName: found.bundle, bundle, catalogBundle: found },
-      ...(next !== undefined && { next: { titleId: next.id, name: nameIn(next, languages) } }),
-    };
+  async playable(titleId: string, by: PlayableBy = {}): Promise<PlayableTitle> {
+    return await playableTitle(titleId, by, {
+      ...{ titles: this.#titles, family: this.#family, rights: this.rights },
+      bundleOf: (name) => this.bundle(name),
+    });
   }
 
   async bundle(name: string): Promise<Bundle> {
@@ -345,6 +330,14 @@ class CatalogService implements Catalog {
     await reviewTitles(this.#live);
   }
 
+  async sweep(): Promise<void> {
+    const used = (): Set<string> => {
+      const made = [...this.#titles.all().flatMap(bundlesOf), ...this.artwork.made()];
+      return new Set(made.flatMap(({ files }) => files.map(({ file }) => file)));
+    };
+    await this.#inTurn(() => this.#departures.sweep(used));
+  }
+
   async settled(): Promise<void> {
     await this.#ingest.settled();
     await Promise.all([this.#drops, this.artwork.settled()]);
@@ -357,6 +350,7 @@ class CatalogService implements Catalog {
       this.uploads.run(signal),
       this.jobs.run(signal),
       reviewLoop(this.#live, signal),
+      this.#sweepLoop(signal),
       this.watched.run(signal),
     ]);
   }
@@ -374,23 +368,23 @@ class CatalogService implements Catalog {
     try {
       this.#ingest.start();
       await this.#inTurn(() => this.artwork.reconcile());
-      for (const { id, job } of this.#titles.in('filling', 'live', 'failed')) {
-        if (job?.state === 'done' || job?.state === 'failed') await this.#inTurn(() => this.#dropSource(id));
-      }
+      for (const title of this.#titles.all()) if (hasSource(title)) this.#dropSource(title.id);
     } catch (error) {
       this.#deps.log.error({ err: error }, 'what an earlier process left could not be finished');
     }
   }
 
-  async #dropSource(titleId: string): Promise<void> {
-    const { blobs, log, options } = this.#deps;
-    const title = this.#titles.get(titleId);
-    if (options.keepSources || !title.sourceStored || isAtWork(title)) return;
-    try {
-      await blobs.remove(sourceKey(titleId));
-      await this.#titles.change(titleId, (title) => ({ ...title, sourceStored: false }));
-    } catch (error) {
-      log.warn({ titleId, err: error }, 'a source could not be removed; it is tried again at the next start');
+  async #sweepLoop(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#deps;
+    while (!signal.aborted) {
+      await this.sweep().catch((error: unknown) => {
+        log.error({ err: error }, 'bundles of before could not be looked after; tried again in a minute');
+      });
+      await clock.sleep(sweepEveryMs, { signal }).catch(() => undefined);
     }
+  }
+
+  #dropSource(titleId: string): void {
+    this.#drops = this.#inTurn(() => dropSource(titleId, { ...this.#deps, titles: this.#titles }));
   }
 }

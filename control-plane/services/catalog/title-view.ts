@@ -3,16 +3,21 @@ import type { TitleState, TitleView } from '../../../common/contract/titles.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { availabilityOf } from '../../core/rights.ts';
 import { pickLanguage } from '../../../common/core/language.ts';
+import type { Departures } from './departures.ts';
 import type { EncodeQueue } from './encode-queue.ts';
 import type { Ingest } from './ingest.ts';
 import type { Fleet, PopularityOf } from './ports.ts';
+import { bundlesOf, formerSites, type Making } from './making.ts';
 import type { TitleRecord } from './records.ts';
-import { catalogBundle, kindOf } from './titles.ts';
+import { catalogBundle, madeOf, type TitleBundles } from './title-bundles.ts';
+import { kindOf } from './titles.ts';
 
 export interface ViewSources {
   readonly queue: EncodeQueue;
   readonly ingest: Ingest;
   readonly fleet: Fleet;
+  readonly bundles: Pick<TitleBundles, 'earlierOf'>;
+  readonly departures: Pick<Departures, 'held'>;
   readonly popularityOf: PopularityOf;
   readonly encodeAttemptsMax: number;
   readonly clock: Pick<Clock, 'nowMs'>;
@@ -29,17 +34,50 @@ export function titleView(title: TitleRecord, sources: ViewSources): TitleView {
     ...(title.forecast !== undefined && { forecast: title.forecast }),
     state: titleState(title),
     createdAtMs: title.createdAtMs,
-    ...progressOf(title, sources),
+    ...progressOf(title, title, sources),
     ...(title.error !== undefined && title.phase === 'failed' && { error: title.error }),
     ...(title.bundle !== undefined && { durationMs: title.bundle.durationMs }),
     ...(bundle !== undefined && { bundle: bundle.bundle, sizeBytes: bundle.sizeBytes }),
     renditions: title.bundle?.renditions ?? [],
     holders: bundle === undefined ? [] : sources.fleet.holdersOf(bundle).map(({ id }) => id),
-    popularity: bundle === undefined ? 0 : sources.popularityOf(bundle),
+    popularity: popularityOf(title, sources),
     ...(title.waitingSites !== undefined && { waitingSites: title.waitingSites }),
+    ...replacementOf(title, sources),
+    ...formerOf(title, sources),
     availability: availabilityOf(title.details?.release, sources.clock.nowMs()),
     ...factsOf(title),
   };
+}
+
+/** What was watched of its earlier videos counts on. */
+function popularityOf(title: TitleRecord, { bundles, popularityOf: popularity }: ViewSources): number {
+  const bundle = catalogBundle(title);
+  if (bundle === undefined) return 0;
+  return [bundle, ...bundles.earlierOf(title)].reduce((sum, one) => sum + popularity(one), 0);
+}
+
+function replacementOf(title: TitleRecord, sources: ViewSources): Pick<TitleView, 'replacement'> {
+  const { replacement } = title;
+  if (replacement === undefined) return {};
+  const { phase, bundle, error } = replacement;
+  return {
+    replacement: {
+      ...{ state: phase === 'storing' ? 'queued' : phase, ...progressOf(title, replacement, sources) },
+      ...(error !== undefined && phase === 'failed' && { error }),
+      ...(bundle !== undefined && { bundle: bundle.bundle }),
+    },
+  };
+}
+
+function formerOf(title: TitleRecord, { departures }: ViewSources): Pick<TitleView, 'former'> {
+  const names = new Set(bundlesOf(title).map(({ bundle }) => bundle));
+  const former = [
+    ...formerSites(title).map(({ bundle: { bundle }, sites }) => ({ bundle, sites: [...sites] })),
+    ...departures
+      .held('title', title.id)
+      .flatMap(({ bundle, heldUntilMs }) => (names.has(bundle) ? [] : [{ bundle, heldUntilMs }])),
+  ];
+  return former.length === 0 ? {} : { former };
 }
 
 function factsOf(title: TitleRecord) {
@@ -120,7 +158,8 @@ export function namesOf({ details = {} }: TitleRecord): TitleNames {
 }
 
 /** A live title as a viewer may see it: which nodes hold it is not theirs to know. */
-export function viewerView({ waitingSites: _sites, ...title }: TitleView): TitleView {
+export function viewerView(view: TitleView): TitleView {
+  const { waitingSites: _sites, replacement: _replacement, former: _former, ...title } = view;
   return { ...title, holders: [] };
 }
 
@@ -136,19 +175,22 @@ export function countStates(titles: readonly TitleRecord[]): Record<TitleState, 
   return counts;
 }
 
-function progressOf(title: TitleRecord, sources: ViewSources): { progress: number; stage: string } {
-  switch (title.phase) {
+function progressOf(
+  title: TitleRecord,
+  making: Making,
+  sources: ViewSources,
+): { progress: number; stage: string } {
+  switch (making.phase) {
     case 'storing':
       return { progress: sources.ingest.progress(title), stage: 'storing the source' };
     case 'queued':
-      return { progress: 0, stage: waitingStage(title, sources) };
+      return { progress: 0, stage: waitingStage(making, sources) };
     case 'encoding': {
       const { fraction, stage } = sources.queue.progressOf(title.id) ?? { fraction: 0, stage: 'starting' };
       return { progress: fraction, stage };
     }
     case 'filling': {
-      const bundle = catalogBundle(title);
-      const share = bundle === undefined ? 0 : sources.fleet.filledShare(bundle);
+      const share = making.bundle === undefined ? 0 : sources.fleet.filledShare(madeOf(title, making.bundle));
       return { progress: Math.min(1, Math.max(0, share)), stage: 'filling appliances' };
     }
     case 'live':
@@ -160,7 +202,7 @@ function progressOf(title: TitleRecord, sources: ViewSources): { progress: numbe
   }
 }
 
-function waitingStage({ job, error }: TitleRecord, { encodeAttemptsMax }: ViewSources): string {
+function waitingStage({ job, error }: Making, { encodeAttemptsMax }: ViewSources): string {
   const attempt = job?.attempt ?? 0;
   if (attempt === 0) return 'waiting for an encoder';
   const why = error === undefined ? '' : ` after ${error.code}`;

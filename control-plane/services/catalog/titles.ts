@@ -6,7 +6,7 @@ import { byPlace, type TitleFamily } from '../../core/title-rights.ts';
 import { createListeners, type Listeners } from '../listeners.ts';
 import { createTurns } from '../turns.ts';
 import { checkFamily, type Member } from './core/family.ts';
-import type { CatalogBundle } from './ports.ts';
+import { makingOf } from './making.ts';
 import { openTitleRecords, type TitleRecord } from './records.ts';
 
 export interface TitleChange {
@@ -168,8 +168,10 @@ export class Titles {
     }
     if (after !== undefined)
       this.#byParent.set(after, (this.#byParent.get(after) ?? new Set()).add(title.id));
-    if (title.source.kind === 'path') this.#byPath.set(title.source.path, title.id);
-    if (title.job !== undefined) this.#byJob.set(title.job.jobId, title.id);
+    for (const { source, job } of [title, makingOf(title)]) {
+      if (source.kind === 'path') this.#byPath.set(source.path, title.id);
+      if (job !== undefined) this.#byJob.set(job.jobId, title.id);
+    }
   }
 
   /** The newest comes behind all others; where a clock was set back, all are put in order when that is asked for. */
@@ -184,11 +186,6 @@ export class Titles {
 /** What kind of title it is. */
 export function kindOf({ details }: TitleRecord): TitleKind {
   return details?.kind ?? 'movie';
-}
-
-/** Whether a title's video is on its way from its source to its files. */
-export function isAtWork({ phase }: TitleRecord): boolean {
-  return phase === 'storing' || phase === 'queued' || phase === 'encoding';
 }
 
 /** A title as part of others. */
@@ -222,50 +219,4 @@ export function familyOf(titles: Pick<Titles, 'find' | 'childrenOf'>): TitleFami
     find: (id) => titles.find(id),
     childrenOf: (id) => titles.childrenOf(id),
   };
-}
-
-/** The bundle of a title that has one, as others need it. */
-export function catalogBundle({
-  id,
-  name,
-  pinned,
-  urgent = false,
-  forecast,
-  bundle,
-}: TitleRecord): CatalogBundle | undefined {
-  if (bundle === undefined) return undefined;
-  const sizeBytes = bundle.files.reduce((sum, file) => sum + file.sizeBytes, 0);
-  return {
-    ...{ titleId: id, name, pinned, urgent, bundle: bundle.bundle, files: bundle.files, sizeBytes },
-    ...(forecast !== undefined && { forecast: { ...forecast, renditions: bundle.renditions.length } }),
-  };
-}
-
-/** The bundle of a title, to be withdrawn. Errors: as of `Catalog.withdrawable`. */
-export function withdrawableBundle(title: TitleRecord, bundles: readonly CatalogBundle[]): CatalogBundle {
-  const found = catalogBundle(title);
-  if (found === undefined)
-    throw coded(
-      'TITLE_NOT_LIVE',
-      `${title.name} is ${title.phase === 'storing' ? 'queued' : title.phase}: it has no files`,
-    );
-  const twin = bundles.find((one) => one.bundle === found.bundle && one.titleId !== title.id);
-  if (twin === undefined) return found;
-  throw coded(
-    'CONFLICT',
-    `${twin.name} (${twin.titleId}) has the very same files; a withdrawal of ${title.name} would take it too`,
-  );
-}
-
-/** Whether what is made of titles' bundles changes with a title. */
-export function changesBundles({ before, after }: TitleChange): boolean {
-  if (after.bundle === undefined) return before?.bundle !== undefined;
-  return (
-    before?.bundle?.bundle !== after.bundle.bundle ||
-    before.phase !== after.phase ||
-    before.name !== after.name ||
-    before.pinned !== after.pinned ||
-    before.urgent !== after.urgent ||
-    before.forecast !== after.forecast
-  );
 }

@@ -47,6 +47,8 @@ export interface FillBundle {
   readonly forecast?: LaunchForecast & { readonly renditions: number };
   /** Every file, the bundle's own included. */
   readonly files: readonly { readonly file: string; readonly ext: string; readonly sizeBytes: number }[];
+  /** What it takes the place of: what was watched of those is wanted of it. */
+  readonly succeeds?: readonly Pick<FillBundle, 'bundle' | 'files'>[];
 }
 
 /** What the viewers of a site want. */

@@ -48,7 +48,10 @@ function sessionDemand(
   const demand = new Map<string, number>();
   const playShares = createPlayShares(played.map(({ files }) => files));
   for (const { bundle, files } of played) {
-    const expected = sessions(bundle.bundle, bundle.forecast);
+    const expected = (bundle.succeeds ?? []).reduce(
+      (sum, earlier) => sum + sessions(earlier.bundle, undefined),
+      sessions(bundle.bundle, bundle.forecast),
+    );
     const shares = playShares(files);
     // What is of several bundles is begun by the sessions of each.
     files.forEach(({ file }, index) =>
@@ -59,16 +62,28 @@ function sessionDemand(
 }
 
 function servedDemand(
-  { siteShare }: FillPopularity,
+  viewers: FillPopularity,
   played: readonly PlayedBundle[],
   nowMs: number,
 ): Map<string, number> {
   const demand = new Map<string, number>();
   for (const { bundle, files } of played) {
-    const forecast = siteShare * forecastPlays(bundle.forecast, nowMs);
-    for (const { file, plays } of files) demand.set(file, Math.max(demand.get(file) ?? 0, plays + forecast));
+    const forecast = viewers.siteShare * forecastPlays(bundle.forecast, nowMs);
+    const expected = forecast + inheritedPlays(viewers, bundle);
+    for (const { file, plays } of files) demand.set(file, Math.max(demand.get(file) ?? 0, plays + expected));
   }
   return demand;
+}
+
+/** How often what a bundle takes the place of was wanted whole: which of its files are to be played nothing tells. */
+function inheritedPlays(viewers: FillPopularity, { succeeds = [] }: FillBundle): number {
+  let plays = 0;
+  for (const { files } of succeeds) {
+    const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
+    const bytes = files.reduce((sum, file) => sum + viewers.of(file) * file.sizeBytes, 0);
+    plays += bytes / Math.max(1, sizeBytes);
+  }
+  return plays;
 }
 
 /** How often a forecast has each of a bundle's files wanted whole, over all sites. */

@@ -6,9 +6,11 @@ export interface WithdrawableTitle {
   readonly name: string;
   /** The bundle's own file. */
   readonly bundle: string;
+  /** Bundles of videos of before that sessions may play yet, and of what is to take its place. */
+  readonly others: readonly string[];
   /** The bundles of its pictures. */
   readonly pictures: readonly string[];
-  /** Of the bundle and of the pictures. */
+  /** Of all of them. */
   readonly files: readonly { readonly file: string; readonly sizeBytes: number }[];
 }
 
@@ -18,7 +20,7 @@ export interface WithdrawalCatalog {
   withdrawable(titleId: string): WithdrawableTitle;
   /** Whether it is withdrawn now. Errors: TITLE_UNKNOWN. */
   isWithdrawn(titleId: string): boolean;
-  /** Takes it out of plans and of the steering map, until its video is taken anew; gives the bundles of its pictures, if any are left. */
+  /** Takes it out of plans and of the steering map, until its video is taken anew; gives the other bundles that go with it. */
   withdraw(titleId: string): Promise<readonly string[]>;
   /** Published bundles, without what was withdrawn. */
   bundles(): readonly { readonly files: readonly { readonly file: string }[] }[];

@@ -19,8 +19,10 @@ export const WithdrawalRecord = Type.Object({
   titleId: ObjectId,
   title: Line,
   bundle: FileName,
-  /** The bundles of its pictures. */
-  pictures: Type.Optional(Type.Array(FileName, { maxItems: 100 })),
+  /** The bundles of its pictures, those of before too. */
+  pictures: Type.Optional(Type.Array(FileName, { maxItems: 300 })),
+  /** Its videos of before that a session may play, and the one that was to take its place. */
+  others: Type.Optional(Type.Array(FileName, { maxItems: 300 })),
   sizeBytes: SizeBytes,
   files: Type.Array(FileName, { maxItems: 5000 }),
   withdrawnAtMs: TimeMs,

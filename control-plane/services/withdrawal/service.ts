@@ -58,6 +58,8 @@ export interface Withdrawals {
 // A day for the longest token, and an hour for clocks that are off.
 const tokensLifeMs = 25 * 3_600_000;
 const withdrawalsMax = 1000;
+/** How many files `WithdrawnFiles` may name. */
+const withdrawnFilesMax = 5000;
 
 type Receipt = Omit<ReceiptRecord, 'jws'>;
 interface Entry {
@@ -117,7 +119,8 @@ class KeptWithdrawals implements Withdrawals {
     return this.#inTurn(async () => {
       const { clock, revocations, log } = this.#options;
       const entry = this.#entry(id);
-      const { bundle, titleId, withdrawnAtMs, liftedAtMs = clock.nowMs() } = entry.record;
+      const { bundle, others = [], titleId, withdrawnAtMs } = entry.record;
+      const { liftedAtMs = clock.nowMs() } = entry.record;
       // First the records: boxes are told by what they say. What was withdrawn, shown again and withdrawn once more is lifted as one.
       for (const earlier of this.#entries.values()) {
         const { record } = earlier;
@@ -129,7 +132,8 @@ class KeptWithdrawals implements Withdrawals {
       const isWithdrawn = [...this.#entries.values()].some(
         ({ record }) => record.bundle === bundle && record.liftedAtMs === undefined,
       );
-      if (!isWithdrawn) await revocations.lift(bundle);
+      // An earlier video may be made again too: the same source makes the same files.
+      if (!isWithdrawn) for (const name of [bundle, ...others]) await revocations.lift(name);
       log.info({ titleId, withdrawal: id }, 'withdrawal lifted');
       return this.#viewOf(entry);
     });
@@ -205,14 +209,15 @@ class KeptWithdrawals implements Withdrawals {
 
   async #begin(titleId: string): Promise<Entry> {
     const { catalog, chance, clock, log } = this.#options;
-    const { name, bundle, pictures, files: all } = catalog.withdrawable(titleId);
-    // Two pictures may have a size in common.
-    const files = [...new Map(all.map((one) => [one.file, one])).values()];
+    const { name, bundle, others, pictures, files: all } = catalog.withdrawable(titleId);
+    // Two pictures may have a size in common. What is beyond the most boxes delete because nothing plans it any more.
+    const files = [...new Map(all.map((one) => [one.file, one])).values()].slice(0, withdrawnFilesMax);
     await this.#makeRoom();
     const record: WithdrawalRecord = {
       version: 1,
       id: newObjectId('withdraw', chance),
       ...(pictures.length > 0 && { pictures: [...pictures] }),
+      ...(others.length > 0 && { others: [...others] }),
       ...{ titleId, title: name, bundle, files: files.map(({ file }) => file) },
       sizeBytes: files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
       withdrawnAtMs: clock.nowMs(),
@@ -229,10 +234,10 @@ class KeptWithdrawals implements Withdrawals {
   /** Out of plans and steering first, so that no new token comes after the revocation. */
   async #carryOut(entry: Entry): Promise<void> {
     const { catalog, revocations } = this.#options;
-    const { titleId, bundle, pictures = [] } = entry.record;
-    // A picture may have been made since the record was.
+    const { titleId, bundle, others = [], pictures = [] } = entry.record;
+    // A picture, or the video to come, may have been made since the record was.
     const removed = await catalog.withdraw(titleId);
-    const { sequence } = await revocations.revoke([...new Set([bundle, ...pictures, ...removed])]);
+    const { sequence } = await revocations.revoke([...new Set([bundle, ...others, ...pictures, ...removed])]);
     await this.#change(entry, { revocationsSequence: sequence });
   }
 

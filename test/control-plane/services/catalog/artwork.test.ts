@@ -99,3 +99,56 @@ t.test('sources of pictures that never came to be go at the next start', async (
     [`sources/${id}`],
   );
 });
+
+t.test(
+  'a replaced picture is held for as long as links to it are good, then goes from the blobs',
+  async (t) => {
+    const clock = createManualClock();
+    const { catalog, blobs, titleId, set, make } = await openArtworkLab(t, clock);
+    const names = () => catalog.artwork.bundles().map(({ bundle }) => bundle);
+    const files = new Map<string, readonly string[]>();
+    await set('poster', '64x96');
+    const first = await make();
+    for (const one of catalog.artwork.bundles())
+      files.set(
+        one.bundle,
+        one.files.map(({ file }) => file),
+      );
+    await set('poster', '32x48');
+    const second = await make();
+    t.same(names(), [second, first]);
+    t.match(catalog.artwork.picked(titleId, { languages: [] }), [{ bundle: { bundle: second } }]);
+    t.equal(catalog.artwork.views(titleId).length, 1);
+    clock.jumpWall(24.9 * 3_600_000);
+    await catalog.sweep();
+    t.same(names(), [second, first]);
+    clock.jumpWall(0.2 * 3_600_000);
+    await catalog.sweep();
+    t.same(names(), [second]);
+    clock.jumpWall(3_600_000);
+    await catalog.sweep();
+    for (const file of files.get(first) ?? []) t.equal(await blobs.stat(`files/${file}`), undefined);
+    t.ok(await blobs.stat(`files/${second}`));
+  },
+);
+
+t.test('a withdrawal takes replaced pictures too, and a removed one is held by nobody', async (t) => {
+  const clock = createManualClock();
+  const { catalog, blobs, titleId, set, make } = await openArtworkLab(t, clock);
+  await set('poster', '64x96');
+  const first = await make();
+  await set('poster', '32x48');
+  const second = await make();
+  const removed = await set('logo', '64x64');
+  const third = await make();
+  await catalog.artwork.remove(titleId, removed, () => Promise.resolve());
+  t.same(
+    catalog.artwork.bundlesOf(titleId).map(({ bundle }) => bundle),
+    [second, first],
+  );
+  t.same(new Set(await catalog.withdraw(titleId)), new Set([first, second]));
+  t.same(catalog.artwork.bundles(), []);
+  clock.jumpWall(1.1 * 3_600_000);
+  await catalog.sweep();
+  for (const bundle of [first, second, third]) t.equal(await blobs.stat(`files/${bundle}`), undefined);
+});

@@ -89,7 +89,7 @@ t.test('a long poll is answered by the job that comes, or with nothing when its 
   const polls = [tryLease(lab, 'e1', 20_000), tryLease(lab, 'e2', 20_000)];
   await until(
     () => lab.clock.sleeping(),
-    (count) => count >= 4,
+    (count) => count >= 5,
   );
   const titleId = await lab.addTitle('late');
   t.match(await Promise.race(polls), { status: 200, body: { titleId } });
@@ -157,7 +157,7 @@ t.test('a waiting encoder gets the job of one that has gone silent', async (t) =
   const poll = tryLease(lab, 'patient', 30_000);
   await until(
     () => lab.clock.sleeping(),
-    (count) => count >= 4,
+    (count) => count >= 5,
   );
   await lab.clock.advance(10_600);
   await until(
@@ -233,12 +233,12 @@ t.test('an encoder that goes away before it is answered costs no attempt', async
   poll.end(JSON.stringify({ waitMs: 30_000 }));
   await until(
     () => lab.clock.sleeping(),
-    (count) => count >= 4,
+    (count) => count >= 5,
   );
   poll.destroy();
   await until(
     () => lab.clock.sleeping(),
-    (count) => count === 3,
+    (count) => count === 4,
   );
   const id = await lab.addTitle('film');
   t.match(await lease(lab, 'encoder-2'), { titleId: id, attempt: 1 });

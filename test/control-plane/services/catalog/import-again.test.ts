@@ -257,7 +257,8 @@ t.test('a video that failed, was withdrawn or replaced is taken anew', async (t)
   t.match(rehearsed.body, { results: [{ takesVideo: true }] });
   t.match(titles(), [{ state: 'live' }]);
   await imported(lab, [entry], again);
-  t.match(titles(), [{ id, state: 'queued', bundle: undefined }]);
+  t.match(titles(), [{ id, state: 'live', bundle }], 'it is played until the other is live');
+  t.match(lab.catalog.title(id).replacement, { state: 'queued' });
   t.match((await imported(lab, [{ ...entry, videoMark: 'third' }], again)).body, {
     results: [{ outcome: 'unchanged', code: 'SOURCE_REPLACED', detail: /once that one is done/ }],
   });

@@ -49,3 +49,14 @@ t.test('a file of two bundles is wanted for both', async (t) => {
   const demand = demandOf({ of, siteShare: 0.5, sessions }, [one, other]);
   t.ok(Math.abs(demand('film-1000') - 15) < 1e-9);
 });
+
+t.test('what was watched of a bundle of before is wanted of the one that takes its place', async (t) => {
+  const fresh = { ...bundle('fresh'), succeeds: [bundle('film')] };
+  const sessions = (name: string): number => (name === 'film' ? 10 : 0);
+  const known = demandOf({ of, siteShare: 0.5, sessions }, [bundle('film'), fresh]);
+  t.ok(Math.abs(known('fresh-1000') + known('fresh-200') - 10) < 1e-9);
+  t.ok(Math.abs(known('film-1000') + known('film-200') - 10) < 1e-9, 'the old one is wanted yet');
+  const served = demandOf({ of, siteShare: 0.5 }, [bundle('film'), fresh]);
+  t.ok(Math.abs(served('fresh-1000') - (300 * 1000 + 100 * 200) / 1200) < 1e-9);
+  t.equal(demandOf({ of, siteShare: 0.5 }, [bundle('fresh')])('fresh-1000'), 0);
+});

@@ -258,7 +258,14 @@ t.test(
       openWithdrawals({
         ...{ records, clock, chance: createSystemChance(), log: createSilentLog() },
         catalog: {
-          withdrawable: (titleId) => ({ titleId, name: 'Film', bundle: 'b'.repeat(64), pictures: [], files }),
+          withdrawable: (titleId) => ({
+            titleId,
+            name: 'Film',
+            bundle: 'b'.repeat(64),
+            others: [],
+            pictures: [],
+            files,
+          }),
           isWithdrawn: (titleId) => done.includes(titleId),
           withdraw: (titleId) => {
             done.push(titleId);
