@@ -14,17 +14,21 @@ import {
 } from './log-segment.ts';
 import type { EventsReport } from './port.ts';
 
+/** The offsets that the files of a log begin with, oldest first; none for one that begins. Makes its directory. */
+export async function listSegments(directory: string): Promise<number[]> {
+  await makeDirectory(directory);
+  const bases = (await readdir(directory)).map(segmentBase).filter((base) => base !== undefined);
+  return bases.sort((left, right) => left - right);
+}
+
 /**
- * The files of a log, oldest first, never none. The last one is read through: what its process had not finished writing when
+ * The files of a log that begin with these offsets, never none. The last one is read through: what its process had not finished writing when
  * it died is cut off and reported. Of the others only the header is looked at; their records are checked when read.
  */
 export async function recoverSegments(
   directory: string,
-  report: (report: EventsReport) => void,
+  { bases, report }: { bases: readonly number[]; report: (report: EventsReport) => void },
 ): Promise<Segment[]> {
-  await makeDirectory(directory);
-  const bases = (await readdir(directory)).map(segmentBase).filter((base) => base !== undefined);
-  bases.sort((left, right) => left - right);
   const segments: Segment[] = [];
   for (const [index, baseOffset] of bases.entries()) {
     const path = segmentPath(directory, baseOffset);

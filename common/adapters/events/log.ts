@@ -5,7 +5,8 @@ import { syncDirectory } from '../../runtime/durable.ts';
 import { abortError, storeError } from '../shared/store-error.ts';
 import { openLogConsumers, type LogConsumers } from './log-consumers.ts';
 import { encodePayload } from './log-frame.ts';
-import { recoverSegments } from './log-open.ts';
+import { openLogId } from './log-id.ts';
+import { listSegments, recoverSegments } from './log-open.ts';
 import { readPage } from './log-reader.ts';
 import { planRetention } from './log-retention.ts';
 import type { Segment } from './log-segment.ts';
@@ -19,14 +20,16 @@ const BATCH_LENGTH_MAX = 1000;
 const READ_LIMIT_MAX = 1000;
 
 /**
- * Opens a log of files in a directory of its own: `<16 digits>.log`, each named by the offset it begins with, and
+ * Opens a log of files in a directory of its own: `<16 digits>.log`, each named by the offset it begins with, `log-id` (log-id.ts), and
  * `consumers.db` (log-consumers.ts), whose lock keeps other processes out.
  */
 export async function openEventLog(directory: string, options: EventsOptions = {}): Promise<Events> {
   const consumers = await openLogConsumers(join(directory, 'consumers.db'));
   try {
-    const segments = await recoverSegments(directory, options.report ?? (() => undefined));
-    const log = new EventLog({ directory, segments, consumers, options });
+    const bases = await listSegments(directory);
+    const id = await openLogId(directory, { isNew: bases.length === 0 });
+    const segments = await recoverSegments(directory, { bases, report: options.report ?? (() => undefined) });
+    const log = new EventLog({ id, directory, segments, consumers, options });
     await log.retain();
     return log;
   } catch (error) {
@@ -36,6 +39,7 @@ export async function openEventLog(directory: string, options: EventsOptions = {
 }
 
 interface LogParts {
+  id: string;
   directory: string;
   segments: Segment[];
   consumers: LogConsumers;
@@ -110,9 +114,10 @@ class EventLog implements Events {
   }
 
   status(): Promise<EventsStatus> {
-    const { segments, consumers } = this.#parts;
+    const { id, segments, consumers } = this.#parts;
     const lastOffset = this.#lastOffset();
     return Promise.resolve({
+      id,
       firstOffset: segments[0]?.baseOffset ?? lastOffset + 1,
       lastOffset,
       sizeBytes: segments.reduce((sum, segment) => sum + segment.sizeBytes, 0),

@@ -36,6 +36,8 @@ export interface EventConsumer {
 }
 
 export interface EventsStatus {
+  /** Which log it is: 32 hex digits that no other log has, so offsets go with it. It outlives restarts. */
+  id: string;
   /** The offset of the oldest event that is kept; lastOffset + 1 when there is none. */
   firstOffset: number;
   /** 0 when nothing was ever appended. */

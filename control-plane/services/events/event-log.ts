@@ -3,7 +3,7 @@ import type { EventType } from '../../../common/contract/event-log.ts';
 import { coded } from '../../../common/runtime/errors.ts';
 import type { Calls } from '../../apart/interface.ts';
 import { readWaitMs, type eventLog } from './interfaces.ts';
-import type { FollowedLog, ServedLog } from './ports.ts';
+import type { FollowedLog, LogPlace, ServedLog } from './ports.ts';
 
 // Of 1000 events or 4 MiB: more would hold the answer, and this process, for long.
 const pagesAtOnce = 8;
@@ -13,11 +13,8 @@ export function answerEventLog(
   events: Pick<Events, 'append' | 'read' | 'wait' | 'commit' | 'status'>,
 ): Calls<typeof eventLog> {
   return {
-    async read({ after, types, isAwaited }, { signal } = {}) {
-      const { lastOffset } = await events.status();
-      // Its reader finds out by this error, and begins anew.
-      if (after > lastOffset)
-        throw coded('CONFLICT', `the log ends at ${lastOffset}: what was read up to ${after} is another one`);
+    async read({ log, after, types, isAwaited }, { signal } = {}) {
+      await checkPlace(events, { log, offset: after });
       const wanted = new Set(types);
       const waiting = AbortSignal.any([AbortSignal.timeout(readWaitMs), ...(signal ? [signal] : [])]);
       for (let at = { next: after, missed: 0 }; ;) {
@@ -31,8 +28,12 @@ export function answerEventLog(
         });
       }
     },
-    end: async () => ({ lastOffset: (await events.status()).lastOffset }),
-    commit: async ({ consumer, offset }) => {
+    async end() {
+      const { id, lastOffset } = await events.status();
+      return { log: id, lastOffset };
+    },
+    commit: async ({ consumer, log, offset }) => {
+      await checkPlace(events, { log, offset });
       await events.commit(consumer, offset);
       return {};
     },
@@ -41,6 +42,14 @@ export function answerEventLog(
       return {};
     },
   };
+}
+
+/** Errors: CONFLICT where it is a place in another log; by that its reader finds out, and begins anew. */
+async function checkPlace(events: Pick<Events, 'status'>, { log, offset }: LogPlace): Promise<void> {
+  const { id, lastOffset } = await events.status();
+  if (log !== id) throw coded('CONFLICT', `the log is ${id}: what was read is ${log}`);
+  if (offset > lastOffset)
+    throw coded('CONFLICT', `the log ends at ${lastOffset}: what was read up to ${offset} is another one`);
 }
 
 /** Reads on until something wanted is there, or nothing more. */
@@ -67,21 +76,25 @@ export function askForEventLog(
   types: readonly EventType[],
 ): FollowedLog & ServedLog {
   /** What was waited for is read next. */
-  let awaited: { readonly after: number; readonly page: EventPage } | undefined;
-  const ask = (after: number, isAwaited: boolean, signal?: AbortSignal): Promise<EventPage> =>
-    calls.read({ after, types: [...types], isAwaited }, { signal });
+  let awaited: { readonly after: LogPlace; readonly page: EventPage } | undefined;
+  const ask = ({ log, offset }: LogPlace, isAwaited: boolean, signal?: AbortSignal): Promise<EventPage> =>
+    calls.read({ log, after: offset, types: [...types], isAwaited }, { signal });
   return {
     async read(after) {
       const held = awaited;
       awaited = undefined;
-      return held?.after === after ? held.page : ask(after, false);
+      const isHeld = held?.after.offset === after.offset && held.after.log === after.log;
+      return isHeld ? held.page : ask(after, false);
     },
     async wait(after, signal) {
       awaited = { after, page: await ask(after, true, signal) };
     },
-    end: async () => (await calls.end({})).lastOffset,
-    commit: async (consumer, offset) => {
-      await calls.commit({ consumer, offset });
+    async end() {
+      const { log, lastOffset } = await calls.end({});
+      return { log, offset: lastOffset };
+    },
+    commit: async (consumer, { log, offset }) => {
+      await calls.commit({ consumer, log, offset });
     },
     appendServed: async (timeMs, parts) => {
       await calls.appendServed({ timeMs, parts: [...parts] });
@@ -89,12 +102,15 @@ export function askForEventLog(
   };
 }
 
-/** The log of this process as who learns from it follows it. */
+/** The log of this process, which is the same for its life, as who learns from it follows it. */
 export function followLog(events: Pick<Events, 'read' | 'wait' | 'commit' | 'status'>): FollowedLog {
   return {
-    read: (after) => events.read(after),
-    wait: (after, signal) => events.wait(after, signal),
-    end: async () => (await events.status()).lastOffset,
-    commit: (consumer, offset) => events.commit(consumer, offset),
+    read: ({ offset }) => events.read(offset),
+    wait: ({ offset }, signal) => events.wait(offset, signal),
+    async end() {
+      const { id, lastOffset } = await events.status();
+      return { log: id, offset: lastOffset };
+    },
+    commit: (consumer, { offset }) => events.commit(consumer, offset),
   };
 }

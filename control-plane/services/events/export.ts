@@ -15,6 +15,7 @@ import type { Clock } from '../../../common/runtime/clock.ts';
 import { toCoded } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 import { parseAs } from '../../../common/runtime/parse.ts';
+import type { LogPlace } from './ports.ts';
 
 export interface EventExportOptions {
   readonly events: Events;
@@ -30,6 +31,8 @@ const Count = Type.Integer({ minimum: 0 });
 const ExportRecord = Type.Object({
   /** Another one where another log begins at its first offset: files of both stand beside each other. */
   series: Count,
+  /** The log's id; absent where a version before logs had them has written it. */
+  log: Type.Optional(Type.String()),
   offset: Count,
   /** Up to here files are being written: what a crash leaves of them is written again, under the same names. */
   pendingTo: Type.Optional(Count),
@@ -81,8 +84,8 @@ export class EventExport {
 
   /** Begins to export what is in the log now, if no export is under way. */
   async begin(): Promise<void> {
-    const { lastOffset } = await this.#options.events.status();
-    this.#running ??= this.#run(lastOffset).finally(() => {
+    const { id, lastOffset } = await this.#options.events.status();
+    this.#running ??= this.#run({ log: id, offset: lastOffset }).finally(() => {
       this.#running = undefined;
       this.#under = undefined;
     });
@@ -94,15 +97,16 @@ export class EventExport {
     await this.#running;
   }
 
-  async #run(to: number): Promise<void> {
+  async #run(end: LogPlace): Promise<void> {
     const { clock, log } = this.#options;
     const { signal } = this.#stopping;
+    const { offset: to } = end;
     this.#under = { startedAtMs: clock.nowMs(), from: this.#state.offset, to };
     const ended = (last: Omit<NonNullable<ExportView['last']>, 'endedAtMs'>): void => {
       this.#last = { endedAtMs: clock.nowMs(), ...last };
     };
     try {
-      await this.#begin(to);
+      await this.#begin(end);
       this.#under = { ...this.#under, from: this.#state.offset };
       while (this.#state.offset < to && !signal.aborted) await this.#exportNext(to);
       ended({ outcome: signal.aborted ? 'stopped' : 'done' });
@@ -114,14 +118,15 @@ export class EventExport {
   }
 
   /** Makes retention wait, and begins anew where the log is another one. */
-  async #begin(lastOffset: number): Promise<void> {
+  async #begin(end: LogPlace): Promise<void> {
     const { events, log } = this.#options;
-    const { series, offset, pendingTo = 0 } = this.#state;
-    if (Math.max(offset, pendingTo) > lastOffset) {
-      log.warn({ offset, lastOffset }, 'the event log is another one; it is exported from its beginning');
+    const { series, log: known = end.log, offset, pendingTo = 0 } = this.#state;
+    if (known !== end.log || Math.max(offset, pendingTo) > end.offset) {
+      const stored = { log: known, offset };
+      log.warn({ stored, now: end }, 'the event log is another one; it is exported from its beginning');
       const { pendingTo: _, ...state } = this.#state;
-      await this.#keep({ ...state, series: series + 1, offset: 0 });
-    }
+      await this.#keep({ ...state, series: series + 1, log: end.log, offset: 0 });
+    } else if (this.#state.log === undefined) await this.#keep({ ...this.#state, log: end.log });
     await events.commit(consumer, this.#state.offset);
   }
 
@@ -140,8 +145,9 @@ export class EventExport {
         await blobs.write(keyOf(one, { ...state, to }), createReadStream(one.path), { sizeBytes });
       }
       await this.#keep({
-        ...{ series: state.series, offset: to, events: state.events + rows },
-        ...{ files: state.files + written.length, missed: state.missed + to - state.offset - rows },
+        ...state,
+        ...{ offset: to, events: state.events + rows, files: state.files + written.length },
+        missed: state.missed + to - state.offset - rows,
       });
       await events.commit(consumer, to);
     } finally {

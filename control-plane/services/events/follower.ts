@@ -4,7 +4,7 @@ import type { Clock } from '../../../common/runtime/clock.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 import { createTurns } from '../turns.ts';
 import type { FollowedLog } from './ports.ts';
-import { openOffsets } from './records.ts';
+import { openOffsets, type OffsetRecord } from './records.ts';
 
 /** What consumers of the log work with. */
 export interface ConsumerDependencies {
@@ -32,19 +32,24 @@ const unkeptMax = 10_000;
 const pagesAtOnce = 4;
 
 /**
- * Follows the log exactly once: what an event changes and the offset up to which events count are in one commit of the
+ * Follows the log exactly once: what an event changes and the place up to which events count are in one commit of the
  * records, so an event counts once whenever the process dies. The log's own offset follows, for retention only.
+ *
+ * Another log (its id says so) is read from its beginning, and what was learned from the one before it stays: that log is gone. What the new one
+ * holds from up to the latest event that counts is passed over, since then it is a copy of the log before it.
  */
 export class LogFollower {
   readonly #options: FollowerOptions;
   readonly #offsets: ReturnType<typeof openOffsets>;
   readonly #inTurn = createTurns();
-  #offset = 0;
+  #place: OffsetRecord = { offset: 0 };
   /** The offset in the records. */
   #kept = 0;
   /** The offset that the log knows. */
   #told = 0;
   #isBegun = false;
+  /** What is handled now. */
+  #read: readonly StoredEvent[] = [];
 
   constructor(options: FollowerOptions) {
     this.#options = options;
@@ -53,13 +58,13 @@ export class LogFollower {
 
   /** Up to where events count. */
   get offset(): number {
-    return this.#offset;
+    return this.#place.offset;
   }
 
   /** Finds where the process before has ended. The log is asked first when there is something to read: it may be away now. */
   async open(): Promise<void> {
     const stored = await this.#offsets.get(this.#options.consumer);
-    this.#offset = this.#kept = this.#told = stored?.value.offset ?? 0;
+    this.#setPlace(stored?.value ?? { offset: 0 });
   }
 
   /** Commits what events up to an offset change, together with the offset; `then` runs once that is on the disk. */
@@ -67,13 +72,14 @@ export class LogFollower {
     offset: number,
     { operations, then }: { operations: readonly RecordOperation[]; then?: () => void },
   ): Promise<void> {
-    if (offset === this.#offset) return;
+    if (offset === this.#place.offset) return;
+    const place = { ...this.#place, offset, ...this.#countedTo(offset) };
     if (operations.length === 0 && offset - this.#kept < unkeptMax) {
-      this.#offset = offset;
+      this.#place = place;
       then?.();
       return;
     }
-    await this.#keep(offset, operations, then);
+    await this.#keep(place, operations, then);
   }
 
   /** Follows the log until the signal. What fails is tried again. */
@@ -81,8 +87,8 @@ export class LogFollower {
     const { clock, events, log, what } = this.#options;
     while (!isAborted(signal)) {
       try {
-        await this.catchUp();
-        await events.wait(this.#offset, signal);
+        const id = await this.catchUp();
+        await events.wait({ log: id, offset: this.#place.offset }, signal);
       } catch (error) {
         if (isAborted(signal)) return;
         log.error({ err: error }, `it failed that ${what}`);
@@ -93,61 +99,86 @@ export class LogFollower {
     }
   }
 
-  /** Handles everything that is in the log now; callers take turns, or an event would count twice. */
-  async catchUp(): Promise<void> {
-    await this.#inTurn(() => this.#readOn());
+  /** Handles everything that is in the log now, and gives its id; callers take turns, or an event would count twice. */
+  async catchUp(): Promise<string> {
+    return await this.#inTurn(() => this.#readOn());
   }
 
   /** Begins anew where the log is another one, and makes its retention wait. */
-  async #begin(): Promise<void> {
-    if (this.#isBegun) return;
-    const { consumer, events, log, what } = this.#options;
-    const lastOffset = await events.end();
-    if (this.#offset > lastOffset) {
+  async #begin(): Promise<string> {
+    if (this.#isBegun && this.#place.log !== undefined) return this.#place.log;
+    const { clock, consumer, events, log, what } = this.#options;
+    const end = await events.end();
+    const { log: known = end.log, offset, countedToMs = 0 } = this.#place;
+    if (known !== end.log || offset > end.offset) {
       log.warn(
-        { stored: this.#offset, lastOffset },
+        { stored: { log: known, offset }, now: end },
         `the event log is another one; from its beginning ${what}`,
       );
-      this.#offset = this.#kept = this.#told = 0;
+      // A clock that was ahead must not hide what comes from now on.
+      const passedToMs = Math.min(countedToMs, clock.nowMs());
+      this.#setPlace({ log: end.log, offset: 0, countedToMs, passedToMs });
       this.#options.onRestart?.();
-    }
-    await events.commit(consumer, this.#offset);
+      await this.#keep(this.#place, []);
+    } else if (this.#place.log === undefined) await this.#keep({ ...this.#place, log: end.log }, []);
+    await events.commit(consumer, { log: end.log, offset: this.#place.offset });
     this.#isBegun = true;
+    return end.log;
   }
 
-  async #readOn(): Promise<void> {
+  async #readOn(): Promise<string> {
     const { events, handle, log, what } = this.#options;
-    await this.#begin();
+    const id = await this.#begin();
     for (;;) {
+      const { offset, passedToMs = 0 } = this.#place;
       const read: StoredEvent[] = [];
-      let next = this.#offset;
+      let next = offset;
       for (let pages = 0; pages < pagesAtOnce; pages++) {
-        const page = await events.read(next);
+        const page = await events.read({ log: id, offset: next });
         if (page.missed > 0) log.warn({ missed: page.missed }, `events were gone before ${what}`);
         if (page.next === next) break;
         read.push(...page.events);
         next = page.next;
       }
-      if (next === this.#offset) break;
-      await handle(read, next);
+      if (next === offset) break;
+      this.#read = passedToMs === 0 ? read : read.filter(({ timeMs }) => timeMs > passedToMs);
+      await handle(this.#read, next);
+      this.#read = [];
     }
-    if (this.#kept !== this.#offset) await this.#keep(this.#offset, []);
+    if (this.#kept !== this.#place.offset) await this.#keep(this.#place, []);
     await this.#tell();
+    return id;
   }
 
-  async #keep(offset: number, operations: readonly RecordOperation[], then?: () => void): Promise<void> {
+  #setPlace(place: OffsetRecord): void {
+    this.#place = place;
+    this.#kept = this.#told = place.offset;
+  }
+
+  /** When the latest event was appended that counts with an offset. */
+  #countedTo(offset: number): Pick<OffsetRecord, 'countedToMs'> {
+    const { offset: after, countedToMs } = this.#place;
+    let toMs = countedToMs ?? 0;
+    for (const event of this.#read)
+      if (event.offset > after && event.offset <= offset) toMs = Math.max(toMs, event.timeMs);
+    return toMs === 0 ? {} : { countedToMs: toMs };
+  }
+
+  async #keep(place: OffsetRecord, operations: readonly RecordOperation[], then?: () => void): Promise<void> {
     const { consumer, records } = this.#options;
-    await records.commit([...operations, this.#offsets.putOperation(consumer, { offset })]);
-    this.#offset = this.#kept = offset;
+    await records.commit([...operations, this.#offsets.putOperation(consumer, place)]);
+    this.#place = place;
+    this.#kept = place.offset;
     then?.();
-    if (offset - this.#told >= unkeptMax) await this.#tell();
+    if (this.#kept - this.#told >= unkeptMax) await this.#tell();
   }
 
   /** Tells the log what it need not keep any more; what counts is in the records. */
   async #tell(): Promise<void> {
     const { consumer, events } = this.#options;
-    if (this.#told === this.#kept) return;
-    await events.commit(consumer, this.#kept);
+    const { log } = this.#place;
+    if (log === undefined || this.#told === this.#kept) return;
+    await events.commit(consumer, { log, offset: this.#kept });
     this.#told = this.#kept;
   }
 }
@@ -177,8 +208,8 @@ export abstract class LogConsumer {
   }
 
   /** Handles everything that is in the log now. */
-  catchUp(): Promise<void> {
-    return this.follower.catchUp();
+  async catchUp(): Promise<void> {
+    await this.follower.catchUp();
   }
 
   /** As `FollowerOptions.onRestart`. */

@@ -5,12 +5,13 @@ import { defineInterface, Nothing } from '../../apart/interface.ts';
 
 const mebibyte = 1024 * 1024;
 const Offset = Type.Integer({ minimum: 0 });
+const LogId = Type.String({ pattern: '^[0-9a-f]{32}$' });
 const Name = Type.String({ pattern: '^[a-z][a-z0-9-]{0,62}$' });
 
 /** For how long a reader may wait for an event that it wants. */
 export const readWaitMs = 5000;
 
-/** The event log, for who learns from it elsewhere than where it is kept. Errors: those of the events port; CONFLICT where it is read behind its end. */
+/** The event log, for who learns from it elsewhere than where it is kept. Errors: those of the events port; CONFLICT where it is another log than the one that is asked for, or ends before. */
 export const eventLog = defineInterface({
   service: 'events',
   name: 'event-log',
@@ -18,6 +19,7 @@ export const eventLog = defineInterface({
     /** Events of some types behind an offset, and what to read after next, as the port reads them; waited for or not. */
     read: {
       ask: Type.Object({
+        log: LogId,
         after: Offset,
         types: Type.Array(Name, { minItems: 1, maxItems: 8 }),
         isAwaited: Type.Boolean(),
@@ -39,9 +41,13 @@ export const eventLog = defineInterface({
       waitMs: readWaitMs,
       answerBytesMax: 16 * mebibyte,
     },
-    end: { ask: Nothing, answer: Type.Object({ lastOffset: Offset }), isRepeatable: true },
+    end: { ask: Nothing, answer: Type.Object({ log: LogId, lastOffset: Offset }), isRepeatable: true },
     /** Remembers up to where a reader has handled everything. */
-    commit: { ask: Type.Object({ consumer: Name, offset: Offset }), answer: Nothing, isRepeatable: true },
+    commit: {
+      ask: Type.Object({ consumer: Name, log: LogId, offset: Offset }),
+      answer: Nothing,
+      isRepeatable: true,
+    },
     /** Appends the parts of a report that a node has signed: each counts once, however often it is there. */
     appendServed: {
       ask: Type.Object({

@@ -12,14 +12,23 @@ export interface ServedNodes {
   siteOf(nodeId: string): string | undefined;
 }
 
-/** The event log as who learns from it follows it; see the events port. Who wants events of some types is given those alone. */
+/** A place in a log: an offset says nothing without the id of its log. */
+export interface LogPlace {
+  readonly log: string;
+  readonly offset: number;
+}
+
+/**
+ * The event log as who learns from it follows it; see the events port. Who wants events of some types is given those alone.
+ * Errors: those of the port, UNAVAILABLE; CONFLICT where it is another log than that of the place.
+ */
 export interface FollowedLog {
-  read(after: number): Promise<EventPage>;
-  /** Resolves when there may be an event behind the offset. */
-  wait(after: number, signal: AbortSignal): Promise<void>;
-  /** The offset of the last event. */
-  end(): Promise<number>;
-  commit(consumer: string, offset: number): Promise<void>;
+  read(after: LogPlace): Promise<EventPage>;
+  /** Resolves when there may be an event behind the place. */
+  wait(after: LogPlace, signal: AbortSignal): Promise<void>;
+  /** The place of the last event. */
+  end(): Promise<LogPlace>;
+  commit(consumer: string, place: LogPlace): Promise<void>;
 }
 
 /** The event log as reports of nodes come into it. */

@@ -119,6 +119,33 @@ t.test('a process killed in mid-append leaves all that it acknowledged', async (
   }
 });
 
+t.test('a log has an id, which another one in its place has not', async (t) => {
+  const directory = await newDirectory();
+  const idOf = async (): Promise<string> => {
+    const log = await open(directory);
+    const { id } = await log.status();
+    await log.append([numbered(1)]);
+    await log.close();
+    return id;
+  };
+  const first = await idOf();
+  t.match(first, /^[0-9a-f]{32}$/);
+  t.equal(await idOf(), first, 'it outlives a restart');
+  for (const name of await segmentFiles(directory)) await unlink(join(directory, name));
+  const second = await idOf();
+  t.not(second, first, 'a log without its events is another one');
+  await unlink(join(directory, 'log-id'));
+  const third = await idOf();
+  t.not(third, second, 'one of before logs had ids is given one');
+  t.equal(await idOf(), third);
+  await writeFile(join(directory, 'log-id'), 'x');
+  await t.rejects(open(directory), { code: 'STORE_CORRUPT', message: /remove it/ });
+  await unlink(join(directory, 'log-id'));
+  const log = await open(directory);
+  t.equal((await readAll(log)).events.length, 3, 'what it holds stays');
+  await log.close();
+});
+
 t.test('damage in the middle is passed over, counted and reported', async (t) => {
   const directory = await newDirectory();
   const log = await open(directory, { segmentBytes: 2000 });

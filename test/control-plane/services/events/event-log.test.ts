@@ -145,28 +145,30 @@ async function openReader(t: Test) {
     status: () => events.status(),
   };
   const log = over(answerEventLog(counted), () => 'answered');
-  return { directory, events, reads, log, reader: askForEventLog(log, popularityEvents) };
+  const { id } = await events.status();
+  const at = (offset: number) => ({ log: id, offset });
+  return { directory, events, reads, log, at, reader: askForEventLog(log, popularityEvents) };
 }
 
 t.test('who waits is given what it wants, past what it does not', async (t) => {
-  const { events, reads, reader } = await openReader(t);
+  const { events, reads, at, reader } = await openReader(t);
   const { signal } = new AbortController();
-  const waited = reader.wait(0, signal);
+  const waited = reader.wait(at(0), signal);
   await events.append([player(1), player(2)]);
   await reader.appendServed(timeMs, [told(1, 5)]);
   await waited;
   const count = reads.length;
-  const page = await reader.read(0);
+  const page = await reader.read(at(0));
   t.equal(reads.length, count, 'what was waited for is not read twice');
   t.match(page, { events: [{ offset: 3, type: 'served-report', timeMs }], next: 3, missed: 0 });
-  t.match(await reader.read(3), { events: [], next: 3 });
+  t.match(await reader.read(at(3)), { events: [], next: 3 });
   await events.append([player(3)]);
-  t.match(await reader.read(3), { events: [], next: 4 }, 'what it does not want is behind it');
+  t.match(await reader.read(at(3)), { events: [], next: 4 }, 'what it does not want is behind it');
   const stopping = new AbortController();
-  const left = reader.wait(4, stopping.signal);
+  const left = reader.wait(at(4), stopping.signal);
   stopping.abort();
   await left;
-  t.match(await reader.read(4), { events: [], next: 4 });
+  t.match(await reader.read(at(4)), { events: [], next: 4 });
 });
 
 t.test('a log that was lost while its reader lives on is read from its beginning', async (t) => {
@@ -199,7 +201,7 @@ t.test('a log that was lost while its reader lives on is read from its beginning
   const place = async (name: string, site: string) => {
     const anew = await openEventLog(join(directory, name));
     t.teardown(() => anew.close());
-    await anew.append([{ type: 'session', timeMs, data: { bundle: film, site } }]);
+    await anew.append([{ type: 'session', timeMs: clock.nowMs(), data: { bundle: film, site } }]);
     return anew;
   };
   const isLearned = (site: string) =>
@@ -219,7 +221,32 @@ t.test('a log that was lost while its reader lives on is read from its beginning
   await popularity.flush();
   current = over(answerEventLog(await place('once-more', 'isp-c')), () => 'answered');
   await isLearned('isp-c');
+  // And now it is longer than what was read of the one before it.
+  const longer = await place('longer', 'isp-d');
+  for (let at = 4; at < 20; at++) await longer.append([player(at)]);
+  await popularity.flush();
+  current = over(answerEventLog(longer), () => 'answered');
+  await isLearned('isp-d');
   await close();
+});
+
+t.test('a place in another log is refused, however long that is', async (t) => {
+  const { events, reader, at } = await openReader(t);
+  await events.append([player(1), player(2)]);
+  const elsewhere = { ...at(1), log: 'f'.repeat(32) };
+  const { signal } = new AbortController();
+  for (const place of [elsewhere, at(3)]) {
+    await t.rejects(reader.read(place), { code: 'CONFLICT' });
+    await t.rejects(reader.wait(place, signal), { code: 'CONFLICT' });
+    await t.rejects(reader.commit('popularity', place), { code: 'CONFLICT' });
+  }
+  t.equal(
+    await events.committed('popularity'),
+    undefined,
+    'retention of it has nothing to do with the other',
+  );
+  await reader.commit('popularity', at(1));
+  t.strictSame(await reader.end(), at(2));
 });
 
 t.test('where viewers and nodes are is asked once a minute', async (t) => {

@@ -152,6 +152,12 @@ t.test('another log in the place of the first is exported beside it', async (t) 
   await append(second, events.slice(100, 110));
   t.match((await exported(second)).export, { offset: 10, events: 30 });
   t.match(await query(t, second, 'SELECT count(*), max("offset") FROM EVENTS'), [['30', '20']]);
+  await second.close();
+  await rm(join(first.directory, 'events'), { recursive: true });
+  const longer = await openExportLab(t, { directory: first.directory, clock: first.clock });
+  await append(longer, events.slice(200, 230));
+  t.match((await exported(longer)).export, { offset: 30, events: 60 });
+  t.match(await query(t, longer, 'SELECT count(*), max("offset") FROM EVENTS'), [['60', '30']]);
 });
 
 /** The methods of blobs as functions of their own. */
