@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { Command } from 'commander';
 
-import { CreditNotePaper, InvoiceList, InvoiceView } from '../../common/contract/billing.ts';
+import { CreditNoteList, CreditNotePaper, InvoiceList, InvoiceView } from '../../common/contract/billing.ts';
 import { amountText, parseAmount } from '../../common/core/money.ts';
 import { valueOf } from '../../common/runtime/errors.ts';
 import { allPages, keyOption, moneyText, move, printRows, queryOf, timeText, usageText } from '../money.ts';
@@ -11,10 +11,10 @@ import type { CommandShell } from '../shell.ts';
 
 const csvText = 'print CSV instead of tables';
 
-/** `nearcast invoice list|show|usage|save|credit`. */
+/** `nearcast invoice list|show|usage|save|credit|credit-notes`. */
 export function invoiceCommand(shell: CommandShell): Command {
   const command = new Command('invoice').description(
-    'invoices and credit notes: list, show, usage, save, credit',
+    'invoices and credit notes: list, show, usage, save, credit, credit-notes',
   );
   command
     .command('list')
@@ -42,11 +42,14 @@ export function invoiceCommand(shell: CommandShell): Command {
     );
   command
     .command('save <id> <file>')
-    .description('write an invoice to a file, as PDF or, where its name ends in .html, as a page')
+    .description(
+      'write an invoice or a credit note to a file, as PDF or, where its name ends in .html, as a page',
+    )
     .action((id: string, file: string) =>
       shell.act(async ({ api, output }) => {
         const kind = file.endsWith('.html') ? 'page' : 'pdf';
-        const stream = await api.stream(`/v1/invoices/${encodeURIComponent(id)}/${kind}`);
+        const papers = id.startsWith('cn_') ? 'invoices/credit-notes' : 'invoices';
+        const stream = await api.stream(`/v1/${papers}/${encodeURIComponent(id)}/${kind}`);
         await writeFile(file, Readable.fromWeb(stream));
         output.facts({ id, file }, () => {
           output.line(`It is in ${file}.`);
@@ -73,8 +76,48 @@ export function invoiceCommand(shell: CommandShell): Command {
         });
       }),
     );
+  creditNotesCommand(command, shell);
   usageCommand(command, shell);
   return command;
+}
+
+function creditNotesCommand(command: Command, shell: CommandShell): void {
+  command
+    .command('credit-notes')
+    .description('all credit notes, by number')
+    .option('--account <id>', 'those of one account')
+    .option('--csv', csvText)
+    .action(({ account, csv }: { account?: string; csv?: true }) =>
+      shell.act(async ({ api, output }) => {
+        const path = `/v1/invoices/credit-notes${queryOf({ account })}`;
+        const items = (page: CreditNoteList) => page.creditNotes;
+        const notes = await allPages(api, { path, reply: CreditNoteList, items });
+        const head = ['number', 'id', 'invoice', 'account', 'place', 'issued', 'currency'];
+        printRows(output, notes, {
+          head: [...head, 'net', 'taxes', 'gross', 'reason'],
+          rows: notes.map(({ number, id, invoice, net, gross, currency, reason, ...note }) => [
+            ...[
+              String(number),
+              id,
+              invoice,
+              note.account,
+              placeText(note),
+              timeText(note.issuedAtMs),
+              currency,
+            ],
+            ...[net, gross - net, gross].map((amount) => amountText(amount, currency)),
+            reason,
+          ]),
+          empty: 'No credit notes.',
+          csv,
+        });
+      }),
+    );
+}
+
+/** Where taxes are of: `DE`, `CA-QC`. */
+function placeText({ country, region }: Pick<CreditNotePaper, 'country' | 'region'>): string {
+  return region === undefined ? country : `${country}-${region}`;
 }
 
 function usageCommand(command: Command, shell: CommandShell): void {
@@ -120,6 +163,7 @@ function printInvoices(output: Output, invoices: readonly InvoiceView[], csv?: b
       'number',
       'id',
       'account',
+      'place',
       'issued',
       'currency',
       'net',
@@ -131,8 +175,21 @@ function printInvoices(output: Output, invoices: readonly InvoiceView[], csv?: b
       'of',
     ],
     rows: invoices.map(
-      ({ number, id, account, issuedAtMs, currency, net, gross, credited, open, status, usage }) => [
-        ...[String(number), id, account, timeText(issuedAtMs), currency],
+      ({
+        number,
+        id,
+        account,
+        issuedAtMs,
+        currency,
+        net,
+        gross,
+        credited,
+        open,
+        status,
+        usage,
+        ...place
+      }) => [
+        ...[String(number), id, account, placeText(place), timeText(issuedAtMs), currency],
         ...[net, gross - net, gross, credited, open].map((amount) => amountText(amount, currency)),
         ...[status, usage === undefined ? 'period' : 'usage'],
       ],

@@ -62,11 +62,13 @@ function handCommands(command: Command, shell: CommandShell): void {
   command
     .command('list')
     .description('payments and refunds')
+    .option('--account <id>', 'those of one account')
     .option('--csv', csvText)
-    .action(({ csv }: { csv?: true }) =>
+    .action(({ account, csv }: { account?: string; csv?: true }) =>
       shell.act(async ({ api, output }) => {
+        const path = `/v1/payments${queryOf({ account })}`;
         const items = (page: PaymentList) => page.payments;
-        printPayments(output, await allPages(api, { path: '/v1/payments', reply: PaymentList, items }), csv);
+        printPayments(output, await allPages(api, { path, reply: PaymentList, items }), csv);
       }),
     );
 }

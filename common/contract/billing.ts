@@ -232,6 +232,11 @@ export const CreditNotePaper = Type.Object({
   reason: Line,
 });
 export type CreditNotePaper = Static<typeof CreditNotePaper>;
+export const CreditNoteList = Type.Object({
+  creditNotes: Type.Array(CreditNotePaper),
+  next: Type.Optional(Count),
+});
+export type CreditNoteList = Static<typeof CreditNoteList>;
 
 /** What has become of an invoice; its amounts and `creditApplied` less these is what is still open. */
 export const InvoiceView = Type.Object({

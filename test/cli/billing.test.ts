@@ -52,15 +52,30 @@ t.test('billing from the command line', async (t) => {
   const listed = await nearcast('invoice', 'list', '--csv');
   t.match(
     listed.stdout,
-    /^number,id,account,issued,currency,net,taxes,gross,credited,open,status,of\r\n1,.*,4\.19,0\.80,4\.99,0\.00,0\.00,paid,period\r\n$/,
+    /^number,id,account,place,issued,currency,net,taxes,gross,credited,open,status,of\r\n1,.*,DE,.*,4\.19,0\.80,4\.99,0\.00,0\.00,paid,period\r\n$/,
   );
   t.match(await nearcast('subscription', 'cancel', id), { stdout: /active .* ends / });
   t.match(await nearcast('invoice', 'credit', invoice, '--reason', 'Sorry', '--amount', '2'), {
     stdout: /Credit note 1 over 2\.00 EUR/,
   });
+  const notes = await nearcast('invoice', 'credit-notes', '--account', anna, '--csv');
+  t.match(notes.stdout, /^number,id,invoice,account,place,issued,currency,net,taxes,gross,reason\r\n1,cn_\S+,inv_\S+,usr_anna-0001,DE,.*,EUR,1\.68,0\.32,2\.00,Sorry\r\n$/); // prettier-ignore
+  t.match(await nearcast('invoice', 'credit-notes', '--account', 'usr_nobody-01'), { stdout: 'No credit notes.\n' }); // prettier-ignore
+  const all = JSON.parse((await nearcast('--json', 'invoice', 'credit-notes')).stdout) as [{ id: string }];
+  t.equal(all.length, 1);
+  const note = join(await temporaryDir(t), 'note.html');
+  t.match(await nearcast('invoice', 'save', all[0].id, note), { code: 0 });
+  t.match(await readFile(note, 'utf8'), /Credit note 1[^]*1 of \d{4}-[^]*Basic: Sorry[^]*VAT 19 %<\/th><td>0\.32 EUR[^]*2\.00 EUR/); // prettier-ignore
+  t.match(await nearcast('invoice', 'save', all[0].id, note.replace('html', 'pdf')), { code: 0 });
+  t.match(await readFile(note.replace('html', 'pdf'), 'latin1'), /^%PDF/);
+  t.match(await nearcast('invoice', 'save', 'cn_nothing-here', note), { code: 1, stderr: /NOT_FOUND/ });
   t.match(await nearcast('payment', 'refund', anna, '2EUR', '--reference', 'bank'), {
     stdout: /refund .*-2\.00/,
   });
+  const paid = (await nearcast('payment', 'list', '--account', anna, '--csv')).stdout.split('\r\n');
+  t.equal(paid.filter((row) => row.includes(',refund,')).join(), paid.filter((row) => /^\S+,refund,.*,usr_anna-0001,,hand,EUR,-2\.00,done,bank$/.test(row)).join(), 'what is not there is empty'); // prettier-ignore
+  t.equal(paid.length, 4);
+  t.match(await nearcast('payment', 'list', '--account', 'usr_nobody-01'), { stdout: 'No payments.\n' });
   t.match(await nearcast('ledger', 'balances'), {
     stdout: /cash:manual +EUR +2\.99[^]*revenue:basic +EUR +-2\.51/,
   });
@@ -73,7 +88,7 @@ t.test('billing from the command line', async (t) => {
   t.match(await nearcast('billing', 'report', '--months', '2'), {
     stdout: /before +began +ended[^]*Revenue in EUR[^]*█+ +2\.51 EUR/,
   });
-  t.match((await nearcast('billing', 'report', '--months', '1', '--csv')).stdout, /^month,before,began,ended,churn %,EUR\r\n.*,0,1,0,–,2\.51\r\n$/); // prettier-ignore
+  t.match((await nearcast('billing', 'report', '--months', '1', '--csv')).stdout, /^month,before,began,ended,churn %,EUR\r\n.*,0,1,0,,2\.51\r\n$/); // prettier-ignore
   const pdf = join(await temporaryDir(t), 'invoice.pdf');
   t.match(await nearcast('invoice', 'save', invoice, pdf), { code: 0 });
   t.match(await readFile(pdf, 'latin1'), /^%PDF/);

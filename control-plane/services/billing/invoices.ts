@@ -101,8 +101,14 @@ export interface Invoices {
   freeCreditOf(account: string, currency: string, fresh?: FreshCredit): Promise<number>;
   /** Errors: INVOICE_UNKNOWN. */
   view(id: string): Promise<InvoiceView>;
-  /** The credit notes of an account, by number: so many after one. */
-  creditNotes(page: { account: string; after: number; limit: number }): Promise<CreditNotePaper[]>;
+  /** Errors: NOT_FOUND. */
+  creditNote(id: string): Promise<CreditNotePaper>;
+  /** Credit notes by number, or those of an account: so many after one. */
+  creditNotes(page: {
+    account?: string | undefined;
+    after: number;
+    limit: number;
+  }): Promise<CreditNotePaper[]>;
   /** Invoices by number, or those of an account. */
   list(options: { account?: string | undefined; after: number; limit: number }): Promise<InvoiceView[]>;
 }
@@ -294,15 +300,17 @@ class KeptInvoices implements Invoices {
 
   async creditNotes(...[{ account, after, limit }]: Parameters<Invoices['creditNotes']>) {
     const { books, creditNotesOf } = this.#records;
+    if (account === undefined)
+      return (await books.papers(creditNoteSeries, { after, limit })).map(({ value }) => noteOf(value));
     const range = { prefix: `${account}:`, after: `${account}:${ordered(after)}`, limit };
-    return Promise.all(
-      (await creditNotesOf.scan(range)).map(async ({ value }) =>
-        parseAs(CreditNotePaper, (await books.paper(value.id))?.value, {
-          what: 'a credit note',
-          code: 'STORE_CORRUPT',
-        }),
-      ),
-    );
+    const found = await creditNotesOf.scan(range);
+    return Promise.all(found.map(({ value }) => this.creditNote(value.id)));
+  }
+
+  async creditNote(id: string): Promise<CreditNotePaper> {
+    const entry = await this.#records.books.paper(id);
+    if (entry?.series !== creditNoteSeries) throw coded('NOT_FOUND', `there is no credit note ${id}`);
+    return noteOf(entry.value);
   }
 
   /**
@@ -338,6 +346,10 @@ class KeptInvoices implements Invoices {
     const paper = parseAs(InvoicePaper, entry.value, { what: 'an invoice', code: 'STORE_CORRUPT' });
     return { paper, record: state.value };
   }
+}
+
+function noteOf(value: unknown): CreditNotePaper {
+  return parseAs(CreditNotePaper, value, { what: 'a credit note', code: 'STORE_CORRUPT' });
 }
 
 function openOf({ gross, creditApplied }: InvoicePaper, record: InvoiceRecord): number {

@@ -1,5 +1,6 @@
 import {
   CancelRequest,
+  CreditNoteList,
   CreditNotePaper,
   CreditNoteRequest,
   InvoiceList,
@@ -22,11 +23,21 @@ import type { Billing } from './service.ts';
 const tags = ['billing'];
 const operators = ['operator', 'admin'] as const;
 const params = Type.Object({ id: ObjectId });
+/** A page of papers: all, or those of an account, after a number. */
+const Numbered = Type.Object(
+  {
+    ...{ account: Type.Optional(ObjectId), limit: Limit },
+    after: Type.Integer({ default: 0, minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+  },
+  { additionalProperties: false },
+);
+
 /** Routes that move money, each once for its Idempotency-Key, and those that show what was moved. */
 export function moneyRoutes(app: App, billing: Billing): void {
   subscriptionReads(app, billing);
   subscriptionChanges(app, billing);
   invoiceRoutes(app, billing);
+  creditNoteRoutes(app, billing);
   paymentRoutes(app, billing);
 }
 
@@ -107,13 +118,7 @@ function invoiceRoutes(app: App, billing: Billing): void {
       schema: {
         summary: 'Invoices by number, or those of an account',
         tags,
-        querystring: Type.Object(
-          {
-            ...{ account: Type.Optional(ObjectId), limit: Limit },
-            after: Type.Integer({ default: 0, minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
-          },
-          { additionalProperties: false },
-        ),
+        querystring: Numbered,
         response: { 200: InvoiceList },
       },
     },
@@ -140,6 +145,26 @@ function invoiceRoutes(app: App, billing: Billing): void {
   });
 }
 
+function creditNoteRoutes(app: App, { invoices }: Billing): void {
+  app.get(
+    '/v1/invoices/credit-notes',
+    {
+      config: { credential: operators },
+      schema: {
+        summary: 'Credit notes by number, or those of an account',
+        tags,
+        querystring: Numbered,
+        response: { 200: CreditNoteList },
+      },
+    },
+    async ({ query }) => {
+      const page = await invoices.creditNotes(query);
+      const last = page.at(-1);
+      return { creditNotes: page, ...(page.length === query.limit && last && { next: last.number }) };
+    },
+  );
+}
+
 function paymentRoutes(app: App, billing: Billing): void {
   const { payments } = billing;
   app.get(
@@ -147,10 +172,10 @@ function paymentRoutes(app: App, billing: Billing): void {
     {
       config: { credential: operators },
       schema: {
-        summary: 'Payments and refunds, by id',
+        summary: 'Payments and refunds by id, or those of an account',
         tags,
         querystring: Type.Object(
-          { after: Type.Optional(ObjectId), limit: Limit },
+          { account: Type.Optional(ObjectId), after: Type.Optional(ObjectId), limit: Limit },
           { additionalProperties: false },
         ),
         response: { 200: PaymentList },

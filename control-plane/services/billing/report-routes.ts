@@ -11,7 +11,7 @@ import { ObjectId } from '../../../common/contract/primitives.ts';
 import { Type } from '../../../common/contract/type.ts';
 import { coded, valueOf } from '../../../common/runtime/errors.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
-import { invoiceHtml, invoicePage, type InvoicePage } from './core/invoice-page.ts';
+import { creditNotePage, invoiceHtml, invoicePage, type InvoicePage } from './core/invoice-page.ts';
 import { invoicePdf } from './core/invoice-pdf.ts';
 import { Limit } from './money-route.ts';
 import type { Billing } from './service.ts';
@@ -121,18 +121,38 @@ function issuerRoutes(app: App, { offers }: Billing): void {
 }
 
 function paperRoutes(app: App, { invoices, subscriptions }: Billing): void {
-  const params = Type.Object({ id: ObjectId });
-  const pageOf = async (id: string): Promise<InvoicePage> => {
+  const invoiceOf = async (id: string) => {
     const invoice = await invoices.view(id);
     const { timeZone } = await subscriptions.view(invoice.subscription);
-    return invoicePage(invoice, timeZone);
+    return { invoice, timeZone };
   };
+  pageRoutes(app, {
+    ...{ path: '/v1/invoices', what: 'An invoice' },
+    async pageOf(id) {
+      const { invoice, timeZone } = await invoiceOf(id);
+      return invoicePage(invoice, timeZone);
+    },
+  });
+  pageRoutes(app, {
+    ...{ path: '/v1/invoices/credit-notes', what: 'A credit note' },
+    async pageOf(id) {
+      const note = await invoices.creditNote(id);
+      return creditNotePage(note, await invoiceOf(note.invoice));
+    },
+  });
+}
+
+function pageRoutes(
+  app: App,
+  { path, what, pageOf }: { path: string; what: string; pageOf: (id: string) => Promise<InvoicePage> },
+): void {
+  const params = Type.Object({ id: ObjectId });
   app.get(
-    '/v1/invoices/:id/page',
+    `${path}/:id/page`,
     {
       config: { credential: operators },
       schema: {
-        summary: 'An invoice as a page of HTML, as it was written',
+        summary: `${what} as a page of HTML, as it was written`,
         ...{ tags, params, produces: ['text/html'] },
       },
     },
@@ -143,11 +163,11 @@ function paperRoutes(app: App, { invoices, subscriptions }: Billing): void {
     },
   );
   app.get(
-    '/v1/invoices/:id/pdf',
+    `${path}/:id/pdf`,
     {
       config: { credential: operators },
       schema: {
-        summary: 'An invoice as PDF, as it was written',
+        summary: `${what} as PDF, as it was written`,
         ...{ tags, params, produces: ['application/pdf'] },
       },
     },

@@ -1,9 +1,9 @@
-import type { InvoiceView } from '../../../../common/contract/billing.ts';
+import type { CreditNotePaper, InvoiceView } from '../../../../common/contract/billing.ts';
 import type { UsageLine } from '../../../../common/contract/meters.ts';
 import { amountText } from '../../../../common/core/money.ts';
 import { usedText } from '../../../../common/core/quantity.ts';
 
-/** What stands on an invoice, before it is HTML or PDF. */
+/** What stands on an invoice or a credit note, before it is HTML or PDF. */
 export interface InvoicePage {
   readonly title: string;
   /** Who issues it, a line each. */
@@ -17,16 +17,13 @@ const ppmPerPercent = 10_000;
 
 /** Lays an invoice out; days are of the time zone. What has become of it since is not on it: it is as it was written. */
 export function invoicePage(invoice: InvoiceView, timeZone: string): InvoicePage {
-  const { number, account, currency, issuer, text, period, taxes, discounts, net, gross } = invoice;
-  const dayOf = (atMs: number): string =>
-    Temporal.Instant.fromEpochMilliseconds(atMs).toZonedDateTimeISO(timeZone).toPlainDate().toString();
-  const line = (what: string, amount: number, isTotal = false) => ({
-    ...{ what, isTotal, amount: `${amountText(amount, currency)} ${currency}` },
-  });
+  const { number, account, currency, text, period, discounts, net, gross } = invoice;
+  const dayOf = (atMs: number): string => dayIn(timeZone, atMs);
+  const line = lineIn(currency);
   const usageRow = (one: UsageLine) => line(`${one.name}: ${usedText(one)}`, one.amount);
   return {
     title: `Invoice ${number}`,
-    issuer: issuer === undefined ? [] : [issuer.name, ...issuer.lines],
+    issuer: issuerOf(invoice),
     facts: [
       ['Invoice', String(number)],
       ['Reference', invoice.id],
@@ -41,12 +38,57 @@ export function invoicePage(invoice: InvoiceView, timeZone: string): InvoicePage
         : [{ what: `${text}: usage`, amount: '', isTotal: false }, ...invoice.usage.map(usageRow)]),
       ...discounts.map(({ coupon, amount }) => line(`Coupon ${coupon}`, -amount)),
       line('Net', net, true),
-      ...taxes.map(({ name, ratePpm, amount }) => line(`${name} ${ratePpm / ppmPerPercent} %`, amount)),
+      ...taxLines(invoice),
       line('Total', gross, true),
       ...(invoice.creditApplied === 0 ? [] : [line('Paid from your credit', -invoice.creditApplied)]),
       line('To be paid', gross - invoice.creditApplied, true),
     ],
   };
+}
+
+/** Lays a credit note out, with the invoice that it is over: both are named on it, and who issued that. */
+export function creditNotePage(
+  note: CreditNotePaper,
+  { invoice, timeZone }: { invoice: InvoiceView; timeZone: string },
+): InvoicePage {
+  const line = lineIn(note.currency);
+  return {
+    title: `Credit note ${note.number}`,
+    issuer: issuerOf(invoice),
+    facts: [
+      ['Credit note', String(note.number)],
+      ['Reference', note.id],
+      ['Account', note.account],
+      ['Date', dayIn(timeZone, note.issuedAtMs)],
+      ['Over invoice', `${invoice.number} of ${dayIn(timeZone, invoice.issuedAtMs)}`],
+    ],
+    amounts: [
+      { what: `${invoice.text}: ${note.reason}`, amount: '', isTotal: false },
+      line('Net', note.net, true),
+      ...taxLines(note),
+      line('Total credited', note.gross, true),
+    ],
+  };
+}
+
+function dayIn(timeZone: string, atMs: number): string {
+  return Temporal.Instant.fromEpochMilliseconds(atMs).toZonedDateTimeISO(timeZone).toPlainDate().toString();
+}
+
+function lineIn(currency: string) {
+  return (what: string, amount: number, isTotal = false) => ({
+    ...{ what, isTotal, amount: `${amountText(amount, currency)} ${currency}` },
+  });
+}
+
+function taxLines({ currency, taxes }: Pick<InvoiceView, 'currency' | 'taxes'>) {
+  return taxes.map(({ name, ratePpm, amount }) =>
+    lineIn(currency)(`${name} ${ratePpm / ppmPerPercent} %`, amount),
+  );
+}
+
+function issuerOf({ issuer }: Pick<InvoiceView, 'issuer'>): string[] {
+  return issuer === undefined ? [] : [issuer.name, ...issuer.lines];
 }
 
 const style = `body{font:14px/1.5 system-ui,sans-serif;max-width:44rem;margin:3rem auto;padding:0 1rem;color:#111;background:#fff}

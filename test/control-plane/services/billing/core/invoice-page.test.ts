@@ -1,7 +1,11 @@
 import t from 'tap';
 
-import type { InvoiceView } from '../../../../../common/contract/billing.ts';
-import { invoiceHtml, invoicePage } from '../../../../../control-plane/services/billing/core/invoice-page.ts';
+import type { CreditNotePaper, InvoiceView } from '../../../../../common/contract/billing.ts';
+import {
+  creditNotePage,
+  invoiceHtml,
+  invoicePage,
+} from '../../../../../control-plane/services/billing/core/invoice-page.ts';
 import { invoicePdf } from '../../../../../control-plane/services/billing/core/invoice-pdf.ts';
 
 const invoice: InvoiceView = {
@@ -32,6 +36,28 @@ t.test('an invoice as a page', async (t) => {
     t.ok(html.includes(wanted), wanted);
   t.notMatch(html, '<b>');
   t.match(invoiceHtml(invoicePage({ ...invoice, text: '映画プラン' }, 'Asia/Tokyo')), '映画プラン');
+});
+
+t.test('a credit note as a page names the invoice that it is over', async (t) => {
+  const note: CreditNotePaper = {
+    ...{ version: 1, id: 'cn_one-0001', number: 3, account: 'usr_anna-0001', subscription: 'sub_one-0001' },
+    ...{ plan: 'basic', currency: 'EUR', country: 'DE', issuedAtMs: Date.UTC(2026, 3, 2, 22, 30) },
+    ...{ invoice: invoice.id, base: 250, net: 210, gross: 250, reason: 'Ausfall am 1. <April>' },
+    taxes: [{ name: 'VAT', ratePpm: 190_000, amount: 40 }],
+  };
+  const html = invoiceHtml(creditNotePage(note, { invoice, timeZone: 'Europe/Berlin' }));
+  for (const wanted of [
+    '<h1>Credit note 3</h1>',
+    'Kino GmbH<br>Straße 1 “am Eck”<br>VAT DE123, 5 €',
+    'Reference</th><td>cn_one-0001',
+    'Date</th><td>2026-04-03',
+    'Over invoice</th><td>7 of 2026-04-01',
+    'more: Ausfall am 1. &lt;April&gt;</th><td></td>',
+    'Net</th><td>2.10 EUR',
+    'VAT 19 %</th><td>0.40 EUR',
+    'Total credited</th><td>2.50 EUR',
+  ])
+    t.ok(html.includes(wanted), wanted);
 });
 
 t.test('an invoice as PDF', async (t) => {
