@@ -250,11 +250,8 @@ function perView<T>(compute: (view: SteeringView) => T): (view: SteeringView) =>
 
 /** A ranking of the pathways of a session. */
 function rankSession(input: RankInput, { declared }: SteeredSession): Ranking {
-  const { indexOf } = input.view;
-  return rankAmong(
-    input,
-    declared.map((id) => indexOf.get(id)).filter((index) => index !== undefined),
-  );
+  const these = declared.map((id) => input.view.indexOf.get(id) ?? -1);
+  return rankAmong(input, these.includes(-1) ? these.filter((index) => index >= 0) : these);
 }
 
 function stayPolicy({ policy, fraction }: BrainOptions): StayPolicy {

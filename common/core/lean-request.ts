@@ -14,7 +14,7 @@ export type FieldList = readonly string[];
 /** No player sends so much. */
 export const headBytesMax = 8 * 1024;
 // RFC 9112 §3 and §5, in the plainest form: origin-form without a fragment, fields on a line each.
-const form = /^GET (\/[!"$-~]*) HTTP\/1\.1\r\n(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*\r\n)+\r\n$/;
+const form = /^GET \/[!"$-~]* HTTP\/1\.1\r\n(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*\r\n)+\r\n$/;
 /** RFC 3986 §3.2.2, as far as names and addresses go: what a player called, so that it may be given back as a part of a URL. */
 export const plainHost = /^(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i;
 /**
@@ -24,24 +24,24 @@ export const plainHost = /^(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i;
 export function readLeanRequest(bytes: Buffer): LeanRequest | undefined {
   if (bytes.length > headBytesMax) return undefined;
   const text = bytes.toString('latin1');
-  const url = form.exec(text)?.[1];
-  if (url === undefined) return undefined;
+  if (!form.test(text)) return undefined;
+  const url = text.slice(4, text.indexOf(' ', 4));
   let host: string | undefined;
   let forwardedFor: string | undefined;
   for (let at = text.indexOf('\r\n') + 2, end = text.indexOf('\r\n', at); end > at;) {
     if (initials.includes(text[at] ?? '')) {
       const colon = text.indexOf(':', at);
-      const value = (): string => fieldValue(text, colon + 1, end);
       switch (text.slice(at, colon).toLowerCase()) {
         case 'host':
           if (host !== undefined) return undefined;
-          host = value();
+          host = fieldValue(text, colon + 1, end);
           break;
         case 'x-forwarded-for':
-          forwardedFor = forwardedFor === undefined ? value() : `${forwardedFor}, ${value()}`;
+          forwardedFor =
+            (forwardedFor === undefined ? '' : `${forwardedFor}, `) + fieldValue(text, colon + 1, end);
           break;
         case 'connection':
-          if (value().toLowerCase() !== 'keep-alive') return undefined;
+          if (fieldValue(text, colon + 1, end).toLowerCase() !== 'keep-alive') return undefined;
           break;
         case 'content-length':
         case 'transfer-encoding':

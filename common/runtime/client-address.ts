@@ -14,16 +14,17 @@ export type ClientAddressOf = (sender: Sender) => Address | undefined;
  * one of theirs. What a client writes there itself stands before it and is never read.
  */
 export function createClientAddressOf(trustedProxies: readonly Prefix[]): ClientAddressOf {
-  const isTrusted = (address: Address): boolean => isAmong(address, trustedProxies);
   return ({ remoteAddress, forwardedFor }) => {
     let client = parseSocketAddress(remoteAddress);
     if (client === undefined || forwardedFor === undefined) return client;
-    const hops = (typeof forwardedFor === 'string' ? forwardedFor : forwardedFor.join(',')).split(',');
-    while (isTrusted(client)) {
-      const hop = parseHop(hops.pop());
+    const hops = typeof forwardedFor === 'string' ? forwardedFor : forwardedFor.join(',');
+    for (let end = hops.length; end >= 0 && isAmong(client, trustedProxies);) {
+      const comma = hops.lastIndexOf(',', end - 1);
+      const hop = parseHop(hops.slice(comma + 1, end));
       // The proxy wrote something that is no address: its own is the best that is known.
       if (hop === undefined) break;
       client = hop;
+      end = comma;
     }
     return client;
   };
@@ -47,12 +48,14 @@ export function parseProxy(text: string): Prefix | undefined {
 
 function parseSocketAddress(text: string | undefined): Address | undefined {
   // A link-local peer has a zone, which only means something on its own link.
-  return text === undefined ? undefined : parseAddress(text.replace(/%.*$/, ''));
+  return text === undefined ? undefined : parseAddress(text.includes('%') ? text.replace(/%.*$/, '') : text);
 }
 
 /** Some proxies add the port: `192.0.2.1:5000`, `[2001:db8::1]:5000`. */
-function parseHop(text: string | undefined): Address | undefined {
-  const hop = (text ?? '').trim();
+function parseHop(text: string): Address | undefined {
+  const hop = text.trim();
+  const address = parseAddress(hop);
+  if (address !== undefined) return address;
   const match = /^\[([^\]]+)\](?::\d+)?$/.exec(hop) ?? /^(\d+\.\d+\.\d+\.\d+):\d+$/.exec(hop);
-  return parseAddress(match?.[1] ?? hop);
+  return match?.[1] === undefined ? undefined : parseAddress(match[1]);
 }

@@ -1,3 +1,4 @@
+import { sortFew } from '../../common/core/sort-few.ts';
 import type { FilterName } from '../../common/contract/steering.ts';
 import type { RankKey } from './rank-keys.ts';
 import { compareCandidates, type Candidate, type Ranking } from './rank.ts';
@@ -68,8 +69,8 @@ export function orderPathways(
 ): Priority {
   if (ranking === undefined) return { pathways: declared, incident: true };
   const ways = declared.map((id) => judgeWay(id, ranking, left.has(id)));
-  // Array.prototype.sort is stable: equals stay in the order in which the session was ranked.
-  ways.sort((a, b) => a.group - b.group || a.within - b.within);
+  // Stable: equals stay in the order in which the session was ranked.
+  sortFew(ways, compareWays);
   const mayStay = ({ id, candidate, group: of }: Way, best: Way): boolean => {
     if (left.has(id) || isBetterByKey(best.candidate, candidate, order)) return false;
     const isMerelyFull = candidate?.removedBy === 'no-headroom';
@@ -78,8 +79,8 @@ export function orderPathways(
   const [best] = ways;
   const stays = ways.find(({ id }) => id === current);
   if (stays !== undefined && best !== undefined && mayStay(stays, best)) {
-    ways.splice(ways.indexOf(stays), 1);
-    ways.unshift(stays);
+    ways.copyWithin(1, 0, ways.indexOf(stays));
+    ways[0] = stays;
   }
   return {
     pathways: ways.map(({ id }) => id),
@@ -87,28 +88,35 @@ export function orderPathways(
   };
 }
 
+function compareWays(a: Way, b: Way): number {
+  return a.group - b.group || a.within - b.within;
+}
+
 function judgeWay(id: string, { qualified, removed, matchedLength }: Ranking, isLeft: boolean): Way {
   const strayed = matchedLength === 0;
-  const at = qualified.findIndex(({ appliance }) => appliance.id === id);
-  const candidate = at < 0 ? removed.find(({ appliance }) => appliance.id === id) : qualified[at];
-  const judge = (): { group: number; within: number } => {
-    if (candidate === undefined) return { group: group.removed, within: UNKNOWN };
+  const at = placeOf(id, qualified);
+  const candidate = at < 0 ? removed[placeOf(id, removed)] : qualified[at];
+  let of: number = group.removed;
+  let within = UNKNOWN;
+  if (candidate !== undefined) {
     const { removedBy, condition, appliance } = candidate;
-    if (at >= 0) {
-      const isStrayed = strayed && appliance.role === 'origin';
-      return { group: isStrayed ? group.strayedOrigin : group.ranked, within: at };
-    }
     const mayKeep = condition === null && removedBy !== 'not-held' && !isCutOff(appliance);
-    if (strayed && mayKeep) return { group: group.strayed, within: 0 };
-    return { group: group.removed, within: Math.max(badnessOf(removedBy), badnessOf(condition)) };
-  };
-  const judged = judge();
-  return {
-    id,
-    candidate,
-    group: isLeft ? Math.max(judged.group, group.left) : judged.group,
-    within: judged.within,
-  };
+    if (at >= 0) {
+      of = strayed && appliance.role === 'origin' ? group.strayedOrigin : group.ranked;
+      within = at;
+    } else if (strayed && mayKeep) {
+      of = group.strayed;
+      within = 0;
+    } else within = Math.max(badnessOf(removedBy), badnessOf(condition));
+  }
+  return { id, candidate, group: isLeft ? Math.max(of, group.left) : of, within };
+}
+
+/** Where an appliance stands among candidates; -1 where it does not. */
+function placeOf(id: string, candidates: readonly Candidate[]): number {
+  let at = candidates.length - 1;
+  while (at >= 0 && candidates[at]?.appliance.id !== id) at--;
+  return at;
 }
 
 function badnessOf(filter: FilterName | null): number {

@@ -22,7 +22,9 @@ export const unrouted: RankedRoute = { prefixLength: 0, classOrder: 3, asPathLen
 /** The keys of a distinct route of the lists by a prefix of this length; those of none behind the last. */
 export function rankedRouteOf({ keys }: RouteLists, route: number, prefixLength: number): RankedRoute {
   const key = keys[route];
-  return key === undefined ? unrouted : { prefixLength, ...unpackRouteKeys(key) };
+  if (key === undefined) return unrouted;
+  const { classOrder, asPathLength, med } = unpackRouteKeys(key);
+  return { prefixLength, classOrder, asPathLength, med };
 }
 
 /** One more than the greatest packed number of `PackedRankKeys`: 8 bits of prefix, 2 of class, 8 of AS path, 32 of MED. */

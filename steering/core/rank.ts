@@ -2,6 +2,7 @@ import type { Place } from '../../common/contract/documents.ts';
 import type { FilterName } from '../../common/contract/steering.ts';
 import type { Address } from '../../common/core/ip-address.ts';
 import { hashText, type HashPair } from '../../common/core/rendezvous.ts';
+import { sortFew } from '../../common/core/sort-few.ts';
 import { familyBits } from './families.ts';
 import { conditionOf, filterNumber, filters } from './filters.ts';
 import type { NodeHealth } from './health.ts';
@@ -159,14 +160,15 @@ function rankingOf(input: RankInput, slots: readonly number[]): Ranking {
     }
     return chosen;
   };
+  const hasRemoved = found.some(({ removedBy }) => removedBy !== null);
   const passed = slots.filter((slot) => ranker.removedBy[slot] === 0);
-  passed.sort((a, b) => ranker.compare(a, b));
+  sortFew(passed, (a, b) => ranker.compare(a, b));
   return {
     matchedLength: lengthOf(ranker.entry),
     place: ranker.place ?? null,
     scopeLength: ranker.scopeLength,
     qualified: among(passed, passed.length),
-    removed: found.filter(({ removedBy }) => removedBy !== null),
+    removed: hasRemoved ? found.filter(({ removedBy }) => removedBy !== null) : [],
     ways: among(ranker.ways, ranker.wayCount),
     overfull: ranker.overfull,
   };

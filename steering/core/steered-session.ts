@@ -10,6 +10,8 @@ export interface SteeredSession {
 
 /** So long a pathway that failed a player stands behind the others for it; hls.js keeps away from one as long. */
 const LEFT_S = 300;
+const nothingLeft: SteeredSession['left'] = new Map();
+const noItems: readonly string[] = [];
 
 /**
  * Reads a steering request's query: what the player reports (`_HLS_pathway` with or without quotes, `_DASH_pathway` with a list in the
@@ -25,14 +27,16 @@ export function readSteeredSession(
   declared: readonly string[],
   nowS: number,
 ): SteeredSession {
-  const one = (name: string): string | undefined => idsOf(query[name], declared).at(-1);
-  const on = one('on') ?? declared[0];
-  const from = one('from') ?? on;
+  const on = idsOf(query['on'], declared).at(-1) ?? declared[0];
+  const from = idsOf(query['from'], declared).at(-1) ?? on;
   const reported = idsOf(query['_DASH_pathway'] ?? query['_HLS_pathway'], declared);
   const current = reported.at(-1) ?? on;
+  const hasLeft = current !== on && current !== from;
+  // Nearly nobody has left anything: all of them share what says so.
+  if (!hasLeft && query['left'] === undefined) return { declared, current, left: nothingLeft };
   const left = readLeft(query['left'], declared, nowS);
   if (current !== undefined) left.delete(current);
-  if (current !== on && current !== from) {
+  if (hasLeft) {
     for (const id of [on, ...reported]) {
       if (id !== undefined && id !== current) left.set(id, nowS + LEFT_S);
     }
@@ -52,7 +56,8 @@ export function steeredSessionQuery({ current, left }: SteeredSession, first: st
 }
 
 /** The session's own ids in a list, each once. A parameter that comes twice is read once. */
-function idsOf(value: unknown, declared: readonly string[]): string[] {
+function idsOf(value: unknown, declared: readonly string[]): readonly string[] {
+  if (value === undefined) return noItems;
   const ids: string[] = [];
   for (const id of itemsOf(value)) if (declared.includes(id) && !ids.includes(id)) ids.push(id);
   return ids;

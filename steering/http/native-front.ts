@@ -43,7 +43,8 @@ export function createNativeFront(
   const reply = (slot: number): number => {
     const request = readLeanRequest(bytesIn(slot));
     const remoteAddress = addressAt(senders, slot * SENDER_BYTES);
-    const answered = request && answer({ ...request, socket: { remoteAddress } });
+    const answered =
+      request && answer({ url: request.url, headers: request.headers, socket: { remoteAddress } });
     if (answered === undefined) return 0;
     const { text, encoding } = rendered.render(answered);
     if (encoding === 'utf8' && Buffer.byteLength(text) > REPLY_BYTES_MAX) return 0;

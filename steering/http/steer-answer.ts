@@ -52,8 +52,12 @@ export function answerSteer(options: SteerOptions, { token, claims, query, raw }
     'PATHWAY-PRIORITY': [...pathways],
   };
   // DASH asks for JSON (ETSI TS 103 998 §6), HLS has a type of its own.
-  const isDash = Object.keys(query).some((name) => name.startsWith('_DASH_'));
-  return { headers: isDash ? dashHeaders : hlsHeaders, body: JSON.stringify(answer) };
+  return { headers: isDash(query) ? dashHeaders : hlsHeaders, body: JSON.stringify(answer) };
+}
+
+function isDash(query: SteerRequest['query']): boolean {
+  for (const name in query) if (name.startsWith('_DASH_')) return true;
+  return false;
 }
 
 const common = {

@@ -23,6 +23,9 @@ t.test('X-Forwarded-For counts only from a trusted proxy, and only its last fore
   t.equal(of('10.0.0.1', '203.0.113.9:5000'), '203.0.113.9');
   t.equal(of('127.0.0.1', 'unknown'), '127.0.0.1');
   t.equal(of('127.0.0.1', ''), '127.0.0.1');
+  t.equal(of('127.0.0.1', ','), '127.0.0.1');
+  t.equal(of('127.0.0.1', '10.0.0.8, 10.0.0.7'), '10.0.0.8', 'only proxies');
+  t.equal(of('127.0.0.1', ',10.0.0.7'), '10.0.0.7', 'nothing before them');
   t.equal(of('127.0.0.1'), '127.0.0.1');
   t.equal(of('fe80::1%eth0'), 'fe80::1');
   t.equal(clientAddressOf({ remoteAddress: undefined, forwardedFor: '1.1.1.1' }), undefined);
