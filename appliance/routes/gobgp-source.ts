@@ -12,13 +12,13 @@ import {
   type RouteTable,
 } from '../../common/core/route-table.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
-import { coded, toCoded, valueOf } from '../../common/runtime/errors.ts';
+import { coded, isCoded, toCoded, valueOf } from '../../common/runtime/errors.ts';
 import type { Log } from '../../common/runtime/log.ts';
 import { parseJsonAs } from '../../common/runtime/parse.ts';
 import { JsonObjects } from '../core/routes/json-objects.ts';
 import type { RouteClassifier } from '../core/routes/route-classes.ts';
 import { isOver } from '../fill/wakeup.ts';
-import { readGobgpPath } from './gobgp-paths.ts';
+import { readGobgpPath, type GobgpChange } from './gobgp-paths.ts';
 import type { RouteListener, RouteSource } from './route-source.ts';
 
 export interface GobgpSourceOptions {
@@ -42,6 +42,8 @@ const answerMs = 5000;
 const answerBytesMax = 16 * 1024 * 1024;
 /** Making a table takes at most a fifth of the time, however fast routes change. */
 const restFactor = 4;
+/** Where some routes were left out and others are withdrawn, all are read anew, so often at most. */
+const rereadMs = 5000;
 const ESTABLISHED = 6;
 
 const Neighbors = Type.Array(
@@ -70,6 +72,10 @@ class GobgpFollower {
   /** Keys by prefix as it was printed; some 100 bytes a route. */
   #routes = new Map<string, number>();
   #dropped = 0;
+  /** Some were withdrawn since, so that there is room again. */
+  #hasRoom = false;
+  /** Paths that are none, and prefixes with host bits. */
+  #unreadable = 0;
   /** Changes that came since the monitor began, and how many were told. */
   #changes = 0;
   #toldChanges = -1;
@@ -106,6 +112,8 @@ class GobgpFollower {
     await this.#look(signal);
     this.#routes = new Map();
     this.#dropped = 0;
+    this.#hasRoom = false;
+    this.#unreadable = 0;
     this.#changes = 0;
     this.#toldChanges = -1;
     const ended = new AbortController();
@@ -139,20 +147,39 @@ class GobgpFollower {
   }
 
   #take(text: string): void {
-    const change = readGobgpPath(text, this.#options.classifier);
+    const change = this.#read(text);
     if (change === undefined) return;
     const { prefix, keys } = change;
     this.#changes++;
-    if (keys === undefined) this.#routes.delete(prefix);
+    if (keys === undefined) {
+      this.#routes.delete(prefix);
+      this.#hasRoom = this.#dropped > 0;
+    } else if (parsePrefix(prefix) === undefined) this.#unreadable++;
     else if (this.#routes.size < this.#options.routesMax || this.#routes.has(prefix))
       this.#routes.set(prefix, packRouteKeys(keys));
     else this.#dropped++;
   }
 
-  /** Asks for the sessions and tells the routes that came meanwhile; rejects when gobgpd does not answer. */
-  async #keepLooking(signal: AbortSignal): Promise<never> {
+  /** One path that is none takes no others along: it is counted. */
+  #read(text: string): GobgpChange | undefined {
+    try {
+      return readGobgpPath(text, this.#options.classifier);
+    } catch (error) {
+      if (!isCoded(error, 'ROUTE_SOURCE_UNREADABLE')) throw error;
+      this.#unreadable++;
+      return undefined;
+    }
+  }
+
+  /**
+   * Asks for the sessions and tells the routes that came meanwhile, until all are to be read anew; rejects when gobgpd does not
+   * answer.
+   */
+  async #keepLooking(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     let lookedMs = clock.monotonicMs();
+    const startedMs = lookedMs;
+    let rereadAtMs = startedMs + rereadMs;
     let toldMs = lookedMs;
     let changes = 0;
     for (;;) {
@@ -162,7 +189,13 @@ class GobgpFollower {
       changes = this.#changes;
       // While changes pour in, as at first, or nothing has come yet, it may be the middle of a table.
       if (this.#toldChanges === changes) toldMs = nowMs;
-      else if (nowMs >= this.#restUntilMs && (isQuiet || nowMs - toldMs >= pouringMs)) this.#tell(nowMs);
+      else if (nowMs >= this.#restUntilMs && (isQuiet || nowMs - toldMs >= pouringMs)) {
+        // Reading takes at most a fifth of the time.
+        if (this.#toldChanges < 0)
+          rereadAtMs = Math.max(rereadAtMs, nowMs + restFactor * (nowMs - startedMs));
+        this.#tell(nowMs);
+      }
+      if (this.#hasRoom && isQuiet && nowMs >= rereadAtMs) return;
       if (nowMs - lookedMs < lookMs) continue;
       lookedMs = nowMs;
       await this.#look(signal);
@@ -213,6 +246,9 @@ class GobgpFollower {
       ...(this.#dropped === 0
         ? []
         : [`ROUTES_CAPPED: GoBGP has more than ${this.#options.routesMax} routes, and these are told`]),
+      ...(this.#unreadable === 0
+        ? []
+        : [`ROUTE_UNREADABLE: ${this.#unreadable} routes have no prefix or path that can be read`]),
     ]);
   }
 }

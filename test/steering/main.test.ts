@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { mkdtemp, readdir, readFile, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { text as textOf } from 'node:stream/consumers';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ExplainReply, SteeringStatus, type RankReply } from '../../common/contract/steering.ts';
@@ -86,8 +87,7 @@ async function call(
 /** A GET from another loopback address, as from a proxy there. */
 async function through(localAddress: string, url: string, headers: Record<string, string>) {
   const [response] = (await once(get(url, { localAddress, headers }), 'response')) as [IncomingMessage];
-  response.resume();
-  return response;
+  return { headers: response.headers, text: await textOf(response) };
 }
 
 async function rankIds(
@@ -214,7 +214,7 @@ t.test('content steering, as HLS and DASH players ask', async (t) => {
     (await statusOf(steering, control)).pathways.every(({ healthy }) => healthy),
   );
   const token = control.deliveryToken({ scope: 'steer', bundle: BUNDLE, pathways: ['a-1', 'a-2', 'origin'] });
-  const queries = ['', '?_HLS_pathway="a-1"&_HLS_throughput=5000000', '?_HLS_pathway=a-1', '?_HLS_pathway=%22a-1%22&x=', '?_HLS_pathway=a&_HLS_pathway=b', '?on=x&from=%00&left=a-2', '?_HLS_pathway=%E0%A4%A']; // prettier-ignore
+  const queries = ['', '?_HLS_pathway="a-1"&_HLS_throughput=5000000', '?_HLS_pathway=a-1', '?_HLS_pathway=%22a-1%22&x=', '?_HLS_pathway=a&_HLS_pathway=b', '?on=x&from=%00&left=a-2', '?_HLS_pathway=%E0%A4%A', '?_HLS_throughput=5000000', '?_HLS_pathway&_HLS_throughput=', '?_HLS_throughput=x&_HLS_throughput=1', '?_HLS_pathway[]=a-2']; // prettier-ignore
   for (const query of queries) {
     const { status, headers, json } = await steer(steering, token, query);
     t.equal(status, 200, query);
@@ -244,6 +244,10 @@ t.test('content steering, as HLS and DASH players ask', async (t) => {
   t.equal(preflight.status, 204);
   t.equal(preflight.headers.get('access-control-allow-origin'), '*');
 
+  const foreign = control.deliveryToken({ scope: 'steer', bundle: bundleOf('7'), pathways: ['x-2', 'x-1'] });
+  const strange = await steer(steering, foreign, '?_HLS_pathway=a-1');
+  t.match(strange, { status: 200, json: { 'PATHWAY-PRIORITY': ['x-2', 'x-1'] } }, 'boxes that no map names');
+  t.ok([1, 2].includes((strange.json as { TTL: number }).TTL), 'its player asks again soon');
   const nowS = Math.floor(Date.now() / 1000);
   const expired = control.deliveryToken({ scope: 'steer', bundle: BUNDLE, pathways: ['a-1'], issuedAtS: nowS - 9, expiresAtS: nowS - 1 }); // prettier-ignore
   t.match(
@@ -304,6 +308,19 @@ t.test('rank, redirect and explain: who may ask what', async (t) => {
   t.equal(await behindProxy('127.0.0.1, 198.51.100.1'), origin.url, 'what the client wrote itself is not');
   t.equal(await behindProxy('198.51.100.1, 127.0.0.9'), best.url);
   t.equal(await behindProxy('junk'), best.url, "the proxy's own address, where it says none");
+  const steered = async (from: string, forwardedFor: string) => {
+    const url = `${steering.url}/v1/steer/${sessionOf(control)}`;
+    const { text } = await through(from, url, { 'x-forwarded-for': forwardedFor });
+    return (JSON.parse(text) as Record<string, unknown>)['PATHWAY-PRIORITY'];
+  };
+  const [routed, strayed] = [['a-1', 'a-2', 'origin'], ['a-2', 'a-1', 'origin']]; // prettier-ignore
+  t.strictSame(await steered('127.0.0.1', '198.51.100.1'), routed, 'no proxy of ours says it: not believed');
+  t.strictSame(await steered('127.0.0.2', '198.51.100.1'), strayed, 'no route reaches who is behind it');
+  t.strictSame(await steered('127.0.0.2', '127.0.0.1, 198.51.100.1'), strayed);
+  const direct = await through('127.0.0.1', `${steering.url}/v1/go/${play}/${'f'.repeat(64)}.mp4`, {
+    'x-forwarded-for': '198.51.100.1',
+  });
+  t.equal(new URL(direct.headers.location ?? '').origin, best.url, 'nor for a redirect');
   t.match(await rank(undefined, { bundle: BUNDLE }), { status: 401, json: { code: 'CREDENTIAL_MISSING' } });
   t.match(await rank(await control.accessToken('viewer'), { bundle: BUNDLE }), { status: 403 });
   const operator = await control.accessToken('operator');

@@ -12,6 +12,8 @@ export interface Told {
   /** Resolves once the routes told are so. */
   until(isSo: (routes: readonly Required<Route>[]) => boolean): Promise<void>;
   untilReason(pattern: RegExp): Promise<void>;
+  /** Resolves once nothing is wrong. */
+  untilNoReason(): Promise<void>;
 }
 
 const waitMs = 20_000;
@@ -65,5 +67,6 @@ export function createTold(): Told {
     },
     until: (isSo) => until('routes', () => routes !== undefined && isSo(routes)),
     untilReason: (pattern) => until(String(pattern), () => reasons.some((reason) => pattern.test(reason))),
+    untilNoReason: () => until('no reason', () => reasons.length === 0),
   };
 }

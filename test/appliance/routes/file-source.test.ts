@@ -15,20 +15,26 @@ void t.test('a routes file that is wrong is refused with where and why', async (
     ['{', /not JSON/],
     ['{}', /array/],
     ['[{"prefix":"10.0.0.0/8"}]', /0\.asPathLength is missing/],
-    ['[{"prefix":"10.0.0.1/8","asPathLength":1,"class":"public"}]', /entry 1, 10\.0\.0\.1\/8/],
+    [
+      '[{"prefix":"10.0.0.1/8","asPathLength":1,"class":"public"}]',
+      /entry 1, 10\.0\.0\.1\/8, .*bits behind its length/,
+    ],
     [
       '[{"prefix":"10.0.0.0/8","asPathLength":1,"class":"public"},{"prefix":"::/0","asPathLength":1,"class":"public"}]',
       /entry 2.*default route/,
     ],
     ['[{"prefix":"10.0.0.0/8","asPathLength":1,"class":"free"}]', /0\.class/],
+    ['[{"prefix":"10.0.0.0/8","asPathLength":256,"class":"public"}]', /0\.asPathLength/],
+    ['[{"prefix":"10.0.0.0/8","asPathLength":"1 2 3","class":"public"}]', /0\.asPathLength/],
+    [' '.repeat(64 * 1024 * 1024 + 1), /67108865 bytes/],
   ];
   for (const [text, message] of bad) {
     await writeFile(path, text);
     await test.rejects(readRoutes(path), { code: 'CONFIG_INVALID', message });
   }
-  await test.rejects(readRoutes(`${path}.missing`), { code: 'CONFIG_INVALID' });
+  await test.rejects(readRoutes(`${path}.missing`), { code: 'CONFIG_INVALID', message: /ENOENT/ });
   await writeFile(path, '[{"prefix":"2001:db8::/32","asPathLength":0,"med":7,"class":"private"}]');
-  test.same(listRoutes(await readRoutes(path)), [
+  test.same(listRoutes((await readRoutes(path)).table), [
     { prefix: '2001:db8::/32', asPathLength: 0, med: 7, class: 'private' },
   ]);
 });
@@ -51,6 +57,13 @@ void t.test('a changed file is read again; a wrong one changes nothing and is sa
   await write('[');
   await told.untilReason(/ROUTE_SOURCE_UNREADABLE.*not JSON/);
   test.equal(told.routes.length, 2, 'the old ones stay');
+  await write([route]);
+  await told.until((routes) => routes.length === 1);
+  test.same(told.reasons, []);
+  const flood = Array.from({ length: 100_007 }, (_, at) => ({ ...route, prefix: `10.${at >> 16}.${(at >> 8) & 255}.${at & 255}/32` })); // prettier-ignore
+  await write(flood);
+  await told.untilReason(/ROUTES_CAPPED: the routes file has 100007 routes, of which 100000 are told/);
+  test.equal(told.routes.length, 100_000);
   await write([route]);
   await told.until((routes) => routes.length === 1);
   test.same(told.reasons, []);

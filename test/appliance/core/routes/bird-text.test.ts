@@ -93,6 +93,11 @@ t.test('the length of a path: however long, cut short, or of segments', async (t
     ['(1 2) 3', 1],
     ['({1 2}) {3} 4', 2],
     ['1 2 3...', 3],
+    ['65001 65002 65001 65002', 4],
+    ['0 23456 64512 4294967295', 4],
+    [Array<string>(255).fill('65001').join(' '), 255],
+    [Array<string>(256).fill('65001').join(' '), 255],
+    [`65001 {${Array<string>(500).fill('65002').join(' ')}}`, 2],
     [Array.from({ length: 1000 }, (_, as) => as).join(' '), 255],
   ];
   for (const [path, length] of sizes) t.equal(asPathLength(path), length, path.slice(0, 30));
