@@ -70,6 +70,13 @@ interface Watched {
   done: Promise<void>;
 }
 
+/** A box with the ways to it that are probed. */
+interface Box {
+  readonly target: Target;
+  readonly ways: readonly Watched[];
+  seen: ProbedBox;
+}
+
 /** Starts a prober that asks every box over each of its families on its own, a bounded number at a time. */
 export function createProber(options: ProberOptions): Prober {
   return new BoxProber(options);
@@ -78,11 +85,11 @@ export function createProber(options: ProberOptions): Prober {
 class BoxProber implements Prober {
   readonly #options: ProberOptions;
   readonly #slots: Limiter;
-  #boxes = new Map<string, Watched[]>();
+  #boxes = new Map<string, Box>();
   #aims = 0;
-  #evidence: ProbedBox[] = [];
-  /** Where each box is in `#evidence`, and of which boxes that is to be made anew. */
-  #places = new Map<string, number>();
+  /** Undefined where it is to be put together anew. */
+  #evidence: readonly ProbedBox[] | undefined;
+  /** Boxes of which something else was seen since it was put together. */
   readonly #turned = new Set<string>();
 
   constructor(options: ProberOptions) {
@@ -92,41 +99,39 @@ class BoxProber implements Prober {
 
   watch(targets: readonly Target[]): void {
     const before = this.#boxes;
+    const added: Watched[] = [];
     this.#boxes = new Map();
     this.#aims = 0;
-    const added: Watched[] = [];
     for (const target of targets) {
-      const known = before.get(target.id) ?? [];
-      const watched = aimsOf(target).map((aim) => {
-        const same = known.find((each) => isSame(each.aim, aim));
-        if (same !== undefined) return same;
-        const made = this.#open(aim);
-        added.push(made);
-        return made;
-      });
-      this.#boxes.set(target.id, watched);
-      this.#aims += watched.length;
+      const known = before.get(target.id);
+      // A new map moves few of a thousand boxes, and whoever takes it answers meanwhile.
+      const isThere = known !== undefined && isReachedAlike(known.target, target);
+      const box = isThere ? known : this.#openBox(target, known?.ways ?? [], added);
+      this.#boxes.set(target.id, box);
+      this.#aims += box.ways.length;
     }
-    const kept = new Set([...this.#boxes.values()].flat());
-    for (const gone of [...before.values()].flat()) if (!kept.has(gone)) release(gone);
-    this.#sortEvidence(before);
+    for (const [id, { ways }] of before) {
+      const kept = this.#boxes.get(id)?.ways;
+      if (kept !== ways) for (const way of ways) if (kept?.includes(way) !== true) release(way);
+    }
+    this.#evidence = undefined;
     for (const each of added) each.done = this.#follow(each);
   }
 
   evidence(): readonly ProbedBox[] {
     for (const id of this.#turned) {
-      const place = this.#places.get(id);
-      const watched = this.#boxes.get(id);
-      if (place !== undefined && watched !== undefined) this.#evidence[place] = evidenceOf(id, watched);
+      const box = this.#boxes.get(id);
+      if (box !== undefined) box.seen = evidenceOf(id, box.ways);
+      this.#evidence = undefined;
     }
     this.#turned.clear();
-    return this.#evidence;
+    return (this.#evidence ??= Array.from(this.#boxes.values(), ({ seen }) => seen));
   }
 
   lastProbe(id: string): LastProbe {
     let lastProbeMs: number | undefined;
     let probeMs: number | undefined;
-    for (const { state } of this.#boxes.get(id) ?? []) {
+    for (const { state } of this.#boxes.get(id)?.ways ?? []) {
       if ((state.lastProbeMs ?? 0) > (lastProbeMs ?? 0)) lastProbeMs = state.lastProbeMs;
       if (state.probeMs !== undefined) probeMs = Math.max(probeMs ?? 0, state.probeMs);
     }
@@ -134,7 +139,7 @@ class BoxProber implements Prober {
   }
 
   doubt(id: string): void {
-    for (const watched of this.#boxes.get(id) ?? []) {
+    for (const watched of this.#boxes.get(id)?.ways ?? []) {
       watched.state = doubt(watched.state, this.#options.policy);
       watched.hurried = true;
       watched.sleeping.abort();
@@ -142,22 +147,22 @@ class BoxProber implements Prober {
   }
 
   async stop(): Promise<void> {
-    const all = [...this.#boxes.values()].flat();
+    const all = [...this.#boxes.values()].flatMap(({ ways }) => ways);
     this.#boxes = new Map();
-    this.#evidence = [];
+    this.#evidence = undefined;
     all.forEach(release);
     await Promise.all(all.map(({ done }) => done));
   }
 
-  /** Puts what was seen in the order of the boxes that are watched now. */
-  #sortEvidence(before: ReadonlyMap<string, readonly Watched[]>): void {
-    const seen = new Map(this.#evidence.map((each) => [each.id, each]));
-    this.#evidence = [...this.#boxes].map(([id, watched]) => {
-      const ways = before.get(id);
-      const isSameBox = watched.length === ways?.length && watched.every((way, at) => way === ways[at]);
-      return (isSameBox ? seen.get(id) : undefined) ?? evidenceOf(id, watched);
+  #openBox(target: Target, known: readonly Watched[], added: Watched[]): Box {
+    const ways = aimsOf(target).map((aim) => {
+      const same = known.find((each) => isSame(each.aim, aim));
+      if (same !== undefined) return same;
+      const made = this.#open(aim);
+      added.push(made);
+      return made;
     });
-    this.#places = new Map(this.#evidence.map(({ id }, place) => [id, place]));
+    return { target, ways, seen: evidenceOf(target.id, ways) };
   }
 
   #open(aim: Aim): Watched {
@@ -221,6 +226,11 @@ function release(watched: Watched): void {
   watched.isLeft = true;
   watched.probe.close();
   watched.sleeping.abort();
+}
+
+/** Whether the same is probed of both. */
+function isReachedAlike(a: Target, b: Target): boolean {
+  return a.url === b.url && families.every((family) => a.addresses[family][0] === b.addresses[family][0]);
 }
 
 /** The first address of each family; a box that has told none is looked up by its name, in both. */
