@@ -184,6 +184,10 @@ export const problemCodes = {
   ROUTE_SOURCE_UNAVAILABLE: { status: 503, title: 'The routing daemon cannot be asked' },
   ROUTE_SOURCE_UNREADABLE: { status: 502, title: 'The routing daemon says what is not understood' },
   ROUTE_TABLE_INVALID: { status: 400, title: 'A route table is not readable' },
+  ROUTES_TOO_MANY: {
+    status: 503,
+    title: 'The routes of all boxes together are more than steering holds',
+  },
   ROUTE_TABLE_MISMATCH: { status: 502, title: 'A route table does not match its name' },
   ROUTE_TABLE_UNKNOWN: { status: 404, title: 'No route table of this name is held here' },
   // files, titles, encoding

@@ -50,7 +50,7 @@ export function planRouteChange(body: SteeringMap, before: MergedMap | undefined
   return { come, gone, over: before, indexes: isSame ? undefined : indexes };
 }
 
-/** Merges as planned. Errors: ROUTE_TABLE_INVALID. */
+/** Merges as planned. Errors: ROUTE_TABLE_INVALID, ROUTES_TOO_MANY. */
 export function mergeRoutes(change: RouteChange, tables: TablesByName): Result<BuiltRoutes> {
   return runToEnd(mergingRoutes(change, tables));
 }

@@ -17,7 +17,7 @@ export interface RouteLists {
 const LENGTH_BITS = 8;
 /** Sets begin at multiples of this, so that 33 million numbers of sets fit in an entry. */
 const ALIGNMENT = 4;
-const SETS_MAX = 2 ** (31 - LENGTH_BITS) * ALIGNMENT;
+export const SETS_MAX = 2 ** (31 - LENGTH_BITS) * ALIGNMENT;
 
 /** Where the set of an entry begins; 0: it is the empty one. */
 export function setOf(entry: number): number {
@@ -39,6 +39,8 @@ export interface BuiltLists {
 
 /** Collects sets, each distinct one once. Set 0 is empty. */
 export class RouteSetsBuilder {
+  /** A set did not fit any more: what was made is of no use. */
+  isFull = false;
   readonly #sets = new Column(Uint32Array);
   readonly #keys = new Column(Float64Array);
   readonly #knownRoutes = new Known();
@@ -102,7 +104,10 @@ export class RouteSetsBuilder {
     const known = this.#knownSets.find(hash, (set) => this.#isMade(set));
     if (known !== 0) return known;
     const set = this.#sets.count;
-    if (set >= SETS_MAX) throw new RangeError('the sets of a map have at most 33 million numbers');
+    if (set + 2 * count >= SETS_MAX) {
+      this.isFull = true;
+      return 0;
+    }
     this.#sets.push(count);
     for (let at = 0; at < count; at++) {
       this.#sets.push(appliances[at] ?? 0);

@@ -1,8 +1,8 @@
 import type { PrefixIntervals } from '../../common/core/prefix-layout.ts';
 import { PrefixTableBuilder } from '../../common/core/prefix-table-builder.ts';
 import { ok, refused, type Result } from '../../common/core/result.ts';
-import { RouteListsBuilder, RouteSetsBuilder, type RouteLists } from './route-lists.ts';
-import { RouteMerge, type MergedBefore, type OwnedTable } from './route-merge.ts';
+import { RouteListsBuilder, RouteSetsBuilder, SETS_MAX, type RouteLists } from './route-lists.ts';
+import { RouteMerge, type MergedBefore, type MergeInput, type OwnedTable } from './route-merge.ts';
 import { PrefixRowsBuilder, type PrefixRows, type RouteRows } from './route-rows.ts';
 
 /** All routes of a map, made ready for lookups: an address leads to an interval, that to a set, and beside it to the list around that. */
@@ -24,7 +24,7 @@ export interface BuiltRoutes {
  * Builds the routes of a map from the tables of its appliances: a merge of their sorted routes, read where they are, and a
  * sweep over the address space. Each list holds every appliance that reaches the addresses of the interval by any
  * prefix, with the longest. With what was merged before, only tables that have come since and those that are gone are read.
- * O(p + n log t) time for p prefixes and n routes in t tables. Errors: ROUTE_TABLE_INVALID.
+ * O(p + n log t) time for p prefixes and n routes in t tables. Errors: ROUTE_TABLE_INVALID, ROUTES_TOO_MANY.
  */
 export function buildRouteMap(come: readonly OwnedTable[], before?: MergedBefore): Result<BuiltRoutes> {
   return runToEnd(buildingRouteMap(come, before));
@@ -60,6 +60,7 @@ export function* buildingRouteMap(
     for (let count = 1; merge.next(); count++) {
       if (count % PREFIXES_A_STEP === 0) yield;
       const set = merge.takeSet();
+      if (sets.isFull) return refused('ROUTES_TOO_MANY', tooMany({ family }));
       if (set === 0) continue;
       const { words, length } = merge;
       merged.push(words, length, set);
@@ -80,4 +81,12 @@ export function* buildingRouteMap(
     throw new TypeError('both families are built');
   const routes = { 4: four, 6: six, lists: built.lists, defaultsDropped };
   return ok({ routes, rows: { 4: rows4, 6: rows6 } });
+}
+
+/** What is to be done where the sets do not fit. */
+function tooMany({ family }: Pick<MergeInput, 'family'>): string {
+  return (
+    `who reaches a prefix, and how, takes more than ${SETS_MAX} numbers, first among the IPv${family} prefixes: let fewer boxes announce the same prefixes, ` +
+    'or let them announce them with fewer different MEDs and path lengths (a set that many prefixes share is kept once); `nearcast routes show` tells how many each box has'
+  );
 }

@@ -157,7 +157,7 @@ export function tableNamesOf(
 
 /**
  * Compiles a verified steering map with its tables, which have been checked against their names. What is known to be unchanged is
- * not made again. Errors: ROUTE_TABLE_INVALID, HOLDINGS_INVALID.
+ * not made again. Errors: ROUTE_TABLE_INVALID, ROUTES_TOO_MANY, HOLDINGS_INVALID.
  */
 export function compileParts(
   payload: DocumentPayload<SteeringMap>,

@@ -66,7 +66,7 @@ export interface MapCompiler {
    * @throws as `compile` does.
    */
   compileEarly(): Promise<ViewParts | undefined>;
-  /** Compiles the map that `compileEarly` was called for last, or else was opened last; one after the other. @throws ROUTE_TABLE_INVALID, ROUTE_TABLE_MISMATCH, ROUTE_TABLE_UNKNOWN, HOLDINGS_INVALID. */
+  /** Compiles the map that `compileEarly` was called for last, or else was opened last; one after the other. @throws ROUTE_TABLE_INVALID, ROUTES_TOO_MANY, ROUTE_TABLE_MISMATCH, ROUTE_TABLE_UNKNOWN, HOLDINGS_INVALID. */
   compile(): Promise<CompiledParts>;
   /** Writes to disk what spares the next start the work, unless it is there, and sees to it that what is past is put aside. @throws what the disk says. */
   write(): Promise<void>;

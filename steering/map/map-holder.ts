@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { documentTypes } from '../../common/contract/documents.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
-import { assert, coded, isCoded, toCoded } from '../../common/runtime/errors.ts';
+import { assert, coded, isCoded, toCoded, type CodedError } from '../../common/runtime/errors.ts';
 import type { Log } from '../../common/runtime/log.ts';
 import { documentKeyId } from '../../common/runtime/signed-documents.ts';
 import { isOfSameAppliances, openView, type SteeringView } from '../core/view.ts';
@@ -22,7 +22,7 @@ export interface MapHolderOptions {
   readonly onView: (view: SteeringView) => void;
   /** Called with each map that answers from now on, as it was signed. */
   readonly onMap: (jws: string) => void;
-  /** Told the code of each map that was refused. */
+  /** Told the code of each map that was refused, or of which the routes were. */
   readonly onRefused: (code: string) => void;
 }
 
@@ -37,8 +37,11 @@ export interface MapHolder {
    * then swaps it in and stores it. All but its routes is in force before those are merged, also while those of an earlier map are being merged, and then
    * `onAccepted` is called. Of the maps that come during a merge only the newest is merged next. One that is held already is left alone.
    *
+   * Where its routes are more than steering holds (ROUTES_TOO_MANY), all else of it stays in force over the routes of the map before; it is not stored, so that
+   * the next start has a map whose routes fit. Without a map before it is refused.
+   *
    * @returns whether it was newer, and none came in its place.
-   * @throws SIGNATURE_INVALID, KEY_UNKNOWN, DOCUMENT_FOREIGN, DOCUMENT_STALE, DOCUMENT_EXPIRED, ROUTE_TABLE_INVALID,
+   * @throws SIGNATURE_INVALID, KEY_UNKNOWN, DOCUMENT_FOREIGN, DOCUMENT_STALE, DOCUMENT_EXPIRED, ROUTE_TABLE_INVALID, ROUTES_TOO_MANY,
    * ROUTE_TABLE_MISMATCH, ROUTE_TABLE_UNKNOWN, HOLDINGS_INVALID, or what the fetch throws; the map held stays.
    */
   take(jws: string, fetchTable: FetchTable, onAccepted?: () => void): Promise<boolean>;
@@ -87,6 +90,15 @@ function createViewInForce({ log, onView }: Pick<MapHolderOptions, 'log' | 'onVi
       // Routes name boxes by their places: over other boxes they would lead astray.
       else if (isOfSameAppliances(view, whole)) show({ ...view, routes });
     },
+    /** Whether all of a map but its routes is in force, or of a newer one. */
+    hasEarly: (sequence: number): boolean =>
+      view !== undefined && view !== whole && view.sequence >= sequence,
+    tellKept(error: CodedError): void {
+      log.error(
+        { code: error.code, err: error, sequence: view?.sequence, routesOf: whole?.sequence },
+        'the routes of the map do not fit: those of the map before are kept',
+      );
+    },
     /** Shows the last that is whole again; @returns its sequence. */
     fallBack(): number {
       if (whole !== undefined && whole !== view) show(whole);
@@ -129,6 +141,11 @@ function createMapsInTurn(options: MapHolderOptions, inForce: ReturnType<typeof 
       const parts = await compiler.compile();
       inForce.swapIn(parts);
     } catch (error) {
+      if (isCoded(error, 'ROUTES_TOO_MANY') && inForce.hasEarly(sequence)) {
+        inForce.tellKept(error);
+        options.onRefused(error.code);
+        return true;
+      }
       unmerged = sequence;
       if (sequence === accepted) accepted = inForce.fallBack();
       throw error;

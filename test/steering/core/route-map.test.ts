@@ -181,3 +181,21 @@ t.test('a table that is at fault is told', (t) => {
   });
   t.end();
 });
+
+t.test('routes whose sets do not fit are refused with what to do about them', (t) => {
+  const owners = Array.from({ length: 1000 }, (_, at) => at);
+  // Each prefix has another MED: a set of all thousand for each.
+  const routes = Array.from({ length: 17_000 }, (_, at): TestRoute => {
+    const address = { family: 4 as const, words: [0x0a000000 + at * 256] };
+    return [
+      { address, length: 24 },
+      { classOrder: 0, asPathLength: 1, med: at },
+    ];
+  });
+  const opened = openRouteBytes(encodeRouteTable(tableOf(routes)), { routesMax: routes.length });
+  if (!opened.ok) throw new TypeError(opened.detail);
+  const refused = buildRouteMap([{ routes: opened.value, owners }]);
+  t.match(refused, { ok: false, code: 'ROUTES_TOO_MANY', detail: /fewer different MEDs/ });
+  t.ok(buildRouteMap([{ routes: opened.value, owners: owners.slice(0, 500) }]).ok, 'half as many fit');
+  t.end();
+});

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -39,6 +39,7 @@ interface Held {
   readonly folder: string;
   readonly views: SteeringView[];
   readonly maps: string[];
+  readonly refused: string[];
   /** Whether the disk gives the tables that are to be merged. */
   readonly faults: { canMerge: boolean };
 }
@@ -69,15 +70,16 @@ function createHeld({
   const log = createSilentLog();
   const views: SteeringView[] = [];
   const maps: string[] = [];
+  const refused: string[] = [];
   const holder = createMapHolder({
     ...{ compiler, log, clock: createSystemClock() },
     snapshot: createMapSnapshot(join(folder, 'map.jws'), log),
     findKey: () => key.publicKey,
     onView: (view) => views.push(view),
     onMap: (jws) => maps.push(jws),
-    onRefused: () => undefined,
+    onRefused: (code) => refused.push(code),
   });
-  return { holder, folder, views, maps, faults };
+  return { holder, folder, views, maps, refused, faults };
 }
 
 async function take(
@@ -263,4 +265,33 @@ t.test('a map whose routes cannot be merged is tried again, and shown without th
   t.equal(await held.holder.take(jws, fetchOf(next)), true);
   t.strictSame(sequences(), [1, 2, 1, 2]);
   t.equal(waysUnder(held.holder.view(), '11.1.1.1')[0], 'b');
+});
+
+t.test('where routes do not fit, those before are kept under all else that the map says', async (t) => {
+  const held = await startHolder(t);
+  await take(held, boxes(), { sequence: 1 });
+  const routes = held.views[0]?.routes;
+  // A thousand boxes that reach the same prefixes, each prefix with another MED.
+  const flood = Array.from({ length: 17_000 }, (_, at) =>
+    route(`11.${at >>> 8}.${at & 255}.0/24`, { med: at }),
+  );
+  const flooding = Array.from({ length: 1000 }, (_, at) => appliance(`flood-${at}`, { routes: flood }));
+  const { appliances } = boxes({}, { state: 'draining', reasons: ['drain'] });
+  const next = mapOf([...appliances, ...flooding], { revocations: { sessions: [gone], bundles: [] } });
+  t.equal(await take(held, next, { sequence: 2 }), true);
+  t.equal(held.holder.sequence(), 2, 'it is not asked for again');
+  t.strictSame(held.refused, ['ROUTES_TOO_MANY']);
+  const view = held.holder.view();
+  t.equal(view?.sequence, 2);
+  t.strictSame(view?.routes, routes);
+  t.ok(view?.revokedSessions.has(gone));
+  t.strictSame(waysUnder(view, '10.1.1.1').toSorted(), ['a', 'c'], 'who drains is out');
+  t.equal(held.maps.length, 1, 'the map whose routes fit is the one that is kept');
+  t.match(await readFile(join(held.folder, 'map.jws'), 'utf8'), held.maps[0]);
+  t.equal(await take(held, boxes({ routes: [route('12.0.0.0/8')] }), { sequence: 3 }), true);
+  t.strictSame(waysUnder(held.holder.view(), '12.1.1.1')[0], 'a', 'a map whose routes fit comes whole');
+
+  const empty = await startHolder(t);
+  await t.rejects(take(empty, next, { sequence: 2 }), { code: 'ROUTES_TOO_MANY' });
+  t.equal(empty.holder.sequence(), 0);
 });
