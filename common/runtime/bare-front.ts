@@ -27,6 +27,11 @@ export interface BareFrontOptions {
 }
 
 const SECOND_MS = 1000;
+/**
+ * A client that sends nothing more may still read, or may have left: which, shows only when it is written to. What it has asked is
+ * answered, unless nothing of that leaves for so long; who leaves is to hold no service.
+ */
+export const HALF_CLOSED_MS = 1000;
 /** What may come while an answer is made; more is left to the network to hold. */
 const EARLY_BYTES_MAX = 64 * 1024;
 
@@ -109,6 +114,7 @@ class Connection implements BareConnection {
   #early: Buffer[] = [];
   #earlyBytes = 0;
   #wasAsked = false;
+  #hasEnded = false;
   #quietMs = 0;
   #sentBytes = 0;
 
@@ -165,7 +171,10 @@ class Connection implements BareConnection {
     this.#reply = undefined;
     this.#quietMs = 0;
     this.#options.onEnd();
-    if (this.#early.length === 0 || this.socket.destroyed) return;
+    if (this.#early.length === 0 || this.socket.destroyed) {
+      if (this.#hasEnded) this.socket.end();
+      return;
+    }
     const bytes = Buffer.concat(this.#early);
     this.#early = [];
     this.#earlyBytes = 0;
@@ -186,12 +195,13 @@ class Connection implements BareConnection {
     this.#options.handOver(socket);
     // Not `unshift`: the parser of HTTP/1.1 reads from the socket's handle, past what the stream still has.
     socket.emit('data', bytes);
+    if (this.#hasEnded) socket.emit('end');
   }
 
-  /** The client sends nothing more: whoever waits for an answer keeps its side open. */
   readonly #ended = (): void => {
+    this.#hasEnded = true;
     if (this.#reply === undefined) this.socket.end();
-    else this.socket.destroy();
+    else this.socket.setTimeout(HALF_CLOSED_MS);
   };
 
   readonly #wasQuiet = (): void => {
@@ -200,6 +210,11 @@ class Connection implements BareConnection {
     // An answer that moves is not quiet.
     this.#quietMs = bytesWritten > this.#sentBytes ? 0 : this.#quietMs + keepAliveMs;
     this.#sentBytes = bytesWritten;
+    if (this.#hasEnded) {
+      if (this.#quietMs > 0) this.socket.destroy();
+      else this.socket.setTimeout(HALF_CLOSED_MS);
+      return;
+    }
     const quietMsMax = this.isBusy || !this.#wasAsked ? idleMs : keepAliveMs;
     if (this.#quietMs >= quietMsMax) this.socket.destroy();
     else this.socket.setTimeout(keepAliveMs);

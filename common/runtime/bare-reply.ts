@@ -59,8 +59,9 @@ export class BareReply implements AnswerSink {
     return this.#connection.socket.destroyed;
   }
 
+  /** A head that waits for its body is nothing that the client has: the answer may begin anew, as another one. */
   get hasBegun(): boolean {
-    return this.#state !== 'waiting';
+    return this.#state !== 'waiting' && this.#head === '';
   }
 
   get isOver(): boolean {
@@ -101,8 +102,9 @@ export class BareReply implements AnswerSink {
     head += this.#isInChunks ? 'transfer-encoding: chunked\r\n\r\n' : '\r\n';
     this.#status = status;
     this.#state = 'begun';
-    if (isBare || Number(length) <= SMALL_BYTES) this.#head = head;
-    else this.#connection.socket.write(head, 'latin1');
+    const waits = isBare || Number(length) <= SMALL_BYTES;
+    this.#head = waits ? head : '';
+    if (!waits) this.#connection.socket.write(head, 'latin1');
   }
 
   write(chunk: Buffer, writer: AnswerWriter): boolean {

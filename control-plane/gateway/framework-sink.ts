@@ -16,6 +16,16 @@ export function frameworkSink(
   let leave: (() => void) | undefined;
   /** Whether somebody is told already when more may be written. */
   let isFull = false;
+  /** What waits for its body: nothing that the client has, so the answer may begin anew, as another one. */
+  let head: { readonly status: number; readonly theirs: FieldList } | undefined;
+  const writeHead = (): void => {
+    if (head === undefined) return;
+    reply.hijack();
+    const fields = answerFields(head.theirs, fieldsOf(reply));
+    if (draining.aborted) fields.push('connection', 'close');
+    response.writeHead(head.status, fields);
+    head = undefined;
+  };
   return {
     over,
     get isGone() {
@@ -30,15 +40,13 @@ export function frameworkSink(
       if (leave !== undefined) response.once('close', leave);
     },
     begin(status, theirs) {
-      reply.hijack();
-      const fields = answerFields(theirs, fieldsOf(reply));
-      if (draining.aborted) fields.push('connection', 'close');
       const at = theirs.indexOf('content-length');
       const length = at === -1 ? 0 : Number(theirs[at + 1]);
-      if (length > 0 && length <= SMALL_BYTES) wholeBytes = length;
-      response.writeHead(status, fields);
+      wholeBytes = length > 0 && length <= SMALL_BYTES ? length : undefined;
+      head = { status, theirs };
     },
     write(chunk, writer) {
+      writeHead();
       if (chunk.length === wholeBytes) {
         response.end(chunk.toString('latin1'), 'latin1');
         return true;
@@ -54,6 +62,7 @@ export function frameworkSink(
       return isRoom;
     },
     end() {
+      writeHead();
       response.end();
     },
     cut() {

@@ -20,7 +20,7 @@ const namePattern = /^[a-z0-9][a-z0-9_-]{0,99}$/;
 /**
  * Opens an index by URL: `sqlite:///absolute/file.db` (FTS5), made when absent, or `https://user@host:9200/name` (OpenSearch), where `name` is
  * what its indices begin with; nothing is asked of a server before the first call.
- * Errors: CONFIG_INVALID for a URL that names no engine, for a user without a password or the other way round, and for a login that would
+ * Errors: CONFIG_INVALID for a URL that names no engine, for a user without a password or the other way round, for a name with a colon, and for a login that would
  * leave this machine without TLS; STORE_LOCKED when another process has the file; those of the port.
  */
 export async function openSearch(url: string, options: OpenSearchOptions): Promise<Search> {
@@ -43,6 +43,9 @@ function serverOf(url: URL, { clock, password, ca }: OpenSearchOptions): OpenSea
   if (url.password !== '')
     throw coded('CONFIG_INVALID', 'the password of the search server belongs into a file, not into the URL');
   const user = unescape(url.username);
+  // RFC 7617 §2: the first colon ends it.
+  if (user.includes(':'))
+    throw coded('CONFIG_INVALID', 'the name of a user of the search server has no colon in it');
   if ((user === '') !== (password === undefined))
     throw coded('CONFIG_INVALID', 'a user of the search server needs a password, and a password a user');
   const isHere = url.hostname === 'localhost' || isLoopback(url.hostname.replace(/^\[(.*)\]$/, '$1'));

@@ -105,6 +105,8 @@ const timeBytes = 6;
 const pruneEveryMs = 60_000;
 /** Those that viewers start now; a bundle never changes, its name is made of what it holds. */
 const bundlesKept = 32;
+/** Boxes tell how they are at least as often: who has none now may have one then. */
+const noPathwayRetryMs = 2000;
 
 /** Opens playback over its records. Errors: those of the port. */
 export async function createPlayback(deps: PlaybackDependencies): Promise<Playback> {
@@ -318,7 +320,11 @@ class PlaybackService implements Playback {
     const isWhole = ranked.some(({ role }) => role === 'origin');
     const { pathways: holders } = isWhole ? { pathways: [] } : await fleet.holders({ files: title.files });
     const pathways = choosePathways({ ranked, holders, sessionId, pathwaysMax });
-    if (pathways.length === 0) throw coded('NO_PATHWAY', 'nothing that holds the title is ready');
+    if (pathways.length === 0)
+      throw coded('NO_PATHWAY', {
+        detail: 'nothing that holds the title is ready',
+        retryAfterMs: noPathwayRetryMs,
+      });
     return { pathways, rankedBy: ranked.length > 0 ? 'steering' : 'fallback' };
   }
 

@@ -222,6 +222,47 @@ t.test('who leaves is not waited for, whichever way', async (t) => {
   }
 });
 
+t.test('who sends nothing more has its answers, and then the connection ends', async (t) => {
+  const lab = await startLab(t);
+  const { socket, ended } = await dial(t, lab.port, { allowHalfOpen: true });
+  socket.write(get('/bare/1'));
+  await waiting(lab, 1);
+  socket.end(get('/bare/2'));
+  await once(socket, 'finish');
+  answer(lab.taken[0]!, 'one');
+  await waiting(lab, 2);
+  answer(lab.taken[1]!, 'two');
+  t.match(await ended(), /one[^]*two$/);
+
+  const both = await dial(t, lab.port, { allowHalfOpen: true });
+  both.socket.end(get('/bare/3') + get('/bare/4'));
+  t.match(await both.ended(), /framework[^]*framework$/, 'what came at once too, by way of the framework');
+
+  const mixed = await dial(t, lab.port, { allowHalfOpen: true });
+  mixed.socket.write(get('/bare/5'));
+  await waiting(lab, 3);
+  mixed.socket.end('HEAD /bare/6 HTTP/1.1\r\nHost: a\r\n\r\n');
+  await once(mixed.socket, 'finish');
+  answer(lab.taken[2]!, 'five');
+  t.match(await mixed.ended(), /five[^]*HTTP\/1.1 200 OK[^]*\r\n\r\n$/);
+});
+
+t.test('a small answer whose body does not come may become another', async (t) => {
+  const lab = await startLab(t);
+  const { socket, until } = await dial(t, lab.port);
+  socket.write(get('/bare/1'));
+  await waiting(lab, 1);
+  const { reply } = lab.taken[0]!;
+  reply.begin(200, ['content-length', '9']);
+  t.notOk(reply.hasBegun, 'the client has nothing of it');
+  answer(lab.taken[0]!, 'other');
+  t.match(
+    await until((all) => all.endsWith('other')),
+    /^HTTP\/1.1 200 OK\r\n[^]*content-length: 5\r\n[^]*\r\n\r\nother$/,
+  );
+  t.ok(reply.hasBegun);
+});
+
 t.test('a drain waits for the answer, which says that the connection ends', async (t) => {
   const lab = await startLab(t);
   const busy = await dial(t, lab.port);

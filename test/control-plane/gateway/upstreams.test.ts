@@ -200,6 +200,30 @@ t.test('what is safe to repeat is asked of another, all else once', async (t) =>
   );
 });
 
+t.test(
+  'a service that dies behind a head: whole from another, or 502; never an answer with nothing',
+  async (t) => {
+    const head = 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\n';
+    const dies = await startService(t, (sent) => sent.socket.end(head));
+    const well = await startService(t, says('whole'));
+    const plane = await startGateway(t, dies, well);
+    for (const headers of [{}, { origin: 'https://a.example' }]) {
+      for (let at = 0; at < 4; at++)
+        t.match(await plane.call('GET /v1/billing', { headers }), { status: 200, text: 'whole' });
+      t.match(await plane.call('HEAD /v1/billing', { headers }), { status: 200, text: '' });
+    }
+    for (const method of ['GET', 'POST'] as const)
+      for (const headers of [{}, { origin: 'https://a.example' }]) {
+        const alone = await startGateway(t, dies);
+        const body = method === 'POST' ? { body: {} } : {};
+        t.match(await alone.call(`${method} /v1/billing`, { headers, ...body }), {
+          status: 502,
+          json: { code: 'UPSTREAM_FAILED' },
+        });
+      }
+  },
+);
+
 t.test('retries stay within a tenth of the requests', async (t) => {
   const one = await startService(t, says('busy', 503));
   const other = await startService(t, says('busy', 503));

@@ -82,7 +82,7 @@ export async function startPlane(t: Pick<Test, 'teardown'>, options: PlaneOption
   const url = plane.url();
   return {
     ...{ url, dataDir, operator, clock, stop, routes: plane.routes, firstAdminCode: plane.firstAdminCode },
-    call: (route, { token = operator, ...rest } = {}) => call(url, route, { token, ...rest }),
+    call: (route, { token = operator, ...rest } = {}) => callPlane(url, route, { token, ...rest }),
   };
 }
 
@@ -101,7 +101,12 @@ export async function startControlPlane(
   return { plane, stop };
 }
 
-async function call(url: string, route: string, { token, body, headers = {} }: CallOptions): Promise<Answer> {
+/** Calls a control plane wherever it runs; without a token as nobody. */
+export async function callPlane(
+  url: string,
+  route: string,
+  { token, body, headers = {} }: CallOptions,
+): Promise<Answer> {
   const [method = 'GET', path = '/'] = route.split(' ', 2);
   const isRaw = typeof body === 'string' || Buffer.isBuffer(body);
   const reply = await undiciRequest(url + path, {

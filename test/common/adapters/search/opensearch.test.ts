@@ -25,6 +25,7 @@ t.test('URLs and logins that cannot be meant', async (t) => {
     ['https://user:secret-password@host/films', { password }],
     ['https://user@host/films', {}],
     ['https://host/films', { password }],
+    ['https://us%3Aer@host/films', { password }],
     ['http://user@search.example/films', { password }],
   ] as const)
     await t.rejects(openSearch(url, { clock, ...more }), { code: 'CONFIG_INVALID' }, url);
