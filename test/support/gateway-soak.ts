@@ -9,6 +9,7 @@ import { systemCode } from '../../common/runtime/errors.ts';
 
 import { freePort } from '../bench/serve/server.ts';
 import { until } from '../control-plane/support/until.ts';
+import { endWithUs, removeWithUs } from './end-with-us.ts';
 import { startHeldGateway, type HeldGateway } from './held-gateway.ts';
 import type { ProofOptions, ProofResult } from './proof.ts';
 import { pick, seededRandom } from './seeded.ts';
@@ -40,8 +41,8 @@ interface Asked {
 }
 
 /** Asks a gateway with two services behind it for everything at once while services die and it is itself started anew, `rounds` times. */
-export async function proveGateway({ seed, rounds }: ProofOptions): Promise<ProofResult> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'soak-gateway-'));
+export async function proveGateway({ seed, rounds, progress }: ProofOptions): Promise<ProofResult> {
+  const dataDir = removeWithUs(await mkdtemp(join(tmpdir(), 'soak-gateway-')));
   const behind = [await freePort(), await freePort()];
   const upstreams = behind.flatMap((port) => ['--gateway-upstreams', `/v1/soak=http://127.0.0.1:${port}`]);
   const flags = ['--gateway-browse-per-second', '100000', '--gateway-address-per-second', '100000', ...upstreams]; // prettier-ignore
@@ -63,6 +64,7 @@ export async function proveGateway({ seed, rounds }: ProofOptions): Promise<Proo
     if (round % 3 === 0) await soak.gateway.reload();
     else await replace(soak, { services, ports: behind, signal: round % 3 === 1 ? 'SIGKILL' : 'SIGTERM' });
     const before = soak.answered;
+    progress?.(`${round} of ${rounds} rounds, ${soak.answered} answers`);
     await until(() => soak.answered, (now) => now >= before + answersPerRound || soak.failures.length > 0); // prettier-ignore
   }
   soak.isOver = true;
@@ -148,7 +150,9 @@ async function leaveOn(soak: Soak): Promise<void> {
 
 async function startService(port: number): Promise<ChildProcess> {
   const program = new URL('gateway-service.ts', import.meta.url).pathname;
-  const child = spawn(process.execPath, [program, `${port}`], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = endWithUs(
+    spawn(process.execPath, [program, `${port}`], { stdio: ['ignore', 'pipe', 'inherit'] }),
+  );
   await once(child.stdout, 'data');
   return child;
 }

@@ -6,6 +6,8 @@ import { BoundSocket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
+import { endWithUs } from './end-with-us.ts';
+
 /** A control plane as a process of its own, on a socket that outlives it as systemd's would. */
 export interface HeldGateway {
   readonly url: string;
@@ -26,7 +28,7 @@ export async function startHeldGateway(dataDir: string, flags: readonly string[]
   const args = ['control-plane', '--data-dir', dataDir, '--listen-fd', '3', '--log-format', 'json', ...flags];
   const start = async (): Promise<ChildProcess> => {
     const stdio = ['ignore', 'pipe', 'inherit', socket.fd()] as const;
-    const child = spawn(process.execPath, [bin, ...args], { stdio: [...stdio] });
+    const child = endWithUs(spawn(process.execPath, [bin, ...args], { stdio: [...stdio] }));
     const { stdout } = child;
     assert(stdout !== null, 'it is piped');
     const lines = createInterface({ input: stdout });

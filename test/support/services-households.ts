@@ -116,10 +116,16 @@ async function tokenOf(plane: TestPlane, sub: string): Promise<string> {
   return made.as(AccessTokenReply).token;
 }
 
+/** Sessions of which nothing was told yet, and the last of which something was: a viewer may play it again while none can be started. */
+interface Untold {
+  readonly tokens: string[];
+  last: string | undefined;
+}
+
 /** All that a household does, each thing by itself: what cannot be done now holds nothing else. */
 export function live(town: Town, household: Household): Promise<void>[] {
   const { judge, plane } = town;
-  const untold: string[] = [];
+  const untold: Untold = { tokens: [], last: undefined };
   const ask = (kind: 'titles' | 'search' | 'rows', path: `/${string}`) => (): Promise<unknown> =>
     judge.doOnce(kind, () => plane.call(`GET ${path}`, { token: household.token }));
   return [
@@ -148,9 +154,9 @@ export function growOn(town: Town): Promise<void>[] {
   });
 }
 
-async function play(town: Town, { token }: Household, untold: string[]): Promise<void> {
+async function play(town: Town, { token }: Household, untold: Untold): Promise<void> {
   const { plane, judge, titleId, known } = town;
-  if (untold.length >= untoldMax) return;
+  if (untold.tokens.length >= untoldMax) return;
   const started = await judge.doOnce('play', () =>
     plane.call('POST /v1/playback-sessions', { token, body: { titleId } }),
   );
@@ -161,13 +167,14 @@ async function play(town: Town, { token }: Household, untold: string[]): Promise
   const list = await judge.doOnce('play', () => plane.call(`GET ${pathname as '/'}`, { token: '' }));
   if (list !== undefined && !list.text.startsWith('#EXTM3U'))
     judge.failures.push(`a manifest is ${list.text}`);
-  untold.push(eventsToken);
+  untold.tokens.push(eventsToken);
 }
 
 /** A playback that began and ended: its events are counted once, however often they are told. */
-async function tell({ plane, judge, known, next }: Town, untold: string[]): Promise<void> {
-  const token = untold.shift();
+async function tell({ plane, judge, known, next }: Town, untold: Untold): Promise<void> {
+  const token = untold.tokens.shift() ?? untold.last;
   if (token === undefined) return;
+  untold.last = token;
   const at = { timeMs: Date.now(), positionMs: 0, pathway: 'origin' };
   const id = String(next()).padStart(8, '0');
   const events = [

@@ -24,10 +24,10 @@ export function accountPage(
   const base = `${site.base}/account`;
   const token = html`<input type="hidden" name="csrf" value="${csrf}" />`;
   return page(
-    site,
+    { ...site, fault: said?.good === false ? said.text : undefined },
     'Your account',
     html`<p>${account.name}, <strong>${account.email}</strong>, ${account.role}</p>
-      ${said === undefined ? undefined : html`<p class="${said.good ? 'good' : 'bad'}" role="status">${said.text}</p>`}
+      ${said === undefined ? undefined : html`<p class="${said.good ? 'good' : 'bad'}" role="${said.good ? 'status' : 'alert'}">${said.text}</p>`}
       ${said?.recoveryCodes === undefined ? undefined : recoveryPart(said.recoveryCodes)}
       ${account.emailConfirmedAtMs === undefined ? confirmPart({ base, token }) : undefined}
       <h2>Where you are signed in</h2>

@@ -1,3 +1,4 @@
+import { faultOfField, faultPart } from './fields.ts';
 import { html } from './html.ts';
 import { page, type Site } from './layout.ts';
 
@@ -12,12 +13,13 @@ export interface DeviceForm {
 
 /** Asks for the code that a device shows. */
 export function deviceCodePage(site: Site, { action, secret, code = '', fault }: DeviceForm): string {
+  const said = fault === undefined ? undefined : `That did not work: ${fault}.`;
   return page(
-    site,
+    { ...site, fault },
     'Connect a device',
     html`<form method="post" action="${action}">
       <input type="hidden" name="xsrf" value="${secret}" />
-      ${fault === undefined ? undefined : html`<p class="bad" role="alert" id="fault">That did not work: ${fault}.</p>`}
+      ${faultPart(said)}
       <label for="code">The code that the device shows</label>
       <input
         class="code"
@@ -30,6 +32,7 @@ export function deviceCodePage(site: Site, { action, secret, code = '', fault }:
         autocapitalize="characters"
         spellcheck="false"
         maxlength="20"
+        ${faultOfField(fault)}
       />
       <button type="submit">Continue</button>
     </form>`,

@@ -7,14 +7,18 @@ export interface Site {
   hasScript?: boolean;
 }
 
-/** A whole page. */
-export function page({ base, hasScript }: Site, title: string, body: Html): string {
+/** A whole page. One with a fault says so in its title, which is read first. */
+export function page(
+  { base, hasScript, fault }: Site & { fault?: string | undefined },
+  title: string,
+  body: Html,
+): string {
   return html`<!doctype html>
     <html lang="en">
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <title>${title} – Nearcast</title>
+        <title>${fault === undefined ? '' : 'Error: '}${title} – Nearcast</title>
         <link rel="stylesheet" href="${base}/oauth/style.css" />
         ${hasScript === true ? html`<script src="${base}/oauth/passkey.js" defer></script>` : undefined}
       </head>
@@ -69,7 +73,7 @@ h2 { margin: 2rem 0 .5rem; font-size: 1.1rem; }
 label { display: block; margin: 1rem 0 .25rem; }
 input:not([type=hidden]) { width: 100%; padding: .6rem; font: inherit; color: inherit; background: var(--ground); border: 1px solid var(--edge); border-radius: .25rem; }
 input.code { font-size: 1.5rem; letter-spacing: .15em; text-transform: uppercase; }
-button { margin-top: 1rem; padding: .6rem 1.2rem; font: inherit; color: var(--on-accent); background: var(--accent); border: 0; border-radius: .25rem; cursor: pointer; }
+button { margin-top: 1rem; padding: .6rem 1.2rem; font: inherit; color: var(--on-accent); background: var(--accent); border: 1px solid var(--accent); border-radius: .25rem; cursor: pointer; }
 button.quiet { color: var(--accent); background: none; border: 1px solid var(--edge); }
 a { color: var(--accent); display: inline-block; min-height: 1.5rem; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }

@@ -68,17 +68,7 @@ export function passkeysPart(
       A passkey signs you in by your device, without password and code.
       <noscript>To make or use one your browser has to run this page’s script.</noscript>
     </p>
-    <ul id="passkeys">
-      ${passkeys.map(
-        ({ id, name, createdAtMs }) =>
-          html`<li>
-            <span id="passkey-${id}">${name}, since ${new Date(createdAtMs).toISOString().slice(0, 10)}</span>
-            <form method="post" action="${base}/passkeys/${id}/remove">
-              ${token}<button type="submit" class="quiet" aria-describedby="passkey-${id}">Remove</button>
-            </form>
-          </li>`,
-      )}
-    </ul>
+    ${passkeys.length === 0 ? undefined : passkeyList(passkeys, { base, token })}
     ${passkeyForm(
       { kind: 'make', action: `${base}/passkeys`, options: offer },
       html`${token}
@@ -87,4 +77,21 @@ export function passkeysPart(
         ${passwordField({ id: 'passkey-password', name: 'current', label: 'Your password' })}
         <button type="submit">Make a passkey</button>`,
     )}`;
+}
+
+function passkeyList(
+  passkeys: PasskeysView['passkeys'],
+  { base, token }: { base: string; token: Html },
+): Html {
+  return html`<ul id="passkeys">
+    ${passkeys.map(
+      ({ id, name, createdAtMs }) =>
+        html`<li>
+          <span id="passkey-${id}">${name}, since ${new Date(createdAtMs).toISOString().slice(0, 10)}</span>
+          <form method="post" action="${base}/passkeys/${id}/remove">
+            ${token}<button type="submit" class="quiet" aria-describedby="passkey-${id}">Remove</button>
+          </form>
+        </li>`,
+    )}
+  </ul>`;
 }

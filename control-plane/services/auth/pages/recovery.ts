@@ -1,14 +1,14 @@
 import { sayLeft, type LeftWays } from '../letters.ts';
-import { newPasswordField } from './fields.ts';
+import { faultOfField, faultPart, newPasswordField } from './fields.ts';
 import { html } from './html.ts';
 import { page, type Site } from './layout.ts';
 
 /** Asks for the address to which a link for a new password is sent. */
 export function forgottenPage(site: Site, fault?: string): string {
   return page(
-    site,
+    { ...site, fault },
     'Forgotten your password?',
-    html`${fault === undefined ? undefined : html`<p class="bad" role="alert">${fault}</p>`}
+    html`${faultPart(fault)}
       <form method="post" action="${site.base}/account/forgotten">
         <label for="email">Your mail address</label>
         <input
@@ -19,6 +19,7 @@ export function forgottenPage(site: Site, fault?: string): string {
           maxlength="254"
           autocomplete="username"
           autofocus
+          ${faultOfField(fault)}
         />
         <button type="submit">Send me a letter</button>
       </form>`,
@@ -44,12 +45,12 @@ export function letterSentPage(site: Site): string {
 /** Asks for the new password. */
 export function resetPage(site: Site, { secret, fault }: { secret: string; fault?: string }): string {
   return page(
-    site,
+    { ...site, fault },
     'A new password',
-    html`${fault === undefined ? undefined : html`<p class="bad" role="alert">${fault}</p>`}
+    html`${faultPart(fault)}
       <form method="post" action="${site.base}/account/reset">
         <input type="hidden" name="token" value="${secret}" />
-        ${newPasswordField({ label: 'Your new password', rule: 'You are signed out everywhere.' })}
+        ${newPasswordField({ label: 'Your new password', rule: 'You are signed out everywhere.', fault })}
         <button type="submit">Set it</button>
       </form>`,
   );

@@ -1,4 +1,4 @@
-import { passwordField } from './fields.ts';
+import { faultOfField, faultPart, passwordField } from './fields.ts';
 import { html } from './html.ts';
 import { page, type Site } from './layout.ts';
 import { passkeySignIn } from './passkeys.ts';
@@ -23,10 +23,10 @@ export function signInPage(
 ): string {
   const action = `${site.base}/oauth/sign-in/${uid}`;
   return page(
-    site,
+    { ...site, fault },
     'Sign in',
     html`<p class="quiet">to go on to ${client}</p>
-      ${fault === undefined ? undefined : html`<p class="bad" role="alert">${fault}</p>`}
+      ${faultPart(fault)}
       <form method="post" action="${action}">
         <label for="email">Mail address</label>
         <input
@@ -38,8 +38,9 @@ export function signInPage(
           maxlength="254"
           autocomplete="username"
           autofocus
+          ${faultOfField(fault)}
         />
-        ${passwordField({ id: 'password', name: 'password', label: 'Password' })}
+        ${passwordField({ id: 'password', name: 'password', label: 'Password', fault })}
         <button type="submit">Sign in</button>
       </form>
       <p><a href="${site.base}/account/forgotten">Forgotten your password?</a></p>
@@ -57,9 +58,9 @@ export function codePage(
 ): string {
   const action = `${site.base}/oauth/sign-in/${uid}`;
   return page(
-    site,
+    { ...site, fault },
     'Your code',
-    html`${fault === undefined ? undefined : html`<p class="bad" role="alert">${fault}</p>`}
+    html`${faultPart(fault)}
       <form method="post" action="${action}/code">
         <input type="hidden" name="proof" value="${proof}" />
         <label for="code">The code that your authenticator shows, or one of your recovery codes</label>
@@ -73,6 +74,7 @@ export function codePage(
           inputmode="text"
           autocomplete="one-time-code"
           spellcheck="false"
+          ${faultOfField(fault)}
         />
         <button type="submit">Sign in</button>
       </form>
