@@ -37,6 +37,9 @@ t.test(
     await page.getByRole('button', { name: 'Sign in', exact: true }).click();
     await page.getByText('not right').waitFor();
     await look('sign-in, refused');
+    t.equal(await page.title(), 'Error: Sign in – Nearcast', 'what is read first says that it went wrong');
+    for (const label of ['Mail address', 'Password'])
+      t.match(await heardOf(page, label), /true, .*not right/);
     await page.getByLabel('Password').fill(password);
     await page.getByRole('button', { name: 'Sign in', exact: true }).click();
     await page.getByRole('heading', { name: 'Let A test in?' }).waitFor();
@@ -52,6 +55,13 @@ t.test(
     await look('the account, with the key of an authenticator');
   },
 );
+
+/** What is said of a field beside its label. */
+async function heardOf(page: Page, label: string): Promise<string> {
+  const field = page.getByLabel(label);
+  const id = await field.getAttribute('aria-describedby');
+  return `${String(await field.getAttribute('aria-invalid'))}, ${String(await page.locator(`#${String(id)}`).textContent())}`;
+}
 
 async function lookAt(page: Page, tell: (faults: string[], how: string) => void): Promise<void> {
   for (const width of [360, 1280])
