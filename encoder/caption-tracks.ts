@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { ok, type Result } from '../common/core/result.ts';
 import { isCoded, type CodedError } from '../common/runtime/errors.ts';
 import { captionLimits, cleanCaptions } from './core/captions.ts';
 import { outputNames } from './core/ffmpeg-arguments.ts';
@@ -9,7 +10,8 @@ import type { PackagedCaptions } from './package/bundle.ts';
 import { captionsPlaylist } from './package/media-playlist.ts';
 import { openOutput } from './package/output-file.ts';
 
-interface CaptionWork {
+/** What captions are made with. */
+export interface CaptionWork {
   ffmpeg: Ffmpeg;
   signal: AbortSignal;
   /** Told of captions that are left out, and why. */
@@ -59,28 +61,28 @@ async function packAll(
     const track = plan.captions[number];
     if (track === undefined) continue;
     const { language, kind } = track;
-    const cleaned = cleanCaptions(
-      await readOutput(join(input.workDirectory, outputNames.captions(number))),
-      plan.durationS,
-    );
-    if (!cleaned.ok) {
-      work.onNotice?.(`captions in ${language} (${kind}) are left out: ${cleaned.detail}`);
-      continue;
-    }
-    const media = buildFromText(cleaned.value, { ext: 'vtt', role: 'captions' });
-    const text = captionsPlaylist(`${media.file}.vtt`, plan.durationS);
-    packaged.push({
-      language,
-      kind,
-      media,
-      playlist: buildFromText(text, { ext: 'm3u8', role: 'playlist' }),
-    });
+    const output = await readOutput(join(input.workDirectory, outputNames.captions(number)));
+    const packed = packCaptions(output, { language, kind, durationS: plan.durationS });
+    if (packed.ok) packaged.push(packed.value);
+    else work.onNotice?.(`captions in ${language} (${kind}) are left out: ${packed.detail}`);
   }
   return packaged;
 }
 
+/** Files of captions from WebVTT that ffmpeg wrote. Refuses what `cleanCaptions` refuses. */
+export function packCaptions(
+  output: string,
+  { language, kind, durationS }: Pick<PackagedCaptions, 'language' | 'kind'> & { durationS: number },
+): Result<PackagedCaptions> {
+  const cleaned = cleanCaptions(output, durationS);
+  if (!cleaned.ok) return cleaned;
+  const media = buildFromText(cleaned.value, { ext: 'vtt', role: 'captions' });
+  const text = captionsPlaylist(`${media.file}.vtt`, durationS);
+  return ok({ language, kind, media, playlist: buildFromText(text, { ext: 'm3u8', role: 'playlist' }) });
+}
+
 /** What ffmpeg wrote; of more than the limit just enough that it is refused. */
-async function readOutput(path: string): Promise<string> {
+export async function readOutput(path: string): Promise<string> {
   const { handle, sizeBytes } = await openOutput(path);
   try {
     const buffer = Buffer.alloc(Math.min(sizeBytes, captionLimits.sizeBytes + 1));

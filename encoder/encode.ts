@@ -8,6 +8,7 @@ import { sniffContainer, sniffLengthBytes } from './core/container.ts';
 import { outputNames } from './core/ffmpeg-arguments.ts';
 import { boxHeaderLengthBytesMax, checkWhole, readBoxHeader, type Box } from './core/mp4-boxes.ts';
 import { makeCaptions } from './caption-tracks.ts';
+import { besides } from './core/captions.ts';
 import { planEncode, type EncodePlan } from './core/plan.ts';
 import { readSource } from './core/probe.ts';
 import { sourceTags } from './core/tags.ts';
@@ -22,6 +23,7 @@ import {
 } from './package/bundle.ts';
 import { checkRenditions } from './package/check-renditions.ts';
 import { indexMp4 } from './package/index-mp4.ts';
+import { makeSidecars, type Sidecar } from './sidecar-captions.ts';
 import { iframePlaylist, mediaPlaylist } from './package/media-playlist.ts';
 import { countTiles, thumbnailsVtt } from './package/thumbnails.ts';
 
@@ -41,6 +43,8 @@ export interface EncodeRequest {
   onProgress?: OnProgress;
   /** Called once the plan is known, before any work: the place to refuse for lack of space. */
   onPlan?: (plan: EncodePlan) => Promise<void>;
+  /** Files of captions beside it: each takes the place of what is in the source in its language and kind. */
+  sidecars?: readonly Sidecar[];
   /** Told of what is left out, and why; for people. */
   onNotice?: (notice: string) => void;
 }
@@ -91,10 +95,24 @@ export async function encodeSource(request: EncodeRequest): Promise<Encoded> {
     },
   });
   const posterName = await makeCover(plan, input, { ffmpeg, signal });
-  const captions = await makeCaptions(plan, input, { ffmpeg, signal, onNotice: request.onNotice });
+  const captions = await makeAllCaptions(plan, input, request);
   onProgress?.({ stage: 'packaging', fraction: encodedFraction });
   const output = await packageOutput(plan, { workDirectory, posterName, captions, signal });
   return { ...output, tags: sourceTags(probe) };
+}
+
+/** Those beside the source, then those in it of other languages and kinds. */
+async function makeAllCaptions(
+  plan: EncodePlan,
+  input: InputFile,
+  { ffmpeg, signal, onNotice, sidecars = [] }: EncodeRequest,
+): Promise<PackagedCaptions[]> {
+  const work = { ffmpeg, signal, onNotice };
+  const { workDirectory } = input;
+  const beside = await makeSidecars(sidecars, { ...work, workDirectory, durationS: plan.durationS });
+  const { kept, notices } = besides(plan.captions, beside);
+  for (const notice of notices) onNotice?.(notice);
+  return [...beside, ...(await makeCaptions({ ...plan, captions: kept }, input, work))];
 }
 
 /** Looks at the bytes of a source before any of ffmpeg's code does. */

@@ -12,6 +12,7 @@ import {
   encodeArguments,
   probeArguments,
   scanArguments,
+  sidecarArguments,
 } from './core/ffmpeg-arguments.ts';
 import {
   failureCodeOf,
@@ -51,6 +52,8 @@ export interface Ffmpeg {
   cover(plan: CoverPlan, input: InputFile, options: RunOptions): Promise<void>;
   /** Writes WebVTT of those captions whose numbers are wanted. */
   captions(these: WantedCaptions, input: InputFile, options: RunOptions): Promise<void>;
+  /** Writes WebVTT of a file of ASS that lies beside the source. */
+  sidecar(input: { workDirectory: string; number: number }, options: RunOptions): Promise<void>;
   /** Which formats of pictures it can make besides those that it always can. */
   pictureEncoders(options: RunOptions): Promise<PictureEncoders>;
   /** Makes all sizes of a picture. */
@@ -91,6 +94,7 @@ const readLimits: Limits = { timeoutMs: 600_000, fileSizeBytesMax: 0 };
 const coverLimits: Limits = { timeoutMs: 60_000, fileSizeBytesMax: 16 * 1024 * 1024 };
 // A byte more than is taken, for what is cut off there is not to pass for whole; reading may go through a whole film.
 const captionRunLimits: Limits = { timeoutMs: 600_000, fileSizeBytesMax: captionLimits.sizeBytes + 1 };
+const sidecarLimits: Limits = { ...captionRunLimits, timeoutMs: 60_000 };
 const pictureLimits: Limits = { timeoutMs: 120_000, fileSizeBytesMax: 16 * 1024 * 1024 };
 const processesMax = 1024;
 
@@ -143,6 +147,10 @@ export async function openFfmpeg(options: FfmpegOptions): Promise<Ffmpeg> {
     async captions(these, input, { signal }) {
       const use = { cwd: input.workDirectory, signal, onStdout: () => undefined, limits: captionRunLimits };
       await run('ffmpeg', captionArguments(these, input), use);
+    },
+    async sidecar(input, { signal }) {
+      const use = { cwd: input.workDirectory, signal, onStdout: () => undefined, limits: sidecarLimits };
+      await run('ffmpeg', sidecarArguments(input.number), use);
     },
     async pictureEncoders({ signal }) {
       let text = '';

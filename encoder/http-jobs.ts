@@ -27,7 +27,11 @@ export function createHttpJobs(control: ControlClient): Jobs {
       // The next one is on its way soon enough.
       await control.json({ method: 'POST', path: `/v1/encode-jobs/${jobId}/progress`, body }, Nothing);
     },
-    complete: ({ jobId, leaseId }, made) => post(`/v1/encode-jobs/${jobId}/complete`, { leaseId, ...made }),
+    complete: ({ jobId, leaseId }, { notices = [], ...made }) => {
+      // A control plane of before knows of none.
+      const body = { leaseId, ...made, ...(notices.length > 0 && { notices }) };
+      return post(`/v1/encode-jobs/${jobId}/complete`, body);
+    },
     fail: ({ jobId, leaseId }, failure) => post(`/v1/encode-jobs/${jobId}/fail`, { leaseId, ...failure }),
   };
 }

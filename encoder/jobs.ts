@@ -16,6 +16,6 @@ export interface Jobs {
   lease(waitMs: number, signal: AbortSignal): Promise<EncodeJob | undefined>;
   /** Tells how far the job is, which renews the lease. */
   progress(lease: JobLease, progress: { fraction: number; stage: string }): Promise<void>;
-  complete(lease: JobLease, made: Pick<EncodeComplete, 'bundle' | 'tags'>): Promise<void>;
+  complete(lease: JobLease, made: Pick<EncodeComplete, 'bundle' | 'tags' | 'notices'>): Promise<void>;
   fail(lease: JobLease, failure: JobFailure): Promise<void>;
 }

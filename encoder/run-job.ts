@@ -12,6 +12,7 @@ import type { Ffmpeg } from './ffmpeg.ts';
 import type { JobProgress } from './lease-keeper.ts';
 import type { BuiltFile } from './package/built-file.ts';
 import { publish, type Published } from './publish.ts';
+import { sidecarsOf } from './sidecar-captions.ts';
 import type { WorkDirectory } from './work-directory.ts';
 
 /** What an encode needs besides the job itself. */
@@ -32,12 +33,16 @@ export interface JobResult extends Published {
   encodeMs: number;
   /** What the source's own tags tell of the title. */
   tags: SourceTags;
+  /** What was left out, and why; for people. */
+  notices: string[];
 }
 
 /** Shares of a job's time, for the progress: fetching, then encoding, then publishing. */
 const fetchedFraction = 0.02;
 const encodedFraction = 0.97;
 const sourceName = 'source';
+const noticesMax = 40;
+const noticeCharactersMax = 300;
 /** More than the sizes of any picture have taken so far. */
 const picturesSizeBytes = 64 * 1024 * 1024;
 
@@ -74,15 +79,15 @@ export async function runJob(
         onProgress({ stage: 'publishing', fraction: encodedFraction + share * (1 - encodedFraction) });
       },
     });
-    const { bundleFile, durationMs, renditions, tags } = made;
-    return { ...published, bundle: bundleFile.file, durationMs, renditions, encodeMs, tags };
+    const { bundleFile, durationMs, renditions, tags, notices } = made;
+    return { ...published, bundle: bundleFile.file, durationMs, renditions, encodeMs, tags, notices };
   } finally {
     await workDirectory.remove(directory);
   }
 }
 
 /** What was made of a source, to be published. */
-interface Made extends Pick<JobResult, 'durationMs' | 'renditions' | 'tags'> {
+interface Made extends Pick<JobResult, 'durationMs' | 'renditions' | 'tags' | 'notices'> {
   files: readonly BuiltFile[];
   bundleFile: BuiltFile;
 }
@@ -94,17 +99,21 @@ interface Making {
 }
 
 async function makeVideo(
-  { jobId }: EncodeJob,
-  { ffmpeg, log, workDirectory }: Workshop,
+  job: EncodeJob,
+  { blobs, ffmpeg, log, workDirectory }: Workshop,
   { directory, signal, onProgress }: Making,
 ): Promise<Made> {
+  const { jobId } = job;
+  const notices: string[] = [];
   const { files, bundleFile, bundle, tags } = await encodeSource({
     ...{ ffmpeg, signal, sourceName, workDirectory: directory },
+    sidecars: sidecarsOf(job, blobs, signal),
     onProgress: ({ stage, fraction }) => {
       onProgress({ stage, fraction: fetchedFraction + fraction * (encodedFraction - fetchedFraction) });
     },
     onNotice: (notice) => {
       log.warn({ jobId, notice }, 'left out of the encode');
+      if (notices.length < noticesMax) notices.push(notice.slice(0, noticeCharactersMax));
     },
     onPlan: async (plan) => {
       const renditions = plan.video.rungs.map((rung) => rung.id);
@@ -114,7 +123,7 @@ async function makeVideo(
     },
   });
   const renditions = bundle.video.map(({ id }) => id);
-  return { files, bundleFile, tags, durationMs: bundle.durationMs, renditions };
+  return { files, bundleFile, tags, durationMs: bundle.durationMs, renditions, notices };
 }
 
 async function makePicture(
@@ -127,5 +136,5 @@ async function makePicture(
   await workDirectory.requireFree(picturesSizeBytes, 'the sizes of a picture');
   const encode = { picture, ffmpeg, signal, sourceName, workDirectory: directory };
   const { files, bundleFile } = await encodePicture(encode);
-  return { files, bundleFile, tags: {}, durationMs: 0, renditions: [] };
+  return { files, bundleFile, tags: {}, durationMs: 0, renditions: [], notices: [] };
 }

@@ -110,14 +110,14 @@ async function workOn(job: EncodeJob, handBack: AbortSignal, options: WorkerOpti
   });
   const endWork = metrics.startWork();
   try {
-    const { tags, ...result } = await runJob(job, options, {
+    const { tags, notices, ...result } = await runJob(job, options, {
       signal,
       onProgress: (progress) => {
         keeper.report(progress);
       },
     });
     await keeper.stop();
-    await complete(job, { bundle: result.bundle, tags }, { ...options, signal });
+    await complete(job, { bundle: result.bundle, tags, notices }, { ...options, signal });
     metrics.ended('completed', result);
     log.info({ jobId, titleId, ...result }, 'job completed');
   } catch (error) {
@@ -131,7 +131,7 @@ async function workOn(job: EncodeJob, handBack: AbortSignal, options: WorkerOpti
 
 async function complete(
   job: EncodeJob,
-  made: Pick<JobResult, 'bundle' | 'tags'>,
+  made: Pick<JobResult, 'bundle' | 'tags' | 'notices'>,
   options: WorkerOptions & { signal: AbortSignal },
 ): Promise<void> {
   await insist(() => options.jobs.complete(job, made), { ...options, forMs: completeForMs });

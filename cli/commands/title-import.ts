@@ -10,10 +10,12 @@ import {
   type ImportResult,
   type WatchedFolder,
 } from '../../common/contract/imports.ts';
+import { CaptionFiles } from '../../common/contract/titles.ts';
 import type { ImportLine } from '../../common/core/imports/lines.ts';
 import { coded, isCoded } from '../../common/runtime/errors.ts';
 import { readImport } from '../../common/runtime/import-files.ts';
 import { matches } from '../../common/runtime/parse.ts';
+import { checkCaptions, uploadCaptions, type NamedCaptions } from '../captions.ts';
 import type { CommandContext } from '../context.ts';
 import { formatDuration } from '../output/format.ts';
 import type { Output } from '../output/output.ts';
@@ -23,6 +25,13 @@ import { openSource, uploadFile } from '../upload.ts';
 const requestCharactersMax = 512 * 1024;
 const importTimeoutMs = 300_000;
 const problemsShown = 50;
+const ofOneFile = [
+  'PATH_UNREADABLE',
+  'SOURCE_EMPTY',
+  'SOURCE_TRUNCATED',
+  'UPLOAD_TOO_LARGE',
+  'CAPTIONS_INVALID',
+] as const;
 
 interface ImportOptions {
   dryRun?: boolean;
@@ -92,6 +101,7 @@ interface ReadEntry {
     readonly formerIds?: unknown;
     readonly kind?: unknown;
     readonly artwork?: unknown;
+    readonly captions?: unknown;
   };
 }
 
@@ -212,13 +222,16 @@ class Run {
     { line, entry }: ReadEntry,
     { takesVideo, takesArtwork, again }: { takesVideo: boolean; takesArtwork: number[]; again: AgainOf[] },
   ): Promise<ImportResult> {
-    const { path, artwork, ...rest } = entry;
+    const { path, artwork, captions, ...rest } = entry;
     try {
+      const beside = await usableCaptions(takesVideo ? captions : []);
       const uploadId = takesVideo && path !== undefined ? await uploadFile(this.#context, path) : undefined;
+      const texts = await uploadCaptions(this.#context, beside.captions);
       const pictures = await uploadPictures(this.#context, artwork, takesArtwork);
-      const more = { ...(uploadId !== undefined && { uploadId }), ...pictures };
+      const files = { ...pictures, ...(texts.length > 0 && { captions: texts }) };
+      const more = { ...(uploadId !== undefined && { uploadId }), ...files };
       const [result] = await send(this.#context, { again, entries: [{ line, entry: { ...rest, ...more } }] });
-      if (result !== undefined) return result;
+      if (result !== undefined) return { ...beside.wrong, ...result };
     } catch (error) {
       return refusedFor(error, line);
     }
@@ -268,7 +281,10 @@ class DryRun {
   }
 }
 
-function toUpload({ line, entry: { path, artwork, ...entry } }: ReadEntry): ImportRequest['entries'][number] {
+function toUpload({
+  line,
+  entry: { path, artwork, captions: _captions, ...entry },
+}: ReadEntry): ImportRequest['entries'][number] {
   const pictures = Array.isArray(artwork) ? { artwork: artwork.map(withoutPath) } : {};
   return { line, entry: { ...entry, ...pictures }, ...(path !== undefined && { uploads: true }) };
 }
@@ -276,6 +292,27 @@ function toUpload({ line, entry: { path, artwork, ...entry } }: ReadEntry): Impo
 function withoutPath(picture: unknown): unknown {
   if (typeof picture !== 'object' || picture === null) return picture;
   return Object.fromEntries(Object.entries(picture).filter(([field]) => field !== 'path'));
+}
+
+/** The captions of an entry that can be taken, and what is wrong with the first of the others: they hold no film up. */
+async function usableCaptions(
+  captions: unknown,
+): Promise<{ captions: NamedCaptions[]; wrong?: Pick<ImportResult, 'code' | 'detail'> }> {
+  if (!matches(CaptionFiles, captions)) return { captions: [] };
+  const usable: NamedCaptions[] = [];
+  let wrong: Pick<ImportResult, 'code' | 'detail'> | undefined;
+  for (const { path, language, kind = 'subtitles' } of captions) {
+    if (path === undefined) continue;
+    const one = { path, kind, ...(language !== undefined && { language }) };
+    try {
+      await checkCaptions(one);
+      usable.push(one);
+    } catch (error) {
+      if (!isCoded(error, ...ofOneFile)) throw error;
+      wrong ??= { code: error.code, detail: `captions are left out: ${error.detail ?? path}` };
+    }
+  }
+  return { captions: usable, ...(wrong && { wrong }) };
 }
 
 /** Uploads the pictures that are wanted. What is wrong with a file is its title's, as with a video. */
@@ -305,7 +342,7 @@ async function unreadableOf(path: string | undefined, line: number): Promise<Imp
 
 /** What is wrong with one file holds no other up; what is wrong with the control plane ends the command. */
 function refusedFor(error: unknown, line: number): ImportResult {
-  if (!isCoded(error, 'PATH_UNREADABLE', 'SOURCE_EMPTY', 'SOURCE_TRUNCATED', 'UPLOAD_TOO_LARGE')) throw error;
+  if (!isCoded(error, ...ofOneFile)) throw error;
   return { line, outcome: 'refused', code: error.code, detail: error.detail ?? '' };
 }
 

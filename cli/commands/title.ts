@@ -6,6 +6,7 @@ import { TitleList, TitleRequest, TitleView } from '../../common/contract/titles
 import { coded } from '../../common/runtime/errors.ts';
 import { parseAs } from '../../common/runtime/parse.ts';
 import type { CommandContext } from '../context.ts';
+import { captionsOf, namedCaptions, uploadCaptions, type NamedCaptions } from '../captions.ts';
 import { findTitle } from '../find-title.ts';
 import { formatBytes, formatDuration, formatPercent } from '../output/format.ts';
 import type { Output } from '../output/output.ts';
@@ -43,6 +44,12 @@ export function titleCommand(shell: CommandShell): Command {
     .option('--name <name>', 'how it is called (by its own tags, else as the file)')
     .option('--pin', 'hold it in every cluster, however few watch it')
     .option('--urgent', 'boxes fill it at once, whatever their window')
+    .option(
+      '--captions <file:language>',
+      'captions for it, as film.srt:de, with :forced or :sdh behind; again for more; those beside it are taken along',
+      namedCaptions,
+    )
+    .option('--no-captions', 'take no captions along')
     .option('--on-server', 'the file is a path on the control plane, under one of its ingest roots')
     .option('--no-wait', 'do not wait for the encode and the fill')
     .action((file: string, options: AddOptions) => shell.act((context) => addTitle(context, file, options)));
@@ -96,11 +103,16 @@ export function titleCommand(shell: CommandShell): Command {
   return command;
 }
 
-interface AddOptions {
+interface SourceOptions {
   name?: string;
   pin?: boolean;
   urgent?: boolean;
   onServer?: boolean;
+  /** Those that were named; true: what lies beside it, false: none. */
+  captions?: NamedCaptions[] | boolean;
+}
+
+interface AddOptions extends SourceOptions {
   wait: boolean;
 }
 
@@ -111,6 +123,7 @@ async function addTitle(context: CommandContext, file: string, options: AddOptio
   const last = options.wait ? await waitUntilLive(context, title.id) : title;
   output.facts(last, () => {
     printTitles(output, [last]);
+    for (const notice of last.notices ?? []) output.note(notice);
     if (!options.wait)
       output.note(`Follow it with \`nearcast title show ${last.id}\`. The control plane is ${api.server}.`);
   });
@@ -120,12 +133,12 @@ async function addTitle(context: CommandContext, file: string, options: AddOptio
 export async function createTitle(
   context: CommandContext,
   file: string,
-  options: { name?: string; pin?: boolean; urgent?: boolean; onServer?: boolean },
+  options: SourceOptions,
 ): Promise<TitleView> {
   const name = options.name ?? file.slice(file.lastIndexOf('/') + 1).replace(/\.[A-Za-z0-9]{1,5}$/, '');
   // Before the upload, which may take hours.
   parseAs(TitleRequest, { name }, { what: 'the title' });
-  const source = options.onServer === true ? { path: file } : { uploadId: await uploadFile(context, file) };
+  const source = await sourceOf(context, file, options);
   const flags = { pinned: options.pin === true, ...(options.urgent === true && { urgent: true }) };
   const body = { name, ...flags, ...source, ...(options.name === undefined && { assumed: ['name'] }) };
   return await context.api.call({
@@ -135,6 +148,21 @@ export async function createTitle(
     reply: TitleView,
     timeoutMs: 120_000,
   });
+}
+
+/** What a title is made of: paths that are there, or uploads of what is here. */
+async function sourceOf(
+  context: CommandContext,
+  file: string,
+  { onServer = false, captions = true }: SourceOptions,
+): Promise<Pick<TitleRequest, 'path' | 'uploadId' | 'captions'>> {
+  const named = Array.isArray(captions) ? captions : [];
+  if (onServer) return { path: file, ...(named.length > 0 && { captions: named }) };
+  // Before the upload of the video, which may take hours.
+  const taken = await captionsOf(file, { named, beside: captions !== false });
+  const uploadId = await uploadFile(context, file);
+  const uploaded = await uploadCaptions(context, taken);
+  return { uploadId, ...(uploaded.length > 0 && { captions: uploaded }) };
 }
 
 /** Shows the encode's and the fill's progress until the title is live, and with `holders` held by all of them and live at every site. Throws the title's own failure. */
@@ -222,6 +250,7 @@ function titleFacts(title: TitleView): string[][] {
       `${title.state}, ${formatPercent(title.progress)}${title.stage === '' ? '' : `, ${title.stage}`}`,
     ],
     ...(title.error === undefined ? [] : [['error', `${title.error.code}: ${title.error.detail}`]]),
+    ...(title.notices ?? []).map((notice) => ['left out', notice]),
     ...(title.waitingSites === undefined ? [] : [['not live yet at', title.waitingSites.join(' ')]]),
     ['added', new Date(title.createdAtMs).toISOString()],
     ['length', title.durationMs === undefined ? '–' : formatDuration(title.durationMs)],

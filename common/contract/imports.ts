@@ -1,5 +1,6 @@
 import { ArtworkKind } from './artwork.ts';
 import { Language, Line, ObjectId, TimeMs } from './primitives.ts';
+import { CaptionFiles } from './titles.ts';
 import { Assumed, ExternalId, titleTold, TitleKind } from './title-metadata.ts';
 import { Type, type Static } from './type.ts';
 
@@ -36,7 +37,9 @@ export const ImportEntry = Type.Object(
     partOf: Type.Optional(ExternalId),
     path: Type.Optional(Type.String({ minLength: 1, maxLength: 4096 })),
     uploadId: Type.Optional(ObjectId),
-    /** What tells the video from another of the same path: its size and time. */
+    /** In a dry run by neither `path` nor `uploadId` where they will be uploaded. */
+    captions: Type.Optional(CaptionFiles),
+    /** What tells the video, with its captions, from another of the same path: their sizes and times. */
     videoMark: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
     /** Its pictures; `mark` tells one from another of the same path. */
     artwork: Type.Optional(Type.Array(ImportPicture, { maxItems: 40 })),

@@ -230,6 +230,7 @@ export const problemCodes = {
   },
   LEASE_LOST: { status: 409, title: 'The lease has passed to another worker' },
   JOB_UNKNOWN: { status: 404, title: 'No job has this id' },
+  CAPTIONS_INVALID: { status: 422, title: 'The captions cannot be read' },
   SOURCE_EMPTY: { status: 422, title: 'The source holds no bytes' },
   SOURCE_NOT_VIDEO: {
     status: 422,

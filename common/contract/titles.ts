@@ -1,8 +1,9 @@
 import { Type, type Static } from './type.ts';
 import { ArtworkKind, ArtworkKinds, TitlePicture } from './artwork.ts';
+import { CaptionKind } from './bundle.ts';
 import { Availability } from './release.ts';
 import { Assumed, TitleDetails, titleFacts, titleStory, titleTold } from './title-metadata.ts';
-import { FileName, Fraction, Line, ObjectId, PlaceName, SizeBytes, TimeMs } from './primitives.ts';
+import { FileName, Fraction, Language, Line, ObjectId, PlaceName, SizeBytes, TimeMs } from './primitives.ts';
 
 export const UploadRequest = Type.Object(
   { filename: Line, sizeBytes: SizeBytes },
@@ -27,12 +28,37 @@ export const LaunchForecast = Type.Object(
 );
 export type LaunchForecast = Static<typeof LaunchForecast>;
 
+/** So many files of captions are taken beside a video, each of at most so many bytes. */
+export const captionFilesMax = 32;
+export const captionFileSizeBytesMax = 8 * 1024 * 1024;
+
+/** A file of captions beside a video (SubRip, WebVTT, ASS), by exactly one of `uploadId` and `path`. */
+export const CaptionFile = Type.Object(
+  {
+    /** Unknown when absent. */
+    language: Type.Optional(Language),
+    /** `subtitles` when absent. */
+    kind: Type.Optional(CaptionKind),
+    uploadId: Type.Optional(ObjectId),
+    path: Type.Optional(Type.String({ minLength: 1, maxLength: 4096 })),
+  },
+  { additionalProperties: false },
+);
+export type CaptionFile = Static<typeof CaptionFile>;
+
+/** One of each language and kind. */
+export const CaptionFiles = Type.Array(CaptionFile, { maxItems: captionFilesMax });
+
+/** What was left out of a title, and why; for people. */
+const Notices = Type.Array(Type.String({ maxLength: 300 }), { maxItems: 40 });
+
 /** Exactly one of `uploadId` and `path` (under a configured ingest root); neither for series and seasons. */
 export const TitleRequest = Type.Object(
   {
     name: Line,
     uploadId: Type.Optional(ObjectId),
     path: Type.Optional(Type.String({ minLength: 1, maxLength: 4096 })),
+    captions: Type.Optional(CaptionFiles),
     /** Held by every cluster whatever its popularity. */
     pinned: Type.Optional(Type.Boolean()),
     /** Boxes fill it at once, whatever their window. */
@@ -79,6 +105,8 @@ export const TitleView = Type.Object({
   progress: Fraction,
   stage: Type.String({ maxLength: 100 }),
   error: Type.Optional(Type.Object({ code: Type.String(), detail: Type.String() })),
+  /** Of one title, not in lists. */
+  notices: Type.Optional(Notices),
   bundle: Type.Optional(FileName),
   sizeBytes: Type.Optional(SizeBytes),
   durationMs: Type.Optional(Type.Integer()),
@@ -158,6 +186,21 @@ export const EncodeJob = Type.Object({
   sourceKey: Type.String({ maxLength: 512 }),
   sizeBytes: SizeBytes,
   attempt: Type.Integer({ minimum: 1 }),
+  /** Files of captions beside a video. */
+  captions: Type.Optional(
+    Type.Array(
+      Type.Object({
+        /** In blobs. */
+        key: Type.String({ maxLength: 512 }),
+        sizeBytes: SizeBytes,
+        language: Language,
+        kind: CaptionKind,
+        /** For people. */
+        name: Line,
+      }),
+      { maxItems: captionFilesMax },
+    ),
+  ),
   /** Of a picture: which artwork it is, and what for; absent for a video. */
   picture: Type.Optional(Type.Object({ artwork: ObjectId, kind: ArtworkKind })),
 });
@@ -192,6 +235,7 @@ export const EncodeComplete = Type.Object(
     leaseId: Type.String({ minLength: 8, maxLength: 64 }),
     bundle: FileName,
     tags: Type.Optional(SourceTags),
+    notices: Type.Optional(Notices),
   },
   { additionalProperties: false },
 );

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { folderEntries } from '../core/imports/folder-entries.ts';
+import { FolderCaptions, isCaptionFolder, type FoundCaptions } from '../core/imports/folder-captions.ts';
+import { folderEntries, isVideo, withoutEnding } from '../core/imports/folder-entries.ts';
 import { brokenLine, joinLines, orderLines, type ImportLine } from '../core/imports/lines.ts';
 import { readCsv } from '../core/imports/read-csv.ts';
 import { readJson } from '../core/imports/read-json.ts';
@@ -43,6 +44,27 @@ export async function readImport(
   });
   if (found.isDirectory()) return readFolder(path, { ...(await listFolder(path)), label, was });
   return withPictureMarks(await collect(orderLines(await readList(resolve(path), basename(path)))));
+}
+
+/**
+ * The captions that lie beside a video, by their names; their paths are those of its folder. Errors: PATH_UNREADABLE where the folder cannot
+ * be listed.
+ */
+export async function captionsBeside(path: string): Promise<FoundCaptions[]> {
+  const folder = dirname(path);
+  const names = async (below: string): Promise<string[]> => {
+    const entries = await readdir(join(folder, below), { withFileTypes: true }).catch((error: unknown) => {
+      throw unreadable(join(folder, below), error);
+    });
+    const folders =
+      below === '' ? entries.filter((one) => one.isDirectory() && isCaptionFolder(one.name)) : [];
+    const files = entries.filter((one) => !one.isDirectory()).map(({ name }) => join(below, name));
+    return [...files, ...(await Promise.all(folders.map(({ name }) => names(name)))).flat()];
+  };
+  const paths = await names('');
+  const videos = [...paths.filter(isVideo), basename(path)].map(withoutEnding);
+  const captions = new FolderCaptions(paths, videos).of(withoutEnding(basename(path)));
+  return captions.map((one) => ({ ...one, path: join(folder, one.path) }));
 }
 
 /** Whether a file tells of the videos beside and below it. */
@@ -124,7 +146,11 @@ async function labelOf(root: string): Promise<string> {
   const real = await realpath(root).catch((error: unknown) => {
     throw unreadable(root, error);
   });
-  return createHash('sha256').update(real).digest('base64url').slice(0, 12);
+  return shortHash(real);
+}
+
+function shortHash(text: string): string {
+  return createHash('sha256').update(text).digest('base64url').slice(0, 12);
 }
 
 /** Whether a file of a folder may be a list of titles. */
@@ -191,9 +217,14 @@ function* withPaths(lines: Iterable<ImportLine>, folder: string): Generator<Impo
     const path = pathOf(line);
     if (path?.includes('\0') === true) yield brokenLine(line, 'its path has characters that no path has');
     else {
-      const artwork = picturesOf(line)?.map((one) => ({ ...one, path: resolve(folder, one.path) }));
-      const found = path === undefined ? line : withFields(line, { path: resolve(folder, path) });
-      yield artwork === undefined ? found : withFields(found, { artwork });
+      const absolute = (one: FileOfTitle): FileOfTitle => ({ ...one, path: resolve(folder, one.path) });
+      const artwork = filesOf(line, 'artwork')?.map(absolute);
+      const captions = filesOf(line, 'captions')?.map(absolute);
+      yield withFields(line, {
+        ...(path !== undefined && { path: resolve(folder, path) }),
+        ...(artwork !== undefined && { artwork }),
+        ...(captions !== undefined && { captions }),
+      });
     }
   }
 }
@@ -204,9 +235,15 @@ function* withMarks(
 ): Generator<ImportLine> {
   const above = root.endsWith(sep) ? root : root + sep;
   for (const line of lines) {
-    const path = pathOf(line) ?? '';
-    const videoMark = path.startsWith(above) ? marks.get(path.slice(above.length)) : undefined;
-    yield videoMark === undefined ? line : withFields(line, { videoMark });
+    const markOfPath = (path: string): string | undefined =>
+      path.startsWith(above) ? marks.get(path.slice(above.length)) : undefined;
+    const video = markOfPath(pathOf(line) ?? '');
+    const captions = filesOf(line, 'captions') ?? [];
+    // Of a video without captions it stays what it has always been.
+    const beside = captions.map((one) => JSON.stringify({ ...one, mark: markOfPath(one.path) })).join();
+    yield video === undefined
+      ? line
+      : withFields(line, { videoMark: beside === '' ? video : `${video} ${shortHash(beside)}` });
   }
 }
 
@@ -216,19 +253,18 @@ function pathOf({ read }: ImportLine): string | undefined {
   return typeof path === 'string' ? path : undefined;
 }
 
-interface Picture {
+interface FileOfTitle {
   readonly path: string;
 }
 
-/** The pictures of an entry; undefined where there are none, or what no pictures are, which is judged with the entry. */
-function picturesOf({ read }: ImportLine): Picture[] | undefined {
-  if (!('entry' in read) || !('artwork' in read.entry) || !Array.isArray(read.entry.artwork))
-    return undefined;
-  const artwork: unknown[] = read.entry.artwork;
-  return artwork.every(isPicture) ? artwork : undefined;
+/** The pictures or captions of an entry; undefined where there are none, or what none are, which is judged with the entry. */
+function filesOf({ read }: ImportLine, field: 'artwork' | 'captions'): FileOfTitle[] | undefined {
+  const entry: Partial<Record<typeof field, unknown>> = 'entry' in read ? read.entry : {};
+  const files: unknown = entry[field];
+  return Array.isArray(files) && files.every(isFile) ? files : undefined;
 }
 
-function isPicture(value: unknown): value is Picture {
+function isFile(value: unknown): value is FileOfTitle {
   if (typeof value !== 'object' || value === null || !('path' in value)) return false;
   return typeof value.path === 'string' && !value.path.includes('\0');
 }
@@ -237,14 +273,14 @@ function isPicture(value: unknown): value is Picture {
 async function withPictureMarks(lines: readonly ImportLine[]): Promise<ImportLine[]> {
   const marked: ImportLine[] = [];
   for (const line of lines) {
-    const pictures = picturesOf(line);
+    const pictures = filesOf(line, 'artwork');
     const artwork = await Promise.all((pictures ?? []).map(withPictureMark));
     marked.push(pictures === undefined ? line : withFields(line, { artwork }));
   }
   return marked;
 }
 
-async function withPictureMark(picture: Picture): Promise<Picture & { mark?: string }> {
+async function withPictureMark(picture: FileOfTitle): Promise<FileOfTitle & { mark?: string }> {
   const found = await stat(picture.path).catch(() => undefined);
   return found === undefined
     ? picture

@@ -17,6 +17,27 @@ export interface WantedCaptions {
   wanted: readonly number[];
 }
 
+/** A bundle has no more. */
+export const captionTracksMax = 32;
+
+/** Which of the captions in a source are made beside those that lie by it: what somebody has put there counts, and a bundle has 32. */
+export function besides(
+  inside: readonly CaptionPlan[],
+  beside: readonly Pick<CaptionPlan, 'language' | 'kind'>[],
+): { kept: CaptionPlan[]; notices: string[] } {
+  const isTaken = ({ language, kind }: CaptionPlan): boolean =>
+    beside.some((other) => other.language === language && other.kind === kind);
+  const free = inside.filter((one) => !isTaken(one));
+  const kept = free.slice(0, Math.max(0, captionTracksMax - beside.length));
+  const notices = inside
+    .filter((one) => !kept.includes(one))
+    .map((one) => {
+      const why = isTaken(one) ? 'a file beside it has them' : `there are ${captionTracksMax} others`;
+      return `captions in stream ${one.streamIndex} are left out: ${why} (${one.language} ${one.kind})`;
+    });
+  return { kept, notices };
+}
+
 /**
  * Writes WebVTT anew from WebVTT that ffmpeg made of a stranger's text: cues in the order of time, within the film, their text escaped
  * but for plain `<b>`, `<i>` and `<u>`. Nothing of styles, regions, notes, ids and settings is passed on.

@@ -12,6 +12,8 @@ export const outputNames = {
   video: (index: number): string => `video-${index}.mp4`,
   audio: (index: number): string => `audio-${index}.m4a`,
   captions: (index: number): string => `captions-${index}.vtt`,
+  sidecarSource: (index: number): string => `beside-${index}.ass`,
+  sidecar: (index: number): string => `beside-${index}.vtt`,
   poster: 'poster.jpg',
   cover: 'cover.jpg',
   spritePattern: 'sprite-%05d.jpg',
@@ -84,6 +86,15 @@ export function captionArguments(
       ...['-map', `0:${captions[number]?.streamIndex ?? -1}`, '-c:s', 'webvtt', ...plain],
       ...['-f', 'webvtt', outputNames.captions(number)],
     ]),
+  ];
+}
+
+/** Makes WebVTT of a file of ASS in UTF-8 that lies beside the source. */
+export function sidecarArguments(number: number): string[] {
+  return [
+    ...[...quiet, '-nostdin', '-y', '-threads', '1', '-protocol_whitelist', 'file,pipe'],
+    ...['-f', 'ass', '-i', `file:${outputNames.sidecarSource(number)}`],
+    ...['-map', '0:s:0', '-c:s', 'webvtt', ...plain, '-f', 'webvtt', outputNames.sidecar(number)],
   ];
 }
 

@@ -1,7 +1,7 @@
 import { Type, type Static } from '../../common/contract/type.ts';
 import { languageOf as canonicalLanguage } from '../../common/core/language.ts';
 import { ok, refused, type Result } from '../../common/core/result.ts';
-import type { CaptionPlan } from './captions.ts';
+import { captionTracksMax, type CaptionPlan } from './captions.ts';
 import type { Demuxer } from './container.ts';
 import { parseRateHz } from './frame-rate.ts';
 import type { Size } from './ladder.ts';
@@ -75,7 +75,6 @@ const pixelsMax = 8192 * 8192;
 const durationSMax = 24 * 3600;
 /** Each is encoded, and costs as much of every box's disk as the others. */
 const languagesMax = 8;
-const captionsMax = 32;
 const noticesMax = 40;
 /** Durations that the header states are off by less than this, or by 2 %, in files that are whole. */
 const slackS = 0.5;
@@ -173,7 +172,7 @@ function captionsOf(streams: readonly ProbeStream[]): Pick<Source, 'captions' | 
     const key = `${caption.language} ${caption.kind}`;
     if (!textCodecs.has(codec))
       notices.push(`captions in stream ${index} are pictures (${codec.slice(0, 40)}), not text`);
-    else if (track.disposition?.comment === 1 || byKind.has(key) || byKind.size === captionsMax)
+    else if (track.disposition?.comment === 1 || byKind.has(key) || byKind.size === captionTracksMax)
       notices.push(`captions in stream ${index} are left out: there are others (${key})`);
     else byKind.set(key, caption);
   }

@@ -60,6 +60,8 @@ const parts = new Set([
     'TitleState',
     'TitleQuery',
     'EncodeCraft',
+    'CaptionFile',
+    'CaptionFiles',
   ],
   ...[
     'ServedSummary',

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Result } from '../result.ts';
+import { FolderCaptions } from './folder-captions.ts';
 import { FolderPictures, type ImportedPicture } from './folder-pictures.ts';
 import { brokenLine, type ImportLine } from './lines.ts';
 import type { Nfo } from './read-nfo.ts';
@@ -11,6 +12,16 @@ const extrasFolder =
   /^(?:extras?|featurettes|trailers?|interviews|deleted scenes|behind the scenes|shorts|scenes)$/i;
 const numbered = /s(\d{1,4})[ ._-]{0,3}e(\d{1,4})|(?:^|[ ._-])(\d{1,2})x(\d{1,3})(?:[ ._-]|$)/i;
 const idCharactersMax = 200;
+
+/** Whether a file is a video, by its name. */
+export function isVideo(path: string): boolean {
+  return videoPath.test(path);
+}
+
+/** A video's path without its ending, as names of what lies beside it begin. */
+export function withoutEnding(path: string): string {
+  return path.replace(videoPath, '');
+}
 
 /** An NFO file, by the path of which it is told. */
 export type NfoFiles = ReadonlyMap<string, Result<Nfo>>;
@@ -53,6 +64,7 @@ class Folder {
   readonly #label: string;
   readonly #formerLabels: readonly string[];
   readonly #pictures: FolderPictures;
+  readonly #captions: FolderCaptions;
   readonly videos: string[];
   /** Films of each folder, extras aside. */
   readonly #films = new Map<string, string[]>();
@@ -63,7 +75,8 @@ class Folder {
     this.#nfos = nfos;
     this.#label = label;
     this.#formerLabels = formerLabels;
-    this.videos = paths.filter((path) => videoPath.test(path));
+    this.videos = paths.filter(isVideo);
+    this.#captions = new FolderCaptions(paths, this.videos.map(withoutEnding));
     for (const path of this.videos) {
       const films = this.#films.get(folderOf(path));
       if (films === undefined) this.#films.set(folderOf(path), [path]);
@@ -153,7 +166,11 @@ class Folder {
     const externalIds = [...(nfo?.externalIds ?? []), this.#fileId(path)];
     const guess = { ...nameOf(path.replace(videoPath, '')), ...(nfo === undefined && { kind: 'movie' }) };
     const named = guessed(guess, { ...nfo?.told, ...more });
-    const rest = { formerIds: this.#formerIds(path), path, ...withPictures(this.#picturesOf(path)) };
+    const captions = this.#captions.of(withoutEnding(path));
+    const rest = {
+      ...{ formerIds: this.#formerIds(path), path, ...withPictures(this.#picturesOf(path)) },
+      ...(captions.length > 0 && { captions }),
+    };
     return { ...at, read: { entry: { ...named, externalIds, ...rest } } };
   }
 

@@ -34,6 +34,17 @@ const idOf =
 const picture =
   (kind: string, language?: string): Cell =>
   (text) => ({ artwork: [{ kind, ...(language !== undefined && { language }), path: text.trim() }] });
+const captions =
+  (language?: string, kind?: string): Cell =>
+  (text) => ({
+    captions: [
+      {
+        ...(language !== undefined && { language }),
+        kind: { forced: 'forced', sdh: 'captions' }[kind ?? ''] ?? 'subtitles',
+        path: text.trim(),
+      },
+    ],
+  });
 const window =
   (field: string, read: (text: string) => unknown): Cell =>
   (text) => ({ window: { [field]: read(text) } });
@@ -64,6 +75,7 @@ const cells: Readonly<Record<string, Cell>> = {
   backdrop: picture('backdrop'),
   logo: picture('logo'),
   still: picture('still'),
+  captions: captions(),
   stage: texts('stage'),
   regions: window('regions', listOf),
   from: window('fromMs', timeOf),
@@ -111,6 +123,8 @@ function separatorOf(text: string): ',' | ';' | '\t' {
 
 function cellOf(column: string): Cell | undefined {
   if (Object.hasOwn(cells, column)) return cells[column];
+  const [, read, kind] = /^captions:([a-z0-9-]{2,35})(?::(forced|sdh))?$/.exec(column) ?? [];
+  if (read !== undefined) return captions(read, kind);
   const [, field, language] =
     /^(name|synopsis|poster|backdrop|logo|still):([a-z0-9-]{2,35})$/.exec(column) ?? [];
   if (field === undefined || language === undefined) return undefined;

@@ -1,5 +1,6 @@
 import type { Blobs } from '../../../common/adapters/blobs/port.ts';
 import type { Log } from '../../../common/runtime/log.ts';
+import { captionKeys } from './caption-files.ts';
 import { sourceKey } from './ingest.ts';
 import { isAtWork } from './making.ts';
 import type { CatalogOptions } from './ports.ts';
@@ -16,6 +17,8 @@ export async function dropSource(
   if (options.keepSources || !hasSource(title) || isAtWork(title)) return;
   try {
     await blobs.remove(sourceKey(titleId));
+    for (const key of captionKeys(titleId, title.captions)) await blobs.remove(key);
+    for (const key of captionKeys(titleId, title.replacement?.captions)) await blobs.remove(key);
     await titles.change(titleId, withoutSource);
   } catch (error) {
     log.warn({ titleId, err: error }, 'a source could not be removed; it is tried again at the next start');

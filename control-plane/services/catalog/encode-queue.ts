@@ -146,7 +146,10 @@ export class EncodeQueue {
    * Ends a job with the bundle that was published for it; the source's tags tell of the title where nothing better is known. Errors: JOB_UNKNOWN, LEASE_LOST, BUNDLE_INVALID (the job stays
    * leased: its encoder may publish again or give up). A repetition of what succeeded is no error.
    */
-  async complete(call: JobCall, { leaseId, bundle: name, tags = {} }: EncodeComplete): Promise<void> {
+  async complete(
+    call: JobCall,
+    { leaseId, bundle: name, tags = {}, notices = [] }: EncodeComplete,
+  ): Promise<void> {
     const isDone = (): boolean => {
       const { shelf, holder } = this.#ofJob(call.jobId);
       const { id, job } = holder;
@@ -154,7 +157,7 @@ export class EncodeQueue {
     };
     if (isDone()) return;
     const { holder, lease } = this.#held(call, leaseId);
-    const put = await lease.shelf.accept(holder, { bundle: name, tags }, () => {
+    const put = await lease.shelf.accept(holder, { bundle: name, tags, notices }, () => {
       this.#renew(lease);
     });
     // The first of two at once may have ended it while this one looked at the files.

@@ -72,12 +72,24 @@ async function judged(work: () => Promise<Judgement>): Promise<Judgement> {
 
 async function apply(
   deps: ImporterDependencies,
-  entry: ImportEntry,
+  told: ImportEntry,
   again: readonly AgainOf[],
 ): Promise<Judgement> {
-  const judgement = await applyTitle(deps, entry, again);
+  const { entry, wrong } = await withUsableCaptions(deps, told);
+  const judgement = { ...wrong, ...(await applyTitle(deps, entry, again)) };
   if (entry.artwork === undefined || judgement.titleId === undefined) return judgement;
   return withPictures(judgement, await takePictures(deps, judgement.titleId, entry.artwork));
+}
+
+/** An entry without the captions that cannot be taken: they hold no film up. What is wrong with a title's own video is said before it. */
+async function withUsableCaptions(
+  { newTitles }: ImporterDependencies,
+  entry: ImportEntry,
+): Promise<{ entry: ImportEntry; wrong?: { code: string; detail: string } }> {
+  const { captions, ...rest } = entry;
+  if (captions === undefined) return { entry };
+  const { usable, wrong } = await newTitles.usableCaptions(captions);
+  return { entry: { ...rest, captions: usable }, ...(wrong && { wrong }) };
 }
 
 /** What is wrong with its video goes before what is wrong with its pictures. */
@@ -166,7 +178,7 @@ function videoVerdict(
   const next = atWork
     ? 'import it once that one is done'
     : 'import it with --again replaced to take this one';
-  const detail = `${name} is made of another video: ${next}`;
+  const detail = `${name} is made of another video or with other captions: ${next}`;
   return { code: 'SOURCE_REPLACED', detail, ...(atWork && { atWork }) };
 }
 
@@ -184,7 +196,7 @@ function requestOf(entry: ImportEntry, parentId: string | undefined): TitleReque
 
 function metadataOf(entry: ImportEntry, parentId: string | undefined): TitleMetadata {
   const { path: _path, uploadId: _uploadId, partOf: _partOf, videoMark: _mark, ...rest } = entry;
-  const { assumed: _assumed, formerIds: _formerIds, artwork: _artwork, ...told } = rest;
+  const { assumed: _assumed, formerIds: _formerIds, artwork: _artwork, captions: _captions, ...told } = rest;
   return { ...told, ...(parentId !== undefined && { parentId }) };
 }
 
@@ -195,8 +207,16 @@ function toldFields(entry: ImportEntry, parentId: string | undefined): Partial<T
   return Object.fromEntries(Object.entries(told).filter(([field]) => !guesses.includes(field)));
 }
 
-function sourceOf({ path, uploadId }: ImportEntry): Pick<TitleRequest, 'path' | 'uploadId'> {
-  return { ...(path !== undefined && { path }), ...(uploadId !== undefined && { uploadId }) };
+function sourceOf({
+  path,
+  uploadId,
+  captions,
+}: ImportEntry): Pick<TitleRequest, 'path' | 'uploadId' | 'captions'> {
+  return {
+    ...(path !== undefined && { path }),
+    ...(uploadId !== undefined && { uploadId }),
+    ...(captions !== undefined && { captions }),
+  };
 }
 
 function markedBy({ videoMark }: ImportEntry): { sourceMark?: string } {

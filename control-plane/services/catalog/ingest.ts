@@ -5,9 +5,10 @@ import type { Chance } from '../../../common/runtime/chance.ts';
 import { assert, isCoded, toCoded } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 import { newObjectId } from '../../core/object-id.ts';
+import { captionKeys, captionsKey, releaseCaptions } from './caption-files.ts';
 import { openSource } from './ingest-path.ts';
 import { makingOf, withMaking, type Making } from './making.ts';
-import type { TitleRecord, TitleSource } from './records.ts';
+import type { TitleCaptions, TitleRecord, TitleSource } from './records.ts';
 import type { Titles } from './titles.ts';
 import type { Uploads } from './uploads.ts';
 
@@ -21,6 +22,9 @@ export interface IngestDependencies {
   /** Called when a title's source is stored and its job queued. */
   readonly onQueued: (titleId: string) => void;
 }
+
+/** Why captions are not there as they were when the title was made. */
+const gone = ['SIZE_MISMATCH', 'PATH_UNREADABLE', 'PATH_NOT_ALLOWED', 'SOURCE_EMPTY'] as const;
 
 /** The key of a title's source in blobs. */
 export function sourceKey(titleId: string): string {
@@ -88,7 +92,7 @@ export class Ingest {
     const making = makingOf(title);
     try {
       await this.#store(titleId, making);
-      await this.#queue(titleId, making);
+      await this.#queue(titleId, making, await this.#storeCaptions(titleId, making));
     } catch (error) {
       if (this.#stop.signal.aborted) return;
       log.error({ titleId, err: error }, 'a source could not be stored');
@@ -120,6 +124,33 @@ export class Ingest {
     return handle.createReadStream({ highWaterMark: 1024 * 1024 });
   }
 
+  /** Stores the captions beside the video; those that are no longer as they were are left out. Errors: those of the store. */
+  async #storeCaptions(id: string, { captions = [] }: Making): Promise<Pick<Making, 'captions' | 'notices'>> {
+    const kept: TitleCaptions[] = [];
+    const notices: string[] = [];
+    for (const one of captions) {
+      try {
+        await this.#storeText(captionsKey(id, kept.length), one);
+        kept.push(one);
+      } catch (error) {
+        if (!isCoded(error, ...gone)) throw error;
+        this.#deps.log.warn({ titleId: id, captions: one.name, err: error }, 'captions could not be stored');
+        notices.push(`captions ${one.name} are left out: ${error.code}: they have changed or gone meanwhile`);
+      }
+    }
+    return { ...(captions.length > 0 && { captions: kept }), ...(notices.length > 0 && { notices }) };
+  }
+
+  async #storeText(key: string, { source, sizeBytes }: TitleCaptions): Promise<void> {
+    const bytes = await this.#read(source);
+    bytes.on('error', () => undefined);
+    try {
+      await this.#deps.blobs.write(key, bytes, { sizeBytes, signal: this.#stop.signal });
+    } finally {
+      bytes.destroy();
+    }
+  }
+
   async *#counted(titleId: string, bytes: Readable): AsyncGenerator<Uint8Array> {
     let doneBytes = 0;
     try {
@@ -133,14 +164,22 @@ export class Ingest {
     }
   }
 
-  async #queue(id: string, making: Making): Promise<void> {
-    const { source } = making;
+  async #queue(id: string, making: Making, beside: Pick<Making, 'captions' | 'notices'>): Promise<void> {
+    const { source, captions = [] } = making;
     const jobId = newObjectId('job', this.#deps.chance);
     const job = { jobId, state: 'queued', attempt: 0 } as const;
-    const isWanted = await this.#change(id, making, { phase: 'queued', sourceStored: true, job });
-    if (!isWanted) return await this.#deps.blobs.remove(sourceKey(id));
+    const isWanted = await this.#change(id, making, {
+      ...{ phase: 'queued', sourceStored: true, job },
+      ...(beside.captions !== undefined && { captions: beside.captions }),
+      ...(beside.notices !== undefined && { notices: beside.notices }),
+    });
+    if (!isWanted) {
+      for (const key of [sourceKey(id), ...captionKeys(id, captions)]) await this.#deps.blobs.remove(key);
+      return;
+    }
     this.#deps.onQueued(id);
-    if (source.kind === 'upload') await this.#forgetUpload(source.uploadId);
+    for (const one of [source, ...captions.map((one) => one.source)])
+      if (one.kind === 'upload') await this.#forgetUpload(one.uploadId);
   }
 
   /** Changes what is being made of a title, unless that is another by now: it was withdrawn, and maybe taken anew. Says whether it did. */
@@ -163,12 +202,13 @@ export class Ingest {
   }
 
   async #fail(id: string, { making, error }: { making: Making; error: unknown }): Promise<void> {
-    const { source } = making;
+    const { source, captions } = making;
     const { code, detail, message } = isCoded(error, 'SIZE_MISMATCH')
       ? { code: 'SOURCE_TRUNCATED', detail: 'the file has changed while it was read', message: '' }
       : toCoded(error);
     await this.#change(id, making, { phase: 'failed', error: { code, detail: detail ?? message } });
     if (source.kind === 'upload') await this.#deps.uploads.release(source.uploadId);
+    await releaseCaptions(this.#deps.uploads, captions);
   }
 }
 

@@ -35,11 +35,11 @@ export interface JobShelf {
    */
   accept(
     holder: JobHolder,
-    made: { readonly bundle: string; readonly tags: SourceTags },
+    made: { readonly bundle: string; readonly tags: SourceTags; readonly notices?: readonly string[] },
     onStep: () => void,
   ): Promise<() => Promise<void>>;
   /** What an encoder is told of it. */
-  told(holder: JobHolder): Pick<EncodeJob, 'titleId' | 'name' | 'picture'>;
+  told(holder: JobHolder): Pick<EncodeJob, 'titleId' | 'name' | 'picture' | 'captions'>;
   /** The source is needed no more. */
   sourceDone(id: string): void;
 }

@@ -4,7 +4,16 @@ import type { TitleBundle, TitleJob, TitleRecord, TitleReplacement } from './rec
 /** A video on its way, or that was the last to be. */
 export type Making = Pick<
   TitleRecord,
-  'phase' | 'source' | 'sourceSizeBytes' | 'sourceStored' | 'job' | 'error' | 'bundle' | 'sourceMark'
+  | 'phase'
+  | 'source'
+  | 'sourceSizeBytes'
+  | 'sourceStored'
+  | 'job'
+  | 'error'
+  | 'bundle'
+  | 'sourceMark'
+  | 'captions'
+  | 'notices'
 >;
 
 /** What is being made of a title, or was last: what is to take the place of its video, else that video. */
@@ -24,7 +33,10 @@ export function withMaking(
 }
 
 /** A title of which a video is made: it fills the boxes. */
-export function withMade(title: TitleRecord, made: { job: TitleJob; bundle: TitleBundle }): TitleRecord {
+export function withMade(
+  title: TitleRecord,
+  made: { job: TitleJob; bundle: TitleBundle } & Pick<TitleRecord, 'notices'>,
+): TitleRecord {
   const { replacement } = title;
   if (replacement === undefined) return { ...withoutError(title), ...made, phase: 'filling' };
   return { ...title, replacement: { ...withoutError(replacement), ...made, phase: 'filling' } };
@@ -47,7 +59,14 @@ export function isOnAir({ phase, bundle }: TitleRecord): boolean {
  */
 export function switched(title: TitleRecord, waitingSites: readonly string[]): TitleRecord {
   const { replacement, bundle: old, former = [], waitingSites: oldWaiting, ...rest } = title;
-  const { job: _job, error: _error, sourceMark: _mark, ...kept } = rest;
+  const {
+    job: _job,
+    error: _error,
+    sourceMark: _mark,
+    captions: _captions,
+    notices: _notices,
+    ...kept
+  } = rest;
   assert(replacement?.bundle !== undefined && old !== undefined, `${title.id} has nothing to switch to`);
   const next = { ...kept, ...replacement, phase: 'live' as const };
   const waitedFor = oldWaiting === undefined ? {} : { waitingSites: oldWaiting };

@@ -1,10 +1,11 @@
 import type { TitleMetadata } from '../../../common/contract/title-metadata.ts';
-import type { TitleRequest } from '../../../common/contract/titles.ts';
+import type { CaptionFile, TitleRequest } from '../../../common/contract/titles.ts';
 import type { Chance } from '../../../common/runtime/chance.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { coded, valueOf } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 import { newObjectId } from '../../core/object-id.ts';
+import { releaseCaptions, takeCaptions, usableCaptions } from './caption-files.ts';
 import { checkMetadata } from './core/check-metadata.ts';
 import { holdsOthers } from './core/family.ts';
 import type { Departures } from './departures.ts';
@@ -12,7 +13,13 @@ import { openSource } from './ingest-path.ts';
 import { departureOf } from './live-review.ts';
 import type { CatalogOptions } from './ports.ts';
 import { bundlesOf, isAtWork, isOnAir, makingOf } from './making.ts';
-import { formerMax, type TitleBundle, type TitleRecord, type TitleSource } from './records.ts';
+import {
+  formerMax,
+  type TitleBundle,
+  type TitleCaptions,
+  type TitleRecord,
+  type TitleSource,
+} from './records.ts';
 import type { Titles } from './titles.ts';
 import type { Uploads } from './uploads.ts';
 
@@ -30,7 +37,8 @@ export interface NewTitlesDependencies {
 export type Imported = Pick<TitleRecord, 'told' | 'sourceMark'>;
 
 /** The video that a title is to be made of anew. */
-export type NewSource = Pick<TitleRequest, 'path' | 'uploadId'> & Pick<TitleRecord, 'sourceMark'>;
+export type NewSource = Pick<TitleRequest, 'path' | 'uploadId' | 'captions'> &
+  Pick<TitleRecord, 'sourceMark'>;
 
 /** Makes titles as they are asked for. */
 export class NewTitles {
@@ -45,16 +53,21 @@ export class NewTitles {
     const { titles, uploads, chance, log } = this.#deps;
     const metadata = valueOf(checkMetadata({ ...request.details, name: request.name }));
     const id = newObjectId('title', chance);
-    const { source, sizeBytes } = await this.#source(id, request);
-    const title = { ...this.#recordOf(request, { id, metadata, source, sizeBytes }), ...imported };
+    const taken = await this.#take(id, request);
+    const title = { ...this.#recordOf(request, { id, metadata, ...taken }), ...imported };
     try {
       await titles.add(title);
     } catch (error) {
-      if (source.kind === 'upload') await uploads.release(source.uploadId);
+      await releaseSources(uploads, taken);
       throw error;
     }
-    log.info({ titleId: id, source: source.kind, sizeBytes }, 'title added');
+    log.info({ titleId: id, ...brief(taken) }, 'title added');
     return title;
+  }
+
+  /** Of files of captions those that could be taken now, and what is wrong with the first of the others. Errors: those of the store. */
+  usableCaptions(files: readonly CaptionFile[]): ReturnType<typeof usableCaptions> {
+    return usableCaptions(this.#deps, files);
   }
 
   /**
@@ -78,21 +91,21 @@ export class NewTitles {
   async retake(id: string, { sourceMark, ...request }: NewSource): Promise<void> {
     const { titles, uploads, departures, log } = this.#deps;
     departures.checkRoom(id, 'title');
-    const { source, sizeBytes } = await this.#source(id, { ...request, name: titles.get(id).name });
+    const taken = await this.#take(id, { ...request, name: titles.get(id).name });
     try {
       const title = titles.get(id);
       for (const bundle of leftBehind(title)) await departures.note(departureOf(title, bundle, 0));
-      await titles.change(id, (title) => begunAnew(title, { source, sizeBytes, sourceMark }));
+      await titles.change(id, (title) => begunAnew(title, { ...taken, sourceMark }));
     } catch (error) {
-      if (source.kind === 'upload') await uploads.release(source.uploadId);
+      await releaseSources(uploads, taken);
       throw error;
     }
-    log.info({ titleId: id, source: source.kind, sizeBytes }, 'a title is made anew');
+    log.info({ titleId: id, ...brief(taken) }, 'a title is made anew');
   }
 
   #recordOf(
     { pinned = false, urgent, forecast, details: told, assumed }: TitleRequest,
-    of: { id: string; metadata: TitleMetadata; source: TitleSource; sizeBytes: number },
+    of: TakenSources & { id: string; metadata: TitleMetadata },
   ): TitleRecord {
     const { name, ...details } = of.metadata;
     return {
@@ -108,8 +121,24 @@ export class NewTitles {
       source: of.source,
       sourceSizeBytes: of.sizeBytes,
       sourceStored: false,
+      ...(of.captions !== undefined && { captions: of.captions }),
       ...(told !== undefined && { details }),
     };
+  }
+
+  /** The video and what lies beside it; of both nothing is claimed where one cannot be taken. */
+  async #take(titleId: string, request: TitleRequest): Promise<TakenSources> {
+    const video = await this.#source(titleId, request);
+    const { captions: files = [] } = request;
+    if (files.length === 0) return video;
+    if (video.source.kind === 'none')
+      throw coded('INVALID', 'what has no video of its own has no captions: leave them out');
+    try {
+      return { ...video, captions: await takeCaptions(this.#deps, titleId, files) };
+    } catch (error) {
+      await releaseSources(this.#deps.uploads, video);
+      throw error;
+    }
   }
 
   async #source(
@@ -140,6 +169,22 @@ export class NewTitles {
   }
 }
 
+/** What a title is to be made of. */
+interface TakenSources {
+  readonly source: TitleSource;
+  readonly sizeBytes: number;
+  readonly captions?: TitleCaptions[];
+}
+
+function brief({ source, sizeBytes, captions = [] }: TakenSources): object {
+  return { source: source.kind, sizeBytes, captions: captions.length };
+}
+
+async function releaseSources(uploads: Uploads, { source, captions }: TakenSources): Promise<void> {
+  if (source.kind === 'upload') await uploads.release(source.uploadId);
+  await releaseCaptions(uploads, captions);
+}
+
 /** What a title that begins anew has of bundles that nobody plays. */
 function leftBehind(title: TitleRecord): TitleBundle[] {
   return isOnAir(title) ? present(title.replacement?.bundle) : bundlesOf(title);
@@ -152,11 +197,7 @@ function present<T>(value: T | undefined): T[] {
 /** Errors: CONFLICT, OVERLOADED. */
 function begunAnew(
   title: TitleRecord,
-  {
-    source,
-    sizeBytes,
-    sourceMark,
-  }: { source: TitleSource; sizeBytes: number; sourceMark: string | undefined },
+  { source, sizeBytes, captions, sourceMark }: TakenSources & { sourceMark: string | undefined },
 ): TitleRecord {
   if (isAtWork(title)) throw coded('CONFLICT', `${title.name} is being made: ${makingOf(title).phase}`);
   if ((title.former?.length ?? 0) >= formerMax)
@@ -166,10 +207,12 @@ function begunAnew(
     );
   const begun = {
     ...{ phase: 'storing' as const, source, sourceSizeBytes: sizeBytes, sourceStored: false },
+    ...(captions !== undefined && { captions }),
     ...(sourceMark !== undefined && { sourceMark }),
   };
   if (isOnAir(title)) return { ...title, replacement: begun };
   const { bundle: _bundle, job: _job, error: _error, waitingSites: _sites, ...rest } = title;
-  const { sourceMark: _mark, replacement: _replacement, former: _former, ...kept } = rest;
+  const { sourceMark: _mark, replacement: _replacement, former: _former, ...more } = rest;
+  const { captions: _captions, notices: _notices, ...kept } = more;
   return { ...kept, ...begun };
 }

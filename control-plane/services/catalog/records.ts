@@ -1,6 +1,7 @@
 import { Type, type Static } from '../../../common/contract/type.ts';
 import { openCollection, type Collection } from '../../../common/adapters/records/collection.ts';
 import type { Records } from '../../../common/adapters/records/port.ts';
+import { CaptionKind } from '../../../common/contract/bundle.ts';
 import {
   FileName,
   Language,
@@ -12,7 +13,7 @@ import {
 } from '../../../common/contract/primitives.ts';
 import { Assumed, TitleDetails } from '../../../common/contract/title-metadata.ts';
 import { ArtworkFile, ArtworkKind } from '../../../common/contract/artwork.ts';
-import { LaunchForecast } from '../../../common/contract/titles.ts';
+import { captionFilesMax, LaunchForecast } from '../../../common/contract/titles.ts';
 import { parseAs } from '../../../common/runtime/parse.ts';
 
 /** An upload that is not a title's source yet. */
@@ -38,6 +39,20 @@ export const TitleSource = Type.Union([
   Type.Object({ kind: Type.Literal('none') }),
 ]);
 export type TitleSource = Static<typeof TitleSource>;
+
+/** A file of captions beside a title's video. */
+const TitleCaptions = Type.Object({
+  source: Type.Union([
+    Type.Object({ kind: Type.Literal('upload'), uploadId: ObjectId }),
+    Type.Object({ kind: Type.Literal('path'), path: Type.String({ maxLength: 4096 }) }),
+  ]),
+  sizeBytes: SizeBytes,
+  language: Language,
+  kind: CaptionKind,
+  /** For people. */
+  name: Line,
+});
+export type TitleCaptions = Static<typeof TitleCaptions>;
 
 export const TitleJob = Type.Object({
   jobId: ObjectId,
@@ -70,6 +85,10 @@ const making = {
   sourceSizeBytes: SizeBytes,
   /** Whether blobs hold the source. */
   sourceStored: Type.Boolean(),
+  /** Files of captions beside it, which blobs hold as long as the source. */
+  captions: Type.Optional(Type.Array(TitleCaptions, { maxItems: captionFilesMax })),
+  /** What was left out of it, and why. */
+  notices: Type.Optional(Type.Array(Type.String())),
   job: Type.Optional(TitleJob),
   error: Type.Optional(CodedError),
   bundle: Type.Optional(TitleBundle),

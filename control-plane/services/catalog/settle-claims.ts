@@ -18,5 +18,9 @@ export async function settleClaims(titles: Titles, uploads: Uploads): Promise<vo
 /** How far what is made of an upload is. */
 function phaseOf(title: TitleRecord | undefined, uploadId: string): TitleRecord['phase'] | undefined {
   const made = title === undefined ? [] : [makingOf(title), title];
-  return made.find(({ source }) => source.kind === 'upload' && source.uploadId === uploadId)?.phase;
+  return made.find(({ source, captions = [] }) =>
+    [source, ...captions.map((one) => one.source)].some(
+      (one) => one.kind === 'upload' && one.uploadId === uploadId,
+    ),
+  )?.phase;
 }

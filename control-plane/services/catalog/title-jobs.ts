@@ -1,5 +1,6 @@
 import { coded } from '../../../common/runtime/errors.ts';
 import type { InTurn } from '../turns.ts';
+import { captionsKey } from './caption-files.ts';
 import type { BundleStore } from './bundle-store.ts';
 import type { Departures } from './departures.ts';
 import type { JobHolder, JobShelf } from './job-shelf.ts';
@@ -7,6 +8,8 @@ import { makingOf, withMade, withMaking } from './making.ts';
 import { taggedTitle } from './metadata.ts';
 import type { TitleRecord } from './records.ts';
 import type { Titles } from './titles.ts';
+
+const noticesMax = 40;
 
 /** The jobs of titles' videos. `inTurn`: in turn with the removal of files. */
 export function titleJobs(parts: {
@@ -28,7 +31,7 @@ export function titleJobs(parts: {
       const title = titles.find(id);
       return title !== undefined && makingOf(title).bundle?.bundle === bundle;
     },
-    async accept({ id, job: leased }, { bundle: name, tags }, onStep) {
+    async accept({ id, job: leased }, { bundle: name, tags, notices = [] }, onStep) {
       const { removals } = departures;
       const { bundle, files } = await bundles.verify(name, onStep);
       const { durationMs } = bundle;
@@ -37,7 +40,7 @@ export function titleJobs(parts: {
         // Files that stood there already may have gone with what else was made of them.
         if (departures.removals !== removals) await bundles.verify(name, onStep);
         await titles.change(id, (title) => {
-          const { job } = makingOf(title);
+          const { job, notices: before } = makingOf(title);
           if (job === undefined || job.jobId !== leased?.jobId || job.leaseId !== leased.leaseId)
             throw coded(
               'LEASE_LOST',
@@ -46,6 +49,7 @@ export function titleJobs(parts: {
           return taggedTitle(
             withMade(title, {
               job: { ...job, state: 'done' },
+              ...allNotices(before, notices),
               bundle: { bundle: name, durationMs, renditions, files },
             }),
             tags,
@@ -54,9 +58,20 @@ export function titleJobs(parts: {
       };
       return () => inTurn(put);
     },
-    told: ({ id }) => ({ titleId: id, name: titles.get(id).name }),
+    told({ id }) {
+      const title = titles.get(id);
+      const { captions = [] } = makingOf(title);
+      const beside = captions.map(({ source: _, ...one }, at) => ({ key: captionsKey(id, at), ...one }));
+      return { titleId: id, name: title.name, ...(beside.length > 0 && { captions: beside }) };
+    },
     sourceDone,
   };
+}
+
+/** What was left out before the encode, and in it. */
+function allNotices(before: readonly string[] = [], more: readonly string[]): Pick<TitleRecord, 'notices'> {
+  const notices = [...before, ...more].slice(0, noticesMax);
+  return notices.length > 0 ? { notices } : {};
 }
 
 function found(title: TitleRecord | undefined): JobHolder | undefined {

@@ -7,7 +7,7 @@ import type { Departures } from './departures.ts';
 import type { EncodeQueue } from './encode-queue.ts';
 import type { Ingest } from './ingest.ts';
 import type { Fleet, PopularityOf } from './ports.ts';
-import { bundlesOf, formerSites, type Making } from './making.ts';
+import { bundlesOf, makingOf, formerSites, type Making } from './making.ts';
 import type { TitleRecord } from './records.ts';
 import { catalogBundle, madeOf, type TitleBundles } from './title-bundles.ts';
 import { kindOf } from './titles.ts';
@@ -95,8 +95,14 @@ function factsOf(title: TitleRecord) {
 /** What is shown of one title, but not in lists. */
 export function storyOf({
   details: { synopsis, people } = {},
-}: TitleRecord): Pick<TitleView, 'synopsis' | 'people'> {
-  return { ...(synopsis !== undefined && { synopsis }), ...(people !== undefined && { people }) };
+  ...title
+}: TitleRecord): Pick<TitleView, 'synopsis' | 'people' | 'notices'> {
+  const { notices } = makingOf(title);
+  return {
+    ...(synopsis !== undefined && { synopsis }),
+    ...(people !== undefined && { people }),
+    ...(notices !== undefined && { notices }),
+  };
 }
 
 export type Translation = NonNullable<TitleDetails['translations']>[number];
@@ -157,9 +163,15 @@ export function namesOf({ details = {} }: TitleRecord): TitleNames {
   };
 }
 
-/** A live title as a viewer may see it: which nodes hold it is not theirs to know. */
+/** A live title as a viewer may see it: which nodes hold it and what was left out of it is not theirs to know. */
 export function viewerView(view: TitleView): TitleView {
-  const { waitingSites: _sites, replacement: _replacement, former: _former, ...title } = view;
+  const {
+    waitingSites: _sites,
+    replacement: _replacement,
+    former: _former,
+    notices: _notices,
+    ...title
+  } = view;
   return { ...title, holders: [] };
 }
 

@@ -2,6 +2,7 @@ import { dirname as folderOf } from 'node:path/posix';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ImportProblem, WatchedFolder } from '../../../common/contract/imports.ts';
 import { importEntriesMax } from '../../../common/contract/imports.ts';
+import { isCaptions } from '../../../common/core/imports/folder-captions.ts';
 import type { ImportLine } from '../../../common/core/imports/lines.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { toCoded } from '../../../common/runtime/errors.ts';
@@ -135,8 +136,8 @@ class Watched {
 type Seen = ReadonlyMap<string, string>;
 
 /**
- * Files that have stayed as they were since the look before: what is still being copied has another size or time. Where an NFO
- * or a list of titles has changed or gone, which some programs do when they save, what lies beside and below it waits too: it would be
+ * Files that have stayed as they were since the look before: what is still being copied has another size or time. Where an NFO, captions
+ * or a list of titles have changed or gone, which some programs do when they save, what lies beside and below it waits too: it would be
  * told of wrongly. What has not listed titles before holds nothing up, since some programs write files of theirs all the time.
  */
 function settledFiles(
@@ -146,7 +147,8 @@ function settledFiles(
   const moving = [...new Set([...before.keys(), ...now.keys()])].filter(
     (path) => before.get(path) !== now.get(path),
   );
-  const waiting = new Set(moving.filter((path) => isNfo(path) || lists.has(path)).map(folderOf));
+  const holdsUp = (path: string): boolean => isNfo(path) || isCaptions(path) || lists.has(path);
+  const waiting = new Set(moving.filter(holdsUp).map(folderOf));
   return files.filter(
     ({ path }) => before.get(path) === now.get(path) && !foldersAbove(path).some((one) => waiting.has(one)),
   );
