@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
 import type { TitlePicture } from '../common/contract/artwork.ts';
+import { growingCache } from '../common/core/growing-cache.ts';
 import { mediaTypeOf } from '../common/core/media-types.ts';
 import { hashText, rendezvousScore } from '../common/core/rendezvous.ts';
 import type { DeliveryClaims } from '../common/core/tokens/delivery-token.ts';
@@ -25,7 +25,8 @@ type ReadyNode = LinkedNode & { readonly url: string };
 // ADR 32: a token is good for a day and handed out for the first half of it, so that links stay the same for half a day.
 const tokenLifeS = 86_400;
 const periodS = tokenLifeS / 2;
-const tokensKept = 50_000;
+// A token that is signed once more is another link, which browsers fetch anew: as many as a hundred thousand titles have of two kinds, and more.
+const tokensKept = 250_000;
 /** The largest that is shown by those who choose none themselves. */
 const plainWidth = 640;
 
@@ -35,9 +36,7 @@ const plainWidth = 640;
  */
 export function createArtworkLinks(options: ArtworkLinksOptions): ArtworkLinks {
   const { artwork, nodes, siteOf, clock } = options;
-  const tokens = new LRUCache<string, { readonly token: string; readonly startS: number }>({
-    max: tokensKept,
-  });
+  const tokens = growingCache<string, { readonly token: string; readonly startS: number }>(tokensKept);
   const tokenOf = (bundle: string): string => {
     const startS = periodStartS(bundle, clock.nowMs() / 1000);
     const known = tokens.get(bundle);

@@ -83,8 +83,10 @@ export const TitlePicture = Type.Object({
 });
 export type TitlePicture = Static<typeof TitlePicture>;
 
+const kindPattern = '(?:poster|backdrop|logo|still)';
+
 /** Kinds of pictures, with commas between them. */
-export const ArtworkKinds = Type.String({ pattern: '^[a-z]+(,[a-z]+){0,3}$' });
+export const ArtworkKinds = Type.String({ pattern: `^${kindPattern}(?:,${kindPattern}){0,3}$` });
 
 /** `titles`: ids with commas between them, at most a hundred. `profileId`: as for titles. */
 export const ArtworkQuery = Type.Object(

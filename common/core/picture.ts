@@ -17,6 +17,8 @@ export const pictureSizeBytesMax = 32 * 1024 * 1024;
 /** A picture of more pixels is refused: each takes up to eight bytes when it is decoded. */
 export const picturePixelsMax = 64 * 2 ** 20;
 const sideMin = 16;
+/** What a JPEG can be; decoders end at sides of some hundred thousand, with words that help nobody. */
+const sideMax = 65_535;
 /** Segments or chunks: the largest picture that is taken has so many of half a kilobyte. More would take many times the memory of the file. */
 const piecesMax = 65_536;
 
@@ -49,8 +51,9 @@ export function readPicture(bytes: Uint8Array): Result<Picture> {
   const read = readers[format](whole);
   if (!read.ok) return read;
   const { width, height, orientation = 1, parts, mend } = read.value;
-  if (Math.min(width, height) < sideMin || width * height > picturePixelsMax) {
-    const range = `from ${sideMin}x${sideMin} to ${picturePixelsMax / 2 ** 20} megapixels`;
+  const isTooLong = Math.max(width, height) > sideMax;
+  if (Math.min(width, height) < sideMin || isTooLong || width * height > picturePixelsMax) {
+    const range = `sides of ${sideMin} to ${sideMax} pixels, ${picturePixelsMax / 2 ** 20} megapixels in all`;
     return refused('SOURCE_REFUSED', `it is ${width}x${height}; taken is ${range}`);
   }
   const clean = (): Buffer => {
@@ -101,13 +104,19 @@ function readJpeg(bytes: Buffer): Result<Form> {
     while (bytes[at] === 0xff && bytes[at + 1] === 0xff) at++;
     const marker = bytes[at + 1];
     if (marker === undefined) return truncated();
-    if (bytes[at] !== 0xff) return refused('SOURCE_NOT_PICTURE', 'it is no readable JPEG');
+    if (bytes[at] !== 0xff || marker === 0) return refused('SOURCE_NOT_PICTURE', 'it is no readable JPEG');
     if (marker === 0xd9) {
       parts.push([at, at + 2]);
       return size === undefined ? truncated() : ok({ ...size, orientation, parts });
     }
+    if (isAlone(marker)) {
+      at += 2;
+      continue;
+    }
     if (at + 4 > bytes.length) return truncated();
-    const end = at + 2 + bytes.readUInt16BE(at + 2);
+    const lengthBytes = bytes.readUInt16BE(at + 2);
+    const end = at + 2 + lengthBytes;
+    if (lengthBytes < 2) return refused('SOURCE_NOT_PICTURE', 'it is no readable JPEG');
     if (end > bytes.length) return truncated();
     if (isFrame(marker)) {
       const frame = readFrame(bytes, { at, end, marker, isFirst: size === undefined });
@@ -120,6 +129,11 @@ function readJpeg(bytes: Buffer): Result<Form> {
     if (isJpegPart(marker)) parts.push([at, next]);
     at = next;
   }
+}
+
+/** Markers without a length: TEM and restarts, which say nothing where no scan is. */
+function isAlone(marker: number): boolean {
+  return marker === 0x01 || (marker >= 0xd0 && marker <= 0xd7);
 }
 
 /** What is decoded: all but the applications' own and comments; Adobe's says which colours they are. */

@@ -90,3 +90,26 @@ t.test('a token is of one picture, for all viewers, and good for half a day at l
   t.equal(minted.length, 4);
   t.equal((minted[2]?.issuedAtS ?? 0) - (one?.issuedAtS ?? 0), halfDayMs / 1000);
 });
+
+t.test('links of a hundred thousand titles with two pictures each stay the same', async (t) => {
+  const poster = artworkOf('one of many');
+  let minted = 0;
+  const links = createArtworkLinks({
+    artwork: {
+      picked: (id) =>
+        ['poster', 'still'].map((kind) => ({
+          ...{ kind: kind as 'poster' | 'still' },
+          bundle: { ...poster.bundle, bundle: `${id.padStart(40, '0')}${kind === 'poster' ? 'a' : 'b'}` },
+        })),
+    },
+    nodes: () => [origin],
+    siteOf: () => undefined,
+    mintToken: () => `token${String(minted++)}`,
+    clock: createManualClock(),
+  });
+  for (let pages = 0; pages < 2; pages++) {
+    const picturesOf = links({ client: '192.0.2.1', languages: [] });
+    for (let title = 0; title < 100_000; title++) picturesOf(String(title));
+    t.equal(minted, 200_000);
+  }
+});

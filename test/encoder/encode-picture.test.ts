@@ -159,6 +159,7 @@ t.test('what is no picture, moves, is broken or too large is refused, and never 
     'half a PNG': [png.subarray(0, png.length / 2), 'SOURCE_TRUNCATED', /copy it again/],
     'a PNG broken in the middle': [broken, 'SOURCE_NOT_PICTURE', /ffmpeg ended/],
     'a PNG of 30,000 × 30,000': [emptyPng(30_000, 30_000), 'SOURCE_REFUSED', /30000x30000; taken is/],
+    'a PNG of 100 × 600,000': [emptyPng(100, 600_000), 'SOURCE_REFUSED', /100x600000; taken is sides of/],
     'a PNG without data': [emptyPng(64, 64), 'SOURCE_NOT_PICTURE', /ffmpeg ended/],
     'a picture of one pixel': [emptyPng(1, 1), 'SOURCE_REFUSED', /1x1/],
     'too many bytes': [Buffer.alloc(pictureSizeBytesMax + 1), 'SOURCE_REFUSED', /at most/],

@@ -7,7 +7,7 @@ import { languageOf } from '../../../common/core/language.ts';
 import { pictureSizeBytesMax, readPicture } from '../../../common/core/picture.ts';
 import type { Chance } from '../../../common/runtime/chance.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
-import { coded, valueOf } from '../../../common/runtime/errors.ts';
+import { coded, toCoded, valueOf } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 import { newObjectId } from '../../core/object-id.ts';
 import { createTurns } from '../turns.ts';
@@ -113,7 +113,7 @@ export class TitleArtwork implements Artwork {
       );
       return { view: this.#view(same ?? shelf.get(id)), isNew: same === undefined };
     } catch (error) {
-      if (source.uploadId !== undefined) await this.#deps.uploads.release(source.uploadId);
+      if (source.uploadId !== undefined) await this.#giveUp(source.uploadId, error);
       throw error;
     }
   }
@@ -260,7 +260,7 @@ export class TitleArtwork implements Artwork {
         checkSize(sizeBytes);
         return await buffer(uploads.read(uploadId));
       } catch (error) {
-        await uploads.release(uploadId);
+        await this.#giveUp(uploadId, error);
         throw error;
       }
     }
@@ -273,6 +273,12 @@ export class TitleArtwork implements Artwork {
     } finally {
       await handle.close();
     }
+  }
+
+  /** What was refused is not asked for again, and many of an import would leave no room for its other uploads; what failed here may be. */
+  async #giveUp(uploadId: string, error: unknown): Promise<void> {
+    const { uploads } = this.#deps;
+    await (toCoded(error).status < 500 ? uploads.remove(uploadId) : uploads.release(uploadId));
   }
 
   async #store(

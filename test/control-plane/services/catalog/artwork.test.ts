@@ -5,7 +5,9 @@ import { writeBlobBytes } from '../../../../common/adapters/blobs/bytes.ts';
 import type { ArtworkKind } from '../../../../common/contract/artwork.ts';
 import { createManualClock } from '../../../../common/runtime/manual-clock.ts';
 import { makePicture } from '../../../encoder/support/pictures.ts';
+import { call } from '../../support/call.ts';
 import { openCatalogLab, type CatalogLab } from '../../support/catalog-lab.ts';
+import { asRole } from '../../support/fake-credentials.ts';
 import { publishFile } from '../../support/publish-bundle.ts';
 
 interface ArtworkLab extends CatalogLab {
@@ -151,4 +153,16 @@ t.test('a withdrawal takes replaced pictures too, and a removed one is held by n
   clock.jumpWall(1.1 * 3_600_000);
   await catalog.sweep();
   for (const bundle of [first, second, third]) t.equal(await blobs.stat(`files/${bundle}`), undefined);
+});
+
+t.test('a kind of picture that there is not is refused, with those that there are', async (t) => {
+  const { url } = await openCatalogLab(t);
+  const headers = asRole('operator');
+  for (const route of ['titles?artwork=', 'artwork?titles=x&artwork=']) {
+    t.match(await call(`${url}/v1/${route}poster,still`, { headers }), { status: 200 });
+    for (const wrong of ['postr', 'poster,', 'poster,banner'])
+      t.match(await call(`${url}/v1/${route}${wrong}`, { headers }), {
+        ...{ status: 400, body: { code: 'INVALID', detail: /poster\|backdrop\|logo\|still/ } },
+      });
+  }
 });

@@ -1,5 +1,6 @@
 import { mkdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 
 import t from 'tap';
 
@@ -99,4 +100,49 @@ t.test('a folder is known again under another label when it is said what it was 
   t.same(await bring(join(root, 'moved'), { label: 'new', was: 'old' }), Array(4).fill('changed'));
   t.same(await bring(join(root, 'moved'), { label: 'new' }), Array(4).fill('unchanged'));
   t.equal(lab.catalog.titles().length, 4);
+});
+
+t.test('a picture more than a title may have is said of its line; the rest is imported', async (t) => {
+  const root = t.testdir({});
+  const lab = await openCatalogLab(t, { options: { ingestRoots: [root], uploadsMax: 2 } });
+  const { catalog } = lab;
+  const bytes = await makePicture('png', { size: '16x16', input: 'color=red' });
+  const path = join(root, 'poster.png');
+  await writeFile(path, bytes);
+  const upload = async (content: Buffer): Promise<string> => {
+    const { uploadId } = await catalog.uploads.create({ filename: 'x.png', sizeBytes: content.length });
+    await catalog.uploads.append(uploadId, Readable.from([content]), { offsetBytes: 0 });
+    return uploadId;
+  };
+  const { id } = await catalog.createTitle({
+    name: 'Many',
+    details: { kind: 'series', externalIds: ['tmdb:1'] },
+  });
+  const languages = Array.from({ length: 676 }, (_, at) =>
+    String.fromCharCode(97 + Math.floor(at / 26), 97 + (at % 26)),
+  );
+  for (let taken = 0, at = 0; taken < 100; at++)
+    await catalog.artwork.set(id, { kind: 'poster', language: languages[at] ?? '', path }).then(
+      () => taken++,
+      () => undefined,
+    );
+  const entry = (name: string, n: number, artwork: object) => ({
+    ...{ line: n, entry: { name, kind: 'series', externalIds: [`tmdb:${n}`], artwork: [artwork] } },
+  });
+  const { results } = await catalog.imports.run({
+    entries: [
+      entry('Many', 1, { kind: 'backdrop', uploadId: await upload(bytes) }),
+      entry('Other', 2, { kind: 'backdrop', path }),
+    ],
+  });
+  t.match(results, [
+    { line: 1, outcome: 'unchanged', code: 'OVERLOADED', detail: /100 pictures; remove some/ },
+    { line: 2, outcome: 'created', takesArtwork: [0] },
+  ]);
+  // More broken ones than may be uploaded at once: each makes room for the next.
+  for (let n = 3; n < 7; n++) {
+    const uploadId = await upload(Buffer.from('no picture'));
+    const one = await catalog.imports.run({ entries: [entry('Broken', n, { kind: 'poster', uploadId })] });
+    t.match(one.results, [{ outcome: 'created', code: 'SOURCE_NOT_PICTURE' }]);
+  }
 });
