@@ -66,6 +66,14 @@ t.test(
     });
     t.equal(told.routes[0]?.class, 'private');
 
+    // BIRD cuts what it prints of a path: what is left still says that it is long.
+    const absurd = Array<string>(250).fill('bgp_path.prepend(64512);').join(' ');
+    await lab.announce({ ...first, filter: `if net = 203.0.113.0/24 then { ${absurd} }` });
+    await told.until((routes) => routes.every(({ asPathLength, class: of }) => of === 'embedded' && asPathLength !== 3)); // prettier-ignore
+    const [plainRoute, longRoute] = told.routes;
+    t.equal(plainRoute?.asPathLength, 1);
+    t.ok((longRoute?.asPathLength ?? 0) > 50, `${longRoute?.asPathLength} of 251`);
+
     await lab.announce({ ...first, prefixes4: ['203.0.113.0/24'] });
     await told.until((routes) => routes.length === 2);
     t.same(prefixesOf(told), ['203.0.113.0/24', '2001:db8:1::/48']);

@@ -148,7 +148,9 @@ for (const udp of ['native', 'dgram'] as const) {
     `${udp}: dig`,
     { skip: hasDig ? false : 'dig is not installed (apt-get install bind9-dnsutils)' },
     async (t) => {
-      const server = await startDns({ udp });
+      const challenges = [{ node: 'isp-a-1', values: ['a'.repeat(43), 'b'.repeat(43)] }];
+      const body = { ...smallMap, challenges };
+      const server = await startDns({ udp, body });
       t.teardown(() => server.close());
       const dig = async (...args: string[]): Promise<string> =>
         (await run('dig', ['@127.0.0.1', '-p', String(server.port), '+tries=1', '+time=5', ...args])).stdout;
@@ -177,6 +179,15 @@ for (const udp of ['native', 'dgram'] as const) {
         /abcde\.play\S+\s+20\s+IN\s+A\s+192\.0\.2\.2/,
       );
       t.match(await dig(ZONE, 'CAA'), /IN\s+CAA\s+0 issue "ca\.example"/);
+      t.match(
+        await dig(`_acme-challenge.isp-a-1.${ZONE}`, 'TXT'),
+        /IN\s+TXT\s+"a{43}"\n.*IN\s+TXT\s+"b{43}"/,
+      );
+      t.match(await dig(`isp-a-1.${ZONE}`, 'CAA'), /status: NOERROR.*ANSWER: 0, AUTHORITY: 1.*SOA/s);
+      t.match(await dig(`isp-a-1.${ZONE}`, 'SVCB'), /status: NOERROR.*ANSWER: 0, AUTHORITY: 1.*SOA/s);
+      t.match(await dig(`play.${ZONE}`, 'NS', '+tcp'), /status: NOERROR.*ANSWER: 0, AUTHORITY: 1.*SOA/s);
+      const kept = await dig('+tcp', '+keepopen', `play.${ZONE}`, `isp-a-1.${ZONE}`, `nobody.${ZONE}`);
+      t.strictSame([...kept.matchAll(/status: (\w+)/g)].map(([, status]) => status), ['NOERROR', 'NOERROR', 'NXDOMAIN']); // prettier-ignore
       t.match(await dig(ZONE, 'SOA'), /IN\s+SOA\s+ns1\.\S+ hostmaster\.\S+ 77 /);
       t.match(await dig(`play.${ZONE}`, '+cookie'), /COOKIE: [0-9a-f]{48} \(good\)/);
       t.match(await dig(ZONE, 'AXFR'), /Transfer failed/);
