@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 
-import { TitleList, TitleRequest, TitleView } from '../../common/contract/titles.ts';
+import { TitleRequest, TitleState, TitleView } from '../../common/contract/titles.ts';
 import { coded } from '../../common/runtime/errors.ts';
 import { parseAs } from '../../common/runtime/parse.ts';
 import type { CommandContext } from '../context.ts';
 import { captionsOf, namedCaptions, uploadCaptions, type NamedCaptions } from '../captions.ts';
-import { findTitle } from '../find-title.ts';
+import { allTitles, findTitle } from '../find-title.ts';
 import { formatBytes, formatDuration, formatPercent } from '../output/format.ts';
 import type { Output } from '../output/output.ts';
 import type { CommandShell } from '../shell.ts';
@@ -20,6 +20,7 @@ import { titleSearchCommand } from './title-search.ts';
 import { titleWithdrawalsCommand, titleWithdrawCommand } from './title-withdraw.ts';
 
 const pollMs = 250;
+const states = TitleState.anyOf.map((one) => one.const);
 
 /** Commands with files of their own. */
 const more = [
@@ -56,14 +57,12 @@ export function titleCommand(shell: CommandShell): Command {
   command
     .command('list')
     .description('every title')
-    .action(() =>
+    .addOption(new Option('--state <state>', 'those in this state').choices(states))
+    .action(({ state }: { state?: TitleState }) =>
       shell.act(async ({ api, output }) => {
-        const { titles } = await api.call({
-          path: '/v1/titles',
-          reply: TitleList,
-        });
+        const titles = await allTitles(api, { state });
         output.facts(titles, () => {
-          printTitles(output, titles);
+          printTitles(output, titles, state);
         });
       }),
     );
@@ -204,7 +203,7 @@ export async function waitUntilLive(
   }
 }
 
-function printTitles(output: Output, titles: readonly TitleView[]): void {
+function printTitles(output: Output, titles: readonly TitleView[], state?: TitleState): void {
   output.table({
     head: ['id', 'name', 'state', 'progress', 'length', 'size', 'renditions', 'held by', 'pinned'],
     rows: titles.map((title) => [
@@ -218,7 +217,8 @@ function printTitles(output: Output, titles: readonly TitleView[]): void {
       title.holders.join(' '),
       [title.pinned ? 'yes' : '', title.urgent === true ? 'urgent' : ''].filter(Boolean).join(', '),
     ]),
-    empty: 'No titles yet. `nearcast title add FILE` adds one.',
+    empty:
+      state === undefined ? 'No titles yet. `nearcast title add FILE` adds one.' : `No title is ${state}.`,
   });
 }
 

@@ -5,13 +5,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { styleText } from 'node:util';
 
 import { FillReportView } from '../../common/contract/fill.ts';
-import { TitleList, type TitleView } from '../../common/contract/titles.ts';
+import type { TitleView } from '../../common/contract/titles.ts';
 import { coded, toCoded } from '../../common/runtime/errors.ts';
 import type { CommandContext } from '../context.ts';
 import { consoleUrl, playerUrl } from '../commands/play.ts';
 import { printFillReport } from '../output/fill-report.ts';
 import { explain, printExplain } from '../commands/steer.ts';
 import { createTitle, waitUntilLive } from '../commands/title.ts';
+import { allTitles } from '../find-title.ts';
 import { openSource } from '../upload.ts';
 import { formatBytes, formatDuration } from '../output/format.ts';
 import type { Output } from '../output/output.ts';
@@ -90,10 +91,7 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
 async function ingest(context: CommandContext, system: DemoSystem, file: string): Promise<TitleView> {
   const boxes = system.topology.nodes.filter((node) => node.role === 'appliance').map((node) => node.name);
   const name = nameOf(file);
-  const { titles } = await context.api.call({
-    path: '/v1/titles',
-    reply: TitleList,
-  });
+  const titles = await allTitles(context.api, { name });
   const known = titles.find((title) => title.name === name && title.state !== 'failed');
   if (known !== undefined) context.output.line(`✔ ${name} is there from an earlier run`);
   const title = known ?? (await createTitle(context, file, { name, pin: true }));

@@ -1,4 +1,4 @@
-import type { ReactNode } from 'react';
+import { useState, type ReactNode } from 'react';
 
 import { useMeQuery, useNodesQuery, useStatusQuery, useTitlesQuery } from '../shared/api.ts';
 import { Facts } from '../shared/facts.tsx';
@@ -8,11 +8,13 @@ import type { Me } from '../../common/contract/accounts.ts';
 import type { StatusView } from '../../common/contract/status.ts';
 import { FillSection } from './fill-section.tsx';
 import { NodesTable } from './nodes-table.tsx';
+import { Pager } from './pager.tsx';
 import { RevenueSection } from './revenue-section.tsx';
 import { TitlesTable } from './titles-table.tsx';
 import { Trouble, Visitor, Welcome, type Entry } from './visitor.tsx';
 
 const pollMs = 2000;
+const pageLength = 50;
 const polling = { pollingInterval: pollMs, skipPollingIfUnfocused: true, refetchOnFocus: true };
 
 /** The console: what the role of whoever is here may see of the network's health, the titles, and the last fill. */
@@ -51,7 +53,10 @@ function Views({ me, isHeard }: { me: Me; isHeard: boolean }) {
 
 function Network({ isHeard }: { isHeard: boolean }) {
   const status = useStatusQuery(undefined, polling);
-  const titles = useTitlesQuery(undefined, polling);
+  // Where the pages that were turned begin.
+  const [cursors, setCursors] = useState<readonly string[]>([]);
+  const after = cursors.at(-1);
+  const titles = useTitlesQuery({ limit: pageLength, ...(after !== undefined && { after }) }, polling);
   const failing = [status, titles].find(({ error }) => error !== undefined);
   return (
     <>
@@ -70,6 +75,12 @@ function Network({ isHeard }: { isHeard: boolean }) {
       {titles.data !== undefined && (
         <Section id="titles" title="Titles">
           <TitlesTable titles={titles.data.titles} />
+          <Pager
+            shown={titles.data.titles.length}
+            next={titles.isFetching ? undefined : titles.data.next}
+            {...{ cursors, pageLength }}
+            onTurn={setCursors}
+          />
         </Section>
       )}
       {status.data !== undefined && <RevenueSection />}

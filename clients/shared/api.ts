@@ -5,7 +5,7 @@ import type { FillReportView } from '../../common/contract/fill.ts';
 import type { NodeView } from '../../common/contract/nodes.ts';
 import type { PlaybackRequest, PlaybackSession } from '../../common/contract/playback.ts';
 import type { StatusView } from '../../common/contract/status.ts';
-import type { TitleView } from '../../common/contract/titles.ts';
+import type { TitleList, TitleListQuery, TitleView } from '../../common/contract/titles.ts';
 import type { RevenueReport } from '../../common/contract/usage.ts';
 import { takeToken } from './token.ts';
 
@@ -47,8 +47,10 @@ export const api = createApi({
     me: build.query<Me, undefined>({ query: () => 'me' }),
     nodes: build.query<{ nodes: NodeView[] }, undefined>({ query: () => 'nodes' }),
     status: build.query<StatusView, undefined>({ query: () => 'status' }),
-    /** Each with a picture, where it has one. */
-    titles: build.query<{ titles: TitleView[] }, undefined>({ query: () => 'titles?artwork=poster,still' }),
+    /** A page, each with a picture, where it has one. */
+    titles: build.query<TitleList, Pick<TitleListQuery, 'after' | 'limit'>>({
+      query: (page) => ({ url: 'titles', params: { ...page, artwork: 'poster,still' } }),
+    }),
     title: build.query<TitleView, string>({ query: (id) => `titles/${id}` }),
     fillReport: build.query<FillReportView, FillReportScope>({
       query: (params) => ({ url: 'fill/report', params }),

@@ -151,16 +151,35 @@ export const TitleView = Type.Object({
   ...titleStory,
 });
 export type TitleView = Static<typeof TitleView>;
+const seenBy = {
+  profileId: Type.Optional(ObjectId),
+  /** Kinds of pictures that a list is to have; of one title all where it is absent. */
+  artwork: Type.Optional(ArtworkKinds),
+};
+
 /** `profileId`: who watches, one of the caller's own; to viewers nothing is shown beyond its maturity. */
-export const TitleQuery = Type.Object(
+export const TitleQuery = Type.Object(seenBy, { additionalProperties: false });
+
+const Cursor = Type.String({ pattern: '^[0-9]{1,16}-[A-Za-z0-9_-]{8,64}$' });
+
+/** A page of titles; what is asked for narrows it down. */
+export const TitleListQuery = Type.Object(
   {
-    profileId: Type.Optional(ObjectId),
-    /** Kinds of pictures that a list is to have; of one title all where it is absent. */
-    artwork: Type.Optional(ArtworkKinds),
+    ...seenBy,
+    /** The `next` of the page before. */
+    after: Type.Optional(Cursor),
+    limit: Type.Integer({ default: 100, minimum: 1, maximum: 1000 }),
+    /** Called exactly so, upper and lower case aside. */
+    name: Type.Optional(Line),
+    state: Type.Optional(TitleState),
   },
   { additionalProperties: false },
 );
-export const TitleList = Type.Object({ titles: Type.Array(TitleView) });
+export type TitleListQuery = Static<typeof TitleListQuery>;
+
+/** Oldest first; `next` is the `after` of the page behind it. What is there all the while is on one page, once, whatever else is written. */
+export const TitleList = Type.Object({ titles: Type.Array(TitleView), next: Type.Optional(Cursor) });
+export type TitleList = Static<typeof TitleList>;
 
 /** What an encoder makes; an encoder of before makes videos. */
 export const EncodeCraft = Type.Union([Type.Literal('video'), Type.Literal('picture')]);

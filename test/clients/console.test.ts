@@ -15,6 +15,7 @@ import { makePicture } from '../encoder/support/pictures.ts';
 import { consoleUrl, playerUrl } from '../../cli/commands/play.ts';
 import { createTitle, waitUntilLive } from '../../cli/commands/title.ts';
 import { PlanView, SubscriptionView } from '../../common/contract/billing.ts';
+import { TitleView } from '../../common/contract/titles.ts';
 import { browserMissing, openBrowser } from '../support/browser.ts';
 import { startTestSystem } from '../support/system.ts';
 
@@ -87,6 +88,26 @@ async function showsPicture(
   t.match(fetched[0], /\/v1\/[^/]+\/[0-9a-f]{64}\.avif$/);
 }
 
+/** A long list is shown a page at a time. */
+async function turnsPages(t: Test, page: Page, api: Api): Promise<void> {
+  const pages = page.getByRole('navigation', { name: 'Pages' });
+  t.equal(await pages.count(), 0, 'one page has nothing to turn');
+  for (let count = 1; count <= 60; count++) {
+    const body = { name: `Series ${String(count)}`, details: { kind: 'series' } };
+    await api.call({ method: 'POST', path: '/v1/titles', body, reply: TitleView });
+  }
+  const titles = page.getByRole('table', { name: 'Titles' });
+  await pages.getByText('1 to 50').waitFor();
+  t.equal(await titles.getByRole('rowheader').count(), 50);
+  await pages.getByRole('button', { name: 'Later' }).click();
+  await pages.getByText('51 to 61').waitFor();
+  await titles.getByRole('rowheader', { name: 'Series 60', exact: true }).waitFor();
+  t.ok(await pages.getByRole('button', { name: 'Later' }).isDisabled());
+  await pages.getByRole('button', { name: 'Earlier' }).click();
+  await titles.getByRole('rowheader', { name: 'Series 49', exact: true }).waitFor();
+  t.equal(await titles.getByRole('rowheader').count(), 50);
+}
+
 const options = { timeout: 120_000, skip: browserMissing };
 t.test('the pages against the real system, and when it is gone', options, async (t) => {
   const browser = await openBrowser();
@@ -128,6 +149,7 @@ t.test('the pages against the real system, and when it is gone', options, async 
   await revenue.getByRole('row', { name: /9\.99 EUR.* 1 0 –$/ }).waitFor();
   t.equal(await page.getByRole('img', { name: /by month/ }).count(), 2, 'two plots');
 
+  await turnsPages(t, page, context.api);
   for (const width of [1440, 800, 400]) {
     await page.setViewportSize({ width, height: 1000 });
     t.notOk(await isWiderThanWindow(page), `nothing sticks out at ${width} px`);

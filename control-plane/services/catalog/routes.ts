@@ -3,6 +3,7 @@ import { Type } from '../../../common/contract/type.ts';
 import { ObjectId } from '../../../common/contract/primitives.ts';
 import {
   TitleList,
+  TitleListQuery,
   TitlePatch,
   TitleQuery,
   TitleRequest,
@@ -79,21 +80,22 @@ function viewRoutes(app: App, { catalog, rights, links }: CatalogRoutesOptions):
       config: { credential: viewers },
       schema: {
         tags: ['titles'],
-        summary: 'All titles, oldest first; for viewers those that they may see',
-        querystring: TitleQuery,
+        summary: 'Titles, oldest first, a page at a time; for viewers those that they may see',
+        querystring: TitleListQuery,
         response: { 200: TitleList },
       },
     },
     async (request) => {
-      const { artwork, profileId } = request.query;
+      const { artwork, profileId, ...query } = request.query;
       const viewer = await viewerOf(rights, request, profileId);
       const picturesOf = artwork === undefined ? undefined : links(wishOf(request, artwork));
       const withPictures = (title: TitleView): TitleView =>
         picturesOf === undefined ? title : { ...title, artwork: picturesOf(title.id) };
-      if (viewer === undefined) return { titles: catalog.titles().map(withPictures) };
+      const { titles, ...more } = catalog.page(query, viewer);
+      if (viewer === undefined) return { titles: titles.map(withPictures), ...more };
       const inLanguage = translatorOf(catalog, request.headers);
-      const shown = catalog.titlesFor(viewer).map((title) => inLanguage(viewerView(title)));
-      return { titles: shown.map(withPictures) };
+      const shown = titles.map((title) => inLanguage(viewerView(title)));
+      return { titles: shown.map(withPictures), ...more };
     },
   );
   app.get(

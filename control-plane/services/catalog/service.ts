@@ -2,7 +2,13 @@ import type { Blobs } from '../../../common/adapters/blobs/port.ts';
 import type { Records } from '../../../common/adapters/records/port.ts';
 import type { Bundle } from '../../../common/contract/bundle.ts';
 import type { Viewer } from '../../../common/contract/release.ts';
-import type { TitlePatch, TitleRequest, TitleState, TitleView } from '../../../common/contract/titles.ts';
+import type {
+  TitleList,
+  TitlePatch,
+  TitleRequest,
+  TitleState,
+  TitleView,
+} from '../../../common/contract/titles.ts';
 import type { Chance } from '../../../common/runtime/chance.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { valueOf } from '../../../common/runtime/errors.ts';
@@ -30,6 +36,7 @@ import { playableTitle, type PlayableBy, type PlayableTitle } from './playable-t
 import { createRightsGroups, type RightsGroups } from './rights-groups.ts';
 import type { TitleRecord } from './records.ts';
 import { settleClaims } from './settle-claims.ts';
+import { titlePage, type TitlePageQuery } from './title-page.ts';
 import {
   countStates,
   namesOf,
@@ -70,8 +77,8 @@ export interface Catalog {
    */
   createTitle(request: TitleRequest): Promise<TitleView>;
   titles(): TitleView[];
-  /** Those that a viewer may see. */
-  titlesFor(viewer: Viewer): TitleView[];
+  /** A page of them, oldest first; for a viewer of those that they may see. */
+  page(query: TitlePageQuery, viewer?: Viewer): TitleList;
   readonly rights: Rights;
   readonly rightsGroups: Pick<RightsGroups, 'of' | 'allowed'>;
   /** Some of them, from the one of this number on. */
@@ -246,9 +253,10 @@ class CatalogService implements Catalog {
     return this.titlesFrom(0, Infinity);
   }
 
-  titlesFor(viewer: Viewer): TitleView[] {
-    const shown = this.#titles.all().filter(({ id }) => this.rights.isShown(id, viewer));
-    return shown.map((title) => titleView(title, this.#view));
+  page(query: TitlePageQuery, viewer?: Viewer): TitleList {
+    const isShown = ({ id }: TitleRecord): boolean => viewer === undefined || this.rights.isShown(id, viewer);
+    const { titles, ...more } = titlePage(this.#titles, query, isShown);
+    return { titles: titles.map((title) => titleView(title, this.#view)), ...more };
   }
 
   titlesFrom(from: number, limit: number): TitleView[] {

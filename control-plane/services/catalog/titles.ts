@@ -14,6 +14,9 @@ export interface TitleChange {
   readonly after: TitleRecord;
 }
 
+/** Where a title stands in the list of all. It stays there. */
+export type TitlePlace = Pick<TitleRecord, 'createdAtMs' | 'id'>;
+
 /**
  * The titles, all in memory and each written through: what is read here is on the disk. Changes are made one after
  * another, each upon what the one before has left.
@@ -51,8 +54,25 @@ export class Titles {
 
   /** So many titles from the one of this number on, oldest first. */
   some(from: number, limit: number): TitleRecord[] {
-    this.#oldestFirst ??= [...this.#titles.values()].sort(byAge).map(({ id }) => id);
-    return this.#oldestFirst.slice(from, from + limit).map((id) => this.get(id));
+    return this.#inOrder()
+      .slice(from, from + limit)
+      .map((id) => this.get(id));
+  }
+
+  /** Those that come after a place in the order, or all, oldest first. To be read before anything is written. */
+  *behind(place: TitlePlace | undefined): Generator<TitleRecord> {
+    const order = this.#inOrder();
+    let [from, end] = [0, place === undefined ? 0 : order.length];
+    while (place !== undefined && from < end) {
+      const middle = Math.floor((from + end) / 2);
+      if (byAge(this.get(order[middle] ?? ''), place) <= 0) from = middle + 1;
+      else end = middle;
+    }
+    for (let at = from; at < order.length; at++) yield this.get(order[at] ?? '');
+  }
+
+  #inOrder(): string[] {
+    return (this.#oldestFirst ??= [...this.#titles.values()].sort(byAge).map(({ id }) => id));
   }
 
   /** The ids of all of them, in no order. */
@@ -193,8 +213,10 @@ export function memberOf(title: TitleRecord): Member {
   return { id: title.id, kind: kindOf(title), parentId: title.details?.parentId };
 }
 
-function byAge(a: TitleRecord, b: TitleRecord): number {
-  return a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1);
+function byAge(a: TitlePlace, b: TitlePlace): number {
+  if (a.createdAtMs !== b.createdAtMs) return a.createdAtMs - b.createdAtMs;
+  if (a.id === b.id) return 0;
+  return a.id < b.id ? -1 : 1;
 }
 
 function placeOf({ id, createdAtMs, details }: TitleRecord) {

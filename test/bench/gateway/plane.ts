@@ -41,7 +41,8 @@ for (let at = 0; at < Number(viewerCount); at++) {
   viewers.push((await plane.call('POST /v1/access-tokens', { body })).as(AccessTokenReply).token);
 }
 const [viewer] = viewers;
-const seen = async () => (await plane.call('GET /v1/titles', { token: viewer })).as(TitleList).titles.length;
+const seen = async () =>
+  (await plane.call('GET /v1/titles?limit=1000', { token: viewer })).as(TitleList).titles.length;
 if ((await eventually(seen, (count) => count === titles.length)) !== titles.length)
   throw new Error('the titles are not live');
 const ready: PlaneReady = { url: plane.url, titles, viewers };
