@@ -84,7 +84,8 @@ export async function openStores({
       const options = { onLost, syncsLaterBy: answers === 'written' ? clock : undefined };
       return gatedRecords(keep(service, await openGrouped(urlOf(service), options)), gate);
     },
-    openBooks: async (service) => gatedBooks(keep(service, await openBooks(urlOf(service))), gate),
+    openBooks: async (service) =>
+      gatedBooks(keep(service, await openBooks(urlOf(service), { onLost })), gate),
     async openEvents() {
       const events = await openEvents(pathToFileURL(join(config.dataDir, 'events')).href, {
         report: (report) => {

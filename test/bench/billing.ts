@@ -12,6 +12,7 @@ import { lessIsBetter, median, moreIsBetter, runBench, type Figure } from '../su
 import { pick, seededRandom } from '../support/seeded.ts';
 import { percentile } from './billing/percentile.ts';
 import { measureStarts } from './billing/starts.ts';
+import { onLost } from '../support/on-lost.ts';
 
 const startMs = Date.UTC(2026, 0, 15, 11);
 const accountOf = (index: number): string => `usr_bench-${String(index).padStart(6, '0')}`;
@@ -31,7 +32,7 @@ await runBench('billing', async ({ quick, wants }) => {
       figures.push(moreIsBetter({ name: 'billing.invoices.rate', ours: median(rates), ...limit }));
     }
     const users = quick ? 10_000 : 100_000;
-    const books = await openBooks(`sqlite://${join(directory, 'users.db')}`);
+    const books = await openBooks(`sqlite://${join(directory, 'users.db')}`, { onLost });
     const clock = createManualClock({ nowMs: startMs });
     const billing = createBilling({ ...quiet, books, clock, chance: createSystemChance() });
     await subscribeAll(billing, users, 14);
@@ -87,7 +88,7 @@ async function subscribeAll(billing: Billing, count: number, trialDays: number):
 
 /** Invoices a second in each of three months in which all are billed. */
 async function invoiceRates(path: string, { subscribers }: { subscribers: number }): Promise<number[]> {
-  const books = await openBooks(`sqlite://${path}`);
+  const books = await openBooks(`sqlite://${path}`, { onLost });
   const clock = createManualClock({ nowMs: startMs });
   const billing = createBilling({ ...quiet, books, clock, chance: createSystemChance() });
   await subscribeAll(billing, subscribers, 1);

@@ -6,9 +6,10 @@ import { createBilling } from '../../control-plane/services/billing/service.ts';
 import { quiet } from '../control-plane/support/billing-lab.ts';
 import { BillingLives, prepareLives } from './billing-life.ts';
 import { seededRandom } from './seeded.ts';
+import { onLost } from './on-lost.ts';
 
 const [path = '', seed = '1', first = '0', startMs = '0', accounts = '200'] = process.argv.slice(2);
-const books = await openBooks(`sqlite://${path}`);
+const books = await openBooks(`sqlite://${path}`, { onLost });
 const clock = createManualClock({ nowMs: Number(startMs) });
 const billing = createBilling({ ...quiet, books, clock, chance: createSystemChance() });
 await prepareLives(billing);

@@ -12,6 +12,7 @@ import { auditBilling, quiet } from '../control-plane/support/billing-lab.ts';
 import type { Done } from './billing-life.ts';
 import type { ProofOptions, ProofResult } from './proof.ts';
 import { pick, seededRandom } from './seeded.ts';
+import { onLost } from './on-lost.ts';
 
 const startMs = Date.UTC(2026, 0, 31, 11);
 
@@ -89,7 +90,7 @@ async function live(soak: Soak): Promise<Done[]> {
 }
 
 async function check(soak: Soak, answered: readonly Done[]): Promise<string> {
-  const books = await openBooks(`sqlite://${soak.path}`);
+  const books = await openBooks(`sqlite://${soak.path}`, { onLost });
   try {
     const clock = createManualClock({ nowMs: soak.nowMs });
     const billing = createBilling({ ...quiet, books, clock, chance: createSystemChance() });

@@ -23,6 +23,7 @@ import { openBank, type Bank } from './billing-bank.ts';
 import { recount, type Act, type Bill } from './billing-recount.ts';
 import type { ProofResult } from './proof.ts';
 import { pick, seededRandom } from './seeded.ts';
+import { onLost } from './on-lost.ts';
 
 const startMs = Date.UTC(2027, 0, 31, 11, 30);
 /** What a wish may be refused with, where its subscription is not in the state for it. */
@@ -56,7 +57,7 @@ export async function proveYears(
   const directory = await mkdtemp(join(tmpdir(), 'nearcast-billing-years-'));
   const random = seededRandom(seed);
   const bank = openBank(random);
-  const books = await openBooks(`sqlite://${join(directory, 'billing.db')}`);
+  const books = await openBooks(`sqlite://${join(directory, 'billing.db')}`, { onLost });
   const clock = createManualClock({ nowMs: startMs });
   const billing = createBilling({
     ...{ ...quiet, books, clock, provider: bank.provider, chance: createSeededChance(seed) },

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { coded } from '../../runtime/errors.ts';
+import type { WalSyncOptions } from '../shared/wal-sync.ts';
 import type { Books, Records } from './port.ts';
 import type { GroupedOptions } from './sqlite-grouped.ts';
 
@@ -18,10 +19,10 @@ export async function openGrouped(url: string, options: GroupedOptions): Promise
   return await openGroupedRecords(sqlitePath(url), options);
 }
 
-/** Opens books by URL, as records are opened. */
-export async function openBooks(url: string): Promise<Books> {
+/** Opens books by URL, whose commits wait for the disk beside the process' work. */
+export async function openBooks(url: string, options: WalSyncOptions): Promise<Books> {
   const { openSqliteBooks } = await import('./sqlite-books.ts');
-  return await openSqliteBooks(sqlitePath(url));
+  return await openSqliteBooks(sqlitePath(url), options);
 }
 
 function sqlitePath(url: string): string {

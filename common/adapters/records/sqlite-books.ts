@@ -1,6 +1,7 @@
 import { chainHash, checkTransaction, hashedTransaction, type LedgerTransaction } from '../../core/ledger.ts';
 import { coded, systemCode, valueOf } from '../../runtime/errors.ts';
-import { sqliteError, type SqliteFile, type SqliteFileOptions } from '../shared/sqlite-file.ts';
+import { sqliteError, type SqliteFile } from '../shared/sqlite-file.ts';
+import type { WalSyncOptions } from '../shared/wal-sync.ts';
 import { checkCollection, checkRecordKey, encodeValue } from './key.ts';
 import type {
   Booking,
@@ -14,18 +15,29 @@ import type {
 import { prepareBooks } from './sqlite-books-schema.ts';
 import { booksStatements, papersFrom, postedFrom, type BooksStatements } from './sqlite-books-statements.ts';
 import { verifyBooks } from './sqlite-books-verify.ts';
-import { checkLength, encode, openSqlite, SqliteRecords, type EncodedOperation } from './sqlite.ts';
+import { openSyncs } from './sqlite-grouped.ts';
+import {
+  checkLength,
+  encode,
+  openSqlite,
+  SqliteRecords,
+  type EncodedOperation,
+  type OwnSyncs,
+} from './sqlite.ts';
 
 const pageMax = 1000;
 const empty = Buffer.alloc(0);
 
-/** Opens books in one SQLite file, where its triggers and constraints guard them; see openSqliteRecords. */
-export async function openSqliteBooks(path: string, options: SqliteFileOptions = {}): Promise<Books> {
+/**
+ * Opens books in one SQLite file, where its triggers and constraints guard them. Who books waits for the disk, and the process does something
+ * else meanwhile: see openGroupedRecords.
+ */
+export async function openSqliteBooks(path: string, options: WalSyncOptions): Promise<Books> {
   return openSqlite(path, {
-    ...options,
-    over: (file) => {
+    syncs: 'by-owner',
+    over: async (file) => {
       prepareBooks(file);
-      return new SqliteBooks(file, path);
+      return new SqliteBooks(file, path, await openSyncs(file, options));
     },
   });
 }
@@ -44,8 +56,8 @@ class SqliteBooks extends SqliteRecords implements Books {
   readonly #statements: BooksStatements;
   readonly #book: (booking: EncodedBooking) => void;
 
-  constructor(file: SqliteFile, path: string) {
-    super(file, path);
+  constructor(file: SqliteFile, path: string, syncs: OwnSyncs) {
+    super(file, path, syncs);
     this.#statements = booksStatements(file);
     const book = file.transaction((booking: EncodedBooking) => {
       if (booking.operations.length > 0) this.apply(booking.operations);
@@ -56,7 +68,7 @@ class SqliteBooks extends SqliteRecords implements Books {
   }
 
   book({ operations = [], transactions = [], papers = [] }: Booking): Promise<void> {
-    return this.run(() => {
+    return this.write(() => {
       checkLength(operations.length + transactions.length + papers.length);
       const booking = {
         operations: operations.map(encode),
@@ -122,8 +134,9 @@ class SqliteBooks extends SqliteRecords implements Books {
     return this.run(() => this.#statements.lastPaper.get(checkCollection(series))?.number ?? 0);
   }
 
-  verify(): Promise<BooksProof> {
-    return verifyBooks(this.file).catch((error: unknown) => {
+  async verify(): Promise<BooksProof> {
+    const verified = await this.run(() => ({ proof: verifyBooks(this.file) }));
+    return verified.proof.catch((error: unknown) => {
       throw sqliteError(error, `books ${this.path}`);
     });
   }

@@ -1,8 +1,8 @@
 import type { Clock } from '../../runtime/clock.ts';
 import type { SqliteFile } from '../shared/sqlite-file.ts';
-import { openWalSync, type WalSync, type WalSyncOptions } from '../shared/wal-sync.ts';
-import { openSqlite, SqliteRecords } from './sqlite.ts';
-import type { Records, StoreCopyOptions } from './port.ts';
+import { openWalSync, type WalSyncOptions } from '../shared/wal-sync.ts';
+import { openSqlite, SqliteRecords, type OwnSyncs } from './sqlite.ts';
+import type { Records } from './port.ts';
 
 /** For how long, beside the disk's own time, a commit that nobody waits for may be lost by a power cut. */
 const unwaitedMs = 250;
@@ -24,50 +24,15 @@ export interface GroupedOptions extends WalSyncOptions {
 export async function openGroupedRecords(path: string, options: GroupedOptions): Promise<Records> {
   return openSqlite(path, {
     syncs: 'by-owner',
-    over: async (file) => {
-      const wal = await openWalSync(file, options);
-      return new GroupedRecords(file, path, { ...options, wal });
-    },
+    over: async (file) => new SqliteRecords(file, path, await openSyncs(file, options)),
   });
 }
 
-class GroupedRecords extends SqliteRecords {
-  readonly #wal: WalSync;
-  /** What is to be waited for once something is written. */
-  readonly #durable: () => Promise<void> | void;
-
-  constructor(
-    file: SqliteFile,
-    path: string,
-    { wal, syncsLaterBy: clock }: { wal: WalSync } & Pick<GroupedOptions, 'syncsLaterBy'>,
-  ) {
-    super(file, path);
-    this.#wal = wal;
-    this.#durable = () => (clock === undefined ? wal.sync() : wal.syncWithin(unwaitedMs, clock));
-  }
-
-  override copyTo(path: string, options: StoreCopyOptions): Promise<void> {
-    return this.#wal.copy(() => super.copyTo(path, options));
-  }
-
-  override close(): Promise<void> {
-    return this.#wal.close(() => super.close());
-  }
-
-  protected override run<T>(work: () => T): Promise<T> {
-    return super.run(() => {
-      this.#wal.check();
-      return work();
-    });
-  }
-
-  protected override async write<T>(work: () => T): Promise<T> {
-    const done = await super.write(() => {
-      // A commit that fails may have written too.
-      this.#wal.wrote();
-      return work();
-    });
-    await this.#durable();
-    return done;
-  }
+/** Opens the syncs of a file that is opened with `syncs: 'by-owner'`. */
+export async function openSyncs(
+  file: SqliteFile,
+  { syncsLaterBy: clock, ...options }: GroupedOptions,
+): Promise<OwnSyncs> {
+  const wal = await openWalSync(file, options);
+  return { wal, durable: () => (clock === undefined ? wal.sync() : wal.syncWithin(unwaitedMs, clock)) };
 }

@@ -8,6 +8,7 @@ import {
   type SqliteFile,
   type SqliteFileOptions,
 } from '../shared/sqlite-file.ts';
+import type { WalSync } from '../shared/wal-sync.ts';
 import { checkCollection, checkRecordKey, encodeValue, scanRange } from './key.ts';
 import type {
   RecordEntry,
@@ -76,17 +77,26 @@ function statements(file: SqliteFile) {
   };
 }
 
-/** Records in one SQLite file. */
+/** How a file's changes become durable where its owner syncs them, see openGroupedRecords. */
+export interface OwnSyncs {
+  readonly wal: WalSync;
+  /** What is to be waited for once something is written. */
+  readonly durable: () => Promise<void> | void;
+}
+
+/** Records in one SQLite file; SQLite itself syncs each commit, within the process' work, where nobody else does. */
 export class SqliteRecords implements Records {
   protected readonly file: SqliteFile;
   protected readonly path: string;
   readonly #what: string;
+  readonly #syncs: OwnSyncs | undefined;
   readonly #statements: ReturnType<typeof statements>;
   readonly #change: (operations: readonly EncodedOperation[]) => number;
 
-  constructor(file: SqliteFile, path: string) {
+  constructor(file: SqliteFile, path: string, syncs?: OwnSyncs) {
     this.file = file;
     this.path = path;
+    this.#syncs = syncs;
     this.#what = `records ${path}`;
     this.#statements = statements(file);
     const change = file.transaction((operations: readonly EncodedOperation[]) => this.apply(operations));
@@ -126,7 +136,8 @@ export class SqliteRecords implements Records {
   }
 
   copyTo(path: string, options: StoreCopyOptions): Promise<void> {
-    return copySqlite(this.file, path, options);
+    const copy = () => copySqlite(this.file, path, options);
+    return this.#syncs === undefined ? copy() : this.#syncs.wal.copy(copy);
   }
 
   purge(): Promise<void> {
@@ -136,9 +147,11 @@ export class SqliteRecords implements Records {
   }
 
   close(): Promise<void> {
-    return this.run(() => {
-      this.file.close();
-    });
+    const close = () =>
+      this.run(() => {
+        this.file.close();
+      });
+    return this.#syncs === undefined ? close() : this.#syncs.wal.close(close);
   }
 
   /** Changes documents within a transaction that the caller has begun. */
@@ -169,12 +182,21 @@ export class SqliteRecords implements Records {
   }
 
   protected run<T>(work: () => T): Promise<T> {
-    return runSqlite(this.#what, work);
+    return runSqlite(this.#what, () => {
+      this.#syncs?.wal.check();
+      return work();
+    });
   }
 
-  /** Runs what changes documents. */
-  protected write<T>(work: () => T): Promise<T> {
-    return this.run(work);
+  /** Runs what changes something; resolves when that is durable. */
+  protected async write<T>(work: () => T): Promise<T> {
+    const done = await this.run(() => {
+      // A commit that fails may have written too.
+      this.#syncs?.wal.wrote();
+      return work();
+    });
+    await this.#syncs?.durable();
+    return done;
   }
 }
 

@@ -12,6 +12,7 @@ import {
   type Billing,
   type BillingOptions,
 } from '../../../control-plane/services/billing/service.ts';
+import { onLost } from '../../support/on-lost.ts';
 
 /** Billing over real books in a file, with a clock that is moved by hand. */
 export interface BillingLab {
@@ -39,7 +40,7 @@ export async function openBillingLab(
   }: { startMs: number; seed?: number } & Partial<Pick<BillingOptions, 'provider' | 'post'>>,
 ): Promise<BillingLab> {
   const directory = await mkdtemp(join(tmpdir(), 'nearcast-billing-'));
-  const books = await openBooks(`sqlite://${join(directory, 'billing.db')}`);
+  const books = await openBooks(`sqlite://${join(directory, 'billing.db')}`, { onLost });
   t.teardown(async () => {
     await books.close();
     await rm(directory, { recursive: true, force: true });

@@ -57,7 +57,7 @@ export async function openWorld({
     procedures: await openRecords(url('procedures')),
     privacy: await openRecords(url('privacy')),
     viewing: await openViewing(url('viewing'), { onLost }),
-    books: await openBooks(url('billing')),
+    books: await openBooks(url('billing'), { onLost }),
   };
   // Passwords are hashed as cheaply as can be: how dear they are is another test's.
   const passwords = { hash: async (text: string) => `hash of ${text.length}`, check: async () => false };

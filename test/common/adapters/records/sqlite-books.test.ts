@@ -9,11 +9,13 @@ import type { Books } from '../../../../common/adapters/records/port.ts';
 import type { LedgerEntry, LedgerTransaction } from '../../../../common/core/ledger.ts';
 import { amountMax } from '../../../../common/core/money.ts';
 import { recordsConformance } from '../../../conformance/records.ts';
+import { HeldLog } from '../../../support/held-log.ts';
+import { onLost } from '../../../support/on-lost.ts';
 
 t.setTimeout(120_000);
 const base = t.testdir();
 const newPath = async (): Promise<string> => join(await mkdtemp(join(base, 'books-')), 'books.db');
-const open = (path: string): Promise<Books> => openBooks(`sqlite://${path}`);
+const open = (path: string): Promise<Books> => openBooks(`sqlite://${path}`, { onLost });
 
 const entry = (account: string, amount: number, currency = 'EUR'): LedgerEntry => ({
   account,
@@ -250,4 +252,28 @@ t.test('balances are the sums of what was booked, whatever it was', async (t) =>
     }),
   );
   t.match(await books.verify(), { transactions: posted, entries: 2 * posted, faults: [] });
+});
+
+t.test('who books waits for the disk, and the process does not', async (t) => {
+  const [log, lost] = [new HeldLog(), [] as string[]];
+  const books = await openBooks(`sqlite://${join(t.testdir(), 'billing.db')}`, {
+    onLost: ({ code }) => void lost.push(code),
+    openLog: async () => log,
+  });
+  let isBooked = false;
+  const booked = books.book({ transactions: [paid('t1')] }).then(() => (isBooked = true));
+  const first = await log.sync(0);
+  t.match(await books.transaction('t1'), { sequence: 1 }, 'others are served meanwhile');
+  await new Promise((resolve) => setImmediate(resolve));
+  t.notOk(isBooked, 'nothing is answered before the disk has it');
+  first.resolve();
+  await booked;
+
+  const second = books.book({ transactions: [paid('t2')] });
+  (await log.sync(1)).reject(Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' }));
+  await t.rejects(second, { code: 'STORE_UNSYNCED' });
+  t.strictSame(lost, ['STORE_UNSYNCED'], 'the process is told that it has to end');
+  await t.rejects(books.balances(), { code: 'STORE_UNSYNCED' });
+  await t.rejects(books.verify(), { code: 'STORE_UNSYNCED' });
+  await books.close();
 });
