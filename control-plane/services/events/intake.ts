@@ -57,16 +57,16 @@ interface JudgedBy {
 }
 
 /** An event that can be right, as the log is to hold it. */
-interface FreshEvent {
-  readonly of: ReportedEvent;
+type FreshEvent = FreshOf<'player', PlayerEvent> | FreshOf<'impression', RowEvent>;
+
+interface FreshOf<Type extends 'player' | 'impression', Of extends ReportedEvent> {
+  readonly of: Of;
   /** Its id in the log, */
   readonly id: string;
   /** and what a repetition is known by: that, or each place of a row that it tells of. */
   readonly keys: readonly string[];
-  /** What is left of it where only some of these are new. */
-  readonly only: (keys: readonly string[]) => FreshEvent;
-  readonly type: 'player' | 'impression';
-  readonly data: EventData<'player'> | EventData<'impression'>;
+  readonly type: Type;
+  readonly data: EventData<Type>;
 }
 
 /**
@@ -115,7 +115,7 @@ export class Intake {
       }
       const keys = judged.keys.filter((key) => this.#isNew(key, { taken, elsewhere }));
       for (const key of keys) taken.add(key);
-      if (keys.length > 0) fresh.push(judged.only(keys));
+      if (keys.length > 0) fresh.push(partOf(judged, keys));
     }
     const last = batch.at(-1);
     if (last?.type !== 'end') this.#tellReported(reporter, { hasEnded: false });
@@ -151,11 +151,7 @@ export class Intake {
     if (reason !== undefined) return reason;
     if ('ticket' in event) return impressionIn(event, { readTicket, device: reporter.device }) ?? 'ticket';
     const id = `${reporter.session?.session ?? 'viewer'}:${event.id}`;
-    const player: FreshEvent = {
-      ...{ of: event, id, keys: [id], type: 'player', data: dataOf(event, reporter, boxes) },
-      only: () => player,
-    };
-    return player;
+    return { of: event, id, keys: [id], type: 'player', data: dataOf(event, reporter, boxes) };
   }
 
   /** Knows the boxes that a batch names, where only they tell where its player is. */
@@ -213,13 +209,14 @@ function impressionIn(
   const data = impressionOf(event, by);
   if (data === undefined) return undefined;
   const id = tellingOf(event);
-  const keys = tellingsIn(id) ?? [];
-  const one: FreshEvent = {
-    ...{ of: event, type: 'impression', id, keys, data },
-    only(some) {
-      const places = event.places.filter((_, at) => some.includes(keys[at] ?? ''));
-      return places.length === keys.length ? one : (impressionIn({ ...event, places }, by) ?? one);
-    },
-  };
-  return one;
+  return { of: event, type: 'impression', id, keys: tellingsIn(id) ?? [], data };
+}
+
+/** What is left of an event where only some of its keys are new: of a row, those places of it. */
+function partOf(fresh: FreshEvent, keys: readonly string[]): FreshEvent {
+  if (fresh.type === 'player' || keys.length === fresh.keys.length) return fresh;
+  const { of, data } = fresh;
+  const isLeft = (_: unknown, at: number): boolean => keys.includes(fresh.keys[at] ?? '');
+  const id = tellingOf({ ...of, places: of.places.filter(isLeft) });
+  return { ...fresh, id, keys, data: { ...data, titles: data.titles.filter(isLeft) } };
 }
