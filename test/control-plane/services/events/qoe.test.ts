@@ -130,6 +130,49 @@ t.test('an event counts once, wherever the process dies', async (t) => {
   t.match(await rows(again, ''), [{ plays: 4 }]);
 });
 
+t.test('out of order, repeated and a day late, over restarts: the report is the same', async (t) => {
+  const event = fc.record({
+    isLate: fc.boolean(),
+    pathway: fc.constantFrom('isp-a-1', 'isp-b-1'),
+    told: fc.oneof(
+      fc.constant({ type: 'play' as const, startMs: 800 }),
+      fc.nat(60_000).map((playedMs) => ({ type: 'progress' as const, playedMs })),
+      fc.nat(5000).map((stallMs) => ({ type: 'stall' as const, stallMs })),
+    ),
+  });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(event, { minLength: 1, maxLength: 30 }),
+      fc.array(fc.nat(), { minLength: 1, maxLength: 60 }),
+      async (made, order) => {
+        const directory = await mkdtemp(join(tmpdir(), 'nearcast-qoe-order-'));
+        const straight = await openLab(t, { still: true });
+        let lab = await openLab(t, { directory, still: true });
+        const nowMs = lab.clock.nowMs();
+        const events = made.map(({ isLate, pathway, told }, at) => ({
+          ...{ id: `ordered-${String(at)}`, timeMs: nowMs - (isLate ? dayMs : 0), pathway, ...told },
+        }));
+        await tell(straight, events);
+        // Any of them at any time, some again and again; what was never sent comes at the end, backwards.
+        for (const [at, pick] of order.entries()) {
+          await tell(lab, [events[pick % events.length] ?? {}]);
+          if (at % 7 === 0) await lab.flush();
+          if (at % 20 !== 19) continue;
+          await lab.close();
+          lab = await openLab(t, { directory, still: true });
+        }
+        await tell(lab, events.toReversed());
+        for (const query of ['?days=1', '?days=2', '?by=title&days=2'])
+          t.strictSame(await rows(lab, query), await rows(straight, query));
+        await lab.close();
+        await straight.close();
+        await rm(directory, { recursive: true, force: true });
+      },
+    ),
+    { numRuns: 8 },
+  );
+});
+
 t.test('neither order nor parting of events changes what they add up to', async () => {
   const event = fc.record<EventData<'player'>>(
     {
