@@ -1,3 +1,4 @@
+import { releaseCaptions } from './caption-files.ts';
 import type { Departures } from './departures.ts';
 import type { EncodeQueue } from './encode-queue.ts';
 import { departureOf } from './live-review.ts';
@@ -29,16 +30,24 @@ export async function withdrawTitle(
     taken.push(title);
     const { replacement, former: _former, ...kept } = title;
     const sourceStored = kept.sourceStored || replacement?.sourceStored === true;
-    return { ...kept, phase: 'withdrawn', sourceStored };
+    // By them its files in blobs are found, which are removed with its source.
+    const captions = [kept.captions ?? [], replacement?.captions ?? []].sort(
+      (a, b) => b.length - a.length,
+    )[0];
+    return {
+      ...{ ...kept, phase: 'withdrawn', sourceStored },
+      ...(captions !== undefined && captions.length > 0 && { captions }),
+    };
   });
   const others: string[] = [];
   for (const title of taken) {
     // What was made meanwhile leaves too.
     await leave(title, departures);
     others.push(...bundlesOf(title).map(({ bundle }) => bundle));
-    const source = title.replacement?.source;
-    if (title.replacement?.phase === 'storing' && source?.kind === 'upload')
-      await uploads.release(source.uploadId);
+    const { replacement } = title;
+    if (replacement?.phase !== 'storing') continue;
+    if (replacement.source.kind === 'upload') await uploads.release(replacement.source.uploadId);
+    await releaseCaptions(uploads, replacement.captions);
   }
   jobs.forget(titleId);
   const leaving = departures.held('title', titleId).map(({ bundle }) => bundle);

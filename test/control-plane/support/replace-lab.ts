@@ -26,7 +26,7 @@ export interface ReplaceLab extends CatalogLab {
   readonly clock: ReturnType<typeof createManualClock>;
   view(): TitleView;
   /** Imports the title anew of another file. */
-  retake(mark: string, again?: string): Promise<Answer>;
+  retake(mark: string, again?: string, more?: object): Promise<Answer>;
   /** Leases the job and completes it with a video of its own. */
   encode(what: string): Promise<Made>;
   fail(): Promise<void>;
@@ -83,11 +83,11 @@ async function reopened(
   return {
     ...{ ...lab, id, clock },
     view: () => catalog.title(id),
-    async retake(mark, again = 'replaced') {
+    async retake(mark, again = 'replaced', more = {}) {
       // What changes while it is read has failed.
       await catalog.settled();
       await writeFile(join(root, 'film.mp4'), `a film: ${mark}`);
-      const entry = { name: 'Film', externalIds, path: join(root, 'film.mp4'), videoMark: mark };
+      const entry = { name: 'Film', externalIds, path: join(root, 'film.mp4'), videoMark: mark, ...more };
       const json = { entries: [{ line: 1, entry }], again: [again] };
       return await call(`${lab.url}/v1/titles/import`, { json, headers });
     },

@@ -322,3 +322,16 @@ t.test('an upload that a process died upon before a title was made anew of it is
   t.match(later.catalog.uploads.view(uploadId), { complete: true });
   t.match(later.view(), { state: 'live', bundle: first.name, replacement: undefined });
 });
+
+t.test('a withdrawal takes the captions of a new video with its source', async (t) => {
+  const { lab } = await onAir(t);
+  const captions = [{ path: join(t.testdirName, 'film.mp4'), language: 'de' }];
+  await lab.retake('second', 'replaced', { captions });
+  await lab.catalog.settled();
+  const key = `sources/${lab.id}-captions-0`;
+  t.ok(await lab.blobs.stat(key));
+  await lab.catalog.withdraw(lab.id);
+  await lab.catalog.settled();
+  t.equal(await lab.blobs.stat(key), undefined);
+  t.equal(await lab.blobs.stat(`sources/${lab.id}`), undefined);
+});
