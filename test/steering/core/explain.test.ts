@@ -68,6 +68,26 @@ t.test('every filter names itself and says why', (t) => {
   t.end();
 });
 
+t.test('who is full for a viewer says so, and where all are full that it was waived', (t) => {
+  const asked = inputOf('10.1.2.3', bundleOf('0'));
+  asked.state.kept[view.indexOf.get('near') ?? -1] = 0;
+  const spilled = explain(asked, 5000).candidates.find(({ id }) => id === 'near');
+  t.match(spilled, {
+    removedBy: null,
+    rank: 2,
+    decidedBy: 'load',
+    detail: /full, so this viewer is sent on/,
+  });
+  const full = viewOf(mapOf([appliance('one', { headroom: 0 }), appliance('two', { headroom: 0 })]));
+  const waived = explain(
+    { ...rankInputOf(full, { client: address('10.1.2.3') }), bundle: bundleOf('0') },
+    5000,
+  );
+  t.equal(waived.pathways.length, 2);
+  for (const { detail } of waived.candidates) t.match(detail, /everybody is full, so headroom was waived$/);
+  t.end();
+});
+
 t.test('the answer that is explained is the answer', (t) => {
   fc.assert(
     fc.property(fc.ipV4(), fc.constantFrom('0', '1', '2'), (client, digit) => {
