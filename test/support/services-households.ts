@@ -164,7 +164,7 @@ async function play(town: Town, { token }: Household, untold: Untold): Promise<v
   known.sessions++;
   const { hlsUrl, eventsToken } = started.as(PlaybackSession);
   const { pathname } = new URL(hlsUrl);
-  const list = await judge.doOnce('play', () => plane.call(`GET ${pathname as '/'}`, { token: '' }));
+  const list = await judge.doOnce('manifest', () => plane.call(`GET ${pathname as '/'}`, { token: '' }));
   if (list !== undefined && !list.text.startsWith('#EXTM3U'))
     judge.failures.push(`a manifest is ${list.text}`);
   untold.tokens.push(eventsToken);

@@ -10,6 +10,7 @@ export const needs = {
   titles: ['core', 'users'],
   search: ['core', 'search', 'users'],
   play: ['core', 'playback', 'billing', 'users'],
+  manifest: ['core', 'playback'],
   events: ['core', 'events', 'playback', 'recommendations'],
   viewing: ['core', 'users'],
   rows: ['core', 'recommendations', 'users'],
@@ -72,10 +73,20 @@ export class ServicesJudge {
         this.done.set(kind, (this.done.get(kind) ?? 0) + 1);
         return answer;
       }
-      if (!this.#isRight(kind, answer, beganMs)) this.failures.push(`${kind}: ${told(answer)}`);
+      if (!this.#isRight(kind, answer, beganMs))
+        this.failures.push(`${kind}, ${this.#whenTold()}: ${told(answer)}`);
       await sleep(tryAgainMs);
     }
     return undefined;
+  }
+
+  #whenTold(): string {
+    const last = this.#outages.at(-1);
+    if (last === undefined) return 'before anything was killed';
+    const at = (ms: number): string => `${Math.round(performance.now() - ms)} ms`;
+    const back =
+      last.untilMs === Infinity ? 'and not all goes on again' : `all goes on for ${at(last.untilMs)}`;
+    return `${last.name} was killed ${at(last.fromMs)} ago, ${back}`;
   }
 
   #isRight(kind: Kind, answer: Answer | string, beganMs: number): boolean {

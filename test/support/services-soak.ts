@@ -56,7 +56,7 @@ export async function proveServices({ seed, rounds, progress }: ProofOptions): P
       const name = serviceNames[pick(random, serviceNames.length)] ?? 'core';
       kills.set(name, (kills.get(name) ?? 0) + 1);
       mostMb = most(mostMb, await fleet.residentMb());
-      await killOnce(fleet, judge, { name, awayMs: pick(random, 1500) });
+      await killOnce(fleet, judge, { name, awayMs: pick(random, 1000) });
       progress?.(`${round} of ${rounds} kills`);
     }
     judge.isOver = true;
