@@ -76,3 +76,49 @@ t.test(
     t.strictSame(refused, [], 'the policy refuses nothing that the pages need');
   },
 );
+
+t.test(
+  'a device is let in from a real browser without scripts, by the keyboard alone',
+  { skip: browserMissing },
+  async (t) => {
+    const plane = await startPlane(t);
+    const ada = await addPerson(plane);
+    const { id } = await addClient(plane, { redirectUris: [] });
+    const config = await client.discovery(new URL(plane.url), id, undefined, client.None(), {
+      // eslint-disable-next-line @typescript-eslint/no-deprecated -- so called to stand out: the test is without TLS
+      execute: [client.allowInsecureRequests],
+    });
+    const device = await client.initiateDeviceAuthorization(config, { scope: 'openid offline_access read' });
+    const browser = await openBrowser();
+    t.teardown(() => browser.close());
+    const page = await (await browser.newContext({ javaScriptEnabled: false })).newPage();
+    const { keyboard } = page;
+    const at = (title: string) => page.getByRole('heading', { name: title }).waitFor();
+    await page.goto(device.verification_uri);
+    await at('Connect a device');
+    // Where a page begins with a field the keyboard is there already.
+    await keyboard.type('BBBB-BBBB');
+    await keyboard.press('Enter');
+    await page.getByRole('alert').waitFor();
+    t.match(await page.title(), /^Error: /);
+    await keyboard.press('ControlOrMeta+a');
+    await keyboard.type(device.user_code);
+    await keyboard.press('Enter');
+    await at('Is this your device?');
+    await keyboard.press('Tab');
+    await keyboard.press('Enter');
+    await at('Sign in');
+    await keyboard.type('ada@example.com');
+    await keyboard.press('Tab');
+    await keyboard.type(password);
+    await keyboard.press('Enter');
+    await at('Let A test in?');
+    await keyboard.press('Tab');
+    await keyboard.press('Enter');
+    await at('Done');
+    const tokens = await client.pollDeviceAuthorizationGrant(config, { ...device, interval: 1 });
+    t.match((await plane.call('GET /v1/me', { token: tokens.access_token })).json, { sub: ada.id });
+    const renewed = await client.refreshTokenGrant(config, tokens.refresh_token ?? '');
+    t.ok(renewed.access_token);
+  },
+);

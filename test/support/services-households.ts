@@ -120,12 +120,13 @@ async function tokenOf(plane: TestPlane, sub: string): Promise<string> {
 interface Untold {
   readonly tokens: string[];
   last: string | undefined;
+  manifest: `/${string}` | undefined;
 }
 
 /** All that a household does, each thing by itself: what cannot be done now holds nothing else. */
 export function live(town: Town, household: Household): Promise<void>[] {
   const { judge, plane } = town;
-  const untold: Untold = { tokens: [], last: undefined };
+  const untold: Untold = { tokens: [], last: undefined, manifest: undefined };
   const ask = (kind: 'titles' | 'search' | 'rows', path: `/${string}`) => (): Promise<unknown> =>
     judge.doOnce(kind, () => plane.call(`GET ${path}`, { token: household.token }));
   return [
@@ -134,6 +135,7 @@ export function live(town: Town, household: Household): Promise<void>[] {
     ask('titles', `/v1/titles/${town.titleId}`),
     () => play(town, household, untold),
     () => tell(town, untold),
+    () => watch(town, untold),
     () => report(town, household),
     () => use(town, household),
   ].map(async (once) => {
@@ -163,11 +165,16 @@ async function play(town: Town, { token }: Household, untold: Untold): Promise<v
   if (started === undefined) return;
   known.sessions++;
   const { hlsUrl, eventsToken } = started.as(PlaybackSession);
-  const { pathname } = new URL(hlsUrl);
-  const list = await judge.doOnce('manifest', () => plane.call(`GET ${pathname as '/'}`, { token: '' }));
+  untold.manifest = new URL(hlsUrl).pathname as `/${string}`;
+  untold.tokens.push(eventsToken);
+}
+
+/** Fetches the manifest of the newest session, which outlives the process that made it. */
+async function watch({ plane, judge }: Town, { manifest }: Untold): Promise<void> {
+  if (manifest === undefined) return;
+  const list = await judge.doOnce('manifest', () => plane.call(`GET ${manifest}`, { token: '' }));
   if (list !== undefined && !list.text.startsWith('#EXTM3U'))
     judge.failures.push(`a manifest is ${list.text}`);
-  untold.tokens.push(eventsToken);
 }
 
 /** A playback that began and ended: its events are counted once, however often they are told. */
