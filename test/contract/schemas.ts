@@ -59,6 +59,7 @@ const parts = new Set([
     'FilterName',
     'TitleState',
     'TitleQuery',
+    'TitleListQuery',
     'EncodeCraft',
     'CaptionFile',
     'CaptionFiles',
