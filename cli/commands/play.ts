@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 
 import { AccessTokenReply } from '../../common/contract/credentials.ts';
+import { ProfileView } from '../../common/contract/profiles.ts';
 import type { Api } from '../api.ts';
 import { findTitle } from '../find-title.ts';
 import type { CommandShell } from '../shell.ts';
@@ -12,10 +13,11 @@ export function playCommand(shell: CommandShell): Command {
   return new Command('play')
     .description("print a link to the title's player page, good for a day")
     .argument('<title>', 'id or name')
-    .action((title: string) =>
+    .option('--profile <profile>', 'who watches: it goes on, sounds and is captioned as for them')
+    .action((title: string, { profile }: { profile?: string }) =>
       shell.act(async ({ api, output }) => {
         const found = await findTitle(api, title);
-        const url = await playerUrl(api, found.id);
+        const url = await playerUrl(api, found.id, profile);
         output.facts({ titleId: found.id, url }, () => {
           output.line(url);
         });
@@ -36,9 +38,17 @@ export function consoleCommand(shell: CommandShell): Command {
 }
 
 /** The player's address; the token stands in the fragment, which browsers send nowhere. */
-export async function playerUrl(api: Api, titleId: string): Promise<string> {
-  const token = await accessToken(api, { role: 'viewer' });
-  return new URL(`/play/?title=${encodeURIComponent(titleId)}#token=${token}`, api.server).href;
+export async function playerUrl(api: Api, titleId: string, profileId?: string): Promise<string> {
+  const query = new URLSearchParams({ title: titleId });
+  if (profileId === undefined) {
+    const token = await accessToken(api, { role: 'viewer' });
+    return new URL(`/play/?${query.toString()}#token=${token}`, api.server).href;
+  }
+  const path = `/v1/profiles/${encodeURIComponent(profileId)}`;
+  const { id, accountId } = await api.call({ path, reply: ProfileView });
+  query.set('profile', id);
+  const token = await accessToken(api, { role: 'viewer', sub: accountId });
+  return new URL(`/play/?${query.toString()}#token=${token}`, api.server).href;
 }
 
 /** The console's address, for whoever may see everything. */
@@ -49,9 +59,9 @@ export async function consoleUrl(api: Api): Promise<string> {
 
 async function accessToken(
   api: Api,
-  grant: { role: 'viewer' | 'operator'; scope?: string },
+  grant: { role: 'viewer' | 'operator'; scope?: string; sub?: string },
 ): Promise<string> {
-  const body = { ...grant, sub: `${grant.role} link`, ttlS: linkLifeS };
+  const body = { sub: `${grant.role} link`, ...grant, ttlS: linkLifeS };
   return (
     await api.call({
       method: 'POST',

@@ -4,6 +4,7 @@ import type { Me } from '../../common/contract/accounts.ts';
 import type { FillReportView } from '../../common/contract/fill.ts';
 import type { NodeView } from '../../common/contract/nodes.ts';
 import type { PlaybackRequest, PlaybackSession } from '../../common/contract/playback.ts';
+import type { ProfilePatch, ProfileView } from '../../common/contract/profiles.ts';
 import type { StatusView } from '../../common/contract/status.ts';
 import type { TitleList, TitleListQuery, TitleView } from '../../common/contract/titles.ts';
 import type { RevenueReport } from '../../common/contract/usage.ts';
@@ -44,6 +45,9 @@ export const api = createApi({
     startPlayback: build.mutation<PlaybackSession, PlaybackRequest>({
       query: (body) => ({ url: 'playback-sessions', method: 'POST', body }),
     }),
+    changeProfile: build.mutation<ProfileView, ProfilePatch & { id: string }>({
+      query: ({ id, ...body }) => ({ url: `profiles/${id}`, method: 'PATCH', body }),
+    }),
     me: build.query<Me, undefined>({ query: () => 'me' }),
     nodes: build.query<{ nodes: NodeView[] }, undefined>({ query: () => 'nodes' }),
     status: build.query<StatusView, undefined>({ query: () => 'status' }),
@@ -62,6 +66,7 @@ export const api = createApi({
 });
 
 export const {
+  useChangeProfileMutation,
   useFillReportQuery,
   useMeQuery,
   useNodesQuery,

@@ -1,12 +1,18 @@
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
 
-import { hasToken, useStartPlaybackMutation, useTitleQuery } from '../shared/api.ts';
+import {
+  hasToken,
+  useChangeProfileMutation,
+  useStartPlaybackMutation,
+  useTitleQuery,
+} from '../shared/api.ts';
 import { explainFailure } from '../shared/failure.ts';
 import { Picture } from '../shared/picture.tsx';
 import { PageHeader } from '../shared/page-header.tsx';
 import { LogPanel, NowPanel, PathwaysPanel } from './panels.tsx';
 import type { EngineKind } from './playback-slice.ts';
 import { usePlayback } from './store.ts';
+import { choiceOf, TracksMenu, wishOf, type TrackChoice } from './tracks-menu.tsx';
 import { usePlaybackEngine } from './use-playback.ts';
 
 const engines: readonly { kind: EngineKind; label: string }[] = [
@@ -15,6 +21,8 @@ const engines: readonly { kind: EngineKind; label: string }[] = [
 ];
 const query = new URLSearchParams(window.location.search);
 const titleId = query.get('title') ?? undefined;
+const profileId = query.get('profile') ?? undefined;
+const nothingChosen: TrackChoice = { audio: undefined, captions: undefined };
 // A short buffer shows a failover within seconds; `?buffer=30` plays like a living-room player.
 const bufferS = Math.min(120, Math.max(4, Number(query.get('buffer') ?? 6) || 6));
 
@@ -30,11 +38,17 @@ export function App() {
   const [poster, backdrop] = (['poster', 'backdrop'] as const).map((kind) =>
     title?.artwork?.find((one) => one.kind === kind),
   );
+  const [saveChoice] = useChangeProfileMutation();
+  const [changed, setChanged] = useState<{ of: string; choice: TrackChoice }>();
+  // What is told of a session holds until somebody chooses otherwise; of the next one it holds again.
+  const started = useMemo(() => (session === undefined ? nothingChosen : choiceOf(session)), [session]);
+  const choice = changed !== undefined && changed.of === session?.sessionId ? changed.choice : started;
   const begin = () => {
-    if (titleId !== undefined && hasToken) void start({ titleId });
+    if (titleId !== undefined && hasToken)
+      void start({ titleId, ...(profileId !== undefined && { profileId }) });
   };
   useEffect(begin, [start]);
-  usePlaybackEngine(video, session, { engine, bufferS });
+  usePlaybackEngine(video, session, { engine, bufferS, choice });
   useEffect(() => {
     document.title = session === undefined ? 'Nearcast player' : `${session.name} · Nearcast`;
   }, [session]);
@@ -55,6 +69,13 @@ export function App() {
                 aria-label={session.name}
                 poster={backdrop?.url ?? session.posterUrl}
                 {...{ controls: true, autoPlay: true, muted: true, playsInline: true }}
+              />
+              <TracksMenu
+                {...{ session, choice }}
+                onChoose={(next) => {
+                  setChanged({ of: session.sessionId, choice: next });
+                  if (profileId !== undefined) void saveChoice({ id: profileId, ...wishOf(session, next) });
+                }}
               />
               {fatal !== undefined && <Stopped text={`Playback has ended: ${fatal}.`} onRetry={begin} />}
               <NowPanel session={session} />

@@ -6,6 +6,7 @@ import { createEventReporter, type EventReporter } from './event-reporter.ts';
 import { playbackSlice, type EngineKind, type PlaybackNews } from './playback-slice.ts';
 import { PlayerEvents } from './player-events.ts';
 import { store } from './store.ts';
+import type { TrackChoice } from './tracks-menu.tsx';
 import { watchVideo } from './watch-video.ts';
 
 const { news, started } = playbackSlice.actions;
@@ -14,9 +15,15 @@ const { news, started } = playbackSlice.actions;
 export function usePlaybackEngine(
   video: RefObject<HTMLVideoElement | null>,
   session: PlaybackSession | undefined,
-  options: { engine: EngineKind; bufferS: number },
+  options: { engine: EngineKind; bufferS: number; choice: TrackChoice },
 ): void {
-  const { engine, bufferS } = options;
+  const { engine, bufferS, choice } = options;
+  const playing = useRef<Engine>(undefined);
+  const chosen = useRef(choice);
+  useEffect(() => {
+    chosen.current = choice;
+    playing.current?.choose(choice);
+  }, [choice]);
   const lastSession = useRef<string>(undefined);
   useEffect(() => {
     const element = video.current;
@@ -45,11 +52,11 @@ export function usePlaybackEngine(
       void reporter.flush();
     };
     window.addEventListener('pagehide', leave);
-    let running: Engine | undefined;
     let isGone = false;
     load(engine).then(
       (start) => {
-        if (!isGone) running = start({ video: element, session, bufferS, startS, tell });
+        if (isGone) return;
+        playing.current = start({ video: element, session, bufferS, startS, tell, choice: chosen.current });
       },
       () => {
         tell({ kind: 'fatal', text: 'the player could not be loaded' });
@@ -58,7 +65,8 @@ export function usePlaybackEngine(
     return () => {
       isGone = true;
       unwatch();
-      running?.stop();
+      playing.current?.stop();
+      playing.current = undefined;
       window.removeEventListener('pagehide', leave);
       leave();
       void reporter.stop();

@@ -29,9 +29,14 @@ export function startDash(options: EngineOptions): Engine {
     });
     void load(video.currentTime);
   });
+  let { choice } = options;
   const stopClock = startClock(options, () => player.getStats().estimatedBandwidth);
   void load(startS);
   return {
+    choose(next) {
+      choice = next;
+      choose();
+    },
     stop() {
       stopClock();
       tryAgain.stop();
@@ -40,6 +45,15 @@ export function startDash(options: EngineOptions): Engine {
       void player.destroy();
     },
   };
+
+  function choose(): void {
+    const { audio = [] } = session;
+    const language = audio.find(({ id }) => id === choice.audio)?.language;
+    const sound = player.getAudioTracks().find((track) => track.language === language);
+    if (sound?.active === false) player.selectAudioTrack(sound);
+    const text = player.getTextTracks().find(({ originalTextId }) => originalTextId === choice.captions);
+    player.selectTextTrack(text ?? null);
+  }
 
   async function load(atS: number): Promise<void> {
     try {
@@ -56,6 +70,7 @@ export function startDash(options: EngineOptions): Engine {
         manifest: { retryParameters },
       });
       await player.load(session.dashUrl, atS);
+      choose();
     } catch (error) {
       const code: unknown = (error as Partial<shaka.util.Error>).code;
       // Stopped before it had started.

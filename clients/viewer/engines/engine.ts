@@ -1,8 +1,11 @@
 import type { PlaybackSession } from '../../../common/contract/playback.ts';
 import type { PlaybackNews } from '../playback-slice.ts';
+import type { TrackChoice } from '../tracks-menu.tsx';
 
 /** A running playback; ending it frees everything. */
 export interface Engine {
+  /** Plays the sound and shows the captions of another choice. */
+  choose(choice: TrackChoice): void;
   stop(): void;
 }
 
@@ -14,6 +17,8 @@ export interface EngineOptions {
   readonly bufferS: number;
   /** Where to begin. */
   readonly startS: number;
+  /** What is to be heard and read at first. */
+  readonly choice: TrackChoice;
   readonly tell: (news: PlaybackNews) => void;
 }
 

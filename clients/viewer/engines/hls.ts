@@ -1,4 +1,9 @@
-import Hls, { type ErrorData, type LoadPolicy, type NullableNetworkDetails } from 'hls.js';
+import Hls, {
+  type ErrorData,
+  type LoadPolicy,
+  type MediaPlaylist,
+  type NullableNetworkDetails,
+} from 'hls.js';
 
 import { pathwayOf, refusalText, steeringText } from '../pathways.ts';
 import { backBufferS, renditionText, startClock, type Engine, type EngineOptions } from './engine.ts';
@@ -31,16 +36,37 @@ export function startHls(options: EngineOptions): Engine {
     else hls.startLoad();
   });
   listen(hls, options, tryAgain);
+  let { choice } = options;
+  const choose = () => {
+    const { audioTracks, subtitleTracks } = hls;
+    const audio = indexOf(audioTracks, choice.audio);
+    if (audio >= 0 && audio !== hls.audioTrack) hls.audioTrack = audio;
+    const captions = indexOf(subtitleTracks, choice.captions);
+    hls.subtitleDisplay = captions >= 0;
+    if (captions !== hls.subtitleTrack) hls.subtitleTrack = captions;
+  };
+  // Each pathway has tracks of its own.
+  hls.on(Hls.Events.AUDIO_TRACKS_UPDATED, choose);
+  hls.on(Hls.Events.SUBTITLE_TRACKS_UPDATED, choose);
   const stopClock = startClock(options, () => hls.bandwidthEstimate);
   hls.loadSource(session.hlsUrl);
   hls.attachMedia(video);
   return {
+    choose(next) {
+      choice = next;
+      choose();
+    },
     stop() {
       stopClock();
       tryAgain.stop();
       hls.destroy();
     },
   };
+}
+
+/** Where the track with a session's id is, which is the same on all pathways; -1: nowhere. */
+function indexOf(tracks: readonly MediaPlaylist[], id: string | undefined): number {
+  return id === undefined ? -1 : tracks.findIndex(({ attrs }) => attrs['STABLE-RENDITION-ID'] === id);
 }
 
 function listen(hls: Hls, { session, tell }: EngineOptions, tryAgain: TryAgain): void {

@@ -105,7 +105,8 @@ const page: PlayerPage = {
   startPlayer({ name, settings, session }: PlayerOrder) {
     startedMs = performance.now();
     const start = (settings === 'ours' ? ours : stock)[name];
-    start({ video, session, bufferS, startS: 0, tell: hear });
+    const choice = { audio: undefined, captions: undefined };
+    start({ video, session, bufferS, startS: 0, choice, tell: hear });
   },
   readPlayer,
   leavePlayer() {
