@@ -94,6 +94,12 @@ export class Departures {
     this.#tell();
   }
 
+  /** For how long boxes are to hold a bundle of a title yet, in ms; 0 where it has not left. */
+  leftMs(titleId: string, bundle: string): number {
+    const one = this.#byTitle.get(titleId)?.get(bundle);
+    return one !== undefined && this.#isHeld(one) ? one.heldUntilMs - this.#deps.clock.nowMs() : 0;
+  }
+
   /** Has boxes hold these bundles no more, whatever they are of: their tokens are refused. */
   async release(bundles: ReadonlySet<string>): Promise<void> {
     const nowMs = this.#deps.clock.nowMs();
@@ -147,7 +153,6 @@ export class Departures {
     for (const one of due) {
       const gone = one.files.filter(({ file }) => !used.has(file) && !kept.has(file));
       try {
-        this.#removals++;
         // The bundle's own comes first: who can read it can read everything that it lists.
         for (const { file } of gone) {
           await blobs.remove(contentKey(file));
@@ -160,6 +165,9 @@ export class Departures {
           { titleId: one.titleId, bundle: one.bundle, err: error },
           'a bundle could not be removed from blobs; tried again in a minute',
         );
+      } finally {
+        // Not before: who finds a file that goes a moment later is to look again.
+        this.#removals++;
       }
     }
   }

@@ -26,7 +26,7 @@ import type { Uploads } from './uploads.ts';
 export interface NewTitlesDependencies {
   readonly titles: Titles;
   readonly uploads: Uploads;
-  readonly departures: Pick<Departures, 'note' | 'checkRoom'>;
+  readonly departures: Pick<Departures, 'note' | 'checkRoom' | 'leftMs'>;
   readonly clock: Clock;
   readonly chance: Chance;
   readonly log: Log;
@@ -94,7 +94,9 @@ export class NewTitles {
     const taken = await this.#take(id, { ...request, name: titles.get(id).name });
     try {
       const title = titles.get(id);
-      for (const bundle of leftBehind(title)) await departures.note(departureOf(title, bundle, 0));
+      // One that was on the air before it came again is held for its sessions yet.
+      for (const bundle of leftBehind(title))
+        await departures.note(departureOf(title, bundle, departures.leftMs(id, bundle.bundle)));
       await titles.change(id, (title) => begunAnew(title, { ...taken, sourceMark }));
     } catch (error) {
       await releaseSources(uploads, taken);

@@ -298,6 +298,56 @@ t.test('a job whose files go while it ends is told so, and publishes them again'
   t.match(lab.view().replacement, { state: 'filling', bundle: first.name });
 });
 
+t.test('a job that finds its files while they are being removed is told so too', async (t) => {
+  const { lab, first, standing } = await onAir(t);
+  await lab.retake('second');
+  standing.set((await lab.encode('second')).name, ['a', 'b']);
+  await lab.catalog.review();
+  await lab.retake('third');
+  await lab.catalog.settled();
+  const job = await lab.catalog.jobs.lease('encoder', { waitMs: 0 });
+  const by = { jobId: job?.jobId ?? '', worker: 'encoder' };
+  const end = { leaseId: job?.leaseId ?? '', bundle: first.name };
+  const [begun, goesOn] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
+  const [remove, stat] = [lab.blobs.remove.bind(lab.blobs), lab.blobs.stat.bind(lab.blobs)];
+  lab.blobs.remove = async (key) => {
+    begun.resolve(undefined);
+    await goesOn.promise;
+    await remove(key);
+  };
+  lab.clock.jumpWall(7 * hourMs);
+  const swept = lab.catalog.sweep();
+  await begun.promise;
+  let found = 0;
+  lab.blobs.stat = async (key) => {
+    const entry = await stat(key);
+    // The last of them: all were there.
+    if (++found === first.files.length) setImmediate(() => goesOn.resolve(undefined));
+    return entry;
+  };
+  await t.rejects(lab.catalog.jobs.complete(by, end), { code: 'BUNDLE_INVALID' });
+  await swept;
+  t.equal(lab.view().replacement?.bundle, undefined);
+});
+
+t.test('who plays a video of before goes on, though it was to come back and then did not', async (t) => {
+  const { lab, first, standing } = await onAir(t);
+  await lab.retake('second');
+  const second = await lab.encode('second');
+  standing.set(second.name, ['a', 'b']);
+  await lab.catalog.review();
+  standing.delete(first.name);
+  await lab.retake('first again');
+  await lab.encode('first');
+  await lab.retake('third');
+  t.same(lab.bundles(), [second.name, first.name], 'its sessions are not over');
+  lab.clock.jumpWall(4.9 * hourMs);
+  await lab.catalog.sweep();
+  t.same(lab.bundles(), [second.name, first.name]);
+  lab.clock.jumpWall(0.2 * hourMs);
+  t.same(lab.bundles(), [second.name], 'nor are they held for longer than that');
+});
+
 t.test('a title is not made anew without bound', async (t) => {
   const { lab, standing } = await onAir(t);
   for (let count = 0; count < 10; count++) {
