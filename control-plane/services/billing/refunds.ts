@@ -62,8 +62,8 @@ export function openRefunds(options: {
     batch.tell('refund.failed', account, { refund: id, amount, currency, reason: outcome.reason });
   };
   const give = async (by: PaymentProvider, key: string, id: string): Promise<void> => {
-    const refund = (await payments.get(id))?.value;
-    const paid = (await payments.get(refund?.payment ?? ''))?.value;
+    // In turn: what is being booked is on the disk then. A refund that a power cut took back would be given, and asked for once more.
+    const { refund, paid } = await desk.read(() => withPayment(records, id));
     assert(refund !== undefined && paid?.providerPayment !== undefined, `refund ${id} is of a payment`);
     const { amount, currency } = refund;
     const order = { refund: id, payment: paid.providerPayment, amount, currency };
@@ -95,6 +95,12 @@ export function openRefunds(options: {
       await conclude(batch, refund, outcome);
     },
   };
+}
+
+/** A refund, and what it gives back of. */
+async function withPayment({ payments }: BillingRecords, id: string) {
+  const refund = (await payments.get(id))?.value;
+  return { refund, paid: (await payments.get(refund?.payment ?? ''))?.value };
 }
 
 async function askFor(order: ProviderRefund, by: PaymentProvider, log: Log): Promise<RefundOutcome> {

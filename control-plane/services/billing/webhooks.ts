@@ -191,7 +191,8 @@ class KeptWebhooks implements Webhooks {
       // It may be another, or none, since the last time.
       const webhook = (await webhooks.get(id))?.value;
       if (webhook === undefined) return;
-      const page = await deliveries.scan({ prefix: `${id}:`, limit: atOnce });
+      // In turn: what is being booked is on the disk then, and no power cut takes back what is told.
+      const page = await this.#desk().read(() => deliveries.scan({ prefix: `${id}:`, limit: atOnce }));
       const due = page.filter(({ key }) => dueMsOf(key) <= this.#clock.nowMs());
       if (due.length === 0) return;
       await Promise.all(due.map(({ key, value }) => this.#send(webhook, { key, delivery: value }, signal)));

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openBooks } from '../../../common/adapters/records/open.ts';
 import type { Books } from '../../../common/adapters/records/port.ts';
+import type { WalSyncOptions } from '../../../common/adapters/shared/wal-sync.ts';
 import type { PlanRequest, SubscriptionRequest, TaxTable } from '../../../common/contract/billing.ts';
 import { createSeededChance } from '../../../common/runtime/chance.ts';
 import { createSilentLog } from '../../../common/runtime/log.ts';
@@ -36,11 +37,13 @@ export async function openBillingLab(
   {
     startMs,
     seed = 1,
+    openLog,
     ...more
-  }: { startMs: number; seed?: number } & Partial<Pick<BillingOptions, 'provider' | 'post'>>,
+  }: { startMs: number; seed?: number } & Partial<Pick<BillingOptions, 'provider' | 'post'>> &
+    Pick<WalSyncOptions, 'openLog'>,
 ): Promise<BillingLab> {
   const directory = await mkdtemp(join(tmpdir(), 'nearcast-billing-'));
-  const books = await openBooks(`sqlite://${join(directory, 'billing.db')}`, { onLost });
+  const books = await openBooks(`sqlite://${join(directory, 'billing.db')}`, { onLost, openLog });
   t.teardown(async () => {
     await books.close();
     await rm(directory, { recursive: true, force: true });

@@ -14,13 +14,14 @@ export const poor = 'pm_card_chargeDeclinedInsufficientFunds';
 export async function openPaidLab(
   t: Test,
   around: (provider: PaymentProvider) => PaymentProvider = (one) => one,
+  more: Pick<Parameters<typeof openBillingLab>[1], 'openLog'> = {},
 ) {
   const stripe = await startStripe();
   t.teardown(() => stripe.close());
   const provider = around(
     await openStripeProvider({ key: 'sk_test_double', webhookSecret, url: stripe.url }),
   );
-  const lab = await openBillingLab(t, { startMs, provider });
+  const lab = await openBillingLab(t, { ...more, startMs, provider });
   const { billing, clock } = lab;
   await billing.offers.putPlan('basic', planOf(999));
   let asked = 0;
