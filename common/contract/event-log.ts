@@ -58,6 +58,8 @@ export const eventSchemas = {
     /** Where its viewers are; not of an origin. */
     site: Type.Optional(PlaceName),
     sinceMs: TimeMs,
+    /** Until when it was served: a box that was alone tells later. In events of before it is their own time. */
+    untilMs: Type.Optional(TimeMs),
     filledBytes: SizeBytes,
     /** Of each file: bytes to viewers, bytes to boxes that fill. */
     files: Type.Array(Type.Tuple([FileName, SizeBytes, SizeBytes])),

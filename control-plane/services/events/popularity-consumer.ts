@@ -123,7 +123,8 @@ export class PopularityConsumer extends LogConsumer {
 
   #apply({ type, data, timeMs, offset }: StoredEvent, step: Step): void {
     const { session, 'served-report': served } = eventSchemas;
-    if (type === 'served-report' && matches(served, data)) this.#applyServed(data, timeMs, step);
+    if (type === 'served-report' && matches(served, data))
+      this.#applyServed(data, data.untilMs ?? timeMs, step);
     else if (type === 'session' && matches(session, data)) this.#sessions.learn(data, { offset, timeMs });
     else if (type === 'served-report' || type === 'session')
       this.#deps.log.error({ offset, type }, 'an event is not readable; it is passed over');

@@ -54,9 +54,7 @@ export class ServedIntake {
         return { outcome: 'known', sequence: last.sequence };
       const { log, nodes, clock } = this.#options;
       const nowMs = clock.nowMs();
-      // When it was served, where its clock can be believed: a box that was alone for a day tells of the day.
-      const timeMs = Math.min(nowMs, report.body.untilMs);
-      await log.appendServed(timeMs, partsOf(report, { nodeId, kid, site: nodes.siteOf(nodeId), nowMs }));
+      await log.appendServed(nowMs, partsOf(report, { nodeId, kid, site: nodes.siteOf(nodeId), nowMs }));
       this.#taken.set(nodeId, { kid, sequence: report.sequence });
       return { outcome: 'taken', sequence: report.sequence };
     });
@@ -97,6 +95,8 @@ function partsOf(
     ...{ nodeId, kid, sequence, part },
     ...(site !== undefined && { site }),
     sinceMs: Math.min(nowMs, body.sinceMs),
+    // Where its clock can be believed: a box that was alone for a day tells of the day.
+    untilMs: Math.min(nowMs, body.untilMs),
     filledBytes: part === 0 ? body.filledBytes : 0,
     files: files.slice(part * filesPerPart, (part + 1) * filesPerPart),
   }));

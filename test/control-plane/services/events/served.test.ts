@@ -92,6 +92,24 @@ t.test('a repeated report is known and changes nothing; a missing one is noticed
   t.match(await boxOf(again, 'isp-a-1').serve(6, { [film]: 2000 }), { outcome: 'known' });
 });
 
+t.test('what a box tells late counts, though the log is another one since', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'nearcast-served-'));
+  t.teardown(() => rm(directory, { recursive: true, force: true }));
+  const lab = await openLab(t, { directory, still: true });
+  await boxOf(lab, 'isp-a-1').serve(1, { [film]: 2000 });
+  await lab.flush();
+  t.equal(lab.popularity.popularityOf(bundle), 1);
+  await lab.close();
+  await rm(join(directory, 'events'), { recursive: true });
+  await lab.clock.advance(60_000);
+  const again = await openLab(t, { directory, clock: lab.clock, still: true });
+  const nowMs = again.clock.nowMs() - 120_000;
+  const jws = await signServedReport(boxKeys['isp-b-1'], { sequence: 1, played: { [film]: 2000 }, nowMs });
+  t.match(await again.popularity.takeServed('isp-b-1', jws), { outcome: 'taken' });
+  await again.flush();
+  t.match(again.popularity.servedBy('isp-b-1'), { playBytes: 2000 });
+});
+
 t.test('only the box itself says what it has served', async (t) => {
   const lab = await openLab(t, { still: true });
   const told = { [film]: 2000 };
