@@ -27,11 +27,6 @@ export interface BareFrontOptions {
 }
 
 const SECOND_MS = 1000;
-/**
- * A client that sends nothing more may still read, or may have left: which, shows only when it is written to. What it has asked is
- * answered, unless nothing of that leaves for so long; who leaves is to hold no service.
- */
-export const HALF_CLOSED_MS = 1000;
 /** What may come while an answer is made; more is left to the network to hold. */
 const EARLY_BYTES_MAX = 64 * 1024;
 
@@ -114,7 +109,6 @@ class Connection implements BareConnection {
   #early: Buffer[] = [];
   #earlyBytes = 0;
   #wasAsked = false;
-  #hasEnded = false;
   #quietMs = 0;
   #sentBytes = 0;
 
@@ -171,10 +165,7 @@ class Connection implements BareConnection {
     this.#reply = undefined;
     this.#quietMs = 0;
     this.#options.onEnd();
-    if (this.#early.length === 0 || this.socket.destroyed) {
-      if (this.#hasEnded) this.socket.end();
-      return;
-    }
+    if (this.#early.length === 0 || this.socket.destroyed) return;
     const bytes = Buffer.concat(this.#early);
     this.#early = [];
     this.#earlyBytes = 0;
@@ -195,13 +186,12 @@ class Connection implements BareConnection {
     this.#options.handOver(socket);
     // Not `unshift`: the parser of HTTP/1.1 reads from the socket's handle, past what the stream still has.
     socket.emit('data', bytes);
-    if (this.#hasEnded) socket.emit('end');
   }
 
+  /** The client sends nothing more: whoever waits for an answer keeps its side open. */
   readonly #ended = (): void => {
-    this.#hasEnded = true;
     if (this.#reply === undefined) this.socket.end();
-    else this.socket.setTimeout(HALF_CLOSED_MS);
+    else this.socket.destroy();
   };
 
   readonly #wasQuiet = (): void => {
@@ -210,11 +200,6 @@ class Connection implements BareConnection {
     // An answer that moves is not quiet.
     this.#quietMs = bytesWritten > this.#sentBytes ? 0 : this.#quietMs + keepAliveMs;
     this.#sentBytes = bytesWritten;
-    if (this.#hasEnded) {
-      if (this.#quietMs > 0) this.socket.destroy();
-      else this.socket.setTimeout(HALF_CLOSED_MS);
-      return;
-    }
     const quietMsMax = this.isBusy || !this.#wasAsked ? idleMs : keepAliveMs;
     if (this.#quietMs >= quietMsMax) this.socket.destroy();
     else this.socket.setTimeout(keepAliveMs);

@@ -3,7 +3,7 @@ import type { RequestListener } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Rate } from '../core/rate-table.ts';
-import { BareFront, HALF_CLOSED_MS, type BareAnswerer } from './bare-front.ts';
+import { BareFront, type BareAnswerer } from './bare-front.ts';
 import { createSystemChance, type Chance } from './chance.ts';
 import { createSystemClock, type Clock } from './clock.ts';
 import { coded } from './errors.ts';
@@ -82,7 +82,6 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     limits: { ...httpLimits, ...options.limits },
     trustedProxies: options.trustedProxies ?? [],
   });
-  answerHalfClosed(app);
   const methodsAt = noteMethods(app);
   const draining = new AbortController();
   let front: Front | undefined;
@@ -141,14 +140,6 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
       await app.close();
     },
   };
-}
-
-/** Who has closed its side still gets the answers to what it asked before, unless they do not move: it may have left. */
-function answerHalfClosed({ server }: App): void {
-  Object.assign(server, { httpAllowHalfOpen: true });
-  server.prependListener('connection', (socket: Socket) => {
-    socket.once('end', () => socket.setTimeout(HALF_CLOSED_MS));
-  });
 }
 
 /** What has connections before the HTTP server has them. */
