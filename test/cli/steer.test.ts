@@ -8,7 +8,7 @@ import { ExplainReply } from '../../common/contract/steering.ts';
 import { matches } from '../../common/runtime/parse.ts';
 import { addTitle } from '../control-plane/support/add-title.ts';
 import { enrolNode } from '../control-plane/support/control-plane.ts';
-import { freePort } from '../support/go-tool.ts';
+import { freePort } from '../support/free-port.ts';
 import { answered, startHealthWorld, untilWell } from '../support/health-world.ts';
 import { nearcastCli, type CliOutcome } from '../support/nearcast-cli.ts';
 

@@ -25,7 +25,7 @@ t.test(
   async (t) => {
     const browser = await openBrowser();
     t.teardown(() => browser.close());
-    await using running = await startTestSystem({ portOffset: 27_000 });
+    await using running = await startTestSystem({ portOffset: 12_000 });
     const { system, context, dataDir } = running;
     const srt = join(dataDir, 'de.srt');
     await writeFile(srt, '1\n00:00:01,000 --> 00:00:15,000\nGrüße aus dem <i>Wald</i>\n\n');

@@ -40,7 +40,7 @@ t.test(
   async (t) => {
     const browser = await openBrowser();
     t.teardown(() => browser.close());
-    await using running = await startTestSystem({ portOffset: 29_000 });
+    await using running = await startTestSystem({ portOffset: 18_000 });
     const { system, context, dataDir } = running;
     const film = join(dataDir, 'film.mkv');
     const cue = (text: string): string => `1\n00:00:00,500 --> 00:00:19,000\n${text}\n`;

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import { freePort, openWay } from '../support/cuttable-way.ts';
+import { freePort } from '../support/free-port.ts';
+import { openWay } from '../support/cuttable-way.ts';
 import {
   answered,
   healthOf,

@@ -5,7 +5,8 @@ import t, { type Test } from 'tap';
 import { PathwayHealth, type SteeringPeer } from '../../common/contract/health.ts';
 import { SteeringStatus } from '../../common/contract/steering.ts';
 import { parseAs } from '../../common/runtime/parse.ts';
-import { freePort, openWay, type CuttableWay } from '../support/cuttable-way.ts';
+import { freePort } from '../support/free-port.ts';
+import { openWay, type CuttableWay } from '../support/cuttable-way.ts';
 import { startSteeringControl, type SteeringControl } from '../support/steering-control.ts';
 import { appliance, mapOf } from '../support/steering-maps.ts';
 import {

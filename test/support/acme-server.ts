@@ -6,7 +6,8 @@ import { writeFile } from 'node:fs/promises';
 import { Agent, request } from 'undici';
 
 import { makeCertificate } from './certificates.ts';
-import { freePort, goTool, stopChild } from './go-tool.ts';
+import { freePort } from './free-port.ts';
+import { goTool, stopChild } from './go-tool.ts';
 
 /** An authority with a real ACME server, which asks one DNS server alone. */
 export interface AcmeServer {

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import { systemCode } from '../../common/runtime/errors.ts';
 
-import { freePort } from '../bench/serve/server.ts';
+import { freePort } from './free-port.ts';
 import { until } from '../control-plane/support/until.ts';
 import { endWithUs, removeWithUs } from './end-with-us.ts';
 import { startHeldGateway, type HeldGateway } from './held-gateway.ts';

@@ -4,7 +4,8 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { freePort, stopChild } from './go-tool.ts';
+import { freePort } from './free-port.ts';
+import { stopChild } from './go-tool.ts';
 
 const run = promisify(execFile);
 const version = '2.19.4';

@@ -3,7 +3,8 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { freePort, goTool, stopChild } from './go-tool.ts';
+import { freePort } from './free-port.ts';
+import { goTool, stopChild } from './go-tool.ts';
 
 const MODULE = 'github.com/versity/versitygw/cmd/versitygw@v1.8.0';
 const START_TIMEOUT_MS = 10_000;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 import { serviceNames, type ServiceName } from '../../control-plane/apart/interface.ts';
-import { freePort } from './cuttable-way.ts';
+import { freePort } from './free-port.ts';
 import { endWithUs } from './end-with-us.ts';
 
 /** A control plane whose services are each a process of its own, which can be killed and started again. */

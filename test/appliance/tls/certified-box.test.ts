@@ -10,7 +10,7 @@ import { startBox } from '../../support/appliance/box-process.ts';
 import { until } from '../../support/appliance/raw-http.ts';
 import { temporaryDirectory } from '../../support/appliance/serving-box.ts';
 import { startAcmeServer } from '../../support/acme-server.ts';
-import { freePort } from '../../support/go-tool.ts';
+import { freePort } from '../../support/free-port.ts';
 import { startHealthWorld, untilWell } from '../../support/health-world.ts';
 
 t.setTimeout(120_000);

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { freePort, pinnedTo, start, type Started } from '../serve/server.ts';
+import { freePort } from '../../support/free-port.ts';
+import { pinnedTo, start, type Started } from '../serve/server.ts';
 import { addressesOf, makeNets, sites, steeredName, ttlS, zone } from './world.ts';
 
 /** A server under test. */

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { median } from '../../support/bench.ts';
 import { cpuSeconds } from '../fill/cpu.ts';
 import { runHttpLoad, type HttpTurn } from '../http-load/http-load.ts';
-import { freePort, pinnedTo, processTree, start, untilListening } from '../serve/server.ts';
+import { freePort } from '../../support/free-port.ts';
+import { pinnedTo, processTree, start, untilListening } from '../serve/server.ts';
 import { startPlaneProcess } from './plane-process.ts';
 
 /** What one run measured; the times are the medians of the turns. */

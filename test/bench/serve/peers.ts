@@ -3,17 +3,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
+import { freePort } from '../../support/free-port.ts';
 import { makeCertificate, type Content } from './content.ts';
 import type { Programs } from './programs.ts';
-import {
-  freePort,
-  pinnedTo,
-  processTree,
-  start,
-  untilListening,
-  type Protocol,
-  type Server,
-} from './server.ts';
+import { pinnedTo, processTree, start, untilListening, type Protocol, type Server } from './server.ts';
 
 const pathInFolder = (file: string): string => `/${file}.mp4`;
 

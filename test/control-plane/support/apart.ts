@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 
 import { serviceNames, type ServiceName } from '../../../control-plane/apart/interface.ts';
-import { freePort } from '../../support/cuttable-way.ts';
+import { freePort } from '../../support/free-port.ts';
 import {
   startControlPlane,
   startPlane,
