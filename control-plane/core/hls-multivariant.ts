@@ -18,6 +18,7 @@ export interface HlsShape {
 // Signs that no text of a playlist can hold.
 const idHole = '\u0001';
 const baseHole = '\u0002';
+const aHole = new RegExp(`([${idHole}${baseHole}])`);
 
 /**
  * The HLS multivariant playlist of one session (draft-pantos-hls-rfc8216bis), its shape as `hlsShape` gives it where it was made before: sibling pathways with identical ladders and
@@ -60,7 +61,7 @@ function ofHole(own: { id: string; base: string }, hole: 'id' | 'base' | undefin
 export function hlsShape(shape: ManifestShape): HlsShape {
   const lines = ['', ...audioLines(shape), ...captionLines(shape), ...variantLines(shape)];
   // Every second piece is a hole.
-  const pieces = lines.join('\n').split(/([\u0001\u0002])/);
+  const pieces = lines.join('\n').split(aHole);
   return {
     texts: pieces.filter((_, at) => at % 2 === 0),
     holes: pieces.filter((_, at) => at % 2 === 1).map((hole) => (hole === idHole ? 'id' : 'base')),

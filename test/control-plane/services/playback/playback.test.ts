@@ -192,7 +192,11 @@ t.test('one pathway is never all, where there is another', async (t) => {
   );
   const nobody = await openLab(t);
   nobody.holders.length = 0;
-  t.match(await create(nobody), { status: 503, headers: { 'retry-after': '2' }, body: { code: 'NO_PATHWAY' } });
+  t.match(await create(nobody), {
+    status: 503,
+    headers: { 'retry-after': '2' },
+    body: { code: 'NO_PATHWAY' },
+  });
   t.equal(nobody.playback.sessionsToday(), 0);
 });
 
