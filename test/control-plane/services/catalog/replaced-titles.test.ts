@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import t from 'tap';
-import { contentKey, descriptorKey } from '../../../../common/core/file-keys.ts';
+import { descriptorKey } from '../../../../common/core/file-keys.ts';
 import type { Uploads } from '../../../../control-plane/services/catalog/uploads.ts';
 import { makeVideo, onAir } from '../../support/replace-lab.ts';
 
