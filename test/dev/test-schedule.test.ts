@@ -1,5 +1,7 @@
+import { globSync, readFileSync } from 'node:fs';
+
 import t from 'tap';
-import { planProcesses, widthOf } from '../support/test-schedule.ts';
+import { parseRun, planProcesses, runsOf, widthOf } from '../support/test-schedule.ts';
 
 const pure = Array.from({ length: 13 }, (_, at) => `test/common/core/${at}.test.ts`);
 
@@ -29,12 +31,27 @@ t.test('what took longest starts first; what is not known starts by the folder t
   t.end();
 });
 
-t.test('real players start first, and leave room for one beside them', (t) => {
-  const players = 'test/e2e/players.test.ts';
-  const plan = planProcesses(['test/e2e/apart.test.ts', players], {
-    'test/e2e/apart.test.ts': { wallS: 200, cpuS: 1 },
+t.test('real players start first, either way, and leave room for one beside them', (t) => {
+  const [players = '', apart = ''] = runsOf('test/e2e/players.test.ts');
+  const plan = planProcesses(['test/e2e/kills.test.ts', players, apart], {
+    'test/e2e/kills.test.ts': { wallS: 200, cpuS: 1 },
   });
-  t.strictSame(plan, [[players], ['test/e2e/apart.test.ts']]);
-  t.strictSame(plan.map(widthOf), [2, 1]);
+  t.strictSame(plan, [[players], [apart], ['test/e2e/kills.test.ts']]);
+  t.strictSame(plan.map(widthOf), [2, 2, 1]);
+  t.end();
+});
+
+t.test('end-to-end tests run in one process and again with every service apart', (t) => {
+  const files = globSync('test/e2e/*.test.ts');
+  const apart = files.flatMap(runsOf).filter((run) => parseRun(run).isApart);
+  t.strictSame(
+    files.filter((file) => !apart.includes(`${file}:apart`)).toSorted(),
+    ['test/e2e/demo.test.ts', 'test/e2e/services-soak.test.ts'],
+    'but what decides for itself how its control plane runs',
+  );
+  for (const { file } of apart.map(parseRun))
+    t.notMatch(readFileSync(file, 'utf8'), /\bstartPlane\b/, `${file} heeds which of both it is`);
+  t.strictSame(runsOf('test/cli/main.test.ts'), ['test/cli/main.test.ts']);
+  t.strictSame(parseRun('test/e2e/kills.test.ts:apart'), { file: 'test/e2e/kills.test.ts', isApart: true });
   t.end();
 });

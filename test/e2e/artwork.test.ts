@@ -13,12 +13,8 @@ import {
 import { EnrolmentCodeReply } from '../../common/contract/credentials.ts';
 import { TitleList, TitleView } from '../../common/contract/titles.ts';
 import { addTitle, type AddedTitle } from '../control-plane/support/add-title.ts';
-import {
-  enrolNode,
-  startPlane,
-  temporaryDir,
-  type TestPlane,
-} from '../control-plane/support/control-plane.ts';
+import { enrolNode, temporaryDir, type TestPlane } from '../control-plane/support/control-plane.ts';
+import { startEitherWay } from '../control-plane/support/either-way.ts';
 import { until } from '../control-plane/support/until.ts';
 import { makePicture, pixelsOf } from '../encoder/support/pictures.ts';
 import { startBox, startProgram, type BoxProcess } from '../support/appliance/box-process.ts';
@@ -41,7 +37,7 @@ interface World {
 /** A control plane, an origin, a box whose site is where the tests run, an encoder with a real ffmpeg, and a title. */
 async function startWorld(t: Test): Promise<World> {
   const dataDir = await temporaryDir(t);
-  const plane = await startPlane(t, { dataDir, flags: ['--ingest-roots', dataDir] });
+  const plane = await startEitherWay(t, { dataDir, flags: ['--ingest-roots', dataDir] });
   const codeOf = async (name: string, role: string): Promise<string> => {
     const body = { role, name, ...(role !== 'encoder' && { site: name }) };
     return (await plane.call('POST /v1/enrolment-codes', { body })).as(EnrolmentCodeReply).code;

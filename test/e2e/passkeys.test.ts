@@ -2,7 +2,7 @@ import t from 'tap';
 import type { CDPSession, Page } from 'playwright-core';
 import { AuditPage } from '../../common/contract/audit.ts';
 import { takesPasskeys } from '../../control-plane/services/auth/core/passkey-site.ts';
-import { startPlane } from '../control-plane/support/control-plane.ts';
+import { startEitherWay } from '../control-plane/support/either-way.ts';
 import { addPerson, password } from '../control-plane/support/sign-in.ts';
 import { WebClient } from '../control-plane/support/web-client.ts';
 import { browserMissing, openBrowser } from '../support/browser.ts';
@@ -38,7 +38,7 @@ t.test(
   { skip: browserMissing },
   async (t) => {
     // An address has no passkeys; browsers take this name for a safe place without TLS.
-    const plane = await startPlane(t, { flags: ['--host', 'localhost'] });
+    const plane = await startEitherWay(t, { flags: ['--host', 'localhost'] });
     const ada = await addPerson(plane);
     const browser = await openBrowser();
     t.teardown(() => browser.close());
@@ -144,7 +144,7 @@ t.test(
 );
 
 t.test('where no passkeys are possible none are offered', async (t) => {
-  const plane = await startPlane(t);
+  const plane = await startEitherWay(t);
   const web = new WebClient(plane.url);
   const asked = await web.follow(await web.get('/account'));
   t.match(asked.text, 'Password');

@@ -5,7 +5,8 @@ import { request } from 'undici';
 import { EnrolmentCodeReply } from '../../common/contract/credentials.ts';
 import { ExplainReply } from '../../common/contract/steering.ts';
 import { parseAs } from '../../common/runtime/parse.ts';
-import { startPlane, temporaryDir, type TestPlane } from '../control-plane/support/control-plane.ts';
+import { temporaryDir, type TestPlane } from '../control-plane/support/control-plane.ts';
+import { startEitherWay } from '../control-plane/support/either-way.ts';
 import { startBox } from '../support/appliance/box-process.ts';
 import { birdLabMissing, startBirdLab, type BirdLab, type IspRoutes } from '../support/bird-lab.ts';
 import { startSteering, until } from '../support/steering-process.ts';
@@ -32,7 +33,7 @@ async function codeOf(plane: TestPlane, body: object): Promise<string> {
 
 /** The whole way: BIRD, boxes, control plane, steering. `patient` keeps the routes of a lost session. */
 async function startChain(t: Test, lab: BirdLab): Promise<Chain> {
-  const plane = await startPlane(t);
+  const plane = await startEitherWay(t);
   const dir = await temporaryDir(t);
   const boxes = { hasty: '0', patient: '60000' };
   for (const [name, restartMs] of Object.entries(boxes)) {

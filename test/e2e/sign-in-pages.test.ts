@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { Page } from 'playwright-core';
-import { startPlane } from '../control-plane/support/control-plane.ts';
+import { startEitherWay } from '../control-plane/support/either-way.ts';
 import { addClient, addPerson, password } from '../control-plane/support/sign-in.ts';
 import { browserMissing, openBrowser } from '../support/browser.ts';
 import { pageFaults } from '../support/page-faults.ts';
@@ -9,7 +9,7 @@ t.test(
   'pages of sign-in can be used on a narrow phone and a wide screen, by day and by night',
   { skip: browserMissing },
   async (t) => {
-    const plane = await startPlane(t, { flags: ['--host', 'localhost'] });
+    const plane = await startEitherWay(t, { flags: ['--host', 'localhost'] });
     await addPerson(plane);
     const { id } = await addClient(plane);
     const query = new URLSearchParams({

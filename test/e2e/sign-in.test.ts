@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import * as client from 'openid-client';
 import t from 'tap';
 
-import { startPlane } from '../control-plane/support/control-plane.ts';
+import { startEitherWay } from '../control-plane/support/either-way.ts';
 import { addClient, addPerson, password } from '../control-plane/support/sign-in.ts';
 import { browserMissing, openBrowser } from '../support/browser.ts';
 
@@ -13,7 +13,7 @@ t.test(
   'a program signs someone in, in a real browser without scripts',
   { skip: browserMissing },
   async (t) => {
-    const plane = await startPlane(t);
+    const plane = await startEitherWay(t);
     const ada = await addPerson(plane);
     const app = createServer((_request, response) => response.end('back at the program'));
     app.listen(0, '127.0.0.1');
@@ -81,7 +81,7 @@ t.test(
   'a device is let in from a real browser without scripts, by the keyboard alone',
   { skip: browserMissing },
   async (t) => {
-    const plane = await startPlane(t);
+    const plane = await startEitherWay(t);
     const ada = await addPerson(plane);
     const { id } = await addClient(plane, { redirectUris: [] });
     const config = await client.discovery(new URL(plane.url), id, undefined, client.None(), {

@@ -10,12 +10,8 @@ import { PlaybackSession } from '../../common/contract/playback.ts';
 import { TitleView } from '../../common/contract/titles.ts';
 import { WithdrawalView } from '../../common/contract/withdrawals.ts';
 import { addTitle, type AddedTitle } from '../control-plane/support/add-title.ts';
-import {
-  enrolNode,
-  startPlane,
-  temporaryDir,
-  type TestPlane,
-} from '../control-plane/support/control-plane.ts';
+import { enrolNode, temporaryDir, type TestPlane } from '../control-plane/support/control-plane.ts';
+import { startEitherWay } from '../control-plane/support/either-way.ts';
 import { until } from '../control-plane/support/until.ts';
 import { startBox, type BoxProcess } from '../support/appliance/box-process.ts';
 
@@ -30,7 +26,7 @@ interface World {
 /** A control plane with an origin and two boxes in two sites, each a process of its own. */
 async function startWorld(t: Test): Promise<World> {
   const dataDir = await temporaryDir(t);
-  const plane = await startPlane(t, { dataDir, flags: ['--ingest-roots', dataDir] });
+  const plane = await startEitherWay(t, { dataDir, flags: ['--ingest-roots', dataDir] });
   const codeOf = async (name: string, role: string): Promise<string> => {
     const body = { role, name, site: name };
     return (await plane.call('POST /v1/enrolment-codes', { body })).as(EnrolmentCodeReply).code;

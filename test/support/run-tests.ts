@@ -13,7 +13,8 @@ import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { makeDataFolder } from './data-folder.ts';
 import { TapReport, type TestProcess } from './tap-report.ts';
-import { hasProcesses, planProcesses, widthOf, type FileCost } from './test-schedule.ts';
+import { isApart } from './apart-variable.ts';
+import { hasProcesses, parseRun, planProcesses, runsOf, widthOf, type FileCost } from './test-schedule.ts';
 
 // One more than the cores that CI has: most tests wait for a part of their time.
 const jobs = 3;
@@ -45,7 +46,7 @@ const { values, positionals } = parseArgs({
 mkdirSync('.tap', { recursive: true });
 writeFileSync(rawPath, '');
 const costs = remembered();
-const files = listFiles(positionals.length > 0 ? positionals : ['test']);
+const files = listRuns(positionals.length > 0 ? positionals : ['test']);
 const dataFolder = makeDataFolder();
 const report = await runAll(planProcesses(files, costs), jobs);
 writeFileSync(costsPath, JSON.stringify(costs));
@@ -54,11 +55,13 @@ rmSync(dataFolder, { recursive: true, force: true });
 if (values.costs === true) printCosts();
 process.exitCode = report.end(passedAgain) && !stopping.signal.aborted ? 0 : 1;
 
-/** A folder stands for the tests in it. */
-function listFiles(paths: readonly string[]): string[] {
-  const found = paths.flatMap((path) =>
-    statSync(path).isDirectory() ? globSync(join(path, '**/*.test.ts')) : [path],
-  );
+/** A folder stands for the tests in it, a file for all of its runs. */
+function listRuns(paths: readonly string[]): string[] {
+  const found = paths.flatMap((path) => {
+    if (parseRun(path).isApart) return [path];
+    const files = statSync(path).isDirectory() ? globSync(join(path, '**/*.test.ts')) : [path];
+    return isApart() ? files : files.flatMap(runsOf);
+  });
   if (found.length === 0) throw new Error(`no tests in ${paths.join(', ')}`);
   return [...new Set(found)].toSorted();
 }

@@ -1,13 +1,16 @@
-// The process in which tests run: `node test/support/test-files.ts FILE…` runs the files one after the other.
+// The process in which tests run: `node test/support/test-files.ts RUN…` runs the files one after the other; `FILE:apart` is a run of its own.
 // Nothing of it is inherited by the processes that tests start: those are as they are anywhere.
 import { registerHooks } from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import fc from 'fast-check';
 
-const files = process.argv.splice(2);
+import { goApart } from './apart-variable.ts';
+import { parseRun } from './test-schedule.ts';
+
+const runs = process.argv.splice(2);
 // What tap names the folders after that tests are given.
-process.argv[1] = resolve(files[0] ?? '');
+process.argv[1] = resolve(runs[0] ?? '');
 
 // Properties are tried with the same values in each run, so that one that holds today holds tomorrow.
 // New values are tried by `./dev fuzz` and `./dev soak`.
@@ -21,7 +24,9 @@ const hooks = registerHooks({
 const { default: t } = await import('tap');
 hooks.deregister();
 
-for (const file of files) {
-  t.comment(`file: ${file}`);
+for (const run of runs) {
+  const { file, isApart } = parseRun(run);
+  t.comment(`file: ${run}`);
+  if (isApart) goApart();
   await import(pathToFileURL(resolve(file)).href);
 }

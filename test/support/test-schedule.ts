@@ -6,6 +6,24 @@ export interface FileCost {
   readonly cpuS: number;
 }
 
+const apartSuffix = ':apart';
+// A control plane by the program's own command, and one whose services are apart already.
+const oneWayFiles = ['test/e2e/demo.test.ts', 'test/e2e/services-soak.test.ts'];
+// Beside the end-to-end tests.
+const bothWaysFiles = ['test/control-plane/services/recommendations/rows.test.ts'];
+
+/** The runs of a file: end-to-end tests run with the control plane in one process, and again with each of its services by itself. */
+export function runsOf(file: string): readonly string[] {
+  const isWhole = file.startsWith('test/e2e/') && !oneWayFiles.includes(file);
+  return isWhole || bothWaysFiles.includes(file) ? [file, file + apartSuffix] : [file];
+}
+
+/** The file of a run, and whether services are apart in it. */
+export function parseRun(run: string): { readonly file: string; readonly isApart: boolean } {
+  const isApart = run.endsWith(apartSuffix);
+  return { file: isApart ? run.slice(0, -apartSuffix.length) : run, isApart };
+}
+
 /** Whether processes may take part in the test: beside other tests on two cores they meet load that no box is built for. */
 export function hasProcesses(file: string): boolean {
   return !file.includes('/core/');
@@ -18,7 +36,7 @@ const wideFiles = ['test/e2e/players.test.ts'];
 
 /** In place of how many processes of tests one with these files runs. */
 export function widthOf(files: readonly string[]): number {
-  return files.some((file) => wideFiles.includes(file)) ? 2 : 1;
+  return files.some((run) => wideFiles.includes(parseRun(run).file)) ? 2 : 1;
 }
 
 // Where nothing is remembered: what takes longest is in these, and the rest is short.
@@ -32,7 +50,7 @@ const longFolders = [
 ];
 
 /**
- * Which files run in one process, and in which order processes start: wide ones as long as there is room, then longest first, so that none
+ * Which files or runs of files share a process, and in which order processes start: wide ones as long as there is room, then longest first, so that none
  * is left to run alone at the end.
  * Files of cores are pure, so several share what the start of a process costs.
  */

@@ -5,10 +5,9 @@ import { RowsReply } from '../../../common/contract/rows.ts';
 import type { TitleDetails } from '../../../common/contract/title-metadata.ts';
 import { TitleList, TitleView } from '../../../common/contract/titles.ts';
 import { ViewingBatchReply } from '../../../common/contract/viewing.ts';
-import { apartVariable } from '../../support/apart-variable.ts';
 import { addTitle } from './add-title.ts';
-import { startApart } from './apart.ts';
-import { enrolNode, startPlane, temporaryDir, type Answer, type TestPlane } from './control-plane.ts';
+import { enrolNode, temporaryDir, type Answer, type TestPlane } from './control-plane.ts';
+import { startEitherWay } from './either-way.ts';
 import { addPerson } from './sign-in.ts';
 import { until } from './until.ts';
 
@@ -83,8 +82,7 @@ export async function openRowsLab(t: Pick<Test, 'teardown'>, films: number): Pro
 export function startRowsPlane(t: Pick<Test, 'teardown'>, dataDir: string): Promise<TestPlane> {
   const geoFile = new URL('../../fixtures/places.mmdb', import.meta.url).pathname;
   const flags = ['--ingest-roots', dataDir, '--lease-ms', '10m', '--geo-file', geoFile];
-  const options = { dataDir, flags: [...flags, '--trusted-proxies', '127.0.0.1/32'] };
-  return process.env[apartVariable] === undefined ? startPlane(t, options) : startApart(t, options);
+  return startEitherWay(t, { dataDir, flags: [...flags, '--trusted-proxies', '127.0.0.1/32'] });
 }
 
 export const filmName = (film: number): string => `Film number ${film}`;

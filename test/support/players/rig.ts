@@ -2,11 +2,10 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { createTitle, waitUntilLive } from '../../../cli/commands/title.ts';
 import { PlaybackSession } from '../../../common/contract/playback.ts';
-import { createTopology } from '../../../cli/demo/topology.ts';
 import { openBrowser } from '../browser.ts';
 import { makeClip } from '../clip.ts';
 import { untilHealthy } from '../healthy-boxes.ts';
-import { startTestSystem, type TestSystem } from '../system.ts';
+import { startTestSystem, topologyAt, type TestSystem } from '../system.ts';
 import { servePlayersPage } from './page-server.ts';
 import type { PlayerOrder, PlayerPage, PlayerState } from './page/player-order.ts';
 import { startSteeringProxy, type SteeringProxy } from './steering-proxy.ts';
@@ -51,7 +50,7 @@ export const requestsMax = 16;
 /** Starts everything; disposing ends it. */
 export async function startPlayersRig({ portOffset, filmS, ttlS }: RigOptions): Promise<PlayersRig> {
   await using stack = new AsyncDisposableStack();
-  const { steeringUrl: target, controlPort } = createTopology(portOffset);
+  const { steeringUrl: target, controlPort } = topologyAt(portOffset);
   const proxy = stack.use(await startSteeringProxy({ port: controlPort + 9, target }));
   const env = {
     NEARCAST_STEERING_TTL_HEALTHY_S: String(ttlS.healthy),
