@@ -31,7 +31,10 @@ export function createFleet({ registry, fill }: { registry: Registry; fill: Fill
   };
 }
 
-/** Ready nodes that hold every file of a bundle, or what is planned of it there and lead on to the rest, as ways to a playback. */
+/**
+ * Ready nodes that hold every file of a bundle, or what is planned of it there and lead on to the rest, as ways to a playback. Where there
+ * are none, origins that were there when this process began and are still awaited: they have everything, and most likely they have stayed.
+ */
 export function readyHolders(
   { registry, fill }: { registry: Registry; fill: Fill },
   files: readonly string[],
@@ -41,10 +44,15 @@ export function readyHolders(
     // One of the files is the bundle's own.
     return holds(node, files) || files.some((file) => holdsPlanned(node, ladders.get(file)));
   };
-  return registry.serving().flatMap((node) => {
-    const { id, url, site, cluster, role, state } = node;
-    return state === 'ready' && url !== undefined && answers(node) ? [{ id, url, site, cluster, role }] : [];
-  });
+  const ready = registry.serving().filter((node) => node.state === 'ready' && answers(node));
+  const ways = ready.flatMap(pathwayOf);
+  if (ways.length > 0) return ways;
+  const origins = registry.awaited().filter(({ role }) => role === 'origin');
+  return origins.flatMap(pathwayOf);
+}
+
+function pathwayOf({ id, url, site, cluster, role }: ServingNode): Pathway[] {
+  return url === undefined ? [] : [{ id, url, site, cluster, role }];
 }
 
 // An origin reads through to the blobs: it has every published file (ADR 9).

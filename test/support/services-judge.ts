@@ -96,6 +96,8 @@ export class ServicesJudge {
     const { code } = (answer.json ?? {}) as { code?: string };
     const isSaid = code !== undefined && answer.headers['retry-after'] !== undefined;
     if (answer.status === 429) return isSaid;
+    // A core that is back knows the origin, if not how it is.
+    if (code === 'NO_PATHWAY') return false;
     if (!isExcused) return false;
     // What is not to be repeated by others may be lost with its process: whoever asked asks again.
     return answer.status === 503 ? isSaid : answer.status === 502 && code === 'UPSTREAM_FAILED';

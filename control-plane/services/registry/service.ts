@@ -58,7 +58,9 @@ export interface Registry {
   servingNode(nodeId: string): ServingNode | undefined;
   /** Notes that a node's proof was refused for its times: its clock or ours is off. */
   noteClockRefused(nodeId: string): void;
-  /** Whether every node that an earlier process knew has reported, or has had the time of two leases to do so. */
+  /** Those among them that an earlier process knew, and that have neither reported to this one nor had the time of two leases to do so. */
+  awaited(): ServingNode[];
+  /** Whether none is awaited. */
   settled(): boolean;
   views(): NodeView[];
   /** NODE_UNKNOWN where there is none. */
@@ -182,6 +184,11 @@ class NodeRegistry implements Registry {
     return serving.sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
+  awaited(): ServingNode[] {
+    const nowMs = this.#options.clock.monotonicMs();
+    return this.#awaited().flatMap((node) => this.#servingNodeOf(node, nowMs) ?? []);
+  }
+
   servingNode(nodeId: string): ServingNode | undefined {
     const node = this.#nodes.get(nodeId);
     return node && this.#servingNodeOf(node, this.#options.clock.monotonicMs());
@@ -197,9 +204,7 @@ class NodeRegistry implements Registry {
   }
 
   settled(): boolean {
-    const { clock, leaseMs } = this.#options;
-    if (clock.monotonicMs() - this.#startedMonotonicMs > 2 * leaseMs) return true;
-    return [...this.#nodes.values()].every((node) => node.state !== 'lost' || node.incarnation !== undefined);
+    return this.#awaited().length === 0;
   }
 
   views(): NodeView[] {
@@ -296,6 +301,14 @@ class NodeRegistry implements Registry {
     const node = this.#nodes.get(nodeId);
     if (node === undefined) throw unknownNode(nodeId);
     return node;
+  }
+
+  #awaited(): LiveNode[] {
+    const { clock, leaseMs } = this.#options;
+    if (clock.monotonicMs() - this.#startedMonotonicMs > 2 * leaseMs) return [];
+    return [...this.#nodes.values()].filter(
+      (node) => node.state === 'lost' && node.incarnation === undefined,
+    );
   }
 
   #serving(nodeId: string): LiveNode {
