@@ -14,8 +14,16 @@ import type { MapBundle } from './services/steering-map/ports.ts';
 import type { Registry } from './services/registry/service.ts';
 import type { ServingNode } from './services/registry/serving-node.ts';
 
-/** What the catalog asks of registry and fill, answered in this process. */
-export function createFleet({ registry, fill }: { registry: Registry; fill: Fill }): Fleet {
+/** What the catalog asks of registry, fill and the steering map, answered in this process. */
+export function createFleet({
+  registry,
+  fill,
+  mapReached,
+}: {
+  registry: Registry;
+  fill: Fill;
+  mapReached: Fleet['mapReached'];
+}): Fleet {
   return {
     holdersOf: ({ bundle, files }) => {
       const names = files.map(({ file }) => file);
@@ -28,6 +36,7 @@ export function createFleet({ registry, fill }: { registry: Registry; fill: Fill
     clustersWanting: ({ bundle }) => fill.bundleFill(bundle)?.clusters,
     filledShare: ({ bundle }) => fill.bundleFill(bundle)?.filledShare ?? 0,
     appliancesExist: () => registry.serving().some(({ role }) => role === 'appliance'),
+    mapReached,
   };
 }
 

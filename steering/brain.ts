@@ -12,6 +12,7 @@ import {
   type TtlPolicy,
 } from './core/content-steering.ts';
 import { explain } from './core/explain.ts';
+import { filterNumber } from './core/filters.ts';
 import { blockBits, type Decision, type DecisionSink } from './core/history-records.ts';
 import { rankAmong, rankQueryOf, type RankInput, type RankPolicy, type Ranking } from './core/rank.ts';
 import { anyBundle, askForShard, type Places, type RankQuery, type ShardQuery } from './core/rank-query.ts';
@@ -215,9 +216,20 @@ function createDnsSteer(options: BrainOptions, hasIncident: () => boolean): DnsS
       const asked = { client: client ?? NOBODY[family], family, shard };
       options.decisions?.add(weight, told(outlook, { output: 'dns', ...asked, ways }));
     }
-    const ttlS = chooseTtlS(options.dnsTtl, hasIncident(), options.fraction());
+    const isSoon = hasIncident() || (query.row !== anyBundle && awaitsHolder(outlook));
+    const ttlS = chooseTtlS(options.dnsTtl, isSoon, options.fraction());
     return { nodes, scopeLength: ranker.scopeLength, ttlS };
   };
+}
+
+const NOT_HELD = filterNumber('not-held');
+
+/** Whether an origin is the best way while a box is only not known to hold what is asked for: the next map may say that it does. */
+function awaitsHolder({ view, ranker }: Outlook): boolean {
+  const best = ranker.appliances[ranker.ways[0] ?? 0] ?? 0;
+  if (view.appliances[best]?.role !== 'origin') return false;
+  for (let slot = 0; slot < ranker.count; slot++) if (ranker.removedBy[slot] === NOT_HELD) return true;
+  return false;
 }
 
 interface Told {

@@ -172,7 +172,8 @@ async function openServices(base: Base, opened: Opened): Promise<CoreServices> {
     records: await stores.open('fill'),
     settings,
   });
-  const catalog = await openCatalog(base, { stores, popularity, fleet: createFleet({ registry, fill }) });
+  const fleet = createFleet({ registry, fill, mapReached: () => maps.reached() });
+  const catalog = await openCatalog(base, { stores, popularity, fleet });
   const withdrawals = await openWithdrawals({
     records: await stores.open('withdrawal'),
     catalog: withdrawalCatalog(catalog),

@@ -8,7 +8,7 @@ import type { SteeredSession } from './steered-session.ts';
 /** The ways of one playback in the order in which its player is to try them. */
 export interface Priority {
   readonly pathways: readonly string[];
-  /** One of them is ill, full or leaving: the player should soon ask again. */
+  /** One of them is ill, full or leaving, or does not hold the title yet: the player should soon ask again. */
   readonly incident: boolean;
 }
 
@@ -84,8 +84,15 @@ export function orderPathways(
   }
   return {
     pathways: ways.map(({ id }) => id),
-    incident: left.size > 0 || ways.some(({ candidate }) => candidate?.condition !== null),
+    incident:
+      left.size > 0 || ways.some(({ candidate }) => candidate?.condition !== null) || awaitsHolder(ways),
   };
+}
+
+/** Whether the origin is best while one of the boxes is only not known to hold the title: the next map may say that it does. */
+function awaitsHolder([best, ...others]: readonly Way[]): boolean {
+  const isOrigin = best?.candidate?.appliance.role === 'origin';
+  return isOrigin && others.some(({ candidate }) => candidate?.removedBy === 'not-held');
 }
 
 function compareWays(a: Way, b: Way): number {

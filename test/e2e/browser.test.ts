@@ -13,6 +13,7 @@ import { browserMissing, openBrowser } from '../support/browser.ts';
 import { makeCertificate } from '../support/certificates.ts';
 import { makeClip } from '../support/clip.ts';
 import { startTestSystem, type TestSystem } from '../support/system.ts';
+import { untilSteered } from '../support/until-steered.ts';
 
 const lengthS = 28;
 const killAtS = 10;
@@ -97,6 +98,7 @@ t.test(
     const { id } = await createTitle(context, film, { name: 'Film', pin: true });
     const boxes = system.topology.nodes.filter((node) => node.role === 'appliance').map((node) => node.name);
     await waitUntilLive(context, id, boxes);
+    await untilSteered(context, id);
     const before = await count('nearcast_native_requests_total');
     const handshakesBefore = await count('nearcast_tls_handshakes_total');
     const url = await playerUrl(system.api, id);

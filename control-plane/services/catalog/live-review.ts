@@ -19,13 +19,27 @@ export interface LiveReviewDependencies {
   readonly options: Pick<CatalogOptions, 'liveCopiesMin'>;
 }
 
-/** Looks which titles have become live, and where; which are played of their new videos now, and which old ones of nowhere any more. */
+/**
+ * Looks which titles have become live, and where; which are played of their new videos now, and which old ones of nowhere any more.
+ * Before a title is live anywhere, steering's nodes hold the map that says which boxes have it: else the first viewers
+ * would be sent to the origin, and stay there. One that does not take maps holds it up for seconds, and not for good.
+ */
 export async function reviewTitles(deps: LiveReviewDependencies): Promise<void> {
-  for (const { id } of deps.titles.in('filling', 'live')) {
-    await reviewTitle(deps, deps.titles.get(id));
-    await reviewReplacement(deps, deps.titles.get(id));
-    await letGo(deps, deps.titles.get(id));
+  const { titles, log } = deps;
+  const due = titles.in('filling', 'live').filter((title) => isDue(title, deps));
+  if (due.length > 0) {
+    const { steering, behind } = await deps.fleet.mapReached();
+    if (behind > 0) log.warn({ steering, behind }, 'titles go live though steering nodes hold an older map');
   }
+  for (const { id } of due) {
+    await reviewTitle(deps, titles.find(id));
+    await reviewReplacement(deps, titles.find(id));
+  }
+  for (const title of titles.in('filling', 'live')) await letGo(deps, title);
+}
+
+function isDue(title: TitleRecord, deps: LiveReviewDependencies): boolean {
+  return sitesLeft(title, deps) !== undefined || replacementLiveness(title, deps) !== undefined;
 }
 
 /** Does so again and again until the signal. */
@@ -38,16 +52,11 @@ export async function reviewLoop(deps: LiveReviewDependencies, signal: AbortSign
   }
 }
 
-async function reviewTitle(deps: LiveReviewDependencies, title: TitleRecord): Promise<void> {
+async function reviewTitle(deps: LiveReviewDependencies, title: TitleRecord | undefined): Promise<void> {
   const { titles, log } = deps;
-  const before = title.waitingSites ?? [];
+  const left = title && sitesLeft(title, deps);
+  if (title === undefined || left === undefined) return;
   const name = title.bundle?.bundle;
-  if (title.phase === 'live' && before.length === 0) return;
-  const { isLive, waitingSites: waiting } = liveness(catalogBundle(title), deps);
-  if (!isLive) return;
-  // A site that has been live stays so.
-  const left = title.phase === 'live' ? before.filter((site) => waiting.includes(site)) : [...waiting];
-  if (title.phase === 'live' && left.length === before.length) return;
   await titles.change(title.id, (current) => {
     // It was withdrawn, or is made anew.
     if (current.phase !== title.phase || current.bundle?.bundle !== name) return current;
@@ -57,19 +66,41 @@ async function reviewTitle(deps: LiveReviewDependencies, title: TitleRecord): Pr
   log.info({ titleId: title.id, waitingSites: left }, 'title live');
 }
 
+/** The sites at which a title that is live now, or at more sites than before, is not live yet; undefined where nothing has changed. */
+function sitesLeft(title: TitleRecord, deps: LiveReviewDependencies): string[] | undefined {
+  const before = title.waitingSites ?? [];
+  if (title.phase === 'live' && before.length === 0) return undefined;
+  const { isLive, waitingSites: waiting } = liveness(catalogBundle(title), deps);
+  if (!isLive) return undefined;
+  if (title.phase !== 'live') return [...waiting];
+  // A site that has been live stays so.
+  const left = before.filter((site) => waiting.includes(site));
+  return left.length === before.length ? undefined : left;
+}
+
 /** Switches a title to its new video where that has become live. */
-async function reviewReplacement(deps: LiveReviewDependencies, title: TitleRecord): Promise<void> {
+async function reviewReplacement(
+  deps: LiveReviewDependencies,
+  title: TitleRecord | undefined,
+): Promise<void> {
   const { titles, log } = deps;
-  const { replacement } = title;
-  const name = replacement?.bundle?.bundle;
-  if (replacement?.phase !== 'filling' || replacement.bundle === undefined) return;
-  const { isLive, waitingSites } = liveness(madeOf(title, replacement.bundle), deps);
-  if (!isLive) return;
+  const live = title && replacementLiveness(title, deps);
+  if (title === undefined || live === undefined) return;
+  const name = title.replacement?.bundle?.bundle;
+  const { waitingSites } = live;
   await titles.change(title.id, (current) => {
     const isSame = current.replacement?.bundle?.bundle === name && isOnAir(current);
     return isSame ? switched(current, waitingSites) : current;
   });
   log.info({ titleId: title.id, bundle: name, waitingSites }, 'title live with another video');
+}
+
+/** Where the new video of a title is live; undefined where there is none, or it is live nowhere. */
+function replacementLiveness(title: TitleRecord, deps: LiveReviewDependencies): Liveness | undefined {
+  const { replacement } = title;
+  if (replacement?.phase !== 'filling' || replacement.bundle === undefined) return undefined;
+  const found = liveness(madeOf(title, replacement.bundle), deps);
+  return found.isLive ? found : undefined;
 }
 
 /** Lets go of videos of before that no site plays any more: boxes hold them until the last session could end. */

@@ -1,7 +1,7 @@
 import type { LaunchForecast } from '../../../common/contract/titles.ts';
 import type { BundleHolder, WantingCluster } from '../../core/title-live.ts';
 
-/** What the catalog needs to know of the fleet: answered at once from memory, wired to registry and placement in main. */
+/** What the catalog needs to know of the fleet: answered at once from memory but for `mapReached`, wired to registry and placement in main. */
 export interface Fleet {
   /** Nodes that hold every file of the bundle now, the bundle's own file included. */
   holdersOf(bundle: CatalogBundle): readonly BundleHolder[];
@@ -11,6 +11,8 @@ export interface Fleet {
   filledShare(bundle: CatalogBundle): number;
   /** Whether any appliance is enrolled and was not revoked. */
   appliancesExist(): boolean;
+  /** Waits, a bounded time, until steering's nodes hold what is known of holders now; tells how many there are and how many do not. */
+  mapReached(): Promise<{ readonly steering: number; readonly behind: number }>;
 }
 
 /** How popular a bundle is: bytes served over the smoothing window ÷ its size. */

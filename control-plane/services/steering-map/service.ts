@@ -49,8 +49,10 @@ export interface SteeringMaps {
   map(want: SignedPoll): Promise<SignedDocument | undefined>;
   /** A steering node says that it holds the map of this sequence. */
   held(node: string, sequence: number): void;
+  /** Builds what has changed, and waits until the steering nodes hold it, 10 s at most. */
+  reached(): Promise<MapReach>;
   /**
-   * Builds what has changed, and waits until the steering nodes hold it, 10 s at most.
+   * The same, where it is to show a node.
    *
    * @throws UNAVAILABLE where the map does not show the node yet.
    */
@@ -147,13 +149,18 @@ class PublishedMaps implements SteeringMaps {
     this.#readers.held(node, sequence);
   }
 
+  async reached(): Promise<MapReach> {
+    await this.#work.flush();
+    return this.#readers.until(this.#published.get('map')?.sequence ?? 0);
+  }
+
   async shown(node: string): Promise<MapReach> {
     await this.#work.flush();
     if (!this.#shown.has(node)) {
       const detail = `the steering map does not show ${node} yet: it has to have reported where it serves`;
       throw coded('UNAVAILABLE', { detail, retryAfterMs: 1000 });
     }
-    return this.#readers.until(this.#published.get('map')?.sequence ?? 0);
+    return this.reached();
   }
 
   routeTable(name: string, from?: string): Promise<Uint8Array> {

@@ -65,6 +65,7 @@ export async function startCatalogLab(
     clustersWanting: () => [],
     filledShare: () => 0,
     appliancesExist: () => false,
+    mapReached: async () => ({ steering: 0, behind: 0 }),
   };
   const log = createSilentLog();
   const catalog = await createCatalog({

@@ -93,6 +93,33 @@ t.test('a box that has lost all its routes keeps no session, whose routes went w
   t.end();
 });
 
+t.test('a session that waits at the origin for its boxes to hold the title asks again soon', (t) => {
+  const declared = ['near', 'mate', 'origin'];
+  const held = (holders: readonly number[]) => {
+    const boxes = [
+      appliance('near'),
+      appliance('mate'),
+      appliance('foreign', { routes: [route('11.0.0.0/8')] }),
+      origin(),
+    ];
+    const of = viewOf(mapOf(boxes, { bundles: [{ bundle: bundleOf('0'), holders }] }));
+    return orderOf(declared, ranking('10.1.0.1', {}, of));
+  };
+  t.strictSame(
+    held([3]),
+    { pathways: ['origin', 'near', 'mate'], incident: true },
+    'none is known to hold it',
+  );
+  t.strictSame(held([1, 3]), { pathways: ['mate', 'origin', 'near'], incident: false }, 'one does');
+  const foreign = orderOf(['foreign', 'origin'], ranking('10.1.0.1'));
+  t.strictSame(
+    foreign,
+    { pathways: ['origin', 'foreign'], incident: false },
+    'the origin for lack of a route',
+  );
+  t.end();
+});
+
 const twins = viewOf(
   mapOf([
     appliance('twin-1', { headroom: 0.5 }),

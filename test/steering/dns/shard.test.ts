@@ -4,9 +4,22 @@ import { createBrain } from '../../../steering/brain.ts';
 import { shardBits, shardOf } from '../../../steering/core/bundle-shard.ts';
 import { firstRowWith } from '../../../steering/core/holdings.ts';
 import { rankPolicyDefault } from '../../../steering/core/rank.ts';
-import { address, appliance, bundleOf, mapOf, viewOf } from '../../support/steering-maps.ts';
+import type { SteeringView } from '../../../steering/core/view.ts';
+import { address, appliance, bundleOf, mapOf, origin, viewOf } from '../../support/steering-maps.ts';
 
 const shardText = (shard: number): string => shard.toString(16).padStart(5, '0');
+
+const ttl = { healthyS: 30, incidentMinS: 5, incidentMaxS: 5 };
+const brainOf = (view: SteeringView) =>
+  createBrain({
+    ...{ ttl, dnsTtl: ttl, policy: rankPolicyDefault, placeUnknown: undefined, incidentMs: 60_000 },
+    view: () => view,
+    monitor: { health: () => new Map(), holding: () => false },
+    changedAtMs: () => undefined,
+    isConnected: () => true,
+    clock: createManualClock(),
+    fraction: () => 0,
+  });
 
 t.test('a bundle has the shard of its first digits; the first by name stands for all of one', (t) => {
   t.equal(shardText(shardOf(`0a1b2${'0'.repeat(59)}`)), '0a1b2');
@@ -15,6 +28,23 @@ t.test('a bundle has the shard of its first digits; the first by name stands for
   const rowOf = (value: number): number => firstRowWith(holdings, { value, bits: shardBits });
   t.strictSame([0, 0xffffe, 0xfffff].map(rowOf), [0, 1, 2]);
   t.strictSame([1, 0xffffd].map(rowOf), [-1, -1]);
+  t.end();
+});
+
+t.test('what the origin answers for since no box is known to hold it yet is asked for again soon', (t) => {
+  const boxes = [
+    appliance('box', { addresses: ['192.0.2.1'] }),
+    origin('origin', { addresses: ['192.0.2.9'] }),
+  ];
+  const bundles = [
+    { bundle: bundleOf('3'), holders: [1] },
+    { bundle: bundleOf('7'), holders: [0, 1] },
+  ];
+  const brain = brainOf(viewOf(mapOf(boxes, { bundles })));
+  const ask = (client: string, digit: string) => brain.steer(address(client), 4, shardOf(bundleOf(digit)));
+  t.match(ask('10.1.2.3', '3'), { nodes: [1], ttlS: 5 });
+  t.match(ask('10.1.2.3', '7'), { nodes: [0], ttlS: 30 });
+  t.match(ask('11.1.2.3', '3'), { nodes: [1], ttlS: 30 }, 'no box would serve this network');
   t.end();
 });
 
@@ -27,20 +57,7 @@ t.test('DNS sends a shard to the homes that HTTP sends its bundle to', (t) => {
     holders: [at, at + 2, at + 3],
   }));
   const view = viewOf(mapOf(appliances, { bundles }));
-  const ttl = { healthyS: 30, incidentMinS: 5, incidentMaxS: 5 };
-  const brain = createBrain({
-    view: () => view,
-    monitor: { health: () => new Map(), holding: () => false },
-    policy: rankPolicyDefault,
-    ttl,
-    dnsTtl: ttl,
-    placeUnknown: undefined,
-    changedAtMs: () => undefined,
-    incidentMs: 60_000,
-    isConnected: () => true,
-    clock: createManualClock(),
-    fraction: () => 0,
-  });
+  const brain = brainOf(view);
   const client = address('10.1.2.3');
   for (const { bundle, holders } of bundles) {
     const nodes = brain.steer(client, 4, shardOf(bundle))?.nodes ?? [];

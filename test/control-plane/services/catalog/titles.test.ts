@@ -121,10 +121,14 @@ t.test('from an upload to a live title', async (t) => {
     bundle?.sizeBytes,
   );
   await t.rejects(lab.catalog.playable(String(id)), { code: 'TITLE_NOT_LIVE' });
+  const reach = Promise.withResolvers<{ steering: number; behind: number }>();
+  lab.fleet.mapReached = () => reach.promise;
   lab.fleet.holdersOf = () => [
     { id: 'origin', role: 'origin', cluster: 'origin' },
     { id: 'isp-a-1', role: 'appliance', cluster: 'isp-a' },
   ];
+  t.match(await show(lab, id), { state: 'filling' }, 'steering is about to be told');
+  reach.resolve({ steering: 2, behind: 1 });
   await until(
     () => show(lab, id),
     ({ state }) => state === 'live',
