@@ -125,6 +125,7 @@ export const RouteFault = Type.Union([
   Type.Literal('too-specific'),
   Type.Literal('over-limit'),
   Type.Literal('unreadable'),
+  Type.Literal('default-in-parts'),
   Type.Literal('none'),
   Type.Literal('no-ipv6'),
   Type.Literal('asymmetric'),

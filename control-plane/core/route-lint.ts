@@ -1,6 +1,13 @@
 import type { RefusedRoutes, RouteFault, RouteRefusal } from '../../common/contract/routes.ts';
 import { parseAddress } from '../../common/core/ip-address.ts';
-import { countRoutes, RouteColumns, walkRows, type RouteTable } from '../../common/core/route-table.ts';
+import {
+  countRoutes,
+  RouteColumns,
+  walkRows,
+  type FamilyRoutes,
+  type RouteTable,
+} from '../../common/core/route-table.ts';
+import { findDefaultParts } from './route-cover.ts';
 import { longestRow, prefixAt } from './route-rows.ts';
 
 /** What is known of the routes of one box. */
@@ -50,12 +57,44 @@ export function lintBox(
 ): LintFinding[] {
   return [
     ...box.refused.map(({ refusal, count, examples }): LintFinding => ({ fault: refusal, count, examples, detail: refusalDetails[refusal] })), // prettier-ignore
+    ...lintDefault(box.table),
     ...lintFamilies(box),
     ...lintSymmetry(box.table, cluster),
     ...lintMates(box, siteMates),
     ...lintTiers(box, partnerMates),
     ...lintFlaps(box.flapping),
   ];
+}
+
+/** A default route in parts is used, since no prefix of it is one. */
+function lintDefault(table: RouteTable): LintFinding[] {
+  const fault = 'default-in-parts';
+  return ([4, 6] as const).flatMap((family): LintFinding[] => {
+    const routes = table[family];
+    const { huge, reachesAll } = findDefaultParts(routes);
+    const examples = huge.slice(0, examplesMax).map((row) => prefixAt(routes, row));
+    if (huge.length > 0) {
+      const detail = `these are larger than any network: with them ${reachesAll ? `all viewers of IPv${family}` : 'viewers of other networks'} whom no longer prefix reaches are sent to this box; announce the prefixes that it is to serve`;
+      return [{ fault, count: huge.length, examples, detail }];
+    }
+    if (!reachesAll) return [];
+    const detail = `its IPv${family} routes together reach more than those of the whole Internet do, so somebody splits a default route: viewers of all networks are sent to this box; announce the prefixes that it is to serve`;
+    return [{ fault, count: routes.lengths.length, examples: shortestOf(routes), detail }];
+  });
+}
+
+/** Some of the shortest prefixes. */
+function shortestOf(routes: FamilyRoutes): string[] {
+  const rows: number[] = [];
+  for (let length = 0; length <= 128 && rows.length < examplesMax; length++) {
+    for (
+      let row = routes.lengths.indexOf(length);
+      row >= 0 && rows.length < examplesMax;
+      row = routes.lengths.indexOf(length, row + 1)
+    )
+      rows.push(row);
+  }
+  return rows.map((row) => prefixAt(routes, row));
 }
 
 function lintFamilies({ table, addresses, routeFeed }: LintedBox): LintFinding[] {

@@ -269,6 +269,24 @@ t.test('lint names what is wrong with the routes of each box', async (t) => {
   t.match(await show(again, '?appliance=isp-a-2'), { appliances: [{ changesLastHour: 5 }] });
 });
 
+t.test('lint names a default route that is announced in parts', async (t) => {
+  const plane = await startPlane(t);
+  const halves = await addBox(plane, 'isp-a-1');
+  const parts = await addBox(plane, 'isp-b-1', { site: 'isp-b' });
+  await tellRoutes(halves, tableOf('0.0.0.0/1', '128.0.0.0/1', '203.0.113.0/24', '::/1', '8000::/1'));
+  const eighths = Array.from({ length: 256 }, (_, at) => `${at}.0.0.0/8`);
+  await tellRoutes(parts, tableOf(...eighths, '2001:db8::/32'));
+  const { findings } = (await plane.call('GET /v1/routes/lint')).as(RouteLint);
+  t.same(
+    findings.map(({ appliance, fault, count, examples }) => [appliance, fault, count, ...examples]),
+    [
+      ['isp-a-1', 'default-in-parts', 2, '0.0.0.0/1', '128.0.0.0/1'],
+      ['isp-a-1', 'default-in-parts', 2, '::/1', '8000::/1'],
+      ['isp-b-1', 'default-in-parts', 256, ...eighths.slice(0, 10)],
+    ],
+  );
+});
+
 t.test('lint names the sites of its partner to which no route of a box leads', async (t) => {
   const plane = await startPlane(t);
   const box = await addBox(plane, 'isp-a-1');
