@@ -14,6 +14,7 @@ import {
 import { explain } from './core/explain.ts';
 import { filterNumber } from './core/filters.ts';
 import { blockBits, type Decision, type DecisionSink } from './core/history-records.ts';
+import { LookAhead } from './core/look-ahead.ts';
 import { rankAmong, rankQueryOf, type RankInput, type RankPolicy, type Ranking } from './core/rank.ts';
 import { anyBundle, askForShard, type Places, type RankQuery, type ShardQuery } from './core/rank-query.ts';
 import type { SteeredSession } from './core/steered-session.ts';
@@ -99,6 +100,7 @@ export function createBrain(options: BrainOptions): Brain {
   };
   const steer = createDnsSteer(options, hasIncident);
   const contentNow = perView(contentOf);
+  const lookAheadNow = perView((view) => new LookAhead(view));
   return {
     view: options.view,
     outlook: outlookNow,
@@ -130,6 +132,10 @@ export function createBrain(options: BrainOptions): Brain {
         mapExpired: view !== undefined && view.notAfterMs <= clock.nowMs(),
         controlPlane: options.isConnected() ? 'connected' : 'lost',
       };
+    },
+    expect(clients, count) {
+      const view = options.view();
+      if (view !== undefined) lookAheadNow(view).to(clients, count);
     },
     steer(client, family, shard) {
       const outlook = outlookNow();

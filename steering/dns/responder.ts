@@ -1,9 +1,8 @@
 import type { Address } from '../../common/core/ip-address.ts';
+import { Asked, isSteered, type Ask } from './asked.ts';
 import { cookieReplyBytes, type Cookies } from './cookies.ts';
-import { readSubnet, sourceLengthOf, subnetFamilyOf, type MutableAddress } from './ecs.ts';
 import { ZoneNames, type ZoneName } from './names.ts';
-import { readOddQuery } from './odd-query.ts';
-import { Query, readQuery } from './query.ts';
+import { Query } from './query.ts';
 import type { RateLimit } from './rate-limit.ts';
 import { copySet, putOwner, putPriority, type RecordSet } from './records.ts';
 import { countAt, type ReplyCounts } from './reply-counts.ts';
@@ -31,17 +30,6 @@ export interface ResponderOptions {
   readonly counts: ReplyCounts;
 }
 
-/** A packet to be answered, from `start` to `end`, and where its reply goes; used again for the next one. */
-export interface Ask {
-  packet: Uint8Array;
-  start: number;
-  end: number;
-  resolver: Address;
-  /** Has room for the largest reply of the transport from `outAt` on. */
-  out: Uint8Array;
-  outAt: number;
-}
-
 /** The present, read once for many packets. */
 export interface Moment {
   readonly nowMs: number;
@@ -55,16 +43,16 @@ export interface Moment {
 export class Responder {
   readonly #options: ResponderOptions;
   readonly #bytesMax: number;
-  readonly #query = new Query();
-  readonly #subnets: Readonly<Record<4 | 6, MutableAddress>> = {
-    4: { family: 4, words: [0] },
-    6: { family: 6, words: [0, 0, 0, 0] },
-  };
+  /** What the packets of a batch ask; more of these are made where a batch is larger. */
+  readonly #batch: Asked[] = [new Asked()];
+  readonly #clients: Address[] = [];
   #content: ZoneContent | undefined;
   #names: ZoneNames;
   #moment: Moment = { nowMs: 0, monotonicMs: 0 };
 
-  // The reply that is being written.
+  // What is being answered, and the reply that is being written.
+  #query: Query = new Query();
+  #client: Address | undefined;
   #out: Uint8Array = new Uint8Array(0);
   #base = 0;
   #at = 0;
@@ -93,12 +81,41 @@ export class Responder {
 
   /** Answers. Never throws: what cannot be answered otherwise is SERVFAIL. @returns the reply's bytes; 0: nothing is sent. */
   respond(ask: Ask): number {
+    const asked = this.#askedAt(0);
+    asked.read(ask);
+    return this.#reply(ask, asked);
+  }
+
+  /**
+   * Answers the first packets of a batch, and tells how long each reply is. All are read before any is answered, so that what
+   * is known of their clients is looked up for all at once: alone each of these waits for memory.
+   */
+  respondAll(asks: readonly Ask[], count: number, replyLengths: Int32Array): void {
+    const clients = this.#clients;
+    let clientCount = 0;
+    for (let slot = 0; slot < count; slot++) {
+      const ask = asks[slot];
+      const asked = this.#askedAt(slot);
+      if (ask === undefined) continue;
+      asked.read(ask);
+      if (asked.client !== undefined && asked.isForClient) clients[clientCount++] = asked.client;
+    }
+    this.#options.source.expect(clients, clientCount);
+    for (let slot = 0; slot < count; slot++) {
+      const ask = asks[slot];
+      if (ask !== undefined) replyLengths[slot] = this.#reply(ask, this.#askedAt(slot));
+    }
+  }
+
+  #askedAt(slot: number): Asked {
+    return (this.#batch[slot] ??= new Asked());
+  }
+
+  #reply(ask: Ask, { isIgnored, query, client }: Asked): number {
     const { counts } = this.#options;
-    const query = this.#query;
-    query.take(ask.packet, ask.start, ask.end);
-    const reading = readQuery(query);
-    if (reading === 'ignore') return count(counts, countAt.ignored);
-    if (reading === 'odd') readOddQuery(query);
+    if (isIgnored) return count(counts, countAt.ignored);
+    this.#query = query;
+    this.#client = client;
     this.#start(ask);
     const name = this.#locate();
     const verdict = this.#judge(ask, name);
@@ -106,7 +123,7 @@ export class Responder {
     if (verdict === 'slip') {
       count(counts, countAt.slipped);
       this.#isTruncated = true;
-    } else if (this.#rcode === rcodes.ok && name !== undefined) this.#answer(ask, name);
+    } else if (this.#rcode === rcodes.ok && name !== undefined) this.#answer(name);
     else if (this.#rcode === rcodes.nxDomain) this.#writeNegative();
     return this.#finish(ask);
   }
@@ -158,11 +175,10 @@ export class Responder {
     return this.#options.cookies.isValid(option, { client, nowS: this.#nowS() });
   }
 
-  #answer(ask: Ask, name: ZoneName): void {
+  #answer(name: ZoneName): void {
     const { type } = this.#query;
     try {
-      if (name.kind === 'steered' && (type === rrTypes.a || type === rrTypes.aaaa || type === rrTypes.https))
-        this.#steer(ask);
+      if (name.kind === 'steered' && isSteered(type)) this.#steer();
       else {
         const set = name.of(type);
         if (set === undefined) this.#writeNegative();
@@ -183,9 +199,9 @@ export class Responder {
     this.#clear();
   }
 
-  #steer({ resolver }: Ask): void {
+  #steer(): void {
     const { type } = this.#query;
-    const client = this.#clientOf(resolver);
+    const client = this.#client;
     const family = type === rrTypes.aaaa ? 6 : type === rrTypes.a ? 4 : (client?.family ?? 4);
     const steered = this.#options.source.steer(client, family, this.#names.shard);
     if (steered === undefined) {
@@ -206,16 +222,6 @@ export class Responder {
       if (type === rrTypes.https) putPriority(this.#out, at, sets);
     }
     if (sets === 0) this.#writeNegative();
-  }
-
-  /** The client subnet's network, else the resolver; undefined where the client asked not to be tailored to. */
-  #clientOf(resolver: Address): Address | undefined {
-    const { options, subnetAt, subnetBytes } = this.#query;
-    if (subnetAt === 0) return resolver;
-    if (sourceLengthOf(options, subnetAt) === 0) return undefined;
-    const subnet = this.#subnets[subnetFamilyOf(options, subnetAt)];
-    readSubnet(options, { at: subnetAt, length: subnetBytes }, subnet);
-    return subnet;
   }
 
   /** Whether the records have room; where they have not, the reply is cut to its question. */

@@ -1,7 +1,8 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { parseAddress } from '../../common/core/ip-address.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
-import type { Ask, Responder } from './responder.ts';
+import type { Ask } from './asked.ts';
+import type { Responder } from './responder.ts';
 import { putUint16, uint16At } from './wire.ts';
 
 export interface TcpOptions {

@@ -1,7 +1,8 @@
 import type { BatchClock } from './batch-clock.ts';
 import type { MutableAddress } from './ecs.ts';
 import type { BatchMemory, NativeAddon } from '../native-addon.ts';
-import { udpReplyBytesMax, type Ask, type Responder } from './responder.ts';
+import type { Ask } from './asked.ts';
+import { udpReplyBytesMax, type Responder } from './responder.ts';
 import { uint32At } from './wire.ts';
 
 /** Datagrams that one system call takes: the best of 8 to 32, beyond which only the delay grows. */
@@ -25,33 +26,34 @@ export function openBatches(
   };
   const { packets, replies, packetLengths, replyLengths, senders } = memory;
   const exchange = addon.open(fd, memory);
-  const resolvers: Readonly<Record<number, MutableAddress>> = {
+  const resolvers = Array.from({ length: BATCH }, (): Record<number, MutableAddress> => ({
     4: { family: 4, words: [0] },
     6: { family: 6, words: [0, 0, 0, 0] },
-  };
-  const ask: Ask = {
+  }));
+  const asks = Array.from({ length: BATCH }, (_, slot): Ask => ({
     packet: packets,
-    start: 0,
+    start: slot * PACKET_BYTES_MAX,
     end: 0,
     resolver: { family: 4, words: [0] },
     out: replies,
-    outAt: 0,
-  };
+    outAt: slot * udpReplyBytesMax,
+  }));
   return () => {
     const count = exchange();
     clock.read();
     if (count === 0) return;
     responder.begin({ nowMs: clock.nowMs(), monotonicMs: clock.monotonicMs() });
     for (let slot = 0; slot < count; slot++) {
-      const resolver = resolvers[senders[slot * SENDER_BYTES] ?? 0];
+      const ask = asks[slot];
+      if (ask === undefined) continue;
+      const resolver = resolvers[slot]?.[senders[slot * SENDER_BYTES] ?? 0];
+      // Whoever cannot be answered has asked nothing.
+      ask.end = ask.start + (resolver === undefined ? 0 : (packetLengths[slot] ?? 0));
       if (resolver === undefined) continue;
       for (let word = 0; word < resolver.words.length; word++)
         resolver.words[word] = uint32At(senders, slot * SENDER_BYTES + 4 + word * 4);
-      ask.start = slot * PACKET_BYTES_MAX;
-      ask.end = ask.start + (packetLengths[slot] ?? 0);
       ask.resolver = resolver;
-      ask.outAt = slot * udpReplyBytesMax;
-      replyLengths[slot] = responder.respond(ask);
     }
+    responder.respondAll(asks, count, replyLengths);
   };
 }

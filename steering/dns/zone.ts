@@ -32,6 +32,8 @@ export interface Steered {
 export interface ZoneSource {
   /** The same object until another map is in force. */
   content(): ZoneContent;
+  /** Told of the first of these clients before it is asked for each: what is known of their addresses is looked up for all at once. */
+  expect(clients: readonly Address[], count: number): void;
   /**
    * The best nodes for a client in one family of addresses; undefined where nobody can be named. The address is used again
    * for the next client; undefined: not tailored. `shard` is that of the name, see bundle-shard.ts.

@@ -29,6 +29,8 @@ bool prepare(int fd, const sockaddr* address, int waitMs) {
   set(fd, SOL_SOCKET, SO_RCVBUF, bufferBytes);
   set(fd, SOL_SOCKET, SO_SNDBUF, bufferBytes);
   const bool isV6 = address->sa_family == AF_INET6;
+  // RFC 9715: replies are never in fragments. That they have room everywhere is the responder's part.
+  set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
   // `::` takes IPv4 too, as Node's sockets do.
   if (isV6 && !set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0)) return false;
   if (!isWildcard(address)) return true;

@@ -34,7 +34,7 @@ function steer(client: Address | undefined, _family: 4 | 6, shard: number | unde
 }
 
 /** Steers 10.0.0.0/8 (scope 8) and 2001:db8::/32 (scope 32) to isp-a-1, everybody else to isp-b-1. */
-export const source: ZoneSource = { content: () => content, steer };
+export const source: ZoneSource = { content: () => content, expect: () => undefined, steer };
 
 export const zoneOptions: ZoneOptions = {
   zone: 'steer.nearcast.test',

@@ -9,6 +9,8 @@ import { smallMap, startDns } from '../../support/dns-server.ts';
 import { ecs, queryPacket, readReply } from '../../support/dns-zones.ts';
 
 const run = promisify(execFile);
+/** Of the flags of an IP header. */
+const DONT_FRAGMENT = 0x4000;
 const ZONE = 'steer.nearcast.test';
 
 /** A socket that takes replies from one address alone. */
@@ -35,6 +37,20 @@ const fromPortZero = (port: number): Promise<unknown> =>
     String(port),
     queryPacket(`play.${ZONE}`).toString('hex'),
   ]);
+
+/** Asks, and says the number and flags of the IP header of the reply (RFC 791 §3.1), which only a raw socket sees. */
+const headOfReply = (port: number): Promise<string> =>
+  run('perl', [
+    '-MSocket',
+    '-e',
+    `socket(my $raw, PF_INET, SOCK_RAW, 17) or exit 1;
+     socket(my $s, PF_INET, SOCK_DGRAM, 17) or exit 1; alarm 5;
+     send($s, pack('H*', $ARGV[1]), 0, pack_sockaddr_in($ARGV[0], inet_aton('127.0.0.1'))) or exit 1;
+     do { recv($raw, $_, 2000, 0) } until unpack('n', substr $_, 20) == $ARGV[0];
+     print join ' ', unpack('n2', substr $_, 4);`,
+    String(port),
+    queryPacket(`play.${ZONE}`).toString('hex'),
+  ]).then(({ stdout }) => stdout);
 
 const hasDig = await run('dig', ['-v']).then(
   () => true,
@@ -210,4 +226,13 @@ t.test('native: on every address of the machine, the one that was asked answers'
 
 t.test('native: an address that is none is said', async (t) => {
   await t.rejects(startDns({ udp: 'native', host: '203.0.113.1' }), { code: 'EADDRNOTAVAIL' });
+});
+
+t.test('native: routers are told not to cut a reply into fragments (RFC 9715)', async (t) => {
+  const server = await startDns({ udp: 'native' });
+  t.teardown(() => server.close());
+  const head = await headOfReply(server.port).catch(() => undefined);
+  if (head === undefined) t.pass('no raw sockets here', { skip: 'needs a raw socket' });
+  // Linux numbers whatever it might still cut itself: 0 is what never will be.
+  else t.equal(head, `0 ${DONT_FRAGMENT}`);
 });
