@@ -3,7 +3,7 @@ import type { Page } from 'playwright-core';
 import { startEitherWay } from '../control-plane/support/either-way.ts';
 import { addClient, addPerson, password } from '../control-plane/support/sign-in.ts';
 import { browserMissing, openBrowser } from '../support/browser.ts';
-import { pageFaults } from '../support/page-faults.ts';
+import { lookAt } from '../support/look-at.ts';
 
 t.test(
   'pages of sign-in can be used on a narrow phone and a wide screen, by day and by night',
@@ -61,13 +61,4 @@ async function heardOf(page: Page, label: string): Promise<string> {
   const field = page.getByLabel(label);
   const id = await field.getAttribute('aria-describedby');
   return `${String(await field.getAttribute('aria-invalid'))}, ${String(await page.locator(`#${String(id)}`).textContent())}`;
-}
-
-async function lookAt(page: Page, tell: (faults: string[], how: string) => void): Promise<void> {
-  for (const width of [360, 1280])
-    for (const colorScheme of ['light', 'dark'] as const) {
-      await page.setViewportSize({ width, height: 800 });
-      await page.emulateMedia({ colorScheme });
-      tell(await page.evaluate<string[]>(pageFaults), `${width} px, ${colorScheme}`);
-    }
 }

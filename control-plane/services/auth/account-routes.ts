@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Line } from '../../../common/contract/primitives.ts';
 import type { Chance } from '../../../common/runtime/chance.ts';
+import type { ProblemCode } from '../../../common/contract/problem.ts';
 import { coded, isCoded } from '../../../common/runtime/errors.ts';
 import type { App } from '../../../common/runtime/http-app.ts';
 import { hashSecret } from '../../../common/runtime/keys.ts';
@@ -11,8 +12,8 @@ import { fieldsOf } from './forms.ts';
 import { pagesClientId } from './oidc/clients.ts';
 import { isOfPresentPassword } from './oidc/password-epoch.ts';
 import { asProviderSees, type Oidc } from './oidc/provider.ts';
-import { sendPage } from './page-reply.ts';
-import { accountPage } from './pages/account.ts';
+import { faultOf, sendPage } from './page-reply.ts';
+import { accountPage, type AccountNews } from './pages/account.ts';
 import { failurePage } from './pages/device.ts';
 import type { Html } from './pages/html.ts';
 import type { Passkeys } from './passkeys.ts';
@@ -90,6 +91,7 @@ export function accountRoutes(app: App, options: AccountRoutesOptions): void {
   });
   change(app, options, {
     url: '/account/password',
+    fields: { SIGN_IN_FAILED: 'current', PASSWORD_WEAK: 'password' },
     act: (visitor, fields, { ip }) => changePassword(options, { visitor, fields, address: ip }),
   });
   change(app, options, {
@@ -108,6 +110,7 @@ function passkeyChanges(app: App, options: AccountRoutesOptions): void {
   const { signIn, passkeys } = options;
   change(app, options, {
     url: '/account/passkeys',
+    fields: { SIGN_IN_FAILED: 'passkey-password', INVALID: 'passkey-name' },
     act: async ({ account, sessionId }, { current = '', name = '', credential = '' }, { ip }) => {
       await signIn.attempt({ email: account.email, password: current, address: ip, mark: undefined });
       if (!matches(Line, name)) throw coded('INVALID', 'the name is one line of up to 200 characters');
@@ -130,6 +133,7 @@ function codeChanges(app: App, options: AccountRoutesOptions): void {
   const { signIn, secondFactor } = options;
   change(app, options, {
     url: '/account/totp',
+    fields: { SIGN_IN_FAILED: 'totp-password' },
     act: async ({ account }, { current = '' }, { ip }) => {
       await signIn.attempt({ email: account.email, password: current, address: ip, mark: undefined });
       await secondFactor.begin(account);
@@ -138,6 +142,7 @@ function codeChanges(app: App, options: AccountRoutesOptions): void {
   });
   change(app, options, {
     url: '/account/totp/confirm',
+    fields: { SECOND_FACTOR_FAILED: 'totp-code' },
     act: async ({ account }, { code = '' }, { ip }) => {
       const recoveryCodes = await secondFactor.confirm({ account, code, address: ip, mark: undefined });
       return { text: 'From now on a code is asked for when you sign in.', recoveryCodes };
@@ -145,6 +150,7 @@ function codeChanges(app: App, options: AccountRoutesOptions): void {
   });
   change(app, options, {
     url: '/account/totp/remove',
+    fields: { SECOND_FACTOR_FAILED: 'totp-code' },
     act: async ({ account }, { code = '' }, { ip }) => {
       await secondFactor.check({ account, code, address: ip, mark: undefined });
       await secondFactor.remove(account.id);
@@ -156,6 +162,8 @@ function codeChanges(app: App, options: AccountRoutesOptions): void {
 interface Change {
   url: string;
   act: Act;
+  /** The id of the page's field that a failure is about, by its code. */
+  fields?: Readonly<Partial<Record<ProblemCode, string>>>;
   /** A script of our own pages may ask for it too: browsers say where it is from, and no page of others can. */
   fromScripts?: true;
 }
@@ -180,7 +188,11 @@ const sayable = [
 ] as const;
 
 /** A route that changes something: for a visitor whose form came from us. What the visitor did wrong is said on the page. */
-function change(app: App, options: AccountRoutesOptions, { url, act, fromScripts }: Change): void {
+function change(
+  app: App,
+  options: AccountRoutesOptions,
+  { url, act, fields: ids = {}, fromScripts }: Change,
+): void {
   app.post(url, { config: { ...open, rateLimit: changeRate } }, async (request, reply) => {
     const { oidc, seals, audit } = options;
     const fields = fieldsOf(request.body);
@@ -205,8 +217,11 @@ function change(app: App, options: AccountRoutesOptions, { url, act, fromScripts
       if (said === undefined) return await reply.redirect(`${oidc.base()}/account`, 303);
       return await showAccount(options, { visitor, reply, said: { good: true, ...said } });
     } catch (error) {
-      if (!isCoded(error, ...sayable)) throw error;
-      return showAccount(options, { visitor, reply, said: { good: false, text: error.message } });
+      const said = faultOf(error, reply, sayable);
+      // Whose address it is was settled before.
+      const text = isCoded(error, 'SIGN_IN_FAILED') ? 'The password is not right' : said;
+      const field = isCoded(error) ? ids[error.code] : undefined;
+      return showAccount(options, { visitor, reply, said: { good: false, text, field } });
     }
   });
 }
@@ -227,7 +242,7 @@ async function visitorOf(
 
 async function showAccount(
   { oidc, accounts, sessions, secondFactor, passkeys }: AccountRoutesOptions,
-  { visitor, reply, said }: { visitor: Visitor; reply: FastifyReply; said?: Said & { good: boolean } },
+  { visitor, reply, said }: { visitor: Visitor; reply: FastifyReply; said?: AccountNews },
 ): Promise<FastifyReply> {
   const account = await accounts.view(visitor.account.id);
   const record = await accounts.find(visitor.account.id);

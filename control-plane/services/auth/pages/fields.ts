@@ -13,6 +13,26 @@ export function faultOfField(fault: string | undefined, ids: readonly string[] =
   ${fault === undefined ? undefined : html`aria-invalid="true"`}`;
 }
 
+/** What was wrong, and with which field of a page that has many forms, by its id. */
+export interface FieldFault {
+  readonly field: string;
+  readonly text: string;
+}
+
+/** What stands above a field that `fault` is about, and what is said of it: the keyboard is there again. Nothing where it is about another. */
+export function ownFault(
+  fault: FieldFault | undefined,
+  id: string,
+): { above: Html | undefined; of: { fault: string | undefined; autofocus: boolean } } {
+  const text = fault?.field === id ? fault.text : undefined;
+  return { above: faultPart(text), of: { fault: text, autofocus: text !== undefined } };
+}
+
+/** The attribute by which the keyboard begins at a field. */
+export function focusOf(autofocus: boolean): Html | undefined {
+  return autofocus ? html`autofocus` : undefined;
+}
+
 /** Asks for a password that is known. */
 export function passwordField({
   id,
@@ -20,6 +40,7 @@ export function passwordField({
   label,
   describedBy,
   fault,
+  autofocus = false,
 }: {
   id: string;
   name: string;
@@ -27,6 +48,7 @@ export function passwordField({
   /** Id of the text that says more. */
   describedBy?: string;
   fault?: string | undefined;
+  autofocus?: boolean;
 }): Html {
   return html`<label for="${id}">${label}</label>
     <input
@@ -36,6 +58,7 @@ export function passwordField({
       required
       maxlength="200"
       autocomplete="current-password"
+      ${focusOf(autofocus)}
       ${faultOfField(fault, describedBy === undefined ? [] : [describedBy])}
     />`;
 }
@@ -45,10 +68,12 @@ export function newPasswordField({
   label,
   rule,
   fault,
+  autofocus = false,
 }: {
   label: string;
   rule: string;
   fault?: string | undefined;
+  autofocus?: boolean;
 }): Html {
   return html`<label for="password">${label}</label>
     <input
@@ -59,6 +84,7 @@ export function newPasswordField({
       minlength="12"
       maxlength="200"
       autocomplete="new-password"
+      ${focusOf(autofocus)}
       ${faultOfField(fault, ['rule'])}
     />
     <p class="quiet" id="rule">At least 12 characters, and nothing that is easily guessed. ${rule}</p>`;

@@ -1,4 +1,4 @@
-import { passwordField } from './fields.ts';
+import { focusOf, faultOfField, ownFault, passwordField, type FieldFault } from './fields.ts';
 import { html, type Html } from './html.ts';
 
 /**
@@ -9,6 +9,7 @@ export const passkeyScript = `'use strict';
 for (const form of document.querySelectorAll('form[data-passkey]')) {
   if (typeof globalThis.PublicKeyCredential?.parseCreationOptionsFromJSON !== 'function') break;
   form.hidden = false;
+  form.querySelector('[autofocus]')?.focus();
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
     const asked = JSON.parse(form.dataset.options);
@@ -61,8 +62,9 @@ export interface PasskeysView {
 /** The part of a person's page about passkeys. */
 export function passkeysPart(
   { passkeys, offer }: PasskeysView,
-  { base, token }: { base: string; token: Html },
+  { base, token, fault }: { base: string; token: Html; fault: FieldFault | undefined },
 ): Html {
+  const [name, password] = [ownFault(fault, 'passkey-name'), ownFault(fault, 'passkey-password')];
   return html`<h2>Passkeys</h2>
     <p class="quiet">
       A passkey signs you in by your device, without password and code.
@@ -71,10 +73,19 @@ export function passkeysPart(
     ${passkeys.length === 0 ? undefined : passkeyList(passkeys, { base, token })}
     ${passkeyForm(
       { kind: 'make', action: `${base}/passkeys`, options: offer },
-      html`${token}
+      html`${token} ${name.above}
         <label for="passkey-name">A name for the device</label>
-        <input id="passkey-name" name="name" required maxlength="100" autocomplete="off" />
-        ${passwordField({ id: 'passkey-password', name: 'current', label: 'Your password' })}
+        <input
+          id="passkey-name"
+          name="name"
+          required
+          maxlength="100"
+          autocomplete="off"
+          ${focusOf(name.of.autofocus)}
+          ${faultOfField(name.of.fault)}
+        />
+        ${password.above}
+        ${passwordField({ id: 'passkey-password', name: 'current', label: 'Your password', ...password.of })}
         <button type="submit">Make a passkey</button>`,
     )}`;
 }

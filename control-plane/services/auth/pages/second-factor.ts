@@ -1,4 +1,4 @@
-import { passwordField } from './fields.ts';
+import { faultOfField, focusOf, ownFault, passwordField, type FieldFault } from './fields.ts';
 import { html, type Html } from './html.ts';
 
 /** What a person's own page shows of the codes of an authenticator. */
@@ -11,10 +11,18 @@ export interface SecondFactorView {
   pending: { key: string; uri: string; picture: Html } | undefined;
 }
 
+/** What each form of the part is made of beside its own. */
+interface FormParts {
+  base: string;
+  /** What shows that the form came from here. */
+  token: Html;
+  fault: FieldFault | undefined;
+}
+
 /** The part of a person's page about codes of an authenticator. */
 export function secondFactorPart(
   { isAsked, isMissing, recoveryLeft, pending }: SecondFactorView,
-  { base, token }: { base: string; token: Html },
+  parts: FormParts,
 ): Html {
   return html`<h2 id="codes">Codes at sign-in</h2>
     ${
@@ -22,7 +30,7 @@ export function secondFactorPart(
         ? html`<p class="bad">Your role may do nothing until codes are asked for when you sign in.</p>`
         : undefined
     }
-    ${isAsked ? removal(recoveryLeft, { base, token }) : pending ? confirmation(pending, { base, token }) : start({ base, token })}`;
+    ${isAsked ? removal(recoveryLeft, parts) : pending ? confirmation(pending, parts) : start(parts)}`;
 }
 
 /** The recovery codes, which are shown once. */
@@ -36,20 +44,22 @@ export function recoveryPart(codes: readonly string[]): Html {
     </ul>`;
 }
 
-function start({ base, token }: { base: string; token: Html }): Html {
+function start({ base, token, fault }: FormParts): Html {
+  const password = ownFault(fault, 'totp-password');
   return html`<form method="post" action="${base}/totp">
     ${token}
     <p class="quiet" id="totp-rule">
       An app on your phone shows a new code every half a minute, which is asked for after the password.
     </p>
-    ${passwordField({ id: 'totp-password', name: 'current', label: 'Your password', describedBy: 'totp-rule' })}
+    ${password.above}
+    ${passwordField({ id: 'totp-password', name: 'current', label: 'Your password', describedBy: 'totp-rule', ...password.of })}
     <button type="submit">Set up codes</button>
   </form>`;
 }
 
 function confirmation(
   { key, uri, picture }: NonNullable<SecondFactorView['pending']>,
-  { base, token }: { base: string; token: Html },
+  { base, token, fault }: FormParts,
 ): Html {
   return html`<p>
       Let your authenticator see this picture, <a href="${uri}">open the link</a> on the phone that has it, or
@@ -59,21 +69,24 @@ function confirmation(
     <p><code id="totp-key">${key.match(/.{4}/g)?.join(' ')}</code></p>
     <p class="quiet"><code id="totp-uri">${uri}</code></p>
     <form method="post" action="${base}/totp/confirm">
-      ${token}${codeField('The code that it shows')}<button type="submit">Ask for codes from now on</button>
+      ${token}${codeField('The code that it shows', fault)}<button type="submit">
+        Ask for codes from now on
+      </button>
     </form>`;
 }
 
-function removal(recoveryLeft: number, { base, token }: { base: string; token: Html }): Html {
+function removal(recoveryLeft: number, { base, token, fault }: FormParts): Html {
   return html`<p>A code is asked for when you sign in. ${String(recoveryLeft)} recovery codes are left.</p>
     <form method="post" action="${base}/totp/remove">
-      ${token}${codeField('A code, to end that')}<button type="submit" class="quiet">
+      ${token}${codeField('A code, to end that', fault)}<button type="submit" class="quiet">
         Ask for codes no more
       </button>
     </form>`;
 }
 
-function codeField(label: string): Html {
-  return html`<label for="totp-code">${label}</label>
+function codeField(label: string, fault: FieldFault | undefined): Html {
+  const own = ownFault(fault, 'totp-code');
+  return html`${own.above}<label for="totp-code">${label}</label>
     <input
       class="code"
       id="totp-code"
@@ -82,5 +95,7 @@ function codeField(label: string): Html {
       maxlength="40"
       autocomplete="one-time-code"
       spellcheck="false"
+      ${focusOf(own.of.autofocus)}
+      ${faultOfField(own.of.fault)}
     />`;
 }

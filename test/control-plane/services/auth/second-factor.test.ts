@@ -62,7 +62,12 @@ t.test('codes are asked for once one was confirmed, and each is good once', asyn
   const web = new WebClient(plane.url);
   const page = await signIn(web, await web.get('/account'));
   const csrf = csrfOf(page);
-  t.match(await web.post('/account/totp', { csrf, current: 'wrong' }), { text: /not right/ });
+  t.match(
+    await web.post('/account/totp/confirm', { csrf, code: '000000' }),
+    { status: 422, text: /role="alert" id="fault">The code is not right/ },
+    'said though there is no field for it',
+  );
+  t.match(await web.post('/account/totp', { csrf, current: 'wrong' }), { status: 422, text: /not right/ });
   const begun = await web.post('/account/totp', { csrf, current: password });
   t.match(begun.text, /href="otpauth:\/\/totp\/Nearcast:ada%40example\.com\?secret=[A-Z2-7]{32}&amp;/);
   t.equal(readQrCode(begun.text), /href="(otpauth:[^"]+)"/.exec(begun.text)?.[1]?.replaceAll('&amp;', '&'));
