@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { DocumentPayload, SteeringMap } from '../common/contract/documents.ts';
 import { coded, systemCode } from '../common/runtime/errors.ts';
 import { unpackRouteTable } from '../common/runtime/route-table-packing.ts';
-import type { DecisionRecord } from './core/history-records.ts';
+import type { DecisionRecord, LostRecord } from './core/history-records.ts';
 import { Moment } from './core/moment.ts';
 import type { RankPolicy } from './core/rank.ts';
 import type { Places } from './core/rank-query.ts';
@@ -31,9 +31,17 @@ export interface ReplayRequest {
   readonly signal: AbortSignal;
 }
 
+/** What a recording could not tell. */
+export interface ReplayGaps {
+  /** Times of which the journal tells nothing, from and until: it is damaged there, or its process had died. */
+  readonly lost: readonly { readonly fromMs: number; readonly untilMs: number }[];
+}
+
 interface Recording {
   readonly moment: Moment;
   readonly decisions: AsyncGenerator<DecisionRecord, void>;
+  /** What was read so far of times of which the journal could tell nothing. */
+  readonly lost: readonly LostRecord[];
   readonly readTable: (name: string) => Promise<Uint8Array | undefined>;
 }
 
@@ -42,7 +50,7 @@ interface Recording {
  *
  * @throws INVALID, also where `without` names a box that no map of the recording has; STORE_CORRUPT, HISTORY_GONE where a table is missing.
  */
-export async function replayDecisions(request: ReplayRequest): Promise<ReplayReport> {
+export async function replayDecisions(request: ReplayRequest): Promise<ReplayReport & ReplayGaps> {
   const recording = await openRecording(request.file);
   const places = request.geoFile === undefined ? undefined : openPlaceBook(await readShared(request.geoFile));
   const other = request.map === undefined ? undefined : await lastView(request.map);
@@ -75,7 +83,10 @@ export async function replayDecisions(request: ReplayRequest): Promise<ReplayRep
     );
     tally.add(decision, { before: was, after: is });
   }
-  const report = tally.report();
+  const report = {
+    ...tally.report(),
+    lost: recording.lost.map(({ atMs: fromMs, untilMs }) => ({ fromMs, untilMs })),
+  };
   if (report.samples > 0 && unknown.size > 0)
     throw coded('INVALID', `no map of the recording has ${[...unknown].join(', ')}`);
   return report;
@@ -127,22 +138,31 @@ async function openRecording(path: string): Promise<Recording> {
   }
   const moment = new Moment();
   const tables = new Map<string, Buffer>();
+  const lost: LostRecord[] = [];
+  let isDamaged = false;
+  const damaged = (): void => {
+    isDamaged = true;
+  };
   async function* decisions(): AsyncGenerator<DecisionRecord, void> {
     let lines = 0;
-    for await (const line of readSegment(path)) {
+    for await (const line of readSegment(path, damaged)) {
       lines++;
       const record = parseRecord(line);
       if (record.kind === 'table') tables.set(record.name, Buffer.from(record.packed, 'base64'));
       else if (record.kind === 'decision') yield record;
-      else moment.take(record);
+      else {
+        if (record.kind === 'lost') lost.push(record);
+        moment.take(record);
+      }
     }
     if (lines === 0) throw coded('STORE_CORRUPT', `${path} is no recording`);
+    if (isDamaged) throw coded('STORE_CORRUPT', `${path} is damaged: record it again`);
   }
   const readTable = async (name: string): Promise<Uint8Array | undefined> => {
     const packed = tables.get(name);
     return packed && (await unpackRouteTable(packed));
   };
-  return { moment, decisions: decisions(), readTable };
+  return { moment, decisions: decisions(), lost, readTable };
 }
 
 /** Compiles the map in force, as long as it is. */

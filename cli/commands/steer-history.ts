@@ -32,6 +32,7 @@ interface ReplayReport {
   readonly moved: number;
   readonly moves: readonly { readonly from: string; readonly to: string; readonly decisions: number }[];
   readonly boxes: readonly { readonly id: string; readonly before: number; readonly after: number }[];
+  readonly lost: readonly { readonly fromMs: number; readonly untilMs: number }[];
 }
 
 interface ReplayFlags {
@@ -123,8 +124,14 @@ export function steerReplayCommand(shell: CommandShell, loadLab: () => Promise<S
 
 function printReplay(
   output: Output,
-  { decisions, samples, fidelity, moved, moves, boxes }: ReplayReport,
+  { decisions, samples, fidelity, moved, moves, boxes, lost }: ReplayReport,
 ): void {
+  for (const { fromMs, untilMs } of lost) {
+    const [from, until] = [fromMs, untilMs].map((ms) => new Date(ms).toISOString());
+    output.note(
+      `Nothing is known from ${from} until ${until}: the journal is damaged there, or steering had died.`,
+    );
+  }
   if (samples === 0) throw coded('INVALID', 'the recording has no decisions');
   output.line(
     `${decisions} decisions (${samples} samples): ${formatPercent(moved)} of them would go elsewhere first`,

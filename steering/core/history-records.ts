@@ -60,6 +60,10 @@ export const KeptRecord = Type.Object({
 });
 export type KeptRecord = Static<typeof KeptRecord>;
 
+/** Only in recordings: the journal is damaged there, or its process had died, and it tells nothing from one time to the other. */
+export const LostRecord = Type.Object({ kind: Type.Literal('lost'), atMs: TimeMs, untilMs: TimeMs });
+export type LostRecord = Static<typeof LostRecord>;
+
 /** By which way it was asked. */
 export const DecisionOutput = Type.Union([
   Type.Literal('http'),
@@ -98,6 +102,7 @@ export const HistoryRecord = Type.Union([
   MapRecord,
   HealthRecord,
   KeptRecord,
+  LostRecord,
   DecisionRecord,
   TableRecord,
 ]);

@@ -33,6 +33,11 @@ export class Moment {
       case 'kept':
         this.#kept = record.shares;
         break;
+      case 'lost':
+        // What follows begins with all that is in force then.
+        this.#health.clear();
+        this.#kept = {};
+        break;
       default:
         return;
     }

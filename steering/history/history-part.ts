@@ -40,7 +40,7 @@ export interface HistoryPart {
 const hourMs = 3_600_000;
 /** With the tables of maps, which may take as much: 2 GiB of disk. */
 const journalBytesMax = 2 ** 30;
-const segmentMs = hourMs / 2;
+const segmentMs = hourMs / 12;
 const segmentBytes = 256 * 2 ** 20;
 /** Each question takes the memory of a map: one at a time. */
 const questionsMax = 8;

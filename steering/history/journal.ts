@@ -5,6 +5,7 @@ import { constants, createZstdCompress, type ZstdCompress } from 'node:zlib';
 import type { Clock } from '../../common/runtime/clock.ts';
 import { coded } from '../../common/runtime/errors.ts';
 import type { Log } from '../../common/runtime/log.ts';
+import { checkOf, endLine } from './journal-checks.ts';
 import { pruneSegments, segmentPath } from './journal-files.ts';
 
 export interface JournalOptions {
@@ -13,7 +14,10 @@ export interface JournalOptions {
   readonly opening: () => readonly string[];
   readonly keepMs: number;
   readonly bytesMax: number;
-  /** A segment ends after so long, or so many bytes before compression: to read one moment, one segment is read. */
+  /**
+   * A segment ends after so long, or so many bytes before compression: to read one moment, one segment is read, and damage
+   * costs what follows it in one segment.
+   */
   readonly segmentMs: number;
   readonly segmentBytes: number;
   readonly clock: Clock;
@@ -129,6 +133,8 @@ export class Journal {
     const compress = createZstdCompress(compression);
     const file = createWriteStream(path, { flags: 'a', mode: 0o600 });
     compress.pipe(file);
+    // By this a reader knows that all lines are checked.
+    compress.write(`${checkOf([])}\n`);
     const startMs = clock.monotonicMs();
     const done = this.#watch(compress, file);
     const writing = { compress, startMs, gathered: '', bytes: 0, flushedBytes: 0, done };
@@ -156,7 +162,7 @@ export class Journal {
     if (writing === undefined) return;
     this.#writing = undefined;
     passOn(writing);
-    writing.compress.end();
+    writing.compress.end(`${endLine}\n`);
     await writing.done;
   }
 
@@ -177,6 +183,7 @@ function put(writing: Writing, line: string): void {
 }
 
 function passOn(writing: Writing): void {
-  if (writing.gathered !== '') writing.compress.write(writing.gathered);
+  const { gathered } = writing;
   writing.gathered = '';
+  if (gathered !== '') writing.compress.write(`${gathered}${checkOf([gathered])}\n`);
 }

@@ -1,9 +1,9 @@
 import { coded } from '../../common/runtime/errors.ts';
 import { parseJsonAs } from '../../common/runtime/parse.ts';
-import { HistoryRecord } from '../core/history-records.ts';
+import { HistoryRecord, type LostRecord } from '../core/history-records.ts';
 import { Moment } from '../core/moment.ts';
 import { listSegments, type Segment } from './journal-files.ts';
-import { readSegment } from './journal-reader.ts';
+import { readSegment, type Broken } from './journal-reader.ts';
 
 /** What a line tells at a glance; most are not parsed. */
 interface Glance {
@@ -23,27 +23,51 @@ export function parseRecord(line: string): HistoryRecord {
   return parseJsonAs(HistoryRecord, line, { what: 'a line of the history', code: 'STORE_CORRUPT' });
 }
 
-/** What was in force at a time. @throws HISTORY_GONE where nothing is kept of it. */
+/** What was in force at a time. @throws HISTORY_GONE where nothing is kept of it, or the journal of it is damaged. */
 export async function momentAt(directory: string, atMs: number): Promise<Moment> {
   const moment = new Moment();
   let map: string | undefined;
-  for await (const line of stateLines(await segmentsFrom(directory, atMs), atMs)) {
-    if (glanceAt(line)?.kind === 'map') map = line;
-    else moment.take(parseRecord(line));
+  const [segment, next] = await segmentsFrom(directory, atMs);
+  const damage = new Damage(segment, next !== undefined);
+  for await (const line of segment === undefined ? [] : readSegment(segment.path, damage.found)) {
+    const glance = glanceAt(line);
+    if (glance === undefined) continue;
+    // The opening of a segment repeats what was in force when it began, with the times of then.
+    if (glance.atMs > atMs) break;
+    damage.passed(glance.atMs);
+    if (glance.kind === 'map') map = line;
+    else if (glance.kind !== 'decision') moment.take(parseRecord(line));
   }
-  if (map === undefined) throw coded('HISTORY_GONE', `no map of ${new Date(atMs).toISOString()} is kept`);
+  if (damage.isFound) {
+    const until = next === undefined ? 'the next that is written' : textOf(next.startMs);
+    throw coded('HISTORY_GONE', `the journal is damaged, or its process had died: nothing can be told from ${textOf(damage.fromMs)} until ${until}`); // prettier-ignore
+  }
+  if (map === undefined) throw coded('HISTORY_GONE', `no map of ${textOf(atMs)} is kept`);
   moment.take(parseRecord(map));
   return moment;
 }
 
-async function* stateLines([segment]: readonly Segment[], untilMs: number): AsyncGenerator<string, void> {
-  if (segment === undefined) return;
-  for await (const line of readSegment(segment.path)) {
-    const glance = glanceAt(line);
-    if (glance === undefined || glance.kind === 'decision') continue;
-    // The opening of a segment repeats what was in force when it began, with the times of then.
-    if (glance.atMs > untilMs) return;
-    yield line;
+function textOf(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+/** Where a segment is broken, if it is: the last of all may still be being written. */
+class Damage {
+  isFound = false;
+  /** The last time of which it has told. */
+  fromMs: number;
+
+  constructor(segment: Segment | undefined, hasNext: boolean) {
+    this.fromMs = segment?.startMs ?? 0;
+    this.found = (how) => {
+      this.isFound = how === 'damaged' || hasNext;
+    };
+  }
+
+  readonly found: (how: Broken) => void;
+
+  passed(atMs: number): void {
+    this.fromMs = Math.max(this.fromMs, atMs);
   }
 }
 
@@ -62,7 +86,7 @@ export interface Span {
 
 /**
  * The lines of a recording: the decisions of a span, what was in force when they were made, and the tables that its maps name, so
- * that it can be replayed anywhere. Where nothing is kept of its beginning it begins later. @throws HISTORY_GONE where
+ * that it can be replayed anywhere. Where a segment is damaged, it says what is lost. Where nothing is kept of its beginning it begins later. @throws HISTORY_GONE where
  * nothing is kept of it at all.
  */
 export async function* recordingOf(
@@ -75,15 +99,20 @@ export async function* recordingOf(
   const all = segments.length > 0 ? segments : await listSegments(directory);
   const wanted = all.filter(({ startMs }) => startMs <= toMs);
   if (wanted.length === 0) throw coded('HISTORY_GONE', 'nothing is kept of that time');
-  for (const { path } of wanted) {
-    for await (const line of readSegment(path)) {
+  for (const [index, segment] of wanted.entries()) {
+    const damage = new Damage(segment, index < wanted.length - 1);
+    for await (const line of readSegment(segment.path, damage.found)) {
       const glance = glanceAt(line);
       if (glance === undefined) continue;
       if (glance.atMs > toMs) break;
+      damage.passed(glance.atMs);
       if (glance.kind === 'decision' && glance.atMs < fromMs) continue;
       if (glance.kind === 'map') yield* tablesOf(line, told, readTable);
       yield line;
     }
+    if (!damage.isFound) continue;
+    const untilMs = Math.max(damage.fromMs, wanted[index + 1]?.startMs ?? toMs);
+    yield JSON.stringify({ atMs: damage.fromMs, kind: 'lost', untilMs } satisfies LostRecord);
   }
 }
 

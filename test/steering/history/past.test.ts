@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { zstdCompressSync } from 'node:zlib';
 import t, { type Test } from 'tap';
 import { createLog } from '../../../common/runtime/log.ts';
@@ -12,6 +12,7 @@ import { explain } from '../../../steering/core/explain.ts';
 import { rankPolicyDefault } from '../../../steering/core/rank.ts';
 import { Ranker } from '../../../steering/core/ranker.ts';
 import { createBrain } from '../../../steering/brain.ts';
+import { listSegments } from '../../../steering/history/journal-files.ts';
 import { Journal } from '../../../steering/history/journal.ts';
 import { momentAt, parseRecord, recordingOf } from '../../../steering/history/past.ts';
 import { compilePast } from '../../../steering/history/past-view.ts';
@@ -188,4 +189,53 @@ t.test('a recording holds the decisions of its span, what they depended on, and 
   await test.rejects(replay({ file: `${file}.none` }), { code: 'INVALID' });
   await writeFile(file, 'no recording');
   await test.rejects(replay({}), { code: 'STORE_CORRUPT' });
+});
+
+t.test('where the journal is damaged it says so, and goes on with its next segment', async (test) => {
+  const { directory, tables, brain, health, setMap, pass, close } = await lab(test);
+  await setMap(mapOf(boxes), 1);
+  for (let minute = 0; minute < 15; minute++) {
+    health.set('a', healthOf(minute % 2 === 0 ? 'up' : 'down', startMs + minute * 60_000));
+    for (let second = 0; second < 60; second++) {
+      brain.rank({ client, bundle });
+      await pass(1000);
+    }
+  }
+  await close();
+  const [first, second] = await listSegments(directory);
+  const path = first?.path ?? '';
+  const bytes = await readFile(path);
+  bytes.fill(0xff, bytes.length / 2, bytes.length / 2 + 64);
+  await writeFile(path, bytes);
+
+  const early = await momentAt(directory, startMs + 30_000);
+  test.equal(early.health().get('a')?.verdict, 'up', 'what lies before is told');
+  await test.rejects(momentAt(directory, (second?.startMs ?? 0) - 1), {
+    code: 'HISTORY_GONE',
+    message:
+      /the journal is damaged, or its process had died: nothing can be told from \S+ until 2026-11-21T20:10/,
+  });
+  const late = await momentAt(directory, startMs + 14.5 * 60_000);
+  test.equal(late.health().get('a')?.verdict, 'up');
+  test.equal((await momentAt(directory, startMs + 13.5 * 60_000)).health().get('a')?.verdict, 'down');
+
+  const packed = async (name: string) => packRouteTable((await tables.read(name)) ?? new Uint8Array());
+  const span = { fromMs: startMs, toMs: startMs + 900_000 };
+  const lines = await Array.fromAsync(recordingOf(directory, span, packed));
+  const file = join(test.testdir(), 'recording');
+  const text = lines.map((line) => `${line}\n`).join('');
+  await writeFile(file, zstdCompressSync(text));
+  const request = { file, without: [], signal: new AbortController().signal };
+  const { lost, samples, fidelity } = await replayDecisions(request);
+  test.match(lost, [{ fromMs: Number, untilMs: second?.startMs }]);
+  const [{ fromMs = 0, untilMs = 0 } = {}] = lost;
+  const atMs = lines
+    .map(parseRecord)
+    .filter(({ kind }) => kind === 'decision')
+    .map((record) => ('atMs' in record ? record.atMs : 0));
+  test.ok(atMs.some((ms) => ms < fromMs) && atMs.some((ms) => ms > untilMs));
+  test.notOk(atMs.some((ms) => ms > fromMs && ms < untilMs));
+  test.match({ samples, fidelity }, { samples: atMs.length, fidelity: 1 });
+  await writeFile(file, zstdCompressSync(text).subarray(0, -3).fill(0xff, 400, 464));
+  await test.rejects(replayDecisions(request), { code: 'STORE_CORRUPT' });
 });
