@@ -4,8 +4,11 @@ import { loop } from '../background.ts';
 import type { ControlPlaneConfig } from '../config.ts';
 import { readSecretLine } from '../secret-line.ts';
 import { createWebhookPost } from '../services/billing/post-webhook.ts';
+import { playedEvents } from '../services/billing/played.ts';
 import { billingRoutes } from '../services/billing/routes.ts';
 import { createBilling } from '../services/billing/service.ts';
+import { askForEventLog } from '../services/events/event-log.ts';
+import { eventLog } from '../services/events/interfaces.ts';
 import { answerPersonal, personalData } from '../services/personal-data.ts';
 import { playbackBilling } from '../services/playback/interfaces.ts';
 import { openProcedures } from '../services/procedures/durable-steps.ts';
@@ -22,10 +25,12 @@ export async function openBillingPart(context: PartContext): Promise<Part> {
   const provider = await openProvider(config);
   const { post, close } = createWebhookPost(config.webhooks);
   const books = await stores.openBooks('billing');
-  const billing = createBilling({ books, provider, post, clock, chance, log });
+  const events = askForEventLog(directory.find(eventLog), playedEvents);
+  const billing = createBilling({ books, provider, post, events, clock, chance, log });
   directory.provide(playbackBilling, {
-    entitlements: async ({ accountId }) => {
+    entitlements: async ({ accountId, session }) => {
       const { isRequired, entitlements } = await billing.entitlements.of(accountId);
+      if (session !== undefined && entitlements !== undefined) await billing.played.begin(session, accountId);
       return { isRequired, ...(entitlements && { entitlements }) };
     },
   });
@@ -44,6 +49,7 @@ export async function openBillingPart(context: PartContext): Promise<Part> {
   return {
     components: [
       loop('billing', (signal) => billing.watch(signal)),
+      loop('billing-usage', (signal) => billing.played.run(signal)),
       loop('procedures', (signal) => procedures.watch(signal)),
     ],
     routes: ({ app }) => {

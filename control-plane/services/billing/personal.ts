@@ -8,6 +8,7 @@ import type { Erased } from './erased.ts';
 import type { Invoices } from './invoices.ts';
 import type { Payers } from './payers.ts';
 import type { Payments } from './payments.ts';
+import type { Played } from './played.ts';
 import type { Subscriptions } from './subscriptions.ts';
 import type { Usage } from './usage.ts';
 
@@ -20,6 +21,7 @@ interface PersonalOptions {
   ledger: Pick<Books, 'balances'>;
   payers: Payers;
   usage: Usage;
+  played: Pick<Played, 'of' | 'erase'>;
   desk: Desk;
   erased: Pick<Erased, 'add'>;
   /** Does once for its key what moves money. */
@@ -33,7 +35,8 @@ interface PersonalOptions {
  * pays, also at the provider; invoices, postings and sums of what was charged stay under the account's id, as bookkeeping has to keep them.
  */
 export function personalBilling(billing: PersonalOptions, purge: () => Promise<void>): PersonalData {
-  const { subscriptions, invoices, payments, ledger, payers, usage, desk, erased, once, listOlder } = billing;
+  const { subscriptions, invoices, payments, ledger, payers, usage, played, desk, erased, once, listOlder } =
+    billing;
   return {
     name: 'billing',
     async export(account) {
@@ -51,9 +54,11 @@ export function personalBilling(billing: PersonalOptions, purge: () => Promise<v
       const credit = (await ledger.balances({ account: creditAccount(account) })).map(
         ({ currency, amount }) => ({ currency, amount: 0 - amount }),
       );
-      if ([held, sums, paid].every(({ length }) => length === 0) && !hasMethod) return undefined;
+      const playing = await played.of(account);
+      if ([held, sums, paid, playing].every(({ length }) => length === 0) && !hasMethod) return undefined;
       return {
         ...{ subscriptions: held, invoices: bills, creditNotes: notes, payments: paid, credit, usage: sums },
+        playing,
         payment: { hasMethod, provider },
       };
     },
@@ -65,6 +70,7 @@ export function personalBilling(billing: PersonalOptions, purge: () => Promise<v
         const ask = { caller: 'erasure', key: current.id, request: 'cancel', subscription: current.id };
         await once(ask, (batch) => subscriptions.leave(batch, current.id));
       }
+      await played.erase(account);
       await usage.erase(account);
       await payers.erase(account);
     },

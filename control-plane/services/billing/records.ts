@@ -18,6 +18,7 @@ import { UsageLine } from '../../../common/contract/meters.ts';
 import { WebhookView } from '../../../common/contract/webhooks.ts';
 import { Type, type Static, type TSchema } from '../../../common/contract/type.ts';
 import { parseAs } from '../../../common/runtime/parse.ts';
+import { rangesMax } from './core/played-seconds.ts';
 
 const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 /** Periods of which usage is carried to a later invoice. */
@@ -160,6 +161,20 @@ const UsageRecord = Type.Object({
   isMetered: Type.Optional(Type.Literal(true)),
 });
 export type UsageRecord = Static<typeof UsageRecord>;
+/** A session that is charged, and what it has played so far; see core/played-seconds.ts. */
+const PlayedRecord = Type.Object({
+  account: ObjectId,
+  /** Under which it is usage; says nothing of the session. */
+  id: Type.String(),
+  begunMs: TimeMs,
+  ranges: Type.Array(Type.Tuple([Count, Count]), { maxItems: rangesMax }),
+  ...{ folded: Count, floorS: Count },
+  /** Seconds that are to be usage, and those that are, in so many parts. */
+  ...{ counted: Count, told: Count, parts: Count },
+  /** When the first of those was played that are not usage yet. */
+  sinceMs: Type.Optional(TimeMs),
+});
+export type PlayedRecord = Static<typeof PlayedRecord>;
 /**
  * What meters have counted of one thing: what was told is open, or carried to the next invoice, or it was invoiced, free (within what is
  * included), or given up.
@@ -197,6 +212,8 @@ export interface BillingRecords {
   usageTimes: Collection<{ id: string }>;
   /** By account, month and metric. */
   usageSums: Collection<{ quantity: number }>;
+  /** By session, whose id begins with when it began: those that are charged. */
+  played: Collection<PlayedRecord>;
   /** By account and metric. */
   metered: Collection<MeteredRecord>;
   accounts: Collection<AccountRecord>;
@@ -270,6 +287,7 @@ export function openBillingRecords(books: Books): BillingRecords {
     usage: collection('usage', UsageRecord),
     usageTimes: collection('usage-times', Reference),
     usageSums: collection('usage-sums', Type.Object({ quantity: Count })),
+    played: collection('played', PlayedRecord),
     metered: collection('metered', MeteredRecord),
     accounts: collection('accounts', AccountRecord),
     erased: collection('erased', Reference),

@@ -3,6 +3,7 @@ import type { Books, BooksProof } from '../../../common/adapters/records/port.ts
 import type { Chance } from '../../../common/runtime/chance.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import type { Log } from '../../../common/runtime/log.ts';
+import type { FollowedLog } from '../log-follower.ts';
 import type { PersonalData } from '../personal-data.ts';
 import { verifyAccounts } from './accounts-verify.ts';
 import type { Batch } from './batch.ts';
@@ -10,7 +11,7 @@ import { openCollecting, type Collecting } from './collecting.ts';
 import { openDesk, type Ask } from './desk.ts';
 import { verifyDocuments } from './documents-verify.ts';
 import { cacheEntitlements, type EntitlementsCache } from './entitlements.ts';
-import { openErased } from './erased.ts';
+import { openErased, type Erased } from './erased.ts';
 import { openDisputes, type Disputes } from './disputes.ts';
 import { openDue } from './due.ts';
 import { openInvoices, type Invoices } from './invoices.ts';
@@ -20,6 +21,7 @@ import { openOffers, type Offers } from './offers.ts';
 import { openOlderLists } from './older-lists.ts';
 import { openPayers, type Payers } from './payers.ts';
 import { openPayments, type Payments } from './payments.ts';
+import { openPlayed, type Played } from './played.ts';
 import { openBillingRecords } from './records.ts';
 import { personalBilling } from './personal.ts';
 import { openPrepayments, type Prepayments } from './prepayments.ts';
@@ -38,6 +40,8 @@ export interface BillingOptions {
   /** Who takes money from cards; payments are recorded by hand where there is none. */
   provider?: PaymentProvider | undefined;
   post: PostWebhook;
+  /** The event log, wherever it is kept. */
+  events: FollowedLog;
 }
 
 /** Plans, subscriptions, invoices and payments, over one set of books. */
@@ -54,6 +58,8 @@ export interface Billing {
   prepayments: Prepayments;
   disputes: Disputes;
   usage: Usage;
+  /** What sessions play. */
+  played: Played;
   metered: Pick<Metered, 'due'>;
   reports: Reports;
   /** What it knows of people. */
@@ -120,8 +126,8 @@ export function createBilling(options: BillingOptions): Billing {
   });
 
   const { bookDue, catchUp } = openDue({ records, desk, subscriptions, clock, log });
-  const settleDue = () => runAll([collecting, prepayments, refunds]);
-  const usage = openUsage({ records, desk, metered, erased, catchUp, clock });
+  const settleDue = () => eachOf(...[collecting, prepayments, refunds].map((one) => () => one.run()));
+  const { usage, played, forget } = openCounting(options, { records, desk, metered, erased, catchUp });
   const reports = openReports({ records, clock });
   const listOlder = openOlderLists({ records, desk });
   const once: Billing['once'] = async ({ subscription, ...ask }, decide) => {
@@ -132,14 +138,17 @@ export function createBilling(options: BillingOptions): Billing {
   return {
     ...{ offers, subscriptions, invoices, payments, entitlements, ledger: books, bookDue, settleDue },
     ...{ collecting, payers, notices, webhooks, prepayments, disputes },
-    ...{ usage, reports, metered },
+    ...{ usage, played, reports, metered },
     async quote(subscription, decide) {
       await catchUp(subscription);
       return desk.quote(decide);
     },
     once,
     personal: personalBilling(
-      { subscriptions, invoices, payments, ledger: books, payers, usage, desk, erased, once, listOlder },
+      {
+        ...{ subscriptions, invoices, payments, ledger: books, payers, listOlder },
+        ...{ usage, played, desk, erased, once },
+      },
       () => books.purge(),
     ),
     verify: () => verifyAll({ records, invoices, desk, listOlder }),
@@ -147,19 +156,33 @@ export function createBilling(options: BillingOptions): Billing {
       watchAll(options, signal, {
         webhooks,
         settleDue,
-        async bookAll() {
-          await bookDue();
-          await listOlder();
-          await desk.forgetAnswers();
-          await usage.forget();
-          await desk.book((batch) => erased.forget(batch));
-        },
+        bookAll: () => eachOf(bookDue, listOlder, forget),
       }),
   };
 }
 
-async function runAll(all: readonly { run(): Promise<void> }[]): Promise<void> {
-  for (const one of all) await one.run();
+/** What accounts use, told and counted here, and what forgets what is old. */
+function openCounting(
+  { events, clock, chance, log }: BillingOptions,
+  parts: Omit<Parameters<typeof openUsage>[0], 'clock'> & { erased: Pick<Erased, 'forget'> },
+) {
+  const { records, desk, erased } = parts;
+  const usage = openUsage({ ...parts, clock });
+  const played = openPlayed({ records, desk, usage, events, clock, chance, log });
+  const forgetErased = () => desk.book((batch) => erased.forget(batch));
+  const forget = () =>
+    eachOf(
+      () => desk.forgetAnswers(),
+      () => played.forget(),
+      () => usage.forget(),
+      forgetErased,
+    );
+  return { usage, played, forget };
+}
+
+/** One after the other. */
+async function eachOf(...works: readonly (() => Promise<void>)[]): Promise<void> {
+  for (const work of works) await work();
 }
 
 /** Works on what is due until the signal is aborted. */

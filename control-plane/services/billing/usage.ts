@@ -8,14 +8,28 @@ import type { Metered } from './metered.ts';
 import { ordered, type BillingRecords } from './records.ts';
 import { openUsageFolding, usageKeptMs, type UsageFolding } from './usage-folding.ts';
 
-/** What accounts have used, as others count it. */
+/** What sessions play, in seconds: counted here, by what players tell. */
+export const playedMetric = 'playback-seconds';
+
+export type Told = UsageRequest['records'][number];
+type Refusal = Omit<UsageReply['refused'][number], 'index'>;
+
+/** What accounts have used. */
 export interface Usage extends UsageFolding {
   /**
    * Counts each record once by its account and id, and charges it where a meter does. Refuses by record: INVALID (from the future: more than
-   * a minute; or more than 99 days old), ACCOUNT_UNKNOWN (the account was removed), AMOUNT_INVALID (no invoice could be written over the sum),
+   * a minute; or more than 99 days old; or of what is counted here), ACCOUNT_UNKNOWN (the account was removed), AMOUNT_INVALID (no invoice could be written over the sum),
    * UNAVAILABLE (to be told again).
    */
   add(request: UsageRequest): Promise<UsageReply>;
+  /** Books what time has changed for these accounts, so that a period that has ended is invoiced before what comes after it is counted; gives those of which that cannot be done now. */
+  endPeriods(accounts: ReadonlySet<string>): Promise<ReadonlySet<string>>;
+  /** As `add`, in the making of a batch, after `endPeriods`, which said what is stuck; gives what is refused. `isOurs`: it was counted here. */
+  count(
+    batch: Batch,
+    told: readonly Told[],
+    by: { stuck: ReadonlySet<string>; isOurs: boolean },
+  ): Promise<ReadonlyMap<Told, Refusal>>;
   /** Sums by account, month and metric; `after` is the `next` of the page before. */
   sums(page: { account?: string | undefined; after?: string | undefined; limit: number }): Promise<UsageSums>;
 }
@@ -23,9 +37,6 @@ export interface Usage extends UsageFolding {
 const futureMs = 60_000;
 /** What is so old may have been counted, and its id forgotten. */
 const lateMs = usageKeptMs - 86_400_000;
-
-type Told = UsageRequest['records'][number];
-type Refusal = Omit<UsageReply['refused'][number], 'index'>;
 
 interface UsageOptions {
   records: BillingRecords;
@@ -40,22 +51,26 @@ interface UsageOptions {
 /** Opens it. */
 export function openUsage(options: UsageOptions): Usage {
   const { records, desk, metered, erased, clock } = options;
+  const countIn = async (...[batch, told, by]: Parameters<Usage['count']>) => {
+    const nowMs = clock.nowMs();
+    const gone = await goneOf(erased, told);
+    const { fresh, refused } = await sorted(records, told, { ...by, nowMs, gone });
+    const { counted, refused: tooMuch } = await metered.count(batch, [...fresh.keys()]);
+    for (const record of tooMuch) {
+      refused.set(record, { code: 'AMOUNT_INVALID', detail: 'no invoice could be written over its sum' });
+      fresh.delete(record);
+    }
+    await write(batch, records, { fresh, counted, nowMs });
+    return { accepted: fresh.size, refused };
+  };
   return {
     async add({ records: told }) {
-      const stuck = await endPeriods(options, told);
+      const stuck = await endPeriods(options, new Set(told.map(({ account }) => account)));
       return desk.book(async (batch) => {
-        const nowMs = clock.nowMs();
-        const gone = await goneOf(erased, told);
-        const { fresh, refused } = await sorted(records, told, { nowMs, stuck, gone });
-        const { counted, refused: tooMuch } = await metered.count(batch, [...fresh.keys()]);
-        for (const record of tooMuch) {
-          refused.set(record, { code: 'AMOUNT_INVALID', detail: 'no invoice could be written over its sum' });
-          fresh.delete(record);
-        }
-        await write(batch, records, { fresh, counted, nowMs });
+        const { accepted, refused } = await countIn(batch, told, { stuck, isOurs: false });
         return {
-          accepted: fresh.size,
-          duplicates: told.length - fresh.size - refused.size,
+          accepted,
+          duplicates: told.length - accepted - refused.size,
           refused: told.flatMap((record, index) => {
             const refusal = refused.get(record);
             return refusal === undefined ? [] : [{ index, ...refusal }];
@@ -63,6 +78,8 @@ export function openUsage(options: UsageOptions): Usage {
         };
       });
     },
+    endPeriods: (accounts) => endPeriods(options, accounts),
+    count: async (...asked) => (await countIn(...asked)).refused,
     ...openUsageFolding({ records, desk, clock }),
     sums: (page) => sumsOf(records, page),
   };
@@ -71,10 +88,10 @@ export function openUsage(options: UsageOptions): Usage {
 /** A period that has ended is invoiced before what comes after it is counted; gives the accounts of which that cannot be done now. */
 async function endPeriods(
   { records: { accounts, subscriptions }, catchUp, clock }: UsageOptions,
-  told: readonly Told[],
+  of: ReadonlySet<string>,
 ): Promise<ReadonlySet<string>> {
   const stuck = new Set<string>();
-  for (const account of new Set(told.map((record) => record.account))) {
+  for (const account of of) {
     const id = (await accounts.get(account))?.value.subscription;
     const dueAtMs = id && (await subscriptions.get(id))?.value.dueAtMs;
     if (id !== undefined && Number(dueAtMs) <= clock.nowMs())
@@ -154,9 +171,19 @@ async function sumsOf(
 }
 
 function refusalOf(
-  { account, atMs }: Told,
-  { nowMs, stuck, gone }: { nowMs: number; stuck: ReadonlySet<string>; gone: ReadonlySet<string> },
+  { account, metric, atMs }: Told,
+  {
+    nowMs,
+    stuck,
+    gone,
+    isOurs,
+  }: { nowMs: number; stuck: ReadonlySet<string>; gone: ReadonlySet<string>; isOurs: boolean },
 ): Refusal | undefined {
+  if (metric === playedMetric && !isOurs)
+    return {
+      code: 'INVALID',
+      detail: 'it is counted here, by what players tell: give another name to what you count',
+    };
   if (gone.has(account)) return { code: 'ACCOUNT_UNKNOWN', detail: 'it was removed' };
   if (atMs > nowMs + futureMs) return { code: 'INVALID', detail: 'it is from the future' };
   if (atMs < nowMs - lateMs) return { code: 'INVALID', detail: 'it is more than 99 days old' };

@@ -3,7 +3,7 @@ import type { Collection } from '../../../common/adapters/records/collection.ts'
 import { eventSchemas, type EventData, type EventType } from '../../../common/contract/event-log.ts';
 import { matches } from '../../../common/runtime/parse.ts';
 import { DailySums } from './daily-sums.ts';
-import { LogConsumer, type ConsumerDependencies } from './follower.ts';
+import { LogConsumer, type ConsumerDependencies } from '../log-follower.ts';
 
 /** Types of events that say when it was that they tell of. */
 type TimedType = { [T in EventType]: EventData<T> extends { timeMs: number } ? T : never }[EventType];

@@ -3,7 +3,8 @@ import type { EventType } from '../../../common/contract/event-log.ts';
 import { coded } from '../../../common/runtime/errors.ts';
 import type { Calls } from '../../apart/interface.ts';
 import { readWaitMs, type eventLog } from './interfaces.ts';
-import type { FollowedLog, LogPlace, ServedLog } from './ports.ts';
+import type { FollowedLog, LogPlace } from '../log-follower.ts';
+import type { ServedLog } from './ports.ts';
 
 // Of 1000 events or 4 MiB: more would hold the answer, and this process, for long.
 const pagesAtOnce = 8;

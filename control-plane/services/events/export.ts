@@ -15,7 +15,7 @@ import type { Clock } from '../../../common/runtime/clock.ts';
 import { toCoded } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 import { parseAs } from '../../../common/runtime/parse.ts';
-import type { LogPlace } from './ports.ts';
+import type { LogPlace } from '../log-follower.ts';
 
 export interface EventExportOptions {
   readonly events: Events;

@@ -11,7 +11,7 @@ import {
   type HalfLives,
   type Weight,
 } from '../../core/popularity.ts';
-import { LogConsumer, type ConsumerDependencies } from './follower.ts';
+import { LogConsumer, type ConsumerDependencies } from '../log-follower.ts';
 import { keyOf, placeOf, PopularityWeights, type ServedAt } from './popularity-weights.ts';
 import type { SitePopularity, SizedBundle } from './ports.ts';
 import { openPopularityRecords, type PopularityRecords, type ServedNodeRecord } from './records.ts';

@@ -5,15 +5,9 @@ import type { Clock } from '../../../common/runtime/clock.ts';
 import type { Log } from '../../../common/runtime/log.ts';
 import { createDebounced, type Debounced } from '../debounce.ts';
 import { createListeners } from '../listeners.ts';
+import type { FollowedLog } from '../log-follower.ts';
 import { PopularityConsumer } from './popularity-consumer.ts';
-import type {
-  EventsOptions,
-  FollowedLog,
-  ServedLog,
-  ServedNodes,
-  SitePopularity,
-  SizedBundle,
-} from './ports.ts';
+import type { EventsOptions, ServedLog, ServedNodes, SitePopularity, SizedBundle } from './ports.ts';
 import type { SavingsScope } from './savings.ts';
 import { ServedIntake } from './served.ts';
 

@@ -1,4 +1,3 @@
-import type { EventPage } from '../../../common/adapters/events/port.ts';
 import type { EventData } from '../../../common/contract/event-log.ts';
 import type { ExpectedSessions } from '../../core/session-book.ts';
 import { popularityHalfLives, type HalfLives } from '../../core/popularity.ts';
@@ -10,25 +9,6 @@ export interface ServedNodes {
   findNode(kid: string): Pick<KnownNode, 'nodeId' | 'publicKey' | 'revoked'> | undefined;
   /** The site of an appliance; undefined for an origin, which serves everybody's viewers. */
   siteOf(nodeId: string): string | undefined;
-}
-
-/** A place in a log: an offset says nothing without the id of its log. */
-export interface LogPlace {
-  readonly log: string;
-  readonly offset: number;
-}
-
-/**
- * The event log as who learns from it follows it; see the events port. Who wants events of some types is given those alone.
- * Errors: those of the port, UNAVAILABLE; CONFLICT where it is another log than that of the place.
- */
-export interface FollowedLog {
-  read(after: LogPlace): Promise<EventPage>;
-  /** Resolves when there may be an event behind the place. */
-  wait(after: LogPlace, signal: AbortSignal): Promise<void>;
-  /** The place of the last event. */
-  end(): Promise<LogPlace>;
-  commit(consumer: string, place: LogPlace): Promise<void>;
 }
 
 /** The event log as reports of nodes come into it. */

@@ -4,7 +4,7 @@ import { Type } from '../../../common/contract/type.ts';
 import { parseAs } from '../../../common/runtime/parse.ts';
 import { addQoe, noQoe, qoeOf, qoePlaces, qoeRow, startSteps, type QoeSums } from './core/qoe.ts';
 import { DailyConsumer, type DailyScope } from './daily-consumer.ts';
-import type { ConsumerDependencies } from './follower.ts';
+import type { ConsumerDependencies } from '../log-follower.ts';
 
 const Count = Type.Number({ minimum: 0 });
 const QoeRecord = Type.Object({

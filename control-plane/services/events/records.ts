@@ -46,24 +46,6 @@ export const BeliefRecord = Type.Object({
 });
 export type BeliefRecord = Static<typeof BeliefRecord>;
 
-const OffsetRecord = Type.Object({
-  /** Of which log; absent where a version before logs had ids has written it. */
-  log: Type.Optional(Type.String()),
-  offset: Type.Integer({ minimum: 0 }),
-  /** When the latest event that counts was appended; of this log, or of one before it. */
-  countedToMs: Type.Optional(TimeMs),
-  /** What this log holds from up to then counts already, from the log before it. */
-  passedToMs: Type.Optional(TimeMs),
-});
-export type OffsetRecord = Static<typeof OffsetRecord>;
-
-/** Up to where in the log events count, by consumer. */
-export function openOffsets(records: Records): Collection<OffsetRecord> {
-  return openCollection(records, 'event-offsets', (value) =>
-    parseAs(OffsetRecord, value, { what: 'an offset', code: 'STORE_CORRUPT' }),
-  );
-}
-
 /** What popularity is kept in: weights by `site/file` (by `file` where the site is not known), what was served by node; sessions
  * by site, and what is believed of bundles by the keys of weights. */
 export interface PopularityRecords {

@@ -4,7 +4,7 @@ import { Type } from '../../../common/contract/type.ts';
 import { parseAs } from '../../../common/runtime/parse.ts';
 import { addRows, noRows, rowsLine, rowsPlaces, type RowsSums } from './core/rows-sums.ts';
 import { DailyConsumer, type DailyScope } from './daily-consumer.ts';
-import type { ConsumerDependencies } from './follower.ts';
+import type { ConsumerDependencies } from '../log-follower.ts';
 
 const Count = Type.Number({ minimum: 0 });
 const RowsRecord = Type.Object({ shown: Count, chosen: Count, shownWeight: Count, chosenWeight: Count });

@@ -111,7 +111,11 @@ export const playbackBilling = defineInterface({
   name: 'playback-billing',
   verbs: {
     entitlements: {
-      ask: Type.Object({ accountId: Type.String({ maxLength: 200 }) }),
+      ask: Type.Object({
+        accountId: Type.String({ maxLength: 200 }),
+        /** For which it is asked: where the account is charged for what it plays, it is remembered whose it is. */
+        session: Type.Optional(Type.String({ pattern: '^[0-9a-f]{32}$' })),
+      }),
       answer: Type.Object({
         /** Whether watching takes a subscription. */
         isRequired: Type.Boolean(),

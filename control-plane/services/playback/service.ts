@@ -248,7 +248,10 @@ class PlaybackService implements Playback {
   async #entitle(session: string, subscriber: Subscriber | undefined): Promise<Entitlements | undefined> {
     if (subscriber === undefined) return undefined;
     const { billing, clock } = this.#deps;
-    const { isRequired, entitlements } = await billing.entitlements({ accountId: subscriber.account });
+    const { isRequired, entitlements } = await billing.entitlements({
+      accountId: subscriber.account,
+      session,
+    });
     if (entitlements === undefined && isRequired)
       throw coded('SUBSCRIPTION_REQUIRED', 'the account has none, or it is paused');
     if (entitlements === undefined) return undefined;

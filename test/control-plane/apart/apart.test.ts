@@ -312,8 +312,8 @@ t.test('a service whose whereabouts nobody tells does not start', async (t) => {
   for (const [flags, message] of [
     [['--services', 'search'], /--service-urls does not say where users runs/],
     [['--services', 'users'], /--service-urls does not say where recommendations runs/],
-    [['--services', 'billing'], /--service-urls does not say where core runs/],
-    [['--services', 'billing', '--service-urls', 'core=http://a'], /--service-token-file/],
+    [['--services', 'billing'], /--service-urls does not say where events runs/],
+    [['--services', 'billing', '--service-urls', 'events=http://a'], /--service-token-file/],
     [
       ['--services', 'core'],
       /does not say where (billing|users|playback|recommendations|events|search) runs/,

@@ -13,6 +13,7 @@ import { RowsReply } from '../../../common/contract/rows.ts';
 import { ProfileList, ProfileView, UnlockReply } from '../../../common/contract/profiles.ts';
 import { TitleSearchReply } from '../../../common/contract/search.ts';
 import { TitleView } from '../../../common/contract/titles.ts';
+import { UsageSums } from '../../../common/contract/usage.ts';
 import { StatusView } from '../../../common/contract/status.ts';
 import { ContinueWatching, MyList } from '../../../common/contract/viewing.ts';
 import { addTitle } from '../support/add-title.ts';
@@ -63,6 +64,7 @@ export async function wholeSuite(t: Test, world: World): Promise<void> {
   await t.test('who signs up has an account, a profile and a subscription, or nothing', (t) =>
     signUp(t, world),
   );
+  await t.test('what is watched is usage where a plan has a meter for it', (t) => charged(t, world));
 }
 
 async function viewing(
@@ -295,4 +297,29 @@ async function signUp(t: Test, { plane, titleId, tokenOf, play }: World): Promis
   t.strictSame(Object.keys(told.parts).sort(), ['account', 'billing', 'profiles']);
   t.equal((await plane.call(`DELETE /v1/accounts/${made.account}`)).status, 204);
   t.match((await plane.call(`GET /v1/profiles?account=${made.account}`)).as(ProfileList), { profiles: [] });
+}
+
+async function charged(t: Test, { plane, titleId, tokenOf, play }: World): Promise<void> {
+  const plan = planOf(999);
+  const meter = {
+    ...{ metric: 'playback-seconds', name: 'Hours watched', unit: 'h', per: 3600, included: 0 },
+    tiers: [{ price: '100' }],
+  };
+  const prices = plan.prices.map((price) => ({ ...price, meters: [meter] }));
+  await plane.call('PUT /v1/plans/by-the-hour', { body: { ...plan, prices } });
+  const email = 'yan@example.com';
+  const made = await askToSignUp(plane, { key: 'four', email, plan: 'by-the-hour' });
+  const { account } = made.as(SignUpReply);
+  const session = (await play(await tokenOf(account), { titleId })).as(PlaybackSession);
+  const said = { timeMs: plane.clock.nowMs(), type: 'end', positionMs: 1000, playedMs: 1000 };
+  const body = { events: [{ id: 'played-one-0', ...said }] };
+  for (const token of [session.eventsToken, session.eventsToken])
+    t.equal((await plane.call('POST /v1/events', { token, body })).status, 200);
+  const { sums } = await until(
+    async () => (await plane.call(`GET /v1/usage?account=${account}`)).as(UsageSums),
+    (found) => found.sums.length > 0,
+  );
+  t.match(sums, [{ account, metric: 'playback-seconds', quantity: 1 }]);
+  const log = (await plane.call('GET /v1/events/log')).as(EventLogView);
+  t.ok(log.consumers.some(({ name }) => name === 'billing-usage'));
 }

@@ -26,10 +26,13 @@ export interface BillingLab {
 
 export const dayMs = 86_400_000;
 
+const noLog = () => Promise.reject(new Error('there is no event log'));
+
 /** Says nothing, and reaches nobody. */
 export const quiet = {
   log: createSilentLog(),
   post: () => Promise.reject(new Error('nobody listens')),
+  events: { read: noLog, wait: noLog, end: noLog, commit: noLog },
 } as const;
 
 export async function openBillingLab(
@@ -39,7 +42,7 @@ export async function openBillingLab(
     seed = 1,
     openLog,
     ...more
-  }: { startMs: number; seed?: number } & Partial<Pick<BillingOptions, 'provider' | 'post'>> &
+  }: { startMs: number; seed?: number } & Partial<Pick<BillingOptions, 'provider' | 'post' | 'events'>> &
     Pick<WalSyncOptions, 'openLog'>,
 ): Promise<BillingLab> {
   const directory = await mkdtemp(join(tmpdir(), 'nearcast-billing-'));

@@ -4,22 +4,20 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
 
-import { openEventLog } from '../../../../common/adapters/events/log.ts';
-import type { Events } from '../../../../common/adapters/events/port.ts';
-import { openCollection } from '../../../../common/adapters/records/collection.ts';
-import { openSqliteRecords } from '../../../../common/adapters/records/sqlite.ts';
-import { Type } from '../../../../common/contract/type.ts';
-import { createSilentLog } from '../../../../common/runtime/log.ts';
-import { createManualClock } from '../../../../common/runtime/manual-clock.ts';
-import { parseAs } from '../../../../common/runtime/parse.ts';
+import { openEventLog } from '../../../common/adapters/events/log.ts';
+import type { Events } from '../../../common/adapters/events/port.ts';
+import { openCollection } from '../../../common/adapters/records/collection.ts';
+import { openSqliteRecords } from '../../../common/adapters/records/sqlite.ts';
+import { Type } from '../../../common/contract/type.ts';
+import { createSilentLog } from '../../../common/runtime/log.ts';
+import { createManualClock } from '../../../common/runtime/manual-clock.ts';
+import { parseAs } from '../../../common/runtime/parse.ts';
 import {
   answerEventLog,
   askForEventLog,
   followLog,
-} from '../../../../control-plane/services/events/event-log.ts';
-import { LogFollower } from '../../../../control-plane/services/events/follower.ts';
-import type { FollowedLog } from '../../../../control-plane/services/events/ports.ts';
-import { openOffsets } from '../../../../control-plane/services/events/records.ts';
+} from '../../../control-plane/services/events/event-log.ts';
+import { LogFollower, openOffsets, type FollowedLog } from '../../../control-plane/services/log-follower.ts';
 
 const Counted = Type.Object({ times: Type.Integer() });
 

@@ -1,10 +1,49 @@
-import type { StoredEvent } from '../../../common/adapters/events/port.ts';
-import type { RecordOperation, Records } from '../../../common/adapters/records/port.ts';
-import type { Clock } from '../../../common/runtime/clock.ts';
-import type { Log } from '../../../common/runtime/log.ts';
-import { createTurns } from '../turns.ts';
-import type { FollowedLog } from './ports.ts';
-import { openOffsets, type OffsetRecord } from './records.ts';
+import type { EventPage, StoredEvent } from '../../common/adapters/events/port.ts';
+import { openCollection, type Collection } from '../../common/adapters/records/collection.ts';
+import type { RecordOperation, Records } from '../../common/adapters/records/port.ts';
+import { TimeMs } from '../../common/contract/primitives.ts';
+import { Type, type Static } from '../../common/contract/type.ts';
+import type { Clock } from '../../common/runtime/clock.ts';
+import type { Log } from '../../common/runtime/log.ts';
+import { parseAs } from '../../common/runtime/parse.ts';
+import { createTurns } from './turns.ts';
+
+/** A place in a log: an offset says nothing without the id of its log. */
+export interface LogPlace {
+  readonly log: string;
+  readonly offset: number;
+}
+
+/**
+ * The event log as who learns from it follows it; see the events port. Who wants events of some types is given those alone.
+ * Errors: those of the port, UNAVAILABLE; CONFLICT where it is another log than that of the place.
+ */
+export interface FollowedLog {
+  read(after: LogPlace): Promise<EventPage>;
+  /** Resolves when there may be an event behind the place. */
+  wait(after: LogPlace, signal: AbortSignal): Promise<void>;
+  /** The place of the last event. */
+  end(): Promise<LogPlace>;
+  commit(consumer: string, place: LogPlace): Promise<void>;
+}
+
+const OffsetRecord = Type.Object({
+  /** Of which log; absent where a version before logs had ids has written it. */
+  log: Type.Optional(Type.String()),
+  offset: Type.Integer({ minimum: 0 }),
+  /** When the latest event that counts was appended; of this log, or of one before it. */
+  countedToMs: Type.Optional(TimeMs),
+  /** What this log holds from up to then counts already, from the log before it. */
+  passedToMs: Type.Optional(TimeMs),
+});
+type OffsetRecord = Static<typeof OffsetRecord>;
+
+/** Up to where in the log events count, by consumer. */
+export function openOffsets(records: Records): Collection<OffsetRecord> {
+  return openCollection(records, 'event-offsets', (value) =>
+    parseAs(OffsetRecord, value, { what: 'an offset', code: 'STORE_CORRUPT' }),
+  );
+}
 
 /** What consumers of the log work with. */
 export interface ConsumerDependencies {
@@ -73,13 +112,21 @@ export class LogFollower {
     { operations, then }: { operations: readonly RecordOperation[]; then?: () => void },
   ): Promise<void> {
     if (offset === this.#place.offset) return;
-    const place = { ...this.#place, offset, ...this.#countedTo(offset) };
     if (operations.length === 0 && offset - this.#kept < unkeptMax) {
-      this.#place = place;
+      this.#place = this.#placeAt(offset);
       then?.();
       return;
     }
-    await this.#keep(place, operations, then);
+    const { records } = this.#options;
+    await this.#keep(this.#placeAt(offset), async (kept) => {
+      await records.commit([...operations, kept]);
+      then?.();
+    });
+  }
+
+  /** The same where events change what is committed otherwise: `write` has to put what it is given into that commit, of the same store. */
+  async commitBy(offset: number, write: (kept: RecordOperation) => Promise<unknown>): Promise<void> {
+    if (offset !== this.#place.offset) await this.#keep(this.#placeAt(offset), write);
   }
 
   /** Follows the log until the signal. What fails is tried again. */
@@ -119,8 +166,8 @@ export class LogFollower {
       const passedToMs = Math.min(countedToMs, clock.nowMs());
       this.#setPlace({ log: end.log, offset: 0, countedToMs, passedToMs });
       this.#options.onRestart?.();
-      await this.#keep(this.#place, []);
-    } else if (this.#place.log === undefined) await this.#keep({ ...this.#place, log: end.log }, []);
+      await this.#keep(this.#place);
+    } else if (this.#place.log === undefined) await this.#keep({ ...this.#place, log: end.log });
     await events.commit(consumer, { log: end.log, offset: this.#place.offset });
     this.#isBegun = true;
     return end.log;
@@ -145,7 +192,7 @@ export class LogFollower {
       await handle(this.#read, next);
       this.#read = [];
     }
-    if (this.#kept !== this.#place.offset) await this.#keep(this.#place, []);
+    if (this.#kept !== this.#place.offset) await this.#keep(this.#place);
     await this.#tell();
     return id;
   }
@@ -153,6 +200,10 @@ export class LogFollower {
   #setPlace(place: OffsetRecord): void {
     this.#place = place;
     this.#kept = this.#told = place.offset;
+  }
+
+  #placeAt(offset: number): OffsetRecord {
+    return { ...this.#place, offset, ...this.#countedTo(offset) };
   }
 
   /** When the latest event was appended that counts with an offset. */
@@ -164,12 +215,13 @@ export class LogFollower {
     return toMs === 0 ? {} : { countedToMs: toMs };
   }
 
-  async #keep(place: OffsetRecord, operations: readonly RecordOperation[], then?: () => void): Promise<void> {
-    const { consumer, records } = this.#options;
-    await records.commit([...operations, this.#offsets.putOperation(consumer, place)]);
+  async #keep(
+    place: OffsetRecord,
+    write: (kept: RecordOperation) => Promise<unknown> = (kept) => this.#options.records.commit([kept]),
+  ): Promise<void> {
+    await write(this.#offsets.putOperation(this.#options.consumer, place));
     this.#place = place;
     this.#kept = place.offset;
-    then?.();
     if (this.#kept - this.#told >= unkeptMax) await this.#tell();
   }
 
