@@ -41,6 +41,10 @@ export const EncoderSchema = Type.Object({
     maximum: 64,
     description: 'Threads of each decoder and encoder; 0: as many as cores',
   }),
+  hdr: Type.Boolean({
+    default: true,
+    description: 'Renditions in HDR beside those in SDR, of sources that are HDR',
+  }),
   drainMs: Type.Integer({
     default: 10_000,
     minimum: 0,

@@ -9,8 +9,9 @@ import { outputNames } from './core/ffmpeg-arguments.ts';
 import { boxHeaderLengthBytesMax, checkWhole, readBoxHeader, type Box } from './core/mp4-boxes.ts';
 import { makeCaptions } from './caption-tracks.ts';
 import { besides } from './core/captions.ts';
+import { readLight } from './core/hdr-light.ts';
 import { planEncode, type EncodePlan } from './core/plan.ts';
-import { readSource } from './core/probe.ts';
+import { readSource, type Source } from './core/probe.ts';
 import { sourceTags } from './core/tags.ts';
 import type { Ffmpeg, InputFile } from './ffmpeg.ts';
 import { buildFromPath, buildFromText, type BuiltFile } from './package/built-file.ts';
@@ -45,6 +46,8 @@ export interface EncodeRequest {
   onPlan?: (plan: EncodePlan) => Promise<void>;
   /** Files of captions beside it: each takes the place of what is in the source in its language and kind. */
   sidecars?: readonly Sidecar[];
+  /** Whether HDR sources get renditions in HDR beside those in SDR; they do where absent. */
+  hdr?: boolean;
   /** Told of what is left out, and why; for people. */
   onNotice?: (notice: string) => void;
 }
@@ -81,7 +84,7 @@ export async function encodeSource(request: EncodeRequest): Promise<Encoded> {
   const spans = await ffmpeg.scan(input, { signal });
   const source = unwrap(readSource(probe, spans, input.demuxer));
   for (const notice of source.notices) request.onNotice?.(notice);
-  const plan = planEncode(source);
+  const plan = await planWithHdr(source, input, request);
   await request.onPlan?.(plan);
   onProgress?.({ stage: 'encoding', fraction: probedFraction });
   await ffmpeg.encode(plan, input, {
@@ -99,6 +102,18 @@ export async function encodeSource(request: EncodeRequest): Promise<Encoded> {
   onProgress?.({ stage: 'packaging', fraction: encodedFraction });
   const output = await packageOutput(plan, { workDirectory, posterName, captions, signal });
   return { ...output, tags: sourceTags(probe) };
+}
+
+/** The plan: in HDR too where the source has it, it is wanted, and this ffmpeg makes it. */
+async function planWithHdr(source: Source, input: InputFile, request: EncodeRequest): Promise<EncodePlan> {
+  const { ffmpeg, signal, onNotice, hdr = true } = request;
+  const { video } = source;
+  if (video.keeps === undefined) return planEncode(source);
+  const isMade = hdr && (await ffmpeg.encodesHdr({ signal }));
+  if (hdr && !isMade) onNotice?.('HDR is left out: this ffmpeg has no libsvtav1; SDR alone is made');
+  if (!isMade) return planEncode({ ...source, video: { ...video, keeps: undefined } });
+  const told = await ffmpeg.firstSideData(video.index, input, { signal });
+  return planEncode(source, { light: readLight([...told, ...(video.sideData ?? [])]) });
 }
 
 /** Those beside the source, then those in it of other languages and kinds. */

@@ -10,6 +10,7 @@ import {
   captionArguments,
   coverArguments,
   encodeArguments,
+  firstFramesArguments,
   probeArguments,
   scanArguments,
   sidecarArguments,
@@ -21,6 +22,7 @@ import {
   readProgressLineS,
   type ProcessEnd,
 } from './core/ffmpeg-output.ts';
+import { FirstFrames, type SideData } from './core/hdr-light.ts';
 import { pictureArguments } from './core/picture-arguments.ts';
 import type { PictureEncoders, PicturePlan } from './core/picture-plan.ts';
 import { limitsOf, type CoverPlan, type EncodePlan } from './core/plan.ts';
@@ -47,6 +49,8 @@ export interface Ffmpeg {
   probe(input: InputFile, options: RunOptions): Promise<Probe>;
   /** Reads every packet: where each stream really begins and ends. */
   scan(input: InputFile, options: RunOptions): Promise<Map<number, PacketSpan>>;
+  /** What the first pictures of a stream say beside themselves. */
+  firstSideData(streamIndex: number, input: InputFile, options: RunOptions): Promise<SideData[]>;
   encode(plan: EncodePlan, input: InputFile, options: EncodeOptions): Promise<void>;
   /** Makes a poster of the picture that a source brings along. */
   cover(plan: CoverPlan, input: InputFile, options: RunOptions): Promise<void>;
@@ -56,6 +60,8 @@ export interface Ffmpeg {
   sidecar(input: { workDirectory: string; number: number }, options: RunOptions): Promise<void>;
   /** Which formats of pictures it can make besides those that it always can. */
   pictureEncoders(options: RunOptions): Promise<PictureEncoders>;
+  /** Whether it can make HDR renditions. */
+  encodesHdr(options: RunOptions): Promise<boolean>;
   /** Makes all sizes of a picture. */
   picture(plan: PicturePlan, input: Omit<InputFile, 'demuxer'>, options: RunOptions): Promise<void>;
 }
@@ -72,6 +78,8 @@ export interface FfmpegOptions {
   encodeTimeoutMs: number;
   clock: Clock;
 }
+
+type Run = (program: 'ffmpeg' | 'ffprobe', args: readonly string[], use: Use) => Promise<void>;
 
 interface Programs {
   ffmpeg: string;
@@ -97,6 +105,8 @@ const captionRunLimits: Limits = { timeoutMs: 600_000, fileSizeBytesMax: caption
 const sidecarLimits: Limits = { ...captionRunLimits, timeoutMs: 60_000 };
 const pictureLimits: Limits = { timeoutMs: 120_000, fileSizeBytesMax: 16 * 1024 * 1024 };
 const processesMax = 1024;
+/** SVT-AV1 would write of how it is set where ffmpeg writes of what is wrong. */
+const svtErrorsOnly = '1';
 
 /**
  * Finds the programs and returns ffmpeg as this encoder may use it: unprivileged, without network (its protocols are
@@ -107,19 +117,23 @@ const processesMax = 1024;
  */
 export async function openFfmpeg(options: FfmpegOptions): Promise<Ffmpeg> {
   const programs = await findPrograms(options.path);
-  const run = (program: 'ffmpeg' | 'ffprobe', args: readonly string[], use: Use): Promise<void> => {
+  const run: Run = (program, args, use) => {
     const command = confine(programs, { ...options, ...use.limits, program, args });
     return runToEnd(command, { ...use, clock: options.clock });
   };
+  const ask = (input: InputFile, args: readonly string[], { signal }: RunOptions): Promise<string> =>
+    answerOf(run, 'ffprobe', args, { cwd: input.workDirectory, signal });
+  const encoders = ({ signal }: RunOptions): Promise<string> =>
+    answerOf(run, 'ffmpeg', ['-hide_banner', '-loglevel', 'error', '-encoders'], { cwd: '/', signal });
   return {
-    async probe(input, { signal }) {
-      let text = '';
-      const onStdout = (piece: string): void => {
-        if (text.length < probeReplyLengthMax) text += piece;
-      };
-      const use = { cwd: input.workDirectory, signal, onStdout, limits: readLimits };
-      await run('ffprobe', probeArguments(input), use);
+    async probe(input, options) {
+      const text = await ask(input, probeArguments(input), options);
       return parseJsonAs(Probe, text, { what: 'ffprobe’s report', code: 'SOURCE_NOT_VIDEO' });
+    },
+    async firstSideData(streamIndex, input, options) {
+      const text = await ask(input, firstFramesArguments(streamIndex, input), options);
+      const what = { what: 'ffprobe’s report of pictures', code: 'SOURCE_NOT_VIDEO' } as const;
+      return parseJsonAs(FirstFrames, text, what).frames.flatMap((frame) => frame.side_data_list ?? []);
     },
     async scan(input, { signal }) {
       const spans = new Map<number, PacketSpan>();
@@ -152,21 +166,32 @@ export async function openFfmpeg(options: FfmpegOptions): Promise<Ffmpeg> {
       const use = { cwd: input.workDirectory, signal, onStdout: () => undefined, limits: sidecarLimits };
       await run('ffmpeg', sidecarArguments(input.number), use);
     },
-    async pictureEncoders({ signal }) {
-      let text = '';
-      const onStdout = (piece: string): void => {
-        if (text.length < probeReplyLengthMax) text += piece;
-      };
-      const use = { cwd: '/', signal, onStdout, limits: readLimits };
-      await run('ffmpeg', ['-hide_banner', '-loglevel', 'error', '-encoders'], use);
-      const names = (['libwebp', 'libaom-av1'] as const).filter((name) => text.includes(` ${name} `));
-      return new Set(names);
+    async pictureEncoders(options) {
+      const text = await encoders(options);
+      return new Set((['libwebp', 'libaom-av1'] as const).filter((name) => text.includes(` ${name} `)));
+    },
+    async encodesHdr(options) {
+      return (await encoders(options)).includes(' libsvtav1 ');
     },
     async picture(plan, input, { signal }) {
       const use = { cwd: input.workDirectory, signal, onStdout: () => undefined, limits: pictureLimits };
       await run('ffmpeg', pictureArguments(plan, input), use);
     },
   };
+}
+
+/** What a program writes to standard output, as far as that is bounded. */
+async function answerOf(
+  run: Run,
+  program: 'ffmpeg' | 'ffprobe',
+  ...[args, at]: [args: readonly string[], at: Pick<Use, 'cwd' | 'signal'>]
+): Promise<string> {
+  let text = '';
+  const onStdout = (piece: string): void => {
+    if (text.length < probeReplyLengthMax) text += piece;
+  };
+  await run(program, args, { ...at, onStdout, limits: readLimits });
+  return text;
 }
 
 async function findPrograms(path: string): Promise<Programs> {
@@ -237,7 +262,7 @@ async function runToEnd(command: readonly string[], use: Use & { clock: Clock })
   use.signal.throwIfAborted();
   const [file = '', ...args] = command;
   // Nothing of the encoder's environment is passed on: it may hold credentials.
-  const env = { PATH: '/usr/bin:/bin', LC_ALL: 'C', HOME: '/nonexistent' };
+  const env = { PATH: '/usr/bin:/bin', LC_ALL: 'C', HOME: '/nonexistent', SVT_LOG: svtErrorsOnly };
   const child = spawn(file, args, { cwd: use.cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
   const done = new AbortController();
   const overtime = new AbortController();

@@ -65,6 +65,7 @@ async function serve(config: EncoderConfig, path: string): Promise<number> {
     metrics: createEncoderMetrics(metrics),
     concurrency: config.concurrency,
     drainMs: config.drainMs,
+    hdr: config.hdr,
   });
   return await runProcess({
     name: identity.nodeId,

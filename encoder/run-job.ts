@@ -22,6 +22,8 @@ export interface Workshop {
   workDirectory: WorkDirectory;
   clock: Clock;
   log: Log;
+  /** Whether HDR sources get renditions in HDR too; they do where absent. */
+  hdr?: boolean;
 }
 
 /** What a finished job has to show. */
@@ -100,13 +102,13 @@ interface Making {
 
 async function makeVideo(
   job: EncodeJob,
-  { blobs, ffmpeg, log, workDirectory }: Workshop,
+  { blobs, ffmpeg, log, workDirectory, hdr = true }: Workshop,
   { directory, signal, onProgress }: Making,
 ): Promise<Made> {
   const { jobId } = job;
   const notices: string[] = [];
   const { files, bundleFile, bundle, tags } = await encodeSource({
-    ...{ ffmpeg, signal, sourceName, workDirectory: directory },
+    ...{ ffmpeg, signal, sourceName, workDirectory: directory, hdr },
     sidecars: sidecarsOf(job, blobs, signal),
     onProgress: ({ stage, fraction }) => {
       onProgress({ stage, fraction: fetchedFraction + fraction * (encodedFraction - fetchedFraction) });

@@ -9,6 +9,7 @@ import {
 import { explainFailure } from '../shared/failure.ts';
 import { Picture } from '../shared/picture.tsx';
 import { PageHeader } from '../shared/page-header.tsx';
+import { deviceCapabilities } from './device-capabilities.ts';
 import { LogPanel, NowPanel, PathwaysPanel } from './panels.tsx';
 import type { EngineKind } from './playback-slice.ts';
 import { usePlayback } from './store.ts';
@@ -44,8 +45,9 @@ export function App() {
   const started = useMemo(() => (session === undefined ? nothingChosen : choiceOf(session)), [session]);
   const choice = changed !== undefined && changed.of === session?.sessionId ? changed.choice : started;
   const begin = () => {
-    if (titleId !== undefined && hasToken)
-      void start({ titleId, ...(profileId !== undefined && { profileId }) });
+    if (titleId === undefined || !hasToken) return;
+    const capabilities = deviceCapabilities();
+    void start({ titleId, capabilities, ...(profileId !== undefined && { profileId }) });
   };
   useEffect(begin, [start]);
   usePlaybackEngine(video, session, { engine, bufferS, choice });

@@ -21,6 +21,10 @@ const MediaIndex = {
   segments: Type.Array(Segment, { minItems: 1, maxItems: 65_535 }),
 };
 
+/** How bright and how colourful a picture may be: `sdr` in BT.709, `pq` (SMPTE ST 2084, HDR10) and `hlg` (ARIB STD-B67) in BT.2020. */
+export const VideoRange = Type.Union([Type.Literal('sdr'), Type.Literal('pq'), Type.Literal('hlg')]);
+export type VideoRange = Static<typeof VideoRange>;
+
 export const VideoRendition = Type.Object({
   ...MediaIndex,
   id: Type.String({ pattern: '^[A-Za-z0-9._-]{1,32}$' }),
@@ -29,6 +33,8 @@ export const VideoRendition = Type.Object({
   frameRate: Type.Number({ minimum: 0 }),
   iframePlaylist: FileName,
   iframeBandwidth: Type.Integer({ minimum: 1 }),
+  /** `sdr` where absent. */
+  videoRange: Type.Optional(VideoRange),
 });
 export type VideoRendition = Static<typeof VideoRendition>;
 

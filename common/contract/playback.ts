@@ -7,7 +7,8 @@ import { Pathway } from './steering.ts';
 
 /**
  * What a device plays. `codecs` as RFC 6381 writes them: with profile and level what it decodes at most (`avc1.640028`), or all of a codec
- * (`av01`); whatever there is when absent. `heightMax`: lines of its picture.
+ * (`av01`); whatever there is when absent. `heightMax`: lines of its picture. `hdr`: what it shows beside SDR; nothing when absent. `drm`: its
+ * key systems (`com.widevine.alpha`, `urn:uuid:…`), which nothing is left out for, since files are not encrypted.
  */
 export const PlaybackCapabilities = Type.Object(
   {
@@ -17,6 +18,10 @@ export const PlaybackCapabilities = Type.Object(
       }),
     ),
     heightMax: Type.Optional(Type.Integer({ minimum: 1, maximum: 16_384 })),
+    hdr: Type.Optional(Type.Array(Type.Union([Type.Literal('pq'), Type.Literal('hlg')]), { maxItems: 8 })),
+    drm: Type.Optional(
+      Type.Array(Type.String({ pattern: '^[A-Za-z0-9.:_-]{1,64}$', maxLength: 64 }), { maxItems: 16 }),
+    ),
   },
   { additionalProperties: false },
 );

@@ -8,6 +8,7 @@ import {
   type ManifestShape,
   type MediaRendition,
 } from './playback-manifest.ts';
+import { hasHdr, rangeOf } from './video-range.ts';
 import { element, renderXml, xmlDocument, type RenderedXml, type XmlElement } from './xml.ts';
 
 /**
@@ -60,7 +61,8 @@ function duration(ms: number): string {
 }
 
 function adaptationSets({ bundle, captionsShown }: ManifestShape): XmlElement[] {
-  const videos = groupBy(bundle.video, ({ codecs }) => codecFamily(codecs));
+  const videos = groupBy(bundle.video, (one) => `${codecFamily(one.codecs)} ${rangeOf(one)}`);
+  const tellsRange = hasHdr(bundle);
   const audios = groupBy(
     bundle.audio,
     ({ codecs, language, channels }) => `${codecFamily(codecs)} ${language} ${channels}`,
@@ -68,7 +70,7 @@ function adaptationSets({ bundle, captionsShown }: ManifestShape): XmlElement[] 
   const first = bundle.audio[0]?.language;
   const hasChoice = bundle.audio.some(({ language }) => language !== first);
   const sets = [
-    ...videos.map(videoSet),
+    ...videos.map((video) => videoSet(video, tellsRange)),
     ...audios.map((audio) => audioSet(audio, hasChoice ? roleOf(audio, first) : undefined)),
     ...(bundle.captions ?? []).map((track) => captionSet(track, bundle, track.id === captionsShown)),
     thumbnailSet(bundle),
@@ -89,7 +91,7 @@ function codecFamily(codecs: string): string {
 
 const aligned = { segmentAlignment: 'true', startWithSAP: 1 } as const;
 
-function videoSet(videos: readonly VideoRendition[]): XmlElement {
+function videoSet(videos: readonly VideoRendition[], tellsRange: boolean): XmlElement {
   return element(
     'AdaptationSet',
     {
@@ -98,21 +100,47 @@ function videoSet(videos: readonly VideoRendition[]): XmlElement {
       ...aligned,
       maxWidth: Math.max(...videos.map(({ width }) => width)),
       maxHeight: Math.max(...videos.map(({ height }) => height)),
+      // Whoever is offered HDR has asked for it: it goes before SDR, which has 1, the default (ISO/IEC 23009-1 §5.3.3.2).
+      selectionPriority: isHdr(videos) ? 2 : undefined,
     },
-    videos.map((video) =>
-      element(
-        'Representation',
-        {
-          id: video.id,
-          codecs: video.codecs,
-          bandwidth: video.peakBandwidth,
-          width: video.width,
-          height: video.height,
-          frameRate: frameRate(video.frameRate),
-        },
-        byteRanges(video, 'mp4'),
+    [
+      ...(tellsRange ? colourProperties(videos) : []),
+      ...videos.map((video) =>
+        element(
+          'Representation',
+          {
+            id: video.id,
+            codecs: video.codecs,
+            bandwidth: video.peakBandwidth,
+            width: video.width,
+            height: video.height,
+            frameRate: frameRate(video.frameRate),
+          },
+          byteRanges(video, 'mp4'),
+        ),
       ),
-    ),
+    ],
+  );
+}
+
+function isHdr([video]: readonly VideoRendition[]): boolean {
+  return video !== undefined && rangeOf(video) !== 'sdr';
+}
+
+// ITU-T H.273: primaries and matrix of BT.709 and BT.2020 (non-constant luminance), the transfer of BT.709, PQ and HLG.
+const codePoints = {
+  sdr: { ColourPrimaries: 1, TransferCharacteristics: 1, MatrixCoefficients: 1 },
+  pq: { ColourPrimaries: 9, TransferCharacteristics: 16, MatrixCoefficients: 9 },
+  hlg: { ColourPrimaries: 9, TransferCharacteristics: 18, MatrixCoefficients: 9 },
+};
+
+/** The colours of a set (DASH-IF IOP v4.3 §6.2.5.1); who does not understand those of HDR must leave it. */
+function colourProperties([video]: readonly VideoRendition[]): XmlElement[] {
+  if (video === undefined) return [];
+  const range = rangeOf(video);
+  const name = range === 'sdr' ? 'SupplementalProperty' : 'EssentialProperty';
+  return Object.entries(codePoints[range]).map(([property, value]) =>
+    element(name, { schemeIdUri: `urn:mpeg:mpegB:cicp:${property}`, value }),
   );
 }
 

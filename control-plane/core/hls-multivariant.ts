@@ -6,6 +6,7 @@ import {
   type ManifestInput,
   type ManifestShape,
 } from './playback-manifest.ts';
+import { hasHdr, rangeOf } from './video-range.ts';
 
 /** The part of a playlist that every pathway has, cut where a pathway's own id and base URL stand. */
 export interface HlsShape {
@@ -154,6 +155,7 @@ function variantLines({ bundle }: ManifestShape): string[] {
         ['BANDWIDTH', String(video.iframeBandwidth)],
         ['CODECS', quoted(video.codecs)],
         ['RESOLUTION', `${video.width}x${video.height}`],
+        ...rangeTraits(bundle, video),
         ['STABLE-VARIANT-ID', quoted(`${video.id}-iframes`)],
         ['PATHWAY-ID', `"${idHole}"`],
         ['URI', `"${playlistUrl(video.iframePlaylist)}"`],
@@ -161,6 +163,11 @@ function variantLines({ bundle }: ManifestShape): string[] {
     );
   }
   return lines;
+}
+
+/** Where all is SDR it is the default (rfc8216bis §4.4.6.2); beside HDR it is said, as Apple's authoring specification wants it. */
+function rangeTraits(bundle: Bundle, video: VideoRendition): Attribute[] {
+  return hasHdr(bundle) ? [['VIDEO-RANGE', rangeOf(video).toUpperCase()]] : [];
 }
 
 function variantTag(bundle: Bundle, video: VideoRendition): string {
@@ -175,6 +182,7 @@ function variantTag(bundle: Bundle, video: VideoRendition): string {
     ['CODECS', quoted([...codecs].join(','))],
     ['RESOLUTION', `${video.width}x${video.height}`],
     ['FRAME-RATE', video.frameRate.toFixed(3)],
+    ...rangeTraits(bundle, video),
     // Without it shaka fetches whole segments to look for captions before it starts.
     ['CLOSED-CAPTIONS', 'NONE'],
     ['STABLE-VARIANT-ID', quoted(video.id)],

@@ -1,5 +1,7 @@
 import type { Demuxer } from './container.ts';
 import { hertzOf } from './frame-rate.ts';
+import { lightParameters } from './hdr-light.ts';
+import type { Rung } from './ladder.ts';
 import type { WantedCaptions } from './captions.ts';
 import type { AudioPlan, CoverPlan, EncodePlan } from './plan.ts';
 
@@ -36,6 +38,19 @@ export function scanArguments(input: { name: string; demuxer: Demuxer }): string
   return [...quiet, ...entries, '-of', 'csv=p=0:nk=1', ...inputArguments(input)];
 }
 
+/** Packets that hold a picture, also where a recording begins between two. */
+const firstPackets = 8;
+
+/** Asks ffprobe for what the first pictures of a stream say beside themselves. */
+export function firstFramesArguments(
+  streamIndex: number,
+  input: { name: string; demuxer: Demuxer },
+): string[] {
+  const these = ['-select_streams', String(streamIndex), '-read_intervals', `%+#${firstPackets}`];
+  const entries = ['-show_frames', '-show_entries', 'frame=side_data_list', '-of', 'json'];
+  return [...quiet, ...these, ...entries, ...inputArguments(input)];
+}
+
 const quiet = ['-hide_banner', '-loglevel', 'error'];
 
 /**
@@ -57,7 +72,11 @@ export function encodeArguments(
     ...(plan.video.turned ? [] : ['-reinit_filter', '0']),
     ...inputArguments(input),
     ...['-filter_complex_threads', threads, '-filter_complex', filterGraph(plan)],
-    ...plan.video.rungs.flatMap((_, index) => videoOutput(plan, index, threads)),
+    ...plan.video.rungs.flatMap((rung, index) => [
+      ...['-map', `[v${index}]`, ...videoCodec(plan, rung, input.threads)],
+      ...['-fps_mode', 'passthrough', '-video_track_timescale', String(plan.video.timescale), ...plain],
+      ...['-movflags', fragmented, '-f', 'mp4', outputNames.video(index)],
+    ]),
     ...plan.audio.flatMap(audioOutput),
     ...['-map', '[poster]', '-frames:v', '1', '-update', '1', ...image, outputNames.poster],
     ...['-map', '[sprites]', ...image, outputNames.spritePattern],
@@ -104,18 +123,21 @@ const image = ['-c:v', 'mjpeg', '-q:v', '4', '-fps_mode', 'passthrough', ...plai
 // global_sidx: one flat sidx at the front. negative_cts_offsets: B-frames and yet a presentation that starts at 0.
 const fragmented = '+frag_keyframe+empty_moov+default_base_moof+negative_cts_offsets+global_sidx';
 
-function videoOutput(plan: EncodePlan, index: number, threads: string): string[] {
-  const { video } = plan;
-  const bits = video.rungs[index]?.bitsPerSecondMax ?? 0;
-  const gop = String(video.framesPerSegment);
+function videoCodec({ video }: EncodePlan, rung: Rung, threads: number): string[] {
+  const { bitsPerSecondMax: bits, videoRange } = rung;
+  const cap = ['-maxrate', String(bits), '-bufsize', String(bits * 2)];
+  // Closed groups of exactly so many frames in every rendition: no key frame at a cut of scenes.
+  const gop = ['-g', String(video.framesPerSegment), '-flags:v', '+cgop+bitexact'];
+  if (videoRange !== 'sdr') {
+    // With more, what it makes under a cap depends on which thread was first: the same source would give other bytes.
+    const parameters = ['lp=1', ...lightParameters(video.light)].join(':');
+    const av1 = ['-c:v', 'libsvtav1', '-preset', '12', '-crf', '35', '-svtav1-params', parameters];
+    return [...av1, ...cap, ...gop];
+  }
   return [
-    ...['-map', `[v${index}]`, '-c:v', 'libx264', '-preset', 'veryfast', '-profile:v', 'high'],
-    ...['-crf', '23', '-maxrate', String(bits), '-bufsize', String(bits * 2)],
-    // Closed groups of exactly so many frames in every rendition: no key frame at a cut of scenes.
-    ...['-g', gop, '-keyint_min', gop, '-sc_threshold', '0', '-flags:v', '+cgop+bitexact'],
-    ...['-threads:v', threads, '-fps_mode', 'passthrough'],
-    ...['-video_track_timescale', String(video.timescale), ...plain],
-    ...['-movflags', fragmented, '-f', 'mp4', outputNames.video(index)],
+    ...['-c:v', 'libx264', '-preset', 'veryfast', '-profile:v', 'high', '-crf', '23', ...cap],
+    ...[...gop, '-keyint_min', String(video.framesPerSegment), '-sc_threshold', '0'],
+    ...['-threads:v', String(threads)],
   ];
 }
 
@@ -139,12 +161,25 @@ function audioOutput({ bitsPerSecond }: AudioPlan, index: number): string[] {
 
 function filterGraph(plan: EncodePlan): string {
   const { video, audio, poster, tiles } = plan;
-  const names = video.rungs.map((_, index) => `s${index}`);
-  const branches = video.rungs.map((rung, index) =>
-    index === 0 ? '[s0]null[v0]' : `[s${index}]${scale(rung)},setsar=1[v${index}]`,
+  const numbered = video.rungs.map((rung, index) => ({ ...rung, index }));
+  const names = (isSdr: boolean): string[] =>
+    numbered.filter(({ videoRange }) => (videoRange === 'sdr') === isSdr).map(({ index }) => `s${index}`);
+  const [sdr, hdr] = [[...names(true), 'sp', 'st'], names(false)];
+  const branches = numbered.map((rung) =>
+    rung.index === 0 ? '[s0]null[v0]' : `[s${rung.index}]${scale(rung)},setsar=1[v${rung.index}]`,
   );
+  const forSdr = `${toSdr(plan).join(',')},split=${sdr.length}${labels(sdr)}`;
+  const prepared = `[0:${video.streamIndex}]${preparation(plan).join(',')}`;
+  const trunk =
+    hdr.length === 0
+      ? [`${prepared},${forSdr}`]
+      : [
+          `${prepared},split=2[sdr][hdr]`,
+          `[sdr]${forSdr}`,
+          `[hdr]${toHdr(plan).join(',')},split=${hdr.length}${labels(hdr)}`,
+        ];
   const chains = [
-    `[0:${video.streamIndex}]${preparation(plan).join(',')},split=${names.length + 2}${labels([...names, 'sp', 'st'])}`,
+    ...trunk,
     ...branches,
     `[sp]trim=start_frame=${poster.firstFrame}:end_frame=${poster.firstFrame + poster.frames},` +
       `thumbnail=n=${Math.max(2, poster.frames)},${scale(poster, 'pc')},format=yuvj420p[poster]`,
@@ -164,9 +199,8 @@ function audioChain({ streamIndex, sampleRateHz, sampleCount }: AudioPlan, index
   );
 }
 
-/** From the decoder's frames to those of the top rendition: constant rate from 0 on, upright, square, 8 bits, limited range. */
-function preparation(plan: EncodePlan): string[] {
-  const { video, durationS } = plan;
+/** From the decoder's frames to those of the top rendition's size, at a constant rate from 0 on. */
+function preparation({ video }: EncodePlan): string[] {
   const [top] = video.rungs;
   const { num, den } = video.frameRate;
   return [
@@ -176,11 +210,23 @@ function preparation(plan: EncodePlan): string[] {
       ? [`tpad=stop_mode=clone:stop_duration=${(video.holdS + 1 / hertzOf(video.frameRate)).toFixed(3)}`]
       : []),
     ...(top === undefined ? [] : [scale(top)]),
-    ...(video.hdr === undefined ? [] : toneMapping(video.hdr)),
-    'format=yuv420p',
-    'setsar=1',
-    `trim=end_frame=${Math.ceil(durationS * hertzOf(video.frameRate) - 1e-6)}`,
   ];
+}
+
+/** Square pixels of 8 bits, limited range. */
+function toSdr(plan: EncodePlan): string[] {
+  const { hdr } = plan.video;
+  return [...(hdr === undefined ? [] : toneMapping(hdr)), 'format=yuv420p', 'setsar=1', trimmed(plan)];
+}
+
+/** The colours of BT.2020 as they are, in 10 bits. */
+function toHdr(plan: EncodePlan): string[] {
+  const colours = `color_primaries=bt2020:color_trc=${plan.video.hdr ?? ''}:colorspace=bt2020nc:range=tv`;
+  return ['format=yuv420p10le', `setparams=${colours}`, 'setsar=1', trimmed(plan)];
+}
+
+function trimmed({ video, durationS }: EncodePlan): string {
+  return `trim=end_frame=${Math.ceil(durationS * hertzOf(video.frameRate) - 1e-6)}`;
 }
 
 function toneMapping(transfer: string): string[] {

@@ -1,3 +1,5 @@
+import type { VideoRange } from '../../common/contract/bundle.ts';
+
 /** Width and height in pixels. */
 export interface Size {
   width: number;
@@ -10,6 +12,8 @@ export interface Rung extends Size {
   id: string;
   /** Bits per second that the decoder's buffer is filled at, at most. */
   bitsPerSecondMax: number;
+  /** SDR is H.264 of 8 bits, the others AV1 of 10. */
+  videoRange: VideoRange;
 }
 
 /** Landscape boxes; upright pictures use them turned. */
@@ -36,9 +40,28 @@ export function planLadder(source: Size, frameRateHz: number): Rung[] {
     const above = rungs.at(-1);
     if (above !== undefined && pixels(size) > pixels(above) * pixelShareMax) continue;
     const id = nameOf(size, { box, taken: rungs.map((rung) => rung.id) });
-    rungs.push({ ...size, id, bitsPerSecondMax: bitsPerSecondMaxOf(size, frameRateHz) });
+    const bitsPerSecondMax = bitsPerSecondMaxOf(size, frameRateHz);
+    rungs.push({ ...size, id, bitsPerSecondMax, videoRange: 'sdr' });
   }
   return rungs;
+}
+
+// Players stay within a range: with the two on top alone a slow line would have to begin, and to stay, in SDR.
+const hdrSteps = [0, 1, 3];
+/** SVT-AV1 1.4 takes no smaller picture. */
+const hdrSideMin = 64;
+/** AV1 shows as much with so much of the bits of H.264 as these presets make it. */
+const hdrBitsShare = 0.6;
+
+/** What is made in HDR beside a ladder: the two on top and the one two further down. */
+export function planHdrLadder(ladder: readonly Rung[], videoRange: 'pq' | 'hlg'): Rung[] {
+  return hdrSteps
+    .flatMap((step) => ladder[step] ?? [])
+    .filter(({ width, height }) => Math.min(width, height) >= hdrSideMin)
+    .map((rung) => {
+      const bitsPerSecondMax = Math.round((rung.bitsPerSecondMax * hdrBitsShare) / 1000) * 1000;
+      return { ...rung, id: `${rung.id}-${videoRange}`, bitsPerSecondMax, videoRange };
+    });
 }
 
 /** The largest even size with the source's proportions that is neither above the source nor outside the box. */

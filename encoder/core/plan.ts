@@ -1,6 +1,7 @@
 import type { CaptionPlan } from './captions.ts';
 import { chooseFrameRate, hertzOf, type FrameRate } from './frame-rate.ts';
-import { fitInto, planLadder, turnLike, type Rung, type Size } from './ladder.ts';
+import type { HdrLight } from './hdr-light.ts';
+import { fitInto, planHdrLadder, planLadder, turnLike, type Rung, type Size } from './ladder.ts';
 import type { Source } from './probe.ts';
 
 /** All that is decided about an encode before ffmpeg is asked for it. */
@@ -20,7 +21,10 @@ export interface EncodePlan {
     /** Ticks a second; a frame is a whole number of them. */
     timescale: number;
     ticksPerFrame: number;
+    /** In SDR from the top down, then in HDR. */
     rungs: readonly Rung[];
+    /** What the HDR renditions say of their light. */
+    light: HdrLight;
   };
   /** The one that is heard unless another is chosen first. */
   audio: readonly AudioPlan[];
@@ -61,7 +65,7 @@ const tileBox = { width: 160, height: 90 };
 const ticksPerFrame = 1000;
 
 /** Turns what is known of a source into the plan of its encode. Pure: the same source gives the same files. */
-export function planEncode(source: Source): EncodePlan {
+export function planEncode(source: Source, { light = {} }: { light?: HdrLight } = {}): EncodePlan {
   const { video, audio, cover } = source;
   const frameRate = chooseFrameRate(video.meanFrameRateHz, video.baseFrameRateHz);
   const hz = hertzOf(frameRate);
@@ -70,8 +74,8 @@ export function planEncode(source: Source): EncodePlan {
   const frameCount = Math.max(videoFrames, ...audio.map(({ endS }) => Math.floor(endS * hz)));
   const durationS = frameCount / hz;
   const ticks = frameRate.den === 1 ? ticksPerFrame : frameRate.den;
-  const rungs = planLadder(video.display, hz);
-  const [top = video.display] = rungs;
+  const ladder = planLadder(video.display, hz);
+  const [top = video.display] = ladder;
   return {
     durationS,
     video: {
@@ -85,7 +89,8 @@ export function planEncode(source: Source): EncodePlan {
       framesPerSegment: Math.round(segmentDurationS * hz),
       timescale: frameRate.den === 1 ? frameRate.num * ticks : frameRate.num,
       ticksPerFrame: ticks,
-      rungs,
+      rungs: [...ladder, ...(video.keeps === undefined ? [] : planHdrLadder(ladder, video.keeps))],
+      light,
     },
     audio: audio.map(({ index, language }) => ({
       streamIndex: index,

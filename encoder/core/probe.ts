@@ -4,6 +4,7 @@ import { ok, refused, type Result } from '../../common/core/result.ts';
 import { captionTracksMax, type CaptionPlan } from './captions.ts';
 import type { Demuxer } from './container.ts';
 import { parseRateHz } from './frame-rate.ts';
+import { SideData } from './hdr-light.ts';
 import type { Size } from './ladder.ts';
 
 const Text = Type.Optional(Type.String());
@@ -17,13 +18,16 @@ const ProbeStream = Type.Object({
   height: Count,
   sample_aspect_ratio: Text,
   field_order: Text,
+  pix_fmt: Text,
   color_transfer: Text,
+  color_primaries: Text,
+  color_space: Text,
   avg_frame_rate: Text,
   r_frame_rate: Text,
   channels: Count,
   disposition: Type.Optional(Type.Record(Type.String(), Type.Integer())),
   tags: Type.Optional(Type.Record(Type.String(), Type.String())),
-  side_data_list: Type.Optional(Type.Array(Type.Object({ rotation: Type.Optional(Type.Number()) }))),
+  side_data_list: Type.Optional(Type.Array(SideData)),
 });
 type ProbeStream = Static<typeof ProbeStream>;
 
@@ -55,6 +59,10 @@ export interface Source {
     interlaced: boolean;
     /** Transfer function of HDR pictures. */
     hdr: 'smpte2084' | 'arib-std-b67' | undefined;
+    /** The range that renditions may have beside SDR. */
+    keeps?: 'pq' | 'hlg' | undefined;
+    /** What the container says of its light; the pictures themselves may say more. */
+    sideData?: readonly SideData[];
     meanFrameRateHz: number;
     /** The rate that all timestamps are multiples of, where ffprobe found one. */
     baseFrameRateHz: number | undefined;
@@ -114,6 +122,8 @@ export function readSource(
       turned: isTurned(video),
       interlaced: /^(?:tt|bb|tb|bt)$/.test(video.field_order ?? ''),
       hdr: hdrOf(video),
+      keeps: keepsOf(video),
+      ...(video.side_data_list && { sideData: video.side_data_list }),
       meanFrameRateHz: parseRateHz(video.avg_frame_rate) ?? packetsHz,
       baseFrameRateHz: parseRateHz(video.r_frame_rate),
       endS: endOf(video),
@@ -230,6 +240,17 @@ function isTurned(stream: ProbeStream): boolean {
 function hdrOf(stream: ProbeStream): Source['video']['hdr'] {
   const { color_transfer: transfer } = stream;
   return transfer === 'smpte2084' || transfer === 'arib-std-b67' ? transfer : undefined;
+}
+
+const ranges = { smpte2084: 'pq', 'arib-std-b67': 'hlg' } as const;
+
+/** HDR is kept of pictures in BT.2020 with 10 bits or more, as BT.2100 has it; what is else called PQ or HLG is only mapped to SDR. */
+function keepsOf(stream: ProbeStream): Source['video']['keeps'] {
+  const hdr = hdrOf(stream);
+  const { color_primaries: primaries, color_space: matrix = 'bt2020nc', pix_fmt: format = '' } = stream;
+  const isDeep = /^(?:yuv4(?:20|22|44)p|p[024])1[0-6][lb]e$/.test(format);
+  const isWide = primaries === 'bt2020' && matrix === 'bt2020nc';
+  return hdr !== undefined && isDeep && isWide ? ranges[hdr] : undefined;
 }
 
 function languageOf(stream: ProbeStream): string {

@@ -104,6 +104,7 @@ function describeVideo(item: Packaged['video'][number], plan: EncodePlan, rungIn
     frameRate: Math.round(hertzOf(plan.video.frameRate) * 1000) / 1000,
     iframePlaylist: item.iframePlaylist.file,
     iframeBandwidth: Math.ceil(Math.max(1, ...iframeBits)),
+    ...(rung.videoRange !== 'sdr' && { videoRange: rung.videoRange }),
   };
 }
 

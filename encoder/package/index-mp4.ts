@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import type { ISOFile } from 'mp4box';
+import type { AllRegisteredBoxes, ISOFile } from 'mp4box';
 import { coded } from '../../common/runtime/errors.ts';
 import { boxHeaderLengthBytesMax, readBoxHeader, type Box } from '../core/mp4-boxes.ts';
 import { openOutput } from './output-file.ts';
@@ -110,9 +110,25 @@ function readIndex(iso: ISOFile, file: { path: string; sizeBytes: number; mdats:
     sizeBytes: file.sizeBytes,
     initLengthBytes: moovEnd,
     timescale: track.timescale,
-    codecs: track.codec,
+    codecs: codecsOf(iso, track.codec),
     segments,
   };
+}
+
+/**
+ * The codec as RFC 6381 writes it. Of AV1 in other colours than BT.709 all of it, since players take what is left out for BT.709 (AV1 in
+ * ISOBMFF §5).
+ */
+function codecsOf(iso: ISOFile, codec: string): string {
+  const boxes = iso.moov.traks[0]?.mdia.minf.stbl.stsd.entries[0]?.boxes ?? [];
+  const av1C = boxes.find((box) => box.type === 'av1C') as AllRegisteredBoxes['av1C'] | undefined;
+  const colr = boxes.find((box) => box.type === 'colr') as AllRegisteredBoxes['colr'] | undefined;
+  if (av1C === undefined || colr?.colour_type !== 'nclx' || colr.colour_primaries === 1) return codec;
+  const { chroma_subsampling_x: x, chroma_subsampling_y: y, chroma_sample_position: position } = av1C;
+  const colours = [colr.colour_primaries, colr.transfer_characteristics, colr.matrix_coefficients];
+  const points = colours.map((point) => String(point).padStart(2, '0'));
+  const sampling = `${x}${y}${x === 1 && y === 1 ? position : 0}`;
+  return [codec, av1C.monochrome, sampling, ...points, colr.full_range_flag].join('.');
 }
 
 type Moof = ISOFile['moofs'][number];

@@ -9,9 +9,10 @@ export const browserMissing = existsSync(executablePath)
   ? false
   : 'chromium is not installed: apt-get install chromium';
 
-/** Debian's Chromium, headless and with sound muted. */
-export async function openBrowser(): Promise<Browser> {
+/** Debian's Chromium, headless and with sound muted, on a screen that shows HDR where that is wanted. */
+export async function openBrowser({ screen = 'sdr' }: { screen?: 'sdr' | 'hdr' } = {}): Promise<Browser> {
   const args = ['--autoplay-policy=no-user-gesture-required', '--mute-audio', '--disable-dev-shm-usage'];
+  if (screen === 'hdr') args.push('--force-color-profile=hdr10');
   // Chromium has no sandbox to offer to root.
   if (process.getuid?.() === 0) args.push('--no-sandbox');
   return await chromium.launch({ executablePath, args });

@@ -111,10 +111,10 @@ function listen(player: shaka.Player, options: EngineOptions, tryAgain: TryAgain
     const shown = tracks.filter((track) => track.height === video.videoHeight);
     const active = shown.find((track) => track.active) ?? shown[0] ?? tracks.find((track) => track.active);
     if (active === undefined || video.videoHeight === 0) return;
-    const { width, height, bandwidth } = active;
+    const { width, height, bandwidth, hdr: range } = active;
     tell({
       kind: 'rendition',
-      text: renditionText({ width: width ?? 0, height: height ?? 0, bitrate: bandwidth }),
+      text: renditionText({ width: width ?? 0, height: height ?? 0, bitrate: bandwidth, range }),
     });
   };
   for (const name of ['adaptation', 'variantchanged', 'trackschanged'])

@@ -43,9 +43,16 @@ export function startClock({ video, tell }: EngineOptions, throughputBps: () => 
   };
 }
 
-/** Names a rendition: its picture and its bits per second. */
-export function renditionText(picture: { width: number; height: number; bitrate: number }): string {
-  return `${picture.width}×${picture.height}, ${Math.round(picture.bitrate / 1000)} kb/s`;
+/** Names a rendition: its picture, its bits per second, and its range (`PQ`, `HLG`) where that is not SDR. */
+export function renditionText(picture: {
+  width: number;
+  height: number;
+  bitrate: number;
+  range: string | null | undefined;
+}): string {
+  const { width, height, bitrate, range } = picture;
+  const hdr = range === 'PQ' || range === 'HLG' ? `, HDR (${range})` : '';
+  return `${width}×${height}, ${Math.round(bitrate / 1000)} kb/s${hdr}`;
 }
 
 /** Seconds buffered ahead of the position. */

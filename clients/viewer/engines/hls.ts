@@ -1,5 +1,6 @@
 import Hls, {
   type ErrorData,
+  type Level,
   type LoadPolicy,
   type MediaPlaylist,
   type NullableNetworkDetails,
@@ -45,6 +46,9 @@ export function startHls(options: EngineOptions): Engine {
     hls.subtitleDisplay = captions >= 0;
     if (captions !== hls.subtitleTrack) hls.subtitleTrack = captions;
   };
+  hls.on(Hls.Events.MANIFEST_PARSED, (_event, { levels }) => {
+    preferHdr(hls, levels);
+  });
   // Each pathway has tracks of its own.
   hls.on(Hls.Events.AUDIO_TRACKS_UPDATED, choose);
   hls.on(Hls.Events.SUBTITLE_TRACKS_UPDATED, choose);
@@ -64,9 +68,28 @@ export function startHls(options: EngineOptions): Engine {
   };
 }
 
+/**
+ * HDR is in a manifest only for who has asked for it, but hls.js takes SDR unless told otherwise, and where it expects less of the line
+ * than the least in HDR needs; it stays with what it began with.
+ */
+function preferHdr(hls: Hls, levels: readonly Level[]): void {
+  const hdr = levels.filter(({ videoRange }) => videoRange !== 'SDR');
+  if (hdr.length === 0) return;
+  hls.config.videoPreference = {
+    preferHDR: true,
+    allowedVideoRanges: [...new Set(hdr.map(({ videoRange }) => videoRange))],
+  };
+  const least = Math.min(...hdr.map(({ bitrate }) => bitrate));
+  hls.bandwidthEstimate = Math.max(hls.bandwidthEstimate, least);
+}
+
 /** Where the track with a session's id is, which is the same on all pathways; -1: nowhere. */
 function indexOf(tracks: readonly MediaPlaylist[], id: string | undefined): number {
   return id === undefined ? -1 : tracks.findIndex(({ attrs }) => attrs['STABLE-RENDITION-ID'] === id);
+}
+
+function rendition({ width, height, bitrate, videoRange: range }: Level): string {
+  return renditionText({ width, height, bitrate, range });
 }
 
 function listen(hls: Hls, { session, tell }: EngineOptions, tryAgain: TryAgain): void {
@@ -81,7 +104,7 @@ function listen(hls: Hls, { session, tell }: EngineOptions, tryAgain: TryAgain):
   });
   hls.on(Hls.Events.LEVEL_SWITCHED, (_event, { level }) => {
     const played = hls.levels[level];
-    if (played !== undefined) tell({ kind: 'rendition', text: renditionText(played) });
+    if (played !== undefined) tell({ kind: 'rendition', text: rendition(played) });
   });
   hls.on(Hls.Events.ERROR, (_event, data) => {
     // hls.js mends a short hole by itself; the video element tells of stalls.

@@ -4,7 +4,9 @@ import { dashMpd } from '../../../control-plane/core/dash-mpd.ts';
 import { durationTicks, type ManifestInput } from '../../../control-plane/core/playback-manifest.ts';
 import { golden } from '../support/golden.ts';
 import { childrenOf, findAll, readXml, type ReadElement } from '../support/read-xml.ts';
-import { captionedBundle, fileNamed, sampleBundle } from '../support/sample-bundle.ts';
+import { captionedBundle, fileNamed, hdrBundle, sampleBundle } from '../support/sample-bundle.ts';
+import { valueOf } from '../../../common/runtime/errors.ts';
+import { playableOn } from '../../../control-plane/core/playable.ts';
 
 const input: ManifestInput = {
   name: 'Big Buck Bunny',
@@ -196,4 +198,40 @@ t.test('the captions that a session starts with are main too', async (t) => {
     .filter(({ attributes }) => attributes['contentType'] === 'text')
     .map((set) => findAll(set, 'Role').map(({ attributes }) => attributes['value']));
   t.strictSame(roles, [['subtitle'], ['caption', 'main'], ['forced-subtitle']]);
+});
+
+t.test('HDR is a set of its own, which says its colours as ITU-T H.273 counts them', async (t) => {
+  const bundle = valueOf(playableOn(hdrBundle(), { hdr: ['pq'] }), 'film');
+  const mpd = readXml(dashMpd({ ...input, bundle }));
+  const sets = findAll(mpd, 'AdaptationSet').filter(
+    ({ attributes }) => attributes['contentType'] === 'video',
+  );
+  const colours = (set: ReadElement | undefined, name: string) =>
+    set &&
+    childrenOf(set, name).map(({ attributes }) => [
+      (attributes['schemeIdUri'] ?? '').replace('urn:mpeg:mpegB:cicp:', ''),
+      attributes['value'],
+    ]);
+  const ids = sets.map((set) => childrenOf(set, 'Representation').map(({ attributes }) => attributes['id']));
+  t.strictSame(ids, [
+    ['v1080', 'v720', 'v360'],
+    ['v1080-pq', 'v720-pq'],
+  ]);
+  const told = [
+    ['ColourPrimaries', '9'],
+    ['TransferCharacteristics', '16'],
+    ['MatrixCoefficients', '9'],
+  ];
+  t.strictSame(colours(sets[1], 'EssentialProperty'), told, 'who does not understand it leaves it');
+  t.strictSame(colours(sets[0], 'EssentialProperty'), []);
+  t.strictSame(
+    colours(sets[0], 'SupplementalProperty')?.map(([, value]) => value),
+    ['1', '1', '1'],
+  );
+  t.strictSame(
+    sets.map(({ attributes }) => attributes['selectionPriority']),
+    [undefined, '2'],
+  );
+  const plain = valueOf(playableOn(hdrBundle(), undefined), 'film');
+  t.equal(dashMpd({ ...input, bundle: plain }), dashMpd(input), 'without it, to the byte as before');
 });

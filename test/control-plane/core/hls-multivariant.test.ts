@@ -4,7 +4,9 @@ import { hlsMultivariant, hlsShape } from '../../../control-plane/core/hls-multi
 import type { ManifestInput } from '../../../control-plane/core/playback-manifest.ts';
 import { golden } from '../support/golden.ts';
 import { readM3u8, type ReadTag } from '../support/read-m3u8.ts';
-import { captionedBundle, sampleBundle } from '../support/sample-bundle.ts';
+import { captionedBundle, hdrBundle, sampleBundle } from '../support/sample-bundle.ts';
+import { valueOf } from '../../../common/runtime/errors.ts';
+import { playableOn } from '../../../control-plane/core/playable.ts';
 
 const input: ManifestInput = {
   name: 'Big Buck Bunny',
@@ -173,4 +175,35 @@ t.test('no name of a title breaks the playlist', async () => {
   for (const name of ['"', 'a","b=1', 'x\r\n#EXT-X-ENDLIST\nhttp://evil/', '\u2028\u0085\u0000\ud800', '&<>'])
     check(name);
   fc.assert(fc.property(fc.string({ unit: 'binary' }), check));
+});
+
+t.test('ranges are told where there is HDR, and only there', async (t) => {
+  const bundle = valueOf(playableOn(hdrBundle('hlg'), { hdr: ['hlg'] }), 'film');
+  const tags = readM3u8(hlsMultivariant({ ...input, bundle }));
+  const told = (name: string) =>
+    named(tags, name)
+      .filter(({ attributes }) => attributes['PATHWAY-ID'] === 'isp-a-1')
+      .map(({ attributes }) => [
+        attributes['STABLE-VARIANT-ID'],
+        attributes['VIDEO-RANGE'],
+        attributes['CODECS'],
+      ]);
+  t.strictSame(told('EXT-X-STREAM-INF'), [
+    ['v1080', 'SDR', 'avc1.640028,mp4a.40.2'],
+    ['v720', 'SDR', 'avc1.64001f,mp4a.40.2'],
+    ['v360', 'SDR', 'avc1.64001e,mp4a.40.2'],
+    ['v1080-hlg', 'HLG', 'av01.0.08M.10.0.111.09.18.09.0,mp4a.40.2'],
+    ['v720-hlg', 'HLG', 'av01.0.05M.10.0.111.09.18.09.0,mp4a.40.2'],
+  ]);
+  t.strictSame(told('EXT-X-I-FRAME-STREAM-INF').at(-1), [
+    'v720-hlg-iframes',
+    'HLG',
+    'av01.0.05M.10.0.111.09.18.09.0',
+  ]);
+  const plain = valueOf(playableOn(hdrBundle(), undefined), 'film');
+  t.equal(
+    hlsMultivariant({ ...input, bundle: plain }),
+    hlsMultivariant(input),
+    'without it, to the byte as before',
+  );
 });

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import t from 'tap';
 import { decodes } from '../../../control-plane/core/codec-fit.ts';
 import { playableOn } from '../../../control-plane/core/playable.ts';
-import { sampleBundle } from '../support/sample-bundle.ts';
+import { rangeOf } from '../../../control-plane/core/video-range.ts';
+import { hdrBundle, sampleBundle } from '../support/sample-bundle.ts';
 
 t.test('what a device decodes at most', async (t) => {
   for (const [device, coded, isPlayed] of [
@@ -58,4 +59,52 @@ t.test('renditions of a bundle, or why there are none', async (t) => {
   t.match(playableOn(bundle, { codecs: [], heightMax: 720 }), {
     detail: /the device plays no codec up to 720 lines/,
   });
+});
+
+t.test('HDR is for who asks for it, in what they decode and as high as they show', async (t) => {
+  const ids = (result: ReturnType<typeof playableOn>): string[] =>
+    result.ok ? result.value.video.map(({ id }) => id) : [result.code];
+  const sdr = ['v1080', 'v720', 'v360'];
+  t.same(ids(playableOn(hdrBundle(), undefined)), sdr);
+  t.same(ids(playableOn(hdrBundle(), {})), sdr);
+  t.same(ids(playableOn(hdrBundle(), { hdr: ['hlg'] })), sdr);
+  t.same(ids(playableOn(hdrBundle('hlg'), { hdr: ['pq', 'hlg'] })), [...sdr, 'v1080-hlg', 'v720-hlg']);
+  t.same(ids(playableOn(hdrBundle(), { hdr: ['pq'], codecs: ['avc1', 'mp4a'] })), sdr, 'in no other codec');
+  t.same(ids(playableOn(hdrBundle(), { hdr: ['pq'], codecs: ['av01.0.05M.10', 'mp4a'] })), ['v720-pq']);
+  t.match(playableOn(hdrBundle(), { codecs: ['av01', 'mp4a'] }), {
+    code: 'PLAYBACK_UNSUPPORTED',
+    detail: /av01\S+ \(1080 lines, pq\).*the device plays av01, mp4a in sdr/,
+  });
+  const device = fc.record(
+    {
+      codecs: fc.subarray(['avc1', 'avc1.64001f', 'av01', 'av01.0.05M.10', 'av01.0.08M.08', 'mp4a']),
+      heightMax: fc.integer({ min: 1, max: 2160 }),
+      hdr: fc.subarray(['pq', 'hlg'] as const),
+      drm: fc.subarray(['com.widevine.alpha', 'com.apple.fps']),
+    },
+    { requiredKeys: [] },
+  );
+  fc.assert(
+    fc.property(
+      fc.constantFrom(sampleBundle(), hdrBundle('pq'), hdrBundle('hlg')),
+      device,
+      (bundle, able) => {
+        const played = playableOn(bundle, able);
+        const { hdr, drm: _systems, ...rest } = able;
+        t.same(playableOn(bundle, { ...rest, ...(hdr && { hdr }) }), played, 'key systems change nothing');
+        const more = playableOn(bundle, { ...able, hdr: ['pq', 'hlg'] });
+        if (!played.ok) return;
+        const left = played.value.video;
+        t.ok(left.every((video) => bundle.video.includes(video)));
+        t.ok(
+          left.every((video) => rangeOf(video) === 'sdr' || hdr?.some((range) => range === video.videoRange)),
+        );
+        t.ok(left.every(({ codecs }) => able.codecs?.some((one) => decodes(one, codecs)) ?? true));
+        t.ok(
+          more.ok && left.every((video) => more.value.video.includes(video)),
+          'who shows more loses nothing',
+        );
+      },
+    ),
+  );
 });

@@ -55,6 +55,8 @@ export interface LabOptions {
   options?: Partial<PlaybackOptions>;
   /** What the viewer's account may watch; nothing limits it where there is none. */
   plan?: { isRequired: boolean; entitlements?: Entitlements };
+  /** Another film than the sample's. */
+  film?: Bundle;
   /** In which languages the film sounds; in the sample's when absent. */
   sounds?: readonly string[];
   /** In which languages the film can be read; in none when absent. */
@@ -102,7 +104,7 @@ export async function openLab(t: Test, given: LabOptions = {}): Promise<Playback
         if (id === titleId) return title;
         throw coded(id === 'title_filling-filling' ? 'TITLE_NOT_LIVE' : 'TITLE_UNKNOWN');
       },
-      bundle: async () => readIn(soundingIn(given.sounds), given.captions),
+      bundle: async () => given.film ?? readIn(soundingIn(given.sounds), given.captions),
     },
     fleet: { siteOf: async () => ({ site: 'isp-a' }), holders: async () => ({ pathways: holders }) },
     tokens: { mint: async ({ claims }) => ({ tokens: claims.map(fakeDeliveryToken) }) },

@@ -96,6 +96,24 @@ export function sampleBundle(): Bundle {
   return { ...bundle, files: filesOf(bundle) };
 }
 
+/** The same film in HDR too: two renditions more, behind those in SDR. */
+export function hdrBundle(videoRange: 'pq' | 'hlg' = 'pq'): Bundle {
+  const bundle = sampleBundle();
+  const transfer = { pq: 16, hlg: 18 }[videoRange];
+  const hdr = bundle.video.slice(0, 2).map((video) => ({
+    ...video,
+    ...{ id: `${video.id}-${videoRange}`, videoRange },
+    file: fileNamed(`${video.id}-${videoRange}.mp4`),
+    playlist: fileNamed(`${video.id}-${videoRange}.m3u8`),
+    iframePlaylist: fileNamed(`${video.id}-${videoRange}-iframes.m3u8`),
+    codecs: `av01.0.${video.height > 720 ? '08' : '05'}M.10.0.111.09.${transfer}.09.0`,
+    averageBandwidth: Math.round(video.averageBandwidth * 0.6),
+    peakBandwidth: Math.round(video.peakBandwidth * 0.6),
+  }));
+  const whole = { ...bundle, video: [...bundle.video, ...hdr] };
+  return { ...whole, files: filesOf(whole) };
+}
+
 /** The same film with captions of each kind. */
 export function captionedBundle(): Bundle {
   const bundle = sampleBundle();

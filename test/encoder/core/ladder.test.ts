@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { fitInto, planLadder } from '../../../encoder/core/ladder.ts';
+import { fitInto, planHdrLadder, planLadder } from '../../../encoder/core/ladder.ts';
 
 const sizes = (width: number, height: number): string[] =>
   planLadder({ width, height }, 25).map((rung) => `${rung.id} ${rung.width}x${rung.height}`);
@@ -64,6 +64,32 @@ t.test('fitting keeps the proportions within a pixel or two', (t) => {
       const fitted = fitInto({ width, height }, box);
       const scale = Math.min(1, box.width / width, box.height / height);
       return Math.abs(fitted.width - width * scale) <= 2 && Math.abs(fitted.height - height * scale) <= 2;
+    }),
+  );
+  t.end();
+});
+
+t.test('in HDR the two on top and one that a slow line bears, with fewer bits', (t) => {
+  const of = (width: number, height: number): string[] =>
+    planHdrLadder(planLadder({ width, height }, 25), 'pq').map(({ id }) => id);
+  t.same(of(3840, 2160), ['1080p-pq', '720p-pq', '360p-pq']);
+  t.same(of(1280, 720), ['720p-pq', '540p-pq', '240p-pq']);
+  t.same(of(640, 360), ['360p-pq', '240p-pq']);
+  t.same(of(3840, 60), [], 'nothing that the encoder refuses');
+  const side = fc.integer({ min: 16, max: 8192 });
+  fc.assert(
+    fc.property(side, side, (width, height) => {
+      const ladder = planLadder({ width, height }, 25);
+      const hdr = planHdrLadder(ladder, 'hlg');
+      const ids = [...ladder, ...hdr].map(({ id }) => id);
+      return (
+        new Set(ids).size === ids.length &&
+        ids.every((id) => /^[A-Za-z0-9._-]{1,32}$/.test(id)) &&
+        hdr.every((rung) => {
+          const twin = ladder.find((one) => one.width === rung.width && one.height === rung.height);
+          return twin !== undefined && rung.bitsPerSecondMax < twin.bitsPerSecondMax;
+        })
+      );
     }),
   );
   t.end();

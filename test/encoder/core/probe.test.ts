@@ -155,3 +155,22 @@ t.test('language, interlacing, HDR', (t) => {
   });
   t.end();
 });
+
+t.test('HDR is kept of what BT.2100 calls so', (t) => {
+  const whole = { ...video, pix_fmt: 'yuv420p10le', color_primaries: 'bt2020', color_space: 'bt2020nc' };
+  const kept = (changes: object) => {
+    const read = readSource(probe({ ...whole, color_transfer: 'smpte2084', ...changes }), spans, 'mov');
+    return read.ok ? read.value.video.keeps : read.code;
+  };
+  t.equal(kept({}), 'pq');
+  t.equal(kept({ color_transfer: 'arib-std-b67' }), 'hlg');
+  t.equal(kept({ pix_fmt: 'yuv422p12le' }), 'pq');
+  t.equal(kept({ pix_fmt: 'p010le', color_space: undefined }), 'pq');
+  t.equal(kept({ pix_fmt: 'yuv420p' }), undefined, 'eight bits');
+  t.equal(kept({ pix_fmt: 'gbrp10le' }), undefined);
+  t.equal(kept({ color_primaries: 'bt709' }), undefined);
+  t.equal(kept({ color_primaries: undefined }), undefined);
+  t.equal(kept({ color_space: 'bt2020c' }), undefined);
+  t.equal(kept({ color_transfer: 'bt2020-10' }), undefined);
+  t.end();
+});

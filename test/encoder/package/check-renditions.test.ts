@@ -43,3 +43,21 @@ t.test('renditions that must not be published', (t) => {
   t.throws(() => checkRenditions(plan, [rendition([100, 10])]), { code: 'SOURCE_TRUNCATED' });
   t.end();
 });
+
+t.test('HDR that is not in the colours that players are told of must not be published', (t) => {
+  const [top] = plan.video.rungs;
+  const bright = { ...plan.video, rungs: [...plan.video.rungs.slice(0, 1), { ...top, videoRange: 'pq' }] };
+  const hdrPlan = { ...plan, video: bright } as EncodePlan;
+  const [sdr, hdr] = [rendition([100, 100, 50]), rendition([100, 100, 50])];
+  const made = (codecs: string) => () => checkRenditions(hdrPlan, [sdr, { ...hdr, codecs }]);
+  t.equal(made('av01.0.08M.10.0.111.09.16.09.0')(), 250);
+  for (const codecs of [
+    'av01.0.08M.10',
+    'av01.0.08M.08.0.111.09.16.09.0',
+    'av01.0.08M.10.0.111.09.18.09.0',
+    'av01.0.08M.10.0.111.01.01.01.0',
+    'avc1.64001f',
+  ])
+    t.throws(made(codecs), { code: 'ENCODE_FAILED' }, codecs);
+  t.end();
+});
