@@ -1,11 +1,8 @@
-import { setImmediate } from 'node:timers/promises';
-
-import { parseAddress, widthOf } from '../common/core/ip-address.ts';
-import { PrefixTableBuilder } from '../common/core/prefix-table-builder.ts';
+import { parseAddress } from '../common/core/ip-address.ts';
 import { openPrefixTable, type PrefixTable } from '../common/core/prefix-table.ts';
-import { walkRows, type FamilyRoutes, type RouteTable } from '../common/core/route-table.ts';
 import type { Clock } from '../common/runtime/clock.ts';
 import type { Log } from '../common/runtime/log.ts';
+import type { SiteIntervals } from './core/site-routes.ts';
 
 export interface ClientSitesOptions {
   readonly nodes: () => readonly {
@@ -15,7 +12,8 @@ export interface ClientSitesOptions {
   }[];
   /** The name of the table that steering goes by; undefined where a node has no routes. */
   readonly used: (nodeId: string) => { readonly name: string } | undefined;
-  readonly table: (name: string) => Promise<{ readonly table: RouteTable }>;
+  /** Merges tables, the first of equals first. */
+  readonly merge: (names: readonly string[]) => Promise<SiteIntervals>;
   readonly clock: Pick<Clock, 'monotonicMs'>;
   readonly log: Log;
 }
@@ -24,19 +22,12 @@ export interface ClientSitesOptions {
 export interface ClientSites {
   /** The site of a viewer, undefined where no route tells; as of the routes when they were last looked at. */
   readonly siteOf: (client: string) => string | undefined;
-  /** Looks whether routes have changed, and makes the tables anew if so. Errors: those of `table`. */
+  /** Looks whether routes have changed, and makes the tables anew if so. Errors: those of `merge`. */
   readonly refresh: () => Promise<void>;
 }
 
 /** How often it is looked whether routes have changed, while viewers come: where a viewer is changes far less than routes do. */
 const lookEveryMs = 600_000;
-const families = [4, 6] as const;
-
-/** The best route of each prefix, and the site that it leads to. */
-interface SiteRoutes {
-  readonly routes: FamilyRoutes;
-  readonly sites: Uint32Array;
-}
 
 /**
  * Says at whose site a viewer is, whatever that site's boxes hold: where the longest prefix leads that a box announces; of equals by
@@ -46,7 +37,7 @@ export function createClientSites(options: ClientSitesOptions): ClientSites {
   const { nodes, used, clock, log } = options;
   let known = '';
   let names: readonly string[] = [];
-  let tables = new Map<4 | 6, PrefixTable>();
+  let tables: Readonly<Record<4 | 6, PrefixTable>> | undefined;
   let lookAtMs = -Infinity;
   const refresh = async (): Promise<void> => {
     const owned = new Map<string, { site: string; name: string }>();
@@ -58,19 +49,9 @@ export function createClientSites(options: ClientSitesOptions): ClientSites {
     const pairs = [...owned.keys()].sort();
     if (pairs.join('\n') === known) return;
     const sites = pairs.map((pair) => owned.get(pair)?.site ?? '');
-    const made = new Map<4 | 6, PrefixTable>();
-    for (const family of families) {
-      let merged = noRoutes(family);
-      for (const [index, pair] of pairs.entries()) {
-        const { table } = await options.table(owned.get(pair)?.name ?? '');
-        merged = merge(merged, table[family], index);
-        // A table may have a million rows: whoever else waits has a turn between two.
-        await setImmediate();
-      }
-      made.set(family, tableOf(merged));
-    }
+    const merged = await options.merge(pairs.map((pair) => owned.get(pair)?.name ?? ''));
     known = pairs.join('\n');
-    [names, tables] = [sites, made];
+    [names, tables] = [sites, { 4: openPrefixTable(merged[4]), 6: openPrefixTable(merged[6]) }];
   };
   const look = (): void => {
     const nowMs = clock.monotonicMs();
@@ -84,60 +65,9 @@ export function createClientSites(options: ClientSitesOptions): ClientSites {
     siteOf: (client) => {
       look();
       const address = parseAddress(client);
-      const table = address && tables.get(address.family);
+      const table = address && tables?.[address.family];
       return table && names[table.valueOf(address.words) - 1];
     },
     refresh,
   };
-}
-
-function noRoutes(family: 4 | 6): SiteRoutes {
-  const routes = { family, words: new Uint32Array(), lengths: new Uint8Array(), keys: new Float64Array() };
-  return { routes, sites: new Uint32Array() };
-}
-
-/** Both together; of one prefix the better route, those that were there before if they are equal. */
-function merge({ routes, sites }: SiteRoutes, more: FamilyRoutes, site: number): SiteRoutes {
-  const { family } = routes;
-  const wordCount = widthOf(family) / 32;
-  const lengthMax = routes.lengths.length + more.lengths.length;
-  const words = new Uint32Array(lengthMax * wordCount);
-  const lengths = new Uint8Array(lengthMax);
-  const keys = new Float64Array(lengthMax);
-  const owners = new Uint32Array(lengthMax);
-  let count = 0;
-  walkRows(routes, more, (before, after) => {
-    const isAfter = before < 0 || (after >= 0 && (more.keys[after] ?? 0) < (routes.keys[before] ?? 0));
-    const [from, row] = isAfter ? [more, after] : [routes, before];
-    const start = row * wordCount;
-    words.set(from.words.subarray(start, start + wordCount), count * wordCount);
-    lengths[count] = from.lengths[row] ?? 0;
-    keys[count] = from.keys[row] ?? 0;
-    owners[count] = isAfter ? site : (sites[before] ?? 0);
-    count++;
-    return true;
-  });
-  return {
-    routes: {
-      ...{ family, words: words.subarray(0, count * wordCount) },
-      ...{ lengths: lengths.subarray(0, count), keys: keys.subarray(0, count) },
-    },
-    sites: owners.subarray(0, count),
-  };
-}
-
-/** A table whose values are sites, from 1. */
-function tableOf({ routes, sites }: SiteRoutes): PrefixTable {
-  const { family, words, lengths } = routes;
-  const wordCount = widthOf(family) / 32;
-  const builder = new PrefixTableBuilder(family, lengths.length + 1);
-  for (let row = 0; row < lengths.length; row++) {
-    const length = lengths[row] ?? 0;
-    // A default route says nothing of where anybody is.
-    if (length === 0) continue;
-    const address = words.subarray(row * wordCount, (row + 1) * wordCount);
-    builder.enter(address);
-    builder.open(address, length, (sites[row] ?? 0) + 1);
-  }
-  return openPrefixTable(builder.finish());
 }

@@ -85,7 +85,7 @@ export function clientSitesOf(parts: {
   return createClientSites({
     nodes: () => registry.serving(),
     used: (nodeId) => routes.used(nodeId),
-    table: (name) => routes.store.table(name),
+    merge: (names) => routes.mergeSites(names),
     ...{ clock, log },
   });
 }

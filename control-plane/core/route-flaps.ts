@@ -41,11 +41,11 @@ export class FlapBook {
     }));
   }
 
-  /** Takes a change of the table. */
-  note(from: RouteTable, to: RouteTable, nowMs: number): void {
+  /** Takes a change of the table: the prefixes that `changedPrefixes` finds. */
+  note(changed: readonly string[], nowMs: number): void {
     const half = this.#at(nowMs)[0];
     half.tables++;
-    for (const prefix of changedPrefixes(from, to)) {
+    for (const prefix of changed) {
       const count = half.prefixes.get(prefix);
       if (count !== undefined || half.prefixes.size < keptMax) half.prefixes.set(prefix, (count ?? 0) + 1);
     }
@@ -83,7 +83,7 @@ function halfFrom(startMs: number): Half {
 }
 
 /** Prefixes that came, went or have other keys; the first of them. */
-function changedPrefixes(from: RouteTable, to: RouteTable): string[] {
+export function changedPrefixes(from: RouteTable, to: RouteTable): string[] {
   const changed: string[] = [];
   for (const family of [4, 6] as const) {
     const [a, b] = [from[family], to[family]];

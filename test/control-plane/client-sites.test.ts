@@ -6,6 +6,7 @@ import { createSilentLog } from '../../common/runtime/log.ts';
 import { createManualClock } from '../../common/runtime/manual-clock.ts';
 import { createClientSites, type ClientSites } from '../../control-plane/client-sites.ts';
 import { tableOfRoutes } from '../../control-plane/core/route-rows.ts';
+import { mergeSites } from '../../control-plane/core/site-routes.ts';
 
 interface Box {
   readonly site: string;
@@ -20,11 +21,15 @@ function box(site: string, routes: readonly (string | Route)[], role: Box['role'
   return { site, role, table: nameRouteTable(tableOfRoutes(whole).table) };
 }
 
+async function* tablesOf(boxes: readonly Box[], names: readonly string[]) {
+  for (const name of names) yield boxes.find(({ table }) => table.name === name)!.table.table;
+}
+
 function clientSites(boxes: () => readonly Box[], clock = createManualClock()): ClientSites {
   return createClientSites({
     nodes: () => boxes().map(({ site, role }, index) => ({ id: String(index), site, role })),
     used: (id) => boxes()[Number(id)]?.table,
-    table: async (name) => boxes().find(({ table }) => table.name === name)!.table,
+    merge: (names) => mergeSites(tablesOf(boxes(), names)),
     ...{ clock, log: createSilentLog() },
   });
 }

@@ -1,27 +1,24 @@
 import type { Records } from '../../../common/adapters/records/port.ts';
 import type { Route, RouteTableRef } from '../../../common/contract/documents.ts';
 import type { RefusedRoutes, RouteSitePatch, RouteTableReply } from '../../../common/contract/routes.ts';
-import { decodeRouteTable, nameOfRouteBytes } from '../../../common/core/route-table-codec.ts';
-import {
-  applyRouteTableDelta,
-  encodeRouteTableDelta,
-  nameRouteTable,
-  type NamedRouteTable,
-} from '../../../common/core/route-table-delta.ts';
-import { countRoutes, hasOpenRoutes } from '../../../common/core/route-table.ts';
+import { nameRouteTable, type NamedRouteTable } from '../../../common/core/route-table-delta.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
-import { coded, valueOf } from '../../../common/runtime/errors.ts';
+import { coded, isCoded } from '../../../common/runtime/errors.ts';
 import type { Log } from '../../../common/runtime/log.ts';
-import { packRouteTable, unpackRouteTable } from '../../../common/runtime/route-table-packing.ts';
+import { packRouteTable } from '../../../common/runtime/route-table-packing.ts';
+import { judgeRoutes } from '../../core/judge-routes.ts';
 import { FlapBook } from '../../core/route-flaps.ts';
-import { admitRoutes } from '../../core/route-policy.ts';
+import type { RoutePolicy } from '../../core/route-policy.ts';
 import { tableOfRoutes } from '../../core/route-rows.ts';
+import type { SiteIntervals } from '../../core/site-routes.ts';
 import { createListeners } from '../listeners.ts';
 import { createTurns } from '../turns.ts';
 import type { RoutesNode, RoutesNodes } from './ports.ts';
 import { openRouteRecords, type NodeRoutesRecord } from './records.ts';
 import { RouteSites } from './sites.ts';
-import { openTableStore, tableRoutesMax, type TableStore } from './table-store.ts';
+import { openTableStore, type TableStore } from './table-store.ts';
+import { createTableThread } from './table-thread.ts';
+import type { TableWork, TakenRoutes, TakenTable, ToldRoutes } from './table-work.ts';
 import { createRouteViews, type RouteViews } from './views.ts';
 
 export interface RoutesOptions {
@@ -53,14 +50,12 @@ export interface Routes {
   packed(name: string, from?: string): Promise<Uint8Array>;
   /** Errors: INVALID, OVERLOADED. Every box of the site is judged anew. */
   patchSite(site: string, patch: RouteSitePatch): Promise<void>;
+  /** Where addresses lead by these tables. Errors: ROUTE_TABLE_UNKNOWN. */
+  mergeSites(names: readonly string[]): Promise<SiteIntervals>;
   readonly views: RouteViews;
-  readonly store: TableStore;
   /** Called with the id of a node of which other routes are used now, or others were refused. */
   onChange(listener: (nodeId: string) => void): () => void;
 }
-
-// A difference of larger tables would hold up this process for longer than the network needs for the whole.
-const deltaBytesMax = 2 * 1024 * 1024;
 
 /** Bodies that wait for their turn, all together. */
 const waitingBytesMax = 256 * 1024 * 1024;
@@ -90,6 +85,7 @@ interface Opened {
 class KeptRoutes implements Routes {
   readonly store: TableStore;
   readonly views: RouteViews;
+  readonly #work: TableWork;
   readonly #options: RoutesOptions;
   readonly #opened: Opened;
   readonly #listeners = createListeners<string>();
@@ -101,8 +97,9 @@ class KeptRoutes implements Routes {
     this.#options = options;
     this.#opened = opened;
     this.store = store;
+    this.#work = createTableThread(options.directory, (name) => store.forget(name));
     this.views = createRouteViews({
-      ...{ store, sites, nodes: options.nodes, clock: options.clock },
+      ...{ work: this.#work, sites, nodes: options.nodes, clock: options.clock },
       sitesOfPartner: options.sitesOfPartner,
       of: (nodeId) => this.of(nodeId),
       flaps: (nodeId) => opened.flaps.get(nodeId),
@@ -110,30 +107,31 @@ class KeptRoutes implements Routes {
   }
 
   put(nodeId: string, packed: Buffer): Promise<RouteTableReply> {
-    return this.#take(packed, async () => {
-      const bytes = await unpackRouteTable(packed);
-      const table = valueOf(decodeRouteTable(bytes, { routesMax: tableRoutesMax }));
-      return this.#accept(nodeId, { name: nameOfRouteBytes(bytes), bytes, table });
-    });
+    return this.#take(packed, () => this.#judge(nodeId, { kind: 'whole', packed }));
   }
 
   patch(nodeId: string, packed: Buffer): Promise<RouteTableReply> {
-    return this.#take(packed, async () => {
+    return this.#take(packed, () => {
       const known = this.of(nodeId);
       if (known === undefined) throw coded('ROUTE_TABLE_UNKNOWN', `${nodeId} has told none yet`);
-      const base = await this.store.table(known.told);
-      const bytes = await unpackRouteTable(packed);
-      return this.#accept(nodeId, valueOf(applyRouteTableDelta(base, bytes, { routesMax: tableRoutesMax })));
+      return this.#judge(nodeId, { kind: 'delta', from: known.told, packed });
     });
   }
 
   list(nodeId: string, routes: readonly Route[]): Promise<RouteTableReply> {
-    return this.#inTurn(() => {
+    return this.#inTurn(async () => {
       const { table, unreadable } = tableOfRoutes(routes);
       const examples = unreadable.slice(0, 10);
-      const refused: RefusedRoutes[] =
+      const unread: RefusedRoutes[] =
         unreadable.length === 0 ? [] : [{ refusal: 'unreadable', count: unreadable.length, examples }];
-      return this.#accept(nodeId, nameRouteTable(table), refused);
+      const named = nameRouteTable(table);
+      const { used, told, refused, ...facts } = judgeRoutes(named, this.#policyOf(nodeId));
+      const packed = async ({ name, bytes }: NamedRouteTable): Promise<TakenTable> => ({
+        name,
+        packed: this.store.has(name) ? undefined : await packRouteTable(bytes),
+      });
+      const tables = { told: await packed(named), used: await packed(used) };
+      return this.#accept(nodeId, { ...facts, ...tables, toldCount: told, refused: [...refused, ...unread] });
     });
   }
 
@@ -148,8 +146,13 @@ class KeptRoutes implements Routes {
     return known !== undefined && (known.hadSome ?? known.ipv4 + known.ipv6 + known.refused.length > 0);
   }
 
+  mergeSites(names: readonly string[]): Promise<SiteIntervals> {
+    return this.#work.mergeSites(names);
+  }
+
   async packed(name: string, from?: string): Promise<Uint8Array> {
-    const delta = from === undefined ? undefined : await this.#difference(from, name);
+    const isKnown = from !== undefined && this.store.has(from) && this.store.has(name);
+    const delta = isKnown ? await this.#work.difference(from, name) : undefined;
     const packed = delta ?? (await this.store.packed(name));
     if (packed === undefined) throw coded('ROUTE_TABLE_UNKNOWN', name);
     return packed;
@@ -170,7 +173,7 @@ class KeptRoutes implements Routes {
       .filter((node) => node.site === site)) {
       await this.#inTurn(async () => {
         const known = this.of(id);
-        if (known !== undefined) await this.#accept(id, await this.store.table(known.told));
+        if (known !== undefined) await this.#judge(id, { kind: 'kept', name: known.told });
       });
     }
   }
@@ -191,27 +194,35 @@ class KeptRoutes implements Routes {
     }
   }
 
-  async #accept(
-    nodeId: string,
-    told: NamedRouteTable,
-    unread: readonly RefusedRoutes[] = [],
-  ): Promise<RouteTableReply> {
-    const { sites, records, known } = this.#opened;
+  async #judge(nodeId: string, told: ToldRoutes): Promise<RouteTableReply> {
+    const before = this.of(nodeId);
+    const kept = before === undefined ? [] : [before.told, before.used];
+    return this.#accept(nodeId, await this.#work.take(told, this.#policyOf(nodeId), kept));
+  }
+
+  /** Errors: NODE_UNKNOWN. */
+  #policyOf(nodeId: string): RoutePolicy {
+    return this.#opened.sites.policy(this.#node(nodeId).site);
+  }
+
+  #node(nodeId: string): RoutesNode {
     const node = this.#options.nodes().servingNode(nodeId);
     if (node === undefined) throw coded('NODE_UNKNOWN', nodeId);
-    const admitted = admitRoutes(told.table, sites.policy(node.site));
-    const { table } = admitted;
-    const refused = [...admitted.refused, ...unread].map((one) => ({ ...one, examples: [...one.examples] }));
-    const used = table === told.table ? told : nameRouteTable(table);
+    return node;
+  }
+
+  async #accept(nodeId: string, taken: TakenRoutes): Promise<RouteTableReply> {
+    const { records, known } = this.#opened;
+    const node = this.#node(nodeId);
+    const { told, used, toldCount, ipv4, ipv6, open } = taken;
+    const refused = taken.refused.map((one) => ({ ...one, examples: [...one.examples] }));
     const before = this.of(nodeId);
-    const [ipv4, ipv6] = [table[4].lengths.length, table[6].lengths.length];
-    const open = hasOpenRoutes(table);
-    const hadSome = countRoutes(told.table) + refused.length > 0 || this.hadSome(nodeId);
+    const hadSome = toldCount + refused.length > 0 || this.hadSome(nodeId);
     const facts = { told: told.name, used: used.name, ipv4, ipv6, open, refused, hadSome };
     if (before === undefined || !isSame(before, facts)) {
-      await this.store.put(told);
-      await this.store.put(used);
-      await this.#noteFlaps(nodeId, before, told);
+      await this.#keep(told);
+      await this.#keep(used);
+      await this.#noteFlaps(nodeId, before, told.name);
       const record = { ...facts, changedAtMs: this.#options.clock.nowMs() };
       await records.nodes.put(nodeId, record);
       known.set(nodeId, record);
@@ -221,18 +232,18 @@ class KeptRoutes implements Routes {
     return { name: told.name, routes: ipv4 + ipv6, refused };
   }
 
-  async #noteFlaps(
-    nodeId: string,
-    before: NodeRoutesRecord | undefined,
-    told: NamedRouteTable,
-  ): Promise<void> {
-    if (before === undefined || before.told === told.name) return;
-    const from = await this.store.table(before.told).catch(() => undefined);
-    if (from === undefined) return;
+  async #keep({ name, packed }: TakenTable): Promise<void> {
+    if (packed !== undefined) await this.store.put(name, packed);
+  }
+
+  async #noteFlaps(nodeId: string, before: NodeRoutesRecord | undefined, told: string): Promise<void> {
+    if (before === undefined || before.told === told) return;
+    const changed = await this.#work.changed(before.told, told).catch(nothingWhereLost);
+    if (changed === undefined) return;
     const { flaps, records } = this.#opened;
     const book = flaps.get(nodeId) ?? new FlapBook();
     flaps.set(nodeId, book);
-    book.note(from.table, told.table, this.#options.clock.nowMs());
+    book.note(changed, this.#options.clock.nowMs());
     await records.flaps.put(nodeId, { halves: book.stored() });
   }
 
@@ -250,14 +261,6 @@ class KeptRoutes implements Routes {
     await this.store.retain(new Set([...known.values()].flatMap(({ told, used }) => [told, used])));
   }
 
-  async #difference(from: string, to: string): Promise<Uint8Array | undefined> {
-    if (!this.store.has(from) || !this.store.has(to)) return undefined;
-    const [before, after] = [await this.store.table(from), await this.store.table(to)];
-    if (before.bytes.length + after.bytes.length > deltaBytesMax) return undefined;
-    const delta = encodeRouteTableDelta(before, after);
-    return delta.length < after.bytes.length / 2 ? packRouteTable(delta) : undefined;
-  }
-
   #tellOf({ id }: RoutesNode, before: NodeRoutesRecord | undefined, now: NodeRoutesRecord): void {
     const { log } = this.#options;
     const countOf = ({ refused }: NodeRoutesRecord): number =>
@@ -269,6 +272,12 @@ class KeptRoutes implements Routes {
       );
     this.#listeners.tell(id);
   }
+}
+
+/** What changed since a table that the disk has lost is not known. */
+function nothingWhereLost(error: unknown): undefined {
+  if (!isCoded(error, 'ROUTE_TABLE_UNKNOWN')) throw error;
+  return undefined;
 }
 
 function isSame(before: NodeRoutesRecord, now: Omit<NodeRoutesRecord, 'changedAtMs'>): boolean {

@@ -1,31 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { open, readdir, readFile, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { LRUCache } from 'lru-cache';
-import { decodeRouteTable, nameOfRouteBytes } from '../../../common/core/route-table-codec.ts';
-import type { NamedRouteTable } from '../../../common/core/route-table-delta.ts';
-import { countRoutes } from '../../../common/core/route-table.ts';
 import { makeDirectory, syncDirectory } from '../../../common/runtime/durable.ts';
-import { coded, isCoded, systemCode, valueOf } from '../../../common/runtime/errors.ts';
-import { packRouteTable, unpackRouteTable } from '../../../common/runtime/route-table-packing.ts';
+import { coded, systemCode } from '../../../common/runtime/errors.ts';
 
-/** No table has more routes; a box that has more tells some of them. */
-export const tableRoutesMax = 2_000_000;
-
-/** Decoded tables in memory, by their routes: two full tables and many small ones. */
-const cachedRoutesMax = 3_000_000;
 /** Tables that no box has any more stay for those who want the difference to their successor. */
 const unusedMax = 64;
 
 /** Route tables under their names, on disk and packed. Errors: STORE_UNAVAILABLE, DISK_FULL. */
 export interface TableStore {
-  /** Keeps a table; it is on disk when this resolves. */
-  put(table: NamedRouteTable): Promise<void>;
-  /** ROUTE_TABLE_UNKNOWN where there is none of this name; one whose file is damaged is none any more. */
-  table(name: string): Promise<NamedRouteTable>;
+  /** Keeps a packed table, where it is not kept yet; it is on disk when this resolves. */
+  put(name: string, packed: Uint8Array): Promise<void>;
   /** A table as it is sent; undefined where there is none of this name. */
   packed(name: string): Promise<Buffer | undefined>;
   has(name: string): boolean;
+  /** Forgets a table, where it has it: its file is damaged or gone. */
+  forget(name: string): Promise<void>;
   /** Says which tables are in use; of the others the latest stay for a while. */
   retain(names: ReadonlySet<string>): Promise<void>;
 }
@@ -47,33 +37,16 @@ class DirectoryStore implements TableStore {
   readonly #directory: string;
   /** In the order in which they came into use. */
   readonly #names: Set<string>;
-  readonly #decoded = new LRUCache<string, NamedRouteTable>({
-    maxSize: cachedRoutesMax,
-    sizeCalculation: ({ table }) => 1 + countRoutes(table),
-  });
 
   constructor(directory: string, names: Set<string>) {
     this.#directory = directory;
     this.#names = names;
   }
 
-  async put(table: NamedRouteTable): Promise<void> {
-    this.#decoded.set(table.name, table);
-    if (this.#names.has(table.name)) return;
-    await this.#write(table.name, await packRouteTable(table.bytes));
-    this.#names.add(table.name);
-  }
-
-  async table(name: string): Promise<NamedRouteTable> {
-    const cached = this.#decoded.get(name);
-    if (cached !== undefined) return cached;
-    const table = await this.#read(name);
-    if (table !== undefined) {
-      this.#decoded.set(name, table);
-      return table;
-    }
-    await this.#remove(name);
-    throw coded('ROUTE_TABLE_UNKNOWN', name);
+  async put(name: string, packed: Uint8Array): Promise<void> {
+    if (this.#names.has(name)) return;
+    await this.#write(name, packed);
+    this.#names.add(name);
   }
 
   async packed(name: string): Promise<Buffer | undefined> {
@@ -90,6 +63,10 @@ class DirectoryStore implements TableStore {
     return this.#names.has(name);
   }
 
+  async forget(name: string): Promise<void> {
+    if (this.#names.has(name)) await this.#remove(name);
+  }
+
   async retain(names: ReadonlySet<string>): Promise<void> {
     for (const name of names) {
       // What is in use is behind what is not, so that the oldest unused one comes first.
@@ -101,23 +78,8 @@ class DirectoryStore implements TableStore {
     }
   }
 
-  /** Undefined where it is not there, or not what its name says. */
-  async #read(name: string): Promise<NamedRouteTable | undefined> {
-    const packed = await this.packed(name);
-    if (packed === undefined) return undefined;
-    try {
-      const bytes = await unpackRouteTable(packed);
-      const table = valueOf(decodeRouteTable(bytes, { routesMax: tableRoutesMax }));
-      return nameOfRouteBytes(bytes) === name ? { name, bytes, table } : undefined;
-    } catch (error) {
-      if (isCoded(error, 'ROUTE_TABLE_INVALID')) return undefined;
-      throw error;
-    }
-  }
-
   async #remove(name: string): Promise<void> {
     this.#names.delete(name);
-    this.#decoded.delete(name);
     await unlink(this.#pathOf(name)).catch(() => undefined);
   }
 
@@ -125,7 +87,7 @@ class DirectoryStore implements TableStore {
     return join(this.#directory, `${name}.zst`);
   }
 
-  async #write(name: string, packed: Buffer): Promise<void> {
+  async #write(name: string, packed: Uint8Array): Promise<void> {
     const temporary = join(this.#directory, `${randomUUID()}.tmp`);
     try {
       const file = await open(temporary, 'wx', 0o640);

@@ -8,19 +8,18 @@ import type {
   RouteSummary,
 } from '../../../common/contract/routes.ts';
 import { parseAddress, parsePrefix } from '../../../common/core/ip-address.ts';
-import { createRouteTableBuilder, type RouteTable } from '../../../common/core/route-table.ts';
 import type { Clock } from '../../../common/runtime/clock.ts';
 import { coded } from '../../../common/runtime/errors.ts';
 import type { FlapBook } from '../../core/route-flaps.ts';
-import { lintBox, unionOf, type LintedBox } from '../../core/route-lint.ts';
-import { longestRow, routeAt, rowsAbout } from '../../core/route-rows.ts';
+import type { Mate } from '../../core/route-lint.ts';
+import type { RoutePick } from '../../core/route-pick.ts';
 import type { RoutesNode, RoutesNodes } from './ports.ts';
 import type { NodeRoutesRecord } from './records.ts';
 import type { RouteSites } from './sites.ts';
-import type { TableStore } from './table-store.ts';
+import type { LintedTable, TableWork } from './table-work.ts';
 
 export interface RouteViewsOptions {
-  store: TableStore;
+  work: Pick<TableWork, 'pick' | 'lint'>;
   sites: RouteSites;
   nodes: () => RoutesNodes;
   sitesOfPartner: (site: string) => readonly string[];
@@ -46,15 +45,15 @@ export function createRouteViews(options: RouteViewsOptions): RouteViews {
     async show(query) {
       const { limit = limitDefault } = query;
       const nodes = chosenNodes(options, query);
-      const pick = pickerOf(query);
+      const pick = pickOf(query);
       const routes: RouteRow[] = [];
       let found = 0;
-      for (const node of pick === undefined ? [] : nodes) {
-        const rows = pick?.(await tableOf(options, node.id), limit) ?? { rows: [], count: 0 };
-        found += rows.count;
-        routes.push(
-          ...rows.rows.slice(0, limit - routes.length).map((row) => ({ appliance: node.id, ...row })),
-        );
+      for (const node of nodes) {
+        const used = options.of(node.id)?.used;
+        if (pick === undefined || used === undefined) continue;
+        const { rows, count } = await options.work.pick(used, pick, limit);
+        found += count;
+        routes.push(...rows.slice(0, limit - routes.length).map((row) => ({ appliance: node.id, ...row })));
       }
       return {
         appliances: nodes.map((node) => summaryOf(options, node)),
@@ -79,47 +78,20 @@ function chosenNodes(
   return chosen;
 }
 
-type Row = Omit<RouteRow, 'appliance'>;
-type Picker = (table: RouteTable, limit: number) => { rows: Row[]; count: number };
-
-/** What picks the routes that were asked for; undefined where only numbers were. */
-function pickerOf({ appliance, prefix, client }: RoutesQuery): Picker | undefined {
-  if (client !== undefined) return clientPicker(client);
-  if (prefix !== undefined) return prefixPicker(prefix);
-  if (appliance === undefined) return undefined;
-  return (table, limit) => {
-    const rows = ([4, 6] as const).flatMap((family) => {
-      const length = Math.min(limit, table[family].lengths.length);
-      return Array.from({ length }, (_, row) => routeAt(table[family], row));
-    });
-    return { rows, count: table[4].lengths.length + table[6].lengths.length };
-  };
-}
-
-function clientPicker(client: string): Picker {
-  const address = parseAddress(client);
-  if (address === undefined) throw coded('INVALID', `${client} is no address`);
-  return (table) => {
-    const row = longestRow(table, address);
-    const rows = row < 0 ? [] : [routeAt(table[address.family], row)];
-    return { rows, count: rows.length };
-  };
-}
-
-function prefixPicker(text: string): Picker {
-  const prefix = parsePrefix(text);
-  if (prefix === undefined)
-    throw coded('INVALID', `${text} is no prefix such as 192.0.2.0/24 (are bits behind its length set?)`);
-  return (table, limit) => {
-    const routes = table[prefix.address.family];
-    const rows = rowsAbout(table, prefix, limit).map((row) => routeAt(routes, row));
-    return { rows, count: rows.length };
-  };
-}
-
-async function tableOf({ store, of }: RouteViewsOptions, nodeId: string): Promise<RouteTable> {
-  const routes = of(nodeId);
-  return routes === undefined ? createRouteTableBuilder().build() : (await store.table(routes.used)).table;
+/** Which routes were asked for; undefined where only numbers were. Errors: INVALID. */
+function pickOf({ appliance, prefix: text, client }: RoutesQuery): RoutePick | undefined {
+  if (client !== undefined) {
+    const address = parseAddress(client);
+    if (address === undefined) throw coded('INVALID', `${client} is no address`);
+    return { kind: 'client', address };
+  }
+  if (text !== undefined) {
+    const prefix = parsePrefix(text);
+    if (prefix === undefined)
+      throw coded('INVALID', `${text} is no prefix such as 192.0.2.0/24 (are bits behind its length set?)`);
+    return { kind: 'prefix', prefix };
+  }
+  return appliance === undefined ? undefined : { kind: 'all' };
 }
 
 function summaryOf({ of, flaps, clock }: RouteViewsOptions, { id, site, cluster }: RoutesNode): RouteSummary {
@@ -152,31 +124,35 @@ async function lint(
     const tiers = new Set(options.sitesOfPartner(site));
     const partnerMates = boxes.filter((box) => tiers.has(box.site));
     const inCluster = mates.filter((box) => box.cluster === cluster);
-    const linted = new Map<string, LintedBox>();
-    for (const box of inCluster) linted.set(box.id, await lintedBox(options, box));
-    const union = unionOf([...new Set([...linted.values()].map(({ table }) => table))]);
-    for (const box of asked) {
-      const found = linted.get(box.id);
-      if (found === undefined) continue;
-      for (const finding of lintBox(found, { siteMates: mates, partnerMates, cluster: union })) {
-        findings.push({ appliance: box.id, site, ...finding, examples: [...finding.examples] });
-      }
+    const linted = await options.work.lint({
+      cluster: inCluster.map((box) => lintedTable(options, box)),
+      asked: asked.map(({ id }) => id),
+      siteMates: mates.map(mateOf),
+      partnerMates: partnerMates.map(mateOf),
+    });
+    for (const { id, findings: found } of linted) {
+      for (const finding of found)
+        findings.push({ appliance: id, site, ...finding, examples: [...finding.examples] });
     }
   }
   return { appliances: wanted.length, findings };
 }
 
-async function lintedBox(
-  options: RouteViewsOptions,
+function lintedTable(
+  { of, flaps, clock }: RouteViewsOptions,
   { id, addresses, routeFeed }: RoutesNode,
-): Promise<LintedBox> {
-  const { of, flaps, clock } = options;
+): LintedTable {
+  const routes = of(id);
   return {
     ...{ id, addresses, routeFeed },
-    table: await tableOf(options, id),
-    refused: of(id)?.refused ?? [],
+    used: routes?.used,
+    refused: routes?.refused ?? [],
     flapping: flaps(id)?.flapping(clock.nowMs()) ?? [],
   };
+}
+
+function mateOf({ id, site, addresses }: RoutesNode): Mate {
+  return { id, site, addresses };
 }
 
 function sitesView({ sites, nodes }: RouteViewsOptions): RouteSitesView {
