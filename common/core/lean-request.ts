@@ -13,8 +13,13 @@ export type FieldList = readonly string[];
 
 /** No player sends so much. */
 export const headBytesMax = 8 * 1024;
+/** Bodies above it are a fraction of what is sent, and cost more to carry than to read. */
+export const leanBodyBytesMax = 16 * 1024;
 // RFC 9112 §3 and §5, in the plainest form: origin-form without a fragment, fields on a line each.
-const form = /^GET \/[!"$-~]* HTTP\/1\.1\r\n(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*\r\n)+\r\n$/;
+const getForm = /^GET \/[!"$-~]* HTTP\/1\.1\r\n(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*\r\n)+\r\n$/;
+const postForm =
+  /^POST \/[!"$-~]* HTTP\/1\.1\r\n(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*\r\n)+\r\n$/;
+const jsonForm = /^application\/json(?:; ?charset=utf-8)?$/i;
 /** RFC 3986 §3.2.2, as far as names and addresses go: what a player called, so that it may be given back as a part of a URL. */
 export const plainHost = /^(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i;
 /**
@@ -24,10 +29,44 @@ export const plainHost = /^(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i;
 export function readLeanRequest(bytes: Buffer): LeanRequest | undefined {
   if (bytes.length > headBytesMax) return undefined;
   const text = bytes.toString('latin1');
-  if (!form.test(text)) return undefined;
-  const url = text.slice(4, text.indexOf(' ', 4));
+  if (!getForm.test(text)) return undefined;
+  const found = readFields(text);
+  if (found === undefined || found.bodyBytes !== undefined) return undefined;
+  return { url: text.slice(4, text.indexOf(' ', 4)), headers: found.headers };
+}
+
+/**
+ * Reads the bytes of one whole POST of at most `leanBodyBytesMax` bytes of JSON that keeps its connection: its length is told once, in
+ * digits, and all of it is there and nothing behind it. Undefined for anything else.
+ */
+export function readLeanPost(bytes: Buffer): (LeanRequest & { readonly body: Buffer }) | undefined {
+  if (bytes[0] !== 0x50) return undefined;
+  const bodyAt = bytes.indexOf('\r\n\r\n') + 4;
+  if (bodyAt < 4 || bodyAt > headBytesMax) return undefined;
+  const text = bytes.toString('latin1', 0, bodyAt);
+  if (!postForm.test(text)) return undefined;
+  const found = readFields(text);
+  if (found?.bodyBytes !== bytes.length - bodyAt || !found.isJson) return undefined;
+  // The bytes that a socket has read are part of a larger piece of memory.
+  const body = Buffer.from(bytes.subarray(bodyAt));
+  return { url: text.slice(5, text.indexOf(' ', 5)), headers: found.headers, body };
+}
+
+interface LeanFields {
+  readonly headers: LeanRequest['headers'];
+  /** Undefined where no length is told. */
+  readonly bodyBytes: number | undefined;
+  /** Nothing says that a body would be anything but JSON as it stands. */
+  readonly isJson: boolean;
+}
+
+/** What counts of the fields of a well-formed head; undefined where they make it more than a plain request. */
+function readFields(text: string): LeanFields | undefined {
   let host: string | undefined;
   let forwardedFor: string | undefined;
+  let bodyBytes: number | undefined;
+  let hasType = false;
+  let isJson = true;
   for (let at = text.indexOf('\r\n') + 2, end = text.indexOf('\r\n', at); end > at;) {
     if (initials.includes(text[at] ?? '')) {
       const colon = text.indexOf(':', at);
@@ -43,7 +82,20 @@ export function readLeanRequest(bytes: Buffer): LeanRequest | undefined {
         case 'connection':
           if (fieldValue(text, colon + 1, end).toLowerCase() !== 'keep-alive') return undefined;
           break;
-        case 'content-length':
+        case 'content-length': {
+          const length = fieldValue(text, colon + 1, end);
+          if (bodyBytes !== undefined || !/^[1-9]\d{0,4}$/.test(length)) return undefined;
+          bodyBytes = Number(length);
+          if (bodyBytes > leanBodyBytesMax) return undefined;
+          break;
+        }
+        case 'content-type':
+          isJson &&= !hasType && jsonForm.test(fieldValue(text, colon + 1, end));
+          hasType = true;
+          break;
+        case 'content-encoding':
+          isJson = false;
+          break;
         case 'transfer-encoding':
         case 'expect':
         case 'upgrade':
@@ -56,7 +108,7 @@ export function readLeanRequest(bytes: Buffer): LeanRequest | undefined {
   }
   return host === undefined || !plainHost.test(host)
     ? undefined
-    : { url, headers: { host, 'x-forwarded-for': forwardedFor } };
+    : { headers: { host, 'x-forwarded-for': forwardedFor }, bodyBytes, isJson };
 }
 
 /** Those of the fields that count: most of what a browser sends begins otherwise. */

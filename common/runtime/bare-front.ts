@@ -1,14 +1,18 @@
 import type { Socket } from 'node:net';
-import { readLeanRequest } from '../core/lean-request.ts';
+import { readLeanPost, readLeanRequest } from '../core/lean-request.ts';
 import { BareReply, type BareConnection } from './bare-reply.ts';
 import type { Clock } from './clock.ts';
 
-/** A whole plain GET with the connection that it came by. */
+/** A whole plain GET, or a POST of some JSON, with the connection that it came by. */
 export interface BareAsked {
+  readonly method: 'GET' | 'POST';
   readonly url: string;
   readonly host: string;
   readonly forwardedFor: string | undefined;
-  readonly bytes: Buffer;
+  /** As it was sent, up to its body. */
+  readonly head: Buffer;
+  /** A copy; null of a GET. */
+  readonly body: Buffer | null;
   readonly socket: Socket;
 }
 
@@ -31,7 +35,7 @@ const SECOND_MS = 1000;
 const EARLY_BYTES_MAX = 64 * 1024;
 
 /**
- * Reads connections before the HTTP server does, as LeanFront, for answers that come later: one whole plain GET at a time. With the
+ * Reads connections before the HTTP server does, as LeanFront, for answers that come later: one whole plain GET at a time, or one POST whose few bytes of JSON came with its head. With the
  * first bytes that are anything else, the connection is the HTTP server's for good.
  */
 export class BareFront {
@@ -148,12 +152,17 @@ class Connection implements BareConnection {
 
   /** The answer to come to the request that these bytes are; undefined where they are none that is taken. */
   #take(bytes: Buffer): BareReply | undefined {
-    const request = readLeanRequest(bytes);
+    const post = readLeanPost(bytes);
+    const request = post ?? readLeanRequest(bytes);
     if (request === undefined) return undefined;
     const { socket } = this;
     const reply = new BareReply(this);
     const { host, 'x-forwarded-for': forwardedFor } = request.headers;
-    const asked = { url: request.url, host, forwardedFor, bytes, socket };
+    const asked: BareAsked = {
+      ...{ method: post === undefined ? 'GET' : 'POST', url: request.url, host, forwardedFor, socket },
+      head: post === undefined ? bytes : bytes.subarray(0, bytes.length - post.body.length),
+      body: post === undefined ? null : post.body,
+    };
     return this.#options.take(asked, reply) ? reply : undefined;
   }
 

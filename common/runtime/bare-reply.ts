@@ -39,7 +39,7 @@ export interface BareConnection {
 /** An answer this small leaves with its head as one text, byte by byte the same, for half of what two buffers cost. */
 const SMALL_BYTES = 4096;
 
-/** Writes one answer of HTTP/1.1 to a connection (RFC 9112 §6), of a request that was a GET. */
+/** Writes one answer of HTTP/1.1 to a connection (RFC 9112 §6), of a request that was a GET or a POST. */
 export class BareReply implements AnswerSink {
   readonly #connection: BareConnection;
   #state: 'waiting' | 'begun' | 'over' = 'waiting';

@@ -27,9 +27,10 @@ export const exposedFields = [
   'upload-offset',
 ];
 
-/** A plain GET that no filter of every request refuses, and that comes past the framework. */
+/** A plain GET, or a POST of some JSON, that no filter of every request refuses, and that comes past the framework. */
 export interface BareRequest {
   readonly id: string;
+  readonly method: 'GET' | 'POST';
   /** Path and query as they were sent. */
   readonly url: string;
   /** Names and values in turn. */
@@ -38,6 +39,8 @@ export interface BareRequest {
   readonly address: string;
   readonly host: string;
   readonly protocol: string;
+  /** As it was sent, whether it is JSON or not; null of a GET. */
+  readonly body: Buffer | null;
   /** What its answer has whatever else it says. */
   readonly fields: FieldList;
 }
@@ -68,20 +71,20 @@ export function bareTaker({ chance, trustedProxies, cors }: BareOptions, take: B
   const addressOf = createClientAddressOf(proxies);
   const nextId = requestIds(chance);
   const constant = Object.entries({ ...commonFields, ...corsFields(cors) }).flat();
-  return ({ url, host, forwardedFor, socket, bytes }, reply) => {
+  return ({ method, url, host, forwardedFor, socket, head, body }, reply) => {
     if (parameterCount(url) > PARAMETERS_MAX) return false;
-    const rawFields = leanFields(bytes);
+    const rawFields = leanFields(head);
     const told = proxyFields(rawFields);
     const { remoteAddress } = socket;
-    // What CORS says depends on who asks.
-    if (rawFields.length / 2 > HEADER_FIELDS_MAX || told.hasOrigin || remoteAddress === undefined)
-      return false;
+    if (rawFields.length / 2 > HEADER_FIELDS_MAX || remoteAddress === undefined) return false;
+    // What CORS says depends on who asks; without it nothing does, and every POST of a browser says it.
+    if (told.hasOrigin && cors.length > 0) return false;
     const isProxied = proxies.length > 0 && isProxy(remoteAddress, proxies);
     const client = isProxied ? addressOf({ remoteAddress, forwardedFor }) : undefined;
     const id = nextId();
     return take(
       {
-        ...{ id, url, rawFields },
+        ...{ id, method, url, rawFields, body },
         address: client === undefined ? remoteAddress : formatAddress(client),
         host: (isProxied ? told.host : undefined) ?? host,
         protocol: (isProxied ? told.protocol : undefined) ?? 'http',

@@ -28,7 +28,7 @@ export interface BareForwardOptions {
 }
 
 /**
- * Forwards plain GETs past the framework, which costs more than all else that is done for them. Whatever one of its filters would
+ * Forwards plain GETs, and POSTs of some JSON, past the framework, which costs more than all else that is done for them. Whatever one of its filters would
  * refuse, or make wait, is left to it, so that each refusal is said in one place.
  */
 export function forwardBare({ bare, routes, hasRoom, log }: BareForwardOptions): void {
@@ -41,9 +41,9 @@ export function forwardBare({ bare, routes, hasRoom, log }: BareForwardOptions):
     const rateFields = takeRates(bare, route, request.address);
     if (rateFields === undefined) return false;
     const fields = [...request.fields, ...pageFieldList, ...rateFields];
-    const { url, rawFields, address, host, protocol, id } = request;
+    const { method, url, rawFields, body, address, host, protocol, id } = request;
     const asker = { address, host, protocol, requestId: id };
-    const forwarded = { method: 'GET', path: url, rawFields, body: null, asker };
+    const forwarded = { method, path: url, rawFields, body, asker };
     const pattern = path === route.prefix ? path : `${route.prefix}/*`;
     forward(forwarded, new GatewaySink(reply, { fields, request, pattern, bare, log }), route.options);
     return true;
@@ -129,17 +129,17 @@ class GatewaySink implements ForwardSink {
 
   over(fault: CodedError | undefined): void {
     if (fault !== undefined && !this.isGone) this.#refuse(fault);
-    const { pattern, bare } = this.#sending;
+    const { pattern, bare, request } = this.#sending;
     const { status } = this.#reply;
     if (status === 0) return;
-    const labels = { method: 'GET', route: pattern, status: String(status) };
+    const labels = { method: request.method, route: pattern, status: String(status) };
     bare.observe(labels, (performance.now() - this.#startedMs) / 1000);
   }
 
   #refuse(fault: CodedError): void {
     const { request, log } = this.#sending;
-    const { id, url } = request;
-    const asked = { method: 'GET', url, id, log: log.child({ reqId: id }) };
+    const { id, method, url } = request;
+    const asked = { method, url, id, log: log.child({ reqId: id }) };
     const { status, fields, body } = problemAnswer(fault, asked);
     const bytes = Buffer.from(body);
     this.begin(status, [...Object.entries(fields).flat(), 'content-length', String(bytes.length)]);

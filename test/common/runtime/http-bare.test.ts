@@ -18,8 +18,12 @@ interface Lab {
 async function startLab(
   t: Test,
   trustedProxies: readonly string[] = [],
-  limits: { readonly keepAliveMs?: number; readonly idleMs?: number } = {},
+  more: {
+    readonly limits?: { readonly keepAliveMs?: number; readonly idleMs?: number };
+    readonly cors?: readonly string[];
+  } = {},
 ): Promise<Lab> {
+  const { limits = {}, cors = ['*'] } = more;
   const server = await createHttpServer({
     ...{
       name: 'test',
@@ -27,7 +31,7 @@ async function startLab(
       log: createSilentLog(),
       credentials: {},
       trustedProxies,
-      cors: ['*'],
+      cors,
       limits,
     },
     metrics: createMetrics({ name: 'test', version: '1' }),
@@ -50,6 +54,8 @@ async function startLab(
 }
 
 const get = (path: string, more = ''): string => `GET ${path} HTTP/1.1\r\nHost: a.test\r\n${more}\r\n`;
+const post = (path: string, body: string, more = ''): string =>
+  `POST ${path} HTTP/1.1\r\nHost: a.test\r\nContent-Length: ${body.length}\r\n${more}\r\n${body}`;
 const waiting = async ({ taken }: Lab, count: number): Promise<void> => {
   while (taken.length < count) await new Promise((resolve) => setImmediate(resolve));
 };
@@ -83,11 +89,42 @@ t.test('a plain GET comes with what is known of it, and is answered later', asyn
   await until((all) => all.endsWith('two'));
 });
 
+t.test('a POST of some JSON comes with it, and others after it on its connection', async (t) => {
+  const lab = await startLab(t);
+  const { socket, until } = await dial(t, lab.port);
+  socket.write(post('/bare/1', '{"a":1}', 'Content-Type: application/json; charset=UTF-8\r\n'));
+  await waiting(lab, 1);
+  const { request } = lab.taken[0]!;
+  t.match(request, { method: 'POST', url: '/bare/1', host: 'a.test' });
+  t.equal(request.body?.toString(), '{"a":1}');
+  t.strictSame(request.rawFields.slice(-2), ['Content-Type', 'application/json; charset=UTF-8']);
+  socket.write(post('/bare/2', '{'));
+  answer(lab.taken[0]!, 'one');
+  await waiting(lab, 2);
+  t.equal(lab.taken[1]?.request.body?.toString(), '{', 'whether it is JSON is for whoever reads it');
+  answer(lab.taken[1]!, 'two');
+  socket.write(get('/bare/3'));
+  await waiting(lab, 3);
+  t.match(lab.taken[2]?.request, { method: 'GET', body: null });
+  answer(lab.taken[2]!, 'three');
+  await until((all) => /one[^]*two[^]*three$/.test(all));
+});
+
+t.test('where no page of another origin may call, what browsers say of theirs changes nothing', async (t) => {
+  const lab = await startLab(t, [], { cors: [] });
+  const { socket } = await dial(t, lab.port);
+  socket.write(post('/bare/1', '{}', 'Origin: https://a.test\r\n'));
+  await waiting(lab, 1);
+  t.notMatch(lab.taken[0]?.request.fields, ['access-control-allow-origin']);
+  answer(lab.taken[0]!, 'x');
+});
+
 t.test('whatever a filter of the framework would look at is the framework’s', async (t) => {
   const lab = await startLab(t);
   const others = {
-    'a body':
-      'POST /bare/1 HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}',
+    'a body in chunks': 'POST /bare/1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    'a body that is no JSON': post('/bare/1', '{}', 'Content-Type: text/plain\r\n'),
+    'a large body': post('/bare/1', ' '.repeat(16_385)),
     'another method': 'HEAD /bare/1 HTTP/1.1\r\nHost: a\r\n\r\n',
     'an origin': get('/bare/1', 'Origin: https://a.test\r\n'),
     'too many parameters': get(`/bare/1?${'a&'.repeat(101)}`),
@@ -169,7 +206,7 @@ t.test('of much that comes at once it is told once when more may be written', as
 
 t.test('an answer that moves is not cut, however often it pauses', async (t) => {
   const limits = { keepAliveMs: 400, idleMs: 2400 };
-  const lab = await startLab(t, [], limits);
+  const lab = await startLab(t, [], { limits });
   const { socket, until } = await dial(t, lab.port);
   socket.write(get('/bare/1'));
   await waiting(lab, 1);
@@ -196,7 +233,7 @@ t.test('what comes while an answer is made is answered after it', async (t) => {
   answer(lab.taken[0]!, 'one');
   await waiting(lab, 2);
   socket.write(
-    `POST /bare/3 HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`,
+    'POST /bare/3 HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n',
   );
   answer(lab.taken[1]!, 'two');
   t.match(await until((all) => all.endsWith('framework')), /one[^]*two[^]*framework$/);

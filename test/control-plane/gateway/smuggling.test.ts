@@ -42,6 +42,9 @@ const field = fc.constantFrom(
     'Content-Length: 5, 5',
     'Content-Length:+5',
     'content-length: 42',
+    'Content-Type: application/json',
+    'Content-Type: text/plain',
+    'Content-Encoding: gzip',
   ],
   ...[
     'Transfer-Encoding: chunked',
