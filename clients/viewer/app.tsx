@@ -13,7 +13,8 @@ import { deviceCapabilities } from './device-capabilities.ts';
 import { LogPanel, NowPanel, PathwaysPanel } from './panels.tsx';
 import type { EngineKind } from './playback-slice.ts';
 import { usePlayback } from './store.ts';
-import { choiceOf, TracksMenu, wishOf, type TrackChoice } from './tracks-menu.tsx';
+import { choiceOf, wishOf, type TrackChoice } from './track-choice.ts';
+import { TracksMenu } from './tracks-menu.tsx';
 import { usePlaybackEngine } from './use-playback.ts';
 
 const engines: readonly { kind: EngineKind; label: string }[] = [
@@ -76,7 +77,9 @@ export function App() {
                 {...{ session, choice }}
                 onChoose={(next) => {
                   setChanged({ of: session.sessionId, choice: next });
-                  if (profileId !== undefined) void saveChoice({ id: profileId, ...wishOf(session, next) });
+                  const wish = wishOf(session, { before: choice, next });
+                  if (profileId !== undefined && wish !== undefined)
+                    void saveChoice({ id: profileId, ...wish });
                 }}
               />
               {fatal !== undefined && <Stopped text={`Playback has ended: ${fatal}.`} onRetry={begin} />}

@@ -1,33 +1,5 @@
-import type { CaptionWish } from '../../common/contract/profiles.ts';
 import type { PlaybackSession } from '../../common/contract/playback.ts';
-
-/** What is heard and read, by the ids of the session's tracks; no captions: none are read. */
-export interface TrackChoice {
-  readonly audio: string | undefined;
-  readonly captions: string | undefined;
-}
-
-/** What a session starts with. */
-export function choiceOf({ audio = [], captionsShown }: PlaybackSession): TrackChoice {
-  return { audio: audio[0]?.id, captions: captionsShown };
-}
-
-/** A choice as a profile keeps it: by language, since other films have other tracks. Forced captions come with the sound by themselves. */
-export function wishOf(
-  { audio = [], captions = [] }: PlaybackSession,
-  choice: TrackChoice,
-): { audioLanguage?: string; captions: CaptionWish } {
-  const sound = audio.find(({ id }) => id === choice.audio);
-  const text = captions.find(({ id }) => id === choice.captions);
-  return {
-    // A film without a choice of sound says nothing of what somebody wants to hear.
-    ...(audio.length > 1 &&
-      sound !== undefined &&
-      sound.language !== 'und' && { audioLanguage: sound.language }),
-    captions:
-      text === undefined || text.kind === 'forced' ? 'off' : { language: text.language, kind: text.kind },
-  };
-}
+import type { TrackChoice } from './track-choice.ts';
 
 /** Menus of sound and captions; one that offers nothing to choose is not there. */
 export function TracksMenu({

@@ -6,7 +6,7 @@ import { createEventReporter, type EventReporter } from './event-reporter.ts';
 import { playbackSlice, type EngineKind, type PlaybackNews } from './playback-slice.ts';
 import { PlayerEvents } from './player-events.ts';
 import { store } from './store.ts';
-import type { TrackChoice } from './tracks-menu.tsx';
+import type { TrackChoice } from './track-choice.ts';
 import { watchVideo } from './watch-video.ts';
 
 const { news, started } = playbackSlice.actions;

@@ -1,4 +1,4 @@
-import type { AudioRendition, Bundle, CaptionTrack, VideoRendition } from '../../common/contract/bundle.ts';
+import type { Bundle, CaptionTrack, VideoRendition } from '../../common/contract/bundle.ts';
 import {
   captionName,
   filesBaseUrl,
@@ -94,7 +94,7 @@ function playlistUrl(file: string): string {
 }
 
 function audioLines({ bundle }: ManifestShape): string[] {
-  const names = uniqueNames(bundle.audio);
+  const names = uniqueNames(bundle.audio, ({ language }) => languageName(language));
   return bundle.audio.map((audio, index) =>
     tag('EXT-X-MEDIA', [
       ['TYPE', 'AUDIO'],
@@ -111,11 +111,13 @@ function audioLines({ bundle }: ManifestShape): string[] {
 }
 
 function captionLines({ bundle, captionsShown }: ManifestShape): string[] {
-  return (bundle.captions ?? []).map((track) =>
+  const { captions = [] } = bundle;
+  const names = uniqueNames(captions, captionName);
+  return captions.map((track, index) =>
     tag('EXT-X-MEDIA', [
       ['TYPE', 'SUBTITLES'],
       ['GROUP-ID', captionGroup],
-      ['NAME', quoted(captionName(track))],
+      ['NAME', quoted(names[index] ?? track.id)],
       ['LANGUAGE', quoted(track.language)],
       ['DEFAULT', track.id === captionsShown ? 'YES' : 'NO'],
       ['AUTOSELECT', 'YES'],
@@ -138,12 +140,11 @@ function captionTraits({ kind }: CaptionTrack): Attribute[] {
 }
 
 /** NAME must differ within a group (rfc8216bis §4.4.6.1.1). */
-function uniqueNames(audio: readonly AudioRendition[]): string[] {
-  const names = audio.map(({ language }) => languageName(language));
-  return audio.map(({ id }, index) => {
-    const name = names[index] ?? id;
-    return names.indexOf(name) === names.lastIndexOf(name) ? name : `${name} (${id})`;
-  });
+function uniqueNames<T extends { readonly id: string }>(tracks: readonly T[], nameOf: (track: T) => string) {
+  const names = tracks.map(nameOf);
+  return names.map((name, index) =>
+    names.indexOf(name) === names.lastIndexOf(name) ? name : `${name} (${tracks[index]?.id ?? ''})`,
+  );
 }
 
 function variantLines({ bundle }: ManifestShape): string[] {

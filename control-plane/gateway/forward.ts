@@ -2,7 +2,7 @@ import type { FieldList } from '../../common/core/lean-request.ts';
 import type { AnswerSink } from '../../common/runtime/bare-reply.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import { coded, type CodedError } from '../../common/runtime/errors.ts';
-import { isIdempotent, isServiceFailure, requestHead, type Asker } from './core/forwarding.ts';
+import { isServiceFailure, mayRepeat, requestHead, type Asker } from './core/forwarding.ts';
 import type { Exchange, FailureKind, UpstreamConnection } from './upstream-connection.ts';
 import type { Upstream, UpstreamGroup } from './upstream-group.ts';
 
@@ -68,6 +68,7 @@ class Forwarding implements Exchange {
   readonly #sink: ForwardSink;
   readonly #options: ForwardOptions;
   readonly #endsMs: number;
+  readonly #isRepeatable: boolean;
   readonly #tried: Upstream[] = [];
   #upstream: Upstream | undefined;
   #tries = 1;
@@ -81,6 +82,7 @@ class Forwarding implements Exchange {
     this.body = body;
     const bodyBytes = body?.length ?? (hasPayload.includes(method) ? 0 : undefined);
     this.head = requestHead({ method, path, rawFields, asker, bodyBytes });
+    this.#isRepeatable = mayRepeat(method, rawFields);
     this.#sink = sink;
     this.#options = options;
     this.#endsMs = options.clock.monotonicMs() + REACH_MS;
@@ -193,7 +195,7 @@ class Forwarding implements Exchange {
 
   /** Takes of the budget. */
   #mayRepeat(): boolean {
-    return this.#tries < TRIES_MAX && isIdempotent(this.method) && this.#options.group.budget.take();
+    return this.#tries < TRIES_MAX && this.#isRepeatable && this.#options.group.budget.take();
   }
 
   /** Whether another is to be asked when this one answers that it is in trouble. */

@@ -1,6 +1,7 @@
 import shaka from 'shaka-player';
 
 import { pathwayOf, refusalText, steeringText } from '../pathways.ts';
+import { trackIn } from '../track-choice.ts';
 import { backBufferS, renditionText, startClock, type Engine, type EngineOptions } from './engine.ts';
 import { watchStuck } from './shaka-stuck.ts';
 import { tryingAgain, type TryAgain } from './try-again.ts';
@@ -49,7 +50,7 @@ export function startDash(options: EngineOptions): Engine {
   function choose(): void {
     const { audio = [] } = session;
     const language = audio.find(({ id }) => id === choice.audio)?.language;
-    const sound = player.getAudioTracks().find((track) => track.language === language);
+    const sound = trackIn(player.getAudioTracks(), language);
     if (sound?.active === false) player.selectAudioTrack(sound);
     const text = player.getTextTracks().find(({ originalTextId }) => originalTextId === choice.captions);
     player.selectTextTrack(text ?? null);

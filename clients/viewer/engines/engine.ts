@@ -1,6 +1,6 @@
 import type { PlaybackSession } from '../../../common/contract/playback.ts';
 import type { PlaybackNews } from '../playback-slice.ts';
-import type { TrackChoice } from '../tracks-menu.tsx';
+import type { TrackChoice } from '../track-choice.ts';
 
 /** A running playback; ending it frees everything. */
 export interface Engine {

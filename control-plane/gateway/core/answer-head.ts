@@ -48,8 +48,10 @@ export function readAnswerHead(text: string, method: string): AnswerHead | undef
   const body = framingOf(said, status, method);
   if (body === undefined) return undefined;
   const options = connectionOptions(said.connection);
-  // A service that sends a body where none may be would have it taken for the next answer.
-  const isKept = minor === '1' && !options.includes('close') && body.kind !== 'close' && method !== 'HEAD';
+  // A service that sends a body where none may be would have it taken for the next answer; a 304 may say how long it would be (RFC 9110 §8.6).
+  const isBodySaid = said.coding !== undefined || (status === 204 && Number(said.length ?? 0) > 0);
+  const mayHaveMore = method === 'HEAD' || (body.kind === 'none' && isBodySaid);
+  const isKept = minor === '1' && !options.includes('close') && body.kind !== 'close' && !mayHaveMore;
   return {
     ...{ status, body },
     fields: options.length === 0 && status !== 204 ? fields : goingOn(fields, options, status),

@@ -80,12 +80,12 @@ export function isEndToEnd(name: string): boolean {
   return !hopByHop.has(name) && !ours.has(name);
 }
 
-/** The fields of an answer as they come back: the service's own and the gateway's, of what both say the service's. */
+/** The fields of an answer as they come back: the service's own and the gateway's, of what both say the service's; `vary` is a list of both. */
 export function answerFields(theirs: FieldList, gateways: FieldList): string[] {
   const fields: string[] = [];
   for (let at = 0; at < gateways.length; at += 2) {
     const [name = '', value = ''] = [gateways[at], gateways[at + 1]];
-    if (!hasField(theirs, name)) fields.push(name, value);
+    if (name === 'vary' || !hasField(theirs, name)) fields.push(name, value);
   }
   for (const part of theirs) fields.push(part);
   return fields;
@@ -96,10 +96,17 @@ function hasField(fields: FieldList, name: string): boolean {
   return false;
 }
 
-/** RFC 9110 §9.2.2: asked twice is as good as asked once. */
-export function isIdempotent(method: string): boolean {
-  return ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'].includes(method);
+/**
+ * Whether asked twice is as good as asked once (RFC 9110 §9.2.2). A change upon what is there is not: the first try may have been made, and
+ * the second would hear 412, as if somebody else had made it (§13.1.1).
+ */
+export function mayRepeat(method: string, rawFields: readonly string[]): boolean {
+  if (method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return true;
+  if (method !== 'PUT' && method !== 'DELETE') return false;
+  return !rawFields.some((name, at) => at % 2 === 0 && conditions.has(name.toLowerCase()));
 }
+
+const conditions = new Set(['if-match', 'if-none-match', 'if-unmodified-since']);
 
 /** Answers that say that the service, not the request, is in trouble. */
 export function isServiceFailure(status: number): boolean {

@@ -125,6 +125,23 @@ t.test('what a session starts with is the default of its group', async (t) => {
     t.equal(attributes['DEFAULT'], attributes['STABLE-RENDITION-ID'] === 'c-sdh' ? 'YES' : 'NO');
 });
 
+t.test('names of captions differ within a group, also where two are of one language and kind', async (t) => {
+  const bundle = captionedBundle();
+  const [one, ...others] = bundle.captions ?? [];
+  t.ok(one);
+  const captions = [one!, { ...one!, id: 'c-other' }, ...others];
+  const tags = readM3u8(hlsMultivariant({ ...input, bundle: { ...bundle, captions } }));
+  for (const { id } of input.pathways) {
+    const own = named(tags, 'EXT-X-MEDIA').filter(
+      ({ attributes }) => attributes['GROUP-ID'] === `captions-${id}`,
+    );
+    t.strictSame(
+      own.map(({ attributes }) => attributes['NAME']),
+      [`German (${one!.id})`, 'German (c-other)', 'English (SDH)', 'English (forced)'],
+    );
+  }
+});
+
 t.test('captions are a group of each pathway, off where the session starts with none', async (t) => {
   const bundle = captionedBundle();
   const tags = readM3u8(hlsMultivariant({ ...input, bundle }));

@@ -69,14 +69,18 @@ interface Lab {
   failures: number;
 }
 
-function ask(lab: Lab, method = 'GET', { takesAll = true } = {}): Client {
+function ask(
+  lab: Lab,
+  method = 'GET',
+  { takesAll = true, rawFields = [] }: { takesAll?: boolean; rawFields?: string[] } = {},
+): Client {
   const client = new Client();
   client.takesAll = takesAll;
   const asker = { address: '192.0.2.1', host: 'a', protocol: 'http', requestId: 'r' };
   const onFailure = (): void => {
     lab.failures++;
   };
-  forward({ method, path: '/v1/a', rawFields: [], body: null, asker }, client, {
+  forward({ method, path: '/v1/a', rawFields, body: null, asker }, client, {
     ...{ group: lab.group, clock, onFailure },
     onRetry: () => undefined,
   });
@@ -176,6 +180,17 @@ t.test('an answer by another than was asked first flows, and ends with who waits
   leaving.watcher?.left();
   await closed;
   t.match(lab.group, { inFlight: 0, upstreams: [{ inFlight: 0 }, { inFlight: 0 }] });
+});
+
+t.test('a change upon what is there is asked once: the first try may have been made', async (t) => {
+  const { port, asked } = await startService(t, (socket) =>
+    asked.length % 2 === 1 ? socket.destroy() : socket.write(ok('done')),
+  );
+  const lab = { group: openLab(t, [port]), failures: 0 };
+  t.equal(await ask(lab, 'PUT').heard, 'done.', 'another is repeated');
+  t.equal(asked.length, 2);
+  t.equal(await ask(lab, 'PUT', { rawFields: ['If-Match', '"1"'] }).heard, 'UPSTREAM_FAILED');
+  t.equal(asked.length, 3);
 });
 
 t.test('equals take turns, and who has less to do is asked first', async (t) => {

@@ -57,6 +57,20 @@ t.test('and is not where another answer could be taken for the next', async (t) 
   t.equal(lab.sockets.length, 2, 'what comes unasked ends the connection');
 });
 
+t.test('nor after a 204 that says that it has a body', async (t) => {
+  for (const field of ['Content-Length: 38', 'Transfer-Encoding: chunked']) {
+    const answer = `HTTP/1.1 204 No Content\r\n${field}\r\n\r\n`;
+    const lab = await startService(t, (socket) => socket.write(lab.asked.length === 1 ? answer : ok('two')));
+    const pool = openPool(t, lab.port, { connectionsMax: 1 });
+    const [empty, next] = [new Asking(), new Asking()];
+    pool.ask(empty);
+    pool.ask(next);
+    t.match(await empty.heard, { end: 'answered', status: 204, body: '' });
+    t.match(await next.heard, { end: 'answered', body: 'two' });
+    t.equal(lab.sockets.length, 2, field);
+  }
+});
+
 t.test('nor after a HEAD: what comes with its answer would be taken for the next', async (t) => {
   const answer = 'HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n';
   const lab = await startService(t, (socket) => socket.write(lab.asked.length === 1 ? answer : ok('two')));

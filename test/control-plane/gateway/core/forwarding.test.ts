@@ -1,6 +1,6 @@
 import t from 'tap';
 
-import { answerFields, requestHead } from '../../../../control-plane/gateway/core/forwarding.ts';
+import { answerFields, mayRepeat, requestHead } from '../../../../control-plane/gateway/core/forwarding.ts';
 import { parseUpstreams } from '../../../../control-plane/gateway/core/upstream-table.ts';
 
 t.test('upstreams are read, several of one prefix together', (t) => {
@@ -77,5 +77,26 @@ t.test("an answer's fields are the service's, and the gateway's where that says 
   const theirs = ['content-type', 'text/plain', 'cache-control', 'max-age=60', 'set-cookie', 'a=1', 'set-cookie', 'b=2']; // prettier-ignore
   const gateways = ['cache-control', 'no-store', 'x-request-id', 'r1'];
   t.strictSame(answerFields(theirs, gateways), ['x-request-id', 'r1', ...theirs]);
+  t.end();
+});
+
+t.test('what is asked twice: nothing that would be done twice, or be refused because it was done', (t) => {
+  const raw = ['X', 'If-Match', 'A', 'b'];
+  for (const method of ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']) t.ok(mayRepeat(method, raw), method);
+  for (const method of ['POST', 'PATCH', 'TRACE', 'get', 'LOCK']) t.notOk(mayRepeat(method, []), method);
+  for (const name of ['If-Match', 'if-none-match', 'If-Unmodified-Since'])
+    for (const [method, isSafe] of [
+      ['PUT', false],
+      ['DELETE', false],
+      ['GET', true],
+    ] as const)
+      t.equal(mayRepeat(method, [...raw, name, '"1"']), isSafe, `${method} ${name}`);
+  t.end();
+});
+
+t.test('what an answer varies by is what the service and the gateway say', (t) => {
+  t.strictSame(answerFields(['vary', 'accept-language', 'a', 'b'], ['vary', 'Origin', 'a', 'c']), [
+    ...['vary', 'Origin', 'vary', 'accept-language', 'a', 'b'],
+  ]);
   t.end();
 });
