@@ -1,17 +1,17 @@
-// Sends the soak's batches from `argv[3]` on to the events service over `argv[2]`, some of them twice, and says which were answered, until it is killed.
+// Sends the soak's batches from `argv[3]` on, of a soak that began at `argv[4]`, to the events service over `argv[2]`, some of them twice, and says which were answered, until it is killed.
 import { createSystemClock } from '../../common/runtime/clock.ts';
 import { openSoakService } from './events-soak-service.ts';
 import { soakBatch } from './events-soak-batch.ts';
 
-const [directory = '', first = '0'] = process.argv.slice(2);
+const [directory = '', first = '0', startMs = '0'] = process.argv.slice(2);
 const senders = 8;
 const clock = createSystemClock();
-const { whole } = await openSoakService(directory);
+const { whole, billing } = await openSoakService(directory);
 whole.start();
 let next = Number(first);
 
 async function send(number: number): Promise<number> {
-  const { sender, events } = soakBatch(number, clock.nowMs());
+  const { sender, events } = soakBatch(number, Number(startMs));
   const nowS = Math.floor(clock.nowMs() / 1000);
   const { accepted } = await whole.service.take(events, {
     ...{ client: sender.session, network: sender.session },
@@ -35,4 +35,12 @@ async function sendOn(): Promise<void> {
   }
 }
 
-await Promise.all(Array.from({ length: senders }, sendOn));
+/** Oftener than it is in service, to be killed in the midst of it. */
+async function countOn(): Promise<void> {
+  for (;;) {
+    await billing.played.catchUp();
+    await clock.sleep(20);
+  }
+}
+
+await Promise.all([...Array.from({ length: senders }, sendOn), countOn()]);

@@ -6,14 +6,17 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 import type { QoeDimension, QoeRow } from '../../common/contract/qoe.ts';
+import { createManualClock } from '../../common/runtime/manual-clock.ts';
 import { addQoe, noQoe, qoeOf, qoeRow, type QoeSums } from '../../control-plane/services/events/core/qoe.ts';
-import { batchLength, soakBatch } from './events-soak-batch.ts';
+import { batchLength, soakBatch, soakSessions } from './events-soak-batch.ts';
+import { beginCharged, begunBeforeMs, ExpectedUsage, overAfterMs } from './events-soak-billing.ts';
 import { openSoakService } from './events-soak-service.ts';
 import type { ProofOptions, ProofResult } from './proof.ts';
 import { pick, seededRandom } from './seeded.ts';
 
 interface Soak {
   readonly directory: string;
+  readonly startMs: number;
   readonly random: () => number;
   readonly batchesPerRound: number;
   readonly failures: string[];
@@ -34,16 +37,17 @@ export async function proveEvents(
 ): Promise<ProofResult> {
   const directory = await mkdtemp(join(tmpdir(), 'nearcast-events-soak-'));
   const soak: Soak = {
-    ...{ directory, random: seededRandom(seed), batchesPerRound },
+    ...{ directory, startMs: Date.now(), random: seededRandom(seed), batchesPerRound },
     ...{ failures: [], answered: new Set(), first: 0, rssMiB: 0 },
   };
   try {
+    await begin(soak);
     for (let round = 1; round <= rounds && soak.failures.length === 0; round++) await live(soak);
-    const events = await check(soak);
+    const { events, seconds } = await check(soak);
     return {
       holds: soak.failures.length === 0,
       lines: [
-        `Events: ${events}, kills: ${rounds}; the process had at most ${soak.rssMiB.toFixed(0)} MiB of memory`,
+        `Events: ${events}, seconds charged: ${seconds}, kills: ${rounds}; the process had at most ${soak.rssMiB.toFixed(0)} MiB of memory`,
         ...soak.failures,
       ],
     };
@@ -52,10 +56,18 @@ export async function proveEvents(
   }
 }
 
+/** Accounts subscribe, and sessions of theirs begin. */
+async function begin({ directory, startMs }: Soak): Promise<void> {
+  const clock = createManualClock({ nowMs: startMs - begunBeforeMs });
+  const { billing, close } = await openSoakService(directory, clock);
+  await beginCharged(billing, soakSessions);
+  await close();
+}
+
 /** One life of the process: at least so many batches, then a kill at any moment. What was not answered is sent again by the next. */
 async function live(soak: Soak): Promise<void> {
   const worker = new URL('events-soak-worker.ts', import.meta.url).pathname;
-  const argv = [worker, soak.directory, String(soak.first)];
+  const argv = [worker, soak.directory, String(soak.first), String(soak.startMs)];
   const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'] });
   const exited = once(child, 'exit');
   const batches = soak.batchesPerRound + pick(soak.random, Math.ceil(soak.batchesPerRound / 4));
@@ -72,17 +84,19 @@ async function live(soak: Soak): Promise<void> {
   if (code !== null) soak.failures.push(`the process ended by itself, with ${code}`);
 }
 
-/** Sends what was never answered once more, and compares; gives how many events there were. */
-async function check(soak: Soak): Promise<number> {
-  const { whole, close } = await openSoakService(soak.directory);
+/** Sends what was never answered once more, and compares; gives how many events there were, and how many seconds were charged. */
+async function check(soak: Soak): Promise<{ events: number; seconds: number }> {
+  const clock = createManualClock({ nowMs: Date.now() + overAfterMs });
+  const { whole, billing, close } = await openSoakService(soak.directory, clock);
   const { service } = whole;
   try {
     // A process takes up to eight batches at once, of which some may be there without an answer.
     const batches = Math.max(soak.first, ...soak.answered) + 16;
-    const nowMs = Date.now();
+    const usage = new ExpectedUsage();
     const expected = new Map<QoeDimension, Map<string, QoeSums>>();
     for (let number = 0; number < batches; number++) {
-      const { sender, events } = soakBatch(number, nowMs);
+      const { sender, events } = soakBatch(number, soak.startMs);
+      usage.add(sender.session, events);
       if (number >= soak.first)
         await service.take(events, {
           ...{ client: sender.session, network: sender.session },
@@ -102,7 +116,9 @@ async function check(soak: Soak): Promise<number> {
       if (rows.map(textOf).sort().join('\n') !== wanted.join('\n'))
         soak.failures.push(`what was learned by ${by} is not what was sent`);
     }
-    return batches * batchLength;
+    const { seconds, faults } = await usage.faults(billing);
+    soak.failures.push(...faults.slice(0, 20));
+    return { events: batches * batchLength, seconds };
   } finally {
     await close();
   }
