@@ -9,6 +9,7 @@ import {
   TimeMs,
 } from './primitives.ts';
 import { PlayerEvent } from './playback.ts';
+import { Country } from './release.ts';
 import { RowKind } from './rows.ts';
 import { LaunchForecast } from './titles.ts';
 import { Type, type Static } from './type.ts';
@@ -46,6 +47,8 @@ export const eventSchemas = {
     bundle: FileName,
     /** Where the viewer is; absent where no route tells. */
     site: Type.Optional(PlaceName),
+    /** In which country; absent where that is not known. */
+    region: Type.Optional(Country),
     forecast: Type.Optional(LaunchForecast),
   }),
   /** A part of a signed served report: a report may be in the log twice, but each part counts once (see its consumers). */

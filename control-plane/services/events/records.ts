@@ -32,6 +32,8 @@ export const SessionPlaceRecord = Type.Object({
     fastBytes: Type.Number({ minimum: 0 }),
     atMs: TimeMs,
   }),
+  /** Of a site: where it is, by its sessions. */
+  region: Type.Optional(Type.Object({ name: Type.String(), lead: Type.Integer({ minimum: 0 }) })),
 });
 export type SessionPlaceRecord = Static<typeof SessionPlaceRecord>;
 
@@ -47,7 +49,7 @@ export const BeliefRecord = Type.Object({
 export type BeliefRecord = Static<typeof BeliefRecord>;
 
 /** What popularity is kept in: weights by `site/file` (by `file` where the site is not known), what was served by node; sessions
- * by site, and what is believed of bundles by the keys of weights. */
+ * by site, by `+region` and, of everywhere, by `*`; what is believed of bundles by `place/bundle`, of everywhere by `bundle`. */
 export interface PopularityRecords {
   readonly weights: Collection<WeightRecord>;
   readonly nodes: Collection<ServedNodeRecord>;

@@ -49,8 +49,7 @@ export class LearnedSessions {
   learn(session: EventData<'session'>, { offset, timeMs }: { offset: number; timeMs: number }): void {
     if (offset <= this.#offset) return;
     this.#offset = offset;
-    const { site, bundle, forecast } = session;
-    for (const change of this.#book.begin({ site, bundle, forecast, atMs: timeMs })) this.#note(change);
+    for (const change of this.#book.begin({ site: undefined, ...session, atMs: timeMs })) this.#note(change);
   }
 
   /** What has changed since it was last saved: to be committed together with the offset. */

@@ -187,6 +187,7 @@ export const playbackEvents = defineInterface({
       ask: Type.Object({
         bundle: FileName,
         site: Type.Optional(PlaceName),
+        region: Viewer.properties.region,
         forecast: Type.Optional(LaunchForecast),
       }),
       answer: Nothing,

@@ -181,7 +181,7 @@ class PlaybackService implements Playback {
       createdAtMs: nowMs,
       expiresAtMs: expiresAtS * 1000,
     });
-    this.#noteBegun(title, site);
+    this.#noteBegun(title, { site, region: viewer?.region });
     const [first] = pathways;
     if (first === undefined) throw coded('NO_PATHWAY');
     const { poster, thumbnails, durationMs } = bundle;
@@ -283,11 +283,15 @@ class PlaybackService implements Playback {
   }
 
   /** No session is refused because it could not be counted. */
-  #noteBegun({ bundleName, forecast }: PlayableTitle, site: string | undefined): void {
+  #noteBegun(
+    { bundleName, forecast }: PlayableTitle,
+    { site, region }: { site: string | undefined; region: string | undefined },
+  ): void {
     const { events } = this.#deps;
     const session = {
       bundle: bundleName,
       ...(site !== undefined && { site }),
+      ...(region !== undefined && { region }),
       ...(forecast !== undefined && { forecast }),
     };
     this.#tell(() => events.begun(session));

@@ -56,11 +56,51 @@ t.test('a launch is expected as its forecast says until its viewers tell', async
   t.equal(after('never', { viewingsPerDay: 0, launchAtMs: -10 * dayMs }), after('never', undefined));
 });
 
+t.test('a new site is expected to watch what its country does', async (t) => {
+  const book = new SessionBook({ beliefsMax: 10_000 });
+  const random = seededRandom(1);
+  let atMs = 0;
+  for (let session = 0; session < 4000; session++) {
+    atMs = (session * dayMs) / 4000;
+    const region = ['DE', 'JP', undefined][session % 3];
+    const own = region === undefined ? `rare-${pick(random, 300)}` : `of-${region}-${pick(random, 4)}`;
+    // Wherever there is no site, too.
+    const site = session % 2 === 0 ? undefined : `old-${region ?? 'any'}`;
+    book.begin({ site, region, bundle: random() < 0.5 ? everybodys[pick(random, 4)]! : own, atMs });
+  }
+  for (let session = 0; session < 9; session++) {
+    book.begin({ site: 'new', region: session % 4 === 3 ? 'DE' : 'JP', bundle: `rare-${session}`, atMs });
+    book.begin({ site: 'nowhere', bundle: `rare-${session}`, atMs });
+  }
+  const of = (want: ReturnType<typeof book.at>, country: string): number =>
+    [0, 1, 2, 3].reduce((sum, one) => sum + want!(`of-${country}-${one}`, undefined), 0);
+  const want = book.at('new', atMs)!;
+  t.ok(of(want, 'JP') > 1.5 * of(want, 'DE'));
+  const somewhere = book.at('nowhere', atMs);
+  const ratio = of(somewhere, 'JP') / of(somewhere, 'DE');
+  t.ok(ratio > 0.8 && ratio < 1.25, `of a site that is nobody knows where, everybody is asked: ${ratio}`);
+  t.ok(want('b', undefined) > want('of-DE-1', undefined), "everybody's is wanted there too");
+});
+
+t.test('a site that has moved is where its viewers are', async (t) => {
+  const book = new SessionBook({ beliefsMax: 10_000 });
+  const begin = (region: string, sessions: number) => {
+    let last: string | undefined;
+    for (let session = 0; session < sessions; session++)
+      for (const { place, sessions: counted } of book.begin({ site: 'one', region, bundle: 'a', atMs: 0 }))
+        if (place === 'one') last = counted.region?.name;
+    return last;
+  };
+  t.equal(begin('DE', 5000), 'DE');
+  t.equal(begin('JP', 900), 'DE', 'some are from elsewhere');
+  t.equal(begin('JP', 200), 'JP');
+});
+
 t.test('what was learned is put back', async (t) => {
   const book = new SessionBook({ beliefsMax: 10_000 });
   const again = new SessionBook({ beliefsMax: 10_000 });
   for (let session = 0; session < 50; session++) {
-    const begun = { site: 'one', bundle: everybodys[session % 4]!, atMs: session * hourMs };
+    const begun = { site: 'one', region: 'DE', bundle: everybodys[session % 4]!, atMs: session * hourMs };
     for (const { place, sessions, bundle, belief } of book.begin(begun)) {
       again.restorePlace(place, sessions);
       again.restoreBelief(place, bundle, belief!);

@@ -15,7 +15,7 @@ t.test('sessions tell what a site wants, whoever serves them, and over restarts'
   const lab = await openLab(t, { directory, still: true });
   t.equal(lab.popularity.popularityAt('isp-a').sessions, undefined, 'nothing is known');
   for (let session = 0; session < 40; session++) {
-    await lab.service.noteSession({ bundle: popular, site: 'isp-a' });
+    await lab.service.noteSession({ bundle: popular, site: 'isp-a', region: 'DE' });
     if (session % 20 === 0) await lab.service.noteSession({ bundle: rare });
   }
   await lab.flush();
@@ -27,6 +27,16 @@ t.test('sessions tell what a site wants, whoever serves them, and over restarts'
   await lab.close();
   const again = await openLab(t, { directory, clock: lab.clock, still: true });
   t.ok(Math.abs(expected(again, popular) / before - 1) < 1e-4, 'each counts once');
+  for (const [site, region] of [
+    ['new-de', 'DE'],
+    ['new-fr', 'FR'],
+  ] as const)
+    await again.service.noteSession({ bundle: rare, site, region });
+  await again.flush();
+  const [german, french] = ['new-de', 'new-fr'].map(
+    (site) => again.popularity.popularityAt(site).sessions?.(popular, undefined) ?? 0,
+  );
+  t.ok(german! > 1.2 * french!, 'a country is known over restarts, by its other sites');
   await again.service.noteSession({ bundle: rare, site: 'isp-a' });
   await again.flush();
   t.ok(expected(again, rare) > 0);
