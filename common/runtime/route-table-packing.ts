@@ -13,12 +13,12 @@ export async function packRouteTable(bytes: Uint8Array): Promise<Buffer> {
   return compress(bytes);
 }
 
-/** The bytes that were packed. @throws ROUTE_TABLE_INVALID where it is not zstd, cut off, or larger than a table may be. */
-export async function unpackRouteTable(packed: Uint8Array): Promise<Buffer> {
+/** The bytes that were packed. @throws ROUTE_TABLE_INVALID where it is not zstd, cut off, or larger than `bytesMax`, as a table may be. */
+export async function unpackRouteTable(packed: Uint8Array, bytesMax = routeTableBytesMax): Promise<Buffer> {
   if (packed.length > routeTableBytesMax)
     throw coded('ROUTE_TABLE_INVALID', 'it is larger than a table may be');
   try {
-    return await decompress(packed, { maxOutputLength: routeTableBytesMax });
+    return await decompress(packed, { maxOutputLength: bytesMax });
   } catch (cause) {
     throw coded('ROUTE_TABLE_INVALID', { detail: 'it does not unpack', cause });
   }

@@ -17,8 +17,8 @@ import type { RoutesNode, RoutesNodes } from './ports.ts';
 import { openRouteRecords, type NodeRoutesRecord } from './records.ts';
 import { RouteSites } from './sites.ts';
 import { openTableStore, type TableStore } from './table-store.ts';
-import { createTableThread } from './table-thread.ts';
 import type { TableWork, TakenRoutes, TakenTable, ToldRoutes } from './table-work.ts';
+import { createTables } from './tables.ts';
 import { createRouteViews, type RouteViews } from './views.ts';
 
 export interface RoutesOptions {
@@ -97,7 +97,11 @@ class KeptRoutes implements Routes {
     this.#options = options;
     this.#opened = opened;
     this.store = store;
-    this.#work = createTableThread(options.directory, (name) => store.forget(name));
+    this.#work = createTables({
+      directory: options.directory,
+      routeCount: () => [...opened.known.values()].reduce((sum, record) => sum + routesOf(record), 0),
+      onUnknown: (name) => store.forget(name),
+    });
     this.views = createRouteViews({
       ...{ work: this.#work, sites, nodes: options.nodes, clock: options.clock },
       sitesOfPartner: options.sitesOfPartner,
@@ -263,9 +267,8 @@ class KeptRoutes implements Routes {
 
   #tellOf({ id }: RoutesNode, before: NodeRoutesRecord | undefined, now: NodeRoutesRecord): void {
     const { log } = this.#options;
-    const countOf = ({ refused }: NodeRoutesRecord): number =>
-      refused.reduce((sum, { count }) => sum + count, 0);
-    if (countOf(now) > 0 && (before === undefined || countOf(before) !== countOf(now)))
+    const refused = refusedOf(now);
+    if (refused > 0 && (before === undefined || refusedOf(before) !== refused))
       log.warn(
         { node: id, refused: now.refused },
         'routes of a box are refused; `nearcast routes lint` explains',
@@ -278,6 +281,15 @@ class KeptRoutes implements Routes {
 function nothingWhereLost(error: unknown): undefined {
   if (!isCoded(error, 'ROUTE_TABLE_UNKNOWN')) throw error;
   return undefined;
+}
+
+function refusedOf({ refused }: NodeRoutesRecord): number {
+  return refused.reduce((sum, { count }) => sum + count, 0);
+}
+
+/** How many routes a box has told. */
+function routesOf(record: NodeRoutesRecord): number {
+  return record.ipv4 + record.ipv6 + refusedOf(record);
 }
 
 function isSame(before: NodeRoutesRecord, now: Omit<NodeRoutesRecord, 'changedAtMs'>): boolean {

@@ -21,10 +21,9 @@ interface Waiting {
 
 /**
  * The same in a thread of its own, which is started with the first call and does not keep the process. Where it dies, as for want of
- * memory, what it was asked fails with INTERNAL, and the next call starts another. `onUnknown` is told of tables that are not
- * there, or damaged, before the call fails.
+ * memory, what it was asked fails with INTERNAL, and the next call starts another.
  */
-export function createTableThread(directory: string, onUnknown: (name: string) => Promise<void>): TableWork {
+export function createTableThread(directory: string): TableWork {
   const waiting = new Map<number, Waiting>();
   let worker: Worker | undefined;
   let lastId = 0;
@@ -34,22 +33,19 @@ export function createTableThread(directory: string, onUnknown: (name: string) =
     for (const { reject } of waiting.values()) reject(error);
     waiting.clear();
   };
-  const hear = async (reply: TableReply): Promise<void> => {
+  const hear = (reply: TableReply): void => {
     const call = waiting.get(reply.id);
     waiting.delete(reply.id);
     if (waiting.size === 0) worker?.unref();
-    if (reply.ok) {
-      call?.resolve(reply.value);
-      return;
-    }
-    const { code, detail } = reply;
-    if (code === 'ROUTE_TABLE_UNKNOWN' && detail !== undefined) await onUnknown(detail);
-    call?.reject(coded(code, { detail }));
+    if (reply.ok) call?.resolve(reply.value);
+    else call?.reject(coded(reply.code, { detail: reply.detail }));
   };
   const start = (): Worker => {
     const started = new Worker(new URL('./table-worker.ts', import.meta.url), { workerData: directory });
-    started.on('message', (reply: TableReply) => void hear(reply));
-    started.on('error', fail);
+    started.on('message', hear);
+    started.on('error', (error) => {
+      if (worker === started) fail(error);
+    });
     started.on('exit', () => {
       if (worker === started) fail(coded('INTERNAL', 'the thread of route tables has ended'));
     });

@@ -7,6 +7,7 @@ import { encodeRouteTableDelta, nameRouteTable } from '../../../../common/core/r
 import { createRouteTableBuilder } from '../../../../common/core/route-table.ts';
 import { packRouteTable } from '../../../../common/runtime/route-table-packing.ts';
 import { createTableThread } from '../../../../control-plane/services/routes/table-thread.ts';
+import { createTables } from '../../../../control-plane/services/routes/tables.ts';
 import { createTableWork } from '../../../../control-plane/services/routes/table-work.ts';
 
 const policy = { allowed: undefined, routesMax: 100_000 };
@@ -35,7 +36,7 @@ t.test('what is done with a flood of routes is done in the thread', async (test)
   const directory = await folder(test);
   await writeFile(join(directory, `${before.name}.zst`), whole);
   await writeFile(join(directory, `${after.name}.zst`), await packRouteTable(after.bytes));
-  const work = createTableThread(directory, async () => undefined);
+  const work = createTableThread(directory);
   const box = { id: 'box', addresses: [], routeFeed: true, refused: [], flapping: [] };
   const [own, all] = [process.threadCpuUsage(), process.cpuUsage()];
   const taken = await work.take({ kind: 'whole', packed: whole }, policy, []);
@@ -67,7 +68,7 @@ t.test('what it says is what is said without it', async (test) => {
   const table = flood(2000);
   const packed = await packRouteTable(table.bytes);
   await writeFile(join(directory, `${table.name}.zst`), packed);
-  const [thread, here] = [createTableThread(directory, async () => undefined), createTableWork(directory)];
+  const [thread, here] = [createTableThread(directory), createTableWork(directory)];
   for (const work of [thread, here]) {
     const taken = await work.take({ kind: 'kept', name: table.name }, policy, [table.name]);
     test.match(taken, {
@@ -82,29 +83,67 @@ t.test('what it says is what is said without it', async (test) => {
   }
 });
 
-t.test(
-  'a table that is damaged is told of; a thread that dies fails what it was asked, and another is started',
-  async (test) => {
-    const directory = await folder(test);
-    const table = flood(100_000);
-    await writeFile(join(directory, `${table.name}.zst`), 'damaged');
-    const lost: string[] = [];
-    const work = createTableThread(directory, async (name) => {
-      lost.push(name);
+/** The threads that are started in a test. */
+function startedThreads(test: Test): Worker[] {
+  const workers: Worker[] = [];
+  const note = (worker: Worker): void => {
+    workers.push(worker);
+  };
+  process.on('worker', note);
+  test.teardown(() => process.off('worker', note));
+  return workers;
+}
+
+t.test('a thread that dies fails what it was asked, and another is started', async (test) => {
+  const workers = startedThreads(test);
+  const work = createTableThread(await folder(test));
+  const packed = await packRouteTable(flood(100_000).bytes);
+  const started = new Promise<void>((resolve) => {
+    process.once('worker', () => {
+      resolve();
     });
-    const workers: Worker[] = [];
-    const note = (worker: Worker): void => {
-      workers.push(worker);
-    };
-    process.on('worker', note);
-    test.teardown(() => process.off('worker', note));
-    await test.rejects(work.pick(table.name, { kind: 'all' }, 1), { code: 'ROUTE_TABLE_UNKNOWN' });
-    test.same(lost, [table.name]);
-    const packed = await packRouteTable(table.bytes);
-    const taking = work.take({ kind: 'whole', packed }, policy, []);
-    await workers[0]?.terminate();
-    await test.rejects(taking, { code: 'INTERNAL' });
-    test.match(await work.take({ kind: 'whole', packed }, policy, []), { ipv4: 100_000 });
+  });
+  const taking = work.take({ kind: 'whole', packed }, policy, []);
+  await started;
+  await workers[0]?.terminate();
+  await test.rejects(taking, { code: 'INTERNAL' });
+  test.match(await work.take({ kind: 'whole', packed }, policy, []), { ipv4: 100_000 });
+  test.equal(workers.length, 2);
+});
+
+t.test(
+  'few routes need no thread; a large table does, or many of them; what is damaged is told of',
+  async (test) => {
+    const workers = startedThreads(test);
+    const directory = await folder(test);
+    const [small, large] = [flood(100), flood(50_000)];
+    for (const [name, content] of [
+      [small.name, 'damaged'],
+      [large.name, await packRouteTable(large.bytes)],
+    ] as const)
+      await writeFile(join(directory, `${name}.zst`), content);
+    const lost: string[] = [];
+    const tables = (routes: number) =>
+      createTables({
+        directory,
+        routeCount: () => routes,
+        onUnknown: async (name) => {
+          lost.push(name);
+        },
+      });
+    const few = tables(100);
+    const take = async ({ bytes }: typeof small) =>
+      (await few.take({ kind: 'whole', packed: await packRouteTable(bytes) }, policy, [])).ipv4;
+    test.equal(await take(small), 100);
+    await test.rejects(few.pick('0'.repeat(64), { kind: 'all' }, 1), { code: 'ROUTE_TABLE_UNKNOWN' });
+    test.equal(workers.length, 0);
+    test.equal(await take(large), 50_000);
+    test.equal(workers.length, 1);
+    test.equal(await take(small), 100);
+    const many = tables(1_000_000);
+    test.match(await many.pick(large.name, { kind: 'all' }, 1), { count: 50_000 });
     test.equal(workers.length, 2);
+    await test.rejects(many.pick(small.name, { kind: 'all' }, 1), { code: 'ROUTE_TABLE_UNKNOWN' });
+    test.same(lost, ['0'.repeat(64), small.name]);
   },
 );
