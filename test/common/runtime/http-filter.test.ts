@@ -92,6 +92,9 @@ t.test('heads are bounded in size, fields, parameters and time', async (t) => {
   await refusedWith(t, request(`${url}/ask?${'&'.repeat(5000)}`), 'PARAMETERS_TOO_MANY');
   const fields = Object.fromEntries(Array.from({ length: 200 }, (_, at) => [`x-${at}`, '1']));
   await refusedWith(t, request(`${url}/ask`, { headers: fields }), 'HEADER_TOO_LARGE');
+  const withFields = (count: number): string =>
+    `GET /ask HTTP/1.1\r\nhost: x\r\n${'a: b\r\n'.repeat(count - 1)}\r\n`;
+  t.match(await answerOf(open(t, url, withFields(101))), /^HTTP\/1\.1 431 [\s\S]*"code":"HEADER_TOO_LARGE"/);
   const long = open(t, url, `GET / HTTP/1.1\r\nhost: x\r\nx-long: ${'x'.repeat(20_000)}\r\n\r\n`);
   t.match(await answerOf(long), /^HTTP\/1\.1 431 [\s\S]*"code":"HEADER_TOO_LARGE"/);
   const hasty = await startServer(t, { limits: { requestMs: 200 } });

@@ -257,7 +257,9 @@ t.test('draining answers what is in hand, ends long polls and takes nothing new'
   t.equal((await poll).status, 204);
   await t.rejects(fetch(`${url}/healthz`));
   release.resolve(undefined);
-  t.equal(await (await slow).text(), 'done');
+  const answered = await slow;
+  t.equal(await answered.text(), 'done');
+  t.equal(answered.headers.get('connection'), 'close', 'nothing more is asked on a connection that was busy');
   await drained;
 });
 

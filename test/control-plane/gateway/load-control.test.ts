@@ -22,6 +22,29 @@ interface Lab {
   metrics(): Promise<string>;
 }
 
+t.test('what is to be answered has a time to be answered in, what waits for something has not', async (t) => {
+  const metrics = createMetrics({ name: 'gateway', version: '1' });
+  const { app, stop } = await createHttpServer({
+    ...{ name: 'gateway', version: '1', log: createSilentLog(), metrics, credentials: {} },
+  });
+  t.teardown(stop);
+  controlLoad(app, { clock: createManualClock(), metrics, limits: { requestsMin: 2, requestsMax: 4 } });
+  const times = new Map<string, number | undefined>();
+  app.addHook('onRoute', ({ url, handlerTimeout }) => {
+    times.set(url, handlerTimeout);
+  });
+  const config = { credential: ['none'] } as const;
+  app.get('/answers', { config }, () => 'x');
+  app.get('/waits', { config: { ...config, load: { priority: 'browse', holds: 'start' } } }, () => 'x');
+  t.strictSame(
+    [...times],
+    [
+      ['/answers', 30_000],
+      ['/waits', undefined],
+    ],
+  );
+});
+
 /** A server with two places, whose routes answer when they are told to. */
 async function startLab(t: Test): Promise<Lab> {
   const clock = createManualClock();

@@ -101,6 +101,16 @@ t.test('no field is taken that is not asked for, and no weak password', async (t
     t.match(await plane.call('POST /v1/accounts', { body: { ...ada, email } }), { status: 400 }, email);
 });
 
+t.test('the code of the first admin is good for nothing once there is an account', async (t) => {
+  const plane = await startPlane(t);
+  await addAccount(plane);
+  const body = { email: 'root@example.com', name: 'Root', password, code: plane.firstAdminCode };
+  t.match(await plane.call('POST /v1/accounts/first', { token: '', body }), {
+    status: 403,
+    json: { code: 'FIRST_ADMIN_CODE_INVALID' },
+  });
+});
+
 t.test('the first admin comes by the code that is printed, once', async (t) => {
   const dataDir = await temporaryDir(t);
   const lines: string[] = [];
@@ -161,9 +171,16 @@ t.test('API tokens: made within what the caller may do, shown once, listed, revo
   t.match(await plane.call('POST /v1/nodes/x/drain', { token, body: { drain: true } }), {
     json: { code: 'FORBIDDEN' },
   });
-  t.match(await plane.call('POST /v1/api-tokens', { token, body: { ...order, scopes: ['write'] } }), {
-    status: 403,
+  const maker = await plane.call('POST /v1/api-tokens', {
+    ...{ token: own, body: { ...order, scopes: ['api-tokens:write', 'titles:read'] } },
   });
+  const make = (scopes: string[]) =>
+    plane.call('POST /v1/api-tokens', { token: maker.as(ApiTokenReply).token, body: { ...order, scopes } });
+  for (const above of [['write'], ['titles:write'], ['titles:read', 'nodes:read']])
+    t.match(await make(above), { status: 403, json: { detail: /your own token has no scope/ } });
+  const lesser = (await make(['titles:read'])).as(ApiTokenReply);
+  for (const { id: tokenId } of [lesser, maker.as(ApiTokenReply)])
+    t.equal((await plane.call(`DELETE /v1/api-tokens/${tokenId}`, { token: own })).status, 204);
 
   const refused: [object, number][] = [
     [{ role: 'admin' }, 403],

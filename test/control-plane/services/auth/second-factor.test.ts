@@ -116,6 +116,22 @@ t.test('codes are asked for once one was confirmed, and each is good once', asyn
   t.notOk(stored.includes(recovery[1]?.replaceAll('-', '') ?? '-'), 'recovery codes are kept as hashes');
 });
 
+t.test('a key that nobody confirmed in time is none, and ends nothing', async (t) => {
+  const clock = createManualClock({ nowMs: Date.now() });
+  const plane = await startPlane(t, { clock });
+  await addPerson(plane);
+  const web = new WebClient(plane.url);
+  const csrf = csrfOf(await signIn(web, await web.get('/account')));
+  const begun = await web.post('/account/totp', { csrf, current: password });
+  const code = authenticatorOf(plane, begun);
+  const early = await web.post('/account/totp/remove', { csrf, code: code() });
+  t.match(early, { status: 422, text: /id="totp-key"/ }, 'it is not in force, so there is nothing to end');
+  await clock.advance(10 * 60_000);
+  const late = await web.post('/account/totp/confirm', { csrf, code: code() });
+  t.match(late, { status: 422, text: /The code is not right/ });
+  t.notMatch(late.text, /totp-key/, 'another is asked for');
+});
+
 t.test('a proof of the password is of one sign-in in one browser', async (t) => {
   const plane = await startPlane(t);
   await addPerson(plane);
