@@ -1,3 +1,4 @@
+import { setImmediate as endOfTurn } from 'node:timers/promises';
 import type { StoredEvent } from '../../../common/adapters/events/port.ts';
 import { eventSchemas, type EventData } from '../../../common/contract/event-log.ts';
 import type { Chance } from '../../../common/runtime/chance.ts';
@@ -75,6 +76,12 @@ interface Change {
   readonly leastS: number;
 }
 
+/** Sessions that begin, and their commit. */
+interface NextBegun {
+  readonly begun: Map<string, PlayedRecord>;
+  readonly booked: Promise<void>;
+}
+
 /** Opens it. */
 export function openPlayed(options: PlayedOptions): Played {
   return new CountedSessions(options);
@@ -85,6 +92,7 @@ class CountedSessions implements Played {
   readonly #follower: LogFollower;
   readonly #wanted = Promise.withResolvers<void>();
   #opened: Promise<void> | undefined;
+  #next: NextBegun | undefined;
 
   constructor(options: PlayedOptions) {
     this.#options = options;
@@ -107,15 +115,14 @@ class CountedSessions implements Played {
   }
 
   async begin(session: string, account: string): Promise<void> {
-    const { records, desk, clock, chance } = this.#options;
+    const { clock, chance } = this.#options;
     if (!(await this.#isMetered(account))) return;
-    await desk.book(async (batch) => {
-      if ((await records.played.get(session)) !== undefined) return;
-      // Not the session itself: usage is kept for longer than it is known whose a session is.
-      const id = `played-${chance.bytes(8).toString('hex')}`;
-      const begun = { account, id, begunMs: clock.nowMs(), counted: 0, told: 0, parts: 0 };
-      batch.change(records.played.putOperation(session, { ...begun, ...nothingPlayed, ranges: [] }));
-    });
+    // Not the session itself: usage is kept for longer than it is known whose a session is.
+    const id = `played-${chance.bytes(8).toString('hex')}`;
+    const begun = { account, id, begunMs: clock.nowMs(), counted: 0, told: 0, parts: 0 };
+    const next = (this.#next ??= this.#bookNext());
+    next.begun.set(session, { ...begun, ...nothingPlayed, ranges: [] });
+    await next.booked;
     this.#wanted.resolve();
   }
 
@@ -154,6 +161,20 @@ class CountedSessions implements Played {
     });
     if (!signal.aborted) await Promise.race([this.#wanted.promise, over]);
     if (!signal.aborted) await this.#follower.run(signal);
+  }
+
+  /** All that begin until it is the turn of their commit are in it: starts wait for the disk together. */
+  #bookNext(): NextBegun {
+    const { desk, records } = this.#options;
+    const begun = new Map<string, PlayedRecord>();
+    const booked = desk.book(async (batch) => {
+      await endOfTurn();
+      this.#next = undefined;
+      for (const [session, record] of begun)
+        if ((await records.played.get(session)) === undefined)
+          batch.change(records.played.putOperation(session, record));
+    });
+    return { begun, booked };
   }
 
   /** Where a process before has counted, this one goes on. */

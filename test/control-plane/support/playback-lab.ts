@@ -133,7 +133,7 @@ export async function openLab(t: Test, given: LabOptions = {}): Promise<Playback
     credentials: fakeVerifiers,
     cors: ['*'],
   });
-  playbackRoutes(server.app, { playback, rights: { of: async () => ({ maturityMax: 18 }) } });
+  playbackRoutes(server.app, { playback, rights: { of: async () => ({ region: 'DE', maturityMax: 18 }) } });
   publicUrl = await server.listen({ host: '127.0.0.1', port: 0 });
   playback.start(new AbortController().signal);
   let closed: Promise<void> | undefined;

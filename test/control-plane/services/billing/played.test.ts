@@ -99,6 +99,7 @@ async function openLab(t: Test, { trialDays = 0 } = {}) {
   }
   return {
     ...{ clock, books, close, restart },
+    writes: () => writes,
     billing: () => billing,
     status: () => current.status(),
     begin: async () => {
@@ -322,6 +323,23 @@ t.test('the log is not asked until a session is charged, and followed from then 
   again.abort();
   await followed;
   t.strictSame(await lab.used(), [600, 0, 0]);
+  await lab.close();
+});
+
+t.test('sessions that begin together wait for the disk together, one that begins twice is one', async (t) => {
+  const lab = await openLab(t);
+  const before = lab.writes();
+  const some = Array.from({ length: 40 }, (_, at) => (at % 20).toString(16).padStart(32, '0'));
+  await Promise.all(some.map((session) => lab.billing().played.begin(session, accounts[0])));
+  t.equal(lab.writes() - before, 1);
+  t.equal((await lab.books.scan('played')).length, 20);
+  await lab.clock.advance(hourMs);
+  await lab.tell([{ at: 0, untilS: 600, playedS: 600 }]);
+  await lab.count();
+  await lab.billing().played.begin(some[0] ?? '', accounts[0]);
+  t.strictSame(await lab.used(), [600, 0, 0]);
+  const of = await lab.billing().played.of(accounts[0]);
+  t.match(of[0], { seconds: 600 }, 'nothing begins anew');
   await lab.close();
 });
 

@@ -51,7 +51,11 @@ t.test('a session as steering ranks it', async (t) => {
   const steer = await fakeVerifiers.delivery(session.steeringUrl.split('/').pop() ?? '');
   t.match(steer, { scope: 'steer', session: session.sessionId, pathways: ['isp-b-1', 'isp-a-1', 'origin'] });
   t.equal(lab.playback.sessionsToday(), 1);
-  t.match(lab.begun, [{ bundle: bundleName, site: 'isp-a' }], 'and who counts sessions hears of it');
+  t.strictSame(
+    lab.begun,
+    [{ bundle: bundleName, site: 'isp-a', region: 'DE' }],
+    'and who counts sessions hears of it',
+  );
 });
 
 t.test('manifests: types, headers, sibling pathways, the same bytes each time', async (t) => {
