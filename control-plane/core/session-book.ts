@@ -76,6 +76,8 @@ interface Place {
   readonly beliefs: Map<string, Belief>;
   /** The shares as of a moment that is not long past. */
   view?: ShareView;
+  /** The same of a region, with its part of everybody's. */
+  whole?: ShareView;
 }
 
 /** A place's shares as of one moment, each reckoned when it is first asked for. */
@@ -155,13 +157,13 @@ export class SessionBook {
     const region = own.counted.region && this.#places.get(regionPlace(own.counted.region.name));
     const shareOfAll = sharesOf(all, { atMs: nowMs, usual: usual.all });
     const shareOfRegion = region && sharesOf(region, { atMs: nowMs, usual: usual.region });
+    const shareAround =
+      region === undefined ? shareOfAll : wholeSharesOf(region, { atMs: nowMs, usual, shareOfAll });
     const shareOfSite = sharesOf(own, { atMs: nowMs, usual: usual.site });
     return (bundle, forecast) => {
-      const shareOfNew =
-        forecast === undefined || all.beliefs.has(bundle)
-          ? undefined
-          : expectedShare(firstBelief(all, { atMs: nowMs, usual: usual.all, forecast }).chances);
-      let around = shareOfNew ?? shareOfAll(bundle);
+      if (forecast === undefined || all.beliefs.has(bundle))
+        return perDay * (aroundShares.site * shareAround(bundle) + shareOfSite(bundle));
+      let around = expectedShare(firstBelief(all, { atMs: nowMs, usual: usual.all, forecast }).chances);
       if (shareOfRegion !== undefined) around = aroundShares.region * around + shareOfRegion(bundle);
       return perDay * (aroundShares.site * around + shareOfSite(bundle));
     };
@@ -255,13 +257,38 @@ function silentBelief(
   return beliefAt({ chances, atMs: atMs - silentMs, sessions: since }, { atMs, sessions }, usual);
 }
 
+/** A title's share of a region's sessions, everybody's part included: remembered, since every site of the region asks for it. */
+function wholeSharesOf(
+  region: Place,
+  { atMs, usual, shareOfAll }: { atMs: number; usual: Usual; shareOfAll: (bundle: string) => number },
+): (bundle: string) => number {
+  const { whole } = region;
+  if (whole !== undefined && isFresh(whole, atMs)) return whole.shareOf;
+  const shareOfRegion = sharesOf(region, { atMs, usual: usual.region });
+  const shares = new Map<string, number>();
+  const shareOf = (bundle: string): number => {
+    let share = shares.get(bundle);
+    if (share === undefined) {
+      share = aroundShares.region * shareOfAll(bundle) + shareOfRegion(bundle);
+      shares.set(bundle, share);
+    }
+    return share;
+  };
+  region.whole = { atMs, shareOf };
+  return shareOf;
+}
+
+function isFresh(view: ShareView, atMs: number): boolean {
+  return atMs >= view.atMs && atMs - view.atMs < viewMs;
+}
+
 /** A title's share of a place's sessions. Most titles have none, and one share together. */
 function sharesOf(
   place: Place,
   { atMs, usual }: { atMs: number; usual: Float64Array },
 ): (bundle: string) => number {
   const { view } = place;
-  if (view !== undefined && atMs >= view.atMs && atMs - view.atMs < viewMs) return view.shareOf;
+  if (view !== undefined && isFresh(view, atMs)) return view.shareOf;
   const now: Moment = { atMs, sessions: place.counted.sessions };
   const silent = expectedShare(silentBelief(place, { atMs, usual }).chances);
   const shares = new Map<string, number>();
