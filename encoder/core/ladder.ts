@@ -46,7 +46,7 @@ export function planLadder(source: Size, frameRateHz: number): Rung[] {
   return rungs;
 }
 
-// Players stay within a range: with the two on top alone a slow line would have to begin, and to stay, in SDR.
+// Players stay within the range that they began in: with the two on top alone a slow line would stand still in HDR.
 const hdrSteps = [0, 1, 3];
 /** SVT-AV1 1.4 takes no smaller picture. */
 const hdrSideMin = 64;

@@ -93,6 +93,39 @@ for (const { range, transfer, more, code } of [
     t.strictSame(sdrFiles(made.bundle), sdrFiles(plain), 'SDR is the same, to the byte');
   });
 
+/** Clips of which each has something special. */
+for (const { what, source, more = [], frames } of [
+  { what: 'one single frame', source: 'testsrc2=size=160x90:rate=25:duration=0.04', frames: 1 },
+  { what: 'less than a group of pictures', source: 'testsrc2=size=160x90:rate=25:duration=0.2', frames: 5 },
+  {
+    what: 'sound that goes on',
+    source: 'testsrc2=size=160x90:rate=30000/1001:duration=5',
+    more: tone(7),
+    frames: 209,
+  },
+  { what: 'an odd size, upright', source: 'testsrc2=size=251x333:rate=50:duration=5', frames: 250 },
+])
+  await t.test(`HDR: ${what}`, async (t) => {
+    const clip = await makeClip(at(`${what}.mkv`), [
+      ...['-f', 'lavfi', '-i', source, ...more, '-c:v', 'ffv1', '-c:a', 'flac'],
+      ...[
+        '-vf',
+        'format=yuv422p12le',
+        '-color_primaries',
+        'bt2020',
+        '-color_trc',
+        'smpte2084',
+        '-colorspace',
+        'bt2020nc',
+      ],
+    ]);
+    await withEncoded(clip, async (encoded, work) => {
+      const bundle = await verifyEncoded(t, encoded, work);
+      t.equal(encoded.plan.video.frameCount, frames);
+      t.ok(bundle.video.some(({ videoRange }) => videoRange === 'pq'));
+    });
+  });
+
 await t.test('a cap that binds: HDR keeps to it, and to the same bytes', async (t) => {
   const colours = 'color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc:range=tv';
   const noise = `color=gray:size=160x90:rate=25:duration=8,noise=alls=100:allf=t`;

@@ -68,10 +68,7 @@ export function startHls(options: EngineOptions): Engine {
   };
 }
 
-/**
- * HDR is in a manifest only for who has asked for it, but hls.js takes SDR unless told otherwise, and where it expects less of the line
- * than the least in HDR needs; it stays with what it began with.
- */
+/** HDR is in a manifest only for who has asked for it, but hls.js takes SDR unless told otherwise. */
 function preferHdr(hls: Hls, levels: readonly Level[]): void {
   const hdr = levels.filter(({ videoRange }) => videoRange !== 'SDR');
   if (hdr.length === 0) return;
@@ -79,8 +76,6 @@ function preferHdr(hls: Hls, levels: readonly Level[]): void {
     preferHDR: true,
     allowedVideoRanges: [...new Set(hdr.map(({ videoRange }) => videoRange))],
   };
-  const least = Math.min(...hdr.map(({ bitrate }) => bitrate));
-  hls.bandwidthEstimate = Math.max(hls.bandwidthEstimate, least);
 }
 
 /** Where the track with a session's id is, which is the same on all pathways; -1: nowhere. */
