@@ -80,19 +80,24 @@ export class Learning {
     for (const id of profileIds) this.#counted.delete(id);
   }
 
-  /** Writes down what has changed. */
+  /** Writes down what has changed; what could not be written stays changed. */
   async keep(): Promise<void> {
     const { records, learned } = this.#parts;
     const changed = learned.takeChanged();
-    for (let from = 0; from < changed.length; from += operationsMax)
-      await records.all.commit(
-        changed.slice(from, from + operationsMax).map(([titleId, value]) =>
-          records.learned.putOperation(titleId, {
-            begun: { ...value.begun },
-            together: { ...value.together },
-          }),
-        ),
-      );
+    try {
+      for (let from = 0; from < changed.length; from += operationsMax)
+        await records.all.commit(
+          changed.slice(from, from + operationsMax).map(([titleId, value]) =>
+            records.learned.putOperation(titleId, {
+              begun: { ...value.begun },
+              together: { ...value.together },
+            }),
+          ),
+        );
+    } catch (error) {
+      for (const [titleId] of changed) learned.notKept(titleId);
+      throw error;
+    }
   }
 
   async #learn({

@@ -110,6 +110,28 @@ t.test('a POST of some JSON comes with it, and others after it on its connection
   await until((all) => /one[^]*two[^]*three$/.test(all));
 });
 
+t.test(
+  'an answer without a body has none, not an empty one in chunks: the next would begin in it',
+  async (t) => {
+    const lab = await startLab(t);
+    const { socket, until } = await dial(t, lab.port);
+    for (const [at, status] of [204, 304].entries()) {
+      socket.write(get(`/bare/${status}`));
+      await waiting(lab, 2 * at + 1);
+      const { reply } = lab.taken[2 * at]!;
+      reply.begin(status, []);
+      reply.end();
+      socket.write(get('/bare/next'));
+      await waiting(lab, 2 * at + 2);
+      answer(lab.taken[2 * at + 1]!, `after ${status}`);
+      const text = await until((all) => all.endsWith(`after ${status}`));
+      const [, bare = ''] = text.split(`HTTP/1.1 ${status} `);
+      t.match(bare, /^[^\r]+\r\n(?:[^\r]+\r\n)+\r\nHTTP\/1\.1 200 OK\r\n/);
+      t.notMatch(bare, 'transfer-encoding');
+    }
+  },
+);
+
 t.test('where no page of another origin may call, what browsers say of theirs changes nothing', async (t) => {
   const lab = await startLab(t, [], { cors: [] });
   const { socket } = await dial(t, lab.port);

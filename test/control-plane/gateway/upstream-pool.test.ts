@@ -49,12 +49,52 @@ t.test('and is not where another answer could be taken for the next', async (t) 
     t.equal(lab.sockets.length, 2, what);
   }
   const lab = await startService(t, (socket) => socket.write(ok('one')));
-  const pool = openPool(t, lab.port);
+  // Longer than a test lasts: nothing else ends it.
+  const pool = openPool(t, lab.port, { keepMs: 3_600_000 });
   await ask(pool);
   lab.sockets[0]?.write(ok('unasked'));
   await once(lab.sockets[0]!, 'close');
   t.match(await ask(pool), { end: 'answered', body: 'one' });
   t.equal(lab.sockets.length, 2, 'what comes unasked ends the connection');
+});
+
+t.test(
+  'nor where it came before all that was asked had left: the rest would stand before the next',
+  async (t) => {
+    const sockets: Socket[] = [];
+    const server = createServer((socket) => {
+      sockets.push(socket);
+      socket
+        .on('error', () => undefined)
+        .once('data', () => {
+          socket.pause();
+          socket.write(ok(`answer ${sockets.length}`));
+        });
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.teardown(() => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    });
+    const pool = openPool(t, (server.address() as AddressInfo).port, { connectionsMax: 1 });
+    const early = await ask(pool, { method: 'POST', body: Buffer.alloc(32 << 20) });
+    t.match(early, { end: 'answered', body: 'answer 1' });
+    t.match(await ask(pool), { end: 'answered', body: 'answer 2' });
+  },
+);
+
+t.test('a service that never comes to an answer is not listened to for ever', async (t) => {
+  const interim = 'HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n';
+  for (const [count, end] of [
+    [16, 'answered'],
+    [17, 'failed'],
+  ] as const) {
+    const lab = await startService(t, (socket) => socket.write(interim.repeat(count) + ok('one')));
+    const pool = openPool(t, lab.port);
+    t.match(await ask(pool), { end }, `${count}`);
+    // They are counted anew for each.
+    t.match(await ask(pool), { end }, `${count} again`);
+  }
 });
 
 t.test('nor after a 204 that says that it has a body', async (t) => {

@@ -32,6 +32,9 @@ t.test('text is only text', (t) => {
   t.equal(textOf('1 &lt; 2 &amp; 3 < 4'), '1 &lt; 2 &amp; 3 &lt; 4');
   t.equal(textOf('</i>x<i>y<i>z</b></i>'), 'x<i>yz</i>', 'marks are balanced');
   t.equal(textOf('\u202eabc\u0000\ud800'), 'abc\ufffd');
+  for (const sign of ['\u202a', '\u202d', '\u2066', '\u2068', '\u2069', '\u2028', '\u0085', '\ufeff'])
+    t.equal(textOf(`a${sign}b`), 'ab', 'no sign turns the direction of what follows');
+  t.equal(textOf('&#x202e;&#60;b&#62;'), '&amp;#x202e;&amp;#60;b&amp;#62;', 'nor by its number');
   t.end();
 });
 
@@ -40,6 +43,9 @@ t.test('limits of size and cues', (t) => {
   t.not(cleaned(many(captionLimits.cues)), 'SOURCE_REFUSED');
   t.equal(cleaned(many(captionLimits.cues + 1)), 'SOURCE_REFUSED');
   t.equal(cleaned(cue('x'.repeat(captionLimits.sizeBytes))), 'SOURCE_REFUSED');
+  const signs = `WEBVTT\n\n${`00:01.000 --> 00:02.000\n${'&'.repeat(1990)}\n\n`.repeat(500)}`;
+  t.ok(signs.length < captionLimits.sizeBytes);
+  t.equal(cleaned(signs), 'SOURCE_REFUSED', 'nor is more written than may be read');
   t.ok(cleaned(cue('x'.repeat(10_000))).length < captionLimits.cueCharacters + 100);
   t.end();
 });

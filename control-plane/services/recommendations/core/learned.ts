@@ -110,6 +110,11 @@ export class Learned {
     return [...changed].map((titleId) => [titleId, this.#of(titleId)]);
   }
 
+  /** What was learned of a title could not be kept. */
+  notKept(titleId: string): void {
+    this.#changed.add(titleId);
+  }
+
   #meet(titleId: string, other: string): void {
     const learned = this.#of(titleId);
     const together = { ...learned.together, [other]: (learned.together[other] ?? 0) + 1 };

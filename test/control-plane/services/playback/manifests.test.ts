@@ -1,3 +1,5 @@
+import assert from 'node:assert/strict';
+
 import t from 'tap';
 import type { ManifestInput } from '../../../../control-plane/core/playback-manifest.ts';
 import { dashMpd } from '../../../../control-plane/core/dash-mpd.ts';
@@ -5,9 +7,11 @@ import { hlsMultivariant } from '../../../../control-plane/core/hls-multivariant
 import { Manifests } from '../../../../control-plane/services/playback/manifests.ts';
 import { captionedBundle, fileNamed } from '../../support/sample-bundle.ts';
 
+const [english] = captionedBundle().audio;
+assert(english !== undefined);
 const input: ManifestInput = {
   name: 'Film',
-  bundle: captionedBundle(),
+  bundle: { ...captionedBundle(), audio: [english, { ...english, id: 'a-fr', language: 'fr' }] },
   pathways: [{ id: 'isp-a-1', url: 'http://127.0.1.1:8080' }],
   playToken: 'a-token-of-one-session',
   steeringUrl: undefined,
@@ -32,6 +36,7 @@ for (const kind of ['hls', 'dash'] as const) {
     for (const shape of [
       { ...input, captionsShown: 'c-de' },
       { ...input, bundle: { ...bundle, video: bundle.video.slice(1) } },
+      { ...input, bundle: { ...bundle, audio: bundle.audio.toReversed() } },
       { ...input, bundle: { ...bundle, captions: bundle.captions?.toReversed() ?? [] } },
     ]) {
       t.equal(manifests.write(kind, name, shape), write[kind](shape), 'another shape is another');

@@ -10,6 +10,7 @@ import { createManualClock } from '../../../../common/runtime/manual-clock.ts';
 import { Learned } from '../../../../control-plane/services/recommendations/core/learned.ts';
 import { encodeModel } from '../../../../control-plane/services/recommendations/core/model-codec.ts';
 import type { ProfileTaste } from '../../../../control-plane/services/recommendations/core/taste-of.ts';
+import { Learning } from '../../../../control-plane/services/recommendations/learning.ts';
 import { ModelBook } from '../../../../control-plane/services/recommendations/models.ts';
 import { recommendationsDefaults } from '../../../../control-plane/services/recommendations/ports.ts';
 import { openRecommendationRecords } from '../../../../control-plane/services/recommendations/records.ts';
@@ -134,6 +135,48 @@ t.test('a profile is forgotten without waiting for what is learned of others', a
   t.notOk(isLearned);
   reading.resolve();
   await learned;
+});
+
+t.test('what could not be written is written the next time', async (t) => {
+  const { records: all, service } = await openLab(t);
+  await service.stop();
+  const records = openRecommendationRecords(all);
+  const learned = new Learned({ titlesMax: 10 });
+  let isFull = true;
+  const commit: typeof all.commit = (operations) =>
+    isFull ? Promise.reject(new Error('no space is left')) : all.commit(operations);
+  const learning = new Learning({
+    ...{ learned, clock: createManualClock({ nowMs: startMs }), log: createSilentLog() },
+    records: { ...records, all: { ...all, commit } },
+    tasteOf: () => Promise.reject(new Error('nobody is asked')),
+    ...{ offeredFor: () => undefined, isKnown: () => false },
+  });
+  learned.noteBegun(film(1), 'DE', startMs);
+  await t.rejects(learning.keep(), { message: 'no space is left' });
+  isFull = false;
+  await learning.keep();
+  t.match((await records.learned.get(film(1)))?.value, { begun: { DE: { fast: 1 } } });
+});
+
+t.test('a ticket of a row is read for a day', async (t) => {
+  const { records, clock } = await openLab(t);
+  const tickets = createRowTickets({
+    seals: await openSeals({ records, chance: createSeededChance(1) }),
+    clock,
+  });
+  const reason = { kind: 'popular' } as const;
+  const title = {
+    titleId: 'title_00000001',
+    name: 'Film 1',
+    kind: 'movie',
+    propensity: 0.5,
+    reason,
+  } as const;
+  const ticket = tickets.write({ kind: 'top', titles: [title] }, undefined);
+  await clock.advance(86_400_000);
+  t.match(tickets.read(ticket), { row: 'top', titles: [{ titleId: title.titleId, propensity: 0.5 }] });
+  await clock.advance(1);
+  t.equal(tickets.read(ticket), undefined);
 });
 
 t.test('models are kept, put in force and let go one after another, with their files', async (t) => {

@@ -118,6 +118,8 @@ t.test('rows hold nothing that may not be had, from the moment on', async (t) =>
     );
   t.equal((await shown(t, ada, { profile: child })).length, everything);
   const facts = { genres: ['Drama'], maturity: 6 };
+  await ada.tell(child, third, 0.5);
+  t.strictSame(rowOf(await ada.rows(child), 'continue'), [third], 'what was begun least of all');
   await put(third, filmName(2), { ...facts, release: { stage: 'draft' } });
   t.notOk(has(await shown(t, ada, { profile: child }), third), 'a draft');
   await put(third, filmName(2), { ...facts, release: { stage: 'published', windows: [{ toMs: 1000 }] } });
