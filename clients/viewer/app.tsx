@@ -40,7 +40,7 @@ export function App() {
   const [poster, backdrop] = (['poster', 'backdrop'] as const).map((kind) =>
     title?.artwork?.find((one) => one.kind === kind),
   );
-  const [saveChoice] = useChangeProfileMutation();
+  const [saveChoice, { error: unsaved }] = useChangeProfileMutation();
   const [changed, setChanged] = useState<{ of: string; choice: TrackChoice }>();
   // What is told of a session holds until somebody chooses otherwise; of the next one it holds again.
   const started = useMemo(() => (session === undefined ? nothingChosen : choiceOf(session)), [session]);
@@ -82,6 +82,7 @@ export function App() {
                     void saveChoice({ id: profileId, ...wish });
                 }}
               />
+              {unsaved !== undefined && <Unsaved error={unsaved} />}
               {fatal !== undefined && <Stopped text={`Playback has ended: ${fatal}.`} onRetry={begin} />}
               <NowPanel session={session} />
             </div>
@@ -133,6 +134,14 @@ function Beginning({ error, onRetry }: { error: unknown; onRetry: () => void }) 
         one.
       </p>
     </div>
+  );
+}
+
+function Unsaved({ error }: { error: unknown }) {
+  return (
+    <p className="advice" role="status">
+      This choice holds for this playback alone. {explainFailure(error, { hasToken }).text}
+    </p>
   );
 }
 

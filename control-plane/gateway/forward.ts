@@ -94,7 +94,7 @@ class Forwarding implements Exchange {
       this.#over(undefined);
       return;
     }
-    const upstream = this.#options.group.pick(this.#tried);
+    const upstream = this.#options.group.pick(this, this.#tried);
     this.#upstream = upstream;
     if (upstream === undefined) {
       this.#wasUnsent(undefined);
@@ -158,6 +158,7 @@ class Forwarding implements Exchange {
     const isFailure = outcome === 'unsent' || outcome === 'failed' || outcome === 'late';
     if (isFailure || outcome === 'refused') onFailure(upstream);
     upstream.circuit.end(
+      this,
       isFailure ? 'failed' : outcome === 'gone' ? 'left' : 'succeeded',
       clock.monotonicMs(),
     );

@@ -29,8 +29,8 @@ export interface UpstreamGroup {
   readonly budget: RetryBudget;
   /** Requests sent or waiting to be. */
   inFlight: number;
-  /** The one with the fewest requests under way that may be asked, its circuit entered; those in `not` only if no other may. */
-  pick(not: readonly Upstream[]): Upstream | undefined;
+  /** The one with the fewest requests under way that may be asked, its circuit entered by the request; those in `not` only if no other may. */
+  pick(request: object, not: readonly Upstream[]): Upstream | undefined;
   close(): void;
 }
 
@@ -49,7 +49,7 @@ export function openGroup(
   let turn = 0;
   return {
     ...{ prefix, upstreams, budget: new RetryBudget(), inFlight: 0 },
-    pick(not) {
+    pick(request, not) {
       const nowMs = clock.monotonicMs();
       // Equals take turns.
       turn = (turn + 1) % upstreams.length;
@@ -59,7 +59,7 @@ export function openGroup(
         if (one === undefined || one.circuit.state(nowMs) === 'open') continue;
         if (best === undefined || isBetter(one, best, not)) best = one;
       }
-      best?.circuit.enter(nowMs);
+      best?.circuit.enter(request, nowMs);
       return best;
     },
     close: () => {

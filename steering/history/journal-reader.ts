@@ -28,16 +28,17 @@ export async function* readSegment(
   let unchecked: string[] | undefined;
   let characters = 0;
   let isFirst = true;
-  let broken: Broken | undefined;
-  const lines = readLines(path, () => {
-    broken = 'damaged';
+  let broken: Broken | 'gone' | undefined;
+  const lines = readLines(path, (how) => {
+    broken = how;
   });
   for await (const line of lines) {
-    if (isFirst && line === checkOf([])) unchecked = [];
-    isFirst = false;
+    // A record is an object; before the first one stands the check of nothing, or nothing is checked.
+    if (isFirst && !line.startsWith('{')) unchecked = [];
     if (unchecked === undefined) yield line;
-    else if (line === endLine) return;
     else if (line.startsWith(checkMark)) {
+      // All is checked before the end.
+      if (line === endLine && unchecked.length === 0) return;
       if (line !== checkOf(unchecked)) {
         broken = 'damaged';
         break;
@@ -45,6 +46,9 @@ export async function* readSegment(
       for (const checked of unchecked) yield checked.slice(0, -1);
       unchecked = [];
       characters = 0;
+    } else if (isFirst) {
+      broken = 'damaged';
+      break;
     } else {
       unchecked.push(`${line}\n`);
       characters += line.length;
@@ -53,23 +57,27 @@ export async function* readSegment(
         break;
       }
     }
+    isFirst = false;
   }
-  if (unchecked !== undefined) broken ??= 'cut';
-  if (broken !== undefined) onBroken(broken);
+  if (unchecked !== undefined || isFirst) broken ??= 'cut';
+  if (broken !== undefined && broken !== 'gone') onBroken(broken);
 }
 
-async function* readLines(path: string, onDamage: () => void): AsyncGenerator<string, void> {
+async function* readLines(
+  path: string,
+  onBroken: (how: 'damaged' | 'gone') => void,
+): AsyncGenerator<string, void> {
   const decoder = new StringDecoder('utf8');
   const text = pipeline(createReadStream(path), createZstdDecompress(patient), () => undefined);
   let parts: string[] = [];
   let length = 0;
-  for await (const piece of untilBroken(text, onDamage)) {
+  for await (const piece of untilBroken(text, onBroken)) {
     const [first = '', ...others] = decoder.write(piece).split('\n');
     parts.push(first);
     length += first.length;
     if (length > charactersMax) {
       // No line that was written is longer.
-      onDamage();
+      onBroken('damaged');
       return;
     }
     const last = others.pop();
@@ -83,12 +91,12 @@ async function* readLines(path: string, onDamage: () => void): AsyncGenerator<st
 
 async function* untilBroken(
   stream: AsyncIterable<Buffer>,
-  onDamage: () => void,
+  onBroken: (how: 'damaged' | 'gone') => void,
 ): AsyncGenerator<Buffer, void> {
   try {
     yield* stream;
   } catch (error) {
     // One that was pruned meanwhile is none.
-    if (systemCode(error) !== 'ENOENT') onDamage();
+    onBroken(systemCode(error) === 'ENOENT' ? 'gone' : 'damaged');
   }
 }

@@ -103,6 +103,10 @@ t.test(
       await sound.waitFor({ timeout: timeoutMs });
       t.equal(await sound.locator('option:checked').textContent(), 'français', `${engine}: kept`);
       t.equal(await untilCues(page, 'Grüße'), 'Grüße');
+      await page.route('**/v1/profiles/**', (route) => route.abort());
+      await sound.selectOption({ label: 'English' });
+      const told = await page.getByRole('status').textContent({ timeout: timeoutMs });
+      t.match(told, /for this playback alone\. The control plane cannot be reached/, `${engine}: not kept`);
       await page.close();
     }
   },

@@ -19,7 +19,8 @@ export class Circuit {
   #openMs: number;
   /** While open: when one may try. */
   #tryAtMs: number | undefined;
-  #isTrying = false;
+  /** While half-open: who tries. */
+  #trial: object | undefined;
 
   constructor(options: CircuitOptions) {
     this.#options = options;
@@ -28,24 +29,25 @@ export class Circuit {
 
   state(nowMs: number): 'closed' | 'open' | 'half-open' {
     if (this.#tryAtMs === undefined) return 'closed';
-    return nowMs < this.#tryAtMs || this.#isTrying ? 'open' : 'half-open';
+    return nowMs < this.#tryAtMs || this.#trial !== undefined ? 'open' : 'half-open';
   }
 
-  /** Whether a request may be sent; in a half-open circuit the first that asks is the trial. */
-  enter(nowMs: number): boolean {
+  /** Whether a request may be sent; in a half-open circuit the first that asks is the trial. A request is the object that stands for it. */
+  enter(request: object, nowMs: number): boolean {
     const state = this.state(nowMs);
-    if (state === 'half-open') this.#isTrying = true;
+    if (state === 'half-open') this.#trial = request;
     return state !== 'open';
   }
 
   /** How a request that was sent has ended; `left`: nobody waited for its answer, so it tells nothing. */
-  end(outcome: 'succeeded' | 'failed' | 'left', nowMs: number): void {
-    const wasTrying = this.#isTrying;
-    this.#isTrying = false;
+  end(request: object, outcome: 'succeeded' | 'failed' | 'left', nowMs: number): void {
+    const wasTrying = request === this.#trial;
+    if (wasTrying) this.#trial = undefined;
     if (outcome === 'left') return;
     if (outcome === 'succeeded') {
       this.#failures = 0;
       this.#tryAtMs = undefined;
+      this.#trial = undefined;
       this.#openMs = this.#options.openMs;
       return;
     }

@@ -8,28 +8,50 @@ const { failuresMax, openMs, openMsMax } = circuitDefaults;
 
 function fail(circuit: Circuit, times: number, nowMs: number): void {
   for (let at = 0; at < times; at++) {
-    circuit.enter(nowMs);
-    circuit.end('failed', nowMs);
+    circuit.enter(circuit, nowMs);
+    circuit.end(circuit, 'failed', nowMs);
   }
 }
+
+/** A request. */
+const one = {};
 
 t.test('failures in a row open it, one trial closes it', (t) => {
   const circuit = new Circuit(circuitDefaults);
   fail(circuit, failuresMax - 1, 0);
-  circuit.end('succeeded', 0);
+  circuit.end(one, 'succeeded', 0);
   fail(circuit, failuresMax - 1, 0);
   t.equal(circuit.state(0), 'closed', 'a success between them counts');
   fail(circuit, 1, 0);
   t.equal(circuit.state(0), 'open');
-  t.notOk(circuit.enter(openMs - 1));
-  circuit.end('failed', openMs - 1);
+  t.notOk(circuit.enter(one, openMs - 1));
+  circuit.end(one, 'failed', openMs - 1);
   t.equal(circuit.state(openMs), 'half-open', 'what was sent before and fails later prolongs nothing');
-  t.ok(circuit.enter(openMs));
-  t.notOk(circuit.enter(openMs), 'one trial at a time');
-  circuit.end('left', openMs);
-  t.ok(circuit.enter(openMs), 'a trial that nobody waited for told nothing');
-  circuit.end('succeeded', openMs);
+  t.ok(circuit.enter(one, openMs));
+  t.notOk(circuit.enter(one, openMs), 'one trial at a time');
+  circuit.end(one, 'left', openMs);
+  t.ok(circuit.enter(one, openMs), 'a trial that nobody waited for told nothing');
+  circuit.end(one, 'succeeded', openMs);
   t.equal(circuit.state(openMs), 'closed');
+  t.end();
+});
+
+t.test('while one tries, others that were sent before it opened may end as they like', (t) => {
+  const circuit = new Circuit(circuitDefaults);
+  const early = {};
+  circuit.enter(early, 0);
+  fail(circuit, failuresMax, 0);
+  t.ok(circuit.enter(one, openMs));
+  for (const outcome of ['failed', 'left'] as const) {
+    circuit.end(early, outcome, openMs);
+    t.notOk(circuit.enter({}, openMs), `no second trial: ${outcome}`);
+  }
+  circuit.end(one, 'left', openMs);
+  t.ok(circuit.enter(one, openMs), 'nor was it the trial that failed');
+  circuit.end(early, 'succeeded', openMs);
+  t.equal(circuit.state(openMs), 'closed', 'who answers is there');
+  circuit.end(one, 'failed', openMs);
+  t.equal(circuit.state(openMs), 'closed', 'what failed then is one failure');
   t.end();
 });
 
@@ -39,10 +61,10 @@ t.test('each trial that fails doubles the wait, to a bound', (t) => {
   let nowMs = openMs;
   let waitMs = openMs;
   for (let trial = 0; trial < 10; trial++) {
-    t.ok(circuit.enter(nowMs));
-    circuit.end('failed', nowMs);
+    t.ok(circuit.enter(one, nowMs));
+    circuit.end(one, 'failed', nowMs);
     waitMs = Math.min(openMsMax, waitMs * 2);
-    t.notOk(circuit.enter(nowMs + waitMs - 1));
+    t.notOk(circuit.enter(one, nowMs + waitMs - 1));
     nowMs += waitMs;
   }
   t.equal(waitMs, openMsMax);
