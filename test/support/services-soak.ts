@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { TitleView } from '../../common/contract/titles.ts';
 import { serviceNames, type ServiceName } from '../../control-plane/apart/interface.ts';
 import { createSystemClock } from '../../common/runtime/clock.ts';
 import { addTitle } from '../control-plane/support/add-title.ts';
@@ -13,6 +14,7 @@ import {
   type TestNode,
   type TestPlane,
 } from '../control-plane/support/control-plane.ts';
+import { until } from '../control-plane/support/until.ts';
 import { removeWithUs } from './end-with-us.ts';
 import type { ProofOptions, ProofResult } from './proof.ts';
 import { pick, seededRandom } from './seeded.ts';
@@ -96,6 +98,11 @@ async function openTown(
     known: { households: [], subscriptions: new Map(), payments: new Map(), plays: 0, sessions: 0 },
   };
   for (let at = 0; at < households; at++) await openHousehold(town);
+  // Before it is live viewers do not see it.
+  await until(
+    async () => (await plane.call(`GET /v1/titles/${titleId}`)).as(TitleView).state,
+    (state) => state === 'live',
+  );
   return { town, origin };
 }
 
