@@ -4,6 +4,12 @@ import { ok, refused, type Result } from '../../common/core/result.ts';
 /** What is made of captions at most. The longest films have some 3,000 cues of 60 characters. */
 export const captionLimits = { sizeBytes: 4 * 1024 * 1024, cues: 20_000, cueCharacters: 2000 };
 
+/**
+ * What a text stream of a source may hold: its bytes with their styles and drawings, and those of one cue. ffmpeg takes time by the square
+ * of a cue's length: for one of a megabyte minutes.
+ */
+export const captionStreamLimits = { sizeBytes: 16 * 1024 * 1024, cueBytes: 32 * 1024 };
+
 /** A text stream of the source that becomes captions. */
 export interface CaptionPlan {
   streamIndex: number;

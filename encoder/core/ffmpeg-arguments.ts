@@ -32,9 +32,9 @@ export function probeArguments(input: { name: string; demuxer: Demuxer }): strin
   return [...quiet, '-show_streams', '-show_format', '-of', 'json', ...inputArguments(input)];
 }
 
-/** Asks ffprobe for each packet as a line `stream,pts,duration`; `N/A` is left to `readPacketLine`. */
+/** Asks ffprobe for each packet as a line `stream,pts,dts,duration,size`; `N/A` is left to `readPacketLine`. */
 export function scanArguments(input: { name: string; demuxer: Demuxer }): string[] {
-  const entries = ['-show_entries', 'packet=stream_index,pts_time,dts_time,duration_time'];
+  const entries = ['-show_entries', 'packet=stream_index,pts_time,dts_time,duration_time,size'];
   return [...quiet, ...entries, '-of', 'csv=p=0:nk=1', ...inputArguments(input)];
 }
 

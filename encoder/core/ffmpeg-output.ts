@@ -15,21 +15,24 @@ export function readProgressLineS(line: string): number | undefined {
   return match === null ? undefined : Number(match[1]) / 1_000_000;
 }
 
-/** Adds a line `stream,pts,dts,duration` of ffprobe to the spans of the streams. */
+/** Adds a line `stream,pts,dts,duration,size` of ffprobe to the spans of the streams. */
 export function readPacketLine(line: string, spans: Map<number, PacketSpan>): void {
-  const [stream = '', pts = '', dts = '', duration = ''] = line.split(',');
+  const [stream = '', pts = '', dts = '', duration = '', size = ''] = line.split(',');
   const index = Number(stream);
   if (!/^\d+$/.test(stream)) return;
   const time = [pts, dts].map(Number.parseFloat).find(Number.isFinite);
   if (time === undefined) return;
   const end = time + (Number.parseFloat(duration) || 0);
+  const bytes = Number.parseInt(size, 10) || 0;
   const span = spans.get(index);
   if (span === undefined) {
     if (spans.size >= streamsMax) return;
-    spans.set(index, { packets: 1, startS: time, endS: end });
+    spans.set(index, { packets: 1, startS: time, endS: end, bytes, largestBytes: bytes });
     return;
   }
   span.packets++;
+  span.bytes += bytes;
+  span.largestBytes = Math.max(span.largestBytes, bytes);
   span.startS = Math.min(span.startS, time);
   span.endS = Math.max(span.endS, end);
 }

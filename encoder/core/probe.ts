@@ -1,7 +1,7 @@
 import { Type, type Static } from '../../common/contract/type.ts';
 import { languageOf as canonicalLanguage } from '../../common/core/language.ts';
 import { ok, refused, type Result } from '../../common/core/result.ts';
-import { captionTracksMax, type CaptionPlan } from './captions.ts';
+import { captionStreamLimits, captionTracksMax, type CaptionPlan } from './captions.ts';
 import type { Demuxer } from './container.ts';
 import { parseRateHz } from './frame-rate.ts';
 import { SideData } from './hdr-light.ts';
@@ -42,11 +42,13 @@ export const Probe = Type.Object({
 });
 export type Probe = Static<typeof Probe>;
 
-/** What is found by reading every packet: where a stream's packets begin and end, in seconds of the file's time. */
+/** What is found by reading every packet: where a stream's packets begin and end, in seconds of the file's time, and what they hold. */
 export interface PacketSpan {
   packets: number;
   startS: number;
   endS: number;
+  bytes: number;
+  largestBytes: number;
 }
 
 /** What is known of a source before it is encoded. Times in seconds from the beginning of the file. */
@@ -129,7 +131,7 @@ export function readSource(
       endS: endOf(video),
     },
     audio: audio.map((one) => ({ index: one.index, language: languageOf(one), endS: endOf(one) })),
-    ...captionsOf(present),
+    ...captionsOf(present, spans),
     // Its packet has no time of its own, so it is not among those that were read.
     cover: coverOf(probe.streams),
   });
@@ -171,7 +173,10 @@ function soundsOf(streams: readonly ProbeStream[]): ProbeStream[] {
 const textCodecs = new Set(['mov_text', 'subrip', 'srt', 'ass', 'ssa', 'webvtt', 'text']);
 
 /** The text streams: the default first, then the first of each other language and kind. */
-function captionsOf(streams: readonly ProbeStream[]): Pick<Source, 'captions' | 'notices'> {
+function captionsOf(
+  streams: readonly ProbeStream[],
+  spans: ReadonlyMap<number, PacketSpan>,
+): Pick<Source, 'captions' | 'notices'> {
   const notices: string[] = [];
   const byKind = new Map<string, CaptionPlan>();
   const tracks = streams.filter((stream) => stream.codec_type === 'subtitle');
@@ -182,11 +187,18 @@ function captionsOf(streams: readonly ProbeStream[]): Pick<Source, 'captions' | 
     const key = `${caption.language} ${caption.kind}`;
     if (!textCodecs.has(codec))
       notices.push(`captions in stream ${index} are pictures (${codec.slice(0, 40)}), not text`);
+    else if (isTooMuch(spans.get(index)))
+      notices.push(`captions in stream ${index} are left out: they hold more than captions do (${key})`);
     else if (track.disposition?.comment === 1 || byKind.has(key) || byKind.size === captionTracksMax)
       notices.push(`captions in stream ${index} are left out: there are others (${key})`);
     else byKind.set(key, caption);
   }
   return { captions: [...byKind.values()], notices: notices.slice(0, noticesMax) };
+}
+
+function isTooMuch(span: PacketSpan | undefined): boolean {
+  const { sizeBytes, cueBytes } = captionStreamLimits;
+  return span !== undefined && (span.bytes > sizeBytes || span.largestBytes > cueBytes);
 }
 
 function captionKindOf({ disposition = {} }: ProbeStream): CaptionPlan['kind'] {

@@ -110,3 +110,22 @@ t.test(
     t.match(notices.join('\n'), /captions in it \(subtitles\) are left out: nothing in it/);
   },
 );
+
+t.test('captions with a cue of a megabyte, which ffmpeg takes minutes for, are not read', async (t) => {
+  const film = await filmWith('long.mkv', [
+    { text: srt('x'.repeat(1_000_000)), language: 'eng' },
+    { text: srt('Bonjour'), language: 'fre' },
+  ]);
+  const notices: string[] = [];
+  await withEncoded(
+    film,
+    (encoded) => {
+      t.equal(encoded.files.filter(({ role }) => role === 'captions').length, 1);
+      return Promise.resolve();
+    },
+    { onNotice: (notice) => notices.push(notice) },
+  );
+  t.strictSame(notices, [
+    'captions in stream 1 are left out: they hold more than captions do (en subtitles)',
+  ]);
+});

@@ -23,14 +23,21 @@ t.test('progress', (t) => {
 
 t.test('packets', (t) => {
   const spans = new Map<number, PacketSpan>();
-  for (const line of ['0,1.0,0.9,0.04', '0,0.5,0.5,0.04', '1,N/A,2.0,N/A', '2,N/A,N/A,N/A', 'x,1,1,1', '']) {
+  for (const line of [
+    '0,1.0,0.9,0.04,900',
+    '0,0.5,0.5,0.04,70',
+    '1,N/A,2.0,N/A,N/A',
+    '2,N/A,N/A,N/A,5',
+    'x,1,1,1,1',
+    '',
+  ]) {
     readPacketLine(line, spans);
   }
   t.same(
     [...spans],
     [
-      [0, { packets: 2, startS: 0.5, endS: 1.04 }],
-      [1, { packets: 1, startS: 2, endS: 2 }],
+      [0, { packets: 2, startS: 0.5, endS: 1.04, bytes: 970, largestBytes: 900 }],
+      [1, { packets: 1, startS: 2, endS: 2, bytes: 0, largestBytes: 0 }],
     ],
   );
   fc.assert(

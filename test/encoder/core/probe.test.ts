@@ -1,4 +1,5 @@
 import t from 'tap';
+import { captionStreamLimits } from '../../../encoder/core/captions.ts';
 import { readSource, type PacketSpan, type Probe } from '../../../encoder/core/probe.ts';
 
 const video = {
@@ -12,7 +13,9 @@ const video = {
   },
 };
 const audio = { index: 1, codec_type: 'audio', channels: 2, tags: { language: 'eng' } };
-const span = (endS: number): PacketSpan => ({ packets: 100, startS: 0, endS });
+const span = (endS: number): PacketSpan => ({
+  ...{ packets: 100, startS: 0, endS, bytes: 5000, largestBytes: 90 },
+});
 const spans = new Map([0, 1, 2, 3].map((index) => [index, span(10)]));
 const probe = (...streams: Probe['streams']): Probe => ({
   streams,
@@ -141,6 +144,26 @@ t.test('captions: the text streams, one of each language and kind', (t) => {
       ],
     },
   });
+  t.end();
+});
+
+t.test('captions: a stream that holds too much, in all or in one cue, is left to another', (t) => {
+  const text = (index: number) => ({ index, codec_type: 'subtitle', codec_name: 'subrip' });
+  const { sizeBytes, cueBytes } = captionStreamLimits;
+  const found = (held: Partial<PacketSpan>) =>
+    readSource(
+      probe(video, text(1), text(2)),
+      new Map([...spans, [1, { ...span(10), ...held }]]),
+      'matroska',
+    );
+  for (const held of [{ bytes: sizeBytes + 1 }, { largestBytes: cueBytes + 1 }])
+    t.match(found(held), {
+      value: {
+        captions: [{ streamIndex: 2 }],
+        notices: ['captions in stream 1 are left out: they hold more than captions do (und subtitles)'],
+      },
+    });
+  t.match(found({ bytes: sizeBytes, largestBytes: cueBytes }), { value: { captions: [{ streamIndex: 1 }] } });
   t.end();
 });
 
