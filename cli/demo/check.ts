@@ -213,9 +213,11 @@ async function proveHealed(context: CheckContext, killed: string): Promise<strin
     });
     return status.pathways.some((pathway) => pathway.id === killed && pathway.healthy);
   });
-  const session = await startSession(context, '127.0.0.1');
-  if (!session.pathways.some((pathway) => pathway.id === killed))
-    throw coded('NO_PATHWAY', `${killed} is offered to nobody`);
+  // The control plane has started anew too: a box is offered once it has told what it holds.
+  await until(context, `${killed} to be offered`, async () => {
+    const { pathways } = await startSession(context, '127.0.0.1');
+    return pathways.some(({ id }) => id === killed);
+  });
   return `${killed} is offered again`;
 }
 

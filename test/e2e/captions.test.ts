@@ -46,7 +46,7 @@ t.test(
       ...['-c:s', 'srt', '-metadata:s:s:0', 'language=ger', '-disposition:s:0', '0'],
     ]);
     const { id } = await createTitle(context, film, { name: 'Film', pin: true });
-    await waitUntilLive(context, id);
+    await waitUntilLive(context, id, ['isp-a-1', 'isp-a-2', 'isp-b-1']);
     const [address = '', token = ''] = (await playerUrl(system.api, id)).split('#');
     for (const engine of ['hls', 'dash']) {
       const page = await browser.newPage({ ignoreHTTPSErrors: true });

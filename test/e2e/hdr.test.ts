@@ -67,7 +67,7 @@ t.test(
       ...['-x265-params', 'log-level=none:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc'],
     ]);
     const { id: titleId } = await createTitle(context, film, { name: 'Film', pin: true });
-    await waitUntilLive(context, titleId);
+    await waitUntilLive(context, titleId, ['isp-a-1', 'isp-a-2', 'isp-b-1']);
     const session = await system.api.call({
       ...{ method: 'POST', path: '/v1/playback-sessions', reply: PlaybackSession },
       body: { titleId, clientAddress: '127.0.0.1', capabilities: { hdr: ['pq', 'hlg'] } },

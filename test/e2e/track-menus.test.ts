@@ -51,7 +51,7 @@ t.test(
       ...['-metadata:s:a:0', 'language=eng', '-metadata:s:a:1', 'language=fre'],
     ]);
     const { id } = await createTitle(context, film, { name: 'Film', pin: true });
-    await waitUntilLive(context, id);
+    await waitUntilLive(context, id, ['isp-a-1', 'isp-a-2', 'isp-b-1']);
     const { api } = system;
     const account = {
       email: 'ada@example.com',
