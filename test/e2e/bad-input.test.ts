@@ -55,7 +55,7 @@ t.test('bad input on the running system', { timeout: 240_000 }, async (t) => {
     if (video === undefined) throw new Error('a film has a video file');
     const whole = await readFile(blob(video.file));
     // The origin forgets what it verified; one box lost its copy, and no other has one to give.
-    await Promise.all([...boxes, 'origin'].map((name) => system.processes.get(name)?.stop()));
+    await Promise.all([...boxes, 'origin'].map(async (name) => system.processes.get(name)?.stop()));
     await rm(join(dataDir, 'isp-b-1', 'files', video.file.slice(0, 2)), { recursive: true });
     const rotten = Buffer.from(whole);
     rotten[whole.length >> 1]! ^= 1;
