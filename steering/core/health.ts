@@ -13,7 +13,9 @@ export interface ProbeState {
   readonly against: number;
   /** Why it has this verdict, in words. */
   readonly reason: string;
+  /** Since when, monotonic: what went down together is told by it, and clocks on walls jump. */
   readonly sinceMs: number;
+  /** Wall time of the last probe. */
   readonly lastProbeMs: number | undefined;
   /** How long the last good probe took. */
   readonly probeMs: number | undefined;
@@ -26,7 +28,9 @@ export type SeenState = Pick<ProbeState, 'verdict' | 'previous' | 'reason' | 'si
 export type LastProbe = Pick<ProbeState, 'lastProbeMs' | 'probeMs'>;
 
 /** What is to be believed of a box, by all that is known of it. Ranking needs no more. */
-export interface NodeHealth extends Pick<ProbeState, 'verdict' | 'reason' | 'sinceMs'> {
+export interface NodeHealth extends Pick<ProbeState, 'verdict' | 'reason'> {
+  /** Wall time, for people. */
+  readonly sinceMs: number;
   /** Families in which it is down while it is up in another; ranking gives it no viewer of those. */
   readonly downFamilies?: readonly Family[];
   /** What it said last of itself, fresher than the map; absent where it has no live stream. */
@@ -46,14 +50,14 @@ export interface HealthPolicy {
   readonly upAfter: number;
 }
 
-/** What is known of a node before its first probe. */
-export function unprobed(nowMs: number): ProbeState {
+/** What is known of a node before its first probe, monotonic time. */
+export function unprobed(monotonicMs: number): ProbeState {
   return {
     verdict: 'unknown',
     previous: 'unknown',
     against: 0,
     reason: 'not probed yet',
-    sinceMs: nowMs,
+    sinceMs: monotonicMs,
     lastProbeMs: undefined,
     probeMs: undefined,
   };
@@ -66,18 +70,18 @@ export function unprobed(nowMs: number): ProbeState {
 export function observe(
   state: ProbeState,
   observation: Observation,
-  { nowMs, policy }: { nowMs: number; policy: HealthPolicy },
+  { nowMs, monotonicMs: sinceMs, policy }: { nowMs: number; monotonicMs: number; policy: HealthPolicy },
 ): ProbeState {
   const probed = { ...state, lastProbeMs: nowMs };
   if (observation.kind === 'blind') {
     if (state.verdict === 'unknown') return { ...probed, against: 0, reason: observation.reason };
-    return { ...probed, ...turned(state, 'unknown'), reason: observation.reason, sinceMs: nowMs };
+    return { ...probed, ...turned(state, 'unknown'), reason: observation.reason, sinceMs };
   }
   if (observation.kind === 'failed') {
     if (state.verdict === 'down') return { ...probed, against: 0, reason: observation.reason };
     const against = state.against + 1;
     if (against < policy.downAfter) return { ...probed, against };
-    return { ...probed, ...turned(state, 'down'), reason: observation.reason, sinceMs: nowMs };
+    return { ...probed, ...turned(state, 'down'), reason: observation.reason, sinceMs };
   }
   const seen = { ...probed, probeMs: observation.probeMs };
   const verdict = observation.draining ? 'draining' : 'up';
@@ -85,7 +89,7 @@ export function observe(
   const against = state.against + 1;
   if (state.verdict === 'down' && against < policy.upAfter) return { ...seen, against };
   const reason = observation.draining ? 'it says that it drains' : `it answered ${against} probe(s)`;
-  return { ...seen, ...turned(state, verdict), reason, sinceMs: nowMs };
+  return { ...seen, ...turned(state, verdict), reason, sinceMs };
 }
 
 /**

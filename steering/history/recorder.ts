@@ -26,6 +26,7 @@ export class Recorder implements DecisionSink {
   readonly #options: RecorderOptions;
   readonly #sampler: DecisionSampler;
   #journal: Journal | undefined;
+  /** The payload of the map in force. */
   #map: string | undefined;
   #health = new Map<string, BelievedHealth>();
   #kept: Readonly<Record<string, number>> = {};
@@ -45,7 +46,7 @@ export class Recorder implements DecisionSink {
     const { policy, placeUnknown } = this.#options;
     return [
       this.#line({ kind: 'policy', ...policy, placeUnknown }),
-      ...(this.#map === undefined ? [] : [this.#map]),
+      ...(this.#map === undefined ? [] : [this.#mapLine(this.#map)]),
       this.#line({ kind: 'health', nodes: Object.fromEntries(this.#health) }),
       this.#line({ kind: 'kept', shares: this.#kept }),
     ];
@@ -53,9 +54,8 @@ export class Recorder implements DecisionSink {
 
   /** A map was taken, signed as it came; its signature has been verified. */
   mapTaken(jws: string): void {
-    const payload = Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString();
-    this.#map = `{"atMs":${this.#options.clock.nowMs()},"kind":"map","payload":${payload}}`;
-    this.#journal?.append(this.#map);
+    this.#map = Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString();
+    this.#journal?.append(this.#mapLine(this.#map));
   }
 
   take(): number {
@@ -112,6 +112,11 @@ export class Recorder implements DecisionSink {
       changes[id] = null;
     }
     return changes;
+  }
+
+  /** Of the time at which it is written: of one that was taken before the clock was set back, a segment could not be read. */
+  #mapLine(payload: string): string {
+    return `{"atMs":${this.#options.clock.nowMs()},"kind":"map","payload":${payload}}`;
   }
 
   #line(record: object): string {

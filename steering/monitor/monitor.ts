@@ -211,13 +211,16 @@ class HealthMonitor implements Monitor {
     const own = castView(evidence, { node, mapSequence, sight: this.#sight, holdWindowMs }, this.#votes);
     this.#views = [own.view, ...others];
     this.#merged = this.#quorum.merge(this.#views);
+    const before = { health: this.#board.health(), isHolding: this.#isHolding };
     this.#isHolding = own.holding || this.#merged.holding;
     const { appliances: boxes, maintenance } = this.#map;
     this.#board.update({ boxes, maintenance }, { merged: this.#merged, nowMs: clock.nowMs() });
     const shape = own.view.isolated ? 'isolated' : 'sighted';
     peers.publish(own.view, isUrgent || shape !== this.#shape);
     this.#shape = shape;
-    if (isNews) this.#options.onUpdate();
+    // A window that begins, or a view that has grown stale, is told by nobody.
+    const isOther = this.#board.health() !== before.health || this.#isHolding !== before.isHolding;
+    if (isNews || isOther) this.#options.onUpdate();
   }
 
   /** What was seen of each box. It is the same object where neither probes nor the box itself say anything else. */

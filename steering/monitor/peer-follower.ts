@@ -12,6 +12,7 @@ import { coded, isCoded, toCoded } from '../../common/runtime/errors.ts';
 import { importPublicJwk, thumbprint } from '../../common/runtime/keys.ts';
 import type { Log } from '../../common/runtime/log.ts';
 import { openDocument } from '../../common/runtime/signed-documents.ts';
+import { viewLifeMs } from './view-publisher.ts';
 
 export interface PeerFollowerOptions {
   readonly peer: SteeringPeer;
@@ -121,12 +122,21 @@ export class PeerFollower {
       schema: PeerView,
       findKey: (kid) => (kid === this.#kid ? this.#key : undefined),
       audience: 'steering',
-      sequenceMin: this.#sequence,
+      sequenceMin: this.#sequenceMin(),
       nowMs: clock.nowMs(),
     });
     const { node } = payload.body;
     if (node !== this.peer.id) throw coded('DOCUMENT_FOREIGN', `it is the view of ${node}`);
     return payload;
+  }
+
+  /**
+   * An older view than the one held is refused, until that one is past its life, and an older one too with it: a node that starts
+   * anew with a clock that was put right counts from further back.
+   */
+  #sequenceMin(): number {
+    const heardAtMs = this.#heardAtMs ?? -Infinity;
+    return this.#options.clock.monotonicMs() - heardAtMs > viewLifeMs ? 0 : this.#sequence;
   }
 
   #failed(error: unknown): void {

@@ -169,7 +169,7 @@ class BoxProber implements Prober {
     const { openProbe, clock, flaps } = this.#options;
     return {
       ...{ aim, probe: openProbe(aim), isLeft: false, sleeping: new AbortController() },
-      ...{ state: unprobed(clock.nowMs()), flap: flaps.recall(aim), hurried: false },
+      ...{ state: unprobed(clock.monotonicMs()), flap: flaps.recall(aim), hurried: false },
       done: Promise.resolve(),
     };
   }
@@ -190,8 +190,8 @@ class BoxProber implements Prober {
   #take(watched: Watched, observation: Parameters<typeof observe>[1]): void {
     const { clock, policy, flap, flaps, onChange } = this.#options;
     const before = { state: watched.state, suppressed: watched.flap.suppressed };
-    watched.state = observe(watched.state, observation, { nowMs: clock.nowMs(), policy });
     const monotonicMs = clock.monotonicMs();
+    watched.state = observe(watched.state, observation, { nowMs: clock.nowMs(), monotonicMs, policy });
     watched.flap = settle(watched.flap, monotonicMs, flap);
     const { verdict } = watched.state;
     if (verdict === 'down' && (before.state.verdict === 'up' || before.state.verdict === 'draining')) {

@@ -87,7 +87,7 @@ function live(second: number): void {
     kept[index] = box.role === 'origin' ? 1 : keptShare(used, load);
     const isLost = random() < lossesPerDay / 86_400;
     const before = health.get(box.id);
-    const state = { ...unprobed(clock.nowMs()), verdict: isLost ? 'down' : 'up', reason: isLost ? 'ECONNREFUSED' : 'it answers' } as const; // prettier-ignore
+    const state = { ...unprobed(clock.monotonicMs()), verdict: isLost ? 'down' : 'up', reason: isLost ? 'ECONNREFUSED' : 'it answers' } as const; // prettier-ignore
     const sinceMs = before?.verdict === state.verdict ? before.sinceMs : clock.nowMs();
     health.set(box.id, { ...state, sinceMs, said: { headroom, unwell: undefined } });
     if (Math.abs(headroom - box.headroom) < publishedStep) continue;

@@ -29,7 +29,7 @@ function shownChanges(outcomes: readonly { good: boolean; afterMs: number }[]): 
   let state: ProbeState = observe(
     unprobed(0),
     { kind: 'ok', draining: false, probeMs: 1 },
-    { nowMs: 0, policy: { downAfter: 2, upAfter: 2 } },
+    { nowMs: 0, monotonicMs: 0, policy: { downAfter: 2, upAfter: 2 } },
   );
   let flap = calm;
   let nowMs = 0;
@@ -41,7 +41,7 @@ function shownChanges(outcomes: readonly { good: boolean; afterMs: number }[]): 
     state = observe(
       state,
       good ? { kind: 'ok', draining: false, probeMs: 1 } : { kind: 'failed', reason: 'x' },
-      { nowMs, policy: { downAfter: 2, upAfter: 2 } },
+      { nowMs, monotonicMs: nowMs, policy: { downAfter: 2, upAfter: 2 } },
     );
     flap = settle(flap, nowMs, policy);
     if (state.verdict === 'down' && before === 'up') flap = noteLoss(flap, nowMs, policy);

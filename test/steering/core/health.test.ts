@@ -17,7 +17,8 @@ const bad: Observation = { kind: 'failed', reason: 'ECONNREFUSED' };
 
 const after = (observations: readonly Observation[], from = unprobed(0)): ProbeState =>
   observations.reduce(
-    (state, observation, at) => observe(state, observation, { nowMs: at + 1, policy }),
+    (state, observation, at) =>
+      observe(state, observation, { nowMs: 1000 + at, monotonicMs: at + 1, policy }),
     from,
   );
 
@@ -26,7 +27,12 @@ t.test('one bad probe is not enough, two are; and it takes two good ones to retu
   t.equal(after([bad]).verdict, 'unknown');
   t.equal(after([good, bad]).verdict, 'up');
   t.equal(after([good, bad, good, bad]).verdict, 'up');
-  t.match(after([good, bad, bad]), { verdict: 'down', reason: 'ECONNREFUSED', sinceMs: 3, lastProbeMs: 3 });
+  t.match(after([good, bad, bad]), {
+    verdict: 'down',
+    reason: 'ECONNREFUSED',
+    sinceMs: 3,
+    lastProbeMs: 1002,
+  });
   t.equal(after([bad, bad, good]).verdict, 'down');
   t.equal(after([bad, bad, good, bad, good]).verdict, 'down', 'the good ones must be in a row');
   t.match(after([bad, bad, good, good]), { verdict: 'up', sinceMs: 4 });
@@ -40,7 +46,7 @@ t.test('a verdict turns only after as many observations in a row as the policy s
     fc.property(fc.array(fc.boolean(), { maxLength: 40 }), (outcomes) => {
       let state = after([good]);
       for (const [at, isGood] of outcomes.entries()) {
-        const next = observe(state, isGood ? good : bad, { nowMs: at, policy });
+        const next = observe(state, isGood ? good : bad, { nowMs: at, monotonicMs: at, policy });
         const last = outcomes.slice(Math.max(0, at - 1), at + 1);
         if (next.verdict !== state.verdict && (last.length < 2 || last[0] !== last[1])) return false;
         state = next;

@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { BoxReport } from '../../../common/contract/health.ts';
-import { castView, type BoxEvidence } from '../../../steering/core/own-view.ts';
+import { castView, VoteBook, type BoxEvidence } from '../../../steering/core/own-view.ts';
 import { judgeSight } from '../../../steering/core/sight.ts';
 import { unprobed, type Family, type ProbeState, type Verdict } from '../../../steering/core/health.ts';
 
@@ -80,6 +80,17 @@ t.test(
     t.end();
   },
 );
+
+t.test('who was told as before while all looked dead is told as it was seen once that is over', (t) => {
+  const book = new VoteBook();
+  const votes = (boxes: readonly BoxEvidence[]) =>
+    castView(boxes, { node: 'n', mapSequence: 7, sight: 'clear', holdWindowMs: 10_000 }, book).view.votes;
+  const [a, b] = [box('a', { 4: state('down', 100) }), box('b', { 4: state('down', 200) })];
+  t.match(votes([a, b]), [{ v4: 'up' }, { v4: 'up' }]);
+  t.match(votes([a, box('b', { 4: state('up', 300) })]), [{ v4: 'down' }, { v4: 'up' }]);
+  t.match(votes([a, b]), [{ v4: 'up' }, { v4: 'up' }]);
+  t.end();
+});
 
 t.test('who is isolated, who is alone', (t) => {
   const at = (...[peers, peersFresh, boxes, boxesDown]: [number, number, number, number]) =>

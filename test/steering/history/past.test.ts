@@ -191,6 +191,28 @@ t.test('a recording holds the decisions of its span, what they depended on, and 
   await test.rejects(replay({}), { code: 'STORE_CORRUPT' });
 });
 
+t.test('a clock that is set back costs nothing of what comes after it', async (test) => {
+  const { directory, brain, clock, health, setMap, pass, close } = await lab(test);
+  await setMap(mapOf(boxes), 1);
+  health.set('a', healthOf('up', startMs));
+  await pass(1000);
+  clock.jumpWall(-3_600_000);
+  // The map in force was taken an hour from now.
+  await pass(900_000);
+  brain.rank({ client, bundle });
+  await pass(1000);
+  await close();
+  const segments = await listSegments(directory);
+  const lastMs = segments.findLast(({ startMs: beginMs }) => beginMs < startMs)?.startMs ?? 0;
+  const moment = await momentAt(directory, lastMs);
+  test.match([moment.payload?.sequence, moment.health().get('a')?.verdict], [1, 'up']);
+  const lines = await Array.fromAsync(
+    recordingOf(directory, { fromMs: lastMs, toMs: lastMs + 60_000 }, () => Promise.resolve(undefined)),
+  );
+  const kinds = lines.map((line) => parseRecord(line).kind);
+  test.ok(kinds.includes('map') && kinds.includes('decision'), kinds.join());
+});
+
 t.test('where the journal is damaged it says so, and goes on with its next segment', async (test) => {
   const { directory, tables, brain, health, setMap, pass, close } = await lab(test);
   await setMap(mapOf(boxes), 1);

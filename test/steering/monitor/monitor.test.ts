@@ -150,7 +150,7 @@ function makeWorld() {
       case 'time':
     }
   };
-  const open = (): { monitor: Monitor; told: () => PeerView | undefined } => {
+  const open = (onUpdate = nothing): { monitor: Monitor; told: () => PeerView | undefined } => {
     let told: PeerView | undefined;
     const parts: MonitorParts = {
       prober,
@@ -168,7 +168,7 @@ function makeWorld() {
     };
     const options = {
       ...{ node: 'node', clock, holdWindowMs: 10_000 },
-      ...{ onChange: nothing, onSight: nothing, onUpdate: nothing },
+      ...{ onChange: nothing, onSight: nothing, onUpdate },
     };
     return { monitor: createMonitor(options, () => parts), told: () => told };
   };
@@ -250,3 +250,51 @@ t.test('what has not changed is the same object, twice a second', async (t) => {
   monitor.watch(world.map());
   t.ok(monitor.holding());
 });
+
+t.test('a clock that is set back does not bring back who was dead long before all others', async (t) => {
+  const world = makeWorld();
+  t.teardown(() => world.prober.stop());
+  const { monitor } = world.open();
+  monitor.watch(world.map());
+  await world.clock.advance(2000);
+  world.take({ kind: 'probes', id: 'a', family: 4, outcome: 'failed' });
+  await world.clock.advance(60_000);
+  world.clock.jumpWall(-3_600_000);
+  world.take({ kind: 'all', outcome: 'failed' });
+  await world.clock.advance(5000);
+  monitor.watch(world.map());
+  t.ok(monitor.holding());
+  const verdicts = [...monitor.health()].map(([id, { verdict }]) => [id, verdict]);
+  t.strictSame(Object.fromEntries(verdicts), { a: 'down', b: 'up', c: 'up', d: 'up' });
+});
+
+t.test(
+  'who answers in another thread is told of a window that begins, though nobody says anything',
+  async (t) => {
+    const world = makeWorld();
+    const window = {
+      id: 'mnt_00000001',
+      site: 'site-1',
+      reason: 'a fan',
+      startMs: 9000,
+      endMs: 15_000,
+      drainMs: 500,
+    };
+    const told: (string | undefined)[] = [];
+    const { monitor } = world.open(() => told.push(monitor.health().get('b')?.verdict));
+    const over = new AbortController();
+    monitor.watch({ ...world.map(), maintenance: [window] });
+    await world.clock.advance(2000);
+    const running = monitor.run(over.signal);
+    t.teardown(async () => {
+      over.abort();
+      await running;
+    });
+    await world.clock.advance(5000);
+    t.strictSame(told, ['unknown', 'up']);
+    await world.clock.advance(3000);
+    t.strictSame(told, ['unknown', 'up', 'draining']);
+    await world.clock.advance(8000);
+    t.strictSame(told, ['unknown', 'up', 'draining', 'up']);
+  },
+);

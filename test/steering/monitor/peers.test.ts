@@ -52,8 +52,10 @@ t.test('a view counts when its node signed it, lately, and only while it goes on
   const peer = await startPeer(t);
   const refused: string[] = [];
   let changes = 0;
+  let laterMs = 0;
   const peers = createPeers({
-    ...{ node: 'steering-1', key: generateKey(), clock, log: createSilentLog(), freshMs: 1000 },
+    ...{ node: 'steering-1', key: generateKey(), log: createSilentLog(), freshMs: 1000 },
+    clock: { ...clock, monotonicMs: () => clock.monotonicMs() + laterMs },
     openClient: (url) => createControlClient({ url, clock, chance, unreachable: 'STEERING_UNREACHABLE' }),
     onChange: () => changes++,
     onRefused: (code) => void refused.push(code),
@@ -109,6 +111,12 @@ t.test('a view counts when its node signed it, lately, and only while it goes on
   await until('its silence', async () => peers.fresh().length === 0);
   peer.answer(await sign(key, { votes: [] }, { sequence: 101 }));
   await until('a newer one', async () => peers.fresh().length === 1);
+  peer.answer(await sign(key, { votes }, { sequence: 50 }));
+  await until('the silence of one that was put right', async () => peers.fresh().length === 0);
+  laterMs = 61_000;
+  await until('one that counts from further back, once nothing older is in time', async () => {
+    return peers.fresh().length === 1;
+  });
   const before = changes;
   peer.answer(500);
   await until('its loss', async () => peers.fresh().length === 0);

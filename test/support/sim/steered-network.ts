@@ -240,13 +240,13 @@ export class SteeringNode {
     this.#headroomOf = headroomOf;
     const [nowMs, monotonicMs] = [this.#clock.nowMs(), this.#clock.monotonicMs()];
     for (const { id } of this.#view.appliances) {
-      const before = this.#states.get(id) ?? unprobed(nowMs);
+      const before = this.#states.get(id) ?? unprobed(monotonicMs);
       const state = observe(
         before,
         this.#reaches(id)
           ? { kind: 'ok', draining: false, probeMs: 1 }
           : { kind: 'failed', reason: 'ECONNREFUSED' },
-        { nowMs, policy },
+        { nowMs, monotonicMs, policy },
       );
       let flap = settle(this.#flaps.get(id) ?? calm, monotonicMs, flapPolicyDefault);
       if (state.verdict === 'down' && before.verdict === 'up')
