@@ -101,7 +101,7 @@ async function serve(base: Base, source: RouteSource): Promise<number> {
     ...{ addon: early.addon, early: early.takeWorkers() },
     onServed: (file, scope, bytes) => {
       store?.noteSent(file);
-      if (scope === 'play') room?.noteSent(file, bytes);
+      if (scope !== 'fill') room?.noteSent(file, bytes);
       pull?.puller.noteSent(file, bytes);
       scrubber?.noteSent(file, bytes);
       served.add(file, scope, bytes);

@@ -1,5 +1,5 @@
 import type { ProblemCode } from '../../common/contract/problem.ts';
-import type { TokenScope } from '../../common/core/tokens/delivery-token.ts';
+import type { FileScope } from '../../common/core/tokens/delivery-token.ts';
 import type { Admission, LoadJudgement, LoadLevel } from '../core/judge-load.ts';
 import type { AccessRecord } from '../records/access-record.ts';
 
@@ -92,7 +92,7 @@ export interface EngineShare {
 /** What the engine tells as it serves; nothing that it writes of it can tell a viewer or a token. */
 export interface ServingRecords {
   /** Bytes of a file's content that have left, and on what kind of token. */
-  sent(file: string, scope: TokenScope, bytes: number): void;
+  sent(file: string, scope: FileScope, bytes: number): void;
   /** The TypeScript engine is done with a request, whatever became of it. */
   request(record: AccessRecord): void;
   /** The TypeScript engine is done with a TLS handshake; who just leaves in the middle of one has not failed. */

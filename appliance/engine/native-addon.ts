@@ -1,3 +1,5 @@
+import type { FileScope } from '../../common/core/tokens/delivery-token.ts';
+
 /**
  * The addon's face: what `native/addon.cc` exports, and what it calls back. Everything is called on the loop's thread.
  * Times are milliseconds, `expiresAtS` and `nowS` are Unix seconds, files are named by 64 hex digits.
@@ -14,6 +16,9 @@ export interface NativeAddon {
 
 /** What connections are counted in: 16 KiB numbers of 32 bits for addresses, and a line of their own for all. */
 export const connectionCountBytes = 4 * (16_384 + 16);
+
+/** In the order in which the addon tells bytes (`Scope` in native/records.h). */
+export const servedScopes = ['play', 'fill', 'picture'] as const satisfies readonly FileScope[];
 
 export interface NativeOptions {
   /** `connectionCountBytes` for each worker of the box, shared by all of them. */
@@ -86,7 +91,7 @@ export interface NativeFile {
 
 export interface NativeGrant {
   readonly token: string;
-  readonly scope: 'play' | 'fill';
+  readonly scope: FileScope;
   readonly expiresAtS: number;
   /** When JavaScript wants to verify it again. */
   readonly verifyAgainInMs: number;
@@ -135,7 +140,7 @@ export interface NativeServer {
   setAddressKey(key: Buffer): void;
   /** Formatted records into `out`; returns how many bytes, and those with CMCD apart: [bytes, line, cmcd, …]. */
   drainRecords(out: Buffer): readonly [bytes: number, ...withCmcd: string[]];
-  /** Bytes of files since the last call: [file, play bytes, fill bytes, …]. */
+  /** Bytes of files since the last call: [file, bytes of each of `servedScopes`, …]. */
   drainServed(): readonly (string | number)[];
   streamWrite(id: number, bytes: Buffer): void;
   streamRead(id: number, flowing: boolean): void;

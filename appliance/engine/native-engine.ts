@@ -22,6 +22,7 @@ import type {
 } from './engine.ts';
 import {
   connectionCountBytes,
+  servedScopes,
   type NativeAddon,
   type NativeServer,
   type Parked,
@@ -166,7 +167,7 @@ export class NativeEngine implements Engine {
       liveRequests: this.#count('liveRequests') + behind.liveRequests,
       diskDelayMs: Math.max(this.#count('diskWaitUsMax') / 1000, behind.diskDelayMs),
       ttfbCounts: behind.ttfbCounts.map((count, at) => count + (ttfb[at] ?? 0)),
-      sentBytes: this.#count('bytesPlay') + this.#count('bytesFill') + behind.sentBytes,
+      sentBytes: this.#count('bytesSent') + behind.sentBytes,
     };
   }
 
@@ -255,7 +256,6 @@ export class NativeEngine implements Engine {
     const admitted = await gate.admit(path, client);
     if (!admitted.ok) return false;
     const { scope, bundle, expiresAtS } = admitted.value;
-    if (scope === 'steer') return false;
     const opened = await content.open(path.file, path.ext === 'chunks' ? 'descriptor' : 'content');
     if (opened === undefined) return false;
     try {
@@ -276,7 +276,7 @@ export class NativeEngine implements Engine {
       const clients = admitted.value.clients;
       this.#server.grant({
         token,
-        scope: scope === 'fill' ? 'fill' : 'play',
+        scope,
         expiresAtS,
         verifyAgainInMs: rememberedMsMax,
         ...(bundle !== undefined && { bundle }),
@@ -327,12 +327,12 @@ export class NativeEngine implements Engine {
   #drain(): void {
     const { records } = this.#options;
     const served = this.#server.drainServed();
-    for (let at = 0; at < served.length; at += 3) {
+    for (let at = 0; at < served.length; at += 1 + servedScopes.length) {
       const file = String(served[at]);
-      const play = Number(served[at + 1]);
-      const fill = Number(served[at + 2]);
-      if (play > 0) records.sent(file, 'play', play);
-      if (fill > 0) records.sent(file, 'fill', fill);
+      servedScopes.forEach((scope, index) => {
+        const bytes = Number(served[at + 1 + index]);
+        if (bytes > 0) records.sent(file, scope, bytes);
+      });
     }
     this.#drainRecords();
   }

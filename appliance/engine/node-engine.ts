@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 import { filePath, type FilePath } from '../../common/core/file-path.ts';
-import type { DeliveryClaims, TokenScope } from '../../common/core/tokens/delivery-token.ts';
+import type { FileClaims, FileScope } from '../../common/core/tokens/delivery-token.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import { coded, toCoded } from '../../common/runtime/errors.ts';
 import type { Log } from '../../common/runtime/log.ts';
@@ -62,7 +62,7 @@ export interface NodeEngineOptions {
 interface ServedFile {
   readonly path: FilePath;
   readonly head: boolean;
-  readonly scope: TokenScope;
+  readonly scope: FileScope;
   readonly content: OpenContent;
   /** It comes from elsewhere as it is asked for. */
   readonly isPulled: boolean;
@@ -261,8 +261,7 @@ export class NodeEngine implements Engine {
     this.#shed(path, exchange);
     const admitted = await this.#options.gate.admit(path, exchange.request.socket.remoteAddress ?? '');
     if (!admitted.ok) throw coded(admitted.code, admitted.detail);
-    // Who looks at pictures is a viewer, as who plays is.
-    const scope = admitted.value.scope === 'fill' ? 'fill' : 'play';
+    const { scope } = admitted.value;
     note.scope = scope;
     // Who fills has other sources, and no viewer waits for it.
     if (scope === 'fill' && this.#judged.level !== 'normal')
@@ -283,7 +282,7 @@ export class NodeEngine implements Engine {
   }
 
   /** What is held or, for a viewer, can be had. Who fills asks elsewhere: a box never fetches for another one. */
-  async #find(path: FilePath, { scope, session }: DeliveryClaims): Promise<Missed & { isPulled: boolean }> {
+  async #find(path: FilePath, { scope, session }: FileClaims): Promise<Missed & { isPulled: boolean }> {
     const { content, misses } = this.#options;
     const form = formOf(path);
     const held = await content.open(path.file, form);

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 
-import type { TokenScope } from '../../common/core/tokens/delivery-token.ts';
+import type { FileScope } from '../../common/core/tokens/delivery-token.ts';
 import type { FilePath } from '../../common/core/file-path.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import type { AccessRecord } from '../records/access-record.ts';
@@ -9,7 +9,7 @@ import { rawCmcd } from '../records/cmcd.ts';
 /** What becomes known of a request as it is answered, until it is its record. */
 export class RequestNote {
   readonly startedAtMs: number;
-  scope: TokenScope | undefined;
+  scope: FileScope | undefined;
   range: readonly [first: number, last: number] | undefined;
   cache: 'hit' | 'miss' | undefined;
   sentBytes = 0;

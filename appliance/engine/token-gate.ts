@@ -6,9 +6,11 @@ import { isClientIn } from '../../common/core/tokens/client-networks.ts';
 import {
   verifyDeliveryToken,
   type DeliveryClaims,
+  type FileClaims,
   type TokenKeyFinder,
 } from '../../common/core/tokens/delivery-token.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
+import { assert } from '../../common/runtime/errors.ts';
 import type { BundleFiles, BundleIndex } from './bundle-index.ts';
 
 /** What must be refused although its signature is good. */
@@ -85,7 +87,7 @@ export class TokenGate {
    * The claims that let the bearer read the file from the client's address. Refuses TOKEN_INVALID, _EXPIRED, _REVOKED,
    * _CLIENT, _FOREIGN and FILE_UNKNOWN.
    */
-  async admit(path: FilePath, client: string): Promise<Result<DeliveryClaims>> {
+  async admit(path: FilePath, client: string): Promise<Result<FileClaims>> {
     const verified = this.#verify(path.token);
     if (!verified.ok) return verified;
     const claims = verified.value;
@@ -94,10 +96,9 @@ export class TokenGate {
       return refused('TOKEN_REVOKED', 'the session was ended');
     if (claims.clients !== undefined && !isClientIn(claims.clients, client))
       return refused('TOKEN_CLIENT', 'it was given to a client of another network');
+    if (!opensFiles(claims)) return refused('TOKEN_FOREIGN', 'it is a token for steering, not for files');
     if (claims.scope === 'fill') return ok(claims);
-    if (claims.scope === 'steer' || claims.bundle === undefined) {
-      return refused('TOKEN_FOREIGN', 'it is a token for steering, not for files');
-    }
+    assert(claims.bundle !== undefined, 'a viewer’s token without a bundle is not readable');
     if (revocations.isBundleRevoked(claims.bundle))
       return refused('TOKEN_REVOKED', 'the title was withdrawn');
     return this.#covers(claims, claims.bundle, path);
@@ -108,7 +109,7 @@ export class TokenGate {
     return this.#options.bundles.filesOf(bundle);
   }
 
-  async #covers(claims: DeliveryClaims, bundle: string, path: FilePath): Promise<Result<DeliveryClaims>> {
+  async #covers(claims: FileClaims, bundle: string, path: FilePath): Promise<Result<FileClaims>> {
     const files = await this.#options.bundles.filesOf(bundle);
     if (files === undefined) return refused('FILE_UNKNOWN', 'the bundle of this token is not held here');
     const ext = files.get(path.file);
@@ -134,4 +135,8 @@ export class TokenGate {
     else this.#verified.delete(token);
     return verified;
   }
+}
+
+function opensFiles(claims: DeliveryClaims): claims is FileClaims {
+  return claims.scope !== 'steer';
 }

@@ -1,4 +1,4 @@
-import type { TokenScope } from '../../common/core/tokens/delivery-token.ts';
+import type { FileScope } from '../../common/core/tokens/delivery-token.ts';
 import type { CmcdFacts } from './cmcd.ts';
 
 /** What one request to the TypeScript engine leaves behind. Nothing in it can tell a token. */
@@ -17,7 +17,7 @@ export interface AccessRecord {
   readonly ttfbMs: number;
   readonly cache?: 'hit' | 'miss' | undefined;
   /** What the token is for; absent where none was accepted. */
-  readonly scope?: TokenScope | undefined;
+  readonly scope?: FileScope | undefined;
   /** Version of TLS: `1.2`, `1.3`; absent for plain connections. */
   readonly tls?: string | undefined;
   /** The peer's address. Only its pseudonym is written (ADR 6). */

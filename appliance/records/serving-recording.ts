@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Clock } from '../../common/runtime/clock.ts';
 import type { Log } from '../../common/runtime/log.ts';
 import type { Metrics } from '../../common/runtime/metrics.ts';
-import type { TokenScope } from '../../common/core/tokens/delivery-token.ts';
+import type { FileScope } from '../../common/core/tokens/delivery-token.ts';
 import type { ServingRecords } from '../engine/engine.ts';
 import { counterLayout } from '../engine/native-counters.ts';
 import { AccessLog } from './access-log.ts';
@@ -18,7 +18,7 @@ export interface ServingRecordingOptions {
   /** Where this process counts. */
   metrics: Metrics;
   /** Bytes of a file have left. */
-  onServed: (file: string, scope: TokenScope, bytes: number) => void;
+  onServed: (file: string, scope: FileScope, bytes: number) => void;
   /** Whether a CMCD content id names content of ours. */
   isOurs?: (id: string) => boolean;
   clock: Clock;

@@ -126,8 +126,8 @@ export const FromWorker = Type.Union([
       sentBytes: Count,
     }),
     openFiles: Count,
-    /** Bytes since the last report: file, to viewers, to boxes that fill. */
-    served: Type.Array(Type.Tuple([FileName, SizeBytes, SizeBytes]), { maxItems: batchMax }),
+    /** Bytes since the last report: file, to who plays, to boxes that fill, to who looks at pictures. */
+    served: Type.Array(Type.Tuple([FileName, SizeBytes, SizeBytes, SizeBytes]), { maxItems: batchMax }),
     sessions: Type.Array(Session, { maxItems: batchMax }),
     /** Problem codes of what it reads from. */
     reasons: Reasons,

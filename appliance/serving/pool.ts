@@ -309,9 +309,10 @@ export class PoolServing implements ServingUnit {
     life.diskDelayMs = Math.max(life.diskDelayMs, report.reading.diskDelayMs);
     life.loopDelayMs = Math.max(life.loopDelayMs, report.reading.loopDelayMs);
     for (const session of report.sessions) this.#sessions.note(session);
-    for (const [file, playBytes, fillBytes] of report.served) {
+    for (const [file, playBytes, fillBytes, pictureBytes] of report.served) {
       if (playBytes > 0) onServed(file, 'play', playBytes);
       if (fillBytes > 0) onServed(file, 'fill', fillBytes);
+      if (pictureBytes > 0) onServed(file, 'picture', pictureBytes);
     }
   }
 

@@ -1,5 +1,5 @@
 import type { Revocations } from '../../common/contract/documents.ts';
-import type { TokenScope } from '../../common/core/tokens/delivery-token.ts';
+import type { FileScope } from '../../common/core/tokens/delivery-token.ts';
 import { loadLevels, type Admission, type LoadJudgement } from '../core/judge-load.ts';
 import type { EngineAddress, EngineLoad, EngineTls, LoadReading } from '../engine/engine.ts';
 
@@ -21,7 +21,7 @@ export interface ServingReading extends LoadReading {
 }
 
 /** Bytes of a file that have left since this was last told; told once and never taken back. */
-export type ServedListener = (file: string, scope: TokenScope, bytes: number) => void;
+export type ServedListener = (file: string, scope: FileScope, bytes: number) => void;
 
 /**
  * What a box asks of its serving, be it this process or several workers. What is set counts for everyone who serves, and

@@ -6,7 +6,7 @@ import {
   type ServedReportReply,
 } from '../../common/contract/served.ts';
 import { Type, type Static } from '../../common/contract/type.ts';
-import type { TokenScope } from '../../common/core/tokens/delivery-token.ts';
+import type { FileScope } from '../../common/core/tokens/delivery-token.ts';
 import type { Chance } from '../../common/runtime/chance.ts';
 import type { Clock } from '../../common/runtime/clock.ts';
 import type { SigningKey } from '../../common/runtime/keys.ts';
@@ -33,8 +33,11 @@ const Line = Type.Object({
   untilMs: TimeMs,
   filledBytes: SizeBytes,
   files: Type.Array(Type.Tuple([FileName, SizeBytes, SizeBytes])),
+  /** Of each of `files`, which of the bytes to viewers were of pictures. Lines of before have none, nor does one without such bytes. */
+  pictureBytes: Type.Optional(Type.Array(SizeBytes)),
 });
 type Line = Static<typeof Line>;
+type ServedBytes = Record<FileScope, number>;
 
 /** What a process that dies loses at most, together with the time that a worker takes to tell (a quarter of a second). */
 const keepEveryMs = 500;
@@ -53,7 +56,7 @@ const signatureLifeMs = 3_600_000;
 export class ServedReports {
   readonly #options: ServedReportsOptions;
   readonly #spool: Spool;
-  #pending = new Map<string, { play: number; fill: number }>();
+  #pending = new Map<string, ServedBytes>();
   #filledBytes = 0;
   #sinceMs: number;
   #isFailing = false;
@@ -82,9 +85,9 @@ export class ServedReports {
   }
 
   /** Bytes of a file have left. */
-  add(file: string, scope: TokenScope, bytes: number): void {
-    const of = this.#pending.get(file) ?? { play: 0, fill: 0 };
-    of[scope === 'play' ? 'play' : 'fill'] += bytes;
+  add(file: string, scope: FileScope, bytes: number): void {
+    const of = this.#pending.get(file) ?? { play: 0, fill: 0, picture: 0 };
+    of[scope] += bytes;
     this.#pending.set(file, of);
   }
 
@@ -116,26 +119,26 @@ export class ServedReports {
       this.#sinceMs = untilMs;
       return;
     }
-    const files = [...this.#pending].map(([file, { play, fill }]): Line['files'][number] => [
-      file,
-      play,
-      fill,
-    ]);
+    const served = [...this.#pending];
     this.#pending = new Map();
     let filledBytes = this.#filledBytes;
     this.#filledBytes = 0;
-    for (let at = 0; at === 0 || at < files.length; at += filesPerLine) {
+    for (let at = 0; at === 0 || at < served.length; at += filesPerLine) {
+      const part = served.slice(at, at + filesPerLine);
       const line: Line = {
         sinceMs: this.#sinceMs,
         untilMs,
         filledBytes,
-        files: files.slice(at, at + filesPerLine),
+        files: part.map(([file, { play, fill, picture }]) => [file, play + picture, fill]),
+        ...(part.some(([, { picture }]) => picture > 0) && {
+          pictureBytes: part.map(([, { picture }]) => picture),
+        }),
       };
       try {
         await this.#spool.append([line]);
         this.#isFailing = false;
       } catch (error) {
-        this.#takeBack(files.slice(at), filledBytes, error);
+        this.#takeBack(served.slice(at), filledBytes, error);
         return;
       }
       filledBytes = 0;
@@ -143,10 +146,9 @@ export class ServedReports {
     this.#sinceMs = untilMs;
   }
 
-  #takeBack(files: Line['files'], filledBytes: number, error: unknown): void {
-    for (const [file, play, fill] of files) {
-      if (play > 0) this.add(file, 'play', play);
-      if (fill > 0) this.add(file, 'fill', fill);
+  #takeBack(served: readonly (readonly [string, ServedBytes])[], filledBytes: number, error: unknown): void {
+    for (const [file, bytes] of served) {
+      for (const scope of ['play', 'fill', 'picture'] as const) this.add(file, scope, bytes[scope]);
     }
     this.#filledBytes += filledBytes;
     if (!this.#isFailing)
@@ -189,12 +191,14 @@ function reportOf(lines: readonly unknown[], nowMs: number): ServedReport {
   const readable = lines.filter((line) => matches(Line, line));
   for (const line of readable) {
     report.filledBytes += line.filledBytes;
-    for (const [file, play, fill] of line.files) {
+    line.files.forEach(([file, play, fill], at) => {
       const of = files.get(file) ?? { file, playBytes: 0, fillBytes: 0 };
       files.set(file, of);
       of.playBytes += play;
       of.fillBytes += fill;
-    }
+      const ofPictures = line.pictureBytes?.[at] ?? 0;
+      if (ofPictures > 0) of.pictureBytes = (of.pictureBytes ?? 0) + ofPictures;
+    });
   }
   const [first] = readable;
   const last = readable.at(-1);

@@ -4,7 +4,7 @@ import { EnrolmentCodeReply } from '../../common/contract/credentials.ts';
 import { NodeList, NodeView } from '../../common/contract/nodes.ts';
 import type { ServedSummary } from '../../common/contract/served.ts';
 import type { CommandContext } from '../context.ts';
-import { formatAgo, formatBytes, formatDuration, formatPercent } from '../output/format.ts';
+import { formatAgo, formatBytes, formatDuration, formatPercent, formatViewed } from '../output/format.ts';
 import type { TableView } from '../output/output.ts';
 import type { CommandShell } from '../shell.ts';
 import { maintenanceCommand } from './appliance-maintenance.ts';
@@ -161,6 +161,7 @@ function nodeFacts(node: NodeView): string[][] {
 function servedFacts({
   sinceMs,
   playBytes,
+  pictureBytes,
   fillBytes,
   filledBytes,
   missingReports,
@@ -170,7 +171,7 @@ function servedFacts({
   return [
     [
       'served',
-      `${formatBytes(playBytes)} to viewers, ${formatBytes(fillBytes)} to other boxes, since ${since}`,
+      `to viewers ${formatViewed({ playBytes, pictureBytes })}; to other boxes ${formatBytes(fillBytes)}; since ${since}`,
     ],
     [
       'saved',

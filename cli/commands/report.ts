@@ -3,7 +3,7 @@ import { Command, Option } from 'commander';
 import { QoeReport, type QoeRow } from '../../common/contract/qoe.ts';
 import { RowsReport } from '../../common/contract/rows-report.ts';
 import { SavingsReport } from '../../common/contract/savings.ts';
-import { formatBytes, formatDuration, formatPercent } from '../output/format.ts';
+import { formatBytes, formatDuration, formatPercent, formatViewed } from '../output/format.ts';
 import type { TableView } from '../output/output.ts';
 import type { CommandShell } from '../shell.ts';
 
@@ -68,12 +68,12 @@ function savingsCommand(shell: CommandShell): Command {
 }
 
 function savingsLines(report: SavingsReport): string[] {
-  const { site, sinceMs, untilMs, playBytes, filledBytes, offload, offloadMost } = report;
+  const { site, sinceMs, untilMs, filledBytes, offload, offloadMost } = report;
   const peak = (bytesPerSecond: number): string => `${((bytesPerSecond * 8) / 1e6).toPrecision(3)} Mbit/s`;
   const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
   return [
     `${site}, ${day(sinceMs)} to ${day(untilMs)}: ${report.reports} signed reports, ${report.missingReports} missing`,
-    `to viewers ${formatBytes(playBytes)}, to other boxes ${formatBytes(report.fillBytes)}, filled with ${formatBytes(filledBytes)}`,
+    `to viewers ${formatViewed(report)}; to other boxes ${formatBytes(report.fillBytes)}; filled with ${formatBytes(filledBytes)}`,
     offload === undefined || offloadMost === undefined
       ? 'nothing was played'
       : `offload ${formatPercent(offload)}; no choice of files could have exceeded ${formatPercent(offloadMost)}`,
@@ -86,9 +86,10 @@ function savingsLines(report: SavingsReport): string[] {
 
 function boxTable({ boxes }: SavingsReport): TableView {
   return {
-    head: ['box', 'to viewers', 'to boxes', 'filled', 'reports', 'missing'],
-    rows: boxes.map(({ id, playBytes, fillBytes, filledBytes, reports, missingReports }) => [
-      ...[id, formatBytes(playBytes), formatBytes(fillBytes), formatBytes(filledBytes)],
+    head: ['box', 'to viewers', 'of it pictures', 'to boxes', 'filled', 'reports', 'missing'],
+    rows: boxes.map(({ id, playBytes, pictureBytes, fillBytes, filledBytes, reports, missingReports }) => [
+      ...[id, formatBytes(playBytes), pictureBytes === undefined ? '–' : formatBytes(pictureBytes)],
+      ...[formatBytes(fillBytes), formatBytes(filledBytes)],
       ...[String(reports), String(missingReports)],
     ]),
     empty: 'No box has reported.',

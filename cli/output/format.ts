@@ -12,6 +12,17 @@ export function formatBytes(bytes: number): string {
   return `${value.toFixed(digits)} ${byteUnits[unit] ?? 'B'}`;
 }
 
+/** Bytes to viewers, and how many of them were of pictures where there were such: `1.00 MiB, 12.0 KiB of it pictures`. */
+export function formatViewed({
+  playBytes,
+  pictureBytes = 0,
+}: {
+  readonly playBytes: number;
+  readonly pictureBytes?: number | undefined;
+}): string {
+  return formatBytes(playBytes) + (pictureBytes > 0 ? `, ${formatBytes(pictureBytes)} of it pictures` : '');
+}
+
 /** A duration for people: `850 ms`, `12.3 s`, `2:05`, `1:02:03`. */
 export function formatDuration(durationMs: number): string {
   if (durationMs < 1000) return `${Math.round(durationMs)} ms`;

@@ -66,6 +66,8 @@ export const eventSchemas = {
     filledBytes: SizeBytes,
     /** Of each file: bytes to viewers, bytes to boxes that fill. */
     files: Type.Array(Type.Tuple([FileName, SizeBytes, SizeBytes])),
+    /** Of each of `files`: how many of the bytes to viewers were of pictures. Absent where none were, or the box did not tell. */
+    pictureBytes: Type.Optional(Type.Array(SizeBytes)),
   }),
   /** Titles of a row that were on a screen, or the one that was opened. Nothing in it names a viewer. */
   impression: Type.Object({

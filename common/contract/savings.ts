@@ -12,8 +12,10 @@ export const SavingsQuery = Type.Object(
 export type SavingsQuery = Static<typeof SavingsQuery>;
 
 const sums = {
-  /** To viewers. */
+  /** To viewers, whether they play or look at pictures. */
   playBytes: SizeBytes,
+  /** Of `playBytes`, those of pictures; boxes of before did not tell them apart. Control planes of before do not say. */
+  pictureBytes: Type.Optional(SizeBytes),
   /** To boxes that fill. */
   fillBytes: SizeBytes,
   /** What it took to fill. */

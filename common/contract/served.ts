@@ -6,10 +6,12 @@ export const servedReportAudience = 'control-plane';
 
 const ServedFile = Type.Object({
   file: FileName,
-  /** Bytes sent to viewers. */
+  /** Bytes sent to viewers, whether they play or look at pictures. */
   playBytes: SizeBytes,
   /** Bytes sent to boxes that fill. */
   fillBytes: SizeBytes,
+  /** Of `playBytes`, those on tokens for pictures; absent for none, and from boxes that did not tell them apart. */
+  pictureBytes: Type.Optional(SizeBytes),
 });
 
 /**
@@ -45,9 +47,12 @@ export type ServedReportReply = Static<typeof ServedReportReply>;
 export const ServedSummary = Type.Object({
   /** When its first report began. */
   sinceMs: TimeMs,
+  /** To viewers, pictures included. */
   playBytes: SizeBytes,
   fillBytes: SizeBytes,
   filledBytes: SizeBytes,
+  /** Of `playBytes`, those of pictures, as far as its boxes' versions have told; absent for none. */
+  pictureBytes: Type.Optional(SizeBytes),
   /** Reports that never came: what they told is lost. */
   missingReports: Type.Integer({ minimum: 0 }),
 });

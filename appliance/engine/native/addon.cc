@@ -76,7 +76,8 @@ constexpr auto decide = [](Self self, uint64_t id, std::string decision) {
 constexpr auto grant = [](Self self, Object from) {
   Grant grant;
   grant.token = from.get<std::string>("token");
-  grant.scope = from.get<std::string>("scope") == "fill" ? Scope::fill : Scope::play;
+  const auto scope = from.get<std::string>("scope");
+  grant.scope = scope == "fill" ? Scope::fill : scope == "picture" ? Scope::picture : Scope::play;
   grant.expiresAtS = from.get<uint64_t>("expiresAtS");
   grant.verifyAgainAtNs = self->server.nowNs() + from.get<uint64_t>("verifyAgainInMs") * 1'000'000;
   grant.bundleName = from.get<std::string>("bundle");
@@ -145,7 +146,7 @@ constexpr auto drainServed = [](Self self) {
   const napi_env env = self->script.env;
   std::vector<napi_value> list;
   for (const auto& [file, bytes] : self->server.shared().files.drainServed())
-    list.insert(list.end(), {to(env, file), to(env, bytes.play), to(env, bytes.fill)});
+    list.insert(list.end(), {to(env, file), to(env, bytes[0]), to(env, bytes[1]), to(env, bytes[2])});
   return list;
 };
 

@@ -159,8 +159,7 @@ void Connection::moved(uint64_t ofFile) {
   movedNs_ = host_.nowNs();
   if (!answer_.file->isContent()) return;
   answer_.file->sent(answer_.scope, ofFile);
-  shared_.counters.add(answer_.scope == Scope::play ? Counter::bytesPlay : Counter::bytesFill,
-                       static_cast<double>(ofFile));
+  shared_.counters.add(Counter::bytesSent, static_cast<double>(ofFile));
 }
 
 Connection::Step Connection::askDisk() {
@@ -168,7 +167,7 @@ Connection::Step Connection::askDisk() {
   job.file = answer_.file->fd;
   job.offset = answer_.at;
   job.bytes = static_cast<uint32_t>(std::min<uint64_t>(answer_.end - answer_.at, coldBytes_));
-  job.priority = answer_.scope == Scope::play ? Priority::viewer : Priority::fill;
+  job.priority = answer_.scope == Scope::fill ? Priority::fill : Priority::viewer;
   job.owner = id;
   if (!host_.readCold(*this, answer_.file->disk, std::move(job))) {
     if (answer_.headSent) return fail(EBUSY);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <list>
 #include <memory>
 #include <string>
@@ -27,10 +28,7 @@ struct FileFacts {
   std::string notModified;
 };
 
-struct ServedBytes {
-  uint64_t play = 0;
-  uint64_t fill = 0;
-};
+using ServedBytes = std::array<uint64_t, scopeCount>;  // by scope
 
 class OpenFiles;
 
@@ -72,7 +70,7 @@ class OpenFile : public FileFacts {
   friend class OpenFiles;
   OpenFiles& owner_;
   bool isDirty_ = false;
-  ServedBytes served_;
+  ServedBytes served_{};
   std::vector<uint32_t> hotUntilS_;  // per MiB, Unix seconds
 };
 
@@ -146,7 +144,7 @@ inline OpenFile::~OpenFile() {
 }
 
 inline void OpenFile::sent(Scope scope, uint64_t bytes) {
-  (scope == Scope::play ? served_.play : served_.fill) += bytes;
+  served_[static_cast<size_t>(scope)] += bytes;
   if (!std::exchange(isDirty_, true)) owner_.dirty_.push_back(this);
 }
 

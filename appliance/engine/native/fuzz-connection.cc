@@ -258,10 +258,11 @@ class Run {
   }
 
   void checkRecords(const Transcript& seen) {
-    const double counted = shared_.counters.get(Counter::bytesPlay) + shared_.counters.get(Counter::bytesFill);
+    const double counted = shared_.counters.get(Counter::bytesSent);
     CHECK(isTls_ ? counted <= static_cast<double>(seen.bodyBytes) : counted == static_cast<double>(seen.bodyBytes));
     double served = 0;
-    for (const auto& [file, bytes] : shared_.files.drainServed()) served += static_cast<double>(bytes.play + bytes.fill);
+    for (const auto& [file, bytes] : shared_.files.drainServed())
+      for (const uint64_t ofScope : bytes) served += static_cast<double>(ofScope);
     CHECK(served == counted);
     const uint64_t records = shared_.records.size() + shared_.records.dropped();
     // The last one may have been cut before any of it went out.

@@ -5,6 +5,7 @@
 #include <array>
 #include <chrono>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -13,7 +14,11 @@
 namespace nearcast {
 
 enum class CacheState : uint8_t { hot, cold };  // from memory, or by a reading thread
-enum class Scope : uint8_t { play, fill };
+// What the token is for; the order is that of `ServedBytes` and `scopeFields`.
+enum class Scope : uint8_t { play, fill, picture };
+inline constexpr size_t scopeCount = 3;
+inline constexpr std::array<std::string_view, scopeCount> scopeFields = {
+    ",\"scope\":\"play\"", ",\"scope\":\"fill\"", ",\"scope\":\"picture\""};
 
 // What is known of a request while it is answered.
 struct Outcome {
@@ -80,7 +85,7 @@ inline size_t formatRecord(const Record& record, char* out, size_t room) {
   at = putMilliseconds(putAll(at, ",\"sent\":", record.sentBytes, ",\"ms\":"), record.durationUs);
   at = putMilliseconds(put(at, ",\"ttfbMs\":"), record.ttfbUs);
   at = put(at, record.cache == CacheState::hot ? ",\"cache\":\"hot\"" : ",\"cache\":\"cold\"");
-  at = put(at, record.scope == Scope::play ? ",\"scope\":\"play\"" : ",\"scope\":\"fill\"");
+  at = put(at, scopeFields[static_cast<size_t>(record.scope)]);
   if (record.tls[0] != '\0') at = putAll(at, ",\"tls\":\"", textOf(record.tls), "\"");
   if (record.client != 0) {
     at = put(at, ",\"client\":\"");

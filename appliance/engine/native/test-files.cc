@@ -63,12 +63,13 @@ void testServed() {
   auto file = files.find(nameOf('a', "mp4"));
   file->sent(Scope::play, 10);
   file->sent(Scope::fill, 5);
+  file->sent(Scope::picture, 7);
   file->sent(Scope::play, 1);
   file.reset();
   open(files, nameOf('b', "mp4"));  // closes the first: what it served is told all the same
   const auto served = files.drainServed();
   CHECK(served.size() == 1 && served[0].first == std::string(64, 'a'));
-  CHECK(served[0].second.play == 11 && served[0].second.fill == 5);
+  CHECK((served[0].second == ServedBytes{11, 5, 7}));
   CHECK(files.drainServed().empty());
 }
 

@@ -53,6 +53,8 @@ void testLine() {
   record.client = 0x0123456789abcdef;
   CHECK(format(record).ends_with("\"status\":206,\"sent\":65536,\"ms\":1.050,\"ttfbMs\":0.007,\"cache\":\"cold\",\"scope\":"
                                  "\"fill\",\"tls\":\"1.3\",\"client\":\"0123456789abcdef\",\"head\":true,\"cut\":true"));
+  record.scope = Scope::picture;
+  CHECK(format(record).find(",\"scope\":\"picture\",\"tls\"") != std::string::npos);
   // A refusal that came before the target was known.
   CHECK(format(Record{}).starts_with("{\"time\":\"1970-01-01T00:00:00.000Z\",\"status\":0,\"sent\":0,"));
   char small[16];

@@ -12,6 +12,9 @@ import { readCoseSign1, type CoseSign1 } from './cose-sign1.ts';
  */
 export type TokenScope = 'play' | 'fill' | 'steer' | 'picture';
 
+/** What a token that opens files is for: `fill` is a box's, the others are viewers'. */
+export type FileScope = Exclude<TokenScope, 'steer'>;
+
 /** The claims of a delivery token (ADR 3). */
 export interface DeliveryClaims {
   readonly scope: TokenScope;
@@ -29,6 +32,11 @@ export interface DeliveryClaims {
   readonly appliance?: string | undefined;
   /** The pathways that the session's manifests declare; only for `steer`. */
   readonly pathways?: readonly string[] | undefined;
+}
+
+/** The claims of a token that opens files. */
+export interface FileClaims extends DeliveryClaims {
+  readonly scope: FileScope;
 }
 
 /** Finds the public key that may verify tokens signed with `kid` now, or nothing. */

@@ -181,7 +181,7 @@ function afterPart(
   before: ServedNodeRecord | undefined,
   data: EventData<'served-report'>,
 ): ServedNodeRecord | undefined {
-  const { kid, sequence, part, sinceMs, filledBytes, files } = data;
+  const { kid, sequence, part, sinceMs, filledBytes, files, pictureBytes = [] } = data;
   // Another key is another box under the same name: it counts from the beginning.
   const last =
     before?.kid === kid
@@ -193,7 +193,8 @@ function afterPart(
         };
   if (sequence < last.sequence || (sequence === last.sequence && part <= last.part)) return undefined;
   const sum = (which: 1 | 2): number => files.reduce((bytes, file) => bytes + file[which], 0);
-  const { served } = last;
+  const served: ServedSummary = last.served;
+  const ofPictures = pictureBytes.reduce((total, bytes) => total + bytes, served.pictureBytes ?? 0);
   return {
     kid,
     sequence,
@@ -202,6 +203,7 @@ function afterPart(
       sinceMs: served.sinceMs,
       playBytes: served.playBytes + sum(1),
       fillBytes: served.fillBytes + sum(2),
+      ...(ofPictures > 0 && { pictureBytes: ofPictures }),
       filledBytes: served.filledBytes + filledBytes,
       missingReports: served.missingReports + Math.max(0, sequence - last.sequence - 1),
     },

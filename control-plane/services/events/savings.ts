@@ -17,6 +17,8 @@ const Bytes = Type.Number({ minimum: 0 });
 const Hours = Type.Array(Bytes, { minItems: hoursOfDay, maxItems: hoursOfDay });
 const SavingsRecord = Type.Object({
   ...{ playBytes: Hours, filledBytes: Hours, fillBytes: Bytes, newBytes: Bytes },
+  /** Days of before have none. */
+  pictureBytes: Type.Optional(Bytes),
   ...{ reports: Type.Integer({ minimum: 0 }), missingReports: Type.Integer({ minimum: 0 }) },
 });
 
@@ -49,7 +51,7 @@ export class Savings {
     { data, timeMs }: { data: EventData<'served-report'>; timeMs: number },
     { newBytes, missingReports }: { newBytes: number; missingReports: number },
   ): void {
-    const { site, nodeId, part, files, filledBytes } = data;
+    const { site, nodeId, part, files, pictureBytes = [], filledBytes } = data;
     if (site === undefined) return;
     const key = keyOf(site, { day: Math.floor(timeMs / dayMs), nodeId });
     const hour = Math.floor((timeMs % dayMs) / hourMs);
@@ -57,6 +59,7 @@ export class Savings {
     const sum = (which: 1 | 2): number => files.reduce((bytes, file) => bytes + file[which], 0);
     const added: SavingsDay = {
       playBytes: at(sum(1)),
+      pictureBytes: pictureBytes.reduce((total, bytes) => total + bytes, 0),
       filledBytes: at(filledBytes),
       ...{ fillBytes: sum(2), newBytes, reports: part === 0 ? 1 : 0, missingReports },
     };

@@ -86,11 +86,7 @@ function partsOf(
   { nodeId, kid, site, nowMs }: { nodeId: string; kid: string; site: string | undefined; nowMs: number },
 ): EventData<'served-report'>[] {
   const { sequence, body } = report;
-  const files = body.files.map(({ file, playBytes, fillBytes }): [string, number, number] => [
-    file,
-    playBytes,
-    fillBytes,
-  ]);
+  const { files } = body;
   return Array.from({ length: Math.max(1, Math.ceil(files.length / filesPerPart)) }, (_, part) => ({
     ...{ nodeId, kid, sequence, part },
     ...(site !== undefined && { site }),
@@ -98,6 +94,15 @@ function partsOf(
     // Where its clock can be believed: a box that was alone for a day tells of the day.
     untilMs: Math.min(nowMs, body.untilMs),
     filledBytes: part === 0 ? body.filledBytes : 0,
-    files: files.slice(part * filesPerPart, (part + 1) * filesPerPart),
+    ...filesOf(files.slice(part * filesPerPart, (part + 1) * filesPerPart)),
   }));
+}
+
+function filesOf(files: ServedReport['files']): Pick<EventData<'served-report'>, 'files' | 'pictureBytes'> {
+  // A part of what went to viewers is never more than that, whatever a box says.
+  const pictureBytes = files.map(({ playBytes, pictureBytes = 0 }) => Math.min(playBytes, pictureBytes));
+  return {
+    files: files.map(({ file, playBytes, fillBytes }) => [file, playBytes, fillBytes]),
+    ...(pictureBytes.some((bytes) => bytes > 0) && { pictureBytes }),
+  };
 }

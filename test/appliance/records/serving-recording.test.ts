@@ -57,7 +57,7 @@ async function makeBox(test: Test, kind: EngineKind, options: Partial<AccessLogO
     const lines = text.split('\n').slice(0, -1);
     return { text, lines: lines.map((line) => JSON.parse(line) as Line), metrics: await metrics.text() };
   };
-  return { ...box, film, token, path, served, end };
+  return { ...box, film, bundle, token, path, served, end };
 }
 
 async function get(url: string, init: RequestInit = {}): Promise<number> {
@@ -128,6 +128,34 @@ for (const kind of engineKinds) {
       test.match(metrics, 'nearcast_cmcd_startups_total 1\n');
       test.match(metrics, 'nearcast_cmcd_throughput_bits_per_second_sum 26200000\n');
       test.match(metrics, 'nearcast_dropped_records_total{why="ring"} 0\n');
+    },
+  );
+
+  void t.test(
+    `${kind}: what is asked for on each kind of token is logged and counted as that`,
+    async (test) => {
+      const box = await makeBox(test, kind);
+      const { file } = box.film;
+      const tokens = {
+        play: box.token,
+        fill: testToken(box.key, { scope: 'fill', appliance: 'isp-a-1' }),
+        picture: testToken(box.key, { scope: 'picture', bundle: box.bundle.file }),
+      };
+      const wanted = { play: 100, fill: 20, picture: 3 };
+      for (const [scope, bytes] of Object.entries(wanted) as [keyof typeof wanted, number][]) {
+        const range = `bytes=0-${bytes - 1}`;
+        const url = `${box.url}/v1/${tokens[scope]}/${file}.mp4`;
+        test.equal(await get(url, { headers: { range } }), 206);
+        test.equal(await get(url, { headers: { range } }), 206, 'and once its token is known');
+      }
+      const { lines, metrics } = await box.end();
+      const scopes = ['fill', 'fill', 'picture', 'picture', 'play', 'play'];
+      test.same(lines.map(({ scope }) => String(scope)).toSorted(), scopes);
+      for (const [scope, bytes] of Object.entries(wanted)) {
+        test.equal(box.served.get(`${scope} ${file}`), 2 * bytes);
+        test.match(metrics, `nearcast_sent_bytes_total{scope="${scope}"} ${2 * bytes}\n`);
+      }
+      test.equal(box.served.size, 3);
     },
   );
 

@@ -78,11 +78,12 @@ t.test('served bytes are taken once', async (test) => {
   tally.add('a', 'play', 10);
   tally.add('b', 'fill', 5);
   tally.add('a', 'play', 1);
-  test.same(tally.take(1), [['a', 11, 0]]);
+  tally.add('a', 'picture', 3);
+  test.same(tally.take(1), [['a', 11, 0, 3]]);
   tally.add('a', 'play', 2);
   test.same(tally.take(10), [
-    ['b', 0, 5],
-    ['a', 2, 0],
+    ['b', 0, 5, 0],
+    ['a', 2, 0, 0],
   ]);
   test.same(tally.take(10), []);
 });

@@ -98,6 +98,11 @@ async function workers(t: Test, kind: EngineKind): Promise<void> {
     );
     await until(() => pool.served() === pool.film.bytes.length);
     test.equal(await counter(pool, sentBytes), pool.film.bytes.length);
+    const pictured = await fetch(pool.url + pool.path(pool.token(undefined, 'picture')));
+    test.equal((await pictured.arrayBuffer()).byteLength, pool.film.bytes.length);
+    await until(() => pool.served('picture') === pool.film.bytes.length);
+    test.equal(pool.served('play'), pool.film.bytes.length, 'what is looked at is not played');
+    test.equal(await counter(pool, /^nearcast_sent_bytes_total\{scope="picture"\} (\d+)/m), 300_000);
     await until(() => pool.serving.load().liveSessions === 2);
     test.match(await (await fetch(`${pool.url}/healthz`)).json(), {
       status: 'ok',

@@ -53,9 +53,9 @@ class Receiver {
     return { outcome, sequence: Math.max(...this.taken.keys()) };
   };
 
-  bytes(which: 'playBytes' | 'fillBytes' = 'playBytes', file = film): number {
+  bytes(which: 'playBytes' | 'fillBytes' | 'pictureBytes' = 'playBytes', file = film): number {
     const files = [...this.taken.values()].flatMap(({ body }) => body.files);
-    return files.filter((each) => each.file === file).reduce((sum, each) => sum + each[which], 0);
+    return files.filter((each) => each.file === file).reduce((sum, each) => sum + (each[which] ?? 0), 0);
   }
 
   get sequences(): number[] {
@@ -108,6 +108,44 @@ void t.test('what was served arrives signed, each byte once, over restarts too',
   test.same(receiver.sequences, [1, 2, 3, 4], 'sequences go on and have no gap');
   await second.stop();
   test.same(await readdir(path), ['000000000004.taken']);
+});
+
+void t.test('pictures are bytes to viewers, and told as what they are', async (test) => {
+  const path = join(await temporaryDirectory(test), 'served-reports');
+  const receiver = new Receiver();
+  const { reports, stop } = await start(test, path, receiver);
+  reports.add(film, 'play', 100);
+  reports.add(film, 'picture', 30);
+  reports.add('b'.repeat(64), 'picture', 5);
+  reports.add('c'.repeat(64), 'play', 7);
+  await until(() => receiver.bytes('playBytes', 'c'.repeat(64)) === 7);
+  const [report] = receiver.taken.values();
+  test.same(report?.body.files, [
+    { file: film, playBytes: 130, fillBytes: 0, pictureBytes: 30 },
+    { file: 'b'.repeat(64), playBytes: 5, fillBytes: 0, pictureBytes: 5 },
+    { file: 'c'.repeat(64), playBytes: 7, fillBytes: 0 },
+  ]);
+  await stop();
+});
+
+void t.test('what a version of before has left on the disk is told', async (test) => {
+  const path = join(await temporaryDirectory(test), 'served-reports');
+  const receiver = new Receiver();
+  receiver.state = 'away';
+  const first = await start(test, path, receiver);
+  first.reports.add(film, 'picture', 1);
+  await first.stop();
+  const [name = ''] = (await readdir(path)).filter((each) => each.endsWith('.jsonl'));
+  const files = [[film, 40, 2]];
+  await appendFile(
+    join(path, name),
+    `${JSON.stringify({ sinceMs: 1000, untilMs: 2000, filledBytes: 3, files })}\n`,
+  );
+  receiver.state = 'here';
+  await start(test, path, receiver);
+  await until(() => receiver.bytes() === 41);
+  const [report] = receiver.taken.values();
+  test.same(report?.body.files, [{ file: film, playBytes: 41, fillBytes: 2, pictureBytes: 1 }]);
 });
 
 void t.test('the control plane may be away, or lose its answers', async (test) => {
@@ -249,7 +287,8 @@ void t.test(
     reports.add(film, 'play', 1);
     await reports.keep();
     await disk.fill();
-    let told = 1;
+    reports.add(film, 'picture', 9);
+    let told = 10;
     for (let index = 0; index < 1500; index++) {
       reports.add(index.toString(16).padStart(64, '0'), 'play', 1);
       reports.add(film, 'play', 1);
@@ -260,6 +299,7 @@ void t.test(
     receiver.state = 'here';
     await until(() => receiver.bytes() === told);
     test.equal(receiver.bytes(), told);
+    test.equal(receiver.bytes('pictureBytes'), 9);
     test.same(
       receiver.sequences,
       receiver.sequences.map((_, index) => index + 1),

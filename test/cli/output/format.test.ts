@@ -6,6 +6,7 @@ import {
   formatBytes,
   formatDuration,
   formatPercent,
+  formatViewed,
   shortFile,
 } from '../../../cli/output/format.ts';
 import { visible } from '../../../cli/output/output.ts';
@@ -22,6 +23,12 @@ t.test('bytes have three digits and a binary unit', async (t) => {
     [Number.MAX_SAFE_INTEGER, '8.00 PiB'],
   ];
   for (const [bytes, text] of cases) t.equal(formatBytes(bytes), text);
+});
+
+t.test('of bytes to viewers it is said how many were of pictures, where some were', async (t) => {
+  t.equal(formatViewed({ playBytes: 1536 }), '1.50 KiB');
+  t.equal(formatViewed({ playBytes: 1536, pictureBytes: 0 }), '1.50 KiB');
+  t.equal(formatViewed({ playBytes: 1536, pictureBytes: 500 }), '1.50 KiB, 500 B of it pictures');
 });
 
 t.test('durations, ages and shares', async (t) => {

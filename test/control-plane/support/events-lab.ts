@@ -24,7 +24,7 @@ import {
 import type { Popularity } from '../../../control-plane/services/events/popularity.ts';
 import { eventsRoutes, servedRoutes } from '../../../control-plane/services/events/routes.ts';
 import type { EventsService } from '../../../control-plane/services/events/service.ts';
-import { signServedReport } from '../../support/served-report.ts';
+import { signServedReport, type ServedReportParts } from '../../support/served-report.ts';
 import { openWholeEvents } from '../../support/whole-events.ts';
 import { fakeVerifiers } from './fake-credentials.ts';
 import { fileNamed } from './sample-bundle.ts';
@@ -136,7 +136,10 @@ export function boxOf(lab: EventsLab, box: Box) {
     async serve(
       sequence: number,
       played: Readonly<Record<string, number>>,
-      { by = boxKeys[box], ...more }: { by?: SigningKey; filledBytes?: number; audience?: string } = {},
+      {
+        by = boxKeys[box],
+        ...more
+      }: { by?: SigningKey } & Pick<ServedReportParts, 'pictures' | 'filledBytes' | 'audience'> = {},
     ): Promise<ServedReportReply> {
       const jws = await signServedReport(by, { sequence, played, nowMs: lab.clock.nowMs(), ...more });
       return lab.popularity.takeServed(box, jws);

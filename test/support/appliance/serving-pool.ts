@@ -6,6 +6,7 @@ import { readConfig, type ApplianceConfig } from '../../../appliance/config.ts';
 import type { PullLink } from '../../../appliance/pull/pull-link.ts';
 import { PoolServing } from '../../../appliance/serving/pool.ts';
 import type { FileStore } from '../../../appliance/store/file-store.ts';
+import type { FileScope } from '../../../common/core/tokens/delivery-token.ts';
 import { createSystemClock } from '../../../common/runtime/clock.ts';
 import { createKeyring } from '../../../common/runtime/keyring.ts';
 import { createSilentLog } from '../../../common/runtime/log.ts';
@@ -27,10 +28,10 @@ export interface TestPool {
   readonly bundle: TestFile;
   readonly port: number;
   readonly url: string;
-  /** Bytes told as served, all files. */
-  readonly served: () => number;
-  /** A new play token, or another one of the same session. */
-  token(session?: string): string;
+  /** Bytes told as served, all files: of all tokens, or of one kind. */
+  readonly served: (scope?: FileScope) => number;
+  /** A new token, to play unless said otherwise, or another one of the same session. */
+  token(session?: string, scope?: FileScope): string;
   /** The path of the film with a token. */
   path(token?: string): string;
 }
@@ -65,7 +66,7 @@ export async function makePool(t: Test, options: PoolOptions): Promise<Omit<Test
   if (options.holds !== false) for (const file of [film, bundle]) await putFile(store, file);
   const miss = ['--miss', options.miss ?? 'refuse'];
   const argv = ['--control-url', 'http://127.0.0.1:1', '--data-dir', directory, '--port', '0', ...miss];
-  let served = 0;
+  const served = { play: 0, fill: 0, picture: 0 };
   const serving = new PoolServing({
     config: readConfig([...argv, '--workers', '2', '--engine', options.kind], {}),
     name: 'box',
@@ -76,17 +77,17 @@ export async function makePool(t: Test, options: PoolOptions): Promise<Omit<Test
     store,
     pulls: options.pulls?.(store),
     metrics: createMetrics({ name: 'box', version: '1.2.3' }),
-    onServed: (_file, _scope, bytes) => {
-      served += bytes;
+    onServed: (_file, scope, bytes) => {
+      served[scope] += bytes;
     },
     addon: options.kind === 'native' ? requireAddon() : undefined,
   });
   t.teardown(() => serving.close(0));
-  const token = (session?: string): string =>
-    testToken(control.keys.tokens, { bundle: bundle.file, ...(session !== undefined && { session }) });
+  const token = (session?: string, scope: FileScope = 'play'): string =>
+    testToken(control.keys.tokens, { scope, bundle: bundle.file, ...(session !== undefined && { session }) });
   return {
     ...{ serving, store, directory, film, bundle },
-    served: () => served,
+    served: (scope) => (scope === undefined ? served.play + served.fill + served.picture : served[scope]),
     token,
     path: (made = token()) => `/v1/${made}/${film.file}.mp4`,
   };

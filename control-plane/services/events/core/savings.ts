@@ -3,6 +3,8 @@ import type { SavingsReport } from '../../../../common/contract/savings.ts';
 /** What a box has served and fetched in a day (UTC): by the hour where its peak counts. */
 export interface SavingsDay {
   readonly playBytes: readonly number[];
+  /** Of these, those of pictures; absent in days of before. */
+  readonly pictureBytes?: number;
   readonly filledBytes: readonly number[];
   readonly fillBytes: number;
   /** To viewers, of files that nobody at the site had asked for before. */
@@ -34,6 +36,7 @@ export function addSavings(a: SavingsDay, b: SavingsDay): SavingsDay {
     one.map((bytes, hour) => bytes + (other[hour] ?? 0));
   return {
     playBytes: each(a.playBytes, b.playBytes),
+    pictureBytes: (a.pictureBytes ?? 0) + (b.pictureBytes ?? 0),
     filledBytes: each(a.filledBytes, b.filledBytes),
     fillBytes: a.fillBytes + b.fillBytes,
     newBytes: a.newBytes + b.newBytes,
@@ -75,9 +78,11 @@ function totalOf(days: readonly SavingsOfBox[]): SavingsDay {
   return days.reduce((total, { sums }) => addSavings(total, sums), noSavings);
 }
 
-function sumsOf({ playBytes, filledBytes, fillBytes, reports, missingReports }: SavingsDay) {
+function sumsOf({ playBytes, pictureBytes = 0, filledBytes, ...rest }: SavingsDay) {
   const sum = (hours: readonly number[]): number => hours.reduce((bytes, hour) => bytes + hour, 0);
-  return { playBytes: sum(playBytes), fillBytes, filledBytes: sum(filledBytes), reports, missingReports };
+  const { fillBytes, reports, missingReports } = rest;
+  const toViewers = { playBytes: sum(playBytes), pictureBytes };
+  return { ...toViewers, fillBytes, filledBytes: sum(filledBytes), reports, missingReports };
 }
 
 function peakOf(days: readonly (readonly number[])[]): number {

@@ -1,8 +1,14 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import t from 'tap';
 
+import { openSqliteRecords } from '../../../../common/adapters/records/sqlite.ts';
+import { createManualClock } from '../../../../common/runtime/manual-clock.ts';
 import { call } from '../../support/call.ts';
-import { boxOf, film, openLab, sound } from '../../support/events-lab.ts';
+import { boxOf, film, openLab, sound, type EventsLab } from '../../support/events-lab.ts';
 import { asRole } from '../../support/fake-credentials.ts';
+import { fileNamed } from '../../support/sample-bundle.ts';
 
 const hourMs = 3_600_000;
 const report = '/v1/reports/savings';
@@ -39,6 +45,52 @@ t.test('what a site’s boxes have spared, from the reports that they signed', a
   t.match(await ask('?site=nowhere'), { status: 404 });
   t.match(await ask(''), { status: 400, body: { code: 'INVALID' } });
   t.match(await ask('?site=isp-a', 'viewer'), { status: 403 });
+});
+
+t.test('pictures are of the bytes to viewers, in a column of their own', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'nearcast-savings-'));
+  t.teardown(() => rm(directory, { recursive: true, force: true }));
+  const lab = await openLab(t, { directory, still: true });
+  const ask = async (of: EventsLab) => {
+    await of.flush();
+    return (await call(`${of.url}${report}?site=isp-a`, { headers: asRole('operator') })).body;
+  };
+  const picture = fileNamed('poster.jpg');
+  await boxOf(lab, 'isp-a-1').serve(1, { [film]: 900 }, { filledBytes: 500 });
+  t.match(
+    await ask(lab),
+    { playBytes: 900, pictureBytes: 0, boxes: [{ pictureBytes: 0 }] },
+    'of a box of before',
+  );
+  t.notOk('pictureBytes' in (lab.popularity.servedBy('isp-a-1') ?? {}));
+  await boxOf(lab, 'isp-a-1').serve(2, { [film]: 10, [picture]: 90 }, { pictures: { [picture]: 90 } });
+  const told = { playBytes: 1000, pictureBytes: 90, offload: 0.5 };
+  t.match(await ask(lab), { ...told, boxes: [{ playBytes: 1000, pictureBytes: 90 }] });
+  t.match(lab.popularity.servedBy('isp-a-1'), { playBytes: 1000, pictureBytes: 90 });
+  await lab.close();
+  const again = await openLab(t, { directory, clock: lab.clock, still: true });
+  t.match(await ask(again), told, 'and so after the next start');
+  await boxOf(again, 'isp-a-1').serve(3, { [picture]: 20 }, { pictures: { [picture]: 77 } });
+  t.match(await ask(again), { playBytes: 1020, pictureBytes: 110 }, 'a part is not more than the whole');
+});
+
+t.test('what was counted before pictures were told apart goes on', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'nearcast-savings-'));
+  t.teardown(() => rm(directory, { recursive: true, force: true }));
+  const clock = createManualClock();
+  const day = String(Math.floor(clock.nowMs() / 86_400_000)).padStart(8, '0');
+  const hours = (bytes: number) => Array.from({ length: 24 }, (_, hour) => (hour === 0 ? bytes : 0));
+  const records = await openSqliteRecords(join(directory, 'events.db'));
+  await records.put('savings-days', `isp-a/${day}/isp-a-1`, {
+    ...{ playBytes: hours(1000), filledBytes: hours(100), fillBytes: 0, newBytes: 50 },
+    ...{ reports: 2, missingReports: 0 },
+  });
+  await records.close();
+  const lab = await openLab(t, { directory, clock, still: true });
+  await boxOf(lab, 'isp-a-1').serve(1, { [film]: 10 }, { pictures: { [film]: 4 } });
+  await lab.flush();
+  const { body } = await call(`${lab.url}${report}?site=isp-a`, { headers: asRole('operator') });
+  t.match(body, { playBytes: 1010, pictureBytes: 4, filledBytes: 100, reports: 3 });
 });
 
 t.test('a report counts once, though it stands in the log twice', async (t) => {
