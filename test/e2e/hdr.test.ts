@@ -11,7 +11,7 @@ import { makeClip, tone } from '../encoder/support/clips.ts';
 import { browserMissing, openBrowser } from '../support/browser.ts';
 import { startTestSystem } from '../support/system.ts';
 
-const lengthS = 12;
+const lengthS = 6;
 const endTimeoutMs = 90_000;
 
 interface Played {
