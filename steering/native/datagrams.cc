@@ -88,16 +88,20 @@ Datagrams::Datagrams(int fd, const Slots& slots)
       out_(slots.count),
       incoming_(slots.count),
       outgoing_(slots.count) {
-  for (size_t slot = 0; slot < slots.count; slot++)
+  for (size_t slot = 0; slot < slots.count; slot++) {
     in_[slot] = {slots.packets + slot * slots.packetBytes, slots.packetBytes};
+    makeRoom(slot);
+  }
+}
+
+void Datagrams::makeRoom(size_t slot) {
+  incoming_[slot].msg_hdr = {&peers_[slot], sizeof peers_[slot], &in_[slot], 1, controls_[slot].bytes, controlBytes, 0};
 }
 
 int Datagrams::exchange() {
   send();
+  for (size_t slot = 0; slot < received_; slot++) makeRoom(slot);
   received_ = 0;
-  for (size_t slot = 0; slot < slots_.count; slot++) {
-    incoming_[slot].msg_hdr = {&peers_[slot], sizeof peers_[slot], &in_[slot], 1, controls_[slot].bytes, controlBytes, 0};
-  }
   // Waits for the first, and takes of the others those that are there.
   const int count = recvmmsg(fd_, incoming_.data(), slots_.count, MSG_WAITFORONE, nullptr);
   if (count < 0) return errno == EAGAIN || errno == EINTR ? 0 : -errno;
@@ -139,6 +143,11 @@ void Datagrams::send() {
     count++;
   }
   // A reply that cannot be sent is lost, as any datagram may be: the asker asks again.
+  if (count == 1 && outgoing_[0].msg_hdr.msg_controllen == 0) {
+    const msghdr& only = outgoing_[0].msg_hdr;
+    sendto(fd_, out_[0].iov_base, out_[0].iov_len, MSG_DONTWAIT, static_cast<const sockaddr*>(only.msg_name), only.msg_namelen);
+    return;
+  }
   for (size_t sent = 0; sent < count;) {
     const int now = sendmmsg(fd_, &outgoing_[sent], count - sent, MSG_DONTWAIT);
     sent += now > 0 ? now : 1;

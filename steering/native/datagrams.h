@@ -40,6 +40,8 @@ class Datagrams {
 
  private:
   void send();
+  // The kernel writes over what is told of the room in a slot.
+  void makeRoom(size_t slot);
   void describe(size_t slot, size_t bytes);
 
   // Room for what tells to which of our addresses a packet came (in6_pktinfo is the larger).
