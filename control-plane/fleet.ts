@@ -111,6 +111,17 @@ export function publishedBundles(bundles: readonly CatalogBundle[]): (FillBundle
   return [...byName.values()];
 }
 
+/** What fill plans: titles, and their pictures as such, of which no session tells anything. */
+export function filledBundles(catalog: FilledCatalog): FillBundle[] {
+  const pictures = publishedBundles(catalog.artwork.bundles());
+  return [...publishedBundles(catalog.bundles()), ...pictures.map((one) => ({ ...one, isPicture: true }))];
+}
+
+interface FilledCatalog {
+  bundles(): readonly CatalogBundle[];
+  readonly artwork: { bundles(): readonly CatalogBundle[] };
+}
+
 /** How many bytes the boxes of a site hold; undefined for a site without boxes. */
 export function heldAt(nodes: readonly NodeView[], site: string): number | undefined {
   const boxes = nodes.filter((node) => node.role === 'appliance' && node.site === site);

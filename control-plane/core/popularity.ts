@@ -158,6 +158,11 @@ function bySize(files: PlayedFiles): number[] {
 
 const dayMs = 24 * hourMs;
 
+/** How many times a day stand for so many smoothed ones, where they come as steadily as they did. */
+export function timesPerDay(smoothed: number, { halfLifeMs }: HalfLives = popularityHalfLives): number {
+  return (smoothed * Math.LN2 * dayMs) / halfLifeMs;
+}
+
 /**
  * Viewings that a forecast stands for: those that smoothing would know of had the title had so many viewers a day always. From
  * the launch on they fade like bytes that were served, while those that are served come in their stead.

@@ -15,7 +15,14 @@ import { every, loop, started, withStop } from '../background.ts';
 import type { Base } from '../base.ts';
 import { authorityOf } from '../config.ts';
 import { fillSession } from '../core/fill-session.ts';
-import { clientSitesOf, createFleet, heldAt, publishedBundles, servedNodes } from '../fleet.ts';
+import {
+  clientSitesOf,
+  createFleet,
+  filledBundles,
+  heldAt,
+  publishedBundles,
+  servedNodes,
+} from '../fleet.ts';
 import { openAccess } from '../keys.ts';
 import { accessRoutes } from '../services/access/routes.ts';
 import type { Access } from '../services/access/service.ts';
@@ -209,7 +216,7 @@ function publishedBy(catalog: () => Catalog, popularity: Popularity) {
     // Steering ranks no pictures: links name the box.
     ranked: { bundles: () => publishedBundles(catalog().bundles()) },
     filled: {
-      bundles: () => publishedBundles([...catalog().bundles(), ...catalog().artwork.bundles()]),
+      bundles: () => filledBundles(catalog()),
       popularityAt: (site: string) => popularity.popularityAt(site),
     },
   };

@@ -11,6 +11,7 @@ import {
   type TitlePicture,
 } from '../../common/contract/artwork.ts';
 import { EnrolmentCodeReply } from '../../common/contract/credentials.ts';
+import { NodeView } from '../../common/contract/nodes.ts';
 import { TitleList, TitleView } from '../../common/contract/titles.ts';
 import { addTitle, type AddedTitle } from '../control-plane/support/add-title.ts';
 import { enrolNode, temporaryDir, type TestPlane } from '../control-plane/support/control-plane.ts';
@@ -123,6 +124,7 @@ t.test(
     t.match(poster, { kind: 'poster', width: 500, height: 750 });
     const widths = new Set(poster?.sizes.map(({ width }) => width));
     t.same([...widths], [160, 320, 500]);
+    let fetchedBytes = 0;
     for (const { name, type, width, height } of poster?.sizes ?? []) {
       const url = new URL(name, poster?.url).href;
       const reply = await fetchPicture(url);
@@ -136,8 +138,16 @@ t.test(
           'cross-origin-resource-policy': 'cross-origin',
         },
       });
+      fetchedBytes += reply.bytes.length;
       t.match(await pixelsOf(reply.bytes), { width, height }, name);
     }
+    const served = async () => (await plane.call('GET /v1/nodes/isp-a')).as(NodeView).served;
+    const sizes = poster?.sizes.length ?? 0;
+    t.match(
+      await until(served, (told) => fetchedBytes > 0 && told?.pictureBytes === fetchedBytes),
+      { playBytes: fetchedBytes, pictureBytes: fetchedBytes },
+      `${String(sizes)} pictures were looked at, and nothing was played`,
+    );
     const [again] = await pictures(world);
     t.equal(again?.url, poster?.url, 'the next page has the same link');
     const list = (await plane.call('GET /v1/titles?artwork=poster')).as(TitleList);

@@ -9,12 +9,19 @@ import {
   popularityOf,
   weightAt,
   type HalfLives,
+  type Serving,
   type Weight,
 } from '../../core/popularity.ts';
 import { LogConsumer, type ConsumerDependencies } from '../log-follower.ts';
 import { keyOf, placeOf, PopularityWeights, type ServedAt } from './popularity-weights.ts';
 import type { SitePopularity, SizedBundle } from './ports.ts';
-import { openPopularityRecords, type PopularityRecords, type ServedNodeRecord } from './records.ts';
+import {
+  openPopularityRecords,
+  servedUses,
+  type PopularityRecords,
+  type ServedNodeRecord,
+  type ServedUse,
+} from './records.ts';
 import { Savings, type SavingsScope, type SavingsStep } from './savings.ts';
 import { LearnedSessions } from './sessions.ts';
 
@@ -33,7 +40,7 @@ const stepChangesMax = 4000;
 interface Step {
   offset: number;
   /** What comes to the weights, by their keys. */
-  readonly added: Map<string, { at: ServedAt; weight: Weight }>;
+  readonly added: Readonly<Record<ServedUse, Map<string, { at: ServedAt; weight: Weight }>>>;
   readonly nodes: Map<string, ServedNodeRecord>;
   readonly savings: SavingsStep;
 }
@@ -45,7 +52,8 @@ interface Step {
 export class PopularityConsumer extends LogConsumer {
   readonly #deps: PopularityDependencies;
   readonly #records: PopularityRecords;
-  readonly #weights: PopularityWeights;
+  /** Apart: a page of posters says nothing of what is played. */
+  readonly #weights: Readonly<Record<ServedUse, PopularityWeights>>;
   readonly #sessions: LearnedSessions;
   readonly #nodes = new Map<string, ServedNodeRecord>();
   readonly #savings: Savings;
@@ -54,7 +62,8 @@ export class PopularityConsumer extends LogConsumer {
     super({ ...deps, consumer: 'popularity', what: 'popularity is learned' });
     this.#deps = deps;
     this.#records = openPopularityRecords(deps.records);
-    this.#weights = new PopularityWeights(deps.halfLives);
+    const { halfLives } = deps;
+    this.#weights = { played: new PopularityWeights(halfLives), seen: new PopularityWeights(halfLives) };
     this.#sessions = new LearnedSessions(this.#records, { beliefsMax: deps.weightsMax });
     this.#savings = new Savings(deps.records);
   }
@@ -62,27 +71,25 @@ export class PopularityConsumer extends LogConsumer {
   /** Reads what earlier processes have learned and forgets what counts no more. */
   override async open(): Promise<void> {
     const { clock } = this.#deps;
-    for await (const { key, value } of this.#records.weights.all()) {
-      const weight = { fastBytes: 0, ...value };
-      if (weightAt(weight, clock.nowMs(), this.#deps.halfLives).bytes >= 1)
-        this.#weights.add(placeOf(key), weight);
-      else await this.#records.weights.remove(key);
-    }
+    for (const use of servedUses) await this.#readWeights(use);
     for await (const { key, value } of this.#records.nodes.all()) this.#nodes.set(key, value);
     await super.open();
     await this.#sessions.open(this.follower.offset, clock.nowMs());
   }
 
-  /** Popularity of a bundle now, everywhere: smoothed bytes ÷ size. */
+  /** Popularity of a bundle now, everywhere: smoothed bytes that were played ÷ size. */
   popularityOf({ files }: SizedBundle): number {
-    const sized = files.map(({ file, sizeBytes }) => ({ weight: this.#weights.everywhere(file), sizeBytes }));
+    const { played } = this.#weights;
+    const sized = files.map(({ file, sizeBytes }) => ({ weight: played.everywhere(file), sizeBytes }));
     return popularityOf(sized, this.#deps.clock.nowMs(), this.#deps.halfLives);
   }
 
   /** What the viewers of a site want: as of now, for one plan. */
   popularityAt(site: string): SitePopularity {
     const nowMs = this.#deps.clock.nowMs();
-    return { ...this.#weights.at(site, nowMs), sessions: this.#sessions.at(site, nowMs) };
+    const { played, seen } = this.#weights;
+    const sessions = this.#sessions.at(site, nowMs);
+    return { ...played.at(site, nowMs), seen: seen.at(site, nowMs).of, sessions };
   }
 
   /** What a node has served, as far as the log was read; undefined for one that has told nothing. */
@@ -109,7 +116,7 @@ export class PopularityConsumer extends LogConsumer {
     for (const event of events) {
       this.#apply(event, step);
       step.offset = event.offset;
-      if (step.added.size + this.#sessions.unsavedCount < stepChangesMax) continue;
+      if (addedCount(step) + this.#sessions.unsavedCount < stepChangesMax) continue;
       await this.#commit(step);
       step = this.#beginStep();
     }
@@ -118,7 +125,8 @@ export class PopularityConsumer extends LogConsumer {
   }
 
   #beginStep(): Step {
-    return { offset: this.follower.offset, added: new Map(), nodes: new Map(), savings: new Map() };
+    const added = { played: new Map(), seen: new Map() } as const;
+    return { offset: this.follower.offset, added, nodes: new Map(), savings: new Map() };
   }
 
   #apply({ type, data, timeMs, offset }: StoredEvent, step: Step): void {
@@ -137,21 +145,40 @@ export class PopularityConsumer extends LogConsumer {
     if (node === undefined) return;
     step.nodes.set(nodeId, node);
     let newBytes = 0;
-    for (const [file, playBytes] of data.files) {
+    data.files.forEach(([file, playBytes], index) => {
       // Popularity counts viewers, not boxes that fill.
-      if (playBytes === 0) continue;
+      const pictureBytes = Math.min(playBytes, data.pictureBytes?.[index] ?? 0);
       const at = { site, file };
-      const key = keyOf(at);
-      const weighed = step.added.get(key)?.weight;
-      const isNew = weighed === undefined && this.#weights.get(at) === undefined;
-      if (isNew && this.#weights.size + step.added.size >= this.#deps.weightsMax) continue;
-      if (isNew) newBytes += playBytes;
-      const weight = addServing(weighed, { bytes: playBytes, atMs: timeMs }, this.#deps.halfLives);
-      step.added.set(key, { at, weight });
-    }
+      newBytes += this.#weigh('played', { at, bytes: playBytes - pictureBytes, atMs: timeMs }, step);
+      newBytes += this.#weigh('seen', { at, bytes: pictureBytes, atMs: timeMs }, step);
+    });
     const known = before?.kid === node.kid ? before.served.missingReports : 0;
     const missingReports = node.served.missingReports - known;
     this.#savings.add(step.savings, { data, timeMs }, { newBytes, missingReports });
+  }
+
+  /** @returns the bytes where the site had nothing of the file before, for the same use. */
+  #weigh(use: ServedUse, { at, bytes, atMs }: Serving & { at: ServedAt }, step: Step): number {
+    if (bytes === 0) return 0;
+    const added = step.added[use];
+    const key = keyOf(at);
+    const weighed = added.get(key)?.weight;
+    const isNew = weighed === undefined && this.#weights[use].get(at) === undefined;
+    const { played, seen } = this.#weights;
+    if (isNew && played.size + seen.size + addedCount(step) >= this.#deps.weightsMax) return 0;
+    added.set(key, { at, weight: addServing(weighed, { bytes, atMs }, this.#deps.halfLives) });
+    return isNew ? bytes : 0;
+  }
+
+  /** What counts no more is forgotten. */
+  async #readWeights(use: ServedUse): Promise<void> {
+    const { clock, halfLives } = this.#deps;
+    const records = this.#records.weights[use];
+    for await (const { key, value } of records.all()) {
+      const weight = { fastBytes: 0, ...value };
+      if (weightAt(weight, clock.nowMs(), halfLives).bytes >= 1) this.#weights[use].add(placeOf(key), weight);
+      else await records.remove(key);
+    }
   }
 
   async #commit({ offset, added, nodes, savings }: Step): Promise<void> {
@@ -159,21 +186,29 @@ export class PopularityConsumer extends LogConsumer {
     const sessions = this.#sessions.unsaved();
     await this.follower.commit(offset, {
       operations: [
-        ...[...added].map(([key, { at, weight }]) =>
-          weightRecords.putOperation(key, addWeights(this.#weights.get(at), weight, this.#deps.halfLives)),
+        ...servedUses.flatMap((use) =>
+          [...added[use]].map(([key, { at, weight }]) => {
+            const sum = addWeights(this.#weights[use].get(at), weight, this.#deps.halfLives);
+            return weightRecords[use].putOperation(key, sum);
+          }),
         ),
         ...[...nodes].map(([nodeId, node]) => nodeRecords.putOperation(nodeId, node)),
         ...sessions.operations,
         ...(await this.#savings.operations(savings)),
       ],
       then: () => {
-        for (const { at, weight } of added.values()) this.#weights.add(at, weight);
+        for (const use of servedUses)
+          for (const { at, weight } of added[use].values()) this.#weights[use].add(at, weight);
         for (const [nodeId, node] of nodes) this.#nodes.set(nodeId, node);
         sessions.saved();
-        if (added.size + sessions.operations.length > 0) this.#deps.onChange();
+        if (addedCount({ added }) + sessions.operations.length > 0) this.#deps.onChange();
       },
     });
   }
+}
+
+function addedCount({ added }: Pick<Step, 'added'>): number {
+  return added.played.size + added.seen.size;
 }
 
 /** What a node has served with this part; undefined where the part counts already. */

@@ -68,7 +68,7 @@ export class PopularityWeights {
   }
 
   /** What the viewers of a site want: as of now, for one plan. */
-  at(site: string, nowMs: number): Omit<SitePopularity, 'sessions'> {
+  at(site: string, nowMs: number): Pick<SitePopularity, 'of' | 'siteShare'> {
     const own = this.#sites.get(site);
     const ownSum = weightAt(this.#siteSums.get(site), nowMs, this.#halfLives);
     const sum = weightAt(this.#sum, nowMs, this.#halfLives);

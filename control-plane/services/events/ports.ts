@@ -33,8 +33,10 @@ export interface SizedBundle {
 
 /** What the viewers of a site want. */
 export interface SitePopularity {
-  /** How many times they are expected to want the whole of a file. */
+  /** How many times they are expected to play the whole of a file. */
   of(file: SizedFile): number;
+  /** The same of a file that is looked at as a picture. */
+  seen(file: SizedFile): number;
   /** The site's share of all viewers, 0 to 1. */
   readonly siteShare: number;
   /** How many sessions of a bundle are expected to begin there in a day; undefined as long as none of theirs is known. */

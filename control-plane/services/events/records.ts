@@ -6,6 +6,10 @@ import { ServedSummary } from '../../../common/contract/served.ts';
 import { parseAs } from '../../../common/runtime/parse.ts';
 import { shareLevels } from '../../core/viewings.ts';
 
+/** What viewers are served for: `played`, or `seen` as a picture. Boxes of before do not tell, and all is played. */
+export const servedUses = ['played', 'seen'] as const;
+export type ServedUse = (typeof servedUses)[number];
+
 /** A file's smoothed bytes at a time; see core/popularity.ts. Of before there was a fast half-life they have none by it. */
 export const WeightRecord = Type.Object({
   bytes: Type.Number({ minimum: 0 }),
@@ -48,10 +52,10 @@ export const BeliefRecord = Type.Object({
 });
 export type BeliefRecord = Static<typeof BeliefRecord>;
 
-/** What popularity is kept in: weights by `site/file` (by `file` where the site is not known), what was served by node; sessions
+/** What popularity is kept in: weights of what is played and, apart, of pictures that are looked at, by `site/file` (by `file` where the site is not known), what was served by node; sessions
  * by site, by `+region` and, of everywhere, by `*`; what is believed of bundles by `place/bundle`, of everywhere by `bundle`. */
 export interface PopularityRecords {
-  readonly weights: Collection<WeightRecord>;
+  readonly weights: Readonly<Record<ServedUse, Collection<WeightRecord>>>;
   readonly nodes: Collection<ServedNodeRecord>;
   readonly sessionPlaces: Collection<SessionPlaceRecord>;
   readonly beliefs: Collection<BeliefRecord>;
@@ -60,10 +64,12 @@ export interface PopularityRecords {
 /** Opens the collections of popularity. */
 export function openPopularityRecords(records: Records): PopularityRecords {
   const code = 'STORE_CORRUPT';
-  return {
-    weights: openCollection(records, 'popularity-weights', (value) =>
+  const weightsIn = (collection: string): Collection<WeightRecord> =>
+    openCollection(records, collection, (value) =>
       parseAs(WeightRecord, value, { what: "a file's weight", code }),
-    ),
+    );
+  return {
+    weights: { played: weightsIn('popularity-weights'), seen: weightsIn('picture-weights') },
     nodes: openCollection(records, 'served-by-node', (value) =>
       parseAs(ServedNodeRecord, value, { what: 'what a node has served', code }),
     ),

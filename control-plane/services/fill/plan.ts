@@ -163,7 +163,7 @@ function addChurn(churn: readonly ChurnHour[], hour: number, bytes: number): rea
 
 /**
  * What each site's viewers want, in steps of a quarter of an octave of each file's share of it: neither a few more viewers nor
- * an hour in which all weights fade make new manifests.
+ * an hour in which all weights fade make new manifests. Nor do pages of posters: what is looked at is of its own sum.
  */
 function popularityBySite(
   catalog: FillCatalog,
@@ -171,15 +171,21 @@ function popularityBySite(
   nowMs: number,
 ): (site: string, file: PlacementFile) => number {
   const demand = createSiteDemand(catalog, bundles, nowMs);
-  const sums = new Map<string, number>();
+  const pictures = new Set<string>();
+  for (const { isPicture, files } of bundles)
+    if (isPicture === true) for (const { file } of files) pictures.add(file);
+  const sums = new Map<string, { played: number; seen: number }>();
   return (site, file) => {
     const of = demand(site);
     let sum = sums.get(site);
     if (sum === undefined) {
-      sum = bundles.reduce((total, { files }) => files.reduce((part, one) => part + of(one), total), 0);
+      sum = { played: 0, seen: 0 };
+      for (const { isPicture, files } of bundles)
+        for (const one of files) sum[isPicture === true ? 'seen' : 'played'] += of(one);
       sums.set(site, sum);
     }
-    return sum * inSteps(of(file) / sum);
+    const all = pictures.has(file.file) ? sum.seen : sum.played;
+    return all * inSteps(of(file) / all);
   };
 }
 

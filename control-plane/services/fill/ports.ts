@@ -47,14 +47,18 @@ export interface FillBundle {
   readonly forecast?: LaunchForecast & { readonly renditions: number };
   /** Every file, the bundle's own included. */
   readonly files: readonly { readonly file: string; readonly ext: string; readonly sizeBytes: number }[];
+  /** A picture in its sizes: it is looked at, and no session is ever of it. */
+  readonly isPicture?: boolean;
   /** What it takes the place of: what was watched of those is wanted of it. */
   readonly succeeds?: readonly Pick<FillBundle, 'bundle' | 'files'>[];
 }
 
 /** What the viewers of a site want. */
 export interface FillPopularity {
-  /** How many times they are expected to want the whole of a file. */
+  /** How many times they are expected to play the whole of a file, of the time over which popularity is smoothed. */
   of(file: { readonly file: string; readonly sizeBytes: number }): number;
+  /** The same of a file that is looked at as a picture; absent where nothing tells of pictures. */
+  seen?(file: { readonly file: string; readonly sizeBytes: number }): number;
   /** The site's share of all viewers, 0 to 1. */
   readonly siteShare: number;
   /** How many sessions of a bundle are expected to begin there in a day; undefined where none of theirs is known. */

@@ -1,5 +1,5 @@
 import type { PlacementFile } from '../../core/placement.ts';
-import { createPlayShares, forecastViewings } from '../../core/popularity.ts';
+import { createPlayShares, forecastViewings, timesPerDay } from '../../core/popularity.ts';
 import type { FillBundle, FillCatalog, FillPopularity } from './ports.ts';
 
 /** How many times viewers of a site are expected to want the whole of a file. */
@@ -7,8 +7,9 @@ export type SiteDemand = (site: string) => (file: Pick<PlacementFile, 'file'>) =
 
 /**
  * What each site's viewers want of some bundles, launches by their forecasts. Where sessions are known, a bundle is wanted as often as
- * sessions of it are expected, and what was served says only which of its files they play; else what was served says both.
- * Only the proportions at one site mean anything.
+ * sessions of it are expected, and what was served says only which of its files they play; else what was served says both. Pictures are
+ * wanted as often as they are looked at: no session is of them, and which of their sizes are asked for says nothing of what is played of a
+ * title with as many files. Only the proportions at one site mean anything.
  */
 export function createSiteDemand(
   catalog: Pick<FillCatalog, 'popularityAt'>,
@@ -28,12 +29,27 @@ function demandOf(
   bundles: Iterable<FillBundle>,
   nowMs: number,
 ): ReadonlyMap<string, number> {
-  const played = [...bundles].map((bundle) => ({
-    bundle,
-    files: bundle.files.map((file) => ({ ...file, plays: viewers.of(file) })),
-  }));
+  const all = [...bundles];
+  const played = all
+    .filter(({ isPicture }) => isPicture !== true)
+    .map((bundle) => ({
+      bundle,
+      files: bundle.files.map((file) => ({ ...file, plays: viewers.of(file) })),
+    }));
   const { sessions } = viewers;
-  return sessions === undefined ? servedDemand(viewers, played, nowMs) : sessionDemand(sessions, played);
+  const demand =
+    sessions === undefined ? servedDemand(viewers, played, nowMs) : sessionDemand(sessions, played);
+  for (const { isPicture, files } of all) {
+    if (isPicture !== true) continue;
+    for (const file of files) {
+      // What boxes of before tell of pictures counts as played.
+      const looks = viewers.of(file) + (viewers.seen?.(file) ?? 0);
+      const wanted = sessions === undefined ? looks : timesPerDay(looks);
+      // Two pictures may have a size in common.
+      demand.set(file.file, Math.max(demand.get(file.file) ?? 0, wanted));
+    }
+  }
+  return demand;
 }
 
 interface PlayedBundle {

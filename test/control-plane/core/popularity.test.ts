@@ -7,6 +7,7 @@ import {
   popularityHalfLives,
   popularityOf,
   regionalBytes,
+  timesPerDay,
   trendingBytes,
   weightAt,
   type Weight,
@@ -23,6 +24,14 @@ t.test('a serving counts half after each half-life', async (t) => {
   t.equal(weightAt(weight, startMs + halfLifeMs).bytes, 500);
   t.equal(weightAt(weight, startMs + 2 * halfLifeMs).bytes, 250);
   t.strictSame(weightAt(undefined, startMs), { bytes: 0, fastBytes: 0 });
+});
+
+t.test('of what comes each hour alike it is known how much comes in a day', async (t) => {
+  let weight: Weight | undefined;
+  for (let hour = 0; hour < 60 * 24; hour++)
+    weight = addServing(weight, { bytes: 10, atMs: startMs + hour * hourMs });
+  const { bytes } = weightAt(weight, startMs + 60 * 24 * hourMs);
+  t.ok(Math.abs(timesPerDay(bytes) - 240) < 4, String(timesPerDay(bytes)));
 });
 
 const serving = fc.record({

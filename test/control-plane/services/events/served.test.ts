@@ -62,6 +62,40 @@ t.test('what was learned before sites were told counts everywhere', async (t) =>
   t.equal(lab.popularity.popularityAt('isp-a').of({ file: film, sizeBytes: 1000 }), 2);
 });
 
+t.test('what is looked at as a picture is no play, and popular apart', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'nearcast-served-'));
+  t.teardown(() => rm(directory, { recursive: true, force: true }));
+  const lab = await openLab(t, { directory, still: true });
+  const poster = { file: fileNamed('poster.jpg'), sizeBytes: 10 };
+  const of = ({ popularity }: typeof lab) => {
+    const { of: played, seen, siteShare } = popularity.popularityAt('isp-a');
+    const video = { file: film, sizeBytes: 1000 };
+    return { film: played(video), share: siteShare, poster: [played(poster), seen(poster)] };
+  };
+  await boxOf(lab, 'isp-a-1').serve(1, { [film]: 3000 });
+  await boxOf(lab, 'isp-b-1').serve(1, { [film]: 1000 });
+  await lab.flush();
+  const before = of(lab);
+  t.equal(before.share, 0.75);
+  const looks = { [poster.file]: 9000, [film]: 500 };
+  await boxOf(lab, 'isp-b-1').serve(2, looks, { pictures: looks });
+  await lab.flush();
+  t.equal(lab.popularity.popularityOf(bundle), 2, 'a title is as popular as it is played');
+  t.equal(lab.popularity.popularityOf({ files: [poster] }), 0);
+  const after = of(lab);
+  t.match(after, { film: before.film, share: 0.75 }, 'a page of posters is no taste in films');
+  t.equal(after.poster[0], 0);
+  t.ok((after.poster[1] ?? 0) > 0, 'where it was not looked at too');
+  t.match(lab.popularity.servedBy('isp-b-1'), { playBytes: 10_500, pictureBytes: 9500 });
+  await boxOf(lab, 'isp-b-1').serve(3, { [poster.file]: 400 });
+  await lab.flush();
+  const mixed = of(lab);
+  t.ok((mixed.poster[0] ?? 0) > 0, 'a box of before does not tell them apart');
+  await lab.close();
+  const again = await openLab(t, { directory, clock: lab.clock, still: true });
+  t.strictSame(of(again), mixed, 'and so after the next start');
+});
+
 t.test('a repeated report is known and changes nothing; a missing one is noticed', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'nearcast-served-'));
   t.teardown(() => rm(directory, { recursive: true, force: true }));
@@ -172,4 +206,8 @@ t.test('what a box says of files without end is bounded', async (t) => {
   await boxOf(lab, 'isp-a-1').serve(2, { [a]: 200, [c]: 100 });
   await lab.flush();
   t.strictSame([a, b, c].map(popularity), [3, 1, 0], 'what is known goes on');
+  await boxOf(lab, 'isp-a-1').serve(3, { [c]: 100 }, { pictures: { [c]: 100 } });
+  await lab.flush();
+  const { seen } = lab.popularity.popularityAt('isp-a');
+  t.equal(seen({ file: c, sizeBytes: 100 }), 0, 'pictures are among them');
 });

@@ -56,6 +56,43 @@ function namesOf(plan: FillPlan, id: string): (string | undefined)[] {
   return [...(plan.appliances.get(id)?.bundles ?? [])].map((bundle) => plan.bundles.get(bundle)?.name);
 }
 
+t.test('posters that are looked at much are held, and change nothing of what films are worth', async (t) => {
+  const [own, small] = [fileNamed('poster'), fileNamed('poster small')];
+  const poster: FillBundle = {
+    ...{ bundle: own, name: 'poster', pinned: false, urgent: false, isPicture: true },
+    files: [
+      { file: own, ext: 'json', sizeBytes: 1 },
+      { file: small, ext: 'avif', sizeBytes: 3 },
+    ],
+  };
+  const planned = (looks: number, bundles: readonly FillBundle[] = [...films, poster]): FillPlan => {
+    const { popularityAt } = catalogOf(films);
+    const seen = ({ file }: { file: string }): number => (file === small ? looks : 0);
+    const catalog: FillCatalog = {
+      bundles: () => bundles,
+      popularityAt: (site) => ({ ...popularityAt(site), seen }),
+    };
+    const nodes = [{ ...box('box'), capacityBytes: 304 }];
+    return planFill({ nodes, catalog }, { before: emptyPlan, settings, nowMs: startMs });
+  };
+  const placed = (plan: FillPlan) => plan.appliances.get('box')?.placed.files ?? [];
+  const worths = (plan: FillPlan) =>
+    placed(plan)
+      .filter(({ file }) => file !== own && file !== small)
+      .map(({ file, popularity }) => [file, popularity] as const);
+  const without = planned(0, films);
+  t.strictSame(namesOf(without, 'box'), ['a', 'b', 'c']);
+  for (const looks of [0.7, 3, 1234, 1e9]) {
+    const plan = planned(looks);
+    t.strictSame(worths(plan), worths(without), `${looks} looks`);
+    t.ok(namesOf(plan, 'box').includes('poster'), `${looks} looks`);
+  }
+  t.equal(namesOf(planned(1e9), 'box')[0], 'poster');
+  const only = planned(5, [poster]);
+  t.strictSame(namesOf(only, 'box'), ['poster'], 'where nothing is played');
+  t.ok(placed(only).every(({ popularity }) => Number.isFinite(popularity)));
+});
+
 t.test('the churn budget holds for any 24 hours, however often is planned', async (t) => {
   const limited = { ...settings, churnBytesPerDay: 200 };
   const plan = (before: FillPlan, hours: number, held?: Iterable<string>) =>

@@ -50,6 +50,34 @@ t.test('a file of two bundles is wanted for both', async (t) => {
   t.ok(Math.abs(demand('film-1000') - 15) < 1e-9);
 });
 
+/** A poster in two sizes, with as many files as a film has. */
+function poster(name: string): FillBundle {
+  return { ...bundle(name), isPicture: true };
+}
+
+t.test('pictures are wanted as often as they are looked at, and say nothing of what is played', async (t) => {
+  const looks = new Map([
+    ['poster-1000', 0],
+    ['poster-200', 4900],
+  ]);
+  const seen = ({ file }: { file: string }): number => looks.get(file) ?? 0;
+  const sessions = (name: string): number => (name === 'film' ? 10 : 1000);
+  // Boxes of before have told of a hundred looks, as if it had been played.
+  const told = (file: { file: string }): number => (file.file === 'poster-200' ? 100 : of(file));
+  const viewers = { of: told, seen, siteShare: 0.5, sessions };
+  const demand = demandOf(viewers, [bundle('film'), bundle('fresh'), poster('poster'), poster('unseen')]);
+  const without = demandOf({ of, siteShare: 0.5, sessions }, [bundle('film'), bundle('fresh')]);
+  for (const file of ['film-1000', 'film-200', 'fresh-1000', 'fresh-200'])
+    t.equal(demand(file), without(file), `${file} is wanted as if there were no pictures`);
+  // Of smoothed looks it is known how many a day they are: as many as a day and a half’s half-life makes of 5000.
+  t.ok(Math.abs(demand('poster-200') - (5000 * Math.LN2) / 1.5) < 1e-9);
+  t.equal(demand('poster-1000'), 0);
+  t.equal(demand('unseen-200'), 0, 'no session is of a picture, however many are expected of a title');
+  const served = demandOf({ of: told, seen, siteShare: 0.5 }, [bundle('film'), poster('poster')]);
+  t.equal(served('poster-200'), 5000);
+  t.equal(served('film-1000'), 300);
+});
+
 t.test('what was watched of a bundle of before is wanted of the one that takes its place', async (t) => {
   const fresh = { ...bundle('fresh'), succeeds: [bundle('film')] };
   const sessions = (name: string): number => (name === 'film' ? 10 : 0);
