@@ -1,5 +1,8 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 
+import { unpackFiles } from '../../../appliance/store/packed-files.ts';
 import { boxArgv, startBox } from '../../support/appliance/box-process.ts';
 import { testToken } from '../../support/appliance/content.ts';
 import { ControlDouble } from '../../support/appliance/control-double.ts';
@@ -19,7 +22,7 @@ async function world(test: Test, miss?: 'fetch' | 'refuse') {
   control.waysOfAll = [source.way('origin')];
   const argv = await boxArgv({ control, directory }, ...(miss === undefined ? [] : ['--miss', miss]));
   const path = `/v1/${testToken(control.keys.tokens, { bundle: bundle.file })}/${film.file}.mp4`;
-  return { control, film, bundle, source, argv, path };
+  return { control, film, bundle, source, argv, path, directory };
 }
 
 void t.test(
@@ -59,6 +62,26 @@ void t.test(
     test.notOk(said.includes(path.slice(24, 64)), 'no token in the log');
   },
 );
+
+void t.test('a picture that is looked at stays, as a film does that is played', async (test) => {
+  const { control, film, bundle, argv, directory } = await world(test, 'fetch');
+  await control.setManifest('box', 1, {});
+  const box = await startBox(test, [...argv, '--workers', '2']);
+  const port = Number(new URL(box.url).port);
+  const token = testToken(control.keys.tokens, { scope: 'picture', bundle: bundle.file });
+  const look = async (): Promise<void> => {
+    const { status } = await rawGet(port, `/v1/${token}/${film.file}.mp4`);
+    test.equal(status, 200);
+  };
+  await look();
+  await until(() => control.heartbeats.some(({ holdings }) => holdings.added.includes(film.file)));
+  for (const _again of [1, 2, 3]) await look();
+  await until(() => control.playedBytes('box') === 4 * film.bytes.length);
+  test.equal(await box.kill('SIGTERM'), 0);
+  const kept = JSON.parse(await readFile(join(directory, 'box', 'asked.json'), 'utf8')) as string[];
+  const asked = new Map(kept.flatMap((packed) => unpackFiles(packed)));
+  test.ok((asked.get(film.file) ?? 0) > 0, 'it goes after what nobody asks for');
+});
 
 void t.test('told to refuse, it refuses; told nothing, it redirects', async (test) => {
   const refusing = await world(test, 'refuse');
