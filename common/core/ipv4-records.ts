@@ -33,19 +33,18 @@ export function layIpv4(intervals: Ipv4Intervals, bits: number): Omit<PrefixInte
   if (count > PLACE) throw new RangeError('a table has at most 16 million intervals');
   let searchedEnd = 0;
   for (const { begun, behind, isSearched } of groupsOf(intervals, bits))
-    if (isSearched) searchedEnd += behind - begun + 2;
+    if (isSearched) searchedEnd += behind - begun + 1;
   // Behind the last group there is a record too, as if another one began there.
   const index = shared((2 ** bits + 1) << recordBits);
-  const searched = shared(searchedEnd);
+  const searched = shared(searchedEnd + 1);
   let [searchedAt, record] = [0, 0];
   for (const { first, begun, behind, bitmap, isSearched } of groupsOf(intervals, bits)) {
-    const next = behind === count ? 0 : (starts[behind] ?? 0);
     if (isSearched) {
-      index[record] = searchedAt;
+      index[record] = searchedAt++;
       index[record + 1] = begun | SEARCHED;
-      for (let at = begun - 1; at < behind; at++) searched[searchedAt++] = starts[at] ?? 0;
-      searched[searchedAt++] = next;
+      for (let at = begun; at < behind; at++) searched[searchedAt++] = starts[at] ?? 0;
     } else {
+      const next = behind === count ? 0 : (starts[behind] ?? 0);
       const isOne = behind === begun + (bitmap & 1);
       index[record] = bitmap;
       index[record + 1] = begun | (isOne ? scope4(first, starts[behind - 1] ?? 0, next) << SCOPE_SHIFT : 0);

@@ -37,8 +37,8 @@ const stepsTaken = 4;
  * The index has a record for each group of addresses, which has 32 slots. Its first number has a bit for each slot at which an interval
  * begins, so the interval of a slot is counted, not searched for. The second tells how many intervals begin before the group. Where
  * some interval begins inside of a slot (of a full table: in a /24) that is negative, and the first number tells where
- * to search: there are the starts of the interval that holds the group's first address, or of that before it, of those that begin in the
- * group, and of the one behind it. Records and values are small, so that a processor has most of them at hand.
+ * to search: there are the starts of those that begin in the group, with a zero on either side in place of those around them, which share
+ * fewer bits with any address of the group than one of these does. Records and values are small, so that a processor has most of them at hand.
  */
 class Ipv4Table implements PrefixTable {
   scope = 0;

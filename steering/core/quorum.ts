@@ -49,8 +49,7 @@ export function mergeViews(views: readonly PeerView[]): Merged {
  * if it had known nothing before.
  */
 export class Quorum {
-  #voters: readonly string[] = [];
-  /** The votes of each voter that were taken last, and of how many boxes they are. */
+  /** The votes that were taken last, and of how many boxes, of each voter by its place: who comes in the place of another takes its votes back. */
   #taken: { votes: PeerView['votes'] | undefined; count: number }[] = [];
   #ballots = new Map<string, Ballot>();
   #nodes = new Map<string, MergedNode>();
@@ -64,16 +63,14 @@ export class Quorum {
     const sorted = [...views].sort((a, b) => (a.node < b.node ? -1 : 1));
     const sighted = sorted.filter(({ isolated }) => !isolated);
     const counted = sighted.length > 0 ? sighted : sorted;
-    const isSame = counted.length === this.#voters.length && counted.every(({ node }, at) => node === this.#voters[at]); // prettier-ignore
-    if (!isSame) this.#beginWith(counted.map(({ node }) => node));
+    if (counted.length !== this.#taken.length) this.#beginWith(counted.length);
     for (const [voter, { votes }] of counted.entries()) this.#take(voter, votes);
     this.#count();
     return { nodes: this.#nodes, holding: this.#holding };
   }
 
-  #beginWith(voters: readonly string[]): void {
-    this.#voters = voters;
-    this.#taken = voters.map(() => ({ votes: undefined, count: 0 }));
+  #beginWith(voters: number): void {
+    this.#taken = Array.from({ length: voters }, () => ({ votes: undefined, count: 0 }));
     this.#ballots = new Map();
     this.#nodes = new Map();
     this.#down = 0;
@@ -115,8 +112,8 @@ export class Quorum {
     if (known !== undefined) return known;
     const made: Ballot = {
       id,
-      votes: this.#voters.map(() => undefined),
-      turns: this.#voters.map(() => 0),
+      votes: this.#taken.map(() => undefined),
+      turns: this.#taken.map(() => 0),
       isDown: false,
     };
     this.#ballots.set(id, made);

@@ -92,6 +92,25 @@ t.test('who was told as before while all looked dead is told as it was seen once
   t.end();
 });
 
+t.test(
+  'a vote is the same object for as long as it says the same; boxes that are watched no longer are forgotten',
+  (t) => {
+    const book = new VoteBook();
+    const votes = (...boxes: BoxEvidence[]) =>
+      castView(boxes, { node: 'n', mapSequence: 7, sight: 'clear', holdWindowMs: 10_000 }, book).view.votes;
+    const [a, b] = [box('a', { 4: state('up') }), box('b', { 4: state('up') })];
+    const both = votes(a, b);
+    t.equal(votes(a, box('b', { 4: state('up', 1) })), both, 'with all the others');
+    const [ofA] = votes(a);
+    t.equal(ofA, both[0]);
+    const again = votes(b, a);
+    t.equal(again[1], ofA, 'wherever its box is');
+    t.strictSame(again[0], both[1]);
+    t.not(again[0], both[1], 'nothing is kept of who was gone');
+    t.end();
+  },
+);
+
 t.test('who is isolated, who is alone', (t) => {
   const at = (...[peers, peersFresh, boxes, boxesDown]: [number, number, number, number]) =>
     judgeSight({ peers, peersFresh, boxes, boxesDown });

@@ -150,11 +150,11 @@ t.test(
     await take(held, boxes(), { sequence: 1 });
     await take(held, boxes({ state: 'draining', reasons: ['drain'] }), { sequence: 2 });
     t.equal(held.views.length, 2);
-    await take(held, mapOf([appliance('a'), appliance('d', { routes: [route('12.0.0.0/8')] })]), {
-      sequence: 3,
-    });
+    const others = [appliance('a'), appliance('d', { routes: [route('12.0.0.0/8')] })];
+    await take(held, mapOf(others, { bundles: [{ bundle: bundleOf('0'), holders: [1] }] }), { sequence: 3 });
     t.equal(held.views.length, 4);
     t.strictSame(waysUnder(held.views[2], '10.1.1.1'), ['a'], 'those that are not in it are out');
+    t.strictSame(waysUnder(held.views[3], '10.1.1.1'), [], 'a does not hold it any more');
     t.strictSame(waysUnder(held.views[3], '12.1.1.1'), ['d']);
   },
 );
@@ -229,6 +229,31 @@ t.test(
     t.strictSame(waysUnder(views[5], '11.1.1.1'), ['c'], 'the routes that were being merged');
     t.strictSame(waysUnder(views[6], '11.1.1.1'), []);
     t.equal(maps.length, 2 + 1);
+  },
+);
+
+t.test(
+  'routes that are merged while a newer map is in force over other boxes lead nobody to those',
+  async (t) => {
+    const held = await startStopping(t);
+    const { holder, views } = held;
+    await take(held, boxes(), { sequence: 1 });
+    // It moves all the others.
+    const first = appliance('0', { routes: [route('11.0.0.0/8')] });
+    const { appliances } = boxes();
+    const second = take(held, mapOf([first, ...appliances]), { sequence: 2 });
+    await held.stopped;
+    const draining = mapOf([first, ...boxes({ state: 'draining', reasons: ['drain'] }).appliances]);
+    const jws = await sign(draining, 3);
+    let third: Promise<boolean> | undefined;
+    await new Promise<void>((resolve) => {
+      third = holder.take(jws, fetchOf(draining), resolve);
+    });
+    held.letGo();
+    t.strictSame(await Promise.all([second, third]), [true, true]);
+    t.strictSame(views.map(({ sequence }) => sequence), [1, 2, 3, 3]); // prettier-ignore
+    const led = views.map((view) => waysUnder(view, '11.1.1.1').join());
+    t.strictSame(led, ['', '', '', '0']);
   },
 );
 
